@@ -1,0 +1,84 @@
+//! An opened GPU.
+
+use super::Adapter;
+use super::pipelines::Pipelines;
+use crate::error::{Error, Result};
+use crate::kernel::Caps;
+use std::sync::{Arc, Mutex};
+
+/// Whether wgpu adds its own bounds checks, loop limits and zeroed workgroup
+/// memory to shaders.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Checks {
+    /// As a browser would run them. For tests and for hunting errors.
+    On,
+    /// As written. The shaders guard their own bounds; the tests run them
+    /// checked first.
+    Off,
+}
+
+/// An opened GPU: device, queue, compiled pipelines.
+pub struct Gpu {
+    pub(crate) device: wgpu::Device,
+    pub(crate) queue: wgpu::Queue,
+    pub(crate) pipelines: Pipelines,
+    /// What its adapter is.
+    pub adapter: Adapter,
+    /// What kernels may use.
+    pub caps: Caps,
+    /// The first error that the driver reported outside any scope.
+    failed: Arc<Mutex<Option<String>>>,
+}
+
+impl Gpu {
+    /// Opens an adapter with all the limits it has.
+    pub fn open(adapter: &Adapter, checks: Checks) -> Result<Gpu> {
+        let caps = adapter.caps();
+        let descriptor = wgpu::DeviceDescriptor {
+            label: Some("wgrad"),
+            required_features: wgpu::Features::empty(),
+            required_limits: adapter.inner.limits(),
+            // Buffers are few and large, so small suballocation blocks suffice.
+            memory_hints: wgpu::MemoryHints::MemoryUsage,
+            ..Default::default()
+        };
+        let (device, queue) = pollster::block_on(adapter.inner.request_device(&descriptor))
+            .map_err(|e| Error::device(format!("{} ({}) does not open: {e}", adapter.name, adapter.backend)))?;
+        let failed = Arc::new(Mutex::new(None));
+        let note = {
+            let failed = failed.clone();
+            move |message: String| {
+                failed.lock().expect("nothing panics while it notes an error").get_or_insert(message);
+            }
+        };
+        let lost = note.clone();
+        device.on_uncaptured_error(Arc::new(move |e: wgpu::Error| note(e.to_string())));
+        device.set_device_lost_callback(move |reason, message| {
+            // Dropping a device at the end also reports it as lost.
+            if reason != wgpu::DeviceLostReason::Destroyed {
+                lost(format!("the device was lost: {message}"));
+            }
+        });
+        Ok(Gpu { device, queue, pipelines: Pipelines::new(checks), adapter: adapter.clone(), caps, failed })
+    }
+
+    /// The error noted since the device was opened, if any.
+    pub(crate) fn check(&self) -> Result<()> {
+        match &*self.failed.lock().expect("nothing panics while it notes an error") {
+            None => Ok(()),
+            Some(message) => Err(Error::device(format!("{}: {message}", self.adapter.name))),
+        }
+    }
+
+    /// Runs `make` and turns wgpu's validation and memory errors into ours.
+    pub(crate) fn scoped<T>(&self, what: &str, make: impl FnOnce() -> T) -> Result<T> {
+        let memory = self.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
+        let validation = self.device.push_error_scope(wgpu::ErrorFilter::Validation);
+        let made = make();
+        let errors = [pollster::block_on(validation.pop()), pollster::block_on(memory.pop())];
+        match errors.into_iter().flatten().next() {
+            None => Ok(made),
+            Some(e) => Err(Error::device(format!("{what} on {}: {e}", self.adapter.name))),
+        }
+    }
+}

@@ -1,0 +1,283 @@
+//! Replays plans on a GPU. Pipelines, bind groups and buffers are made once;
+//! a step re-encodes the same dispatches in one compute pass, several steps
+//! per submit.
+
+use super::Gpu;
+use super::pipelines::Pipeline;
+use crate::cpu::check_size;
+use crate::error::{Error, Result};
+use crate::graph::{Init, TensorId};
+use crate::plan::{Executor, Launch, Plan, ProgramId, Ticket};
+use crate::tensor::{DType, HostTensor, Spec};
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::sync::mpsc;
+
+/// Dispatches per submit: enough that a submit's cost vanishes, few enough
+/// that the GPU starts early and no command buffer runs for seconds.
+const DISPATCHES_PER_SUBMIT: usize = 256;
+
+/// Submits in flight before the host waits for the oldest.
+const SUBMITS_IN_FLIGHT: usize = 4;
+
+struct Command {
+    pipeline: Arc<Pipeline>,
+    bind_group: wgpu::BindGroup,
+    groups: [u32; 3],
+}
+
+struct Program {
+    plan: Plan,
+    /// One wgpu buffer per buffer of the plan.
+    buffers: Vec<wgpu::Buffer>,
+    commands: Vec<Command>,
+}
+
+struct Readback {
+    staging: wgpu::Buffer,
+    dtype: DType,
+    mapped: mpsc::Receiver<Result<(), wgpu::BufferAsyncError>>,
+}
+
+struct Named {
+    buffer: wgpu::Buffer,
+    spec: Spec,
+}
+
+/// Runs plans on a [`Gpu`].
+pub struct GpuExecutor {
+    gpu: Arc<Gpu>,
+    store: HashMap<String, Named>,
+    programs: Vec<Program>,
+    in_flight: VecDeque<wgpu::SubmissionIndex>,
+    readbacks: HashMap<Ticket, Readback>,
+    /// Staging buffers ready for reuse, by size in bytes.
+    staging: HashMap<u64, Vec<wgpu::Buffer>>,
+    tickets: u64,
+}
+
+impl GpuExecutor {
+    /// An executor with an empty store.
+    pub fn new(gpu: Arc<Gpu>) -> GpuExecutor {
+        GpuExecutor {
+            gpu,
+            store: HashMap::new(),
+            programs: vec![],
+            in_flight: VecDeque::new(),
+            readbacks: HashMap::new(),
+            staging: HashMap::new(),
+            tickets: 0,
+        }
+    }
+
+    /// The device.
+    pub fn gpu(&self) -> &Arc<Gpu> {
+        &self.gpu
+    }
+
+    /// Fills every transient buffer of a program with the bits of NaN (huge
+    /// integers), so that a kernel that reads what nobody wrote is found out.
+    pub fn poison(&mut self, program: ProgramId) {
+        let p = &self.programs[program.0];
+        for (b, buffer) in p.plan.buffers.iter().zip(&p.buffers) {
+            if b.name.is_none() {
+                self.gpu.queue.write_buffer(buffer, 0, &vec![0xff; buffer.size() as usize]);
+            }
+        }
+    }
+
+    fn make_buffer(&self, label: &str, elements: usize, init: &Init) -> wgpu::Buffer {
+        let buffer = self.gpu.device.create_buffer(&wgpu::BufferDescriptor {
+            label: Some(label),
+            // wgpu binds whole vec4s, and a tensor may be one element long.
+            size: (elements.max(1) * DType::BYTES).next_multiple_of(16) as u64,
+            usage: wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST,
+            mapped_at_creation: false,
+        });
+        if let Init::Data(data) = init {
+            self.gpu.queue.write_buffer(&buffer, 0, data.bytes());
+        }
+        buffer
+    }
+
+    fn bind_group(&self, launch: &Launch, layout: &wgpu::BindGroupLayout, buffers: &[wgpu::Buffer]) -> wgpu::BindGroup {
+        let entries: Vec<_> = launch
+            .bound
+            .iter()
+            .map(|b| wgpu::BindGroupEntry {
+                binding: b.number,
+                resource: wgpu::BindingResource::Buffer(wgpu::BufferBinding {
+                    buffer: &buffers[b.place.buffer],
+                    offset: (b.place.offset * DType::BYTES) as u64,
+                    size: std::num::NonZeroU64::new(b.place.spec.bytes() as u64),
+                }),
+            })
+            .collect();
+        let label = Some(launch.label.as_str());
+        self.gpu.device.create_bind_group(&wgpu::BindGroupDescriptor { label, layout, entries: &entries })
+    }
+
+    /// Copies bytes of a buffer to staging memory and starts to map it.
+    fn start_readback(&mut self, source: &wgpu::Buffer, offset: u64, spec: &Spec) -> Readback {
+        let size = spec.bytes() as u64;
+        let staging = self.staging.get_mut(&size).and_then(Vec::pop).unwrap_or_else(|| {
+            self.gpu.device.create_buffer(&wgpu::BufferDescriptor {
+                label: Some("staging"),
+                size,
+                usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
+                mapped_at_creation: false,
+            })
+        });
+        let mut encoder = self.gpu.device.create_command_encoder(&Default::default());
+        encoder.copy_buffer_to_buffer(source, offset, &staging, 0, size);
+        self.gpu.queue.submit([encoder.finish()]);
+        let (sender, mapped) = mpsc::channel();
+        // The receiver is gone only when nobody wants the answer any more.
+        staging.map_async(wgpu::MapMode::Read, .., move |result| drop(sender.send(result)));
+        Readback { staging, dtype: spec.dtype, mapped }
+    }
+
+    fn finish_readback(&mut self, readback: Readback) -> Result<HostTensor> {
+        let value = {
+            let range = readback.staging.get_mapped_range(..).map_err(|e| Error::device(format!("readback: {e}")))?;
+            let n = range.len() / DType::BYTES;
+            match readback.dtype {
+                DType::F32 => HostTensor::f32([n], bytemuck::pod_collect_to_vec(&range[..])),
+                DType::U32 => HostTensor::u32([n], bytemuck::pod_collect_to_vec(&range[..])),
+            }
+        };
+        readback.staging.unmap();
+        self.staging.entry(readback.staging.size()).or_default().push(readback.staging);
+        Ok(value)
+    }
+
+    fn read_now(&mut self, source: &wgpu::Buffer, offset: u64, spec: &Spec) -> Result<HostTensor> {
+        let readback = self.start_readback(source, offset, spec);
+        self.poll(wgpu::PollType::wait_indefinitely())?;
+        let mapped = readback.mapped.recv().map_err(|_| Error::device("the device went away during a readback"))?;
+        mapped.map_err(|e| Error::device(format!("readback: {e}")))?;
+        let mut value = self.finish_readback(readback)?;
+        value.shape = spec.shape.clone();
+        Ok(value)
+    }
+
+    fn poll(&self, poll: wgpu::PollType) -> Result<()> {
+        let polled = self.gpu.device.poll(poll);
+        self.gpu.check()?;
+        polled.map(drop).map_err(|e| Error::device(format!("{}: {e}", self.gpu.adapter.name)))
+    }
+
+    fn named(&self, name: &str) -> Result<&Named> {
+        self.store.get(name).ok_or_else(|| Error::model(format!("no program uses a buffer named \"{name}\"")))
+    }
+}
+
+impl Executor for GpuExecutor {
+    fn load(&mut self, plan: Plan) -> Result<ProgramId> {
+        let mut buffers = vec![];
+        for (i, b) in plan.buffers.iter().enumerate() {
+            if let Some(held) = b.name.as_ref().and_then(|n| self.store.get(n)) {
+                check_size(b.name.as_deref().unwrap_or_default(), held.spec.elements(), b.elements)?;
+                buffers.push(held.buffer.clone());
+                continue;
+            }
+            let label = b.name.clone().unwrap_or_else(|| format!("b{i}"));
+            let gpu = self.gpu.clone();
+            let buffer = gpu.scoped(&label, || self.make_buffer(&label, b.elements, &b.init))?;
+            if let Some(name) = &b.name {
+                let spec = Spec { shape: [b.elements].into(), dtype: b.dtype };
+                self.store.insert(name.clone(), Named { buffer: buffer.clone(), spec });
+            }
+            buffers.push(buffer);
+        }
+        let mut commands = vec![];
+        for launch in plan.steps.iter().flat_map(|s| &s.launches) {
+            let pipeline = self.gpu.pipelines.get(&self.gpu, launch)?;
+            let bind_group = self.gpu.scoped(&launch.label, || self.bind_group(launch, &pipeline.layout, &buffers))?;
+            commands.push(Command { pipeline, bind_group, groups: launch.groups });
+        }
+        self.programs.push(Program { plan, buffers, commands });
+        Ok(ProgramId(self.programs.len() - 1))
+    }
+
+    fn run(&mut self, program: ProgramId, times: usize) -> Result<()> {
+        let p = &self.programs[program.0];
+        let per_submit = (DISPATCHES_PER_SUBMIT / p.commands.len().max(1)).clamp(1, 64);
+        let mut left = times;
+        while left > 0 {
+            let now = left.min(per_submit);
+            left -= now;
+            let p = &self.programs[program.0];
+            let mut encoder = self.gpu.device.create_command_encoder(&Default::default());
+            {
+                let mut pass = encoder.begin_compute_pass(&Default::default());
+                for command in std::iter::repeat_n(&p.commands, now).flatten() {
+                    pass.set_pipeline(&command.pipeline.pipeline);
+                    pass.set_bind_group(0, &command.bind_group, &[]);
+                    let [x, y, z] = command.groups;
+                    pass.dispatch_workgroups(x, y, z);
+                }
+            }
+            self.in_flight.push_back(self.gpu.queue.submit([encoder.finish()]));
+            if self.in_flight.len() > SUBMITS_IN_FLIGHT {
+                let oldest = self.in_flight.pop_front();
+                self.poll(wgpu::PollType::Wait { submission_index: oldest, timeout: None })?;
+            }
+        }
+        self.gpu.check()
+    }
+
+    fn fetch(&mut self, program: ProgramId, tensor: TensorId) -> Result<HostTensor> {
+        let p = &self.programs[program.0];
+        let place = p.plan.places[tensor.index()]
+            .clone()
+            .ok_or_else(|| Error::model(format!("tensor {tensor:?} is not computed by this program")))?;
+        let buffer = p.buffers[place.buffer].clone();
+        self.read_now(&buffer, (place.offset * DType::BYTES) as u64, &place.spec)
+    }
+
+    fn holds(&self, name: &str) -> bool {
+        self.store.contains_key(name)
+    }
+
+    fn write(&mut self, name: &str, value: &HostTensor) -> Result<()> {
+        let named = self.named(name)?;
+        check_size(name, named.spec.elements(), value.shape.elements())?;
+        self.gpu.queue.write_buffer(&named.buffer, 0, value.bytes());
+        Ok(())
+    }
+
+    fn read(&mut self, name: &str) -> Result<HostTensor> {
+        let named = self.named(name)?;
+        let (buffer, spec) = (named.buffer.clone(), named.spec.clone());
+        self.read_now(&buffer, 0, &spec)
+    }
+
+    fn request(&mut self, name: &str) -> Result<Ticket> {
+        let named = self.named(name)?;
+        let (buffer, spec) = (named.buffer.clone(), named.spec.clone());
+        let readback = self.start_readback(&buffer, 0, &spec);
+        self.tickets += 1;
+        self.readbacks.insert(Ticket(self.tickets), readback);
+        Ok(Ticket(self.tickets))
+    }
+
+    fn collect(&mut self, ticket: Ticket) -> Result<Option<HostTensor>> {
+        self.poll(wgpu::PollType::Poll)?;
+        let Some(readback) = self.readbacks.get(&ticket) else { return Ok(None) };
+        match readback.mapped.try_recv() {
+            Err(mpsc::TryRecvError::Empty) => Ok(None),
+            Err(mpsc::TryRecvError::Disconnected) => Err(Error::device("the device went away during a readback")),
+            Ok(mapped) => {
+                mapped.map_err(|e| Error::device(format!("readback: {e}")))?;
+                let readback = self.readbacks.remove(&ticket).expect("it was there a moment ago");
+                self.finish_readback(readback).map(Some)
+            }
+        }
+    }
+
+    fn wait(&mut self) -> Result<()> {
+        self.in_flight.clear();
+        self.poll(wgpu::PollType::wait_indefinitely())
+    }
+}

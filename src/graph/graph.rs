@@ -1,0 +1,324 @@
+//! `Graph`, its tensors and its nodes.
+
+use super::op::{Infer, Op};
+use crate::error::{Context, Result};
+use crate::tensor::{HostTensor, Spec};
+use std::fmt;
+use std::sync::Arc;
+
+/// Names a tensor of one graph.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TensorId(pub u32);
+
+impl fmt::Debug for TensorId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "%{}", self.0)
+    }
+}
+
+impl TensorId {
+    /// The tensor's place in [`Graph::tensors`].
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// What a persistent tensor holds before the first step.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Init {
+    /// All zeros.
+    Zeros,
+    /// These elements. Shared, so that graphs clone cheaply.
+    Data(Arc<HostTensor>),
+}
+
+/// Where the elements of a tensor live.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Home {
+    /// In a buffer that the plan assigns, for as long as somebody reads it.
+    Transient,
+    /// In a named buffer of the executor's store, shared by all programs that
+    /// name it, from the first step to the last.
+    Persistent {
+        /// The name in the store.
+        name: String,
+        /// The content before the first step.
+        init: Init,
+    },
+    /// Inside another tensor, from an offset in elements: a parameter in the
+    /// flat parameter buffer, a reshaped tensor in its source.
+    View {
+        /// The tensor that owns the elements.
+        base: TensorId,
+        /// Where this one starts in it, in elements.
+        offset: usize,
+    },
+}
+
+/// A tensor of the graph.
+#[derive(Clone, Debug)]
+pub struct TensorInfo {
+    /// Shape and element type.
+    pub spec: Spec,
+    /// Where its elements live.
+    pub home: Home,
+    /// A name for people: `relu @ conv1`, `conv1.weight`.
+    pub label: String,
+}
+
+/// An op applied to tensors.
+#[derive(Clone, Debug)]
+pub struct Node {
+    /// What is computed.
+    pub op: Arc<dyn Op>,
+    /// Tensors read.
+    pub inputs: Vec<TensorId>,
+    /// Tensors read and written in place (state: moments, running statistics).
+    pub updates: Vec<TensorId>,
+    /// Tensors written whole.
+    pub outputs: Vec<TensorId>,
+    /// The layer that asked for it, for labels: `conv1`.
+    pub scope: String,
+}
+
+impl Node {
+    /// `op @ scope`, or the op alone outside any scope.
+    pub fn label(&self) -> String {
+        if self.scope.is_empty() { self.op.name().into() } else { format!("{} @ {}", self.op.name(), self.scope) }
+    }
+}
+
+/// Parameters start at multiples of this many elements in their flat buffer,
+/// which satisfies every adapter's offset alignment (256 bytes) and vec4 loads.
+pub const FLAT_ALIGN: usize = 64;
+
+/// Tensors and the nodes that compute them, in execution order.
+#[derive(Clone, Default)]
+pub struct Graph {
+    pub(crate) tensors: Vec<TensorInfo>,
+    pub(crate) nodes: Vec<Node>,
+    params: Vec<TensorId>,
+    scope: Vec<String>,
+}
+
+impl Graph {
+    /// An empty graph.
+    pub fn new() -> Graph {
+        Graph::default()
+    }
+
+    /// All tensors, by [`TensorId::index`].
+    pub fn tensors(&self) -> &[TensorInfo] {
+        &self.tensors
+    }
+
+    /// All nodes, in execution order.
+    pub fn nodes(&self) -> &[Node] {
+        &self.nodes
+    }
+
+    /// The trainable parameters, in the order they were declared.
+    pub fn params(&self) -> &[TensorId] {
+        &self.params
+    }
+
+    /// Shape and element type of a tensor.
+    pub fn spec(&self, t: TensorId) -> &Spec {
+        &self.tensors[t.index()].spec
+    }
+
+    /// The shape of a tensor, as a plain list of axis lengths.
+    pub fn shape(&self, t: TensorId) -> &[usize] {
+        &self.spec(t).shape
+    }
+
+    /// Runs `build` with `name` added to the scope that labels carry.
+    pub fn scoped<T>(&mut self, name: &str, build: impl FnOnce(&mut Graph) -> T) -> T {
+        self.scope.push(name.to_string());
+        let result = build(self);
+        self.scope.pop();
+        result
+    }
+
+    /// Runs `build` with the scope replaced by `scope`: a backward pass files
+    /// its nodes under the layer they belong to.
+    pub(crate) fn scoped_as<T>(&mut self, scope: &str, build: impl FnOnce(&mut Graph) -> T) -> T {
+        let outer = std::mem::take(&mut self.scope);
+        self.scope.extend((!scope.is_empty()).then(|| scope.to_string()));
+        let result = build(self);
+        self.scope = outer;
+        result
+    }
+
+    /// The scope in force: `block1.conv1`.
+    pub fn scope(&self) -> String {
+        self.scope.join(".")
+    }
+
+    pub(crate) fn tensor(&mut self, spec: Spec, home: Home, label: String) -> TensorId {
+        self.tensors.push(TensorInfo { spec, home, label });
+        TensorId(self.tensors.len() as u32 - 1)
+    }
+
+    /// A named tensor that outlives the step: an input to be fed, state to be
+    /// kept. Programs that name the same one share it.
+    pub fn persistent(&mut self, name: &str, spec: Spec, init: Init) -> TensorId {
+        if let Some(found) = self.find(name) {
+            assert_eq!(self.spec(found), &spec, "persistent tensor {name} declared twice with different shapes");
+            return found;
+        }
+        self.tensor(spec, Home::Persistent { name: name.into(), init }, name.into())
+    }
+
+    /// The persistent tensor of that name, if the graph has one.
+    pub fn find(&self, name: &str) -> Option<TensorId> {
+        let named = |t: &TensorInfo| matches!(&t.home, Home::Persistent { name: n, .. } if n == name);
+        self.tensors.iter().position(named).map(|i| TensorId(i as u32))
+    }
+
+    /// A tensor to be written by the host before a step.
+    pub fn input(&mut self, name: &str, spec: Spec) -> TensorId {
+        self.persistent(name, spec, Init::Zeros)
+    }
+
+    /// Elements known while the graph is built. Equal constants are one tensor.
+    pub fn constant(&mut self, value: HostTensor) -> TensorId {
+        for (i, t) in self.tensors.iter().enumerate() {
+            if let Home::Persistent { name, init: Init::Data(d) } = &t.home
+                && name.starts_with("const.")
+                && **d == value
+            {
+                return TensorId(i as u32);
+            }
+        }
+        let name = format!("const.{}", content_hash(&value));
+        self.persistent(&name, value.spec(), Init::Data(Arc::new(value)))
+    }
+
+    /// A trainable parameter. Its elements move into the flat parameter buffer
+    /// when [`Graph::flatten_params`] runs; until then it stands alone.
+    pub fn param(&mut self, name: &str, value: HostTensor) -> TensorId {
+        let t = self.persistent(name, value.spec(), Init::Data(Arc::new(value)));
+        if !self.params.contains(&t) {
+            self.params.push(t);
+        }
+        t
+    }
+
+    /// Moves all parameters into one flat persistent tensor `name`, so that
+    /// the optimiser is one dispatch and a checkpoint one copy. Returns it with
+    /// each parameter's offset in elements.
+    pub fn flatten_params(&mut self, name: &str) -> (TensorId, Vec<usize>) {
+        let params = self.params.clone();
+        let (offsets, total) = flat_offsets(params.iter().map(|&p| self.spec(p).elements()));
+        let mut flat = vec![0.0; total];
+        for (&p, &offset) in params.iter().zip(&offsets) {
+            if let Home::Persistent { init: Init::Data(d), .. } = &self.tensors[p.index()].home {
+                flat[offset..offset + d.as_f32().len()].copy_from_slice(d.as_f32());
+            }
+        }
+        let base = self.persistent(name, Spec::f32([total]), Init::Data(Arc::new(HostTensor::f32([total], flat))));
+        for (&p, &offset) in params.iter().zip(&offsets) {
+            self.tensors[p.index()].home = Home::View { base, offset };
+        }
+        (base, offsets)
+    }
+
+    /// Makes `parts` views of one flat persistent tensor `name`, laid out as
+    /// [`Graph::flatten_params`] lays out parameters, so that whoever computes
+    /// a part writes it in place. A part that is read elsewhere, or is not
+    /// computed by a node, is copied.
+    pub fn pack(&mut self, name: &str, parts: &[TensorId]) -> Result<TensorId> {
+        let (offsets, total) = flat_offsets(parts.iter().map(|&p| self.spec(p).elements()));
+        let flat = self.persistent(name, Spec::f32([total]), Init::Zeros);
+        let mut placed = Vec::new();
+        for (&part, &offset) in parts.iter().zip(&offsets) {
+            let (root, _) = self.root(part);
+            let alone = self.readers_of_storage(root) == usize::from(root != part);
+            let whole = self.spec(root).elements() == self.spec(part).elements();
+            let computed = self.nodes.iter().any(|n| n.outputs.contains(&root));
+            let free = self.tensors[root.index()].home == Home::Transient;
+            let t = if alone && whole && computed && free { root } else { self.copy(part)? };
+            self.tensors[t.index()].home = Home::View { base: flat, offset };
+            placed.push(t);
+        }
+        self.nodes.push(Node {
+            op: Arc::new(crate::graph::op::Pack),
+            inputs: placed,
+            updates: vec![flat],
+            outputs: vec![],
+            scope: String::new(),
+        });
+        Ok(flat)
+    }
+
+    /// The tensor that owns the elements of `t`, and where `t` starts in it.
+    pub fn root(&self, t: TensorId) -> (TensorId, usize) {
+        match self.tensors[t.index()].home {
+            Home::View { base, offset } => {
+                let (root, more) = self.root(base);
+                (root, offset + more)
+            }
+            _ => (t, 0),
+        }
+    }
+
+    /// How many node inputs read the elements that `root` owns.
+    fn readers_of_storage(&self, root: TensorId) -> usize {
+        self.nodes.iter().flat_map(|n| n.inputs.iter().chain(&n.updates)).filter(|&&t| self.root(t).0 == root).count()
+    }
+
+    /// Adds an op, checks shapes at once, and returns its outputs.
+    pub fn push(&mut self, op: impl Op, inputs: &[TensorId]) -> Result<Vec<TensorId>> {
+        self.push_with(op, inputs, &[])
+    }
+
+    /// Adds an op with one output.
+    pub fn push1(&mut self, op: impl Op, inputs: &[TensorId]) -> Result<TensorId> {
+        Ok(self.push(op, inputs)?[0])
+    }
+
+    /// Adds an op that also writes `updates` in place.
+    pub fn push_with(&mut self, op: impl Op, inputs: &[TensorId], updates: &[TensorId]) -> Result<Vec<TensorId>> {
+        let specs = |ids: &[TensorId]| ids.iter().map(|&t| self.spec(t).clone()).collect::<Vec<_>>();
+        let scope = self.scope();
+        let at = || if scope.is_empty() { op.name().to_string() } else { format!("{} @ {scope}", op.name()) };
+        let outputs = op.infer(&Infer { inputs: specs(inputs), updates: specs(updates) }).context(at)?;
+        let label = at();
+        let outputs: Vec<TensorId> = match op.alias() {
+            true => vec![self.tensor(outputs[0].clone(), Home::View { base: inputs[0], offset: 0 }, label)],
+            false => outputs.into_iter().map(|spec| self.tensor(spec, Home::Transient, label.clone())).collect(),
+        };
+        self.nodes.push(Node {
+            op: Arc::new(op),
+            inputs: inputs.to_vec(),
+            updates: updates.to_vec(),
+            outputs: outputs.clone(),
+            scope,
+        });
+        Ok(outputs)
+    }
+}
+
+/// Offsets of parts of these sizes in a flat buffer, and its total size.
+fn flat_offsets(sizes: impl Iterator<Item = usize>) -> (Vec<usize>, usize) {
+    let mut total = 0;
+    let offsets = sizes
+        .map(|n| {
+            let offset = total;
+            total += n.next_multiple_of(FLAT_ALIGN);
+            offset
+        })
+        .collect();
+    (offsets, total.max(FLAT_ALIGN))
+}
+
+/// FNV-1a over shape and bytes: names constants by content.
+fn content_hash(value: &HostTensor) -> String {
+    let mut hash = 0xcbf2_9ce4_8422_2325u64;
+    let shape: Vec<u8> = value.shape.iter().flat_map(|d| d.to_le_bytes()).collect();
+    for &byte in shape.iter().chain(value.bytes()) {
+        hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    }
+    format!("{}.{hash:016x}", value.spec())
+}

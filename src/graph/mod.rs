@@ -1,0 +1,16 @@
+//! The graph: tensors, the ops that make them, and their gradients.
+//!
+//! A graph is built once, in execution order, with every shape checked as the
+//! op is added. It never names a concrete op; ops live in `crate::ops`, one
+//! room each, and add their own constructors to [`Graph`].
+
+mod case;
+mod gradient;
+#[allow(clippy::module_inception)]
+mod graph;
+mod op;
+
+pub use case::{Case, Fill};
+pub use gradient::{Seed, gradient};
+pub use graph::{Graph, Home, Init, Node, TensorId, TensorInfo};
+pub use op::{Backward, Cost, Infer, Io, Lower, Op, Reference, View, ViewMut};

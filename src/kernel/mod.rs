@@ -1,0 +1,11 @@
+//! GPU vocabulary with no `wgpu` in it: kernels, dispatches, capabilities,
+//! the assembly of shader sources, and reflection over them with naga.
+
+mod caps;
+mod dispatch;
+pub mod reflect;
+mod source;
+
+pub use caps::{Caps, Class};
+pub use dispatch::{Dispatch, Kernel, Lowered, Slot, groups_1d};
+pub use source::{Shader, assemble};

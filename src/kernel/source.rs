@@ -1,0 +1,60 @@
+//! Shader sources: a WGSL file, the fragments it includes, and the constants
+//! that a kernel adds.
+//!
+//! WGSL's module scope knows no order, so fragments and constants go **after**
+//! the file: naga's line numbers stay those of the file that a person edits.
+
+use super::Kernel;
+use crate::error::{Error, Result};
+
+/// A WGSL file of `shaders/`.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Shader {
+    /// The file's stem, which is the op's name.
+    pub name: &'static str,
+    /// The file's text.
+    pub source: &'static str,
+}
+
+/// The [`Shader`](crate::kernel::Shader) of `shaders/NAME.wgsl`.
+#[macro_export]
+macro_rules! shader {
+    ($name:literal) => {
+        $crate::kernel::Shader {
+            name: $name,
+            source: include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/shaders/", $name, ".wgsl")),
+        }
+    };
+}
+
+/// The fragments in `shaders/lib`.
+const LIB: &[(&str, &str)] = &[
+    ("lib/index", include_str!("../../shaders/lib/index.wgsl")),
+    ("lib/reduce", include_str!("../../shaders/lib/reduce.wgsl")),
+    ("lib/random", include_str!("../../shaders/lib/random.wgsl")),
+];
+
+/// The complete WGSL of a kernel: its file, each included fragment once, then
+/// the kernel's constants.
+pub fn assemble(kernel: &Kernel) -> Result<String> {
+    let mut text = kernel.shader.source.to_string();
+    for line in kernel.shader.source.lines() {
+        let Some(name) = line.trim().strip_prefix("// include:").map(str::trim) else { continue };
+        let Some((_, fragment)) = LIB.iter().find(|(n, _)| *n == name) else {
+            let all: Vec<&str> = LIB.iter().map(|(n, _)| *n).collect();
+            return Err(Error::model(format!(
+                "shader {} includes \"{name}\", which does not exist; there are {}",
+                kernel.shader.name,
+                all.join(", ")
+            )));
+        };
+        text.push('\n');
+        text.push_str(fragment);
+    }
+    for (_, line) in &kernel.consts {
+        text.push('\n');
+        text.push_str(line);
+    }
+    text.push('\n');
+    Ok(text)
+}

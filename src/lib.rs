@@ -1,0 +1,17 @@
+//! Trains neural networks on any Vulkan, Metal or DX12 GPU with compute
+//! shaders written by hand in WGSL.
+//!
+//! Values flow one way: `cli -> train -> nn -> graph -> plan -> gpu | cpu`.
+//! `ARCHITECTURE.md` is the map.
+
+#![allow(missing_docs)]
+pub mod cpu;
+pub mod error;
+pub mod gpu;
+pub mod graph;
+pub mod kernel;
+pub mod ops;
+pub mod plan;
+pub mod tensor;
+
+pub use error::{Context, Error, Result};

@@ -1,0 +1,357 @@
+//! Matrix product: `y = op(a) op(b) + bias`, batched, each operand as it lies
+//! or transposed.
+//!
+//! Shapes: `a [.., M, K]` (`[.., K, M]` if `transpose_a`), `b [.., K, N]`
+//! (`[.., N, K]` if `transpose_b`), `y [.., M, N]`, `bias [N]`. The leading
+//! axes are equal, or one operand has none and is used for every product.
+//! A dense layer keeps its weights `[out, in]`: `matmul_t(x, w)`.
+//!
+//! Gradient (`op` leaves or transposes): `d_op(a) = d_y op(b)^T`,
+//! `d_op(b) = op(a)^T d_y`, each computed in the layout of its operand, so all
+//! four forms map onto each other and nothing is ever transposed in memory.
+//! `d_bias` sums `d_y` over its rows.
+//!
+//! Kernels. `tiled`: square tiles of y per workgroup, operands staged in
+//! workgroup memory, 4x4 elements per invocation; for GPUs. `rows_*`: eight
+//! rows by one vec4 in registers, no barriers; for software adapters, where a
+//! barrier costs more than a load. When y is small and K long, K is cut into
+//! slices that run side by side, and `combine` adds them in order.
+//! Source: Boehm, "How to Optimize a CUDA Matmul Kernel", 2022 (tiling).
+
+use crate::error::{Error, Result};
+use crate::graph::{Backward, Case, Cost, Fill, Graph, Infer, Io, Lower, Op, Reference, TensorId};
+use crate::kernel::{Class, Dispatch, Kernel, Lowered, Shader, groups_1d};
+use crate::shader;
+use crate::tensor::{Real, Shape, Spec};
+
+static SHADER: Shader = shader!("matmul");
+
+/// Rows per invocation of the `rows_*` kernels.
+const ROWS: usize = 8;
+
+/// Depth of a tile of `tiled`.
+const DEPTH: usize = 16;
+
+/// `y = op(a) op(b) + bias`; the bias is an optional third input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Matmul {
+    /// `a` lies as `[.., K, M]`.
+    pub transpose_a: bool,
+    /// `b` lies as `[.., N, K]`.
+    pub transpose_b: bool,
+}
+
+impl Graph {
+    /// `a b`: `[.., M, K]` by `[.., K, N]`.
+    pub fn matmul(&mut self, a: TensorId, b: TensorId) -> Result<TensorId> {
+        self.matmul_with(a, b, false, false, None)
+    }
+
+    /// `a b^T + bias`: `[.., M, K]` by `[.., N, K]`, the layout of a dense layer.
+    pub fn matmul_t(&mut self, a: TensorId, b: TensorId, bias: Option<TensorId>) -> Result<TensorId> {
+        self.matmul_with(a, b, false, true, bias)
+    }
+
+    /// Any of the four forms.
+    pub fn matmul_with(
+        &mut self,
+        a: TensorId,
+        b: TensorId,
+        transpose_a: bool,
+        transpose_b: bool,
+        bias: Option<TensorId>,
+    ) -> Result<TensorId> {
+        let inputs: Vec<TensorId> = [Some(a), Some(b), bias].into_iter().flatten().collect();
+        self.push1(Matmul { transpose_a, transpose_b }, &inputs)
+    }
+}
+
+/// The sizes of a product.
+#[derive(Debug, Clone, Copy)]
+struct Sizes {
+    batch: usize,
+    m: usize,
+    n: usize,
+    k: usize,
+    /// Whether each operand has a matrix per product, or one for all.
+    batched: [bool; 2],
+}
+
+impl Matmul {
+    fn sizes(&self, a: &Shape, b: &Shape) -> Result<(Sizes, Shape)> {
+        if a.rank() < 2 || b.rank() < 2 {
+            return Err(Error::model(format!("a has shape {a} and b {b}; a matrix product needs two axes of each")));
+        }
+        let (lead_a, ab) = a.split_at(a.rank() - 2);
+        let (lead_b, bb) = b.split_at(b.rank() - 2);
+        let (m, k) = if self.transpose_a { (ab[1], ab[0]) } else { (ab[0], ab[1]) };
+        let (k_b, n) = if self.transpose_b { (bb[1], bb[0]) } else { (bb[0], bb[1]) };
+        if k != k_b {
+            let t = |on| if on { " transposed" } else { "" };
+            return Err(Error::model(format!(
+                "a has shape {a}{} and b {b}{}: the inner lengths are {k} and {k_b}; they must be equal",
+                t(self.transpose_a),
+                t(self.transpose_b)
+            )));
+        }
+        let lead = match (lead_a, lead_b) {
+            (l, []) | ([], l) => l,
+            (l, r) if l == r => l,
+            _ => {
+                return Err(Error::model(format!(
+                    "a has shape {a} and b {b}: the leading axes must be equal, or missing on one side"
+                )));
+            }
+        };
+        let shape: Shape = lead.iter().copied().chain([m, n]).collect();
+        let batch = lead.iter().product();
+        Ok((Sizes { batch, m, n, k, batched: [!lead_a.is_empty(), !lead_b.is_empty()] }, shape))
+    }
+}
+
+impl Op for Matmul {
+    fn name(&self) -> &'static str {
+        "matmul"
+    }
+
+    fn infer(&self, cx: &Infer) -> Result<Vec<Spec>> {
+        let (s, shape) = self.sizes(cx.shape(0), cx.shape(1))?;
+        if s.k == 0 || shape.elements() == 0 {
+            return Err(Error::model(format!("a has shape {} and b {}: nothing to multiply", cx.shape(0), cx.shape(1))));
+        }
+        if cx.inputs.len() > 2 {
+            cx.expect(2, "bias", [s.n])?;
+        }
+        Ok(vec![Spec::f32(shape)])
+    }
+
+    fn gradient(&self, g: &mut Graph, at: &Backward) -> Result<Vec<Option<TensorId>>> {
+        let (a, b, d_y) = (at.inputs[0], at.inputs[1], at.d_y());
+        let (ta, tb) = (self.transpose_a, self.transpose_b);
+        let mut d = vec![None; at.inputs.len()];
+        if at.needs[0] {
+            let full = match ta {
+                false => g.matmul_with(d_y, b, false, !tb, None)?,
+                true => g.matmul_with(b, d_y, tb, true, None)?,
+            };
+            let shape = g.spec(a).shape.clone();
+            d[0] = Some(g.sum_to(full, shape)?);
+        }
+        if at.needs[1] {
+            let shape = g.spec(b).shape.clone();
+            // One weight matrix for a stack of inputs: the stack is one tall
+            // matrix, and the product itself sums over it.
+            let (a, d_y) = if shape.rank() == 2 && !ta { (rows(g, a)?, rows(g, d_y)?) } else { (a, d_y) };
+            let full = match tb {
+                false => g.matmul_with(a, d_y, !ta, false, None)?,
+                true => g.matmul_with(d_y, a, true, ta, None)?,
+            };
+            d[1] = Some(g.sum_to(full, shape)?);
+        }
+        if at.inputs.len() > 2 && at.needs[2] {
+            let shape = g.spec(at.inputs[2]).shape.clone();
+            d[2] = Some(g.sum_to(d_y, shape)?);
+        }
+        Ok(d)
+    }
+
+    fn lower(&self, cx: &Lower) -> Result<Lowered> {
+        let (s, _) = self.sizes(&cx.inputs[0].shape, &cx.inputs[1].shape)?;
+        // A stack of matrices times one matrix is one tall product.
+        let s = match s.batched {
+            [true, false] if !self.transpose_a => Sizes { batch: 1, m: s.batch * s.m, batched: [false; 2], ..s },
+            _ => s,
+        };
+        let bias = cx.inputs.len() > 2;
+        let plan = if cx.caps.class == Class::Cpu { self.rows(s) } else { tiles(s) };
+        let kernel = |entry, split: usize| {
+            let k = Kernel::new(&SHADER, entry).set("M", s.m).set("N", s.n).set("K", s.k).set("BATCH", s.batch);
+            let k = k.set("STRIDE_A", if s.batched[0] { s.m * s.k } else { 0 });
+            let k = k.set("STRIDE_B", if s.batched[1] { s.k * s.n } else { 0 });
+            let k = k.set("SLICE", s.k.div_ceil(split).next_multiple_of(4));
+            let k = k.flag("TRANSPOSE_A", self.transpose_a).flag("TRANSPOSE_B", self.transpose_b);
+            k.flag("BIAS", bias && split == 1).constant("SIDE", plan.side).set("SPLIT", split)
+        };
+        let names = if plan.vec4 { ("a", "b4", "y4") } else { ("a", "b", "y") };
+        let names = if plan.entry == "rows_nt" { ("a4", "b4", "y") } else { names };
+        let product = |split| -> Dispatch {
+            let d = kernel(plan.entry, split).set("WG", plan.wg).dispatch([
+                plan.groups[0],
+                plan.groups[1],
+                (s.batch * split) as u32,
+            ]);
+            d.input(names.0, 0).input(names.1, 1)
+        };
+        // A file's entry points name `bias` whether or not there is one.
+        let or_none = |d: Dispatch| d.input("bias", if bias { 2 } else { 0 });
+        if plan.split == 1 {
+            return Ok(Lowered::one(or_none(product(1).output(names.2, 0))));
+        }
+        let combine = kernel("combine", plan.split).flag("BIAS", bias).set("WG", 64);
+        let combine = combine.dispatch(groups_1d(s.batch * s.m * s.n, 64)).scratch("parts", 0).output("y", 0);
+        let part = or_none(product(plan.split).scratch(names.2, 0));
+        Ok(Lowered {
+            scratch: vec![Spec::f32([plan.split, s.batch, s.m, s.n])],
+            dispatches: vec![part, or_none(combine)],
+        })
+    }
+
+    fn cost(&self, cx: &Lower) -> Cost {
+        let (s, _) = self.sizes(&cx.inputs[0].shape, &cx.inputs[1].shape).expect("infer accepted these shapes");
+        Cost { flops: 2 * (s.batch * s.m * s.n * s.k) as u64, bytes: cx.bytes_once() }
+    }
+}
+
+/// How a product is cut up on a device.
+struct Cut {
+    entry: &'static str,
+    /// Invocations per workgroup.
+    wg: usize,
+    /// Elements per side of an invocation's tile (`tiled` only).
+    side: usize,
+    /// Reads b and writes y as vec4.
+    vec4: bool,
+    groups: [u32; 2],
+    split: usize,
+}
+
+/// Slices of K, so that at least `wanted` workgroups run and no slice is
+/// shorter than `least`.
+fn split_k(s: Sizes, groups: usize, wanted: usize, least: usize) -> usize {
+    (wanted / (groups * s.batch).max(1)).clamp(1, (s.k / least).max(1))
+}
+
+/// The cut for GPUs: tiles of 64x64, or 32x32 where the matrix is narrow.
+fn tiles(s: Sizes) -> Cut {
+    let side = if s.m.min(s.n) <= 32 { 2 } else { 4 };
+    let groups = [s.n.div_ceil(16 * side), s.m.div_ceil(16 * side)];
+    let split = split_k(s, groups[0] * groups[1], 192, 4 * DEPTH);
+    let groups = groups.map(|g| g as u32);
+    Cut { entry: "tiled", wg: 256, side, vec4: false, groups, split }
+}
+
+impl Matmul {
+    /// The cut for software adapters: no workgroup memory, no barriers.
+    fn rows(&self, s: Sizes) -> Cut {
+        let columns = s.n.div_ceil(4);
+        let wg = columns.next_power_of_two().min(64);
+        let groups = [columns.div_ceil(wg), s.m.div_ceil(ROWS)];
+        let aligned_b = s.n.is_multiple_of(4) && !self.transpose_b;
+        let entry = match (self.transpose_a, self.transpose_b) {
+            (_, false) if aligned_b => "rows_nn",
+            (false, true) if s.k.is_multiple_of(4) => "rows_nt",
+            _ => "rows_any",
+        };
+        let split = split_k(s, groups[0] * groups[1], 8, 256);
+        let vec4 = entry == "rows_nn";
+        Cut { entry, wg, side: 4, vec4, groups: groups.map(|g| g as u32), split }
+    }
+}
+
+/// `x` as one matrix of all its rows.
+fn rows(g: &mut Graph, x: TensorId) -> Result<TensorId> {
+    let shape = g.spec(x).shape.clone();
+    let last = shape[shape.rank() - 1];
+    if shape.rank() == 2 { Ok(x) } else { g.reshape(x, [shape.elements() / last, last]) }
+}
+
+impl Reference for Matmul {
+    fn reference<T: Real>(&self, io: &mut Io<T>) {
+        let (s, _) = self.sizes(io.shape(0), io.shape(1)).expect("infer accepted these shapes");
+        let (a, b) = (io.x(0), io.x(1));
+        let bias = (io.inputs.len() > 2).then(|| io.x(2));
+        for (i, y) in io.y(0).chunks_mut(s.m * s.n).enumerate() {
+            let a = &a[if s.batched[0] { i * s.m * s.k } else { 0 }..][..s.m * s.k];
+            let b = &b[if s.batched[1] { i * s.k * s.n } else { 0 }..][..s.k * s.n];
+            gemm(y, a, b, [s.m, s.n, s.k], self.transpose_a, self.transpose_b, T::ZERO);
+            if let Some(bias) = bias {
+                for row in y.chunks_mut(s.n) {
+                    for (y, &b) in row.iter_mut().zip(bias) {
+                        *y += b;
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// `y = keep * y + op(a) op(b)` with sizes `[m, n, k]`, by the `gemm` crate on
+/// all threads when the product is large.
+pub(crate) fn gemm<T: Real>(
+    y: &mut [T],
+    a: &[T],
+    b: &[T],
+    [m, n, k]: [usize; 3],
+    transpose_a: bool,
+    transpose_b: bool,
+    keep: T,
+) {
+    assert!(y.len() == m * n && a.len() == m * k && b.len() == k * n, "a product of {m}x{k} and {k}x{n}");
+    let parallelism =
+        if m * n * k < 1 << 17 { ::gemm::Parallelism::None } else { ::gemm::Parallelism::Rayon(0) };
+    let (a_row, a_col) = if transpose_a { (1, m) } else { (k, 1) };
+    let (b_row, b_col) = if transpose_b { (1, k) } else { (n, 1) };
+    // SAFETY: the assertion above bounds every element that the strides reach.
+    unsafe {
+        ::gemm::gemm(
+            m,
+            n,
+            k,
+            y.as_mut_ptr(),
+            1,
+            n as isize,
+            keep != T::ZERO,
+            a.as_ptr(),
+            a_col as isize,
+            a_row as isize,
+            b.as_ptr(),
+            b_col as isize,
+            b_row as isize,
+            keep,
+            T::ONE,
+            false,
+            false,
+            false,
+            parallelism,
+        );
+    }
+}
+
+/// All four forms at awkward sizes, batches, biases, and the sizes that make
+/// each kernel split K or run past its tiles.
+pub fn cases() -> Vec<Case> {
+    let mut cases = vec![];
+    let mut add = |name: &str, m: usize, n: usize, k: usize, ta: bool, tb: bool, batch: (&[usize], &[usize]), bias: bool| {
+        let shape = |lead: &[usize], r: usize, c: usize, t: bool| -> Vec<usize> {
+            lead.iter().copied().chain(if t { [c, r] } else { [r, c] }).collect()
+        };
+        let mut inputs = vec![
+            (Spec::f32(shape(batch.0, m, k, ta)), Fill::Normal(1.0)),
+            (Spec::f32(shape(batch.1, k, n, tb)), Fill::Normal(1.0)),
+        ];
+        if bias {
+            inputs.push((Spec::f32([n]), Fill::Normal(1.0)));
+        }
+        let rows: usize = m * batch.0.iter().product::<usize>();
+        let case = Case::new(format!("matmul/{name}"), inputs, move |g, x| {
+            Ok(vec![g.matmul_with(x[0], x[1], ta, tb, x.get(2).copied())?])
+        });
+        cases.push(case.reduction(k.max(n).max(rows)));
+    };
+    for (form, ta, tb) in [("nn", false, false), ("nt", false, true), ("tn", true, false), ("tt", true, true)] {
+        add(&format!("{form}_odd"), 17, 13, 11, ta, tb, (&[], &[]), true);
+        add(&format!("{form}_vec4"), 8, 12, 16, ta, tb, (&[], &[]), false);
+        add(&format!("{form}_tiles+1"), 65, 65, 33, ta, tb, (&[], &[]), false);
+        add(&format!("{form}_batched"), 5, 8, 12, ta, tb, (&[2, 3], &[2, 3]), false);
+        add(&format!("{form}_split_k"), 7, 8, 1031, ta, tb, (&[], &[]), true);
+        add(&format!("{form}_split_k_vec4"), 9, 8, 1028, ta, tb, (&[], &[]), true);
+    }
+    add("one", 1, 1, 1, false, false, (&[], &[]), true);
+    add("row_vector", 1, 70, 64, false, true, (&[], &[]), true);
+    add("column", 70, 1, 9, false, false, (&[], &[]), false);
+    add("shared_b", 5, 6, 7, false, true, (&[4], &[]), true);
+    add("shared_b_transposed_a", 5, 6, 7, true, false, (&[4], &[]), false);
+    add("shared_a", 5, 8, 7, false, false, (&[], &[3]), false);
+    add("wide", 3, 300, 5, false, false, (&[], &[]), false);
+    cases
+}

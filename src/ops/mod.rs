@@ -1,0 +1,29 @@
+//! The ops, one room each: shape rule, gradient, CPU reference, kernels, cost
+//! and cases of an op stand in one file, its shaders in `shaders/` under the
+//! same stem.
+//!
+//! A new op costs two files and one line here.
+
+macro_rules! rooms {
+    ($($room:ident),* $(,)?) => {
+        $(pub mod $room;)*
+
+        /// The case table of every op: what the tests, the gradient check and
+        /// the benches run over.
+        pub fn cases() -> Vec<crate::graph::Case> {
+            [$($room::cases()),*].concat()
+        }
+
+        /// The names of the rooms.
+        pub const ROOMS: &[&str] = &[$(stringify!($room)),*];
+    };
+}
+
+rooms! {
+    binary,
+    matmul,
+    rearrange,
+    reduce,
+    reshape,
+    unary,
+}

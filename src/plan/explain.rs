@@ -1,0 +1,78 @@
+//! `explain`: the plan as a table for people. The first debugging tool.
+
+use super::{Place, Plan};
+use crate::graph::TensorId;
+use crate::tensor::DType;
+use std::fmt::Write;
+
+impl Plan {
+    /// One line per step (op, inputs, outputs, bytes, workgroups, buffers),
+    /// then the buffers with their tenants' first and last use, then totals.
+    pub fn explain(&self) -> String {
+        let mut out = String::new();
+        let place = |t: &TensorId, p: &Place| {
+            let name = match &self.buffers[p.buffer].name {
+                Some(name) => name.clone(),
+                None => format!("b{}", p.buffer),
+            };
+            let at = if p.offset > 0 { format!("+{}", p.offset) } else { String::new() };
+            format!("{t:?}{}:{name}{at}", p.spec.shape)
+        };
+        for (i, step) in self.steps.iter().enumerate() {
+            let node = &self.graph.nodes()[step.node];
+            let list = |ids: &[TensorId], places: &[Place]| {
+                ids.iter().zip(places).map(|(t, p)| place(t, p)).collect::<Vec<_>>().join(" ")
+            };
+            let bytes = node.op.cost(&self.lower_context(node)).bytes;
+            let writes =
+                [list(&node.updates, &step.updates), list(&node.outputs, &step.outputs)].join(" ").trim().to_string();
+            let _ = writeln!(out, "{i:4}  {}", node.label());
+            let _ = writeln!(
+                out,
+                "      {} -> {writes}   {}",
+                list(&node.inputs, &step.inputs),
+                human_bytes(bytes as usize)
+            );
+            for launch in &step.launches {
+                let [x, y, z] = launch.groups;
+                let [a, b, c] = launch.entry.workgroup_size;
+                let _ = writeln!(
+                    out,
+                    "      {}.{}  {x}x{y}x{z} groups of {a}x{b}x{c}, {} B workgroup memory",
+                    launch.kernel.shader.name, launch.kernel.entry, launch.entry.workgroup_bytes
+                );
+            }
+        }
+        let _ = writeln!(out, "\nbuffers");
+        for (i, b) in self.buffers.iter().enumerate() {
+            let name = b.name.clone().unwrap_or_else(|| format!("b{i}"));
+            let tenants: Vec<String> = self
+                .lifetimes
+                .iter()
+                .filter(|(t, _)| self.places[t.index()].as_ref().is_some_and(|p| p.buffer == i))
+                .map(|(t, l)| format!("{t:?} {}..{}", l.first, l.last))
+                .collect();
+            let _ = writeln!(out, "  {name:24} {:>10}  {}", human_bytes(b.elements * DType::BYTES), tenants.join(", "));
+        }
+        let launches: usize = self.steps.iter().map(|s| s.launches.len()).sum();
+        let _ = writeln!(
+            out,
+            "\n{} steps, {launches} dispatches; activations {} in shared buffers ({} without sharing)",
+            self.steps.len(),
+            human_bytes(self.transient_bytes()),
+            human_bytes(self.unshared_bytes())
+        );
+        out
+    }
+}
+
+/// A byte count for people: `1.5 MiB`.
+pub(crate) fn human_bytes(bytes: usize) -> String {
+    let b = bytes as f64;
+    match bytes {
+        0..1024 => format!("{bytes} B"),
+        1024..1_048_576 => format!("{:.1} KiB", b / 1024.0),
+        1_048_576..1_073_741_824 => format!("{:.1} MiB", b / 1_048_576.0),
+        _ => format!("{:.2} GiB", b / 1_073_741_824.0),
+    }
+}

@@ -1,0 +1,11 @@
+//! From a graph to a plan: which nodes run, where every tensor lives, what is
+//! dispatched. A plan is data; `crate::gpu` and `crate::cpu` carry it out.
+
+mod assign;
+mod executor;
+mod explain;
+#[allow(clippy::module_inception)]
+mod plan;
+
+pub use executor::{Executor, ProgramId, Ticket};
+pub use plan::{Bound, Buffer, Launch, Place, Plan, Step, Target};

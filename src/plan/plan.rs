@@ -1,0 +1,432 @@
+//! `Plan`: buffers, places and steps.
+
+use super::assign::{Lifetime, assign};
+use crate::error::{Context, Error, Result};
+use crate::graph::{Graph, Home, Init, Lower, Node, TensorId};
+use crate::kernel::{Caps, Class, Dispatch, Kernel, Slot, reflect};
+use crate::tensor::{DType, Spec};
+use std::collections::HashMap;
+
+/// What a plan is for.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Target {
+    /// The CPU executor: no dispatches, no limits.
+    Cpu,
+    /// A GPU with these capabilities.
+    Gpu(Caps),
+}
+
+/// A buffer of the plan.
+#[derive(Debug, Clone)]
+pub struct Buffer {
+    /// Its name in the executor's store; `None` for a transient buffer, which
+    /// belongs to this plan alone.
+    pub name: Option<String>,
+    /// Size in elements (four bytes each).
+    pub elements: usize,
+    /// Element type.
+    pub dtype: DType,
+    /// Content before the first step.
+    pub init: Init,
+}
+
+/// Where a tensor lives.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Place {
+    /// The buffer's number in the plan.
+    pub buffer: usize,
+    /// First element.
+    pub offset: usize,
+    /// Shape and type.
+    pub spec: Spec,
+}
+
+impl Place {
+    /// The elements it covers in its buffer.
+    pub fn range(&self) -> std::ops::Range<usize> {
+        self.offset..self.offset + self.spec.elements()
+    }
+}
+
+/// A place bound to a shader variable.
+#[derive(Debug, Clone)]
+pub struct Bound {
+    /// `@binding(..)`.
+    pub number: u32,
+    /// The tensor.
+    pub place: Place,
+    /// Declared `read_write` in the shader.
+    pub writable: bool,
+}
+
+/// A dispatch with its bindings resolved.
+#[derive(Debug, Clone)]
+pub struct Launch {
+    /// What runs.
+    pub kernel: Kernel,
+    /// Workgroups per dimension.
+    pub groups: [u32; 3],
+    /// Bindings, in order of their number.
+    pub bound: Vec<Bound>,
+    /// `conv2d.forward @ conv1`.
+    pub label: String,
+    /// What the shader needs.
+    pub entry: reflect::Entry,
+}
+
+/// One node of the graph, placed.
+#[derive(Debug, Clone)]
+pub struct Step {
+    /// The node's number in the graph.
+    pub node: usize,
+    /// Inputs.
+    pub inputs: Vec<Place>,
+    /// Tensors written in place.
+    pub updates: Vec<Place>,
+    /// Outputs.
+    pub outputs: Vec<Place>,
+    /// Temporaries of the lowering.
+    pub scratch: Vec<Place>,
+    /// What a GPU runs; empty for the CPU.
+    pub launches: Vec<Launch>,
+}
+
+/// A whole step of work, planned.
+#[derive(Clone)]
+pub struct Plan {
+    /// The graph it was made from.
+    pub graph: Graph,
+    /// All buffers.
+    pub buffers: Vec<Buffer>,
+    /// Where each live tensor lives, by tensor number.
+    pub places: Vec<Option<Place>>,
+    /// The steps, in order.
+    pub steps: Vec<Step>,
+    /// First and last step of each transient buffer's tenants, for `explain`.
+    pub(crate) lifetimes: Vec<(TensorId, Lifetime)>,
+    target: Target,
+}
+
+impl Plan {
+    /// Plans everything that `fetch` depends on and everything that updates
+    /// state. Fetched tensors stay readable after a run.
+    pub fn build(graph: &Graph, fetch: &[TensorId], target: Target) -> Result<Plan> {
+        let live = live_nodes(graph, fetch);
+        let mut plan = Plan {
+            graph: graph.clone(),
+            buffers: vec![],
+            places: vec![None; graph.tensors().len()],
+            steps: vec![],
+            lifetimes: vec![],
+            target,
+        };
+        let lowered = plan.lower(&live)?;
+        plan.place_persistent(&live, fetch);
+        let scratch = plan.place_transient(&live, &lowered, fetch);
+        plan.make_steps(&live, lowered, scratch)?;
+        plan.check_limits()?;
+        Ok(plan)
+    }
+
+    /// What the plan is for.
+    pub fn target(&self) -> &Target {
+        &self.target
+    }
+
+    /// Bytes of all transient buffers together.
+    pub fn transient_bytes(&self) -> usize {
+        self.buffers.iter().filter(|b| b.name.is_none()).map(|b| b.elements * DType::BYTES).sum()
+    }
+
+    /// Bytes that the transient tensors would take without sharing buffers.
+    pub fn unshared_bytes(&self) -> usize {
+        self.lifetimes.iter().map(|(t, _)| self.graph.spec(*t).bytes()).sum()
+    }
+
+    /// The specs of a node's tensors, as lowering and costing see them.
+    pub fn lower_context(&self, node: &Node) -> Lower {
+        let specs = |ids: &[TensorId]| ids.iter().map(|&t| self.graph.spec(t).clone()).collect();
+        let caps = match &self.target {
+            Target::Gpu(caps) => caps.clone(),
+            Target::Cpu => Caps::floor(Class::Cpu),
+        };
+        Lower { inputs: specs(&node.inputs), updates: specs(&node.updates), outputs: specs(&node.outputs), caps }
+    }
+
+    fn lower(&self, live: &[usize]) -> Result<Vec<crate::kernel::Lowered>> {
+        live.iter()
+            .map(|&n| {
+                let node = &self.graph.nodes()[n];
+                match self.target {
+                    Target::Cpu => Ok(crate::kernel::Lowered::nothing()),
+                    Target::Gpu(_) => node.op.lower(&self.lower_context(node)).context(|| node.label()),
+                }
+            })
+            .collect()
+    }
+
+    /// Gives each persistent tensor that is used a buffer of its own.
+    fn place_persistent(&mut self, live: &[usize], fetch: &[TensorId]) {
+        let nodes = live.iter().map(|&n| &self.graph.nodes()[n]);
+        let used = nodes.flat_map(|n| n.inputs.iter().chain(&n.updates).chain(&n.outputs)).chain(fetch);
+        let mut roots: Vec<TensorId> = used.map(|&t| self.graph.root(t).0).collect();
+        roots.sort();
+        roots.dedup();
+        for root in roots {
+            let info = &self.graph.tensors()[root.index()];
+            if let Home::Persistent { name, init } = &info.home {
+                self.places[root.index()] =
+                    Some(Place { buffer: self.buffers.len(), offset: 0, spec: info.spec.clone() });
+                self.buffers.push(Buffer {
+                    name: Some(name.clone()),
+                    elements: info.spec.elements(),
+                    dtype: info.spec.dtype,
+                    init: init.clone(),
+                });
+            }
+        }
+    }
+
+    /// Assigns buffers to transient tensors and scratch by lifetime, then
+    /// resolves every view. Returns the places of each step's scratch.
+    fn place_transient(
+        &mut self,
+        live: &[usize],
+        lowered: &[crate::kernel::Lowered],
+        fetch: &[TensorId],
+    ) -> Vec<Vec<Place>> {
+        let end = live.len();
+        let mut lifetimes: HashMap<TensorId, Lifetime> = HashMap::new();
+        for (at, &n) in live.iter().enumerate() {
+            let node = &self.graph.nodes()[n];
+            for t in node.inputs.iter().chain(&node.updates).chain(&node.outputs) {
+                let root = self.graph.root(*t).0;
+                if self.graph.tensors()[root.index()].home == Home::Transient {
+                    let life = lifetimes.entry(root).or_insert(Lifetime { first: at, last: at });
+                    life.last = at;
+                }
+            }
+        }
+        for t in fetch {
+            if let Some(life) = lifetimes.get_mut(&self.graph.root(*t).0) {
+                life.last = end;
+            }
+        }
+        self.lifetimes = lifetimes.into_iter().collect();
+        self.lifetimes.sort_by_key(|(t, _)| *t);
+        let mut tenants: Vec<(Lifetime, usize, DType)> = vec![];
+        for (t, life) in &self.lifetimes {
+            let spec = self.graph.spec(*t);
+            tenants.push((*life, spec.elements(), spec.dtype));
+        }
+        for (at, low) in lowered.iter().enumerate() {
+            tenants.extend(low.scratch.iter().map(|s| (Lifetime { first: at, last: at }, s.elements(), s.dtype)));
+        }
+        let (buffers, homes) = assign(&tenants);
+        let base = self.buffers.len();
+        self.buffers.extend(buffers.iter().map(|&(elements, dtype)| Buffer {
+            name: None,
+            elements,
+            dtype,
+            init: Init::Zeros,
+        }));
+        let mut homes = homes.into_iter();
+        for i in 0..self.lifetimes.len() {
+            let t = self.lifetimes[i].0;
+            let buffer = base + homes.next().expect("one home per tenant");
+            self.places[t.index()] = Some(Place { buffer, offset: 0, spec: self.graph.spec(t).clone() });
+        }
+        for i in 0..self.places.len() {
+            let (root, offset) = self.graph.root(TensorId(i as u32));
+            if let (true, Some(place)) = (root.index() != i, self.places[root.index()].clone()) {
+                let spec = self.graph.tensors()[i].spec.clone();
+                self.places[i] = Some(Place { buffer: place.buffer, offset: place.offset + offset, spec });
+            }
+        }
+        lowered
+            .iter()
+            .map(|low| {
+                let place = |s: &Spec| Place {
+                    buffer: base + homes.next().expect("one home per tenant"),
+                    offset: 0,
+                    spec: s.clone(),
+                };
+                low.scratch.iter().map(place).collect()
+            })
+            .collect()
+    }
+
+    fn make_steps(
+        &mut self,
+        live: &[usize],
+        lowered: Vec<crate::kernel::Lowered>,
+        scratch: Vec<Vec<Place>>,
+    ) -> Result<()> {
+        let places = |ids: &[TensorId]| -> Vec<Place> {
+            ids.iter()
+                .map(|t| self.places[t.index()].clone().expect("every tensor of a live node has a place"))
+                .collect()
+        };
+        let mut steps = vec![];
+        for ((&n, low), scratch) in live.iter().zip(lowered).zip(scratch) {
+            let node = &self.graph.nodes()[n];
+            if node.op.alias() {
+                continue;
+            }
+            let mut step = Step {
+                node: n,
+                inputs: places(&node.inputs),
+                updates: places(&node.updates),
+                outputs: places(&node.outputs),
+                scratch,
+                launches: vec![],
+            };
+            check_exclusive(&step, node, &self.buffers)?;
+            for dispatch in low.dispatches {
+                let launch = bind(dispatch, &step, node).context(|| node.label())?;
+                step.launches.push(launch);
+            }
+            steps.push(step);
+        }
+        self.steps = steps;
+        Ok(())
+    }
+
+    /// Refuses what the adapter cannot hold, with the numbers, before anything
+    /// runs.
+    fn check_limits(&self) -> Result<()> {
+        let Target::Gpu(caps) = &self.target else { return Ok(()) };
+        for b in &self.buffers {
+            let bytes = (b.elements * DType::BYTES) as u64;
+            if bytes > caps.buffer_bytes {
+                let name = b.name.as_deref().unwrap_or("an activation buffer");
+                return Err(too_big(name, bytes, "buffer", caps.buffer_bytes));
+            }
+        }
+        for launch in self.steps.iter().flat_map(|s| &s.launches) {
+            for b in &launch.bound {
+                let bytes = b.place.spec.bytes() as u64;
+                if bytes > caps.binding_bytes {
+                    return Err(too_big(&launch.label, bytes, "binding", caps.binding_bytes));
+                }
+            }
+            let fits = |found: u64, limit: u32, what: &str| {
+                if found <= u64::from(limit) {
+                    return Ok(());
+                }
+                Err(Error::device(format!("{} needs {found} {what}; the adapter allows {limit}", launch.label)))
+            };
+            fits(launch.bound.len() as u64, caps.storage_buffers, "storage buffers")?;
+            fits(u64::from(*launch.groups.iter().max().expect("three")), caps.groups, "workgroups in one dimension")?;
+            let invocations = launch.entry.workgroup_size.iter().map(|&n| u64::from(n)).product();
+            fits(invocations, caps.invocations, "invocations per workgroup")?;
+            fits(u64::from(launch.entry.workgroup_bytes), caps.workgroup_bytes, "bytes of workgroup memory")?;
+        }
+        Ok(())
+    }
+}
+
+fn too_big(name: &str, bytes: u64, what: &str, limit: u64) -> Error {
+    let mib = |b: u64| b as f64 / f64::from(1 << 20);
+    Error::device(format!(
+        "{name} takes {bytes} bytes ({:.1} MiB) and this adapter's largest {what} is {limit} ({:.1} MiB); \
+         use a smaller batch, a smaller model, or --device cpu",
+        mib(bytes),
+        mib(limit)
+    ))
+}
+
+/// The nodes that the fetches need and those that update state, in order.
+fn live_nodes(graph: &Graph, fetch: &[TensorId]) -> Vec<usize> {
+    let mut needed = vec![false; graph.tensors().len()];
+    let need = |needed: &mut Vec<bool>, t: TensorId| {
+        needed[t.index()] = true;
+        needed[graph.root(t).0.index()] = true;
+    };
+    for &t in fetch {
+        need(&mut needed, t);
+    }
+    let mut live: Vec<usize> = vec![];
+    for (i, node) in graph.nodes().iter().enumerate().rev() {
+        let wanted =
+            node.outputs.iter().any(|y| needed[y.index()] || needed[graph.root(*y).0.index()] && node.op.alias());
+        if !node.updates.is_empty() || wanted {
+            for &t in &node.inputs {
+                need(&mut needed, t);
+            }
+            live.push(i);
+        }
+    }
+    live.reverse();
+    live
+}
+
+/// A buffer that a step writes may be neither read nor written by it through
+/// another tensor: wgpu makes a written buffer exclusive within a dispatch,
+/// even at disjoint ranges. The planner must never come to this; a state
+/// tensor given to an op twice would.
+fn check_exclusive(step: &Step, node: &Node, buffers: &[Buffer]) -> Result<()> {
+    let written = step.updates.iter().chain(&step.outputs).chain(&step.scratch);
+    for w in written {
+        if let Some(r) = step.inputs.iter().find(|r| r.buffer == w.buffer) {
+            let name = buffers[w.buffer].name.clone().unwrap_or_else(|| format!("#{}", w.buffer));
+            return Err(Error::model(format!(
+                "{} reads elements {:?} and writes elements {:?} of one buffer ({name}) in one step; \
+                 a written buffer is exclusive",
+                node.label(),
+                r.range(),
+                w.range()
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Matches a dispatch's names with what its shader declares.
+fn bind(dispatch: Dispatch, step: &Step, node: &Node) -> Result<Launch> {
+    let kernel = dispatch.kernel;
+    let entry = reflect::entry(&kernel)?;
+    let file = kernel.shader.name;
+    let mut bound = vec![];
+    for binding in &entry.bindings {
+        let Some((_, slot)) = dispatch.binds.iter().find(|(name, _)| *name == binding.name) else {
+            return Err(Error::model(format!(
+                "shaders/{file}.wgsl, {}: variable \"{}\" is used and nothing is bound to it",
+                kernel.entry, binding.name
+            )));
+        };
+        let place = match *slot {
+            Slot::Input(i) => step.inputs.get(i),
+            Slot::Update(i) => step.updates.get(i),
+            Slot::Output(i) => step.outputs.get(i),
+            Slot::Scratch(i) => step.scratch.get(i),
+        };
+        let place = place
+            .ok_or_else(|| Error::model(format!("\"{}\" is bound to {slot:?}, which is not there", binding.name)))?;
+        if binding.writable && matches!(slot, Slot::Input(_)) {
+            return Err(Error::model(format!(
+                "\"{}\" is an input and the shader declares it read_write",
+                binding.name
+            )));
+        }
+        if !place.spec.bytes().is_multiple_of(binding.stride as usize) {
+            return Err(Error::model(format!(
+                "\"{}\" has {} bytes, not a multiple of the {} that the shader reads at once",
+                binding.name,
+                place.spec.bytes(),
+                binding.stride
+            )));
+        }
+        bound.push(Bound { number: binding.number, place: place.clone(), writable: binding.writable });
+    }
+    for (name, _) in &dispatch.binds {
+        if !entry.bindings.iter().any(|b| b.name == *name) {
+            return Err(Error::model(format!("shaders/{file}.wgsl, {}: no variable \"{name}\" is used", kernel.entry)));
+        }
+    }
+    let label = match node.scope.as_str() {
+        "" => format!("{file}.{}", kernel.entry),
+        scope => format!("{file}.{} @ {scope}", kernel.entry),
+    };
+    Ok(Launch { groups: dispatch.groups, bound, label, entry, kernel })
+}

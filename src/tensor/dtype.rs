@@ -1,0 +1,129 @@
+//! Element types.
+
+use std::fmt;
+
+/// The type of a tensor's elements. Both are four bytes wide, so element
+/// offsets convert to bytes in one place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum DType {
+    /// IEEE 754 single precision.
+    F32,
+    /// Unsigned integers: class labels, indices, counters, packed bytes.
+    U32,
+}
+
+impl DType {
+    /// Bytes per element.
+    pub const BYTES: usize = 4;
+}
+
+impl fmt::Display for DType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            DType::F32 => "f32",
+            DType::U32 => "u32",
+        })
+    }
+}
+
+/// The two float types that the CPU executor computes in: `f64` judges, `f32`
+/// trains. Few methods on purpose: a `reference` reads like the formula.
+pub trait Real:
+    Copy
+    + Send
+    + Sync
+    + Default
+    + PartialOrd
+    + fmt::Debug
+    + fmt::Display
+    + std::iter::Sum
+    + std::ops::Add<Output = Self>
+    + std::ops::Sub<Output = Self>
+    + std::ops::Mul<Output = Self>
+    + std::ops::Div<Output = Self>
+    + std::ops::Neg<Output = Self>
+    + std::ops::AddAssign
+    + std::ops::SubAssign
+    + std::ops::MulAssign
+    + std::ops::DivAssign
+    + 'static
+{
+    /// Zero.
+    const ZERO: Self;
+    /// One.
+    const ONE: Self;
+    /// Converts a constant.
+    fn of(x: f64) -> Self;
+    /// Converts to f64.
+    fn f64(self) -> f64;
+    /// e to the power of self.
+    fn exp(self) -> Self;
+    /// Natural logarithm.
+    fn ln(self) -> Self;
+    /// ln(1 + self), accurate near zero.
+    fn ln_1p(self) -> Self;
+    /// e^self - 1, accurate near zero.
+    fn exp_m1(self) -> Self;
+    /// Square root.
+    fn sqrt(self) -> Self;
+    /// Hyperbolic tangent.
+    fn tanh(self) -> Self;
+    /// Sine.
+    fn sin(self) -> Self;
+    /// Cosine.
+    fn cos(self) -> Self;
+    /// Power.
+    fn powf(self, e: Self) -> Self;
+    /// Absolute value.
+    fn abs(self) -> Self;
+    /// The larger of two; NaN loses, as in IEEE maxNum.
+    fn max(self, o: Self) -> Self;
+    /// The smaller of two; NaN loses, as in IEEE minNum.
+    fn min(self, o: Self) -> Self;
+    /// Neither infinite nor NaN.
+    fn is_finite(self) -> bool;
+    /// Not a number.
+    fn is_nan(self) -> bool;
+    /// The error function.
+    fn erf(self) -> Self;
+}
+
+macro_rules! real {
+    ($t:ident) => {
+        impl Real for $t {
+            const ZERO: $t = 0.0;
+            const ONE: $t = 1.0;
+            fn of(x: f64) -> $t {
+                x as $t
+            }
+            fn f64(self) -> f64 {
+                f64::from(self)
+            }
+            real!(@unary $t: exp ln ln_1p exp_m1 sqrt tanh sin cos abs);
+            fn powf(self, e: $t) -> $t {
+                $t::powf(self, e)
+            }
+            fn max(self, o: $t) -> $t {
+                $t::max(self, o)
+            }
+            fn min(self, o: $t) -> $t {
+                $t::min(self, o)
+            }
+            fn is_finite(self) -> bool {
+                $t::is_finite(self)
+            }
+            fn is_nan(self) -> bool {
+                $t::is_nan(self)
+            }
+            fn erf(self) -> $t {
+                libm::erf(f64::from(self)) as $t
+            }
+        }
+    };
+    (@unary $t:ident: $($f:ident)*) => {
+        $(#[inline(always)] fn $f(self) -> $t { $t::$f(self) })*
+    };
+}
+
+real!(f32);
+real!(f64);

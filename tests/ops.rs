@@ -1,0 +1,160 @@
+//! Every case of every op, four ways: the gradient rule against finite
+//! differences on the f64 judge; the f32 CPU path against the judge; and the
+//! shaders, lowered for a software adapter and for a GPU, against the judge.
+//!
+//! Run one again by its name: `cargo test --release --test ops -- matmul/nn_odd`.
+
+mod support;
+
+use libtest_mimic::{Arguments, Failed, Trial};
+use std::sync::Arc;
+use support::device::{GPU, NO_ADAPTER};
+use support::run::{Built, build, fetch_all, input_name};
+use support::tolerance::{compare, relative};
+use wgrad::cpu::Cpu;
+use wgrad::gpu::{Gpu, GpuExecutor};
+use wgrad::graph::Case;
+use wgrad::kernel::{Caps, Class};
+use wgrad::plan::{Executor, Plan, Target};
+use wgrad::tensor::{DType, Data};
+
+fn main() {
+    let args = Arguments::from_args();
+    let mut trials = vec![];
+    for case in wgrad::ops::cases() {
+        let case = Arc::new(case);
+        let name = |kind: &str| format!("{}::{kind}", case.name);
+        let c = case.clone();
+        trials.push(Trial::test(name("cpu_f32"), move || cpu_f32(&c)));
+        let elements: usize = case.inputs.iter().map(|(s, _)| s.elements()).sum();
+        if case.gradient && elements <= 200_000 {
+            let c = case.clone();
+            trials.push(Trial::test(name("gradient"), move || finite_differences(&c)));
+        }
+        for (kind, class) in [("gpu_registers", Class::Cpu), ("gpu_workgroups", Class::Discrete)] {
+            let c = case.clone();
+            let trial = Trial::test(name(kind), move || on_gpu(&c, GPU.as_ref().expect("not ignored"), class));
+            trials.push(trial.with_ignored_flag(GPU.is_none()));
+        }
+    }
+    match GPU.as_ref() {
+        None => eprintln!("GPU tests are ignored: {NO_ADAPTER}"),
+        Some(gpu) => eprintln!("GPU tests run on {} ({})", gpu.adapter.name, gpu.adapter.backend),
+    }
+    libtest_mimic::run(&args, trials).exit();
+}
+
+/// The judge's values of everything a case looks at.
+fn judge(built: &Built) -> Result<Vec<Values>, Failed> {
+    let mut cpu = Cpu::<f64>::new();
+    let fetches = built.fetches();
+    let program = cpu.load(Plan::build(&built.graph, &fetches, Target::Cpu)?)?;
+    cpu.poison(program);
+    cpu.run(program, 1)?;
+    let value = |&t| -> Result<Values, Failed> {
+        Ok(match built.graph.spec(t).dtype {
+            DType::F32 => Values::Real(cpu.values(program, t)?),
+            DType::U32 => Values::Index(cpu.fetch(program, t)?.as_u32().to_vec()),
+        })
+    };
+    fetches.iter().map(value).collect()
+}
+
+enum Values {
+    Real(Vec<f64>),
+    Index(Vec<u32>),
+}
+
+fn check(case: &Case, built: &Built, found: &[wgrad::tensor::HostTensor]) -> Result<(), Failed> {
+    let judged = judge(built)?;
+    for (((name, _), found), judge) in built.looked_at().iter().zip(found).zip(&judged) {
+        match (&found.data, judge) {
+            (Data::F32(f), Values::Real(j)) => compare(name, f, j, relative(case))?,
+            (Data::U32(f), Values::Index(j)) if f == j => {}
+            (Data::U32(f), Values::Index(j)) => {
+                let at = f.iter().zip(j).position(|(a, b)| a != b).unwrap_or(0);
+                return Err(format!("{name}[{at}]: found {}, judge {}", f[at], j[at]).into());
+            }
+            _ => return Err(format!("{name}: element types differ").into()),
+        }
+    }
+    Ok(())
+}
+
+fn cpu_f32(case: &Case) -> Result<(), Failed> {
+    let built = build(case)?;
+    let mut cpu = Cpu::<f32>::new();
+    let program = cpu.load(Plan::build(&built.graph, &built.fetches(), Target::Cpu)?)?;
+    cpu.poison(program);
+    cpu.run(program, 1)?;
+    let found = fetch_all(&mut cpu, program, &built.fetches())?;
+    check(case, &built, &found)
+}
+
+fn on_gpu(case: &Case, gpu: &Arc<Gpu>, class: Class) -> Result<(), Failed> {
+    let built = build(case)?;
+    // The class decides the kernels; the limits are the real ones, tightened to
+    // the WebGPU floor, so that no case passes by the grace of a big device.
+    let floor = Caps::floor(class);
+    let caps = Caps { binding_bytes: gpu.caps.binding_bytes, buffer_bytes: gpu.caps.buffer_bytes, ..floor };
+    let mut e = GpuExecutor::new(gpu.clone());
+    let program = e.load(Plan::build(&built.graph, &built.fetches(), Target::Gpu(caps))?)?;
+    let mut runs = vec![];
+    for _ in 0..2 {
+        e.poison(program);
+        e.run(program, 1)?;
+        runs.push(fetch_all(&mut e, program, &built.fetches())?);
+    }
+    if runs[0].iter().zip(&runs[1]).any(|(a, b)| a.bytes() != b.bytes()) {
+        return Err("two runs gave different bits".into());
+    }
+    check(case, &built, &runs[0])
+}
+
+/// Elements of each input that are nudged; all of them if there are fewer.
+const NUDGED: usize = 24;
+
+/// Central differences on the f64 judge against the gradient rule.
+fn finite_differences(case: &Case) -> Result<(), Failed> {
+    let built = build(case)?;
+    let mut cpu = Cpu::<f64>::new();
+    let program = cpu.load(Plan::build(&built.graph, &built.fetches(), Target::Cpu)?)?;
+    cpu.run(program, 1)?;
+    let rules: Vec<(usize, Vec<f64>)> =
+        built.gradients.iter().map(|&(i, t)| Ok((i, cpu.values(program, t)?))).collect::<wgrad::Result<_>>()?;
+    // The objective is the contraction of the outputs with the cotangents.
+    let mut objective = |cpu: &mut Cpu<f64>| -> wgrad::Result<f64> {
+        cpu.run(program, 1)?;
+        let mut sum = 0.0;
+        for (i, seed) in &built.seeds {
+            let y = cpu.values(program, built.outputs[*i])?;
+            sum += y.iter().zip(seed.as_f32()).map(|(y, s)| y * f64::from(*s)).sum::<f64>();
+        }
+        Ok(sum)
+    };
+    for (input, rule) in rules {
+        let x: Vec<f64> = built.values[input].as_f32().iter().map(|&v| f64::from(v)).collect();
+        let rms = (rule.iter().map(|v| v * v).sum::<f64>() / rule.len() as f64).sqrt();
+        let stride = (x.len() / NUDGED).max(1) | 1;
+        for at in (0..x.len()).step_by(stride) {
+            let h = 1e-5 * x[at].abs().max(1.0);
+            let mut nudge = |by: f64| -> wgrad::Result<f64> {
+                let mut moved = x.clone();
+                moved[at] += by;
+                cpu.write_values(&input_name(input), &moved)?;
+                objective(&mut cpu)
+            };
+            let difference = (nudge(h)? - nudge(-h)?) / (2.0 * h);
+            let error = (rule[at] - difference).abs() / (difference.abs() + rms + 1e-12);
+            if error.is_nan() || error > 1e-6 {
+                return Err(format!(
+                    "d_x{input}[{at}]: the rule says {}, finite differences {difference}, relative error {error:.2e}",
+                    rule[at]
+                )
+                .into());
+            }
+        }
+        cpu.write_values(&input_name(input), &x)?;
+    }
+    Ok(())
+}

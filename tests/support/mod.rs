@@ -1,0 +1,8 @@
+//! What the suites share: the device under test, running a case on an
+//! executor, and the tolerance policy.
+
+#![allow(dead_code, reason = "each suite uses its part")]
+
+pub mod device;
+pub mod run;
+pub mod tolerance;
