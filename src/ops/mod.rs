@@ -21,6 +21,7 @@ macro_rules! rooms {
 
 rooms! {
     binary,
+    conv2d,
     matmul,
     rearrange,
     reduce,

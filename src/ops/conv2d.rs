@@ -1,0 +1,526 @@
+//! 2-D convolution (cross-correlation, as in every deep-learning framework).
+//!
+//! `y[n,o,p,q] = bias[o] + sum over c,r,s of x[n,c, p*stride - pad + r*dilation, ..] w[o,c,r,s]`,
+//! with zeros outside. Shapes: `x [N, C, H, W]`, `w [O, C/groups, KH, KW]`,
+//! `bias [O]`, `y [N, O, OH, OW]`. Output channel `o` sees the input channels of
+//! its group; `groups == C` is a depthwise convolution.
+//!
+//! Gradients: `d_x` is a gather: each input element adds `w d_y` over the
+//! outputs that saw it. `d_w[o,c,r,s]` sums `d_y[n,o,p,q] x[..]` over all
+//! images and positions, and `d_bias` is the same sum with a constant 1 for x,
+//! so one pass yields both.
+//! Source: Dumoulin and Visin, "A guide to convolution arithmetic", arXiv:1603.07285.
+//!
+//! On the CPU: im2col and `gemm`, an image at a time. On a GPU: direct, in
+//! registers; see the shader.
+
+use super::matmul::gemm;
+use crate::error::{Error, Result};
+use crate::graph::{Backward, Case, Cost, Fill, Graph, Infer, Io, Lower, Op, Reference, TensorId};
+use crate::kernel::{Kernel, Lowered, Shader, groups_1d};
+use crate::shader;
+use crate::tensor::{Real, Spec};
+use rayon::prelude::*;
+
+static SHADER: Shader = shader!("conv2d");
+
+/// Invocations per workgroup.
+const WG: usize = 64;
+
+/// Output positions per invocation: the lanes of a vec4.
+const PIXELS: usize = 4;
+
+/// Output channels per invocation, at most.
+const CHANNELS: usize = 8;
+
+/// Weight columns (input channel and tap) per invocation of the weight
+/// gradient, at most.
+const TAPS: usize = 8;
+
+/// Invocations that fill a device: the weight gradient's sum is cut into
+/// slices until there are as many.
+const ENOUGH: usize = 8_192;
+
+/// How the window moves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Conv2d {
+    /// Step between windows, down and across.
+    pub stride: [usize; 2],
+    /// Zeros before and after, down and across.
+    pub padding: [[usize; 2]; 2],
+    /// Step between the elements of a window.
+    pub dilation: [usize; 2],
+    /// Independent groups of channels.
+    pub groups: usize,
+}
+
+impl Default for Conv2d {
+    fn default() -> Conv2d {
+        Conv2d { stride: [1, 1], padding: [[0, 0]; 2], dilation: [1, 1], groups: 1 }
+    }
+}
+
+impl Conv2d {
+    /// The padding that makes the output as large as the input divided by the
+    /// stride, rounded up; an odd element goes to the end (Keras, PyTorch).
+    pub fn same_padding(
+        input: [usize; 2],
+        kernel: [usize; 2],
+        stride: [usize; 2],
+        dilation: [usize; 2],
+    ) -> [[usize; 2]; 2] {
+        [0, 1].map(|i| {
+            let covered = (input[i].div_ceil(stride[i]).max(1) - 1) * stride[i] + dilation[i] * (kernel[i].max(1) - 1) + 1;
+            let total = covered.saturating_sub(input[i]);
+            [total / 2, total - total / 2]
+        })
+    }
+}
+
+/// Every size of a convolution, settled.
+#[derive(Debug, Clone, Copy)]
+struct Sizes {
+    n: usize,
+    c: usize,
+    h: [usize; 2],
+    o: usize,
+    k: [usize; 2],
+    out: [usize; 2],
+    op: Conv2d,
+}
+
+impl Sizes {
+    fn new(op: Conv2d, x: [usize; 4], w: [usize; 4]) -> Result<Sizes> {
+        let [n, c, h, wide] = x;
+        let [o, c_w, kh, kw] = w;
+        let complain = |text: String| Err(Error::model(text));
+        if op.groups == 0 || op.stride.contains(&0) || op.dilation.contains(&0) {
+            return complain(format!("{op:?}: groups, stride and dilation must be at least 1"));
+        }
+        if c % op.groups != 0 || o % op.groups != 0 {
+            return complain(format!("{c} input and {o} output channels do not divide into {} groups", op.groups));
+        }
+        if c / op.groups != c_w {
+            return complain(format!(
+                "x has shape {x:?} and w {w:?}: with {} group(s) each filter must see {} channels, found {c_w}",
+                op.groups,
+                c / op.groups
+            ));
+        }
+        if [n, c, o, kh, kw].contains(&0) {
+            return complain(format!("x has shape {x:?} and w {w:?}: no axis may be empty"));
+        }
+        let mut out = [0, 0];
+        for i in 0..2 {
+            let padded = [h, wide][i] + op.padding[i][0] + op.padding[i][1];
+            let window = op.dilation[i] * ([kh, kw][i] - 1) + 1;
+            if padded < window {
+                return complain(format!(
+                    "x has shape {x:?}: {padded} elements with padding, and the window spans {window}; \
+                     use a smaller kernel or padding"
+                ));
+            }
+            out[i] = (padded - window) / op.stride[i] + 1;
+        }
+        Ok(Sizes { n, c, h: [h, wide], o, k: [kh, kw], out, op })
+    }
+
+    /// Input channels per group.
+    fn cg(&self) -> usize {
+        self.c / self.op.groups
+    }
+
+    /// Output channels per group.
+    fn og(&self) -> usize {
+        self.o / self.op.groups
+    }
+
+    /// Columns of the weight matrix `[O, C/groups KH KW]`.
+    fn columns(&self) -> usize {
+        self.cg() * self.k[0] * self.k[1]
+    }
+
+    /// Output positions per image.
+    fn positions(&self) -> usize {
+        self.out[0] * self.out[1]
+    }
+
+    /// Elements of an input image.
+    fn image(&self) -> usize {
+        self.c * self.h[0] * self.h[1]
+    }
+
+    fn flops(&self) -> u64 {
+        2 * (self.n * self.o * self.positions() * self.columns()) as u64
+    }
+
+    /// A window of one element that does not jump: the image is its own im2col.
+    fn pointwise(&self) -> bool {
+        self.k == [1, 1] && self.op.stride == [1, 1] && self.op.padding == [[0, 0]; 2]
+    }
+}
+
+/// `d_x` from `w` and `d_y`.
+#[derive(Debug, Clone, Copy)]
+pub struct Conv2dGradX {
+    /// The forward convolution.
+    pub op: Conv2d,
+    /// Height and width of the input.
+    pub input: [usize; 2],
+}
+
+/// `d_w` (and `d_bias`) from `x` and `d_y`.
+#[derive(Debug, Clone, Copy)]
+pub struct Conv2dGradW {
+    /// The forward convolution.
+    pub op: Conv2d,
+    /// Height and width of the kernel.
+    pub kernel: [usize; 2],
+    /// Whether to compute `d_bias` as a second output.
+    pub bias: bool,
+}
+
+impl Graph {
+    /// Convolves `x [N, C, H, W]` with `w [O, C/groups, KH, KW]` and adds
+    /// `bias [O]`.
+    pub fn conv2d(&mut self, x: TensorId, w: TensorId, bias: Option<TensorId>, op: Conv2d) -> Result<TensorId> {
+        let inputs: Vec<TensorId> = [Some(x), Some(w), bias].into_iter().flatten().collect();
+        self.push1(op, &inputs)
+    }
+}
+
+impl Op for Conv2d {
+    fn name(&self) -> &'static str {
+        "conv2d"
+    }
+
+    fn infer(&self, cx: &Infer) -> Result<Vec<Spec>> {
+        let s = Sizes::new(*self, cx.dims(0, "x")?, cx.dims(1, "w")?)?;
+        if cx.inputs.len() > 2 {
+            cx.expect(2, "bias", [s.o])?;
+        }
+        Ok(vec![Spec::f32([s.n, s.o, s.out[0], s.out[1]])])
+    }
+
+    fn gradient(&self, g: &mut Graph, at: &Backward) -> Result<Vec<Option<TensorId>>> {
+        let (x, w, d_y) = (at.inputs[0], at.inputs[1], at.d_y());
+        let mut d = vec![None; at.inputs.len()];
+        if at.needs[0] {
+            let shape = g.shape(x);
+            d[0] = Some(g.push1(Conv2dGradX { op: *self, input: [shape[2], shape[3]] }, &[w, d_y])?);
+        }
+        let bias = at.inputs.len() > 2 && at.needs[2];
+        if at.needs[1] || bias {
+            let shape = g.shape(w);
+            let grad = Conv2dGradW { op: *self, kernel: [shape[2], shape[3]], bias };
+            let outputs = g.push(grad, &[x, d_y])?;
+            d[1] = Some(outputs[0]);
+            if bias {
+                d[2] = Some(outputs[1]);
+            }
+        }
+        Ok(d)
+    }
+
+    fn lower(&self, cx: &Lower) -> Result<Lowered> {
+        let s = sizes(*self, &cx.inputs[0], &cx.inputs[1]);
+        let bias = cx.inputs.len() > 2;
+        let channels = s.og().min(CHANNELS);
+        let k = kernel("forward", s, channels, 1).flag("BIAS", bias);
+        let d = k.dispatch(grid(s.n * s.positions(), s.og().div_ceil(channels) * s.op.groups));
+        Ok(Lowered::one(d.input("x", 0).input("w", 1).input("bias", if bias { 2 } else { 1 }).output("y", 0)))
+    }
+
+    fn cost(&self, cx: &Lower) -> Cost {
+        Cost { flops: sizes(*self, &cx.inputs[0], &cx.inputs[1]).flops(), bytes: cx.bytes_once() }
+    }
+}
+
+fn sizes(op: Conv2d, x: &Spec, w: &Spec) -> Sizes {
+    let dims = |s: &Spec| s.shape.to_vec().try_into().expect("infer saw four axes");
+    Sizes::new(op, dims(x), dims(w)).expect("infer accepted these shapes")
+}
+
+/// Blocks of positions run along x and, beyond the limit, z; blocks of channels
+/// along y.
+fn grid(positions: usize, channel_blocks: usize) -> [u32; 3] {
+    let [x, z, _] = groups_1d(positions, WG * PIXELS);
+    [x, channel_blocks as u32, z]
+}
+
+fn kernel(entry: &'static str, s: Sizes, channels: usize, taps: usize) -> Kernel {
+    let k = Kernel::new(&SHADER, entry).set("WG", WG).constant("CHANNELS", channels).constant("TAPS", taps);
+    let k = k.set("N", s.n).set("C", s.c).set("H", s.h[0]).set("W", s.h[1]).set("GROUPS", s.op.groups);
+    let k = k.set("O", s.o).set("OH", s.out[0]).set("OW", s.out[1]).set("KH", s.k[0]).set("KW", s.k[1]);
+    let k = k.set("STRIDE_H", s.op.stride[0]).set("STRIDE_W", s.op.stride[1]);
+    let k = k.set("PAD_H", s.op.padding[0][0]).set("PAD_W", s.op.padding[1][0]);
+    let k = k.set("DILATION_H", s.op.dilation[0]).set("DILATION_W", s.op.dilation[1]);
+    k.flag("PADDED", s.op.padding != [[0, 0]; 2])
+}
+
+impl Reference for Conv2d {
+    fn reference<T: Real>(&self, io: &mut Io<T>) {
+        let s = sizes(*self, io.inputs[0].spec, io.inputs[1].spec);
+        let (x, w) = (io.x(0), io.x(1));
+        let bias = (io.inputs.len() > 2).then(|| io.x(2));
+        let rows = s.og() * s.positions();
+        io.y(0).par_chunks_mut(s.o * s.positions()).enumerate().for_each_init(Vec::new, |cols, (n, y)| {
+            let image = &x[n * s.image()..][..s.image()];
+            for (o, y) in y.chunks_mut(s.positions()).enumerate() {
+                y.fill(bias.map_or(T::ZERO, |b| b[o]));
+            }
+            for (g, y) in y.chunks_mut(rows).enumerate() {
+                let cols = im2col(s, image, g, cols);
+                let w = &w[g * s.og() * s.columns()..][..s.og() * s.columns()];
+                gemm(y, w, cols, [s.og(), s.positions(), s.columns()], false, false, T::ONE);
+            }
+        });
+    }
+}
+
+/// The windows of one group of an image as a matrix `[columns, positions]`.
+/// Borrows the image itself where the window is a single element.
+fn im2col<'a, T: Real>(s: Sizes, image: &'a [T], group: usize, cols: &'a mut Vec<T>) -> &'a [T] {
+    let plane = s.h[0] * s.h[1];
+    let image = &image[group * s.cg() * plane..][..s.cg() * plane];
+    if s.pointwise() {
+        return image;
+    }
+    cols.clear();
+    cols.resize(s.columns() * s.positions(), T::ZERO);
+    for_rows(s, |column, p, channel, ih, first| {
+        let Some(ih) = ih else { return };
+        let row = &mut cols[column * s.positions() + p * s.out[1]..][..s.out[1]];
+        let source = &image[channel * plane + ih * s.h[1]..][..s.h[1]];
+        let (from, to) = inside(s, first);
+        if s.op.stride[1] == 1 {
+            let start = (from as isize + first) as usize;
+            row[from..to].copy_from_slice(&source[start..start + to - from]);
+        } else {
+            for q in from..to {
+                row[q] = source[(q as isize * s.op.stride[1] as isize + first) as usize];
+            }
+        }
+    });
+    cols
+}
+
+/// The inverse of [`im2col`]: adds a matrix of windows back into an image.
+fn col2im<T: Real>(s: Sizes, cols: &[T], image: &mut [T]) {
+    let plane = s.h[0] * s.h[1];
+    for_rows(s, |column, p, channel, ih, first| {
+        let Some(ih) = ih else { return };
+        let row = &cols[column * s.positions() + p * s.out[1]..][..s.out[1]];
+        let target = &mut image[channel * plane + ih * s.h[1]..][..s.h[1]];
+        let (from, to) = inside(s, first);
+        for q in from..to {
+            target[(q as isize * s.op.stride[1] as isize + first) as usize] += row[q];
+        }
+    });
+}
+
+/// Walks the rows of an im2col matrix: for each column (channel and tap) and
+/// each output row `p`, calls `f(column, p, channel, input row if inside, input
+/// position of the row's first output)`.
+fn for_rows(s: Sizes, mut f: impl FnMut(usize, usize, usize, Option<usize>, isize)) {
+    for column in 0..s.columns() {
+        let channel = column / (s.k[0] * s.k[1]);
+        let (r, t) = (column / s.k[1] % s.k[0], column % s.k[1]);
+        let first = (t * s.op.dilation[1]) as isize - s.op.padding[1][0] as isize;
+        for p in 0..s.out[0] {
+            let ih = (p * s.op.stride[0] + r * s.op.dilation[0]).checked_sub(s.op.padding[0][0]);
+            f(column, p, channel, ih.filter(|&ih| ih < s.h[0]), first);
+        }
+    }
+}
+
+/// The outputs `from..to` of a row whose input position `q * stride + first`
+/// lies inside the image.
+fn inside(s: Sizes, first: isize) -> (usize, usize) {
+    let stride = s.op.stride[1];
+    let from = (-first).max(0) as usize;
+    let to = (s.h[1] as isize - first).max(0) as usize;
+    let (from, to) = (from.div_ceil(stride), to.div_ceil(stride).min(s.out[1]));
+    (from.min(to), to)
+}
+
+impl Op for Conv2dGradX {
+    fn name(&self) -> &'static str {
+        "conv2d_grad_x"
+    }
+
+    fn infer(&self, cx: &Infer) -> Result<Vec<Spec>> {
+        let ([_, cg, _, _], [n, _, _, _]) = (cx.dims(0, "w")?, cx.dims(1, "d_y")?);
+        Ok(vec![Spec::f32([n, cg * self.op.groups, self.input[0], self.input[1]])])
+    }
+
+    fn gradient(&self, _g: &mut Graph, at: &Backward) -> Result<Vec<Option<TensorId>>> {
+        Ok(vec![None; at.inputs.len()])
+    }
+
+    fn lower(&self, cx: &Lower) -> Result<Lowered> {
+        let s = sizes(self.op, &cx.outputs[0], &cx.inputs[0]);
+        let channels = s.cg().min(CHANNELS);
+        let k = kernel("backward_x", s, channels, 1);
+        let d = k.dispatch(grid(s.n * s.h[0] * s.h[1], s.cg().div_ceil(channels) * s.op.groups));
+        Ok(Lowered::one(d.input("w", 0).input("d_y", 1).output("y", 0)))
+    }
+
+    fn cost(&self, cx: &Lower) -> Cost {
+        Cost { flops: sizes(self.op, &cx.outputs[0], &cx.inputs[0]).flops(), bytes: cx.bytes_once() }
+    }
+}
+
+impl Reference for Conv2dGradX {
+    fn reference<T: Real>(&self, io: &mut Io<T>) {
+        let s = sizes(self.op, io.outputs[0].spec, io.inputs[0].spec);
+        let (w, d_y) = (io.x(0), io.x(1));
+        let rows = s.og() * s.positions();
+        io.y(0).par_chunks_mut(s.image()).enumerate().for_each_init(Vec::new, |cols, (n, d_x)| {
+            d_x.fill(T::ZERO);
+            let d_y = &d_y[n * s.o * s.positions()..][..s.o * s.positions()];
+            cols.resize(s.columns() * s.positions(), T::ZERO);
+            for (g, d_x) in d_x.chunks_mut(s.cg() * s.h[0] * s.h[1]).enumerate() {
+                let w = &w[g * s.og() * s.columns()..][..s.og() * s.columns()];
+                let d_y = &d_y[g * rows..][..rows];
+                gemm(cols, w, d_y, [s.columns(), s.positions(), s.og()], true, false, T::ZERO);
+                col2im(s, cols, d_x);
+            }
+        });
+    }
+}
+
+impl Op for Conv2dGradW {
+    fn name(&self) -> &'static str {
+        "conv2d_grad_w"
+    }
+
+    fn infer(&self, cx: &Infer) -> Result<Vec<Spec>> {
+        let ([_, c, _, _], [_, o, _, _]) = (cx.dims(0, "x")?, cx.dims(1, "d_y")?);
+        let d_w = Spec::f32([o, c / self.op.groups, self.kernel[0], self.kernel[1]]);
+        Ok(if self.bias { vec![d_w, Spec::f32([o])] } else { vec![d_w] })
+    }
+
+    fn gradient(&self, _g: &mut Graph, at: &Backward) -> Result<Vec<Option<TensorId>>> {
+        Ok(vec![None; at.inputs.len()])
+    }
+
+    fn lower(&self, cx: &Lower) -> Result<Lowered> {
+        let s = sizes(self.op, &cx.inputs[0], &cx.outputs[0]);
+        // The bias is one more column, whose input is the constant 1.
+        let columns = s.columns() + usize::from(self.bias);
+        let (channels, taps) = (s.og().min(CHANNELS), columns.min(TAPS));
+        let blocks = s.op.groups * s.og().div_ceil(channels) * columns.div_ceil(taps);
+        let slices = (ENOUGH / blocks).clamp(1, (s.n * s.positions()).div_ceil(32).max(1)).min(512);
+        let k = |entry| kernel(entry, s, channels, taps).flag("BIAS", self.bias).set("SLICES", slices);
+        let parts = k("backward_w").dispatch(groups_1d(blocks * slices, WG)).input("x", 0).input("d_y", 1).scratch("y", 0);
+        let total = k("combine_w").dispatch(groups_1d(s.o * columns, WG)).scratch("parts", 0).output("y", 0);
+        // The shader names `d_bias` even where there is none: it gets a word of
+        // its own, since two writable bindings must not overlap.
+        let (total, none) = match self.bias {
+            true => (total.output("d_bias", 1), vec![]),
+            false => (total.scratch("d_bias", 1), vec![Spec::f32([1])]),
+        };
+        let scratch = [vec![Spec::f32([s.o, columns, slices])], none].concat();
+        Ok(Lowered { scratch, dispatches: vec![parts, total] })
+    }
+
+    fn cost(&self, cx: &Lower) -> Cost {
+        Cost { flops: sizes(self.op, &cx.inputs[0], &cx.outputs[0]).flops(), bytes: cx.bytes_once() }
+    }
+}
+
+/// Images whose gradients are summed by one task; the tasks' sums are added in
+/// order, so the result does not depend on the number of threads.
+const IMAGES_PER_TASK: usize = 16;
+
+impl Reference for Conv2dGradW {
+    fn reference<T: Real>(&self, io: &mut Io<T>) {
+        let s = sizes(self.op, io.inputs[0].spec, io.outputs[0].spec);
+        let (x, d_y) = (io.x(0), io.x(1));
+        let weights = s.o * s.columns();
+        let task = |first: usize| -> Vec<T> {
+            let mut sum = vec![T::ZERO; weights + s.o];
+            let mut cols = vec![];
+            for n in first..(first + IMAGES_PER_TASK).min(s.n) {
+                let image = &x[n * s.image()..][..s.image()];
+                let d_y = &d_y[n * s.o * s.positions()..][..s.o * s.positions()];
+                let (d_w, d_b) = sum.split_at_mut(weights);
+                for (g, d_w) in d_w.chunks_mut(s.og() * s.columns()).enumerate() {
+                    let cols = im2col(s, image, g, &mut cols);
+                    let rows = s.og() * s.positions();
+                    let d_y = &d_y[g * rows..][..rows];
+                    gemm(d_w, d_y, cols, [s.og(), s.columns(), s.positions()], false, true, T::ONE);
+                }
+                if self.bias {
+                    for (d_b, row) in d_b.iter_mut().zip(d_y.chunks(s.positions())) {
+                        *d_b += row.iter().copied().sum::<T>();
+                    }
+                }
+            }
+            sum
+        };
+        let starts: Vec<usize> = (0..s.n).step_by(IMAGES_PER_TASK).collect();
+        let sums: Vec<Vec<T>> = starts.into_par_iter().map(task).collect();
+        let mut total = vec![T::ZERO; weights + s.o];
+        for sum in &sums {
+            for (t, &v) in total.iter_mut().zip(sum) {
+                *t += v;
+            }
+        }
+        io.y(0).copy_from_slice(&total[..weights]);
+        if self.bias {
+            io.y(1).copy_from_slice(&total[weights..]);
+        }
+    }
+}
+
+/// Stride, padding on either side, dilation, groups down to depthwise, windows
+/// larger than the image, and sizes that run past every block.
+pub fn cases() -> Vec<Case> {
+    let plain = Conv2d::default();
+    let case = |name: &str, x: [usize; 4], w: [usize; 4], bias: bool, op: Conv2d| {
+        let mut inputs = vec![(Spec::f32(x), Fill::Normal(1.0)), (Spec::f32(w), Fill::Normal(0.5))];
+        if bias {
+            inputs.push((Spec::f32([w[0]]), Fill::Normal(1.0)));
+        }
+        let s = Sizes::new(op, x, w).expect("cases are valid");
+        Case::new(format!("conv2d/{name}"), inputs, move |g, x| {
+            Ok(vec![g.conv2d(x[0], x[1], x.get(2).copied(), op)?])
+        })
+        .reduction((s.n * s.positions()).max(s.columns()).max(s.og() * s.k[0] * s.k[1]))
+    };
+    let same = |h, k, stride, dilation| Conv2d {
+        stride,
+        dilation,
+        padding: Conv2d::same_padding(h, k, stride, dilation),
+        groups: 1,
+    };
+    vec![
+        case("plain", [2, 1, 8, 8], [5, 1, 3, 3], true, plain),
+        case("no_bias", [2, 3, 7, 9], [9, 3, 3, 3], false, plain),
+        case("one_by_one", [3, 5, 4, 6], [7, 5, 1, 1], true, plain),
+        case("one", [1, 1, 1, 1], [1, 1, 1, 1], true, plain),
+        case("same_3", [2, 3, 9, 7], [4, 3, 3, 3], true, same([9, 7], [3, 3], [1, 1], [1, 1])),
+        case("same_even_kernel", [2, 2, 7, 6], [3, 2, 4, 2], true, same([7, 6], [4, 2], [1, 1], [1, 1])),
+        case("same_stride_2", [2, 3, 9, 8], [4, 3, 3, 3], true, same([9, 8], [3, 3], [2, 2], [1, 1])),
+        case("stride_2_no_padding", [2, 2, 10, 9], [3, 2, 3, 2], true, Conv2d { stride: [2, 3], ..plain }),
+        case("pointwise_stride_2", [2, 4, 7, 7], [8, 4, 1, 1], false, Conv2d { stride: [2, 2], ..plain }),
+        case(
+            "dilation",
+            [1, 2, 11, 12],
+            [3, 2, 3, 3],
+            true,
+            Conv2d { dilation: [2, 3], padding: [[2, 2], [3, 1]], ..plain },
+        ),
+        case("groups", [2, 6, 6, 5], [9, 2, 3, 3], true, Conv2d { groups: 3, padding: [[1, 1]; 2], ..plain }),
+        case("depthwise", [2, 7, 6, 6], [7, 1, 3, 3], true, Conv2d { groups: 7, padding: [[1, 1]; 2], ..plain }),
+        case("depthwise_multiplier", [1, 3, 6, 6], [6, 1, 3, 3], false, Conv2d { groups: 3, ..plain }),
+        case("window_beyond_image", [2, 1, 2, 2], [2, 1, 5, 5], true, Conv2d { padding: [[3, 3]; 2], ..plain }),
+        case("wide_channels", [1, 17, 5, 5], [13, 17, 3, 3], true, plain),
+        case("many_images", [67, 1, 5, 5], [2, 1, 3, 3], true, plain),
+        case("mnist", [4, 1, 28, 28], [32, 1, 3, 3], true, plain),
+        case("kernel_of_image", [3, 2, 5, 4], [4, 2, 5, 4], true, plain),
+        case("grid_overflow", [1, 1, 4096, 4097], [1, 1, 1, 1], false, plain).no_gradient().reduction(1),
+    ]
+}
