@@ -134,10 +134,20 @@ impl Graph {
 
     /// Runs `build` with `name` added to the scope that labels carry.
     pub fn scoped<T>(&mut self, name: &str, build: impl FnOnce(&mut Graph) -> T) -> T {
-        self.scope.push(name.to_string());
+        self.enter(name);
         let result = build(self);
-        self.scope.pop();
+        self.leave();
         result
+    }
+
+    /// Adds `name` to the scope until [`Graph::leave`].
+    pub fn enter(&mut self, name: &str) {
+        self.scope.push(name.to_string());
+    }
+
+    /// Takes the innermost name off the scope.
+    pub fn leave(&mut self) {
+        self.scope.pop();
     }
 
     /// Runs `build` with the scope replaced by `scope`: a backward pass files
@@ -197,8 +207,8 @@ impl Graph {
 
     /// A trainable parameter. Its elements move into the flat parameter buffer
     /// when [`Graph::flatten_params`] runs; until then it stands alone.
-    pub fn param(&mut self, name: &str, value: HostTensor) -> TensorId {
-        let t = self.persistent(name, value.spec(), Init::Data(Arc::new(value)));
+    pub fn param(&mut self, name: &str, value: Arc<HostTensor>) -> TensorId {
+        let t = self.persistent(name, value.spec(), Init::Data(value));
         if !self.params.contains(&t) {
             self.params.push(t);
         }

@@ -67,7 +67,7 @@ impl Plan {
 }
 
 /// A byte count for people: `1.5 MiB`.
-pub(crate) fn human_bytes(bytes: usize) -> String {
+pub fn human_bytes(bytes: usize) -> String {
     let b = bytes as f64;
     match bytes {
         0..1024 => format!("{bytes} B"),

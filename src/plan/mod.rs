@@ -8,4 +8,5 @@ mod explain;
 mod plan;
 
 pub use executor::{Executor, ProgramId, Ticket};
+pub use explain::human_bytes;
 pub use plan::{Bound, Buffer, Launch, Place, Plan, Step, Target};

@@ -1,0 +1,143 @@
+//! Reads files that may be gzipped, without trusting what they claim.
+//!
+//! Gzip is recognised by its first two bytes, not by the file's name. Memory
+//! grows with the bytes that really arrive, never with a number in a header.
+
+use crate::error::{Error, Result};
+use flate2::read::MultiGzDecoder;
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+
+/// The first two bytes of every gzip file.
+const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
+/// DEFLATE turns one byte into at most this many (zlib's documentation).
+const MAX_RATIO: u64 = 1032;
+/// The most bytes taken out of one gzip file: 4 GiB.
+const MAX_EXPANDED: u64 = 4 << 30;
+
+/// An open data file, plain or gzipped, read from its start to its end.
+pub(super) struct Source {
+    path: PathBuf,
+    reader: Box<dyn Read>,
+    on_disk: u64,
+    is_gzipped: bool,
+    delivered: u64,
+}
+
+impl Source {
+    /// Opens a regular file.
+    pub(super) fn open(path: &Path) -> Result<Source> {
+        let fail = |e| Error::io(format!("cannot read {}", path.display()), e);
+        // Checked before opening: a pipe would block there until somebody writes.
+        let meta = std::fs::metadata(path).map_err(fail)?;
+        if !meta.is_file() {
+            return Err(Error::data(format!("{} is not a regular file", path.display())));
+        }
+        let mut file = BufReader::new(File::open(path).map_err(fail)?);
+        let is_gzipped = file.fill_buf().map_err(fail)?.starts_with(&GZIP_MAGIC);
+        let reader: Box<dyn Read> = if is_gzipped { Box::new(MultiGzDecoder::new(file)) } else { Box::new(file) };
+        Ok(Source { path: path.into(), reader, on_disk: meta.len(), is_gzipped, delivered: 0 })
+    }
+
+    /// The most bytes this file can yield in all: its length, or for gzip what
+    /// its length can expand to, though not more than 4 GiB.
+    pub(super) fn most(&self) -> u64 {
+        if self.is_gzipped { self.on_disk.saturating_mul(MAX_RATIO).min(MAX_EXPANDED) } else { self.on_disk }
+    }
+
+    /// The exact length, where it is known without reading to the end.
+    pub(super) fn length(&self) -> Option<u64> {
+        (!self.is_gzipped).then_some(self.on_disk)
+    }
+
+    /// The next `n` bytes, or fewer at the end of the file.
+    pub(super) fn take(&mut self, n: u64) -> Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        if let Some(length) = self.length() {
+            let size = n.min(length.saturating_sub(self.delivered));
+            if usize::try_from(size).ok().and_then(|size| bytes.try_reserve_exact(size).ok()).is_none() {
+                return Err(Error::data(format!("{} holds {size} bytes: too many for memory", self.path.display())));
+            }
+        }
+        let result = self.reader.by_ref().take(n).read_to_end(&mut bytes);
+        self.delivered += bytes.len() as u64;
+        match result {
+            Ok(_) => Ok(bytes),
+            Err(e) if self.is_gzipped => Err(Error::data(format!(
+                "{} is broken: its gzip stream ends in an error after {} bytes ({e}); copy or download it again",
+                self.path.display(),
+                self.delivered
+            ))),
+            Err(e) => Err(Error::io(format!("cannot read {}", self.path.display()), e)),
+        }
+    }
+
+    /// All bytes that are left. Fails on a gzip file that expands to more than
+    /// [`most`](Source::most).
+    pub(super) fn rest(&mut self) -> Result<Vec<u8>> {
+        let left = self.most().saturating_sub(self.delivered);
+        let bytes = self.take(left)?;
+        if self.is_gzipped && !self.take(1)?.is_empty() {
+            return Err(Error::data(format!(
+                "{} expands to more than {} bytes, the most that is read from a gzip file; unpack it with gunzip first",
+                self.path.display(),
+                self.most()
+            )));
+        }
+        Ok(bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use flate2::{Compression, write::GzEncoder};
+    use std::io::Write;
+
+    fn gzip(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    #[test]
+    fn gzip_is_known_by_its_content() {
+        let dir = tempfile::tempdir().unwrap();
+        let (plain, packed) = (dir.path().join("a.gz"), dir.path().join("b"));
+        std::fs::write(&plain, b"hello").unwrap();
+        std::fs::write(&packed, [gzip(b"hel"), gzip(b"lo")].concat()).unwrap();
+        for (path, length) in [(&plain, Some(5)), (&packed, None)] {
+            let mut source = Source::open(path).unwrap();
+            assert_eq!(source.length(), length);
+            assert!(source.most() >= 5);
+            assert_eq!(source.take(2).unwrap(), b"he");
+            assert_eq!(source.rest().unwrap(), b"llo");
+            assert_eq!(source.take(9).unwrap(), b"");
+        }
+    }
+
+    #[test]
+    fn a_broken_gzip_stream_says_so() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("cut.gz");
+        let whole = gzip(&(0..=255).collect::<Vec<u8>>());
+        let mut wrong_sum = whole.clone();
+        let at = whole.len() - 8;
+        wrong_sum[at] ^= 1;
+        for bytes in [&whole[..whole.len() / 2], &whole[..5], &wrong_sum] {
+            std::fs::write(&path, bytes).unwrap();
+            let message = Source::open(&path).unwrap().rest().unwrap_err().to_string();
+            assert!(message.contains("cut.gz is broken: its gzip stream ends in an error after"), "{message}");
+        }
+    }
+
+    #[test]
+    fn only_regular_files_open() {
+        let dir = tempfile::tempdir().unwrap();
+        let message = Source::open(dir.path()).err().unwrap().to_string();
+        assert!(message.ends_with("is not a regular file"), "{message}");
+        let message = Source::open(&dir.path().join("no")).err().unwrap().to_string();
+        assert!(message.starts_with("cannot read ") && message.contains("No such file"), "{message}");
+    }
+}

@@ -1,0 +1,18 @@
+//! Data sets: the built-in digits, IDX files as MNIST has them, CIFAR-10 in its
+//! binary form, and single pictures. Everything arrives as bytes in memory,
+//! `[N, channels, height, width]` with labels; [`open`] finds out what a source
+//! is. Knows nothing of models or devices.
+
+mod bytes;
+mod cifar;
+pub mod digits;
+mod glyphs;
+pub mod idx;
+mod images;
+pub mod picture;
+mod source;
+
+pub use cifar::read_cifar10;
+pub use digits::digits;
+pub use images::{ImageSet, Images};
+pub use source::{open, open_test};

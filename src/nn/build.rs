@@ -1,0 +1,234 @@
+//! A model, and how its layers become a graph.
+
+use super::describe::Description;
+use super::init::Initializer;
+use crate::error::{Context, Error, Result};
+use crate::graph::{Graph, Init, TensorId};
+use crate::tensor::{HostTensor, Shape, Spec};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// What a graph is built for.
+#[derive(Debug, Clone, Copy)]
+pub enum Mode {
+    /// Training: dropout drops, batch norm uses and updates batch statistics.
+    Train {
+        /// The step counter that seeds dropout: see `ops::clock`.
+        clock: TensorId,
+        /// The number of valid rows of the batch.
+        rows: TensorId,
+    },
+    /// Evaluation and prediction.
+    Eval,
+}
+
+/// Values of parameters and state by name: given (from a file), or drawn when
+/// a layer first asks.
+#[derive(Debug, Clone, Default)]
+pub struct Weights {
+    /// Seeds the initialisers.
+    pub seed: u32,
+    values: BTreeMap<String, Arc<HostTensor>>,
+}
+
+impl Weights {
+    /// Values to be drawn from a seed.
+    pub fn new(seed: u32) -> Weights {
+        Weights { seed, values: BTreeMap::new() }
+    }
+
+    /// Sets a value.
+    pub fn set(&mut self, name: impl Into<String>, value: HostTensor) {
+        self.values.insert(name.into(), Arc::new(value));
+    }
+
+    /// The value of a name.
+    pub fn get(&self, name: &str) -> Option<&Arc<HostTensor>> {
+        self.values.get(name)
+    }
+
+    /// All names and values, by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Arc<HostTensor>)> {
+        self.values.iter().map(|(k, v)| (k.as_str(), v))
+    }
+}
+
+/// A layer as it was built, for the summary.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LayerInfo {
+    /// Its name: `conv1`.
+    pub name: String,
+    /// Its type: `Conv2D`.
+    pub kind: &'static str,
+    /// The names of the layers it reads, if it does not simply read the one
+    /// before.
+    pub inputs: Vec<String>,
+    /// Its output's shape, batch first.
+    pub output: Shape,
+    /// Its trainable parameters.
+    pub trainable: usize,
+    /// Its other state (running statistics).
+    pub state: usize,
+}
+
+/// A model in a graph.
+#[derive(Debug, Clone)]
+pub struct Built {
+    /// The output of the last layer.
+    pub output: TensorId,
+    /// The layers, in order.
+    pub layers: Vec<LayerInfo>,
+}
+
+/// What a layer sees while it adds itself to a graph.
+pub struct Build<'a> {
+    /// The graph.
+    pub g: &'a mut Graph,
+    /// Training or evaluation.
+    pub mode: Mode,
+    /// The number of classes of the data, for layers that ask for it.
+    pub classes: Option<usize>,
+    /// The layer's name.
+    pub name: String,
+    /// The layer's number, for random streams.
+    pub index: u32,
+    weights: &'a mut Weights,
+    drawn: &'a mut u32,
+    trainable: usize,
+    state: usize,
+}
+
+impl Build<'_> {
+    /// A trainable parameter `name` of this layer. `fans` counts the inputs and
+    /// outputs of one unit.
+    pub fn param(&mut self, name: &str, shape: impl Into<Shape>, init: Initializer, fans: (usize, usize)) -> Result<TensorId> {
+        let shape = shape.into();
+        self.trainable += shape.elements();
+        let index = *self.drawn;
+        *self.drawn += 1;
+        let full = format!("{}.{name}", self.name);
+        let seed = self.weights.seed;
+        let value = self.value(&full, &shape, || init.draw(&shape, fans, seed, index))?;
+        Ok(self.g.param(&full, value))
+    }
+
+    /// State of this layer that is not trained: a running statistic.
+    pub fn state(&mut self, name: &str, shape: impl Into<Shape>, start: f32) -> Result<TensorId> {
+        let shape = shape.into();
+        self.state += shape.elements();
+        let full = format!("{}.{name}", self.name);
+        let value = self.value(&full, &shape, || HostTensor::f32(shape.clone(), vec![start; shape.elements()]))?;
+        Ok(self.g.persistent(&full, Spec::f32(shape), Init::Data(value)))
+    }
+
+    fn value(&mut self, name: &str, shape: &Shape, draw: impl FnOnce() -> HostTensor) -> Result<Arc<HostTensor>> {
+        if let Some(given) = self.weights.get(name) {
+            if given.shape != *shape {
+                return Err(Error::model(format!(
+                    "the weights hold \"{name}\" with shape {}; this model has {shape}",
+                    given.shape
+                )));
+            }
+            return Ok(given.clone());
+        }
+        self.weights.set(name, draw());
+        Ok(self.weights.get(name).expect("just set").clone())
+    }
+}
+
+/// A described model with its input and, for classifiers, the number of classes.
+#[derive(Debug, Clone)]
+pub struct Model {
+    /// The layers.
+    pub description: Description,
+    /// The shape of one sample: `[C, H, W]` or `[features]`.
+    pub input: Shape,
+    /// The number of classes of the data, where it is known.
+    pub classes: Option<usize>,
+}
+
+impl Model {
+    /// A model for samples of shape `input`. A description that states its own
+    /// input must agree.
+    pub fn new(description: Description, input: Option<Shape>, classes: Option<usize>) -> Result<Model> {
+        let input = match (&description.input, input) {
+            (Some(own), Some(data)) if *own != data => {
+                return Err(Error::model(format!(
+                    "model \"{}\" takes samples of shape {own}; the data has {data}",
+                    description.name
+                )));
+            }
+            (Some(shape), _) => shape.clone(),
+            (None, Some(shape)) => shape,
+            (None, None) => {
+                return Err(Error::model(format!(
+                    "model \"{}\" does not say its input; add input = [channels, height, width]",
+                    description.name
+                )));
+            }
+        };
+        Ok(Model { description, input, classes })
+    }
+
+    /// Adds the model to a graph that holds its input `x [N, ..]`.
+    pub fn build(&self, g: &mut Graph, x: TensorId, mode: Mode, weights: &mut Weights) -> Result<Built> {
+        let mut outputs: BTreeMap<String, TensorId> = BTreeMap::from([("input".to_string(), x)]);
+        let mut layers: Vec<LayerInfo> = vec![];
+        let (mut last, mut drawn) = (x, 0);
+        for (index, layer) in self.description.layers.iter().enumerate() {
+            let inputs = self.inputs(layer, last, &outputs)?;
+            let name = layer.name.clone();
+            let mut cx = Build {
+                g,
+                mode,
+                classes: self.classes,
+                name: name.clone(),
+                index: index as u32,
+                weights,
+                drawn: &mut drawn,
+                trainable: 0,
+                state: 0,
+            };
+            let kind = layer.layer.kind();
+            let place = || format!("layer {} ({kind} \"{name}\")", index + 1);
+            last = in_scope(&mut cx, &name, |cx| layer.layer.build(cx, &inputs)).context(place)?;
+            let (trainable, state) = (cx.trainable, cx.state);
+            outputs.insert(name.clone(), last);
+            let (inputs, output) = (layer.inputs.clone().unwrap_or_default(), g.spec(last).shape.clone());
+            layers.push(LayerInfo { name, kind, inputs, output, trainable, state });
+        }
+        Ok(Built { output: last, layers })
+    }
+
+    fn inputs(
+        &self,
+        layer: &super::LayerDescription,
+        last: TensorId,
+        outputs: &BTreeMap<String, TensorId>,
+    ) -> Result<Vec<TensorId>> {
+        let Some(names) = &layer.inputs else { return Ok(vec![last]) };
+        let find = |name: &String| {
+            let known = || crate::error::unknown("input layer", name, outputs.keys().map(String::as_str));
+            outputs.get(name).copied().ok_or_else(|| known().context(format!("layer \"{}\"", layer.name)))
+        };
+        names.iter().map(find).collect()
+    }
+
+    /// The model built for evaluation in a graph of its own, with a batch of
+    /// `batch`: its layers, its output's shape, and the values of its weights.
+    pub fn inspect(&self, batch: usize, weights: &mut Weights) -> Result<(Graph, Built)> {
+        let mut g = Graph::new();
+        let shape: Shape = [batch].into_iter().chain(self.input.iter().copied()).collect();
+        let x = g.input("x", Spec::f32(shape));
+        let built = self.build(&mut g, x, Mode::Eval, weights)?;
+        Ok((g, built))
+    }
+}
+
+/// Runs `build` with the graph's scope set to the layer's name.
+fn in_scope<T>(cx: &mut Build, name: &str, build: impl FnOnce(&mut Build) -> T) -> T {
+    cx.g.enter(name);
+    let result = build(cx);
+    cx.g.leave();
+    result
+}

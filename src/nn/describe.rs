@@ -1,0 +1,159 @@
+//! Models described in TOML or built in Rust.
+//!
+//! ```toml
+//! name = "keras-cnn"
+//! input = [1, 28, 28]          # one sample; left out, it is the data's
+//!
+//! [[layer]]
+//! type = "Conv2D"
+//! filters = 32
+//! kernel_size = 3
+//! activation = "relu"
+//!
+//! [[layer]]
+//! type = "Dense"
+//! units = "classes"            # as many as the data has
+//! ```
+//!
+//! A layer reads the one before it, or those that `inputs = ["a", "b"]` names;
+//! `"input"` names the model's input.
+
+use super::keys::Keys;
+use super::layers::{self, Layer};
+use crate::error::{Context, Error, Result};
+use crate::tensor::Shape;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use toml::{Table, Value};
+
+/// One layer of a description.
+#[derive(Debug, Clone)]
+pub struct LayerDescription {
+    /// Its name; unique in the model.
+    pub name: String,
+    /// The layers it reads; `None` for the one before.
+    pub inputs: Option<Vec<String>>,
+    /// What it does.
+    pub layer: Arc<dyn Layer>,
+}
+
+/// A model's layers.
+#[derive(Debug, Clone)]
+pub struct Description {
+    /// The model's name.
+    pub name: String,
+    /// The shape of one sample, if the description says it.
+    pub input: Option<Shape>,
+    /// The layers, in order.
+    pub layers: Vec<LayerDescription>,
+}
+
+impl Description {
+    /// Reads a description from TOML text.
+    pub fn parse(text: &str) -> Result<Description> {
+        let table: Table = text.parse().map_err(|e| Error::model(format!("not valid TOML: {e}")))?;
+        Description::from_table(table)
+    }
+
+    /// Reads a description from a TOML table.
+    pub fn from_table(table: Table) -> Result<Description> {
+        let mut keys = Keys::new(table, "model");
+        let name = keys.text("name")?.unwrap_or_else(|| "model".into());
+        let input = keys.list("input")?.map(Shape::from);
+        let list = match keys.take("layer") {
+            Some(Value::Array(list)) if !list.is_empty() => list,
+            Some(_) | None => return Err(Error::model(format!("model \"{name}\" has no [[layer]]; expected at least one"))),
+        };
+        keys.finish()?;
+        let mut layers: Vec<LayerDescription> = vec![];
+        let mut counts = BTreeMap::new();
+        for (i, value) in list.into_iter().enumerate() {
+            let Value::Table(table) = value else {
+                return Err(Error::model(format!("layer {}: expected a table, found {value}", i + 1)));
+            };
+            let layer = read_layer(table, i + 1, &mut counts)?;
+            if layer.name == "input" || layers.iter().any(|l| l.name == layer.name) {
+                return Err(Error::model(format!("layer {}: the name \"{}\" is taken", i + 1, layer.name)));
+            }
+            layers.push(layer);
+        }
+        Ok(Description { name, input, layers })
+    }
+
+    /// The description as TOML, complete enough to be read back.
+    pub fn to_table(&self) -> Table {
+        let mut table = Table::new();
+        table.insert("name".into(), self.name.clone().into());
+        if let Some(input) = &self.input {
+            table.insert("input".into(), Value::Array(input.iter().map(|&n| Value::Integer(n as i64)).collect()));
+        }
+        let layer = |l: &LayerDescription| {
+            let mut t = Table::new();
+            t.insert("type".into(), l.layer.kind().into());
+            t.insert("name".into(), l.name.clone().into());
+            if let Some(inputs) = &l.inputs {
+                t.insert("inputs".into(), Value::Array(inputs.iter().map(|s| s.clone().into()).collect()));
+            }
+            t.extend(l.layer.to_table());
+            Value::Table(t)
+        };
+        table.insert("layer".into(), Value::Array(self.layers.iter().map(layer).collect()));
+        table
+    }
+}
+
+fn read_layer(table: Table, number: usize, counts: &mut BTreeMap<&'static str, usize>) -> Result<LayerDescription> {
+    let mut keys = Keys::new(table, format!("layer {number}"));
+    let kind = keys.text("type")?.ok_or_else(|| {
+        Error::model(format!("layer {number}: the key \"type\" is missing; one of {}", layers::kinds().join(", ")))
+    })?;
+    let name = keys.text("name")?;
+    let inputs = keys.strings("inputs")?;
+    let layer = layers::read(&kind, &mut keys).context(|| format!("layer {number}"))?;
+    keys.finish()?;
+    let name = name.unwrap_or_else(|| default_name(&*layer, counts));
+    Ok(LayerDescription { name, inputs, layer })
+}
+
+/// `conv1`, `conv2`, `dense1`: the short name of the type, counted.
+fn default_name(layer: &dyn Layer, counts: &mut BTreeMap<&'static str, usize>) -> String {
+    let short = layer.short();
+    let count = counts.entry(short).or_default();
+    *count += 1;
+    format!("{short}{count}")
+}
+
+/// Builds a [`Description`] in Rust, layer by layer.
+#[derive(Debug, Default)]
+pub struct Sequential {
+    layers: Vec<LayerDescription>,
+    counts: BTreeMap<&'static str, usize>,
+}
+
+impl Sequential {
+    /// No layers yet.
+    pub fn new() -> Sequential {
+        Sequential::default()
+    }
+
+    /// Adds a layer that reads the one before. (Named as in Keras.)
+    #[allow(clippy::should_implement_trait)]
+    pub fn add(mut self, layer: impl Layer) -> Sequential {
+        let name = default_name(&layer, &mut self.counts);
+        self.layers.push(LayerDescription { name, inputs: None, layer: Arc::new(layer) });
+        self
+    }
+
+    /// Adds a named layer that reads the layers named in `inputs` (none: the
+    /// one before).
+    pub fn add_named(mut self, name: &str, inputs: &[&str], layer: impl Layer) -> Sequential {
+        let inputs = (!inputs.is_empty()).then(|| inputs.iter().map(|s| s.to_string()).collect());
+        self.layers.push(LayerDescription { name: name.into(), inputs, layer: Arc::new(layer) });
+        self
+    }
+
+    /// The description.
+    pub fn describe(self, name: &str) -> Description {
+        Description { name: name.into(), input: None, layers: self.layers }
+    }
+}

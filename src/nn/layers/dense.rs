@@ -1,0 +1,109 @@
+//! `Dense`.
+
+use super::conv::{read_activation, read_initializer};
+use super::{Layer, single};
+use crate::error::{Error, Result};
+use crate::graph::TensorId;
+use crate::nn::{Activation, Build, Initializer, Keys};
+use toml::{Table, Value};
+
+/// `y = activation(x w^T + bias)` over the last axis. Parameters: `weight
+/// [units, features]`, `bias [units]`.
+#[derive(Debug, Clone)]
+pub struct Dense {
+    /// Outputs; `None` for as many as the data has classes.
+    pub units: Option<usize>,
+    /// Whether to add a bias.
+    pub use_bias: bool,
+    /// Applied to the output.
+    pub activation: Activation,
+    /// How the weights start.
+    pub kernel_initializer: Initializer,
+    /// How the bias starts.
+    pub bias_initializer: Initializer,
+}
+
+impl Dense {
+    /// `units` outputs, with Keras' defaults.
+    pub fn new(units: usize) -> Dense {
+        Dense { units: Some(units), ..Dense::classes() }
+    }
+
+    /// As many outputs as the data has classes.
+    pub fn classes() -> Dense {
+        Dense {
+            units: None,
+            use_bias: true,
+            activation: Activation::Linear,
+            kernel_initializer: Initializer::GlorotUniform,
+            bias_initializer: Initializer::Zeros,
+        }
+    }
+
+    /// With an activation by name. Panics on an unknown one.
+    pub fn activation(mut self, name: &str) -> Dense {
+        self.activation = Activation::named(name).unwrap_or_else(|e| panic!("{e}"));
+        self
+    }
+
+    pub(super) fn read(keys: &mut Keys) -> Result<Dense> {
+        let units = match keys.take("units") {
+            Some(Value::String(s)) if s == "classes" => None,
+            Some(Value::Integer(n)) if n > 0 => Some(n as usize),
+            other => {
+                let found = other.map_or("nothing".into(), |v| v.to_string());
+                let place = keys.place();
+                return Err(Error::model(format!(
+                    "{place}: units = {found}; expected a whole number of at least 1, or \"classes\""
+                )));
+            }
+        };
+        Ok(Dense {
+            units,
+            use_bias: keys.flag("use_bias", true)?,
+            activation: read_activation(keys)?,
+            kernel_initializer: read_initializer(keys, "kernel_initializer", Initializer::GlorotUniform)?,
+            bias_initializer: read_initializer(keys, "bias_initializer", Initializer::Zeros)?,
+        })
+    }
+}
+
+impl Layer for Dense {
+    fn kind(&self) -> &'static str {
+        "Dense"
+    }
+
+    fn short(&self) -> &'static str {
+        "dense"
+    }
+
+    fn build(&self, cx: &mut Build, inputs: &[TensorId]) -> Result<TensorId> {
+        let x = single(inputs)?;
+        let shape = cx.g.shape(x).to_vec();
+        let units = self.units.or(cx.classes).ok_or_else(|| {
+            Error::model("units = \"classes\", and the number of classes is not known here; write the number")
+        })?;
+        if shape.len() < 2 {
+            return Err(Error::model(format!("its input has shape {shape:?}; expected [batch, .., features]")));
+        }
+        let features = shape[shape.len() - 1];
+        let fans = (features, units);
+        let w = cx.param("weight", [units, features], self.kernel_initializer, fans)?;
+        let bias = match self.use_bias {
+            true => Some(cx.param("bias", [units], self.bias_initializer, fans)?),
+            false => None,
+        };
+        let y = cx.g.matmul_t(x, w, bias)?;
+        self.activation.apply(cx.g, y)
+    }
+
+    fn to_table(&self) -> Table {
+        let mut t = Table::new();
+        t.insert("units".into(), self.units.map_or("classes".into(), |n| (n as i64).into()));
+        t.insert("use_bias".into(), self.use_bias.into());
+        t.insert("activation".into(), self.activation.name().into());
+        t.insert("kernel_initializer".into(), self.kernel_initializer.name().into());
+        t.insert("bias_initializer".into(), self.bias_initializer.name().into());
+        t
+    }
+}

@@ -1,0 +1,98 @@
+//! The layers, named as in Keras. A new layer costs a struct with
+//! `impl Layer`, and its name in [`read`] and [`kinds`].
+
+mod activations;
+mod conv;
+mod dense;
+mod merge;
+mod norm;
+mod pool;
+mod shape;
+
+pub use activations::{ActivationLayer, Dropout};
+pub use conv::{Conv2D, Padding};
+pub use dense::Dense;
+pub use merge::{Add, Concatenate};
+pub use norm::BatchNormalization;
+pub use pool::{AveragePooling2D, GlobalAveragePooling2D, MaxPooling2D};
+pub use shape::{Flatten, Reshape};
+
+use super::{Build, Keys};
+use crate::error::{Error, Result, unknown};
+use crate::graph::TensorId;
+use std::fmt::Debug;
+use std::sync::Arc;
+use toml::Table;
+
+/// A layer: hyper-parameters, and how they become graph nodes.
+pub trait Layer: Debug + Send + Sync + 'static {
+    /// Its Keras name: `Conv2D`.
+    fn kind(&self) -> &'static str;
+
+    /// The stem of its default names, PyTorch-style: `conv` for `conv1`.
+    fn short(&self) -> &'static str;
+
+    /// Adds its nodes; parameters and state come from `cx`.
+    fn build(&self, cx: &mut Build, inputs: &[TensorId]) -> Result<TensorId>;
+
+    /// Its keys in TOML, all of them, so that a saved model states everything.
+    fn to_table(&self) -> Table;
+}
+
+type Reader = fn(&mut Keys) -> Result<Arc<dyn Layer>>;
+
+/// Every layer that TOML can name.
+const LAYERS: &[(&str, Reader)] = &[
+    ("Conv2D", |k| Ok(Arc::new(Conv2D::read(k)?))),
+    ("MaxPooling2D", |k| Ok(Arc::new(MaxPooling2D::read(k)?))),
+    ("AveragePooling2D", |k| Ok(Arc::new(AveragePooling2D::read(k)?))),
+    ("GlobalAveragePooling2D", |_| Ok(Arc::new(GlobalAveragePooling2D))),
+    ("Flatten", |_| Ok(Arc::new(Flatten))),
+    ("Reshape", |k| Ok(Arc::new(Reshape::read(k)?))),
+    ("Dense", |k| Ok(Arc::new(Dense::read(k)?))),
+    ("Activation", |k| Ok(Arc::new(ActivationLayer::read(k)?))),
+    ("Dropout", |k| Ok(Arc::new(Dropout::read(k)?))),
+    ("BatchNormalization", |k| Ok(Arc::new(BatchNormalization::read(k)?))),
+    ("Add", |_| Ok(Arc::new(Add))),
+    ("Concatenate", |k| Ok(Arc::new(Concatenate::read(k)?))),
+];
+
+/// The names that TOML may use.
+pub fn kinds() -> Vec<&'static str> {
+    LAYERS.iter().map(|(name, _)| *name).collect()
+}
+
+/// Reads a layer of type `kind` from its keys.
+pub fn read(kind: &str, keys: &mut Keys) -> Result<Arc<dyn Layer>> {
+    let Some((_, reader)) = LAYERS.iter().find(|(name, _)| *name == kind) else {
+        return Err(unknown("layer type", kind, LAYERS.iter().map(|(name, _)| *name)));
+    };
+    reader(keys)
+}
+
+/// The only input of a layer that takes one.
+pub(crate) fn single(inputs: &[TensorId]) -> Result<TensorId> {
+    match inputs {
+        [x] => Ok(*x),
+        _ => Err(Error::model(format!("takes one input; inputs names {}", inputs.len()))),
+    }
+}
+
+/// `[C, H, W]` of an image input, or an error that says what it is instead.
+pub(crate) fn image(cx: &Build, x: TensorId) -> Result<[usize; 3]> {
+    let shape = cx.g.shape(x);
+    match shape {
+        [_, c, h, w] => Ok([*c, *h, *w]),
+        _ => Err(Error::model(format!(
+            "its input has shape {shape:?}; expected images [batch, channels, height, width]"
+        ))),
+    }
+}
+
+/// A pair of sizes as TOML writes it.
+pub(crate) fn pair_value(p: [usize; 2]) -> toml::Value {
+    match p {
+        [a, b] if a == b => (a as i64).into(),
+        [a, b] => toml::Value::Array(vec![(a as i64).into(), (b as i64).into()]),
+    }
+}

@@ -1,0 +1,23 @@
+//! Layers and models: parameters and calls of graph methods, no kernels.
+//!
+//! A model is described by a list of layers, in Rust with [`Sequential`] or in
+//! TOML (see [`Description`]); names follow Keras, weights and their names
+//! PyTorch (`conv1.weight` as `[out, in, kh, kw]`, `dense1.weight` as
+//! `[out, in]`), shapes are channels first.
+
+mod activation;
+mod build;
+mod describe;
+pub mod init;
+mod keys;
+pub mod layers;
+mod presets;
+mod summary;
+
+pub use activation::Activation;
+pub use build::{Build, Built, LayerInfo, Mode, Model, Weights};
+pub use describe::{Description, LayerDescription, Sequential};
+pub use init::Initializer;
+pub use keys::Keys;
+pub use presets::{PRESETS, preset};
+pub use summary::summary;

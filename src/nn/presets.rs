@@ -1,0 +1,20 @@
+//! The models that come with the program, as TOML in `assets/models`.
+
+use super::Description;
+use crate::error::{Result, unknown};
+
+/// Names and descriptions.
+pub const PRESETS: &[(&str, &str)] = &[
+    ("mlp", include_str!("../../assets/models/mlp.toml")),
+    ("keras-cnn", include_str!("../../assets/models/keras-cnn.toml")),
+    ("lenet", include_str!("../../assets/models/lenet.toml")),
+    ("resnet8", include_str!("../../assets/models/resnet8.toml")),
+];
+
+/// The preset of that name.
+pub fn preset(name: &str) -> Result<Description> {
+    let Some((_, text)) = PRESETS.iter().find(|(n, _)| *n == name) else {
+        return Err(unknown("model", name, PRESETS.iter().map(|(n, _)| *n)));
+    };
+    Description::parse(text)
+}
