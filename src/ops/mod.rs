@@ -22,6 +22,7 @@ macro_rules! rooms {
 rooms! {
     binary,
     matmul,
+    max_pool2d,
     rearrange,
     reduce,
     reshape,
