@@ -20,6 +20,7 @@ macro_rules! rooms {
 }
 
 rooms! {
+    avg_pool2d,
     binary,
     matmul,
     max_pool2d,
