@@ -27,5 +27,6 @@ rooms! {
     rearrange,
     reduce,
     reshape,
+    softmax,
     unary,
 }
