@@ -22,6 +22,7 @@ macro_rules! rooms {
 rooms! {
     avg_pool2d,
     binary,
+    dropout,
     matmul,
     max_pool2d,
     rearrange,
