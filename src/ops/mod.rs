@@ -22,6 +22,7 @@ macro_rules! rooms {
 rooms! {
     avg_pool2d,
     binary,
+    concat,
     dropout,
     matmul,
     max_pool2d,
