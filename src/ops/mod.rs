@@ -20,11 +20,16 @@ macro_rules! rooms {
 }
 
 rooms! {
+    avg_pool2d,
     binary,
+    concat,
     conv2d,
+    dropout,
     matmul,
+    max_pool2d,
     rearrange,
     reduce,
     reshape,
+    softmax,
     unary,
 }
