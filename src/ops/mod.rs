@@ -21,6 +21,7 @@ macro_rules! rooms {
 
 rooms! {
     binary,
+    cross_entropy,
     matmul,
     rearrange,
     reduce,
