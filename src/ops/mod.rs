@@ -24,6 +24,7 @@ rooms! {
     binary,
     concat,
     conv2d,
+    cross_entropy,
     dropout,
     matmul,
     max_pool2d,
