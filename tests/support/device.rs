@@ -15,3 +15,6 @@ pub fn open(checks: Checks) -> Option<Arc<Gpu>> {
 
 /// Why GPU tests are ignored, if they are.
 pub const NO_ADAPTER: &str = "no Vulkan, Metal or DX12 adapter here; scripts/test installs a software one";
+
+/// The same adapter as programs use it: without wgpu's own checks.
+pub static GPU_UNCHECKED: LazyLock<Option<Arc<Gpu>>> = LazyLock::new(|| open(Checks::Off));
