@@ -19,11 +19,15 @@ macro_rules! rooms {
     };
 }
 
+mod state;
+
 rooms! {
     binary,
+    clock,
     matmul,
     rearrange,
     reduce,
     reshape,
+    select_rows,
     unary,
 }
