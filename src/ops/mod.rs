@@ -24,6 +24,8 @@ mod state;
 rooms! {
     binary,
     clock,
+    gather_images,
+    gather_rows,
     matmul,
     rearrange,
     reduce,
