@@ -19,17 +19,22 @@ macro_rules! rooms {
     };
 }
 
+mod optimiser;
 mod state;
 
 rooms! {
+    adam,
     binary,
     clock,
     gather_images,
     gather_rows,
+    grad_norm,
     matmul,
     rearrange,
     reduce,
     reshape,
+    rmsprop,
     select_rows,
+    sgd,
     unary,
 }
