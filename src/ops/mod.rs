@@ -36,5 +36,6 @@ rooms! {
     rmsprop,
     select_rows,
     sgd,
+    tally,
     unary,
 }
