@@ -19,18 +19,30 @@ macro_rules! rooms {
     };
 }
 
+mod optimiser;
+mod state;
+
 rooms! {
+    adam,
     avg_pool2d,
     binary,
+    clock,
     concat,
     conv2d,
     cross_entropy,
     dropout,
+    gather_images,
+    gather_rows,
+    grad_norm,
     matmul,
     max_pool2d,
     rearrange,
     reduce,
     reshape,
+    rmsprop,
+    select_rows,
+    sgd,
     softmax,
+    tally,
     unary,
 }
