@@ -25,6 +25,7 @@ rooms! {
     matmul,
     rearrange,
     reduce,
+    regression_loss,
     reshape,
     unary,
 }
