@@ -20,6 +20,7 @@ macro_rules! rooms {
 }
 
 rooms! {
+    batch_norm,
     binary,
     cross_entropy,
     matmul,
