@@ -18,6 +18,7 @@
 //! passes) are joined in order; then one elementwise pass. On GPUs a workgroup
 //! takes a part where rows are long; else an invocation does.
 
+use super::correct::STEPS;
 use super::cross_entropy::{expect_rows, expect_type, valid_rows};
 use crate::error::{Error, Result};
 use crate::graph::{Backward, Case, Cost, Fill, Graph, Infer, Init, Io, Lower, Op, Reference, TensorId};
@@ -138,6 +139,7 @@ impl Sizes {
             (_, false) => (16_384, 16),
         };
         let parts = (wanted / self.c).clamp(1, 32).min(all.div_ceil(least));
+        let parts = if class == Class::Cpu { parts.max(all.div_ceil(STEPS)) } else { parts };
         let length = all.div_ceil(parts);
         let cut = Cut { parts: all.div_ceil(length), length };
         let k = cut.set(self.kernel(entries[usize::from(group)]).flag("MASKED", masked));

@@ -22,6 +22,7 @@ macro_rules! rooms {
 rooms! {
     batch_norm,
     binary,
+    correct,
     cross_entropy,
     matmul,
     rearrange,
