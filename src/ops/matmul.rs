@@ -214,10 +214,15 @@ struct Cut {
     split: usize,
 }
 
+/// The longest slice of K: lavapipe silently ends a loop of more than 65,535
+/// steps.
+const LONGEST_SLICE: usize = 60_000;
+
 /// Slices of K, so that at least `wanted` workgroups run and no slice is
 /// shorter than `least`.
 fn split_k(s: Sizes, groups: [usize; 2], wanted: usize, least: usize) -> usize {
-    (wanted / (groups[0] * groups[1] * s.batch).max(1)).clamp(1, (s.k / least).max(1))
+    let split = (wanted / (groups[0] * groups[1] * s.batch).max(1)).clamp(1, (s.k / least).max(1));
+    split.max(s.k.div_ceil(LONGEST_SLICE))
 }
 
 /// The cut for GPUs: tiles of 64x64, or 32x32 where the matrix is narrow.
