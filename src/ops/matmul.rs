@@ -164,18 +164,19 @@ impl Op for Matmul {
         };
         let bias = cx.inputs.len() > 2;
         let plan = if cx.caps.class == Class::Cpu { self.rows(s) } else { tiles(s) };
-        let kernel = |entry, split: usize| {
+        // Slices are added before the bias is, once.
+        let kernel = |entry, split: usize, bias: bool| {
             let k = Kernel::new(&SHADER, entry).set("M", s.m).set("N", s.n).set("K", s.k).set("BATCH", s.batch);
             let k = k.set("STRIDE_A", if s.batched[0] { s.m * s.k } else { 0 });
             let k = k.set("STRIDE_B", if s.batched[1] { s.k * s.n } else { 0 });
             let k = k.set("SLICE", s.k.div_ceil(split).next_multiple_of(4));
             let k = k.flag("TRANSPOSE_A", self.transpose_a).flag("TRANSPOSE_B", self.transpose_b);
-            k.flag("BIAS", bias && split == 1).constant("SIDE", plan.side).set("SPLIT", split)
+            k.flag("BIAS", bias).constant("SIDE", plan.side).set("SPLIT", split)
         };
         let names = if plan.vec4 { ("a", "b4", "y4") } else { ("a", "b", "y") };
         let names = if plan.entry == "rows_nt" { ("a4", "b4", "y") } else { names };
         let product = |split| -> Dispatch {
-            let d = kernel(plan.entry, split).set("WG", plan.wg).dispatch([
+            let d = kernel(plan.entry, split, bias && split == 1).set("WG", plan.wg).dispatch([
                 plan.groups[0],
                 plan.groups[1],
                 (s.batch * split) as u32,
@@ -187,7 +188,7 @@ impl Op for Matmul {
         if plan.split == 1 {
             return Ok(Lowered::one(or_none(product(1).output(names.2, 0))));
         }
-        let combine = kernel("combine", plan.split).flag("BIAS", bias).set("WG", 64);
+        let combine = kernel("combine", plan.split, bias).set("WG", 64);
         let combine = combine.dispatch(groups_1d(s.batch * s.m * s.n, 64)).scratch("parts", 0).output("y", 0);
         let part = or_none(product(plan.split).scratch(names.2, 0));
         Ok(Lowered {

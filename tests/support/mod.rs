@@ -4,5 +4,6 @@
 #![allow(dead_code, reason = "each suite uses its part")]
 
 pub mod device;
+pub mod lint;
 pub mod run;
 pub mod tolerance;
