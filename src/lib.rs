@@ -5,13 +5,18 @@
 //! `ARCHITECTURE.md` is the map.
 
 #![allow(missing_docs)]
+pub mod cli;
 pub mod cpu;
+pub mod data;
+pub mod device;
 pub mod error;
 pub mod gpu;
 pub mod graph;
 pub mod kernel;
+pub mod nn;
 pub mod ops;
 pub mod plan;
 pub mod tensor;
+pub mod train;
 
 pub use error::{Context, Error, Result};

@@ -1,1 +1,19 @@
-fn main() {}
+//! The `wgrad` program: runs the command line, prints an error's chain, and
+//! turns it into an exit code.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    // A panic is our mistake, not the user's: one line instead of a backtrace.
+    std::panic::set_hook(Box::new(|info| {
+        eprintln!("wgrad: internal error: {info}\nThis is a bug; please report it with the command you ran.");
+    }));
+    match std::panic::catch_unwind(wgrad::cli::run) {
+        Ok(Ok(())) => ExitCode::SUCCESS,
+        Ok(Err(e)) => {
+            eprintln!("wgrad: {e}");
+            ExitCode::from(e.exit_code())
+        }
+        Err(_) => ExitCode::FAILURE,
+    }
+}

@@ -12,5 +12,5 @@ mod op;
 
 pub use case::{Case, Fill};
 pub use gradient::{Seed, gradient};
-pub use graph::{Graph, Home, Init, Node, TensorId, TensorInfo};
+pub use graph::{FLAT_ALIGN, Graph, Home, Init, Node, TensorId, TensorInfo};
 pub use op::{Backward, Cost, Infer, Io, Lower, Op, Reference, View, ViewMut};

@@ -20,11 +20,17 @@ macro_rules! rooms {
 }
 
 rooms! {
+    avg_pool2d,
     binary,
+    concat,
     conv2d,
+    cross_entropy,
+    dropout,
     matmul,
+    max_pool2d,
     rearrange,
     reduce,
     reshape,
+    softmax,
     unary,
 }

@@ -1,0 +1,33 @@
+//! The command line: flags as typed, settings as resolved, then calls into the
+//! layers below. One file per subcommand.
+
+mod devices;
+mod eval;
+mod flags;
+mod out;
+mod plan;
+mod predict;
+mod progress;
+mod run_folder;
+mod summary;
+mod train;
+
+use crate::error::Result;
+use clap::Parser;
+
+/// Parses the arguments of the process and runs the subcommand.
+pub fn run() -> Result<()> {
+    let flags = match flags::Flags::try_parse() {
+        Ok(flags) => flags,
+        // clap prints help and usage errors itself and knows their exit codes.
+        Err(e) => e.exit(),
+    };
+    match flags.command {
+        flags::Command::Train(f) => train::run(&f),
+        flags::Command::Eval(f) => eval::run(&f),
+        flags::Command::Predict(f) => predict::run(&f),
+        flags::Command::Devices(f) => devices::run(&f),
+        flags::Command::Summary(f) => summary::run(&f),
+        flags::Command::Plan(f) => plan::run(&f),
+    }
+}

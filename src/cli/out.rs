@@ -1,0 +1,21 @@
+//! Printing to stdout. A reader that has gone away (`| head`) ends the program
+//! quietly; any other failure is an error.
+
+use crate::error::{Error, Result};
+use std::io::Write;
+
+/// Prints text and a newline.
+pub fn line(text: impl std::fmt::Display) -> Result<()> {
+    let mut stdout = std::io::stdout().lock();
+    let done = writeln!(stdout, "{text}").and_then(|()| stdout.flush());
+    match done {
+        Ok(()) => Ok(()),
+        Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => std::process::exit(0),
+        Err(e) => Err(Error::io("writing to stdout", e)),
+    }
+}
+
+/// Prints one JSON object on one line.
+pub fn json(value: &impl serde::Serialize) -> Result<()> {
+    line(serde_json::to_string(value).expect("plain data prints"))
+}

@@ -1,0 +1,85 @@
+//! A run's folder: `config.toml`, `metrics.jsonl`, `checkpoints/`.
+
+use crate::error::{Error, Result};
+use crate::nn::{Description, Model, Weights};
+use crate::train::checkpoint::{self, About};
+use crate::train::{Epoch, Settings};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+/// The folder of a run being made.
+pub struct RunFolder {
+    path: PathBuf,
+}
+
+impl RunFolder {
+    /// Makes the folder: the one asked for, or the next free `runs/MODEL-NNN`.
+    pub fn create(wanted: Option<&Path>, settings: &Settings) -> Result<RunFolder> {
+        let path = match wanted {
+            Some(path) => path.to_path_buf(),
+            None => next_free(&settings.model.description.name),
+        };
+        let checkpoints = path.join("checkpoints");
+        std::fs::create_dir_all(&checkpoints)
+            .map_err(|e| Error::io(format!("making the run's folder {}", checkpoints.display()), e))?;
+        let folder = RunFolder { path };
+        let config = toml::to_string(&settings.to_table()).expect("a table of plain values prints");
+        checkpoint::write_atomically(&folder.path.join("config.toml"), config.as_bytes())?;
+        checkpoint::write_atomically(&folder.metrics(), b"")?;
+        Ok(folder)
+    }
+
+    /// Its path.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn metrics(&self) -> PathBuf {
+        self.path.join("metrics.jsonl")
+    }
+
+    /// The weights after the latest epoch.
+    pub fn last(&self) -> PathBuf {
+        self.path.join("checkpoints/last.safetensors")
+    }
+
+    /// The weights of the epoch with the lowest validation loss.
+    pub fn best(&self) -> PathBuf {
+        self.path.join("checkpoints/best.safetensors")
+    }
+
+    /// Adds an epoch to `metrics.jsonl`.
+    pub fn log(&self, epoch: &Epoch) -> Result<()> {
+        let line = serde_json::to_string(epoch).expect("plain data prints");
+        let path = self.metrics();
+        let write = || std::fs::OpenOptions::new().append(true).open(&path).and_then(|mut f| writeln!(f, "{line}"));
+        write().map_err(|e| Error::io(format!("writing {}", path.display()), e))
+    }
+}
+
+fn next_free(model: &str) -> PathBuf {
+    let taken = |n: &usize| !Path::new(&format!("runs/{model}-{n:03}")).exists();
+    let n = (1..).find(taken).expect("numbers do not run out");
+    PathBuf::from(format!("runs/{model}-{n:03}"))
+}
+
+/// Loads a trained model from a run's folder (its best weights) or from a file
+/// of weights.
+pub fn load(run: &Path) -> Result<(Model, Weights, About)> {
+    let file = if run.is_dir() {
+        let best = run.join("checkpoints/best.safetensors");
+        if !best.is_file() {
+            return Err(Error::data(format!(
+                "{} holds no checkpoints/best.safetensors; expected the folder of a finished `wgrad train`",
+                run.display()
+            )));
+        }
+        best
+    } else {
+        run.to_path_buf()
+    };
+    let (weights, about) = checkpoint::load(&file)?;
+    let description = Description::parse(&about.model)?;
+    let classes = Some(about.classes.len());
+    Ok((Model::new(description, Some(about.input.clone().into()), classes)?, weights, about))
+}

@@ -1,0 +1,32 @@
+//! `wgrad summary`
+
+use super::{flags, out};
+use crate::error::Result;
+use crate::nn::{Model, summary};
+use crate::plan::{Target, human_bytes};
+use crate::train::{ModelSource, Session, Settings};
+
+/// The model that `summary` and `plan` look at. Without `--input`, a
+/// description that leaves its input open is taken for 28x28 grey images.
+pub fn model(f: &flags::ModelFlags) -> Result<Model> {
+    let description = ModelSource::named(&f.model)?.description;
+    let fallback = if description.input.is_none() { Some(vec![1, 28, 28]) } else { None };
+    let input = f.input.clone().or(fallback).map(Into::into);
+    Model::new(description, input, Some(f.classes))
+}
+
+pub fn run(f: &flags::Summary) -> Result<()> {
+    let model = model(&f.model)?;
+    out::line(summary(&model)?.trim_end())?;
+    let settings = Settings { batch_size: f.batch_size.max(1), ..Settings::read(toml::Table::new())? };
+    let memory = Session::memory(&model, &settings, Target::Cpu)?;
+    out::line(format!(
+        "Training memory (batch {}, Adam): {} = weights {} + gradients {} + optimizer {} + activations {}",
+        settings.batch_size,
+        human_bytes(memory.iter().sum()),
+        human_bytes(memory[0]),
+        human_bytes(memory[1]),
+        human_bytes(memory[2]),
+        human_bytes(memory[3]),
+    ))
+}

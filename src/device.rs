@@ -1,0 +1,116 @@
+//! Which device does the work, chosen by the user or by us.
+
+use crate::cpu::Cpu;
+use crate::error::{Error, Result};
+use crate::gpu::{Adapter, Checks, Gpu, GpuExecutor, adapters};
+use crate::kernel::Class;
+use crate::plan::{Executor, Target};
+use serde::Serialize;
+use std::sync::Arc;
+
+/// The CPU executor or an opened GPU.
+pub enum Device {
+    /// The CPU executor, in f32 on all threads.
+    Cpu,
+    /// A GPU.
+    Gpu(Arc<Gpu>),
+}
+
+/// What a device is, for people and for `--json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DeviceInfo {
+    /// `NVIDIA H200`, `llvmpipe (..)`, `CPU`.
+    pub name: String,
+    /// `vulkan`, `metal`, `dx12`, or `cpu` for the CPU executor.
+    pub backend: String,
+    /// `discrete`, `integrated`, `software` or `cpu`.
+    pub kind: String,
+    /// The driver and its version; the number of threads for the CPU.
+    pub driver: String,
+}
+
+impl Device {
+    /// Opens a device: `cpu`; the number of an adapter as `wgrad devices`
+    /// counts; part of an adapter's name; or `auto`: a discrete GPU, else an
+    /// integrated one, else the CPU executor. A software adapter is slower than
+    /// the CPU executor, so it is taken only by name or number.
+    pub fn open(wanted: &str) -> Result<Device> {
+        let lower = wanted.to_lowercase();
+        if lower == "cpu" {
+            return Ok(Device::Cpu);
+        }
+        let found = adapters();
+        if lower == "auto" {
+            let best = [Class::Discrete, Class::Integrated].into_iter().find_map(|c| found.iter().find(|a| a.class == c));
+            return best.map_or(Ok(Device::Cpu), Device::gpu);
+        }
+        let chosen = match wanted.parse::<usize>() {
+            Ok(i) => found.get(i),
+            Err(_) => found.iter().find(|a| a.name.to_lowercase().contains(&lower)),
+        };
+        match chosen {
+            Some(adapter) => Device::gpu(adapter),
+            None => Err(Error::device(format!(
+                "no device \"{wanted}\"; there are: auto, cpu{}. Without a GPU driver only the CPU is listed",
+                found.iter().enumerate().map(|(i, a)| format!(", {i} = {}", a.name)).collect::<String>()
+            ))),
+        }
+    }
+
+    fn gpu(adapter: &Adapter) -> Result<Device> {
+        Gpu::open(adapter, Checks::Off).map(|g| Device::Gpu(Arc::new(g)))
+    }
+
+    /// What it is.
+    pub fn info(&self) -> DeviceInfo {
+        match self {
+            Device::Cpu => cpu_info(),
+            Device::Gpu(gpu) => adapter_info(&gpu.adapter),
+        }
+    }
+
+    /// What plans for it must fit.
+    pub fn target(&self) -> Target {
+        match self {
+            Device::Cpu => Target::Cpu,
+            Device::Gpu(gpu) => Target::Gpu(gpu.caps.clone()),
+        }
+    }
+
+    /// A fresh executor.
+    pub fn executor(&self) -> Box<dyn Executor> {
+        match self {
+            Device::Cpu => Box::new(Cpu::<f32>::new()),
+            Device::Gpu(gpu) => Box::new(GpuExecutor::new(gpu.clone())),
+        }
+    }
+
+    /// Steps to hand over at once: one where the host computes them itself,
+    /// several where a GPU must be kept busy.
+    pub fn steps_at_once(&self) -> usize {
+        match self {
+            Device::Gpu(gpu) if gpu.adapter.class != Class::Cpu => 8,
+            _ => 1,
+        }
+    }
+}
+
+/// Every device there is: the adapters in order, then the CPU executor.
+pub fn list() -> Vec<DeviceInfo> {
+    adapters().iter().map(adapter_info).chain([cpu_info()]).collect()
+}
+
+fn adapter_info(adapter: &Adapter) -> DeviceInfo {
+    let kind = match adapter.class {
+        Class::Discrete => "discrete",
+        Class::Integrated => "integrated",
+        Class::Cpu => "software",
+    };
+    let (name, backend) = (adapter.name.clone(), adapter.backend.clone());
+    DeviceInfo { name, backend, kind: kind.into(), driver: adapter.driver.clone() }
+}
+
+fn cpu_info() -> DeviceInfo {
+    let driver = format!("{} threads", rayon::current_num_threads());
+    DeviceInfo { name: "CPU".into(), backend: "cpu".into(), kind: "cpu".into(), driver }
+}

@@ -1,0 +1,152 @@
+//! Inverted dropout: zeroes elements at random while training and scales the
+//! others, so that the expected value stays.
+//!
+//! Formula: `y = x * m`, `m = 1 / (1 - p)` where the element is kept, else 0.
+//! Element `i` of layer `l` is kept if `unit(bits) >= p`, with
+//! `bits = pcg4d([seed, DROPOUT + l, step, i / 4])[i % 4]`: a pure function of
+//! the clock, the same on every device.
+//! Shapes: any; `clock` is u32 `[4]`: step, batch, epoch, seed.
+//! Source: Srivastava et al., JMLR 15 (2014), in the inverted form.
+//!
+//! Gradient: `d_x = d_y * m`: the same op on `d_y`, which draws the mask again
+//! instead of storing it. NaN and infinity are multiplied, not replaced, so a
+//! dropped one still shows (as in PyTorch).
+
+use crate::error::{Error, Result};
+use crate::graph::{Backward, Case, Cost, Fill, Graph, Infer, Io, Lower, Op, Reference, TensorId};
+use crate::kernel::{Kernel, Lowered, Shader};
+use crate::shader;
+use crate::tensor::random::{pcg4d, stream, unit};
+use crate::tensor::{DType, Real, Spec, parallel};
+
+static SHADER: Shader = shader!("dropout");
+
+/// Invocations per workgroup.
+const WG: usize = 64;
+
+/// Layers beyond this one would draw from another use's stream.
+const LAYERS: u32 = stream::AUGMENT - stream::DROPOUT;
+
+/// Multiplies by a random mask.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Dropout {
+    /// The probability that an element is dropped; in [0, 1).
+    pub p: f32,
+    /// Tells the dropouts of one model apart.
+    pub layer: u32,
+}
+
+impl Dropout {
+    /// What a kept element is multiplied by.
+    fn scale(&self) -> f64 {
+        1.0 / (1.0 - f64::from(self.p))
+    }
+}
+
+impl Graph {
+    /// Drops elements of `x` with probability `p` and scales the others by
+    /// `1 / (1 - p)`. For training graphs only. `clock` is the u32 `[4]` tensor
+    /// of step, batch, epoch and seed; dropouts of different `layer` draw
+    /// different masks.
+    pub fn dropout(&mut self, x: TensorId, p: f32, clock: TensorId, layer: u32) -> Result<TensorId> {
+        if p == 0.0 {
+            return Ok(x);
+        }
+        self.push1(Dropout { p, layer }, &[x, clock])
+    }
+}
+
+impl Op for Dropout {
+    fn name(&self) -> &'static str {
+        "dropout"
+    }
+
+    fn infer(&self, cx: &Infer) -> Result<Vec<Spec>> {
+        let (x, clock) = (&cx.inputs[0], &cx.inputs[1]);
+        if !(0.0..1.0).contains(&self.p) {
+            return Err(Error::model(format!("p is {}; expected a probability of at least 0 and below 1", self.p)));
+        }
+        if self.layer >= LAYERS {
+            return Err(Error::model(format!("layer is {}; expected less than {LAYERS}", self.layer)));
+        }
+        if x.dtype != DType::F32 || x.elements() == 0 {
+            return Err(Error::model(format!("x is {x}; expected f32 and at least one element")));
+        }
+        if *clock != Spec::u32([4]) {
+            return Err(Error::model(format!("the clock is {clock}; expected u32[4]: step, batch, epoch, seed")));
+        }
+        Ok(vec![x.clone()])
+    }
+
+    fn gradient(&self, g: &mut Graph, at: &Backward) -> Result<Vec<Option<TensorId>>> {
+        Ok(vec![Some(g.push1(*self, &[at.d_y(), at.inputs[1]])?), None])
+    }
+
+    fn lower(&self, cx: &Lower) -> Result<Lowered> {
+        let n = cx.outputs[0].elements();
+        let (entry, x, y) = if n.is_multiple_of(4) { ("forward4", "x4", "y4") } else { ("forward", "x", "y") };
+        let k = Kernel::new(&SHADER, entry).set("N", n).set("STREAM", (stream::DROPOUT + self.layer) as usize);
+        let d = k.real("P", self.p.into()).real("SCALE", self.scale()).dispatch_1d(n.div_ceil(4), WG);
+        Ok(Lowered::one(d.input(x, 0).input("clock", 1).output(y, 0)))
+    }
+
+    fn cost(&self, cx: &Lower) -> Cost {
+        Cost { flops: cx.outputs[0].elements() as u64, bytes: cx.bytes_once() }
+    }
+}
+
+impl Reference for Dropout {
+    fn reference<T: Real>(&self, io: &mut Io<T>) {
+        let (x, clock) = (io.x(0), io.x_u32(1));
+        let (step, seed, stream) = (clock[0], clock[3], stream::DROPOUT + self.layer);
+        let scale = T::of(self.scale());
+        // Chunks start at multiples of four elements.
+        parallel::chunks(io.y(0), |start, y| {
+            for (q, (y, x)) in y.chunks_mut(4).zip(x[start..].chunks(4)).enumerate() {
+                let bits = pcg4d([seed, stream, step, (start / 4 + q) as u32]);
+                for ((y, &x), bits) in y.iter_mut().zip(x).zip(bits) {
+                    *y = x * if unit(bits) >= self.p { scale } else { T::ZERO };
+                }
+            }
+        });
+    }
+}
+
+/// Shapes that do and do not divide by four, small and large `p`.
+pub fn cases() -> Vec<Case> {
+    let case = |name: &str, shape: &[usize], p: f32, clock: [u32; 4]| {
+        let inputs =
+            vec![(Spec::f32(shape), Fill::Normal(1.0)), (Spec::u32([4]), Fill::Indices(clock.to_vec()))];
+        Case::new(format!("dropout/{name}"), inputs, move |g, x| Ok(vec![g.dropout(x[0], p, x[1], 3)?]))
+    };
+    let clock = [7, 1, 2, 42];
+    vec![
+        case("vec4", &[4, 33], 0.25, clock),
+        case("odd", &[5, 13], 0.5, clock),
+        case("one", &[1], 0.1, clock),
+        case("scalar", &[], 0.1, clock),
+        case("wg", &[256], 0.9, clock),
+        case("wg+1", &[257], 0.9, clock),
+        case("large_clock", &[2, 3, 7], 0.3, [u32::MAX, u32::MAX, 0, u32::MAX]),
+        case("none", &[3, 4], 0.0, clock),
+        case("grid_overflow", &[65_536 * 64 * 4 + 1], 0.5, clock).no_gradient(),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bad_arguments_are_errors_and_zero_is_the_identity() {
+        let mut g = Graph::new();
+        let x = g.input("x", Spec::f32([4]));
+        let clock = g.input("clock", Spec::u32([4]));
+        assert_eq!(g.dropout(x, 0.0, clock, 0).unwrap(), x);
+        for p in [1.0, -0.1, 1.5, f32::NAN, f32::INFINITY] {
+            assert!(g.dropout(x, p, clock, 0).unwrap_err().to_string().contains("probability"), "p {p}");
+        }
+        assert!(g.dropout(x, 0.5, clock, LAYERS).is_err());
+        assert!(g.dropout(x, 0.5, x, 0).unwrap_err().to_string().contains("clock"));
+    }
+}

@@ -1,0 +1,438 @@
+//! Maximum over windows of each plane: `x` `[N, C, H, W]` to `y` `[N, C, OH, OW]`,
+//! and `index`, the flat position of each maximum in its input plane.
+//!
+//! Formula: `y[o] = max over j < K of x[o S - P + j D]` on each axis, positions
+//! outside the plane left out; `OH = floor((H + 2 P - D (K - 1) - 1) / S) + 1`.
+//! With `ceil_mode` the division rounds up, and a last window that would start
+//! beyond the plane and its left padding goes. The first maximum in scan order
+//! wins a tie; NaN wins everything. As `torch.nn.functional.max_pool2d`.
+//!
+//! Gradient: `d_y[o]` goes to the element that `index[o]` names. In gather form,
+//! without atomics: each element of `x` adds `d_y[o]` of the windows that
+//! contain it and name it, in scan order.
+
+use crate::error::{Error, Result};
+use crate::graph::{Backward, Case, Cost, Fill, Graph, Infer, Io, Lower, Op, Reference, TensorId};
+use crate::kernel::{Class, Kernel, Lowered, Shader};
+use crate::shader;
+use crate::tensor::{DType, HostTensor, Real, Shape, Spec, parallel};
+use rayon::prelude::*;
+
+static SHADER: Shader = shader!("max_pool2d");
+
+/// Invocations per workgroup.
+const WG: usize = 64;
+
+/// The `index` of a window that contains no element at all: dilation can step
+/// over a short plane. Its `y` is minus infinity.
+const NONE: u32 = u32::MAX;
+
+/// Larger attributes are mistakes, and this bound keeps index arithmetic in
+/// range.
+const LARGEST: usize = 1 << 20;
+
+/// Takes the maximum over windows. Pairs are `[rows, columns]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MaxPool2d {
+    /// Window size.
+    pub kernel: [usize; 2],
+    /// Distance between windows.
+    pub stride: [usize; 2],
+    /// Rows and columns added on both sides; never the maximum. At most half
+    /// the window.
+    pub padding: [usize; 2],
+    /// Distance between the elements of a window.
+    pub dilation: [usize; 2],
+    /// Keeps a last window that reaches over the edge.
+    pub ceil_mode: bool,
+}
+
+impl MaxPool2d {
+    /// Windows side by side: stride as the window, no padding, no dilation.
+    pub fn new(kernel: [usize; 2]) -> MaxPool2d {
+        MaxPool2d { kernel, stride: kernel, padding: [0; 2], dilation: [1; 2], ceil_mode: false }
+    }
+
+    fn windows(&self, x: &Shape) -> Result<Windows> {
+        Windows::new(x, self.kernel, self.stride, self.padding, self.dilation, self.ceil_mode)
+    }
+}
+
+/// `d_x` from `index` and `d_y`.
+#[derive(Debug, Clone)]
+pub struct MaxPool2dGrad {
+    /// The pooling.
+    pub pool: MaxPool2d,
+    /// The shape of `x`.
+    pub x: Shape,
+}
+
+/// The windows of a pooling over planes; pairs are `[rows, columns]`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Windows {
+    /// Planes: `N C`.
+    pub planes: usize,
+    /// The input plane.
+    pub len: [usize; 2],
+    /// The output plane.
+    pub out: [usize; 2],
+    pub kernel: [usize; 2],
+    pub stride: [usize; 2],
+    pub padding: [usize; 2],
+    pub dilation: [usize; 2],
+}
+
+impl Windows {
+    /// The windows over `x`, or what is wrong with them.
+    pub fn new(
+        x: &Shape,
+        kernel: [usize; 2],
+        stride: [usize; 2],
+        padding: [usize; 2],
+        dilation: [usize; 2],
+        ceil_mode: bool,
+    ) -> Result<Windows> {
+        let &[n, c, h, w] = &x[..] else {
+            return Err(Error::model(format!("x has shape {x}; expected [N, C, H, W], found {} axes", x.rank())));
+        };
+        if x.elements() == 0 {
+            return Err(Error::model(format!("x has shape {x}: nothing to pool")));
+        }
+        for (name, pair) in [("kernel", kernel), ("stride", stride), ("dilation", dilation)] {
+            if pair.iter().any(|&v| v == 0 || v > LARGEST) {
+                return Err(Error::model(format!("{name} is {pair:?}; expected numbers from 1 to {LARGEST}")));
+            }
+        }
+        let mut windows = Windows { planes: n * c, len: [h, w], out: [0; 2], kernel, stride, padding, dilation };
+        for axis in 0..2 {
+            if padding[axis] > kernel[axis] / 2 {
+                return Err(Error::model(format!(
+                    "padding is {padding:?} and the kernel {kernel:?}; expected at most half the kernel"
+                )));
+            }
+            let (padded, reach) = (windows.len[axis] + 2 * padding[axis], windows.reach(axis) + 1);
+            let round = if ceil_mode { stride[axis] - 1 } else { 0 };
+            let Some(room) = (padded + round).checked_sub(reach) else {
+                return Err(Error::model(format!(
+                    "x has shape {x} and padding is {padding:?}: no window of {kernel:?} with dilation {dilation:?} fits"
+                )));
+            };
+            let out = room / stride[axis] + 1;
+            // Rounding up may add a window that starts beyond the plane.
+            let beyond = ceil_mode && (out - 1) * stride[axis] >= windows.len[axis] + padding[axis];
+            windows.out[axis] = out - usize::from(beyond);
+        }
+        Ok(windows)
+    }
+
+    /// The shape of the output.
+    pub fn shape(&self, x: &Shape) -> Shape {
+        [x[0], x[1], self.out[0], self.out[1]].into()
+    }
+
+    /// From the first to the last element of a window.
+    pub fn reach(&self, axis: usize) -> usize {
+        self.dilation[axis] * (self.kernel[axis] - 1)
+    }
+
+    /// For each window of an axis: its first coordinate inside the plane, and
+    /// how many elements of it are inside.
+    pub fn taps(&self, axis: usize) -> Vec<(usize, usize)> {
+        let (len, pad, step) = (self.len[axis], self.padding[axis], self.dilation[axis]);
+        let tap = |o: usize| {
+            let start = o * self.stride[axis];
+            let skipped = pad.saturating_sub(start).div_ceil(step);
+            let first = start + skipped * step - pad;
+            let inside = len.saturating_sub(first).div_ceil(step);
+            (first, inside.min(self.kernel[axis].saturating_sub(skipped)))
+        };
+        (0..self.out[axis]).map(tap).collect()
+    }
+
+    /// Whether every window lies inside the plane.
+    pub fn inside(&self) -> bool {
+        (0..2).all(|k| {
+            self.padding[k] == 0 && (self.out[k] - 1) * self.stride[k] + self.reach(k) < self.len[k]
+        })
+    }
+
+    /// Whether the windows stand side by side from the first element on, so
+    /// that each element belongs to at most one.
+    pub fn side_by_side(&self) -> bool {
+        self.stride == self.kernel && self.padding == [0; 2] && self.dilation == [1; 2]
+    }
+
+    /// Elements of an input plane.
+    pub fn plane_in(&self) -> usize {
+        self.len[0] * self.len[1]
+    }
+
+    /// Elements of an output plane.
+    pub fn plane_out(&self) -> usize {
+        self.out[0] * self.out[1]
+    }
+
+    /// The geometry as the shaders name it.
+    pub fn kernel(&self, shader: &'static Shader, entry: &'static str) -> Kernel {
+        let k = Kernel::new(shader, entry).set("PLANES", self.planes);
+        let k = k.set("H", self.len[0]).set("W", self.len[1]).set("OH", self.out[0]).set("OW", self.out[1]);
+        let k = k.set("KH", self.kernel[0]).set("KW", self.kernel[1]);
+        let k = k.set("SH", self.stride[0]).set("SW", self.stride[1]);
+        k.set("PH", self.padding[0]).set("PW", self.padding[1])
+    }
+}
+
+impl Graph {
+    /// The maximum over windows of each plane of `x` `[N, C, H, W]`.
+    pub fn max_pool2d(&mut self, x: TensorId, pool: MaxPool2d) -> Result<TensorId> {
+        Ok(self.push(pool, &[x])?[0])
+    }
+}
+
+impl Op for MaxPool2d {
+    fn name(&self) -> &'static str {
+        "max_pool2d"
+    }
+
+    fn infer(&self, cx: &Infer) -> Result<Vec<Spec>> {
+        if cx.inputs[0].dtype != DType::F32 {
+            return Err(Error::model(format!("x is {}; expected f32", cx.inputs[0])));
+        }
+        let y = self.windows(cx.shape(0))?.shape(cx.shape(0));
+        Ok(vec![Spec::f32(y.clone()), Spec::u32(y)])
+    }
+
+    fn gradient(&self, g: &mut Graph, at: &Backward) -> Result<Vec<Option<TensorId>>> {
+        let x = g.spec(at.inputs[0]).shape.clone();
+        let grad = MaxPool2dGrad { pool: *self, x };
+        Ok(vec![Some(g.push1(grad, &[at.outputs[1], at.d_y()])?)])
+    }
+
+    fn lower(&self, cx: &Lower) -> Result<Lowered> {
+        let windows = self.windows(&cx.inputs[0].shape)?;
+        let d = kernel(&windows, "forward").dispatch_1d(cx.outputs[0].elements(), WG);
+        Ok(Lowered::one(d.input("x", 0).output("y", 0).output("index", 1)))
+    }
+
+    fn cost(&self, cx: &Lower) -> Cost {
+        let taps = (self.kernel[0] * self.kernel[1]) as u64;
+        Cost { flops: cx.outputs[0].elements() as u64 * taps, bytes: cx.bytes_once() }
+    }
+}
+
+impl Op for MaxPool2dGrad {
+    fn name(&self) -> &'static str {
+        "max_pool2d_grad"
+    }
+
+    fn infer(&self, cx: &Infer) -> Result<Vec<Spec>> {
+        let y = self.pool.windows(&self.x)?.shape(&self.x);
+        cx.expect(0, "index", y.clone())?;
+        cx.expect(1, "d_y", y)?;
+        Ok(vec![Spec::f32(self.x.clone())])
+    }
+
+    fn gradient(&self, _g: &mut Graph, at: &Backward) -> Result<Vec<Option<TensorId>>> {
+        Ok(vec![None; at.inputs.len()])
+    }
+
+    fn lower(&self, cx: &Lower) -> Result<Lowered> {
+        let windows = self.pool.windows(&self.x)?;
+        // One invocation per window reads least; one per element of `d_x`
+        // writes neighbours side by side, which a GPU needs.
+        let d = if windows.side_by_side() && cx.caps.class == Class::Cpu {
+            let tiles = windows.len[0].div_ceil(windows.kernel[0]) * windows.len[1].div_ceil(windows.kernel[1]);
+            kernel(&windows, "backward_windows").dispatch_1d(windows.planes * tiles, WG)
+        } else {
+            kernel(&windows, "backward").dispatch_1d(cx.outputs[0].elements(), WG)
+        };
+        Ok(Lowered::one(d.input("picked", 0).input("d_y", 1).output("y", 0)))
+    }
+
+    fn cost(&self, cx: &Lower) -> Cost {
+        Cost { flops: cx.inputs[0].elements() as u64, bytes: cx.bytes_once() }
+    }
+}
+
+fn kernel(windows: &Windows, entry: &'static str) -> Kernel {
+    let k = windows.kernel(&SHADER, entry).set("DH", windows.dilation[0]).set("DW", windows.dilation[1]);
+    k.flag("INSIDE", windows.inside())
+}
+
+/// The maximum so far and where it lies; the comparison of PyTorch.
+#[inline(always)]
+fn larger<T: Real>(best: &mut (T, usize), v: T, at: usize) {
+    if v > best.0 || v.is_nan() {
+        *best = (v, at);
+    }
+}
+
+/// Pools a plane whose windows all lie inside, without dilation. Inlined with
+/// constant sizes, the window's loops unroll.
+#[inline(always)]
+fn pool_inside<T: Real>(w: &Windows, [kh, kw]: [usize; 2], [sh, sw]: [usize; 2], x: &[T], y: &mut [T], at: &mut [u32]) {
+    let rows = y.chunks_exact_mut(w.out[1]).zip(at.chunks_exact_mut(w.out[1]));
+    for (oh, (y, at)) in rows.enumerate() {
+        let top = oh * sh * w.len[1];
+        let x = &x[top..];
+        for (ow, (y, at)) in y.iter_mut().zip(at).enumerate() {
+            let mut best = (x[ow * sw], ow * sw);
+            for j in 0..kh {
+                let from = j * w.len[1] + ow * sw;
+                for (k, &v) in x[from..from + kw].iter().enumerate() {
+                    larger(&mut best, v, from + k);
+                }
+            }
+            (*y, *at) = (best.0, (top + best.1) as u32);
+        }
+    }
+}
+
+/// Pools a plane, whatever its windows.
+fn pool_any<T: Real>(w: &Windows, taps: &[Vec<(usize, usize)>; 2], x: &[T], y: &mut [T], at: &mut [u32]) {
+    for (oh, &(top, rows)) in taps[0].iter().enumerate() {
+        for (ow, &(left, cols)) in taps[1].iter().enumerate() {
+            let o = oh * w.out[1] + ow;
+            if rows * cols == 0 {
+                (y[o], at[o]) = (T::of(f64::NEG_INFINITY), NONE);
+                continue;
+            }
+            let first = top * w.len[1] + left;
+            let mut best = (x[first], first);
+            for j in 0..rows {
+                let from = first + j * w.dilation[0] * w.len[1];
+                for k in 0..cols {
+                    larger(&mut best, x[from + k * w.dilation[1]], from + k * w.dilation[1]);
+                }
+            }
+            (y[o], at[o]) = (best.0, best.1 as u32);
+        }
+    }
+}
+
+impl Reference for MaxPool2d {
+    fn reference<T: Real>(&self, io: &mut Io<T>) {
+        let w = self.windows(io.shape(0)).expect("infer accepted these windows");
+        let taps = [w.taps(0), w.taps(1)];
+        let simple = w.inside() && w.dilation == [1; 2];
+        let (plane_in, plane_out) = (w.plane_in(), w.plane_out());
+        let x = io.x(0);
+        let [y, index] = &mut io.outputs[..] else { unreachable!("max_pool2d has two outputs") };
+        // Small planes travel together, so that a task is worth its cost.
+        let together = (parallel::CHUNK / plane_in).max(1);
+        let chunks = y.real.par_chunks_mut(plane_out * together).zip(index.index.par_chunks_mut(plane_out * together));
+        chunks.zip(x.par_chunks(plane_in * together)).for_each(|((y, index), x)| {
+            let planes = y.chunks_mut(plane_out).zip(index.chunks_mut(plane_out)).zip(x.chunks(plane_in));
+            for ((y, index), x) in planes {
+                match (simple, self.kernel, self.stride) {
+                    (true, [2, 2], [2, 2]) => pool_inside(&w, [2, 2], [2, 2], x, y, index),
+                    (true, [3, 3], [2, 2]) => pool_inside(&w, [3, 3], [2, 2], x, y, index),
+                    (true, kernel, stride) => pool_inside(&w, kernel, stride, x, y, index),
+                    _ => pool_any(&w, &taps, x, y, index),
+                }
+            }
+        });
+    }
+}
+
+impl Reference for MaxPool2dGrad {
+    fn reference<T: Real>(&self, io: &mut Io<T>) {
+        let w = self.pool.windows(&self.x).expect("infer accepted these windows");
+        let (index, d_y) = (io.x_u32(0), io.x(1));
+        let plane = w.plane_out();
+        parallel::rows(io.y(0), w.plane_in(), |p, d_x| {
+            d_x.fill(T::ZERO);
+            let from = p * plane..(p + 1) * plane;
+            // A window without elements names none.
+            for (&at, &d) in index[from.clone()].iter().zip(&d_y[from]) {
+                if let Some(d_x) = d_x.get_mut(at as usize) {
+                    *d_x += d;
+                }
+            }
+        });
+    }
+}
+
+/// Window shapes, edges, ties and what is no number.
+pub fn cases() -> Vec<Case> {
+    let pool = |kernel, stride, padding, dilation, ceil_mode| MaxPool2d { kernel, stride, padding, dilation, ceil_mode };
+    let case = |name: &str, shape: [usize; 4], pool: MaxPool2d| {
+        let overlap = (pool.kernel[0].div_ceil(pool.stride[0])) * (pool.kernel[1].div_ceil(pool.stride[1]));
+        Case::new(format!("max_pool2d/{name}"), vec![(Spec::f32(shape), Fill::Distinct(0.01))], move |g, x| {
+            g.push(pool, &[x[0]])
+        })
+        .reduction(overlap)
+    };
+    // The gradient of ties and of NaN, as an output: a finite difference
+    // cannot see it.
+    let exact = |name: &str, values: Vec<f32>, width: usize, pool: MaxPool2d| {
+        let spec = Spec::f32([1, 1, values.len() / width, width]);
+        Case::new(format!("max_pool2d/{name}"), vec![(spec, Fill::Values(values))], move |g, x| {
+            let outputs = g.push(pool, &[x[0]])?;
+            let spec = g.spec(outputs[0]).clone();
+            let d_y = (1..=spec.elements()).map(|i| i as f32).collect();
+            let gradient = g.constant(HostTensor::f32(spec.shape, d_y));
+            let seed = crate::graph::Seed { tensor: outputs[0], gradient };
+            let d_x = crate::graph::gradient(g, &[seed], &[x[0]])?;
+            Ok([outputs, d_x].concat())
+        })
+        .no_gradient()
+        .reduction(9)
+    };
+    let (nan, inf) = (f32::NAN, f32::INFINITY);
+    vec![
+        case("2x2", [2, 3, 8, 6], MaxPool2d::new([2, 2])),
+        case("2x2_odd", [2, 3, 7, 5], MaxPool2d::new([2, 2])),
+        case("2x2_odd_ceil", [2, 3, 7, 5], MaxPool2d { ceil_mode: true, ..MaxPool2d::new([2, 2]) }),
+        case("3x2", [1, 2, 11, 13], MaxPool2d::new([3, 2])),
+        case("one", [1, 1, 1, 1], MaxPool2d::new([1, 1])),
+        case("whole_plane", [3, 1, 5, 7], MaxPool2d::new([5, 7])),
+        case("wg", [1, 1, 8, 8], MaxPool2d::new([1, 1])),
+        case("wg+1", [1, 5, 13, 2], MaxPool2d::new([1, 2])),
+        case("overlap", [2, 2, 9, 10], pool([3, 3], [2, 2], [1, 1], [1, 1], false)),
+        case("overlap_dense", [1, 2, 7, 8], pool([3, 4], [1, 1], [1, 2], [1, 1], false)),
+        case("overlap_inside", [1, 2, 9, 9], pool([3, 3], [2, 2], [0, 0], [1, 1], false)),
+        case("gaps", [1, 2, 11, 12], pool([2, 2], [3, 4], [0, 0], [1, 1], false)),
+        case("dilated", [1, 2, 12, 11], pool([3, 2], [2, 1], [1, 1], [2, 3], false)),
+        case("dilated_ceil", [1, 2, 12, 11], pool([2, 3], [3, 2], [1, 1], [3, 2], true)),
+        case("padded_ceil", [1, 2, 10, 7], pool([3, 3], [2, 3], [1, 0], [1, 1], true)),
+        case("empty_window", [1, 2, 1, 3], pool([2, 2], [1, 1], [1, 1], [2, 2], false)).no_gradient(),
+        case("grid_overflow", [1, 1, 65_536, 65], MaxPool2d::new([1, 1])).no_gradient(),
+        exact("ties", vec![1.0, 1.0, 0.0, 2.0, 1.0, 1.0, 2.0, 2.0], 4, MaxPool2d::new([2, 2])),
+        exact(
+            "ties_overlap",
+            vec![1.0, 1.0, 0.0, 2.0, 1.0, 1.0, 2.0, 2.0, -0.0, 0.0, 0.0, -0.0],
+            4,
+            pool([2, 2], [1, 1], [1, 1], [1, 1], false),
+        ),
+        exact(
+            "nan_and_infinite",
+            vec![nan, 1.0, -inf, -inf, nan, 5.0, -inf, -inf, 3.0, inf, 1.0, nan, inf, -inf, nan, 2.0],
+            4,
+            MaxPool2d::new([2, 2]),
+        ),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bad_windows_are_errors_that_say_why() {
+        let pool = MaxPool2d::new([2, 2]);
+        let error = |spec: Spec, pool: MaxPool2d| {
+            let mut g = Graph::new();
+            let x = g.input("x", spec);
+            g.max_pool2d(x, pool).expect_err("bad").to_string()
+        };
+        let x = || Spec::f32([1, 2, 4, 4]);
+        assert!(error(Spec::f32([4, 4]), pool).contains("[N, C, H, W]"));
+        assert!(error(Spec::u32([1, 2, 4, 4]), pool).contains("expected f32"));
+        assert!(error(Spec::f32([0, 2, 4, 4]), pool).contains("nothing to pool"));
+        assert!(error(x(), MaxPool2d { stride: [0, 1], ..pool }).contains("stride is [0, 1]"));
+        assert!(error(x(), MaxPool2d { padding: [2, 0], ..pool }).contains("half the kernel"));
+        assert!(error(x(), MaxPool2d::new([5, 1])).contains("no window"));
+        assert!(error(x(), MaxPool2d { dilation: [1, usize::MAX], ..pool }).contains("dilation"));
+    }
+}

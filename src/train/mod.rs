@@ -1,0 +1,16 @@
+//! Training: settings, the session that holds model, plans and executor
+//! together, the loop, and what a run leaves behind.
+
+pub mod checkpoint;
+mod fit;
+mod optimizer;
+mod schedule;
+mod session;
+mod settings;
+mod step;
+
+pub use fit::{Epoch, Outcome, Progress, fit};
+pub use optimizer::Optimizer;
+pub use schedule::Schedule;
+pub use session::{Scores, Session};
+pub use settings::{ModelSource, Settings, set};

@@ -1,0 +1,171 @@
+//! The graphs of a step: training, scoring, predicting. All begin the same way:
+//! the clock picks a batch out of the data set that lies on the device.
+
+use super::Settings;
+use super::optimizer::Control;
+use crate::data::Images;
+use crate::error::{Error, Result};
+use crate::graph::{FLAT_ALIGN, Graph, Init, Seed, TensorId, gradient};
+use crate::nn::{Mode, Model, Weights};
+use crate::ops::cross_entropy::CrossEntropy;
+use crate::ops::gather_images::pack_bytes;
+use crate::tensor::{HostTensor, Spec};
+use std::sync::Arc;
+
+/// A set of labelled images as it lies on a device.
+pub struct DataSet {
+    samples: usize,
+    shape: [usize; 3],
+    words: Spec,
+    images: Init,
+    labels: Init,
+}
+
+impl DataSet {
+    /// The images, packed.
+    pub fn of(images: &Images) -> DataSet {
+        let words = pack_bytes(&images.pixels);
+        let words = HostTensor::u32([words.len()], words);
+        let labels = HostTensor::u32([images.len()], images.labels.clone());
+        DataSet {
+            samples: images.len(),
+            shape: [images.channels, images.height, images.width],
+            words: words.spec(),
+            images: Init::Data(Arc::new(words)),
+            labels: Init::Data(Arc::new(labels)),
+        }
+    }
+
+    /// Black images of class 0: enough to plan with.
+    pub fn blank(samples: usize, shape: [usize; 3]) -> DataSet {
+        let words = (samples * shape.iter().product::<usize>()).div_ceil(4);
+        DataSet { samples, shape, words: Spec::u32([words]), images: Init::Zeros, labels: Init::Zeros }
+    }
+}
+
+/// A step's graph, and how to run it over its data set.
+pub struct Step {
+    /// The graph.
+    pub graph: Graph,
+    /// Steps per pass.
+    pub batches: usize,
+    /// The name of the sums that `tally` keeps.
+    pub metrics: String,
+}
+
+/// The tensors of a batch.
+struct Feed {
+    x: TensorId,
+    labels: TensorId,
+    rows: TensorId,
+}
+
+/// A whole training step: pick, forward, loss, backward, gradient norm, clip,
+/// update, metrics, clock.
+pub fn training(
+    model: &Model,
+    weights: &mut Weights,
+    set: &DataSet,
+    normal: &[(f32, f32)],
+    s: &Settings,
+) -> Result<Step> {
+    let batch = s.batch_size.min(set.samples);
+    let batches = set.samples.div_ceil(batch);
+    let mut g = Graph::new();
+    let start = HostTensor::u32([4], vec![0, 0, 0, s.seed]);
+    let clock = g.persistent("clock", Spec::u32([4]), Init::Data(Arc::new(start)));
+    let feed = feed(&mut g, "train", model, set, normal, clock, batch, s.shuffle)?;
+    let built = model.build(&mut g, feed.x, Mode::Train { clock, rows: feed.rows }, weights)?;
+    let options = CrossEntropy { label_smoothing: s.label_smoothing, ..CrossEntropy::default() };
+    let loss = g.cross_entropy(built.output, feed.labels, Some(feed.rows), options)?;
+    let one = g.constant(HostTensor::f32(vec![], vec![1.0]));
+    let wrt = g.params().to_vec();
+    let grads = gradient(&mut g, &[Seed { tensor: loss, gradient: one }], &wrt)?;
+    let (params, _) = g.flatten_params("params");
+    let flat = g.pack("grads", &grads)?;
+    let (_norm, scale) = g.grad_norm(flat, s.clip_norm)?;
+    let rates = s.schedule.table(s.lr, s.epochs * batches);
+    let schedule = g.constant(HostTensor::f32([rates.len()], rates));
+    let chunks = g.spec(params).elements() / FLAT_ALIGN;
+    let groups = g.constant(HostTensor::f32([chunks, 2], vec![1.0; 2 * chunks]));
+    s.optimizer.update(&mut g, params, flat, &Control { clock, schedule, scale, groups })?;
+    let metrics = metrics(&mut g, "train", built.output, loss, &feed)?;
+    g.tick(clock, batches)?;
+    Ok(Step { graph: g, batches, metrics })
+}
+
+/// Forward, loss and metrics; `name` keeps its buffers apart from others.
+pub fn scoring(
+    model: &Model,
+    weights: &mut Weights,
+    set: &DataSet,
+    normal: &[(f32, f32)],
+    name: &str,
+    batch: usize,
+) -> Result<Step> {
+    let batch = batch.clamp(1, set.samples);
+    let batches = set.samples.div_ceil(batch);
+    let mut g = Graph::new();
+    let clock = g.persistent(&format!("{name}.clock"), Spec::u32([4]), Init::Zeros);
+    let feed = feed(&mut g, name, model, set, normal, clock, batch, false)?;
+    let built = model.build(&mut g, feed.x, Mode::Eval, weights)?;
+    let loss = g.cross_entropy(built.output, feed.labels, Some(feed.rows), CrossEntropy::default())?;
+    g.flatten_params("params");
+    let metrics = metrics(&mut g, name, built.output, loss, &feed)?;
+    g.tick(clock, batches)?;
+    Ok(Step { graph: g, batches, metrics })
+}
+
+/// Forward and softmax; returns the probabilities' tensor too.
+pub fn predicting(
+    model: &Model,
+    weights: &mut Weights,
+    set: &DataSet,
+    normal: &[(f32, f32)],
+) -> Result<(Step, TensorId)> {
+    let batch = set.samples.clamp(1, 64);
+    let batches = set.samples.div_ceil(batch);
+    let mut g = Graph::new();
+    let clock = g.persistent("predict.clock", Spec::u32([4]), Init::Zeros);
+    let feed = feed(&mut g, "predict", model, set, normal, clock, batch, false)?;
+    let built = model.build(&mut g, feed.x, Mode::Eval, weights)?;
+    let last = g.shape(built.output).len() - 1;
+    let p = g.softmax(built.output, last)?;
+    g.flatten_params("params");
+    g.tick(clock, batches)?;
+    Ok((Step { graph: g, batches, metrics: String::new() }, p))
+}
+
+/// Puts a data set on the device and picks a batch of it by the clock.
+fn feed(
+    g: &mut Graph,
+    name: &str,
+    model: &Model,
+    set: &DataSet,
+    normal: &[(f32, f32)],
+    clock: TensorId,
+    batch: usize,
+    shuffle: bool,
+) -> Result<Feed> {
+    if *model.input != set.shape[..] {
+        return Err(Error::data(format!("the {name} images have shape {:?}; the model takes {}", set.shape, model.input)));
+    }
+    let data = g.persistent(&format!("{name}.images"), set.words.clone(), set.images.clone());
+    let labels = g.persistent(&format!("{name}.labels"), Spec::u32([set.samples]), set.labels.clone());
+    let (index, rows) = g.select_rows(clock, set.samples, batch, shuffle)?;
+    let per_channel = |f: &dyn Fn(f32, f32) -> f32| normal.iter().map(|&(mean, std)| f(mean, std)).collect();
+    let scale = g.constant(HostTensor::f32([normal.len()], per_channel(&|_, std| 1.0 / (255.0 * std))));
+    let shift = g.constant(HostTensor::f32([normal.len()], per_channel(&|mean, std| -mean / std)));
+    let x = g.gather_images(data, index, scale, shift, set.samples, set.shape)?;
+    let labels = g.gather_rows(labels, index)?;
+    Ok(Feed { x, labels, rows })
+}
+
+/// Counts loss and hits into `NAME.metrics`.
+fn metrics(g: &mut Graph, name: &str, logits: TensorId, loss: TensorId, feed: &Feed) -> Result<String> {
+    let correct = g.correct(logits, feed.labels, Some(feed.rows))?;
+    let name = format!("{name}.metrics");
+    let sums = g.persistent(&name, Spec::f32([4]), Init::Zeros);
+    g.tally(sums, loss, Some(correct), feed.rows)?;
+    Ok(name)
+}
