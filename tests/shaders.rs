@@ -142,10 +142,8 @@ fn msl(module: &naga::Module, info: &naga::valid::ModuleInfo, entry: &str) -> Tr
         fake_missing_bindings: false,
         ..Default::default()
     };
-    let pipeline = msl::PipelineOptions {
-        entry_point: Some((naga::ShaderStage::Compute, entry.into())),
-        ..Default::default()
-    };
+    let pipeline =
+        msl::PipelineOptions { entry_point: Some((naga::ShaderStage::Compute, entry.into())), ..Default::default() };
     let (_, translation) = msl::write_string(module, info, &options, &pipeline).map_err(|e| format!("MSL: {e}"))?;
     let names = translation.entry_point_names.into_iter().collect::<Result<Vec<_>, _>>();
     names.map(drop).map_err(|e| format!("MSL: {e}"))
@@ -165,11 +163,8 @@ fn hlsl(module: &naga::Module, info: &naga::valid::ModuleInfo, entry: &str) -> T
 fn glsl(module: &naga::Module, info: &naga::valid::ModuleInfo, entry: &str) -> Translated {
     use naga::back::glsl;
     let options = glsl::Options { version: glsl::Version::Desktop(430), ..Default::default() };
-    let pipeline = glsl::PipelineOptions {
-        shader_stage: naga::ShaderStage::Compute,
-        entry_point: entry.into(),
-        multiview: None,
-    };
+    let pipeline =
+        glsl::PipelineOptions { shader_stage: naga::ShaderStage::Compute, entry_point: entry.into(), multiview: None };
     let mut text = String::new();
     let writer = glsl::Writer::new(&mut text, module, info, &options, &pipeline, Default::default());
     let mut writer = writer.map_err(|e| format!("GLSL: {e}"))?;
@@ -212,7 +207,8 @@ fn every_constant_has_a_giver_and_a_consumer() {
     for n in &TABLE.kernels {
         let module = reflect::module(&n.kernel).expect("it was planned");
         let declared = |name: &str| module.module.overrides.iter().any(|(_, o)| o.name.as_deref() == Some(name));
-        let mut note = |m: String| found.insert(format!("shaders/{}.wgsl, {}: {m}", n.kernel.shader.name, n.kernel.entry));
+        let mut note =
+            |m: String| found.insert(format!("shaders/{}.wgsl, {}: {m}", n.kernel.shader.name, n.kernel.entry));
         for name in lint::idle_constants(&module.text) {
             note(format!("nothing uses {name}"));
         }
@@ -372,7 +368,8 @@ mod the_lints_catch {
 
     #[test]
     fn an_override_that_nothing_uses() {
-        let text = "override WG: u32;\noverride IDLE: u32; // IDLE\nconst TWO = 2u;\nfn f() -> u32 { return WG * TWO; }";
+        let text =
+            "override WG: u32;\noverride IDLE: u32; // IDLE\nconst TWO = 2u;\nfn f() -> u32 { return WG * TWO; }";
         assert_eq!(lint::idle_constants(text), ["IDLE"]);
     }
 }

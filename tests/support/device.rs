@@ -1,5 +1,6 @@
 //! The GPU under test: the adapter named by `WGRAD_DEVICE`, else the first one.
 
+use libtest_mimic::{Failed, Trial};
 use std::sync::{Arc, LazyLock};
 use wgrad::gpu::{Checks, Gpu, adapters};
 
@@ -15,3 +16,26 @@ pub fn open(checks: Checks) -> Option<Arc<Gpu>> {
 
 /// Why GPU tests are ignored, if they are.
 pub const NO_ADAPTER: &str = "no Vulkan, Metal or DX12 adapter here; scripts/test installs a software one";
+
+/// A test that needs the GPU under test. Without one it is reported as
+/// ignored, never as passed; with `WGRAD_REQUIRE_GPU=1` it fails instead.
+pub fn gpu_trial(name: String, run: impl FnOnce(&Arc<Gpu>) -> Result<(), Failed> + Send + 'static) -> Trial {
+    let trial = Trial::test(name, move || run(GPU.as_ref().ok_or(NO_ADAPTER)?));
+    match GPU.is_some() {
+        true => trial,
+        false => trial.with_kind("no adapter").with_ignored_flag(!required()),
+    }
+}
+
+fn required() -> bool {
+    std::env::var("WGRAD_REQUIRE_GPU").is_ok_and(|v| !matches!(v.as_str(), "" | "0"))
+}
+
+/// Says on stderr which GPU the tests run on, or why they are ignored.
+pub fn announce() {
+    match GPU.as_ref() {
+        None if required() => eprintln!("GPU tests fail, as WGRAD_REQUIRE_GPU asks: {NO_ADAPTER}"),
+        None => eprintln!("GPU tests are ignored: {NO_ADAPTER}"),
+        Some(gpu) => eprintln!("GPU tests run on {} ({})", gpu.adapter.name, gpu.adapter.backend),
+    }
+}

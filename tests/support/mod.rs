@@ -5,5 +5,6 @@
 
 pub mod device;
 pub mod lint;
+pub mod probe;
 pub mod run;
 pub mod tolerance;
