@@ -31,11 +31,23 @@ fn result(v: f32, sum: f32) -> f32 {
     return exp_below(v) / sum;
 }
 
+// A row of one: its probability is one, or NaN if the element is not finite.
+// By bits, because compilers take x - x for zero.
+fn alone(v: f32) -> f32 {
+    let bits = bitcast<u32>(v);
+    let infinite = (bits & 0x7f800000u) == 0x7f800000u;
+    return select(select(1.0, 0.0, LOG), bitcast<f32>(bits | 0x7fc00000u), infinite);
+}
+
 @compute @workgroup_size(WG)
 fn forward(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
     let row = flat_id(id, groups);
     if row >= ROWS { return; } // guard
     let base = row * ROW;
+    if ROW == 1u {
+        y[base] = alone(x[base]);
+        return; // no barrier below
+    }
     // `max` may drop NaN; the sum brings it back.
     var largest = x[base];
     for (var i = 1u; i < ROW; i++) {

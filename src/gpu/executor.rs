@@ -31,6 +31,8 @@ struct Program {
     /// One wgpu buffer per buffer of the plan.
     buffers: Vec<wgpu::Buffer>,
     commands: Vec<Command>,
+    /// The commands of each step of the plan.
+    steps: Vec<std::ops::Range<usize>>,
 }
 
 struct Readback {
@@ -117,6 +119,21 @@ impl GpuExecutor {
         self.gpu.device.create_bind_group(&wgpu::BindGroupDescriptor { label, layout, entries: &entries })
     }
 
+    /// Encodes commands in one compute pass and submits them.
+    fn submit<'a>(&self, commands: impl IntoIterator<Item = &'a Command>) -> wgpu::SubmissionIndex {
+        let mut encoder = self.gpu.device.create_command_encoder(&Default::default());
+        {
+            let mut pass = encoder.begin_compute_pass(&Default::default());
+            for command in commands {
+                pass.set_pipeline(&command.pipeline.pipeline);
+                pass.set_bind_group(0, &command.bind_group, &[]);
+                let [x, y, z] = command.groups;
+                pass.dispatch_workgroups(x, y, z);
+            }
+        }
+        self.gpu.queue.submit([encoder.finish()])
+    }
+
     /// Copies bytes of a buffer to staging memory and starts to map it.
     fn start_readback(&mut self, source: &wgpu::Buffer, offset: u64, spec: &Spec) -> Readback {
         let size = spec.bytes() as u64;
@@ -190,13 +207,18 @@ impl Executor for GpuExecutor {
             }
             buffers.push(buffer);
         }
-        let mut commands = vec![];
-        for launch in plan.steps.iter().flat_map(|s| &s.launches) {
-            let pipeline = self.gpu.pipelines.get(&self.gpu, launch)?;
-            let bind_group = self.gpu.scoped(&launch.label, || self.bind_group(launch, &pipeline.layout, &buffers))?;
-            commands.push(Command { pipeline, bind_group, groups: launch.groups });
+        let (mut commands, mut steps) = (vec![], vec![]);
+        for step in &plan.steps {
+            let first = commands.len();
+            for launch in &step.launches {
+                let pipeline = self.gpu.pipelines.get(&self.gpu, launch)?;
+                let bind = || self.bind_group(launch, &pipeline.layout, &buffers);
+                let bind_group = self.gpu.scoped(&launch.label, bind)?;
+                commands.push(Command { pipeline, bind_group, groups: launch.groups });
+            }
+            steps.push(first..commands.len());
         }
-        self.programs.push(Program { plan, buffers, commands });
+        self.programs.push(Program { plan, buffers, commands, steps });
         Ok(ProgramId(self.programs.len() - 1))
     }
 
@@ -208,23 +230,20 @@ impl Executor for GpuExecutor {
             let now = left.min(per_submit);
             left -= now;
             let p = &self.programs[program.0];
-            let mut encoder = self.gpu.device.create_command_encoder(&Default::default());
-            {
-                let mut pass = encoder.begin_compute_pass(&Default::default());
-                for command in std::iter::repeat_n(&p.commands, now).flatten() {
-                    pass.set_pipeline(&command.pipeline.pipeline);
-                    pass.set_bind_group(0, &command.bind_group, &[]);
-                    let [x, y, z] = command.groups;
-                    pass.dispatch_workgroups(x, y, z);
-                }
-            }
-            self.in_flight.push_back(self.gpu.queue.submit([encoder.finish()]));
+            let submitted = self.submit(std::iter::repeat_n(&p.commands, now).flatten());
+            self.in_flight.push_back(submitted);
             if self.in_flight.len() > SUBMITS_IN_FLIGHT {
                 let oldest = self.in_flight.pop_front();
                 self.poll(wgpu::PollType::Wait { submission_index: oldest, timeout: None })?;
             }
         }
         self.gpu.check()
+    }
+
+    fn run_step(&mut self, program: ProgramId, step: usize) -> Result<()> {
+        let p = &self.programs[program.0];
+        self.submit(&p.commands[p.steps[step].clone()]);
+        self.wait()
     }
 
     fn fetch(&mut self, program: ProgramId, tensor: TensorId) -> Result<HostTensor> {

@@ -99,14 +99,24 @@ impl Reference for Dropout {
     fn reference<T: Real>(&self, io: &mut Io<T>) {
         let (x, clock) = (io.x(0), io.x_u32(1));
         let (step, seed, stream) = (clock[0], clock[3], stream::DROPOUT + self.layer);
-        let scale = T::of(self.scale());
+        // A table, because a branch on random bits is guessed wrong half the time.
+        let factors = [T::ZERO, T::of(self.scale())];
+        let factor = |bits: u32| factors[usize::from(unit(bits) >= self.p)];
+        let bits = |quad: usize| pcg4d([seed, stream, step, quad as u32]);
         // Chunks start at multiples of four elements.
         parallel::chunks(io.y(0), |start, y| {
-            for (q, (y, x)) in y.chunks_mut(4).zip(x[start..].chunks(4)).enumerate() {
-                let bits = pcg4d([seed, stream, step, (start / 4 + q) as u32]);
-                for ((y, &x), bits) in y.iter_mut().zip(x).zip(bits) {
-                    *y = x * if unit(bits) >= self.p { scale } else { T::ZERO };
+            let x = &x[start..start + y.len()];
+            let whole = y.len() / 4;
+            let quads = y.chunks_exact_mut(4).zip(x.chunks_exact(4));
+            for (q, (y, x)) in quads.enumerate() {
+                let bits = bits(start / 4 + q);
+                for k in 0..4 {
+                    y[k] = x[k] * factor(bits[k]);
                 }
+            }
+            let last = bits(start / 4 + whole);
+            for (k, i) in (whole * 4..y.len()).enumerate() {
+                y[i] = x[i] * factor(last[k]);
             }
         });
     }

@@ -259,31 +259,27 @@ fn kernel(windows: &Windows, entry: &'static str) -> Kernel {
     k.flag("INSIDE", windows.inside())
 }
 
-/// The maximum so far and where it lies; the comparison of PyTorch.
+/// The larger of two, with its place; PyTorch's comparison. Two selects and no
+/// branch: which element wins is unpredictable.
 #[inline(always)]
-fn larger<T: Real>(best: &mut (T, usize), v: T, at: usize) {
-    if v > best.0 || v.is_nan() {
-        *best = (v, at);
-    }
+fn larger<T: Real>(best: (T, u32), v: T, at: u32) -> (T, u32) {
+    let wins = (v > best.0) | v.is_nan();
+    (if wins { v } else { best.0 }, if wins { at } else { best.1 })
 }
 
-/// Pools a plane whose windows all lie inside, without dilation. Inlined with
-/// constant sizes, the window's loops unroll.
-#[inline(always)]
-fn pool_inside<T: Real>(w: &Windows, [kh, kw]: [usize; 2], [sh, sw]: [usize; 2], x: &[T], y: &mut [T], at: &mut [u32]) {
+/// Pools a plane by windows of 2 x 2 side by side, all inside.
+fn pool_2x2<T: Real>(w: &Windows, x: &[T], y: &mut [T], at: &mut [u32]) {
+    let [height, width] = w.len;
+    let lines = x.chunks_exact(width).take(height / 2 * 2).collect::<Vec<_>>();
     let rows = y.chunks_exact_mut(w.out[1]).zip(at.chunks_exact_mut(w.out[1]));
-    for (oh, (y, at)) in rows.enumerate() {
-        let top = oh * sh * w.len[1];
-        let x = &x[top..];
-        for (ow, (y, at)) in y.iter_mut().zip(at).enumerate() {
-            let mut best = (x[ow * sw], ow * sw);
-            for j in 0..kh {
-                let from = j * w.len[1] + ow * sw;
-                for (k, &v) in x[from..from + kw].iter().enumerate() {
-                    larger(&mut best, v, from + k);
-                }
-            }
-            (*y, *at) = (best.0, (top + best.1) as u32);
+    for (oh, ((y, at), pair)) in rows.zip(lines.chunks_exact(2)).enumerate() {
+        let columns = pair[0].chunks_exact(2).zip(pair[1].chunks_exact(2));
+        let (above, below) = ((2 * oh * width) as u32, ((2 * oh + 1) * width) as u32);
+        for (ow, ((y, at), (a, b))) in y.iter_mut().zip(at).zip(columns).enumerate() {
+            let left = 2 * ow as u32;
+            let best = larger((a[0], above + left), a[1], above + left + 1);
+            let best = larger(best, b[0], below + left);
+            (*y, *at) = larger(best, b[1], below + left + 1);
         }
     }
 }
@@ -298,14 +294,14 @@ fn pool_any<T: Real>(w: &Windows, taps: &[Vec<(usize, usize)>; 2], x: &[T], y: &
                 continue;
             }
             let first = top * w.len[1] + left;
-            let mut best = (x[first], first);
+            let mut best = (x[first], first as u32);
             for j in 0..rows {
                 let from = first + j * w.dilation[0] * w.len[1];
-                for k in 0..cols {
-                    larger(&mut best, x[from + k * w.dilation[1]], from + k * w.dilation[1]);
+                for (k, &v) in x[from..].iter().step_by(w.dilation[1]).take(cols).enumerate() {
+                    best = larger(best, v, (from + k * w.dilation[1]) as u32);
                 }
             }
-            (y[o], at[o]) = (best.0, best.1 as u32);
+            (y[o], at[o]) = best;
         }
     }
 }
@@ -314,7 +310,7 @@ impl Reference for MaxPool2d {
     fn reference<T: Real>(&self, io: &mut Io<T>) {
         let w = self.windows(io.shape(0)).expect("infer accepted these windows");
         let taps = [w.taps(0), w.taps(1)];
-        let simple = w.inside() && w.dilation == [1; 2];
+        let simple = w.inside() && w.side_by_side() && w.kernel == [2, 2];
         let (plane_in, plane_out) = (w.plane_in(), w.plane_out());
         let x = io.x(0);
         let [y, index] = &mut io.outputs[..] else { unreachable!("max_pool2d has two outputs") };
@@ -324,12 +320,7 @@ impl Reference for MaxPool2d {
         chunks.zip(x.par_chunks(plane_in * together)).for_each(|((y, index), x)| {
             let planes = y.chunks_mut(plane_out).zip(index.chunks_mut(plane_out)).zip(x.chunks(plane_in));
             for ((y, index), x) in planes {
-                match (simple, self.kernel, self.stride) {
-                    (true, [2, 2], [2, 2]) => pool_inside(&w, [2, 2], [2, 2], x, y, index),
-                    (true, [3, 3], [2, 2]) => pool_inside(&w, [3, 3], [2, 2], x, y, index),
-                    (true, kernel, stride) => pool_inside(&w, kernel, stride, x, y, index),
-                    _ => pool_any(&w, &taps, x, y, index),
-                }
+                if simple { pool_2x2(&w, x, y, index) } else { pool_any(&w, &taps, x, y, index) }
             }
         });
     }

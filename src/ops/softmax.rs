@@ -227,6 +227,7 @@ fn cases_of(log: bool) -> Vec<Case> {
         exact("far_out", vec![1e4, -1e4, 0.0, 1e4, 1e38, -1e38, 0.0, 1.0, -90.0, -80.0, -100.0, -104.0], 4),
         exact("infinite", rows.concat(), 5),
         exact("infinite_long", long, 130),
+        exact("infinite_alone", vec![nan, inf, -inf, 2.0], 1),
     ]
 }
 

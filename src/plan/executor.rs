@@ -23,6 +23,10 @@ pub trait Executor {
     /// Runs a program `times` over. Does not wait for a GPU to finish.
     fn run(&mut self, program: ProgramId, times: usize) -> Result<()>;
 
+    /// Runs one step of a program alone and waits for it: for measuring, and
+    /// for comparing executors step by step.
+    fn run_step(&mut self, program: ProgramId, step: usize) -> Result<()>;
+
     /// Reads a fetched or persistent tensor of a program. Waits.
     fn fetch(&mut self, program: ProgramId, tensor: TensorId) -> Result<HostTensor>;
 

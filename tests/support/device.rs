@@ -7,6 +7,9 @@ use wgrad::gpu::{Checks, Gpu, adapters};
 /// Opened once and shared. wgpu's own checks stay on, as in a browser.
 pub static GPU: LazyLock<Option<Arc<Gpu>>> = LazyLock::new(|| open(Checks::On));
 
+/// The same adapter as programs use it: without wgpu's own checks.
+pub static GPU_UNCHECKED: LazyLock<Option<Arc<Gpu>>> = LazyLock::new(|| open(Checks::Off));
+
 /// Opens the adapter under test, or says that there is none.
 pub fn open(checks: Checks) -> Option<Arc<Gpu>> {
     let wanted = std::env::var("WGRAD_DEVICE").unwrap_or_default().to_lowercase();
@@ -27,7 +30,8 @@ pub fn gpu_trial(name: String, run: impl FnOnce(&Arc<Gpu>) -> Result<(), Failed>
     }
 }
 
-fn required() -> bool {
+/// Whether a missing adapter is a failure.
+pub fn required() -> bool {
     std::env::var("WGRAD_REQUIRE_GPU").is_ok_and(|v| !matches!(v.as_str(), "" | "0"))
 }
 

@@ -1,0 +1,227 @@
+//! Training end to end: the same losses as PyTorch, the same bits twice, the
+//! built-in digits as hard as they should be, weights that survive a file.
+
+mod support;
+
+use libtest_mimic::{Arguments, Failed, Trial};
+use support::device::{GPU_UNCHECKED, NO_ADAPTER, required};
+use wgrad::data::{self, Images};
+use wgrad::device::Device;
+use wgrad::nn::{Model, Weights};
+use wgrad::tensor::random::{Random, stream};
+use wgrad::train::{Epoch, ModelSource, Progress, Session, Settings, checkpoint, fit, set};
+
+fn main() {
+    let args = Arguments::from_args();
+    let mut trials = vec![];
+    for on_gpu in [false, true] {
+        let kind = if on_gpu { "gpu" } else { "cpu" };
+        let mut add = |name: &str, test: fn(bool) -> Result<(), Failed>| {
+            let trial = Trial::test(format!("{name}::{kind}"), move || test(on_gpu));
+            trials.push(trial.with_ignored_flag(on_gpu && GPU_UNCHECKED.is_none() && !required()));
+        };
+        add("first_losses_as_pytorch", first_losses_as_pytorch);
+        add("same_seed_same_bits", same_seed_same_bits);
+        add("short_batches_are_masked", short_batches_are_masked);
+        add("every_preset_learns", every_preset_learns);
+    }
+    trials.push(Trial::test("weights_survive_a_file", weights_survive_a_file));
+    trials.push(Trial::test("digits_are_beyond_a_linear_model", digits_are_beyond_a_linear_model));
+    let mnist = std::env::var("WGRAD_DATA").ok().map(|d| format!("{d}/mnist"));
+    if mnist.is_none() {
+        eprintln!("MNIST tests are ignored: set WGRAD_DATA to a folder that holds mnist/");
+    }
+    let missing = mnist.is_none();
+    let trial = Trial::test("mnist_in_one_epoch", move || mnist_in_one_epoch(&mnist.expect("not ignored")));
+    trials.push(trial.with_ignored_flag(missing));
+    if GPU_UNCHECKED.is_none() {
+        eprintln!("GPU tests are ignored: {NO_ADAPTER}");
+    }
+    libtest_mimic::run(&args, trials).exit();
+}
+
+fn device(on_gpu: bool) -> Device {
+    match on_gpu {
+        true => Device::Gpu(GPU_UNCHECKED.clone().expect(NO_ADAPTER)),
+        false => Device::Cpu,
+    }
+}
+
+fn settings(pairs: &[(&str, toml::Value)]) -> Settings {
+    let mut table = toml::Table::new();
+    for (key, value) in pairs {
+        set(&mut table, key, value.clone()).expect("valid keys");
+    }
+    Settings::read(table).expect("valid settings")
+}
+
+/// Noise with a bright band whose place is the label: `make_losses.py` draws
+/// the same.
+fn bands(samples: usize, seed: u32) -> Images {
+    let mut r = Random::new(seed, stream::CASES);
+    let (mut pixels, mut labels) = (vec![], vec![]);
+    for _ in 0..samples {
+        let noise: Vec<u32> = (0..784).map(|_| r.bits() % 128).collect();
+        let label = r.bits() % 10;
+        let band = |i: usize| if (i / 28 / 3) as u32 == label { 90 } else { 0 };
+        pixels.extend(noise.iter().enumerate().map(|(i, n)| (n + band(i)) as u8));
+        labels.push(label);
+    }
+    let classes = (0..10).map(|i| i.to_string()).collect();
+    Images { name: "bands".into(), channels: 1, height: 28, width: 28, pixels, labels, classes }
+}
+
+const NORMAL: (f32, f32) = (0.1307, 0.3081);
+
+fn session(on_gpu: bool, model: &str, seed: u32) -> wgrad::Result<Session> {
+    let model = Model::new(ModelSource::named(model)?.description, Some([1, 28, 28].into()), Some(10))?;
+    let classes = (0..10).map(|i| i.to_string()).collect();
+    Session::new(device(on_gpu), model, classes, vec![NORMAL], Weights::new(seed))
+}
+
+fn losses(s: &mut Session, n: usize) -> wgrad::Result<Vec<f64>> {
+    (0..n)
+        .map(|_| {
+            s.reset_metrics()?;
+            s.steps(1)?;
+            Ok(s.scores()?.loss)
+        })
+        .collect()
+}
+
+fn first_losses_as_pytorch(on_gpu: bool) -> Result<(), Failed> {
+    let golden: serde_json::Value = serde_json::from_str(include_str!("../assets/goldens/keras_cnn_losses.json"))?;
+    let expected: Vec<f64> = serde_json::from_value(golden["losses"].clone())?;
+    let mut s = session(on_gpu, "keras-cnn", 7)?;
+    let plain = settings(&[
+        ("train.batch_size", 32.into()),
+        ("train.seed", 7.into()),
+        ("train.shuffle", false.into()),
+        ("schedule.name", "constant".into()),
+    ]);
+    s.prepare_training(&bands(320, 7), &plain)?;
+    for (step, (found, expected)) in losses(&mut s, 20)?.into_iter().zip(expected).enumerate() {
+        let error = (found - expected).abs() / expected;
+        if error.is_nan() || error > 1e-4 {
+            return Err(format!("step {step}: loss {found}, PyTorch {expected}, relative error {error:.1e}").into());
+        }
+    }
+    Ok(())
+}
+
+fn same_seed_same_bits(on_gpu: bool) -> Result<(), Failed> {
+    let run = |seed: i64| -> wgrad::Result<(Vec<f64>, Weights)> {
+        let mut s = session(on_gpu, "resnet8", seed as u32)?;
+        s.prepare_training(&bands(70, 1), &settings(&[("train.batch_size", 32.into()), ("train.seed", seed.into())]))?;
+        Ok((losses(&mut s, 5)?, s.weights()?))
+    };
+    let (a, b, c) = (run(3)?, run(3)?, run(4)?);
+    let bytes = |w: &Weights| w.iter().flat_map(|(_, v)| v.bytes().to_vec()).collect::<Vec<u8>>();
+    assert_eq!(a.0, b.0, "losses of two runs with one seed");
+    assert!(bytes(&a.1) == bytes(&b.1), "weights of two runs with one seed differ");
+    assert!(bytes(&a.1) != bytes(&c.1), "another seed gives the same weights");
+    Ok(())
+}
+
+fn short_batches_are_masked(on_gpu: bool) -> Result<(), Failed> {
+    let images = bands(70, 1);
+    let mut s = session(on_gpu, "keras-cnn", 1)?;
+    let (short, whole) = (s.scorer("short", &images, 32)?, s.scorer("whole", &images, 70)?);
+    let (short, whole) = (s.score(&short)?, s.score(&whole)?);
+    assert_eq!((short.samples, whole.samples), (70, 70));
+    assert!((short.loss - whole.loss).abs() < 1e-5 * whole.loss, "{short:?} and {whole:?}");
+    assert_eq!(short.accuracy, whole.accuracy);
+    // In training the masked rows must not reach the weights: one step on the
+    // last 6 of 38 samples equals one step on these 6 alone.
+    let plain = settings(&[("train.batch_size", 32.into()), ("train.shuffle", false.into()), ("optimizer.name", "sgd".into())]);
+    let tail = images.select(&(32..38).collect::<Vec<_>>());
+    let mut alone = session(on_gpu, "keras-cnn", 1)?;
+    alone.prepare_training(&tail, &plain)?;
+    let loss = losses(&mut alone, 1)?[0];
+    let mut masked = session(on_gpu, "keras-cnn", 1)?;
+    let frozen = settings(&[
+        ("train.batch_size", 32.into()),
+        ("train.shuffle", false.into()),
+        ("optimizer.name", "sgd".into()),
+        ("optimizer.lr", 0.0.into()),
+    ]);
+    masked.prepare_training(&images.select(&(0..38).collect::<Vec<_>>()), &frozen)?;
+    let masked_loss = losses(&mut masked, 2)?[1];
+    assert!((loss - masked_loss).abs() < 1e-5 * loss, "loss of six samples: {loss} alone, {masked_loss} masked");
+    Ok(())
+}
+
+fn every_preset_learns(on_gpu: bool) -> Result<(), Failed> {
+    for (preset, _) in wgrad::nn::PRESETS {
+        let mut s = session(on_gpu, preset, 0)?;
+        s.prepare_training(&bands(64, 2), &settings(&[("train.batch_size", 32.into()), ("optimizer.lr", 0.003.into())]))?;
+        let curve = losses(&mut s, 24)?;
+        let (first, last) = (curve[0], curve[22].max(curve[23]));
+        if last.is_nan() || last > 0.5 * first {
+            return Err(format!("{preset}: the loss went from {first} to {last} in 24 steps").into());
+        }
+    }
+    Ok(())
+}
+
+struct Quiet;
+
+impl Progress for Quiet {
+    fn begin(&mut self, _: usize, _: usize, _: usize) {}
+    fn step(&mut self, _: usize, _: Option<wgrad::train::Scores>) {}
+    fn end(&mut self, _: &Epoch, _: &mut Session) -> wgrad::Result<()> {
+        Ok(())
+    }
+}
+
+/// Trains on a set and returns the test accuracy.
+fn accuracy(model: ModelSource, set: &data::ImageSet, epochs: i64) -> wgrad::Result<f64> {
+    let settings = settings(&[("train.epochs", epochs.into())]);
+    let input = [set.train.channels, set.train.height, set.train.width].into();
+    let model = Model::new(model.description, Some(input), Some(set.train.classes.len()))?;
+    let normal = set.train.channel_stats();
+    let mut s = Session::new(Device::Cpu, model, set.train.classes.clone(), normal, Weights::new(0))?;
+    fit(&mut s, &set.train, None, &settings, &mut Quiet)?;
+    let scorer = s.scorer("test", set.test.as_ref().expect("both sets have one"), 128)?;
+    Ok(s.score(&scorer)?.accuracy)
+}
+
+fn digits_are_beyond_a_linear_model() -> Result<(), Failed> {
+    let set = data::open("digits", 0)?;
+    let linear = "name = \"linear\"\n[[layer]]\ntype = \"Flatten\"\n[[layer]]\ntype = \"Dense\"\nunits = \"classes\"\n";
+    let linear = accuracy(ModelSource { description: wgrad::nn::Description::parse(linear)? }, &set, 5)?;
+    let cnn = accuracy(ModelSource::named("keras-cnn")?, &set, 3)?;
+    assert!(linear < 0.97, "a linear model reaches {linear}");
+    assert!(cnn >= 0.98, "the CNN reaches {cnn}");
+    Ok(())
+}
+
+fn mnist_in_one_epoch(path: &str) -> Result<(), Failed> {
+    let set = data::open(path, 0)?;
+    assert_eq!((set.train.len(), set.test.as_ref().map(Images::len)), (60_000, Some(10_000)));
+    let found = accuracy(ModelSource::named("keras-cnn")?, &set, 1)?;
+    assert!(found >= 0.97, "one epoch of MNIST gives {found}");
+    Ok(())
+}
+
+fn weights_survive_a_file() -> Result<(), Failed> {
+    let images = bands(64, 2);
+    let mut s = session(false, "resnet8", 0)?;
+    s.prepare_training(&images, &settings(&[("train.batch_size", 32.into())]))?;
+    s.steps(6)?;
+    let folder = tempfile::tempdir()?;
+    let file = folder.path().join("weights.safetensors");
+    s.save(&file)?;
+    let first = std::fs::read(&file)?;
+    s.save(&file)?;
+    assert!(first == std::fs::read(&file)?, "equal states give different files");
+    let (weights, about) = checkpoint::load(&file)?;
+    let names: Vec<&str> = weights.iter().map(|(n, _)| n).collect();
+    assert!(names.contains(&"conv1.weight") && names.contains(&"bn1.running_mean"), "{names:?}");
+    let description = wgrad::nn::Description::parse(&about.model)?;
+    let model = Model::new(description, Some(about.input.into()), Some(about.classes.len()))?;
+    let mut loaded = Session::new(Device::Cpu, model, about.classes, about.normal, weights)?;
+    let (a, b) = (s.scorer("check", &images, 32)?, loaded.scorer("check", &images, 32)?);
+    assert_eq!(s.score(&a)?, loaded.score(&b)?);
+    Ok(())
+}
