@@ -119,7 +119,7 @@ fn finite_differences(case: &Case) -> Result<(), Failed> {
     let rules: Vec<(usize, Vec<f64>)> =
         built.gradients.iter().map(|&(i, t)| Ok((i, cpu.values(program, t)?))).collect::<wgrad::Result<_>>()?;
     // The objective is the contraction of the outputs with the cotangents.
-    let mut objective = |cpu: &mut Cpu<f64>| -> wgrad::Result<f64> {
+    let objective = |cpu: &mut Cpu<f64>| -> wgrad::Result<f64> {
         cpu.run(program, 1)?;
         let mut sum = 0.0;
         for (i, seed) in &built.seeds {

@@ -15,12 +15,15 @@
 //! registers; see the shader.
 
 use super::matmul::gemm;
-use crate::error::{Error, Result};
+mod sizes;
+
+use crate::error::Result;
 use crate::graph::{Backward, Case, Cost, Fill, Graph, Infer, Io, Lower, Op, Reference, TensorId};
 use crate::kernel::{Kernel, Lowered, Shader, groups_1d};
 use crate::shader;
 use crate::tensor::{Real, Spec};
 use rayon::prelude::*;
+use sizes::Sizes;
 
 static SHADER: Shader = shader!("conv2d");
 
@@ -74,89 +77,6 @@ impl Conv2d {
             let total = covered.saturating_sub(input[i]);
             [total / 2, total - total / 2]
         })
-    }
-}
-
-/// Every size of a convolution, settled.
-#[derive(Debug, Clone, Copy)]
-struct Sizes {
-    n: usize,
-    c: usize,
-    h: [usize; 2],
-    o: usize,
-    k: [usize; 2],
-    out: [usize; 2],
-    op: Conv2d,
-}
-
-impl Sizes {
-    fn new(op: Conv2d, x: [usize; 4], w: [usize; 4]) -> Result<Sizes> {
-        let [n, c, h, wide] = x;
-        let [o, c_w, kh, kw] = w;
-        let complain = |text: String| Err(Error::model(text));
-        if op.groups == 0 || op.stride.contains(&0) || op.dilation.contains(&0) {
-            return complain(format!("{op:?}: groups, stride and dilation must be at least 1"));
-        }
-        if c % op.groups != 0 || o % op.groups != 0 {
-            return complain(format!("{c} input and {o} output channels do not divide into {} groups", op.groups));
-        }
-        if c / op.groups != c_w {
-            return complain(format!(
-                "x has shape {x:?} and w {w:?}: with {} group(s) each filter must see {} channels, found {c_w}",
-                op.groups,
-                c / op.groups
-            ));
-        }
-        if [n, c, o, kh, kw].contains(&0) {
-            return complain(format!("x has shape {x:?} and w {w:?}: no axis may be empty"));
-        }
-        let mut out = [0, 0];
-        for i in 0..2 {
-            let padded = [h, wide][i] + op.padding[i][0] + op.padding[i][1];
-            let window = op.dilation[i] * ([kh, kw][i] - 1) + 1;
-            if padded < window {
-                return complain(format!(
-                    "x has shape {x:?}: {padded} elements with padding, and the window spans {window}; \
-                     use a smaller kernel or padding"
-                ));
-            }
-            out[i] = (padded - window) / op.stride[i] + 1;
-        }
-        Ok(Sizes { n, c, h: [h, wide], o, k: [kh, kw], out, op })
-    }
-
-    /// Input channels per group.
-    fn cg(&self) -> usize {
-        self.c / self.op.groups
-    }
-
-    /// Output channels per group.
-    fn og(&self) -> usize {
-        self.o / self.op.groups
-    }
-
-    /// Columns of the weight matrix `[O, C/groups KH KW]`.
-    fn columns(&self) -> usize {
-        self.cg() * self.k[0] * self.k[1]
-    }
-
-    /// Output positions per image.
-    fn positions(&self) -> usize {
-        self.out[0] * self.out[1]
-    }
-
-    /// Elements of an input image.
-    fn image(&self) -> usize {
-        self.c * self.h[0] * self.h[1]
-    }
-
-    fn flops(&self) -> u64 {
-        2 * (self.n * self.o * self.positions() * self.columns()) as u64
-    }
-
-    /// A window of one element that does not jump: the image is its own im2col.
-    fn pointwise(&self) -> bool {
-        self.k == [1, 1] && self.op.stride == [1, 1] && self.op.padding == [[0, 0]; 2]
     }
 }
 
