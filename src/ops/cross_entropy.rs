@@ -22,22 +22,17 @@
 //! `lse` is kept as the row's maximum and the logarithm of the shifted sum, two
 //! numbers, so that large logits cost no precision.
 
+use super::correct::{Rows, SHORT, SMALL, STEPS, group, tree};
 use crate::error::{Error, Result};
 use crate::graph::{Backward, Case, Cost, Fill, Graph, Infer, Io, Lower, Op, Reference, TensorId};
 use crate::kernel::{Class, Dispatch, Kernel, Lowered, Shader, groups_1d};
 use crate::shader;
-use crate::tensor::{DType, HostTensor, Real, Shape, Spec, parallel};
+use crate::tensor::{DType, HostTensor, Real, Spec, parallel};
 
 static SHADER: Shader = shader!("cross_entropy");
 
 /// Invocations per workgroup of the kernels without barriers.
 const WG: usize = 64;
-
-/// Classes up to which one invocation walks a row.
-const SHORT: usize = 32;
-
-/// Elements up to which one workgroup does rows and total in one dispatch.
-const SMALL: usize = 8192;
 
 /// What the mean is taken over and how targets are spread.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -116,35 +111,6 @@ pub(crate) fn expect_rows(cx: &Infer, i: usize, lead: usize) -> Result<()> {
 /// How many of the first `batch` elements of an axis count.
 pub(crate) fn valid_rows<T>(io: &Io<T>, rows: Option<usize>, batch: usize) -> usize {
     rows.map_or(batch, |i| (io.x_u32(i)[0] as usize).min(batch))
-}
-
-/// Rows of classes, and how the first axis counts them.
-#[derive(Clone, Copy)]
-pub(crate) struct Rows {
-    /// Rows in all.
-    pub rows: usize,
-    /// Elements per row.
-    pub classes: usize,
-    /// Length of the first axis.
-    pub batch: usize,
-}
-
-impl Rows {
-    /// Of logits `[.., C]`.
-    pub fn of(logits: &Shape) -> Rows {
-        let lead = &logits[..logits.rank() - 1];
-        Rows {
-            rows: lead.iter().product(),
-            classes: logits[logits.rank() - 1],
-            batch: lead.first().copied().unwrap_or(1),
-        }
-    }
-
-    /// Sets the overrides that describe the rows.
-    pub fn describe(&self, k: Kernel) -> Kernel {
-        let k = k.set("ROWS", self.rows).set("C", self.classes).set("BATCH", self.batch);
-        k.set("INNER", self.rows / self.batch)
-    }
 }
 
 /// What one row contributes, and what its gradient needs.
@@ -298,17 +264,16 @@ impl Op for CrossEntropyLoss {
         let sizes = Rows::of(&cx.inputs[0].shape);
         let (rows, classes) = (sizes.rows, sizes.classes);
         let cpu = cx.caps.class == Class::Cpu;
-        // One SIMD vector of a software adapter; a full workgroup of a GPU.
-        let tree = if cpu { 8 } else { 256 };
+        let tree = tree(cx.caps.class, rows);
         if classes <= SHORT && rows * classes <= SMALL {
             let wg = rows.next_power_of_two().min(tree);
             let d = self.bind(self.kernel("small", sizes).set("WG", wg).dispatch([1, 1, 1]), "logits");
             return Ok(Lowered::one(d.output("loss", 0).output("denominator", 1).output("stats", 2)));
         }
-        let each = if cpu || classes <= SHORT {
+        let each = if classes <= if cpu { STEPS } else { SHORT } {
             self.kernel("rows_serial", sizes).dispatch_1d(rows, if cpu { 16 } else { WG })
         } else {
-            let wg = (classes / 4).next_power_of_two().clamp(32, 256);
+            let wg = group(cx.caps.class, classes);
             self.kernel("rows_group", sizes).set("WG", wg).dispatch(groups_1d(rows, 1))
         };
         let each = self.bind(each, "logits").output("stats", 2).scratch("parts", 0);
@@ -424,7 +389,7 @@ fn case(name: &str, shape: &[usize], target: Fill, valid: Option<u32>, options: 
         Ok(vec![g.cross_entropy(x[0], x[1], x.get(2).copied(), CrossEntropy { class_weights, ..options })?])
     };
     let extra = "WGSL allows exp 3 + 2|x| ulp and log 2^-21 near 1";
-    Case::new(format!("cross_entropy/{name}"), inputs, build).reduction(rows.min(64).max(classes)).extra(32.0, extra)
+    Case::new(format!("cross_entropy/{name}"), inputs, build).reduction(rows.min(64).max(classes.min(1031))).extra(32.0, extra)
 }
 
 /// Hard and soft targets, each option alone and all together, rows on both
@@ -474,7 +439,8 @@ pub fn cases() -> Vec<Case> {
     infinite.inputs[0].1 = Fill::Values(vec![f32::NEG_INFINITY, 1.0, 2.0, 0.0, 0.5, f32::NEG_INFINITY]);
     cases.push(with_gradient(infinite));
     cases.push(case("many_rows", &[100_003, 2], below(2), None, plain, false).no_gradient());
-    cases.push(case("grid_overflow", &[65_536 * 64 + 1, 1], below(1), Some(70_000), plain, false).no_gradient());
+    cases.push(with_gradient(case("vocabulary", &[3, 70_003], below(70_003), None, smooth, false)));
+    cases.push(case("grid_overflow", &[65_536 * 64 + 1, 2], below(2), None, plain, false).no_gradient());
     cases.push(case("group_overflow", &[65_537, 33], below(33), None, plain, false).no_gradient());
     cases
 }

@@ -21,15 +21,18 @@ macro_rules! rooms {
 
 rooms! {
     avg_pool2d,
+    batch_norm,
     binary,
     concat,
     conv2d,
+    correct,
     cross_entropy,
     dropout,
     matmul,
     max_pool2d,
     rearrange,
     reduce,
+    regression_loss,
     reshape,
     softmax,
     unary,
