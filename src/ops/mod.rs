@@ -19,21 +19,33 @@ macro_rules! rooms {
     };
 }
 
+mod optimiser;
+mod state;
+
 rooms! {
+    adam,
     avg_pool2d,
     batch_norm,
     binary,
+    clock,
     concat,
     conv2d,
     correct,
     cross_entropy,
     dropout,
+    gather_images,
+    gather_rows,
+    grad_norm,
     matmul,
     max_pool2d,
     rearrange,
     reduce,
     regression_loss,
     reshape,
+    rmsprop,
+    select_rows,
+    sgd,
     softmax,
+    tally,
     unary,
 }

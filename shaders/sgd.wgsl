@@ -1,0 +1,57 @@
+// Stochastic gradient descent for the whole model, with and without momentum.
+// Formula: d = scale g + decay p; b = MOMENTUM b + UNDAMPED d (b = d at step 0); p -= rate b, or rate (d + MOMENTUM b) if NESTEROV, or rate d.
+// Shapes: grads, params, momentum [4 * QUADS], read as vec4s; clock [4]; schedule [STEPS]; scale [1]; groups [QUADS / 16]: factors of rate and decay.
+// Launch: QUADS vec4s in turns of STRIDE invocations; STRIDE / WG workgroups.
+// Source: torch.optim.SGD; src/ops/sgd.rs.
+// Numerics: f32; a group whose rate factor is zero keeps its parameters' bits.
+
+@group(0) @binding(0) var<storage, read> grads4: array<vec4<f32>>;
+@group(0) @binding(1) var<storage, read> clock: array<u32>;
+@group(0) @binding(2) var<storage, read> schedule: array<f32>;
+@group(0) @binding(3) var<storage, read> scale: array<f32>;
+@group(0) @binding(4) var<storage, read> groups: array<vec2<f32>>;
+@group(0) @binding(5) var<storage, read_write> params4: array<vec4<f32>>;
+@group(0) @binding(6) var<storage, read_write> momentum4: array<vec4<f32>>;
+
+override WG: u32 = 64u;
+override QUADS: u32;
+override STRIDE: u32;
+override STEPS: u32;
+override WEIGHT_DECAY: f32;
+override MOMENTUM: f32;
+override UNDAMPED: f32;
+override NESTEROV: bool;
+
+// Sixteen vec4s share an entry of groups.
+const QUADS_PER_GROUP: u32 = 16u;
+
+@compute @workgroup_size(WG)
+fn plain(@builtin(global_invocation_id) id: vec3<u32>) {
+    let rate = schedule[min(clock[0], STEPS - 1u)];
+    let clip = scale[0];
+    for (var i = id.x; i < QUADS; i += STRIDE) {
+        let factor = groups[i / QUADS_PER_GROUP];
+        let p = params4[i];
+        let d = clip * grads4[i] + (WEIGHT_DECAY * factor.y) * p;
+        if factor.x != 0.0 {
+            params4[i] = p - (rate * factor.x) * d;
+        }
+    }
+}
+
+@compute @workgroup_size(WG)
+fn momentum(@builtin(global_invocation_id) id: vec3<u32>) {
+    let rate = schedule[min(clock[0], STEPS - 1u)];
+    let clip = scale[0];
+    let first = clock[0] == 0u;
+    for (var i = id.x; i < QUADS; i += STRIDE) {
+        let factor = groups[i / QUADS_PER_GROUP];
+        let p = params4[i];
+        let d = clip * grads4[i] + (WEIGHT_DECAY * factor.y) * p;
+        let b = select(MOMENTUM * momentum4[i] + UNDAMPED * d, d, first);
+        momentum4[i] = b;
+        if factor.x != 0.0 {
+            params4[i] = p - (rate * factor.x) * select(b, d + MOMENTUM * b, NESTEROV);
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! The global norm of the gradients and the factor that clips it:
+//! `norm = sqrt(sum g^2)`, `scale = min(1, max_norm / (norm + 1e-6))`, which is
+//! PyTorch's `clip_grad_norm_`. Without `max_norm` the scale is 1.
+//!
+//! Shapes: `grads f32 [P]`, `norm f32 []`, `scale f32 []`. No gradient.
+//!
+//! A NaN in any gradient shows as a NaN norm and scale; an infinite one as an
+//! infinite norm and scale 0. The square of a large finite gradient does not
+//! overflow: large elements are summed apart, scaled down (Blue, "A Portable
+//! Fortran Program to Find the Euclidean Norm of a Vector", ACM TOMS 4(1),
+//! 1978). Elements below 1e-19 may count as zero.
+//!
+//! Two dispatches: parts of the sum in a fixed interleaved order, then their
+//! total. On a GPU a part is a workgroup, added up in a tree; a software
+//! adapter, where barriers cost, takes one invocation per part.
+
+use super::{optimiser, state};
+use crate::error::{Error, Result};
+use crate::graph::{Backward, Case, Cost, Fill, Graph, Infer, Io, Lower, Op, Reference, TensorId};
+use crate::kernel::{Class, Kernel, Lowered, Shader};
+use crate::shader;
+use crate::tensor::{Real, Spec, parallel};
+
+static SHADER: Shader = shader!("grad_norm");
+
+/// Invocations per workgroup of the kernels with barriers.
+const WG: usize = 256;
+
+/// The most parts of the sum.
+const PARTS: usize = 1024;
+
+/// Norm and clip factor.
+#[derive(Debug, Clone, Copy)]
+pub struct GradNorm {
+    /// The largest norm that passes unscaled.
+    pub max_norm: Option<f32>,
+}
+
+impl Graph {
+    /// The L2 norm of flat gradients, and the factor that brings it down to
+    /// `max_norm`: `(norm [], scale [])`.
+    pub fn grad_norm(&mut self, grads: TensorId, max_norm: Option<f32>) -> Result<(TensorId, TensorId)> {
+        let y = self.push(GradNorm { max_norm }, &[grads])?;
+        Ok((y[0], y[1]))
+    }
+}
+
+impl Op for GradNorm {
+    fn name(&self) -> &'static str {
+        "grad_norm"
+    }
+
+    fn infer(&self, cx: &Infer) -> Result<Vec<Spec>> {
+        optimiser::expect_flat("grads", &cx.inputs[0])?;
+        if let Some(max) = self.max_norm.filter(|max| !max.is_finite() || *max < 0.0) {
+            return Err(Error::model(format!("max_norm is {max}; expected a number of at least 0")));
+        }
+        Ok(vec![Spec::f32([]), Spec::f32([])])
+    }
+
+    fn gradient(&self, _g: &mut Graph, _at: &Backward) -> Result<Vec<Option<TensorId>>> {
+        state::no_gradient(self.name())
+    }
+
+    fn lower(&self, cx: &Lower) -> Result<Lowered> {
+        let quads = cx.inputs[0].elements() / 4;
+        let cpu = cx.caps.class == Class::Cpu;
+        let (parts, entries) = match cpu {
+            true => (quads.div_ceil(16).min(PARTS), ["parts_serial", "total_serial"]),
+            false => (quads.div_ceil(4 * WG).min(PARTS), ["parts", "total"]),
+        };
+        let kernel = |entry| Kernel::new(&SHADER, entry).set("QUADS", quads).set("PARTS", parts);
+        let first = match cpu {
+            true => kernel(entries[0]).dispatch_1d(parts, 64),
+            false => kernel(entries[0]).set("WG", WG).dispatch([parts as u32, 1, 1]),
+        };
+        let last = kernel(entries[1]).flag("CLIP", self.max_norm.is_some());
+        let last = last.real("MAX_NORM", self.max_norm.unwrap_or(0.0).into());
+        let last = if cpu { last.set("WG", 1) } else { last.set("WG", WG) }.dispatch([1, 1, 1]);
+        let first = first.input("grads4", 0).scratch("sums", 0);
+        let last = last.scratch("parts_of_sum", 0).output("norm", 0).output("scale", 1);
+        Ok(Lowered { scratch: vec![Spec::f32([2 * parts])], dispatches: vec![first, last] })
+    }
+
+    fn cost(&self, cx: &Lower) -> Cost {
+        Cost { flops: 2 * cx.inputs[0].elements() as u64, bytes: cx.bytes_once() }
+    }
+}
+
+/// Accumulators of a chunk's sum: independent, so that the loop vectorises.
+const LANES: usize = 16;
+
+/// The sum of squares of a chunk.
+fn squares<T: Real>(chunk: &[T]) -> f64 {
+    let mut sums = [T::ZERO; LANES];
+    for x in chunk.as_chunks::<LANES>().0 {
+        for k in 0..LANES {
+            sums[k] += x[k] * x[k];
+        }
+    }
+    let sum: f64 = sums.iter().map(|s| s.f64()).sum();
+    // An overflow of f32 is not one of f64.
+    if sum.is_finite() { sum } else { chunk.iter().map(|x| x.f64() * x.f64()).sum() }
+}
+
+impl Reference for GradNorm {
+    fn reference<T: Real>(&self, io: &mut Io<T>) {
+        let grads = io.x(0);
+        let chunk = |i: usize| squares(&grads[i * parallel::CHUNK..grads.len().min((i + 1) * parallel::CHUNK)]);
+        let sums = parallel::map(grads.len().div_ceil(parallel::CHUNK), grads.len(), chunk);
+        let norm = sums.iter().sum::<f64>().sqrt();
+        let clipped = self.max_norm.map_or(1.0, |max| f64::from(max) / (norm + 1e-6));
+        io.y(0)[0] = T::of(norm);
+        // Written so that NaN stays NaN.
+        io.y(1)[0] = T::of(if clipped > 1.0 { 1.0 } else { clipped });
+    }
+}
+
+/// Below and above the threshold, every size of the grid, and gradients that
+/// are huge, infinite and not numbers.
+pub fn cases() -> Vec<Case> {
+    let case = |name: &str, n: usize, fill: Fill, max_norm: Option<f32>| {
+        Case::new(format!("grad_norm/{name}"), vec![(Spec::f32([n]), fill)], move |g, x| {
+            let (norm, scale) = g.grad_norm(x[0], max_norm)?;
+            Ok(vec![norm, scale])
+        })
+        .no_gradient()
+        .reduction(n.min(2 * PARTS)) // The longest chain: within a part, then over the parts.
+        .extra(4.0, "WGSL allows division and square root 2.5 ulp")
+    };
+    let with = |n: usize, at: usize, value: f32| {
+        let mut v = vec![0.25; n];
+        v[at] = value;
+        Fill::Values(v)
+    };
+    vec![
+        case("clips", 128, Fill::Normal(1.0), Some(1.0)),
+        case("passes", 128, Fill::Normal(0.01), Some(1.0)),
+        case("no_clipping", 192, Fill::Normal(1.0), None),
+        case("one_group", 64, Fill::Normal(1.0), Some(0.5)),
+        case("long", 64 * 16_411, Fill::Normal(1.0), Some(5.0)),
+        case("workgroup_and_one", 64 * 65, Fill::Normal(1.0), Some(5.0)),
+        case("zero", 64, Fill::Values(vec![0.0; 64]), Some(1.0)),
+        case("max_zero", 64, Fill::Normal(1.0), Some(0.0)),
+        case("huge", 4096, Fill::Normal(1e25), Some(1.0)),
+        case("one_huge", 4096, with(4096, 4095, -3e30), None),
+        case("nan", 4096, with(4096, 1234, f32::NAN), Some(1.0)),
+        case("infinite", 4096, with(4096, 17, f32::NEG_INFINITY), Some(1.0)),
+    ]
+}
