@@ -133,7 +133,8 @@ fn short_batches_are_masked(on_gpu: bool) -> Result<(), Failed> {
     assert_eq!(short.accuracy, whole.accuracy);
     // In training the masked rows must not reach the weights: one step on the
     // last 6 of 38 samples equals one step on these 6 alone.
-    let plain = settings(&[("train.batch_size", 32.into()), ("train.shuffle", false.into()), ("optimizer.name", "sgd".into())]);
+    let plain =
+        settings(&[("train.batch_size", 32.into()), ("train.shuffle", false.into()), ("optimizer.name", "sgd".into())]);
     let tail = images.select(&(32..38).collect::<Vec<_>>());
     let mut alone = session(on_gpu, "keras-cnn", 1)?;
     alone.prepare_training(&tail, &plain)?;
@@ -154,7 +155,10 @@ fn short_batches_are_masked(on_gpu: bool) -> Result<(), Failed> {
 fn every_preset_learns(on_gpu: bool) -> Result<(), Failed> {
     for (preset, _) in wgrad::nn::PRESETS {
         let mut s = session(on_gpu, preset, 0)?;
-        s.prepare_training(&bands(64, 2), &settings(&[("train.batch_size", 32.into()), ("optimizer.lr", 0.003.into())]))?;
+        s.prepare_training(
+            &bands(64, 2),
+            &settings(&[("train.batch_size", 32.into()), ("optimizer.lr", 0.003.into())]),
+        )?;
         let curve = losses(&mut s, 24)?;
         let (first, last) = (curve[0], curve[22].max(curve[23]));
         if last.is_nan() || last > 0.5 * first {

@@ -98,7 +98,7 @@ def put(name, what, tensor, result=False):
     elif not result:
         assert (array == array.astype(np.float32)).all(), (name, what)
         array = array.astype(np.float32)
-    TENSORS[f"{name}/{what}"] = np.ascontiguousarray(array)
+    TENSORS[f"{name}/{what}"] = np.ascontiguousarray(array).reshape(array.shape)
 
 
 def matmul():
@@ -367,6 +367,7 @@ def optimisers():
     case("sgd/plain", *sgd(), 0.1)
     case("sgd/decay", *sgd(weight_decay=decay), 0.1)
     case("sgd/momentum", *sgd(momentum=momentum, weight_decay=decay), 0.1)
+    case("sgd/dampening", *sgd(momentum=momentum, dampening=r(0.3)), 0.1)
     case("sgd/nesterov", *sgd(momentum=momentum, nesterov=True, weight_decay=decay), 0.1)
     case("sgd/clipped", *sgd(momentum=momentum), 0.1, max_norm=1.0)
     case("sgd/not_clipped", *sgd(), 0.1, max_norm=100.0)

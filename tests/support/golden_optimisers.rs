@@ -36,7 +36,8 @@ pub fn training(params: HostTensor, a: &Value) -> Result<(Graph, Trained)> {
     let (first, second) = (state("first"), state("second"));
     match a["kind"].as_str().expect("a kind") {
         "sgd" => {
-            let settings = Sgd { momentum, nesterov: a["nesterov"].as_bool().unwrap_or(false), weight_decay };
+            let nesterov = a["nesterov"].as_bool().unwrap_or(false);
+            let settings = Sgd { momentum, dampening: number("dampening"), nesterov, weight_decay };
             g.sgd(params, grads, buffer, clock, schedule, scale, groups, settings)?;
         }
         "adam" => {
