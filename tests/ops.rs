@@ -8,7 +8,7 @@ mod support;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use std::sync::Arc;
-use support::device::{GPU, NO_ADAPTER};
+use support::device::{announce, gpu_trial};
 use support::run::{Built, build, fetch_all, input_name};
 use support::tolerance::{compare, relative};
 use wgrad::cpu::Cpu;
@@ -33,14 +33,10 @@ fn main() {
         }
         for (kind, class) in [("gpu_registers", Class::Cpu), ("gpu_workgroups", Class::Discrete)] {
             let c = case.clone();
-            let trial = Trial::test(name(kind), move || on_gpu(&c, GPU.as_ref().expect("not ignored"), class));
-            trials.push(trial.with_ignored_flag(GPU.is_none()));
+            trials.push(gpu_trial(name(kind), move |gpu| on_gpu(&c, gpu, class)));
         }
     }
-    match GPU.as_ref() {
-        None => eprintln!("GPU tests are ignored: {NO_ADAPTER}"),
-        Some(gpu) => eprintln!("GPU tests run on {} ({})", gpu.adapter.name, gpu.adapter.backend),
-    }
+    announce();
     libtest_mimic::run(&args, trials).exit();
 }
 

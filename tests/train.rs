@@ -4,7 +4,7 @@
 mod support;
 
 use libtest_mimic::{Arguments, Failed, Trial};
-use support::device::{GPU_UNCHECKED, NO_ADAPTER};
+use support::device::{GPU_UNCHECKED, NO_ADAPTER, required};
 use wgrad::data::{self, Images};
 use wgrad::device::Device;
 use wgrad::nn::{Model, Weights};
@@ -18,7 +18,7 @@ fn main() {
         let kind = if on_gpu { "gpu" } else { "cpu" };
         let mut add = |name: &str, test: fn(bool) -> Result<(), Failed>| {
             let trial = Trial::test(format!("{name}::{kind}"), move || test(on_gpu));
-            trials.push(trial.with_ignored_flag(on_gpu && GPU_UNCHECKED.is_none()));
+            trials.push(trial.with_ignored_flag(on_gpu && GPU_UNCHECKED.is_none() && !required()));
         };
         add("first_losses_as_pytorch", first_losses_as_pytorch);
         add("same_seed_same_bits", same_seed_same_bits);
@@ -42,7 +42,7 @@ fn main() {
 
 fn device(on_gpu: bool) -> Device {
     match on_gpu {
-        true => Device::Gpu(GPU_UNCHECKED.clone().expect("not ignored")),
+        true => Device::Gpu(GPU_UNCHECKED.clone().expect(NO_ADAPTER)),
         false => Device::Cpu,
     }
 }

@@ -15,12 +15,15 @@
 //! registers; see the shader.
 
 use super::matmul::gemm;
-use crate::error::{Error, Result};
+mod sizes;
+
+use crate::error::Result;
 use crate::graph::{Backward, Case, Cost, Fill, Graph, Infer, Io, Lower, Op, Reference, TensorId};
-use crate::kernel::{Kernel, Lowered, Shader, groups_1d};
+use crate::kernel::{Caps, Class, Kernel, Lowered, Shader, groups_1d};
 use crate::shader;
 use crate::tensor::{Real, Spec};
 use rayon::prelude::*;
+use sizes::Sizes;
 
 static SHADER: Shader = shader!("conv2d");
 
@@ -30,12 +33,16 @@ const WG: usize = 64;
 /// Output positions per invocation: the lanes of a vec4.
 const PIXELS: usize = 4;
 
-/// Output channels per invocation, at most.
-const CHANNELS: usize = 8;
+/// Channels per invocation, at most: more where loads are what costs.
+fn channels(caps: &Caps) -> usize {
+    if caps.class == Class::Cpu { 16 } else { 8 }
+}
 
 /// Weight columns (input channel and tap) per invocation of the weight
-/// gradient, at most.
-const TAPS: usize = 8;
+/// gradient, at most. 10 is a 3x3 window of one channel, and the bias.
+fn taps(caps: &Caps) -> usize {
+    if caps.class == Class::Cpu { 10 } else { 8 }
+}
 
 /// Invocations that fill a device: the weight gradient's sum is cut into
 /// slices until there are as many.
@@ -74,89 +81,6 @@ impl Conv2d {
             let total = covered.saturating_sub(input[i]);
             [total / 2, total - total / 2]
         })
-    }
-}
-
-/// Every size of a convolution, settled.
-#[derive(Debug, Clone, Copy)]
-struct Sizes {
-    n: usize,
-    c: usize,
-    h: [usize; 2],
-    o: usize,
-    k: [usize; 2],
-    out: [usize; 2],
-    op: Conv2d,
-}
-
-impl Sizes {
-    fn new(op: Conv2d, x: [usize; 4], w: [usize; 4]) -> Result<Sizes> {
-        let [n, c, h, wide] = x;
-        let [o, c_w, kh, kw] = w;
-        let complain = |text: String| Err(Error::model(text));
-        if op.groups == 0 || op.stride.contains(&0) || op.dilation.contains(&0) {
-            return complain(format!("{op:?}: groups, stride and dilation must be at least 1"));
-        }
-        if c % op.groups != 0 || o % op.groups != 0 {
-            return complain(format!("{c} input and {o} output channels do not divide into {} groups", op.groups));
-        }
-        if c / op.groups != c_w {
-            return complain(format!(
-                "x has shape {x:?} and w {w:?}: with {} group(s) each filter must see {} channels, found {c_w}",
-                op.groups,
-                c / op.groups
-            ));
-        }
-        if [n, c, o, kh, kw].contains(&0) {
-            return complain(format!("x has shape {x:?} and w {w:?}: no axis may be empty"));
-        }
-        let mut out = [0, 0];
-        for i in 0..2 {
-            let padded = [h, wide][i] + op.padding[i][0] + op.padding[i][1];
-            let window = op.dilation[i] * ([kh, kw][i] - 1) + 1;
-            if padded < window {
-                return complain(format!(
-                    "x has shape {x:?}: {padded} elements with padding, and the window spans {window}; \
-                     use a smaller kernel or padding"
-                ));
-            }
-            out[i] = (padded - window) / op.stride[i] + 1;
-        }
-        Ok(Sizes { n, c, h: [h, wide], o, k: [kh, kw], out, op })
-    }
-
-    /// Input channels per group.
-    fn cg(&self) -> usize {
-        self.c / self.op.groups
-    }
-
-    /// Output channels per group.
-    fn og(&self) -> usize {
-        self.o / self.op.groups
-    }
-
-    /// Columns of the weight matrix `[O, C/groups KH KW]`.
-    fn columns(&self) -> usize {
-        self.cg() * self.k[0] * self.k[1]
-    }
-
-    /// Output positions per image.
-    fn positions(&self) -> usize {
-        self.out[0] * self.out[1]
-    }
-
-    /// Elements of an input image.
-    fn image(&self) -> usize {
-        self.c * self.h[0] * self.h[1]
-    }
-
-    fn flops(&self) -> u64 {
-        2 * (self.n * self.o * self.positions() * self.columns()) as u64
-    }
-
-    /// A window of one element that does not jump: the image is its own im2col.
-    fn pointwise(&self) -> bool {
-        self.k == [1, 1] && self.op.stride == [1, 1] && self.op.padding == [[0, 0]; 2]
     }
 }
 
@@ -225,8 +149,8 @@ impl Op for Conv2d {
     fn lower(&self, cx: &Lower) -> Result<Lowered> {
         let s = sizes(*self, &cx.inputs[0], &cx.inputs[1]);
         let bias = cx.inputs.len() > 2;
-        let channels = s.og().min(CHANNELS);
-        let k = kernel("forward", s, channels, 1).flag("BIAS", bias);
+        let channels = s.og().min(channels(&cx.caps));
+        let k = kernel("forward", s, channels, 1, &cx.caps).flag("BIAS", bias);
         let d = k.dispatch(grid(s.n * s.positions(), s.og().div_ceil(channels) * s.op.groups));
         Ok(Lowered::one(d.input("x", 0).input("w", 1).input("bias", if bias { 2 } else { 1 }).output("y", 0)))
     }
@@ -248,8 +172,9 @@ fn grid(positions: usize, channel_blocks: usize) -> [u32; 3] {
     [x, channel_blocks as u32, z]
 }
 
-fn kernel(entry: &'static str, s: Sizes, channels: usize, taps: usize) -> Kernel {
+fn kernel(entry: &'static str, s: Sizes, channels: usize, taps: usize, caps: &Caps) -> Kernel {
     let k = Kernel::new(&SHADER, entry).set("WG", WG).constant("CHANNELS", channels).constant("TAPS", taps);
+    let k = k.lanes(caps.shared_lanes());
     let k = k.set("N", s.n).set("C", s.c).set("H", s.h[0]).set("W", s.h[1]).set("GROUPS", s.op.groups);
     let k = k.set("O", s.o).set("OH", s.out[0]).set("OW", s.out[1]).set("KH", s.k[0]).set("KW", s.k[1]);
     let k = k.set("STRIDE_H", s.op.stride[0]).set("STRIDE_W", s.op.stride[1]);
@@ -360,8 +285,8 @@ impl Op for Conv2dGradX {
 
     fn lower(&self, cx: &Lower) -> Result<Lowered> {
         let s = sizes(self.op, &cx.outputs[0], &cx.inputs[0]);
-        let channels = s.cg().min(CHANNELS);
-        let k = kernel("backward_x", s, channels, 1);
+        let channels = s.cg().min(channels(&cx.caps));
+        let k = kernel("backward_x", s, channels, 1, &cx.caps);
         let d = k.dispatch(grid(s.n * s.h[0] * s.h[1], s.cg().div_ceil(channels) * s.op.groups));
         Ok(Lowered::one(d.input("w", 0).input("d_y", 1).output("y", 0)))
     }
@@ -409,10 +334,10 @@ impl Op for Conv2dGradW {
         let s = sizes(self.op, &cx.inputs[0], &cx.outputs[0]);
         // The bias is one more column, whose input is the constant 1.
         let columns = s.columns() + usize::from(self.bias);
-        let (channels, taps) = (s.og().min(CHANNELS), columns.min(TAPS));
+        let (channels, taps) = (s.og().min(channels(&cx.caps)), columns.min(taps(&cx.caps)));
         let blocks = s.op.groups * s.og().div_ceil(channels) * columns.div_ceil(taps);
         let slices = (ENOUGH / blocks).clamp(1, (s.n * s.positions()).div_ceil(32).max(1)).min(512);
-        let k = |entry| kernel(entry, s, channels, taps).flag("BIAS", self.bias).set("SLICES", slices);
+        let k = |entry| kernel(entry, s, channels, taps, &cx.caps).flag("BIAS", self.bias).set("SLICES", slices);
         let parts = k("backward_w").dispatch(groups_1d(blocks * slices, WG)).input("x", 0).input("d_y", 1).scratch("y", 0);
         let total = k("combine_w").dispatch(groups_1d(s.o * columns, WG)).scratch("parts", 0).output("y", 0);
         // The shader names `d_bias` even where there is none: it gets a word of

@@ -166,24 +166,25 @@ impl Op for Matmul {
             Class::Cpu => rows(s, cx.caps.shared_lanes()),
             _ => tiles(s),
         };
-        let kernel = |entry, split: usize| {
+        // Slices are added before the bias is, once.
+        let kernel = |entry, split: usize, bias: bool| {
             let k = Kernel::new(&SHADER, entry).set("M", s.m).set("N", s.n).set("K", s.k).set("BATCH", s.batch);
             let k = k.set("STRIDE_A", if s.batched[0] { s.m * s.k } else { 0 });
             let k = k.set("STRIDE_B", if s.batched[1] { s.k * s.n } else { 0 });
             let k = k.set("SPLIT", split).set("SLICE", s.k.div_ceil(split));
             let k = k.flag("TRANSPOSE_A", self.transpose_a).flag("TRANSPOSE_B", self.transpose_b);
             let k = k.constant("SIDE", cut.side).constant("ROWS", cut.rows).constant("COLUMNS", cut.columns);
-            k.lanes(cut.lanes).flag("BIAS", bias && split == 1)
+            k.lanes(cut.lanes).flag("BIAS", bias)
         };
         // A file's entry points name `bias` whether or not there is one.
         let with_bias = |d: Dispatch| d.input("bias", if bias { 2 } else { 0 });
         let grid = [cut.groups[0] as u32, cut.groups[1] as u32, (s.batch * cut.split) as u32];
-        let product = kernel(cut.entry, cut.split).set("WG", cut.wg).dispatch(grid);
+        let product = kernel(cut.entry, cut.split, bias && cut.split == 1).set("WG", cut.wg).dispatch(grid);
         let product = with_bias(product.input("a", 0).input("b", 1));
         if cut.split == 1 {
             return Ok(Lowered::one(product.output("y", 0)));
         }
-        let combine = kernel("combine", cut.split).flag("BIAS", bias).set("WG", 64);
+        let combine = kernel("combine", cut.split, bias).set("WG", 64);
         let combine = combine.dispatch(groups_1d(s.batch * s.m * s.n, 64)).scratch("parts", 0).output("y", 0);
         Ok(Lowered {
             scratch: vec![Spec::f32([cut.split, s.batch, s.m, s.n])],

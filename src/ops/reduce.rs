@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::graph::{Backward, Case, Cost, Fill, Graph, Infer, Io, Lower, Op, Reference, TensorId};
 use crate::kernel::{Kernel, Lowered, Shader};
 use crate::shader;
-use crate::tensor::{Real, Shape, Spec, parallel};
+use crate::tensor::{HostTensor, Real, Shape, Spec, parallel};
 
 static SHADER: Shader = shader!("reduce");
 
@@ -150,8 +150,10 @@ impl Op for Reduce {
         let d_x = match self.fold {
             Fold::Sum => g.expand(d_y, shape)?,
             Fold::Mean => {
-                let scaled = g.affine(d_y, 1.0 / n as f32, 0.0)?;
-                g.expand(scaled, shape)?
+                // A division: f32 holds the count, and not its reciprocal.
+                let count = g.constant(HostTensor::f32(vec![], vec![n as f32]));
+                let share = g.div(d_y, count)?;
+                g.expand(share, shape)?
             }
             Fold::Max => {
                 let tied = g.equal(x, y)?;
@@ -267,7 +269,7 @@ pub fn cases() -> Vec<Case> {
             // The ties' shared gradient, as an output: a finite difference
             // cannot see it.
             let y = g.max(x[0], &[1], true)?;
-            let one = g.constant(crate::tensor::HostTensor::f32([2, 1], vec![1.0; 2]));
+            let one = g.constant(HostTensor::f32([2, 1], vec![1.0; 2]));
             let seed = crate::graph::Seed { tensor: y, gradient: one };
             crate::graph::gradient(g, &[seed], &[x[0]])
         })

@@ -361,20 +361,26 @@ fn live_nodes(graph: &Graph, fetch: &[TensorId]) -> Vec<usize> {
     live
 }
 
-/// A buffer that a step writes may be neither read nor written by it through
-/// another tensor: wgpu makes a written buffer exclusive within a dispatch,
-/// even at disjoint ranges. The planner must never come to this; a state
-/// tensor given to an op twice would.
+/// A buffer that a step writes may not be read by it through another tensor:
+/// wgpu makes a written buffer exclusive within a dispatch, even at disjoint
+/// ranges. Nor may two tensors that it writes overlap. The planner must never
+/// come to this; a state tensor given to an op twice would.
 fn check_exclusive(step: &Step, node: &Node, buffers: &[Buffer]) -> Result<()> {
-    let written = step.updates.iter().chain(&step.outputs).chain(&step.scratch);
-    for w in written {
-        if let Some(r) = step.inputs.iter().find(|r| r.buffer == w.buffer) {
+    let written: Vec<&Place> = step.updates.iter().chain(&step.outputs).chain(&step.scratch).collect();
+    let overlap = |a: &Place, b: &Place| a.range().start < b.range().end && b.range().start < a.range().end;
+    for (i, w) in written.iter().enumerate() {
+        let here = |other: &&Place| other.buffer == w.buffer;
+        let clash = step.inputs.iter().find(here).map(|r| ("reads", r)).or_else(|| {
+            let twice = written[..i].iter().copied().find(|other| here(other) && overlap(other, w));
+            twice.map(|other| ("also writes", other))
+        });
+        if let Some((does, other)) = clash {
             let name = buffers[w.buffer].name.clone().unwrap_or_else(|| format!("#{}", w.buffer));
             return Err(Error::model(format!(
-                "{} reads elements {:?} and writes elements {:?} of one buffer ({name}) in one step; \
+                "{} {does} elements {:?} and writes elements {:?} of one buffer ({name}) in one step; \
                  a written buffer is exclusive",
                 node.label(),
-                r.range(),
+                other.range(),
                 w.range()
             )));
         }

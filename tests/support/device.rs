@@ -1,10 +1,14 @@
 //! The GPU under test: the adapter named by `WGRAD_DEVICE`, else the first one.
 
+use libtest_mimic::{Failed, Trial};
 use std::sync::{Arc, LazyLock};
 use wgrad::gpu::{Checks, Gpu, adapters};
 
 /// Opened once and shared. wgpu's own checks stay on, as in a browser.
 pub static GPU: LazyLock<Option<Arc<Gpu>>> = LazyLock::new(|| open(Checks::On));
+
+/// The same adapter as programs use it: without wgpu's own checks.
+pub static GPU_UNCHECKED: LazyLock<Option<Arc<Gpu>>> = LazyLock::new(|| open(Checks::Off));
 
 /// Opens the adapter under test, or says that there is none.
 pub fn open(checks: Checks) -> Option<Arc<Gpu>> {
@@ -16,5 +20,26 @@ pub fn open(checks: Checks) -> Option<Arc<Gpu>> {
 /// Why GPU tests are ignored, if they are.
 pub const NO_ADAPTER: &str = "no Vulkan, Metal or DX12 adapter here; scripts/test installs a software one";
 
-/// The same adapter as programs use it: without wgpu's own checks.
-pub static GPU_UNCHECKED: LazyLock<Option<Arc<Gpu>>> = LazyLock::new(|| open(Checks::Off));
+/// A test that needs the GPU under test. Without one it is reported as
+/// ignored, never as passed; with `WGRAD_REQUIRE_GPU=1` it fails instead.
+pub fn gpu_trial(name: String, run: impl FnOnce(&Arc<Gpu>) -> Result<(), Failed> + Send + 'static) -> Trial {
+    let trial = Trial::test(name, move || run(GPU.as_ref().ok_or(NO_ADAPTER)?));
+    match GPU.is_some() {
+        true => trial,
+        false => trial.with_kind("no adapter").with_ignored_flag(!required()),
+    }
+}
+
+/// Whether a missing adapter is a failure.
+pub fn required() -> bool {
+    std::env::var("WGRAD_REQUIRE_GPU").is_ok_and(|v| !matches!(v.as_str(), "" | "0"))
+}
+
+/// Says on stderr which GPU the tests run on, or why they are ignored.
+pub fn announce() {
+    match GPU.as_ref() {
+        None if required() => eprintln!("GPU tests fail, as WGRAD_REQUIRE_GPU asks: {NO_ADAPTER}"),
+        None => eprintln!("GPU tests are ignored: {NO_ADAPTER}"),
+        Some(gpu) => eprintln!("GPU tests run on {} ({})", gpu.adapter.name, gpu.adapter.backend),
+    }
+}

@@ -4,5 +4,9 @@
 #![allow(dead_code, reason = "each suite uses its part")]
 
 pub mod device;
+pub mod golden_ops;
+pub mod golden_optimisers;
+pub mod lint;
+pub mod probe;
 pub mod run;
 pub mod tolerance;

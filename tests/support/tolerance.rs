@@ -17,9 +17,14 @@ const CEILING: f64 = 1e-3;
 
 /// The relative tolerance of a case.
 pub fn relative(case: &Case) -> f64 {
-    let extra = case.extra.map_or(0.0, |(ulps, _)| ulps);
-    let tolerance = (8.0 + extra) * f64::from(f32::EPSILON) * (case.reduction as f64).sqrt();
-    assert!(tolerance <= CEILING, "{}: a tolerance of {tolerance:.1e} exceeds the ceiling of {CEILING:.0e}", case.name);
+    relative_to(&case.name, case.reduction, case.extra.map_or(0.0, |(ulps, _)| ulps))
+}
+
+/// The relative tolerance for sums of `reduction` terms and `extra` units in
+/// the last place.
+pub fn relative_to(name: &str, reduction: usize, extra: f64) -> f64 {
+    let tolerance = (8.0 + extra) * f64::from(f32::EPSILON) * (reduction as f64).sqrt();
+    assert!(tolerance <= CEILING, "{name}: a tolerance of {tolerance:.1e} exceeds the ceiling of {CEILING:.0e}");
     tolerance
 }
 

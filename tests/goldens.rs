@@ -1,0 +1,265 @@
+//! What PyTorch computes, for every op with a convention to get wrong: on the
+//! f64 judge to nine digits, on the GPU within the tolerance of its shaders.
+//! `assets/goldens/make_goldens.py` made the file and says what is in it.
+
+mod support;
+
+use libtest_mimic::{Arguments, Failed, Trial};
+use safetensors::{Dtype, SafeTensors};
+use serde_json::Value;
+use std::sync::{Arc, LazyLock};
+use support::device::{announce, gpu_trial};
+use support::golden_ops::build;
+use support::golden_optimisers::{Trained, training};
+use support::tolerance::{compare, relative_to};
+use wgrad::cpu::Cpu;
+use wgrad::gpu::{Gpu, GpuExecutor};
+use wgrad::graph::{Graph, Init, Seed, TensorId, gradient};
+use wgrad::kernel::{Caps, Class};
+use wgrad::plan::{Executor, Plan, ProgramId, Target};
+use wgrad::tensor::{DType, Data, HostTensor};
+
+const FILE: &[u8] = include_bytes!("../assets/goldens/ops.safetensors");
+
+/// PyTorch and the judge both compute in f64, in another order of sums.
+const JUDGE: f64 = 1e-9;
+
+static TENSORS: LazyLock<SafeTensors<'static>> =
+    LazyLock::new(|| SafeTensors::deserialize(FILE).expect("assets/goldens/ops.safetensors is whole"));
+
+fn main() {
+    let args = Arguments::from_args();
+    let mut trials = vec![Trial::test("every_room_has_a_golden", every_room_has_a_golden)];
+    for golden in goldens() {
+        let golden = Arc::new(golden);
+        let g = golden.clone();
+        trials.push(Trial::test(format!("{}::judge", g.name), move || on_judge(&g)));
+        for (kind, class) in [("gpu_registers", Class::Cpu), ("gpu_workgroups", Class::Discrete)] {
+            let g = golden.clone();
+            trials.push(gpu_trial(format!("{}::{kind}", g.name), move |gpu| on_gpu(&g, gpu, class)));
+        }
+    }
+    announce();
+    libtest_mimic::run(&args, trials).exit();
+}
+
+/// One entry of the file's list.
+struct Golden {
+    name: String,
+    about: Value,
+}
+
+fn goldens() -> Vec<Golden> {
+    let (_, metadata) = SafeTensors::read_metadata(FILE).expect("it was read before");
+    let text = &metadata.metadata().as_ref().expect("the script writes metadata")["goldens"];
+    let list: Vec<Value> = serde_json::from_str(text).expect("the script writes JSON");
+    list.into_iter().map(|about| Golden { name: about["name"].as_str().expect("a name").into(), about }).collect()
+}
+
+impl Golden {
+    fn count(&self, key: &str) -> usize {
+        self.about[key].as_u64().unwrap_or(0) as usize
+    }
+
+    fn view(&self, what: &str) -> safetensors::tensor::TensorView<'static> {
+        TENSORS.tensor(&format!("{}/{what}", self.name)).unwrap_or_else(|e| panic!("{}/{what}: {e}", self.name))
+    }
+
+    /// An input, as the graph takes it.
+    fn host(&self, what: &str) -> HostTensor {
+        let view = self.view(what);
+        let words = view.data().chunks_exact(4).map(|b| b.try_into().expect("four bytes"));
+        match view.dtype() {
+            Dtype::F32 => HostTensor::f32(view.shape(), words.map(f32::from_le_bytes).collect()),
+            Dtype::U32 => HostTensor::u32(view.shape(), words.map(u32::from_le_bytes).collect()),
+            other => panic!("{}/{what}: {other:?} is no type of an input", self.name),
+        }
+    }
+
+    /// A result, in full precision.
+    fn expected(&self, what: &str) -> Vec<f64> {
+        let view = self.view(what);
+        let data = view.data();
+        match view.dtype() {
+            Dtype::F64 => {
+                data.chunks_exact(8).map(|b| f64::from_le_bytes(b.try_into().expect("eight bytes"))).collect()
+            }
+            _ => match self.host(what).data {
+                Data::F32(v) => v.into_iter().map(f64::from).collect(),
+                Data::U32(v) => v.into_iter().map(f64::from).collect(),
+            },
+        }
+    }
+
+    /// Relative tolerance on a GPU.
+    fn tolerance(&self) -> f64 {
+        let ulps = self.about["ulps"].as_f64().unwrap_or(0.0);
+        relative_to(&self.name, self.count("terms"), ulps)
+    }
+}
+
+/// What a graph computes, and the name of the golden's tensor it must equal.
+type Looked = Vec<(String, TensorId)>;
+
+/// The golden's op on its inputs, with gradients of the stored cotangents.
+fn graph(golden: &Golden) -> wgrad::Result<(Graph, Looked)> {
+    let mut g = Graph::new();
+    let mut x = vec![];
+    for i in 0..golden.count("inputs") {
+        let value = golden.host(&format!("x{i}"));
+        x.push(g.persistent(&format!("x{i}"), value.spec(), Init::Data(Arc::new(value))));
+    }
+    let outputs = build(&mut g, golden.about["op"].as_str().expect("an op"), &golden.about["attrs"], &x)?;
+    assert_eq!(outputs.len(), golden.count("outputs"), "outputs of {}", golden.name);
+    let mut looked: Looked = outputs.iter().enumerate().map(|(i, &y)| (format!("y{i}"), y)).collect();
+    let wanted: Vec<usize> = golden.about["gradients"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|i| i.as_u64().expect("a number") as usize)
+        .collect();
+    if !wanted.is_empty() {
+        let mut seeds = vec![];
+        for (i, &y) in outputs.iter().enumerate() {
+            if g.spec(y).dtype == DType::F32 {
+                let c = golden.host(&format!("c{i}"));
+                let gradient = g.persistent(&format!("c{i}"), c.spec(), Init::Data(Arc::new(c)));
+                seeds.push(Seed { tensor: y, gradient });
+            }
+        }
+        let wrt: Vec<TensorId> = wanted.iter().map(|&i| x[i]).collect();
+        let d = gradient(&mut g, &seeds, &wrt)?;
+        looked.extend(wanted.iter().zip(d).map(|(i, d)| (format!("d{i}"), d)));
+    }
+    let first_update = x.len() - golden.count("updates");
+    looked.extend((first_update..x.len()).map(|i| (format!("u{i}"), x[i])));
+    Ok((g, looked))
+}
+
+fn judge_value(cpu: &mut Cpu<f64>, program: ProgramId, t: TensorId, dtype: DType) -> wgrad::Result<Vec<f64>> {
+    match dtype {
+        DType::F32 => cpu.values(program, t),
+        DType::U32 => Ok(cpu.fetch(program, t)?.as_u32().iter().map(|&v| f64::from(v)).collect()),
+    }
+}
+
+fn on_judge(golden: &Golden) -> Result<(), Failed> {
+    if golden.about["op"] == "optimiser" {
+        return trained_on_judge(golden);
+    }
+    let (g, looked) = graph(golden)?;
+    let fetches: Vec<TensorId> = looked.iter().map(|(_, t)| *t).collect();
+    let mut cpu = Cpu::<f64>::new();
+    let program = cpu.load(Plan::build(&g, &fetches, Target::Cpu)?)?;
+    cpu.poison(program);
+    cpu.run(program, 1)?;
+    for (what, t) in looked {
+        close(&what, &judge_value(&mut cpu, program, t, g.spec(t).dtype)?, &golden.expected(&what))?;
+    }
+    Ok(())
+}
+
+/// The judge against PyTorch.
+fn close(what: &str, found: &[f64], torch: &[f64]) -> Result<(), Failed> {
+    if found.len() != torch.len() {
+        return Err(format!("{what}: {} elements, PyTorch {}", found.len(), torch.len()).into());
+    }
+    let rms = (torch.iter().map(|v| v * v).sum::<f64>() / torch.len() as f64).sqrt();
+    for (i, (f, t)) in found.iter().zip(torch).enumerate() {
+        let error = (f - t).abs();
+        if error.is_nan() || error > JUDGE * (t.abs() + rms) {
+            return Err(format!("{what}[{i}]: found {f}, PyTorch {t}, error {error:.2e}").into());
+        }
+    }
+    Ok(())
+}
+
+/// The real adapter's limits, tightened to the WebGPU floor.
+fn caps(gpu: &Gpu, class: Class) -> Caps {
+    Caps { binding_bytes: gpu.caps.binding_bytes, buffer_bytes: gpu.caps.buffer_bytes, ..Caps::floor(class) }
+}
+
+fn on_gpu(golden: &Golden, gpu: &Arc<Gpu>, class: Class) -> Result<(), Failed> {
+    if golden.about["op"] == "optimiser" {
+        return trained_on_gpu(golden, gpu, class);
+    }
+    let (g, looked) = graph(golden)?;
+    let fetches: Vec<TensorId> = looked.iter().map(|(_, t)| *t).collect();
+    let mut e = GpuExecutor::new(gpu.clone());
+    let program = e.load(Plan::build(&g, &fetches, Target::Gpu(caps(gpu, class)))?)?;
+    e.poison(program);
+    e.run(program, 1)?;
+    for (what, t) in looked {
+        let torch = golden.expected(&what);
+        match e.fetch(program, t)?.data {
+            Data::F32(found) => compare(&what, &found, &torch, golden.tolerance())?,
+            Data::U32(found) => close(&what, &found.into_iter().map(f64::from).collect::<Vec<_>>(), &torch)?,
+        }
+    }
+    Ok(())
+}
+
+/// Runs an optimiser's steps, one gradient each; calls `look` after each with
+/// the step's number and the program.
+fn train<E: Executor>(
+    golden: &Golden,
+    e: &mut E,
+    target: Target,
+    look: impl Fn(&mut E, ProgramId, &Trained, usize) -> Result<(), Failed>,
+) -> Result<(), Failed> {
+    let (g, trained) = training(golden.host("params"), &golden.about["attrs"])?;
+    let program = e.load(Plan::build(&g, &[trained.params, trained.norm], target)?)?;
+    let grads = golden.host("grads");
+    let n = grads.shape[1];
+    for step in 0..grads.shape[0] {
+        let now = grads.as_f32()[step * n..(step + 1) * n].to_vec();
+        e.write("grads", &HostTensor::f32([n], now))?;
+        e.run(program, 1)?;
+        look(e, program, &trained, step)?;
+    }
+    Ok(())
+}
+
+/// What PyTorch has after a step: the parameters, and the norm if it clips.
+fn after(golden: &Golden, step: usize) -> (Vec<f64>, Option<Vec<f64>>) {
+    let all = golden.expected("after");
+    let n = golden.view("params").shape()[0];
+    let clips = !golden.about["attrs"]["max_norm"].is_null();
+    (all[step * n..(step + 1) * n].to_vec(), clips.then(|| vec![golden.expected("norms")[step]]))
+}
+
+fn trained_on_judge(golden: &Golden) -> Result<(), Failed> {
+    train(golden, &mut Cpu::<f64>::new(), Target::Cpu, |cpu, program, t, step| {
+        let (params, norm) = after(golden, step);
+        if let Some(norm) = norm {
+            close(&format!("norm of step {step}"), &cpu.values(program, t.norm)?, &norm)?;
+        }
+        close(&format!("parameters after step {step}"), &cpu.values(program, t.params)?, &params)
+    })
+}
+
+fn trained_on_gpu(golden: &Golden, gpu: &Arc<Gpu>, class: Class) -> Result<(), Failed> {
+    train(golden, &mut GpuExecutor::new(gpu.clone()), Target::Gpu(caps(gpu, class)), |e, program, t, step| {
+        let (params, norm) = after(golden, step);
+        if let Some(norm) = norm {
+            compare(&format!("norm of step {step}"), e.fetch(program, t.norm)?.as_f32(), &norm, golden.tolerance())?;
+        }
+        let found = e.fetch(program, t.params)?;
+        Ok(compare(&format!("parameters after step {step}"), found.as_f32(), &params, golden.tolerance())?)
+    })
+}
+
+/// Rooms that PyTorch has no counterpart for, or none that is deterministic.
+const WITHOUT: &[&str] =
+    &["clock", "tally", "select_rows", "gather_rows", "gather_images", "dropout", "correct", "grad_norm"];
+
+fn every_room_has_a_golden() -> Result<(), Failed> {
+    let names: Vec<String> = goldens().into_iter().map(|g| g.name).collect();
+    for room in wgrad::ops::ROOMS {
+        let has = names.iter().any(|n| n.split('/').next() == Some(room));
+        if !has && !WITHOUT.contains(room) {
+            return Err(format!("{room} has no golden: add it to assets/goldens/make_goldens.py").into());
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,205 @@
+//! The rules of the house: which layer may import which, where things lie,
+//! and how long a file may be.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The layers, lowest first, and what each may import besides itself. A layer
+/// imports only from lines above its own, so there are no cycles.
+const LAYERS: &[(&str, &[&str])] = &[
+    ("error", &[]),
+    ("tensor", &["error"]),
+    ("kernel", &["error", "tensor"]),
+    ("graph", &["error", "tensor", "kernel"]),
+    ("ops", &["error", "tensor", "kernel", "graph"]),
+    ("plan", &["error", "tensor", "kernel", "graph"]),
+    ("cpu", &["error", "tensor", "graph", "plan"]),
+    // The two executors share the check of a named buffer's size.
+    ("gpu", &["error", "tensor", "kernel", "graph", "plan", "cpu"]),
+    ("device", &["error", "kernel", "plan", "cpu", "gpu"]),
+    ("data", &["error", "tensor"]),
+    // A summary counts work and memory, which the plan knows.
+    ("nn", &["error", "tensor", "graph", "ops", "plan"]),
+    ("eval", &["error", "tensor", "data"]),
+    ("train", &["error", "tensor", "kernel", "graph", "ops", "plan", "device", "data", "nn", "eval"]),
+    ("deploy", &["error", "tensor", "kernel", "graph", "ops", "plan", "device", "data", "nn", "eval", "train"]),
+    ("cli", &["error", "tensor", "kernel", "graph", "ops", "plan", "device", "data", "nn", "eval", "train", "deploy"]),
+];
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// All files below the folders with one of the endings: path from the root,
+/// and text.
+fn files(folders: &[&str], endings: &[&str]) -> Vec<(String, String)> {
+    fn walk(at: &Path, endings: &[&str], found: &mut Vec<PathBuf>) {
+        for entry in fs::read_dir(at).into_iter().flatten() {
+            let path = entry.expect("a readable folder").path();
+            if path.is_dir() {
+                walk(&path, endings, found);
+            } else if path.extension().is_some_and(|e| endings.iter().any(|x| e == *x)) {
+                found.push(path);
+            }
+        }
+    }
+    let mut found = vec![];
+    for folder in folders {
+        walk(&root().join(folder), endings, &mut found);
+    }
+    found.sort();
+    let read = |path: PathBuf| {
+        let name = path.strip_prefix(root()).expect("below the root").to_string_lossy().replace('\\', "/");
+        (name, fs::read_to_string(&path).expect("UTF-8"))
+    };
+    found.into_iter().map(read).collect()
+}
+
+/// A line without its comment.
+fn code(line: &str) -> &str {
+    line.split("//").next().unwrap_or_default()
+}
+
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|w| !w.is_empty())
+}
+
+/// What `needle` is followed by, wherever it stands in a line.
+fn after<'a>(line: &'a str, needle: &'a str) -> impl Iterator<Item = &'a str> {
+    line.split(needle).skip(1).filter_map(|rest| words(rest).next())
+}
+
+fn report(found: &[String]) {
+    assert!(found.is_empty(), "\n{}", found.join("\n"));
+}
+
+/// The layer a file of `src` belongs to; `None` for the two roots.
+fn layer(path: &str) -> Option<&str> {
+    let rest = path.strip_prefix("src/")?;
+    let first = rest.split('/').next()?.trim_end_matches(".rs");
+    (!matches!(first, "lib" | "main")).then_some(first)
+}
+
+#[test]
+fn layers_import_downwards() {
+    for (i, (name, imports)) in LAYERS.iter().enumerate() {
+        for import in *imports {
+            assert!(LAYERS[..i].iter().any(|(l, _)| l == import), "the table itself: {name} imports {import}");
+        }
+    }
+    let mut found = vec![];
+    for (path, text) in files(&["src"], &["rs"]) {
+        let Some(layer) = layer(&path) else { continue };
+        let Some((_, imports)) = LAYERS.iter().find(|(l, _)| *l == layer) else {
+            found.push(format!("{path}: the table knows no layer \"{layer}\""));
+            continue;
+        };
+        for (number, line) in text.lines().enumerate() {
+            if code(line).contains("crate::{") {
+                found.push(format!("{path}:{}: one `use` per layer, please", number + 1));
+            }
+            for import in after(code(line), "crate::") {
+                // Macros and re-exports live in the root.
+                let free = matches!(import, "shader" | "Error" | "Result" | "Context");
+                if !free && import != layer && !imports.contains(&import) {
+                    found.push(format!("{path}:{}: {layer} imports {import}", number + 1));
+                }
+            }
+        }
+    }
+    report(&found);
+}
+
+#[test]
+fn only_the_gpu_folder_says_wgpu() {
+    let mut found = vec![];
+    for (path, text) in files(&["src"], &["rs"]) {
+        let lines =
+            text.lines().enumerate().filter(|(_, l)| code(l).contains("wgpu::") || code(l).contains("use wgpu"));
+        if !path.starts_with("src/gpu/") {
+            found.extend(lines.map(|(n, _)| format!("{path}:{}", n + 1)));
+        }
+    }
+    report(&found);
+}
+
+#[test]
+fn graph_and_plan_know_no_op_by_name() {
+    let mut found = vec![];
+    for (path, text) in files(&["src/graph", "src/plan"], &["rs"]) {
+        for (number, line) in text.lines().enumerate() {
+            let line = code(line);
+            // Constructors of ops are methods of the graph, and calling one is
+            // fine; a path, a string or a match arm is not.
+            let named = |room: &&&str| line.contains(&format!("\"{room}\"")) || line.contains(&format!("{room}::"));
+            if let Some(room) = wgrad::ops::ROOMS.iter().find(named) {
+                found.push(format!("{path}:{}: names {room}", number + 1));
+            }
+            if line.contains("crate::ops") {
+                found.push(format!("{path}:{}: imports the ops", number + 1));
+            }
+        }
+    }
+    report(&found);
+}
+
+#[test]
+fn a_room_and_its_shader_have_one_stem() {
+    let mut found = vec![];
+    let mut used = BTreeSet::new();
+    for (path, text) in files(&["src"], &["rs"]) {
+        let room = path.strip_prefix("src/ops/").map(|p| p.split(['/', '.']).next().unwrap_or_default());
+        for stem in text.lines().flat_map(|l| after(code(l), "shader!(\"")) {
+            used.insert(stem.to_string());
+            if room != Some(stem) {
+                found.push(format!("{path} uses shaders/{stem}.wgsl, which belongs to src/ops/{stem}.rs"));
+            }
+        }
+    }
+    for (path, _) in files(&["shaders"], &["wgsl"]) {
+        let stem = path.trim_start_matches("shaders/").trim_end_matches(".wgsl");
+        if !stem.starts_with("lib/") && !used.contains(stem) {
+            found.push(format!("{path}: no room uses it"));
+        }
+    }
+    for room in fs::read_dir(root().join("src/ops")).expect("the rooms are there") {
+        let name = room.expect("readable").file_name().to_string_lossy().trim_end_matches(".rs").to_string();
+        let shared =
+            fs::read_to_string(root().join("src/ops/mod.rs")).expect("UTF-8").contains(&format!("mod {name};"));
+        if name != "mod" && !shared && !wgrad::ops::ROOMS.contains(&name.as_str()) {
+            found
+                .push(format!("src/ops/{name} is neither a room nor shared by rooms: src/ops/mod.rs does not name it"));
+        }
+    }
+    report(&found);
+}
+
+#[test]
+fn files_are_short_enough_to_read() {
+    let all = files(&["src", "shaders", "tests", "benches", "examples"], &["rs", "wgsl"]);
+    let long = all.iter().map(|(path, text)| (path, text.lines().count())).filter(|(_, n)| *n > 500);
+    report(&long.map(|(path, n)| format!("{path}: {n} lines, 500 allowed")).collect::<Vec<_>>());
+}
+
+#[test]
+fn nothing_is_left_for_later_and_nothing_points_outside() {
+    // Written in halves, so that this file does not name them.
+    let banned =
+        [["TO", "DO"], ["FIX", "ME"], ["to", "do!"], ["unimpl", "emented!"], ["../sha", "red"], ["/wo", "rk/"]];
+    let folders = ["src", "shaders", "tests", "benches", "examples", "assets", "scripts", "docs"];
+    let endings = ["rs", "wgsl", "md", "py", "toml", "sh", "html", "js"];
+    let mut all = files(&folders, &endings);
+    for name in ["README.md", "ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md", "Cargo.toml"] {
+        all.extend(fs::read_to_string(root().join(name)).ok().map(|text| (name.to_string(), text)));
+    }
+    let mut found = vec![];
+    for (path, text) in all {
+        for (number, line) in text.lines().enumerate() {
+            for word in banned.iter().map(|halves| halves.concat()).filter(|word| line.contains(word.as_str())) {
+                found.push(format!("{path}:{}: {word}", number + 1));
+            }
+        }
+    }
+    report(&found);
+}
