@@ -36,7 +36,8 @@ override GROUPS: u32;
 override PADDED: bool;
 override BIAS: bool;
 override SLICES: u32;
-// From the kernel: const CHANNELS, TAPS and LANES (invocations that share loads of w), and lib/lanes or lib/no_lanes.
+// From the kernel: const CHANNELS, TAPS, LANES (invocations that share loads of w), CHUNK (what they share
+// at once: at most LANES, so that little runs past the end), and lib/lanes or lib/no_lanes.
 
 override C_GROUP: u32 = C / GROUPS;
 override O_GROUP: u32 = O / GROUPS;
@@ -77,14 +78,14 @@ fn forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id
         iw[j] = at % OW * STRIDE_W - PAD_W;
     }
     var sum: array<vec4<f32>, CHANNELS>;
-    for (var column0 = 0u; column0 < COLUMNS; column0 += LANES) {
+    for (var column0 = 0u; column0 < COLUMNS; column0 += CHUNK) {
         // Lane j holds the weights of column0 + j; past the end they count as 0.
         var weight: array<f32, CHANNELS>;
         for (var i = 0u; i < CHANNELS; i++) {
             let at = min(first_o + i, end_o - 1u) * COLUMNS + min(column0 + lane, COLUMNS - 1u);
             weight[i] = select(0.0, w[at], column0 + lane < COLUMNS);
         }
-        for (var j = 0u; j < LANES; j++) {
+        for (var j = 0u; j < CHUNK; j++) {
             let column = min(column0 + j, COLUMNS - 1u);
             let u = ih + vec4<u32>(column / KW % KH * DILATION_H);
             let v = iw + vec4<u32>(column % KW * DILATION_W);
@@ -147,14 +148,14 @@ fn backward_x(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation
             let q = v / STRIDE_W;
             let seen = (p * STRIDE_H == u) & (q * STRIDE_W == v) & (p < vec4<u32>(OH)) & (q < vec4<u32>(OW));
             let at = plane + select(vec4<u32>(0u), p * OW + q, seen);
-            for (var o0 = 0u; o0 < O_GROUP; o0 += LANES) {
+            for (var o0 = 0u; o0 < O_GROUP; o0 += CHUNK) {
                 // Lane j holds the weights of output channel o0 + j; past the end they count as 0.
                 let row = (part * O_GROUP + min(o0 + lane, O_GROUP - 1u)) * COLUMNS + r * KW + s;
                 var weight: array<f32, CHANNELS>;
                 for (var i = 0u; i < CHANNELS; i++) {
                     weight[i] = select(0.0, w[row + min(first_c + i, C_GROUP - 1u) * KH * KW], o0 + lane < O_GROUP);
                 }
-                for (var j = 0u; j < LANES; j++) {
+                for (var j = 0u; j < CHUNK; j++) {
                     let spot = at + vec4<u32>(min(o0 + j, O_GROUP - 1u) * OH * OW);
                     let d = vec4<f32>(d_y[spot.x], d_y[spot.y], d_y[spot.z], d_y[spot.w]);
                     let masked = select(vec4<f32>(0.0), d, seen);

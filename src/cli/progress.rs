@@ -27,13 +27,12 @@ impl<'a> Terminal<'a> {
             let _ = write!(w, "{:.0} samples/s", state.per_sec() * batch as f64);
         };
         bar.set_style(style.expect("the template is valid").with_key("per_sec", samples));
-        Terminal { bar, epochs: 0, folder, best: None }
+        Terminal { bar, folder, best: None }
     }
 }
 
 impl Progress for Terminal<'_> {
     fn begin(&mut self, epoch: usize, epochs: usize, steps: usize) {
-        self.epochs = epochs;
         self.bar.reset();
         self.bar.set_length(steps as u64);
         self.bar.set_prefix(format!("epoch {epoch}/{epochs}"));
@@ -49,15 +48,7 @@ impl Progress for Terminal<'_> {
 
     fn end(&mut self, epoch: &Epoch, session: &mut Session) -> Result<()> {
         self.bar.finish_and_clear();
-        let rate = epoch.train.samples as f64 / epoch.seconds.max(1e-9);
-        let val = match &epoch.val {
-            Some(v) => format!("  val_loss {:.4} val_accuracy {:.4}", v.loss, v.accuracy),
-            None => String::new(),
-        };
-        eprintln!(
-            "epoch {}/{}  {:.1}s  {rate:.0} samples/s  loss {:.4} accuracy {:.4}{val}",
-            epoch.epoch, self.epochs, epoch.seconds, epoch.train.loss, epoch.train.accuracy
-        );
+        eprintln!("{epoch}");
         self.folder.log(epoch)?;
         session.save(&self.folder.last())?;
         let loss = epoch.val.map_or(epoch.train.loss, |v| v.loss);

@@ -150,7 +150,8 @@ impl Op for Conv2d {
         let s = sizes(*self, &cx.inputs[0], &cx.inputs[1]);
         let bias = cx.inputs.len() > 2;
         let channels = s.og().min(channels(&cx.caps));
-        let k = kernel("forward", s, channels, 1, &cx.caps).flag("BIAS", bias);
+        let k = kernel("forward", s, channels, 1).flag("BIAS", bias);
+        let k = sharing(k, &cx.caps, s.columns());
         let d = k.dispatch(grid(s.n * s.positions(), s.og().div_ceil(channels) * s.op.groups));
         Ok(Lowered::one(d.input("x", 0).input("w", 1).input("bias", if bias { 2 } else { 1 }).output("y", 0)))
     }
@@ -165,6 +166,13 @@ fn sizes(op: Conv2d, x: &Spec, w: &Spec) -> Sizes {
     Sizes::new(op, dims(x), dims(w)).expect("infer accepted these shapes")
 }
 
+/// Lets lanes share the loads of `n` weights in as few equal chunks as their
+/// number allows.
+fn sharing(k: Kernel, caps: &Caps, n: usize) -> Kernel {
+    let lanes = caps.shared_lanes();
+    k.lanes(lanes).constant("CHUNK", n.div_ceil(n.div_ceil(lanes)))
+}
+
 /// Blocks of positions run along x and, beyond the limit, z; blocks of channels
 /// along y.
 fn grid(positions: usize, channel_blocks: usize) -> [u32; 3] {
@@ -172,9 +180,8 @@ fn grid(positions: usize, channel_blocks: usize) -> [u32; 3] {
     [x, channel_blocks as u32, z]
 }
 
-fn kernel(entry: &'static str, s: Sizes, channels: usize, taps: usize, caps: &Caps) -> Kernel {
+fn kernel(entry: &'static str, s: Sizes, channels: usize, taps: usize) -> Kernel {
     let k = Kernel::new(&SHADER, entry).set("WG", WG).constant("CHANNELS", channels).constant("TAPS", taps);
-    let k = k.lanes(caps.shared_lanes());
     let k = k.set("N", s.n).set("C", s.c).set("H", s.h[0]).set("W", s.h[1]).set("GROUPS", s.op.groups);
     let k = k.set("O", s.o).set("OH", s.out[0]).set("OW", s.out[1]).set("KH", s.k[0]).set("KW", s.k[1]);
     let k = k.set("STRIDE_H", s.op.stride[0]).set("STRIDE_W", s.op.stride[1]);
@@ -286,7 +293,7 @@ impl Op for Conv2dGradX {
     fn lower(&self, cx: &Lower) -> Result<Lowered> {
         let s = sizes(self.op, &cx.outputs[0], &cx.inputs[0]);
         let channels = s.cg().min(channels(&cx.caps));
-        let k = kernel("backward_x", s, channels, 1, &cx.caps);
+        let k = sharing(kernel("backward_x", s, channels, 1), &cx.caps, s.og());
         let d = k.dispatch(grid(s.n * s.h[0] * s.h[1], s.cg().div_ceil(channels) * s.op.groups));
         Ok(Lowered::one(d.input("w", 0).input("d_y", 1).output("y", 0)))
     }
@@ -337,7 +344,10 @@ impl Op for Conv2dGradW {
         let (channels, taps) = (s.og().min(channels(&cx.caps)), columns.min(taps(&cx.caps)));
         let blocks = s.op.groups * s.og().div_ceil(channels) * columns.div_ceil(taps);
         let slices = (ENOUGH / blocks).clamp(1, (s.n * s.positions()).div_ceil(32).max(1)).min(512);
-        let k = |entry| kernel(entry, s, channels, taps, &cx.caps).flag("BIAS", self.bias).set("SLICES", slices);
+        let k = |entry| {
+            let k = kernel(entry, s, channels, taps).flag("BIAS", self.bias).set("SLICES", slices);
+            sharing(k, &cx.caps, 1)
+        };
         let parts = k("backward_w").dispatch(groups_1d(blocks * slices, WG)).input("x", 0).input("d_y", 1).scratch("y", 0);
         let total = k("combine_w").dispatch(groups_1d(s.o * columns, WG)).scratch("parts", 0).output("y", 0);
         // The shader names `d_bias` even where there is none: it gets a word of

@@ -41,6 +41,32 @@ pub trait Progress {
     fn end(&mut self, epoch: &Epoch, session: &mut Session) -> Result<()>;
 }
 
+/// A line per epoch on stderr and nothing else.
+pub struct Lines;
+
+impl Progress for Lines {
+    fn begin(&mut self, _epoch: usize, _epochs: usize, _steps: usize) {}
+
+    fn step(&mut self, _done: usize, _scores: Option<Scores>) {}
+
+    fn end(&mut self, epoch: &Epoch, _session: &mut Session) -> Result<()> {
+        eprintln!("{epoch}");
+        Ok(())
+    }
+}
+
+impl std::fmt::Display for Epoch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let rate = self.train.samples as f64 / self.seconds.max(1e-9);
+        let (n, t, seconds) = (self.epoch, self.train, self.seconds);
+        write!(f, "epoch {n}  {seconds:.1}s  {rate:.0} samples/s  loss {:.4} accuracy {:.4}", t.loss, t.accuracy)?;
+        match &self.val {
+            Some(v) => write!(f, "  val_loss {:.4} val_accuracy {:.4}", v.loss, v.accuracy),
+            None => Ok(()),
+        }
+    }
+}
+
 /// Trains for the epochs that the settings ask for.
 pub fn fit(
     session: &mut Session,

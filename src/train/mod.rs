@@ -9,7 +9,7 @@ mod session;
 mod settings;
 mod step;
 
-pub use fit::{Epoch, Outcome, Progress, fit};
+pub use fit::{Epoch, Lines, Outcome, Progress, fit};
 pub use optimizer::Optimizer;
 pub use schedule::Schedule;
 pub use session::{Scores, Session};

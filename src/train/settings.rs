@@ -61,6 +61,13 @@ pub struct Settings {
     pub label_smoothing: f32,
 }
 
+impl Default for Settings {
+    /// What an empty configuration means.
+    fn default() -> Settings {
+        Settings::read(Table::new()).expect("every setting has a valid default")
+    }
+}
+
 impl Settings {
     /// Reads all settings from a table; what it leaves out has a default.
     pub fn read(table: Table) -> Result<Settings> {
