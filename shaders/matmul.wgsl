@@ -3,7 +3,8 @@
 // Shapes: a [M, K] or [K, M], b [K, N] or [N, K], y [M, N], bias [N], one after another per product;
 //         STRIDE_A and STRIDE_B step from product to product, in elements, 0 where one matrix serves all.
 // Launch: z = product * SPLIT + slice of K. tiled: a workgroup of 16x16 owns 16 SIDE x 16 SIDE elements of y.
-//         rows_*: an invocation owns ROWS rows of y by 4 columns; x walks columns, y walks rows.
+//         rows: LANES neighbours own ROWS rows of y by LANES * COLUMNS columns and share their loads of a; x walks columns,
+//         y walks rows.
 // Source: derived in src/ops/matmul.rs; tiling after Boehm 2022.
 // Numerics: f32, K in ascending order within a slice, slices added in order by `combine`. tiled: 8 KiB workgroup memory.
 // include: lib/index
@@ -12,9 +13,6 @@
 @group(0) @binding(1) var<storage, read> b: array<f32>;
 @group(0) @binding(2) var<storage, read> bias: array<f32>;
 @group(0) @binding(3) var<storage, read_write> y: array<f32>;
-@group(0) @binding(0) var<storage, read> a4: array<vec4<f32>>;
-@group(0) @binding(1) var<storage, read> b4: array<vec4<f32>>;
-@group(0) @binding(3) var<storage, read_write> y4: array<vec4<f32>>;
 @group(0) @binding(4) var<storage, read> parts: array<f32>;
 
 override WG: u32 = 64u;
@@ -25,14 +23,14 @@ override BATCH: u32;
 override STRIDE_A: u32;
 override STRIDE_B: u32;
 override SPLIT: u32;
-override SLICE: u32; // elements of K per slice, a multiple of 4
+override SLICE: u32; // elements of K per slice
 override TRANSPOSE_A: bool;
 override TRANSPOSE_B: bool;
 override BIAS: bool;
-// From the kernel: const SIDE, the elements per side of an invocation's tile.
+// From the kernel: const SIDE, the elements per side of an invocation's tile (tiled); const ROWS, COLUMNS and LANES, the
+// tile and the invocations that share loads (rows); and lib/lanes or lib/no_lanes.
 
 const DEPTH: u32 = 16u;
-const ROWS: u32 = 8u;
 const TILE: u32 = 16u * SIDE;
 
 var<workgroup> sh_a: array<f32, DEPTH * TILE>; // [DEPTH, TILE]: row of op(a) runs fastest
@@ -110,100 +108,41 @@ fn with_bias(value: f32, col: u32) -> f32 {
     return value;
 }
 
-// b lies [K, N] with N a multiple of 4; a either way.
+// No early return: every lane takes part in handing a's elements around.
 @compute @workgroup_size(WG)
-fn rows_nn(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {
-    let col4 = group.x * WG + local.x;
-    if col4 >= N / 4u { return; } // guard
+fn rows(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {
     let product = group.z / SPLIT;
     let first_k = group.z % SPLIT * SLICE;
     let end_k = min(first_k + SLICE, K);
+    let lane = local.x % LANES;
+    let col = (group.x * (WG / LANES) + local.x / LANES) * (LANES * COLUMNS) + lane;
     let row = group.y * ROWS;
-    let step_row = select(K, 1u, TRANSPOSE_A);
-    let step_k = select(1u, M, TRANSPOSE_A);
-    // Rows past the end repeat the last one and are not stored.
-    var base: array<u32, ROWS>;
-    for (var i = 0u; i < ROWS; i++) {
-        base[i] = product * STRIDE_A + min(row + i, M - 1u) * step_row;
-    }
-    var sum: array<vec4<f32>, ROWS>;
-    for (var k = first_k; k < end_k; k++) {
-        let right = b4[(product * STRIDE_B + k * N) / 4u + col4];
+    var sum: array<array<f32, COLUMNS>, ROWS>;
+    for (var k0 = first_k; k0 < end_k; k0 += LANES) {
+        // Lane j holds column k0 + j of a's rows. Rows and columns past the end repeat the last one and are not stored;
+        // elements of K past the end of the slice count as 0.
+        var left: array<f32, ROWS>;
         for (var i = 0u; i < ROWS; i++) {
-            sum[i] = fma(vec4<f32>(a[base[i] + k * step_k]), right, sum[i]);
+            let at = product * STRIDE_A + at_a(min(row + i, M - 1u), min(k0 + lane, end_k - 1u));
+            left[i] = select(0.0, a[at], k0 + lane < end_k);
         }
-    }
-    let slice = (group.z % SPLIT * BATCH + product) * M;
-    for (var i = 0u; i < ROWS; i++) {
-        if row + i < M {
-            let col = col4 * 4u;
-            let v = sum[i];
-            y4[((slice + row + i) * N) / 4u + col4] = vec4<f32>(
-                with_bias(v.x, col), with_bias(v.y, col + 1u), with_bias(v.z, col + 2u), with_bias(v.w, col + 3u));
-        }
-    }
-}
-
-// a lies [M, K] and b [N, K] with K a multiple of 4: dot products of contiguous vec4s.
-@compute @workgroup_size(WG)
-fn rows_nt(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {
-    let col = (group.x * WG + local.x) * 4u;
-    if col >= N { return; } // guard
-    let product = group.z / SPLIT;
-    let first_k = group.z % SPLIT * SLICE / 4u;
-    let end_k = min(first_k + SLICE / 4u, K / 4u);
-    let row = group.y * ROWS;
-    var base_a: array<u32, ROWS>;
-    for (var i = 0u; i < ROWS; i++) {
-        base_a[i] = (product * STRIDE_A + min(row + i, M - 1u) * K) / 4u;
-    }
-    var base_b: array<u32, 4>;
-    for (var j = 0u; j < 4u; j++) {
-        base_b[j] = (product * STRIDE_B + min(col + j, N - 1u) * K) / 4u;
-    }
-    var sum: array<vec4<f32>, ROWS>;
-    for (var k = first_k; k < end_k; k++) {
-        let b0 = b4[base_b[0] + k];
-        let b1 = b4[base_b[1] + k];
-        let b2 = b4[base_b[2] + k];
-        let b3 = b4[base_b[3] + k];
-        for (var i = 0u; i < ROWS; i++) {
-            let left = a4[base_a[i] + k];
-            sum[i] += vec4<f32>(dot(left, b0), dot(left, b1), dot(left, b2), dot(left, b3));
-        }
-    }
-    for (var i = 0u; i < ROWS; i++) {
-        for (var j = 0u; j < 4u; j++) {
-            if row + i < M && col + j < N {
-                store(group.z, row + i, col + j, sum[i][j]);
+        for (var j = 0u; j < LANES; j++) {
+            var right: array<f32, COLUMNS>;
+            for (var c = 0u; c < COLUMNS; c++) {
+                right[c] = b[product * STRIDE_B + at_b(min(k0 + j, end_k - 1u), min(col + c * LANES, N - 1u))];
+            }
+            for (var i = 0u; i < ROWS; i++) {
+                let value = lane_of(left[i], j);
+                for (var c = 0u; c < COLUMNS; c++) {
+                    sum[i][c] = fma(value, right[c], sum[i][c]);
+                }
             }
         }
     }
-}
-
-// Any layout, any size.
-@compute @workgroup_size(WG)
-fn rows_any(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {
-    let col = (group.x * WG + local.x) * 4u;
-    if col >= N { return; } // guard
-    let product = group.z / SPLIT;
-    let first_k = group.z % SPLIT * SLICE;
-    let end_k = min(first_k + SLICE, K);
-    let row = group.y * ROWS;
-    var sum: array<vec4<f32>, ROWS>;
-    for (var k = first_k; k < end_k; k++) {
-        var right: vec4<f32>;
-        for (var j = 0u; j < 4u; j++) {
-            right[j] = b[product * STRIDE_B + at_b(k, min(col + j, N - 1u))];
-        }
-        for (var i = 0u; i < ROWS; i++) {
-            sum[i] = fma(vec4<f32>(a[product * STRIDE_A + at_a(min(row + i, M - 1u), k)]), right, sum[i]);
-        }
-    }
     for (var i = 0u; i < ROWS; i++) {
-        for (var j = 0u; j < 4u; j++) {
-            if row + i < M && col + j < N {
-                store(group.z, row + i, col + j, sum[i][j]);
+        for (var c = 0u; c < COLUMNS; c++) {
+            if row + i < M && col + c * LANES < N {
+                store(group.z, row + i, col + c * LANES, sum[i][c]);
             }
         }
     }

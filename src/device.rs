@@ -41,7 +41,8 @@ impl Device {
         }
         let found = adapters();
         if lower == "auto" {
-            let best = [Class::Discrete, Class::Integrated].into_iter().find_map(|c| found.iter().find(|a| a.class == c));
+            let best =
+                [Class::Discrete, Class::Integrated].into_iter().find_map(|c| found.iter().find(|a| a.class == c));
             return best.map_or(Ok(Device::Cpu), Device::gpu);
         }
         let chosen = match wanted.parse::<usize>() {

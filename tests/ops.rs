@@ -91,8 +91,12 @@ fn on_gpu(case: &Case, gpu: &Arc<Gpu>, class: Class) -> Result<(), Failed> {
     let built = build(case)?;
     // The class decides the kernels; the limits are the real ones, tightened to
     // the WebGPU floor, so that no case passes by the grace of a big device.
-    let floor = Caps::floor(class);
-    let caps = Caps { binding_bytes: gpu.caps.binding_bytes, buffer_bytes: gpu.caps.buffer_bytes, ..floor };
+    let caps = Caps {
+        binding_bytes: gpu.caps.binding_bytes,
+        buffer_bytes: gpu.caps.buffer_bytes,
+        subgroup: gpu.caps.subgroup,
+        ..Caps::floor(class)
+    };
     let mut e = GpuExecutor::new(gpu.clone());
     let plan = Plan::build(&built.graph, &built.fetches(), Target::Gpu(caps))?;
     let initial = initial_state(&plan);

@@ -50,7 +50,8 @@ pub fn run(f: &flags::Train) -> Result<()> {
         }
         None => None,
     };
-    let test_text = test.map_or(String::new(), |t| format!("test loss {:.4}, test accuracy {:.4}; ", t.loss, t.accuracy));
+    let test_text =
+        test.map_or(String::new(), |t| format!("test loss {:.4}, test accuracy {:.4}; ", t.loss, t.accuracy));
     eprintln!(
         "{test_text}{:.1} steps/s, {:.0} samples/s; saved in {}",
         outcome.steps_per_second,

@@ -44,18 +44,30 @@ impl Adapter {
         Adapter { name: info.name, backend: info.backend.to_str().to_string(), driver, class, inner }
     }
 
+    /// The features of the adapter that are made use of.
+    pub(crate) fn features(&self) -> wgpu::Features {
+        self.inner.features() & wgpu::Features::SUBGROUP
+    }
+
+    fn subgroup(&self) -> Option<u32> {
+        let info = self.inner.get_info();
+        let fixed = info.subgroup_min_size == info.subgroup_max_size && info.subgroup_min_size > 1;
+        (fixed && self.features().contains(wgpu::Features::SUBGROUP)).then_some(info.subgroup_min_size)
+    }
+
     /// What kernels may use on this adapter.
     pub fn caps(&self) -> Caps {
         let l = self.inner.limits();
         Caps {
             class: self.class,
             storage_buffers: l.max_storage_buffers_per_shader_stage,
-            binding_bytes: l.max_storage_buffer_binding_size as u64,
+            binding_bytes: l.max_storage_buffer_binding_size,
             buffer_bytes: l.max_buffer_size,
             offset_align: l.min_storage_buffer_offset_alignment,
             invocations: l.max_compute_invocations_per_workgroup,
             workgroup_bytes: l.max_compute_workgroup_storage_size,
             groups: l.max_compute_workgroups_per_dimension,
+            subgroup: self.subgroup(),
         }
     }
 }

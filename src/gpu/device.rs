@@ -36,7 +36,7 @@ impl Gpu {
         let caps = adapter.caps();
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("wgrad"),
-            required_features: wgpu::Features::empty(),
+            required_features: adapter.features(),
             required_limits: adapter.inner.limits(),
             // Buffers are few and large, so small suballocation blocks suffice.
             memory_hints: wgpu::MemoryHints::MemoryUsage,

@@ -26,8 +26,9 @@ pub trait Op: Compute + Debug + Send + Sync + 'static {
     /// Work and traffic, for the roofline.
     fn cost(&self, cx: &Lower) -> Cost;
 
-    /// True when the output is the first input under another shape: no work,
-    /// no memory.
+    /// True when the op is only another view of elements that are already in
+    /// place (its output, if any, is the first input under another shape): the
+    /// plan makes no step of it.
     fn alias(&self) -> bool {
         false
     }
@@ -230,5 +231,9 @@ impl Op for Pack {
 
     fn cost(&self, _cx: &Lower) -> Cost {
         Cost::default()
+    }
+
+    fn alias(&self) -> bool {
+        true
     }
 }

@@ -32,9 +32,22 @@ pub struct Caps {
     pub workgroup_bytes: u32,
     /// Workgroups per dimension of a dispatch.
     pub groups: u32,
+    /// Invocations per subgroup, where subgroup operations are there and the
+    /// size never varies.
+    pub subgroup: Option<u32>,
 }
 
 impl Caps {
+    /// Neighbouring invocations that can share loads, on devices where loads
+    /// are what costs: on a CPU posing as a GPU every load is a gather, lane by
+    /// lane. 1 elsewhere.
+    pub fn shared_lanes(&self) -> usize {
+        match (self.class, self.subgroup) {
+            (Class::Cpu, Some(n)) => n as usize,
+            _ => 1,
+        }
+    }
+
     /// The limits that every WebGPU adapter guarantees. Every op runs within
     /// them.
     pub fn floor(class: Class) -> Caps {
@@ -47,6 +60,7 @@ impl Caps {
             invocations: 256,
             workgroup_bytes: 16_384,
             groups: 65_535,
+            subgroup: None,
         }
     }
 }

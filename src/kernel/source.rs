@@ -27,11 +27,17 @@ macro_rules! shader {
     };
 }
 
+/// The two forms of `lane_of`; which one a kernel gets depends on the device.
+pub(super) const LANES: &str = include_str!("../../shaders/lib/lanes.wgsl");
+pub(super) const NO_LANES: &str = include_str!("../../shaders/lib/no_lanes.wgsl");
+
 /// The fragments in `shaders/lib`.
 const LIB: &[(&str, &str)] = &[
     ("lib/index", include_str!("../../shaders/lib/index.wgsl")),
     ("lib/reduce", include_str!("../../shaders/lib/reduce.wgsl")),
     ("lib/random", include_str!("../../shaders/lib/random.wgsl")),
+    ("lib/lanes", LANES),
+    ("lib/no_lanes", NO_LANES),
 ];
 
 /// The complete WGSL of a kernel: its file, each included fragment once, then

@@ -101,7 +101,13 @@ pub struct Build<'a> {
 impl Build<'_> {
     /// A trainable parameter `name` of this layer. `fans` counts the inputs and
     /// outputs of one unit.
-    pub fn param(&mut self, name: &str, shape: impl Into<Shape>, init: Initializer, fans: (usize, usize)) -> Result<TensorId> {
+    pub fn param(
+        &mut self,
+        name: &str,
+        shape: impl Into<Shape>,
+        init: Initializer,
+        fans: (usize, usize),
+    ) -> Result<TensorId> {
         let shape = shape.into();
         self.trainable += shape.elements();
         let index = *self.drawn;

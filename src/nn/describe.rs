@@ -62,7 +62,9 @@ impl Description {
         let input = keys.list("input")?.map(Shape::from);
         let list = match keys.take("layer") {
             Some(Value::Array(list)) if !list.is_empty() => list,
-            Some(_) | None => return Err(Error::model(format!("model \"{name}\" has no [[layer]]; expected at least one"))),
+            Some(_) | None => {
+                return Err(Error::model(format!("model \"{name}\" has no [[layer]]; expected at least one")));
+            }
         };
         keys.finish()?;
         let mut layers: Vec<LayerDescription> = vec![];

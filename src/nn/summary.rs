@@ -42,7 +42,8 @@ pub fn summary(model: &Model) -> Result<String> {
     let state: usize = built.layers.iter().map(|l| l.state).sum();
     let total = trainable + state;
     let _ = writeln!(out, "Total params: {} ({})", group_digits(total), crate::plan::human_bytes(total * 4));
-    let _ = writeln!(out, "Trainable params: {} ({})", group_digits(trainable), crate::plan::human_bytes(trainable * 4));
+    let _ =
+        writeln!(out, "Trainable params: {} ({})", group_digits(trainable), crate::plan::human_bytes(trainable * 4));
     let _ = writeln!(out, "Non-trainable params: {} ({})", group_digits(state), crate::plan::human_bytes(state * 4));
     Ok(out)
 }

@@ -12,10 +12,12 @@
 //! `d_bias` sums `d_y` over its rows.
 //!
 //! Kernels. `tiled`: square tiles of y per workgroup, operands staged in
-//! workgroup memory, 4x4 elements per invocation; for GPUs. `rows_*`: eight
-//! rows by one vec4 in registers, no barriers; for software adapters, where a
-//! barrier costs more than a load. When y is small and K long, K is cut into
-//! slices that run side by side, and `combine` adds them in order.
+//! workgroup memory, 4x4 elements per invocation; for GPUs. `rows`: a block of
+//! rows and columns in registers, no barriers, and the loads of a shared out
+//! among the lanes of a subgroup; for software adapters, where every load is a
+//! gather, lane by lane, and costs as much as ten multiplications. When y is
+//! small and K long, K is cut into slices that run side by side, and `combine`
+//! adds them in order.
 //! Source: Boehm, "How to Optimize a CUDA Matmul Kernel", 2022 (tiling).
 
 use crate::error::{Error, Result};
@@ -25,9 +27,6 @@ use crate::shader;
 use crate::tensor::{Real, Shape, Spec};
 
 static SHADER: Shader = shader!("matmul");
-
-/// Rows per invocation of the `rows_*` kernels.
-const ROWS: usize = 8;
 
 /// Depth of a tile of `tiled`.
 const DEPTH: usize = 16;
@@ -141,7 +140,7 @@ impl Op for Matmul {
             let shape = g.spec(b).shape.clone();
             // One weight matrix for a stack of inputs: the stack is one tall
             // matrix, and the product itself sums over it.
-            let (a, d_y) = if shape.rank() == 2 && !ta { (rows(g, a)?, rows(g, d_y)?) } else { (a, d_y) };
+            let (a, d_y) = if shape.rank() == 2 && !ta { (one_matrix(g, a)?, one_matrix(g, d_y)?) } else { (a, d_y) };
             let full = match tb {
                 false => g.matmul_with(a, d_y, !ta, false, None)?,
                 true => g.matmul_with(d_y, a, true, ta, None)?,
@@ -163,37 +162,33 @@ impl Op for Matmul {
             _ => s,
         };
         let bias = cx.inputs.len() > 2;
-        let plan = if cx.caps.class == Class::Cpu { self.rows(s) } else { tiles(s) };
+        let cut = match cx.caps.class {
+            Class::Cpu => rows(s, cx.caps.shared_lanes()),
+            _ => tiles(s),
+        };
         // Slices are added before the bias is, once.
         let kernel = |entry, split: usize, bias: bool| {
             let k = Kernel::new(&SHADER, entry).set("M", s.m).set("N", s.n).set("K", s.k).set("BATCH", s.batch);
             let k = k.set("STRIDE_A", if s.batched[0] { s.m * s.k } else { 0 });
             let k = k.set("STRIDE_B", if s.batched[1] { s.k * s.n } else { 0 });
-            let k = k.set("SLICE", s.k.div_ceil(split).next_multiple_of(4));
+            let k = k.set("SPLIT", split).set("SLICE", s.k.div_ceil(split));
             let k = k.flag("TRANSPOSE_A", self.transpose_a).flag("TRANSPOSE_B", self.transpose_b);
-            k.flag("BIAS", bias).constant("SIDE", plan.side).set("SPLIT", split)
-        };
-        let names = if plan.vec4 { ("a", "b4", "y4") } else { ("a", "b", "y") };
-        let names = if plan.entry == "rows_nt" { ("a4", "b4", "y") } else { names };
-        let product = |split| -> Dispatch {
-            let d = kernel(plan.entry, split, bias && split == 1).set("WG", plan.wg).dispatch([
-                plan.groups[0],
-                plan.groups[1],
-                (s.batch * split) as u32,
-            ]);
-            d.input(names.0, 0).input(names.1, 1)
+            let k = k.constant("SIDE", cut.side).constant("ROWS", cut.rows).constant("COLUMNS", cut.columns);
+            k.lanes(cut.lanes).flag("BIAS", bias)
         };
         // A file's entry points name `bias` whether or not there is one.
-        let or_none = |d: Dispatch| d.input("bias", if bias { 2 } else { 0 });
-        if plan.split == 1 {
-            return Ok(Lowered::one(or_none(product(1).output(names.2, 0))));
+        let with_bias = |d: Dispatch| d.input("bias", if bias { 2 } else { 0 });
+        let grid = [cut.groups[0] as u32, cut.groups[1] as u32, (s.batch * cut.split) as u32];
+        let product = kernel(cut.entry, cut.split, bias && cut.split == 1).set("WG", cut.wg).dispatch(grid);
+        let product = with_bias(product.input("a", 0).input("b", 1));
+        if cut.split == 1 {
+            return Ok(Lowered::one(product.output("y", 0)));
         }
-        let combine = kernel("combine", plan.split, bias).set("WG", 64);
+        let combine = kernel("combine", cut.split, bias).set("WG", 64);
         let combine = combine.dispatch(groups_1d(s.batch * s.m * s.n, 64)).scratch("parts", 0).output("y", 0);
-        let part = or_none(product(plan.split).scratch(names.2, 0));
         Ok(Lowered {
-            scratch: vec![Spec::f32([plan.split, s.batch, s.m, s.n])],
-            dispatches: vec![part, or_none(combine)],
+            scratch: vec![Spec::f32([cut.split, s.batch, s.m, s.n])],
+            dispatches: vec![product.scratch("y", 0), with_bias(combine)],
         })
     }
 
@@ -208,49 +203,51 @@ struct Cut {
     entry: &'static str,
     /// Invocations per workgroup.
     wg: usize,
-    /// Elements per side of an invocation's tile (`tiled` only).
+    /// Elements per side of an invocation's tile (`tiled`).
     side: usize,
-    /// Reads b and writes y as vec4.
-    vec4: bool,
-    groups: [u32; 2],
+    /// Rows and columns per invocation, and invocations that share loads
+    /// (`rows`).
+    rows: usize,
+    columns: usize,
+    lanes: usize,
+    groups: [usize; 2],
+    /// Slices of K.
     split: usize,
 }
 
+/// The longest slice of K: lavapipe silently ends a loop of more than 65,535
+/// steps.
+const LONGEST_SLICE: usize = 60_000;
+
 /// Slices of K, so that at least `wanted` workgroups run and no slice is
 /// shorter than `least`.
-fn split_k(s: Sizes, groups: usize, wanted: usize, least: usize) -> usize {
-    (wanted / (groups * s.batch).max(1)).clamp(1, (s.k / least).max(1))
+fn split_k(s: Sizes, groups: [usize; 2], wanted: usize, least: usize) -> usize {
+    let split = (wanted / (groups[0] * groups[1] * s.batch).max(1)).clamp(1, (s.k / least).max(1));
+    split.max(s.k.div_ceil(LONGEST_SLICE))
 }
 
 /// The cut for GPUs: tiles of 64x64, or 32x32 where the matrix is narrow.
 fn tiles(s: Sizes) -> Cut {
     let side = if s.m.min(s.n) <= 32 { 2 } else { 4 };
     let groups = [s.n.div_ceil(16 * side), s.m.div_ceil(16 * side)];
-    let split = split_k(s, groups[0] * groups[1], 192, 4 * DEPTH);
-    let groups = groups.map(|g| g as u32);
-    Cut { entry: "tiled", wg: 256, side, vec4: false, groups, split }
+    let split = split_k(s, groups, 192, 4 * DEPTH);
+    Cut { entry: "tiled", wg: 256, side, rows: 1, columns: 1, lanes: 1, groups, split }
 }
 
-impl Matmul {
-    /// The cut for software adapters: no workgroup memory, no barriers.
-    fn rows(&self, s: Sizes) -> Cut {
-        let columns = s.n.div_ceil(4);
-        let wg = columns.next_power_of_two().min(64);
-        let groups = [columns.div_ceil(wg), s.m.div_ceil(ROWS)];
-        let aligned_b = s.n.is_multiple_of(4) && !self.transpose_b;
-        let entry = match (self.transpose_a, self.transpose_b) {
-            (_, false) if aligned_b => "rows_nn",
-            (false, true) if s.k.is_multiple_of(4) => "rows_nt",
-            _ => "rows_any",
-        };
-        let split = split_k(s, groups[0] * groups[1], 8, 256);
-        let vec4 = entry == "rows_nn";
-        Cut { entry, wg, side: 4, vec4, groups: groups.map(|g| g as u32), split }
-    }
+/// The cut for software adapters: no workgroup memory, no barriers, and as many
+/// multiplications per load as registers and stack allow.
+fn rows(s: Sizes, lanes: usize) -> Cut {
+    let rows = s.m.next_power_of_two().min(16);
+    let columns = s.n.div_ceil(lanes).next_power_of_two().min(8);
+    let blocks = s.n.div_ceil(lanes * columns);
+    let wg = lanes * blocks.next_power_of_two().min((32 / lanes).max(1));
+    let groups = [blocks.div_ceil(wg / lanes), s.m.div_ceil(rows)];
+    let split = split_k(s, groups, 4, 256);
+    Cut { entry: "rows", wg, side: 1, rows, columns, lanes, groups, split }
 }
 
 /// `x` as one matrix of all its rows.
-fn rows(g: &mut Graph, x: TensorId) -> Result<TensorId> {
+fn one_matrix(g: &mut Graph, x: TensorId) -> Result<TensorId> {
     let shape = g.spec(x).shape.clone();
     let last = shape[shape.rank() - 1];
     if shape.rank() == 2 { Ok(x) } else { g.reshape(x, [shape.elements() / last, last]) }

@@ -39,8 +39,8 @@ pub fn save(path: &Path, weights: &Weights, about: &About) -> Result<()> {
         .collect();
     let about = serde_json::to_string(about).expect("plain data prints");
     let metadata = HashMap::from([(KEY.to_string(), about)]);
-    let bytes = safetensors::serialize(views, Some(metadata))
-        .map_err(|e| Error::data(format!("{}: {e}", path.display())))?;
+    let bytes =
+        safetensors::serialize(views, Some(metadata)).map_err(|e| Error::data(format!("{}: {e}", path.display())))?;
     write_atomically(path, &bytes)
 }
 
@@ -49,9 +49,11 @@ pub fn load(path: &Path) -> Result<(Weights, About)> {
     let bytes = std::fs::read(path).map_err(|e| Error::io(format!("reading {}", path.display()), e))?;
     let wrong = |e: &dyn std::fmt::Display| Error::data(format!("{} is not a usable checkpoint: {e}", path.display()));
     let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|e| wrong(&e))?;
-    let about = header.metadata().as_ref().and_then(|m| m.get(KEY)).ok_or_else(|| {
-        wrong(&format!("it has no \"{KEY}\" metadata; it was not written by wgrad train"))
-    })?;
+    let about = header
+        .metadata()
+        .as_ref()
+        .and_then(|m| m.get(KEY))
+        .ok_or_else(|| wrong(&format!("it has no \"{KEY}\" metadata; it was not written by wgrad train")))?;
     let about: About = serde_json::from_str(about).map_err(|e| wrong(&e))?;
     let tensors = SafeTensors::deserialize(&bytes).map_err(|e| wrong(&e))?;
     let mut weights = Weights::new(0);

@@ -42,7 +42,13 @@ pub trait Progress {
 }
 
 /// Trains for the epochs that the settings ask for.
-pub fn fit(session: &mut Session, train: &Images, val: Option<&Images>, s: &Settings, watch: &mut dyn Progress) -> Result<Outcome> {
+pub fn fit(
+    session: &mut Session,
+    train: &Images,
+    val: Option<&Images>,
+    s: &Settings,
+    watch: &mut dyn Progress,
+) -> Result<Outcome> {
     session.prepare_training(train, s)?;
     let scorer = match val {
         Some(images) => Some(session.scorer("val", images, s.batch_size)?),

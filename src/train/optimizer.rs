@@ -40,7 +40,7 @@ impl Optimizer {
         let name = keys.text("name")?.unwrap_or_else(|| "adam".into());
         let default_lr = if matches!(name.as_str(), "sgd" | "rmsprop") { 0.01 } else { 0.001 };
         let lr = keys.real("lr", 0.0, 1e3, Some(default_lr))?;
-        let mut real = |key, high, default: f64| keys.real(key, 0.0, high, Some(default)).map(|v| v as f32);
+        let mut real = |key, high, default: f64| keys.real(key, 0.0, high, Some(default));
         let optimizer = match name.as_str() {
             "sgd" => {
                 let (momentum, dampening) = (real("momentum", 1.0, 0.0)?, real("dampening", 1.0, 0.0)?);
@@ -67,7 +67,7 @@ impl Optimizer {
 
     /// As TOML, with the learning rate.
     pub fn to_table(self, lr: f64) -> Table {
-        let real = |v: f32| toml::Value::Float(v.to_string().parse().expect("a float prints as one"));
+        let real = toml::Value::Float;
         let (name, entries) = match self {
             Optimizer::Sgd(o) => (
                 "sgd",

@@ -80,8 +80,18 @@ impl Session {
     ) -> Result<Session> {
         let executor = device.executor();
         let seed = weights.seed;
-        let mut session =
-            Session { model, classes, normal, executor, device, seed, weights, params: vec![], states: vec![], train: None };
+        let mut session = Session {
+            model,
+            classes,
+            normal,
+            executor,
+            device,
+            seed,
+            weights,
+            params: vec![],
+            states: vec![],
+            train: None,
+        };
         session.note_weights()?;
         Ok(session)
     }
@@ -103,7 +113,8 @@ impl Session {
         let name = |t: TensorId| g.tensors()[t.index()].label.clone();
         self.params = params.iter().zip(offsets).map(|(&t, o)| (name(t), g.spec(t).clone(), o)).collect();
         let trained: Vec<&str> = self.params.iter().map(|p| p.0.as_str()).collect();
-        self.states = self.weights.iter().map(|(n, _)| n.to_string()).filter(|n| !trained.contains(&n.as_str())).collect();
+        self.states =
+            self.weights.iter().map(|(n, _)| n.to_string()).filter(|n| !trained.contains(&n.as_str())).collect();
         Ok(())
     }
 
@@ -158,7 +169,8 @@ impl Session {
     fn prepare_scoring(&mut self, name: &str, images: &Images, batch: usize) -> Result<Pass> {
         let set = step::DataSet::of(images);
         let step = step::scoring(&self.model, &mut self.weights, &set, &self.normal, name, batch)?;
-        let plan = Plan::build(&step.graph, &[], self.device.target()).context(|| format!("planning the {name} pass"))?;
+        let plan =
+            Plan::build(&step.graph, &[], self.device.target()).context(|| format!("planning the {name} pass"))?;
         let program = self.executor.load(plan)?;
         Ok(Pass { program, batches: step.batches, metrics: step.metrics })
     }

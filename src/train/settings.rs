@@ -116,9 +116,8 @@ impl Settings {
 
     /// All settings as TOML: read back, they give the same run.
     pub fn to_table(&self) -> Table {
-        let table = |entries: Vec<(&str, Value)>| {
-            Value::Table(entries.into_iter().map(|(k, v)| (k.to_string(), v)).collect())
-        };
+        let table =
+            |entries: Vec<(&str, Value)>| Value::Table(entries.into_iter().map(|(k, v)| (k.to_string(), v)).collect());
         let mut all = Table::new();
         all.insert(
             "data".into(),

@@ -148,7 +148,10 @@ fn feed(
     shuffle: bool,
 ) -> Result<Feed> {
     if *model.input != set.shape[..] {
-        return Err(Error::data(format!("the {name} images have shape {:?}; the model takes {}", set.shape, model.input)));
+        return Err(Error::data(format!(
+            "the {name} images have shape {:?}; the model takes {}",
+            set.shape, model.input
+        )));
     }
     let data = g.persistent(&format!("{name}.images"), set.words.clone(), set.images.clone());
     let labels = g.persistent(&format!("{name}.labels"), Spec::u32([set.samples]), set.labels.clone());

@@ -42,7 +42,13 @@ impl Padding {
     }
 
     /// Zeros before and after, down and across.
-    pub(crate) fn resolve(self, input: [usize; 2], kernel: [usize; 2], stride: [usize; 2], dilation: [usize; 2]) -> [[usize; 2]; 2] {
+    pub(crate) fn resolve(
+        self,
+        input: [usize; 2],
+        kernel: [usize; 2],
+        stride: [usize; 2],
+        dilation: [usize; 2],
+    ) -> [[usize; 2]; 2] {
         match self {
             Padding::Valid => [[0, 0]; 2],
             Padding::Explicit(p) => p.map(|n| [n, n]),

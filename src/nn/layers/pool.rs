@@ -76,7 +76,8 @@ impl Layer for MaxPooling2D {
 
     fn build(&self, cx: &mut Build, inputs: &[TensorId]) -> Result<TensorId> {
         let (x, padding) = self.0.pad(cx, single(inputs)?, f32::MIN)?;
-        let op = MaxPool2d { kernel: self.0.pool_size, stride: self.0.strides, padding, ..MaxPool2d::new(self.0.pool_size) };
+        let op =
+            MaxPool2d { kernel: self.0.pool_size, stride: self.0.strides, padding, ..MaxPool2d::new(self.0.pool_size) };
         cx.g.max_pool2d(x, op)
     }
 

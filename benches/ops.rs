@@ -1,0 +1,101 @@
+//! Ops at the sizes of real models: time, GFLOP/s and GB/s of each node of
+//! forward and backward pass.
+//!
+//!     cargo bench --bench ops -- [FILTER] [cpu|ADAPTER]
+
+use std::sync::Arc;
+use std::time::Instant;
+use wgrad::cpu::Cpu;
+use wgrad::gpu::{Checks, Gpu, GpuExecutor, adapters};
+use wgrad::graph::{Case, Fill, Graph, Init, Seed, TensorId, gradient};
+use wgrad::ops::conv2d::Conv2d;
+use wgrad::plan::{Executor, Plan, Target};
+use wgrad::tensor::Spec;
+
+fn main() -> wgrad::Result<()> {
+    let args: Vec<String> = std::env::args().skip(1).filter(|a| a != "--bench").collect();
+    let filter = args.first().cloned().unwrap_or_default();
+    let device = args.get(1).cloned().unwrap_or_else(|| "cpu".into());
+    let (mut executor, target): (Box<dyn Executor>, Target) = if device == "cpu" {
+        (Box::new(Cpu::<f32>::new()), Target::Cpu)
+    } else {
+        let named = |a: &wgrad::gpu::Adapter| a.name.to_lowercase().contains(&device.to_lowercase());
+        let adapter = adapters().into_iter().find(named).expect("an adapter of that name");
+        let gpu = Arc::new(Gpu::open(&adapter, Checks::Off)?);
+        let target = Target::Gpu(gpu.caps.clone());
+        (Box::new(GpuExecutor::new(gpu)), target)
+    };
+    for case in cases().into_iter().filter(|c| c.name.contains(&filter)) {
+        bench(&mut *executor, &target, &case)?;
+    }
+    Ok(())
+}
+
+fn bench(e: &mut dyn Executor, target: &Target, case: &Case) -> wgrad::Result<()> {
+    let mut g = Graph::new();
+    let name = |what: &str, i: usize| format!("{}.{what}{i}", case.name);
+    let inputs: Vec<TensorId> = case
+        .inputs
+        .iter()
+        .enumerate()
+        .map(|(i, (spec, fill))| {
+            g.persistent(&name("x", i), spec.clone(), Init::Data(fill.draw(spec, i as u32).into()))
+        })
+        .collect();
+    let outputs = (case.build)(&mut g, &inputs)?;
+    let mut fetch = outputs.clone();
+    if case.gradient {
+        let spec = g.spec(outputs[0]).clone();
+        let seed = g.persistent(&name("seed", 0), spec.clone(), Init::Data(Fill::Normal(1.0).draw(&spec, 9).into()));
+        fetch.extend(gradient(&mut g, &[Seed { tensor: outputs[0], gradient: seed }], &inputs)?);
+    }
+    let plan = Plan::build(&g, &fetch, target.clone())?;
+    let program = e.load(plan.clone())?;
+    e.run(program, 1)?;
+    e.wait()?;
+    println!("{}", case.name);
+    for (i, step) in plan.steps.iter().enumerate() {
+        let mut times = vec![];
+        for _ in 0..9 {
+            let begun = Instant::now();
+            e.run_step(program, i)?;
+            times.push(begun.elapsed().as_secs_f64());
+        }
+        times.sort_by(f64::total_cmp);
+        let node = &plan.graph.nodes()[step.node];
+        let cost = node.op.cost(&plan.lower_context(node));
+        let t = times[times.len() / 2];
+        let (flops, bytes) = (cost.flops as f64 / t / 1e9, cost.bytes as f64 / t / 1e9);
+        println!("  {:9.3} ms {flops:8.2} GFLOP/s {bytes:7.2} GB/s  {}", 1e3 * t, node.label());
+    }
+    Ok(())
+}
+
+fn cases() -> Vec<Case> {
+    let f = |shape: &[usize]| (Spec::f32(shape), Fill::Normal(1.0));
+    let matmul = |name: &str, m: usize, n: usize, k: usize| {
+        Case::new(format!("matmul/{name}"), vec![f(&[m, k]), f(&[n, k]), f(&[n])], |g, x| {
+            Ok(vec![g.matmul_t(x[0], x[1], Some(x[2]))?])
+        })
+    };
+    let conv = |name: &str, x: [usize; 4], o: usize, k: usize, op: Conv2d| {
+        Case::new(format!("conv2d/{name}"), vec![f(&x), f(&[o, x[1], k, k]), f(&[o])], move |g, x| {
+            Ok(vec![g.conv2d(x[0], x[1], Some(x[2]), op)?])
+        })
+    };
+    let same = Conv2d { padding: [[1, 1]; 2], ..Conv2d::default() };
+    vec![
+        matmul("keras_cnn_dense1", 128, 128, 5408),
+        matmul("keras_cnn_dense2", 128, 10, 128),
+        matmul("512", 512, 512, 512),
+        Case::new("matmul/512_nn", vec![f(&[512, 512]), f(&[512, 512])], |g, x| Ok(vec![g.matmul(x[0], x[1])?])),
+        matmul("1024", 1024, 1024, 1024),
+        conv("keras_cnn", [128, 1, 28, 28], 32, 3, Conv2d::default()),
+        conv("resnet8_16", [128, 16, 32, 32], 16, 3, same),
+        conv("resnet8_64", [128, 64, 8, 8], 64, 3, same),
+        Case::new("unary/relu", vec![f(&[128, 32, 26, 26])], |g, x| Ok(vec![g.relu(x[0])?])),
+        Case::new("max_pool2d/keras_cnn", vec![f(&[128, 32, 26, 26])], |g, x| {
+            Ok(vec![g.max_pool2d(x[0], wgrad::ops::max_pool2d::MaxPool2d::new([2, 2]))?])
+        }),
+    ]
+}
