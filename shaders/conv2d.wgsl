@@ -36,7 +36,7 @@ override GROUPS: u32;
 override PADDED: bool;
 override BIAS: bool;
 override SLICES: u32;
-// From the kernel: const CHANNELS and TAPS.
+// From the kernel: const CHANNELS, TAPS and LANES (invocations that share loads of w), and lib/lanes or lib/no_lanes.
 
 override C_GROUP: u32 = C / GROUPS;
 override O_GROUP: u32 = O / GROUPS;
@@ -54,12 +54,13 @@ fn input_at(plane: u32, ih: u32, iw: u32) -> f32 {
     return x[plane + ih * W + iw];
 }
 
+// No early return in `forward` and `backward_x`: every lane takes part in handing the weights around.
 @compute @workgroup_size(WG)
 fn forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>,
            @builtin(num_workgroups) groups: vec3<u32>) {
     let total = N * OH * OW;
     let first = (group.z * groups.x + group.x) * (WG * PIXELS) + local.x;
-    if first >= total { return; } // guard
+    let lane = local.x % LANES;
     let blocks = (O_GROUP + CHANNELS - 1u) / CHANNELS;
     let part = group.y / blocks;
     let first_o = part * O_GROUP + group.y % blocks * CHANNELS;
@@ -76,19 +77,22 @@ fn forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id
         iw[j] = at % OW * STRIDE_W - PAD_W;
     }
     var sum: array<vec4<f32>, CHANNELS>;
-    for (var c = 0u; c < C_GROUP; c++) {
-        for (var r = 0u; r < KH; r++) {
-            for (var s = 0u; s < KW; s++) {
-                let u = ih + vec4<u32>(r * DILATION_H);
-                let v = iw + vec4<u32>(s * DILATION_W);
-                let p = plane + vec4<u32>(c * H * W);
-                let seen = vec4<f32>(input_at(p.x, u.x, v.x), input_at(p.y, u.y, v.y),
-                                     input_at(p.z, u.z, v.z), input_at(p.w, u.w, v.w));
-                let column = (c * KH + r) * KW + s;
-                for (var i = 0u; i < CHANNELS; i++) {
-                    let weight = w[min(first_o + i, end_o - 1u) * COLUMNS + column];
-                    sum[i] = fma(vec4<f32>(weight), seen, sum[i]);
-                }
+    for (var column0 = 0u; column0 < COLUMNS; column0 += LANES) {
+        // Lane j holds the weights of column0 + j; past the end they count as 0.
+        var weight: array<f32, CHANNELS>;
+        for (var i = 0u; i < CHANNELS; i++) {
+            let at = min(first_o + i, end_o - 1u) * COLUMNS + min(column0 + lane, COLUMNS - 1u);
+            weight[i] = select(0.0, w[at], column0 + lane < COLUMNS);
+        }
+        for (var j = 0u; j < LANES; j++) {
+            let column = min(column0 + j, COLUMNS - 1u);
+            let u = ih + vec4<u32>(column / KW % KH * DILATION_H);
+            let v = iw + vec4<u32>(column % KW * DILATION_W);
+            let p = plane + vec4<u32>(column / (KH * KW) * (H * W));
+            let seen = vec4<f32>(input_at(p.x, u.x, v.x), input_at(p.y, u.y, v.y),
+                                 input_at(p.z, u.z, v.z), input_at(p.w, u.w, v.w));
+            for (var i = 0u; i < CHANNELS; i++) {
+                sum[i] = fma(vec4<f32>(lane_of(weight[i], j)), seen, sum[i]);
             }
         }
     }
@@ -120,7 +124,7 @@ fn backward_x(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation
               @builtin(num_workgroups) groups: vec3<u32>) {
     let total = N * H * W;
     let first = (group.z * groups.x + group.x) * (WG * PIXELS) + local.x;
-    if first >= total { return; } // guard
+    let lane = local.x % LANES;
     let blocks = (C_GROUP + CHANNELS - 1u) / CHANNELS;
     let part = group.y / blocks;
     let first_c = group.y % blocks * CHANNELS;
@@ -142,14 +146,21 @@ fn backward_x(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation
             let p = u / STRIDE_H;
             let q = v / STRIDE_W;
             let seen = (p * STRIDE_H == u) & (q * STRIDE_W == v) & (p < vec4<u32>(OH)) & (q < vec4<u32>(OW));
-            let at = select(vec4<u32>(0u), p * OW + q, seen);
-            for (var o = 0u; o < O_GROUP; o++) {
-                let spot = plane + vec4<u32>(o * OH * OW) + at;
-                let d = select(vec4<f32>(0.0), vec4<f32>(d_y[spot.x], d_y[spot.y], d_y[spot.z], d_y[spot.w]), seen);
-                let row = (part * O_GROUP + o) * COLUMNS + r * KW + s;
+            let at = plane + select(vec4<u32>(0u), p * OW + q, seen);
+            for (var o0 = 0u; o0 < O_GROUP; o0 += LANES) {
+                // Lane j holds the weights of output channel o0 + j; past the end they count as 0.
+                let row = (part * O_GROUP + min(o0 + lane, O_GROUP - 1u)) * COLUMNS + r * KW + s;
+                var weight: array<f32, CHANNELS>;
                 for (var i = 0u; i < CHANNELS; i++) {
-                    let weight = w[row + min(first_c + i, C_GROUP - 1u) * KH * KW];
-                    sum[i] = fma(vec4<f32>(weight), d, sum[i]);
+                    weight[i] = select(0.0, w[row + min(first_c + i, C_GROUP - 1u) * KH * KW], o0 + lane < O_GROUP);
+                }
+                for (var j = 0u; j < LANES; j++) {
+                    let spot = at + vec4<u32>(min(o0 + j, O_GROUP - 1u) * OH * OW);
+                    let d = vec4<f32>(d_y[spot.x], d_y[spot.y], d_y[spot.z], d_y[spot.w]);
+                    let masked = select(vec4<f32>(0.0), d, seen);
+                    for (var i = 0u; i < CHANNELS; i++) {
+                        sum[i] = fma(vec4<f32>(lane_of(weight[i], j)), masked, sum[i]);
+                    }
                 }
             }
         }

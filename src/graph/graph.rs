@@ -273,6 +273,14 @@ impl Graph {
         }
     }
 
+    /// The op that computes `t`, if it is an `O`, with its inputs: for rewrites
+    /// that a constructor makes.
+    pub fn made_by<O: Op>(&self, t: TensorId) -> Option<(&O, &[TensorId])> {
+        let node = self.nodes.iter().rev().find(|n| n.outputs.contains(&t))?;
+        let op: &dyn std::any::Any = &*node.op;
+        Some((op.downcast_ref()?, &node.inputs))
+    }
+
     /// How many node inputs read the elements that `root` owns.
     fn readers_of_storage(&self, root: TensorId) -> usize {
         self.nodes.iter().flat_map(|n| n.inputs.iter().chain(&n.updates)).filter(|&&t| self.root(t).0 == root).count()

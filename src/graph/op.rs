@@ -4,11 +4,12 @@ use super::{Graph, TensorId};
 use crate::error::{Error, Result};
 use crate::kernel::{Caps, Lowered};
 use crate::tensor::{Real, Shape, Spec};
+use std::any::Any;
 use std::fmt::Debug;
 
 /// An op: a shape rule, a gradient rule, a CPU reference and GPU kernels.
 /// Implemented in `crate::ops`, one room per op.
-pub trait Op: Compute + Debug + Send + Sync + 'static {
+pub trait Op: Compute + Any + Debug + Send + Sync {
     /// The op's name: the stem of its room and of its WGSL file.
     fn name(&self) -> &'static str;
 

@@ -19,7 +19,7 @@ mod sizes;
 
 use crate::error::Result;
 use crate::graph::{Backward, Case, Cost, Fill, Graph, Infer, Io, Lower, Op, Reference, TensorId};
-use crate::kernel::{Kernel, Lowered, Shader, groups_1d};
+use crate::kernel::{Caps, Class, Kernel, Lowered, Shader, groups_1d};
 use crate::shader;
 use crate::tensor::{Real, Spec};
 use rayon::prelude::*;
@@ -33,12 +33,16 @@ const WG: usize = 64;
 /// Output positions per invocation: the lanes of a vec4.
 const PIXELS: usize = 4;
 
-/// Output channels per invocation, at most.
-const CHANNELS: usize = 8;
+/// Channels per invocation, at most: more where loads are what costs.
+fn channels(caps: &Caps) -> usize {
+    if caps.class == Class::Cpu { 16 } else { 8 }
+}
 
 /// Weight columns (input channel and tap) per invocation of the weight
-/// gradient, at most.
-const TAPS: usize = 8;
+/// gradient, at most. 10 is a 3x3 window of one channel, and the bias.
+fn taps(caps: &Caps) -> usize {
+    if caps.class == Class::Cpu { 10 } else { 8 }
+}
 
 /// Invocations that fill a device: the weight gradient's sum is cut into
 /// slices until there are as many.
@@ -145,8 +149,8 @@ impl Op for Conv2d {
     fn lower(&self, cx: &Lower) -> Result<Lowered> {
         let s = sizes(*self, &cx.inputs[0], &cx.inputs[1]);
         let bias = cx.inputs.len() > 2;
-        let channels = s.og().min(CHANNELS);
-        let k = kernel("forward", s, channels, 1).flag("BIAS", bias);
+        let channels = s.og().min(channels(&cx.caps));
+        let k = kernel("forward", s, channels, 1, &cx.caps).flag("BIAS", bias);
         let d = k.dispatch(grid(s.n * s.positions(), s.og().div_ceil(channels) * s.op.groups));
         Ok(Lowered::one(d.input("x", 0).input("w", 1).input("bias", if bias { 2 } else { 1 }).output("y", 0)))
     }
@@ -168,8 +172,9 @@ fn grid(positions: usize, channel_blocks: usize) -> [u32; 3] {
     [x, channel_blocks as u32, z]
 }
 
-fn kernel(entry: &'static str, s: Sizes, channels: usize, taps: usize) -> Kernel {
+fn kernel(entry: &'static str, s: Sizes, channels: usize, taps: usize, caps: &Caps) -> Kernel {
     let k = Kernel::new(&SHADER, entry).set("WG", WG).constant("CHANNELS", channels).constant("TAPS", taps);
+    let k = k.lanes(caps.shared_lanes());
     let k = k.set("N", s.n).set("C", s.c).set("H", s.h[0]).set("W", s.h[1]).set("GROUPS", s.op.groups);
     let k = k.set("O", s.o).set("OH", s.out[0]).set("OW", s.out[1]).set("KH", s.k[0]).set("KW", s.k[1]);
     let k = k.set("STRIDE_H", s.op.stride[0]).set("STRIDE_W", s.op.stride[1]);
@@ -280,8 +285,8 @@ impl Op for Conv2dGradX {
 
     fn lower(&self, cx: &Lower) -> Result<Lowered> {
         let s = sizes(self.op, &cx.outputs[0], &cx.inputs[0]);
-        let channels = s.cg().min(CHANNELS);
-        let k = kernel("backward_x", s, channels, 1);
+        let channels = s.cg().min(channels(&cx.caps));
+        let k = kernel("backward_x", s, channels, 1, &cx.caps);
         let d = k.dispatch(grid(s.n * s.h[0] * s.h[1], s.cg().div_ceil(channels) * s.op.groups));
         Ok(Lowered::one(d.input("w", 0).input("d_y", 1).output("y", 0)))
     }
@@ -329,10 +334,10 @@ impl Op for Conv2dGradW {
         let s = sizes(self.op, &cx.inputs[0], &cx.outputs[0]);
         // The bias is one more column, whose input is the constant 1.
         let columns = s.columns() + usize::from(self.bias);
-        let (channels, taps) = (s.og().min(CHANNELS), columns.min(TAPS));
+        let (channels, taps) = (s.og().min(channels(&cx.caps)), columns.min(taps(&cx.caps)));
         let blocks = s.op.groups * s.og().div_ceil(channels) * columns.div_ceil(taps);
         let slices = (ENOUGH / blocks).clamp(1, (s.n * s.positions()).div_ceil(32).max(1)).min(512);
-        let k = |entry| kernel(entry, s, channels, taps).flag("BIAS", self.bias).set("SLICES", slices);
+        let k = |entry| kernel(entry, s, channels, taps, &cx.caps).flag("BIAS", self.bias).set("SLICES", slices);
         let parts = k("backward_w").dispatch(groups_1d(blocks * slices, WG)).input("x", 0).input("d_y", 1).scratch("y", 0);
         let total = k("combine_w").dispatch(groups_1d(s.o * columns, WG)).scratch("parts", 0).output("y", 0);
         // The shader names `d_bias` even where there is none: it gets a word of

@@ -11,6 +11,7 @@
 //! without atomics: each element of `x` adds `d_y[o]` of the windows that
 //! contain it and name it, in scan order.
 
+use super::unary::{Function, Unary};
 use crate::error::{Error, Result};
 use crate::graph::{Backward, Case, Cost, Fill, Graph, Infer, Io, Lower, Op, Reference, TensorId};
 use crate::kernel::{Class, Kernel, Lowered, Shader};
@@ -184,7 +185,17 @@ impl Windows {
 
 impl Graph {
     /// The maximum over windows of each plane of `x` `[N, C, H, W]`.
+    ///
+    /// Of a relu, the pool is taken first: the two commute, values and
+    /// gradients alike (where the largest element is not above zero neither
+    /// order passes a gradient), and the relu then has fewer elements to visit.
     pub fn max_pool2d(&mut self, x: TensorId, pool: MaxPool2d) -> Result<TensorId> {
+        if let Some((Unary { function: Function::Relu }, &[inner])) = self.made_by(x)
+            && pool.dilation == [1, 1]
+        {
+            let pooled = self.push(pool, &[inner])?[0];
+            return self.relu(pooled);
+        }
         Ok(self.push(pool, &[x])?[0])
     }
 }
@@ -402,12 +413,43 @@ pub fn cases() -> Vec<Case> {
             4,
             MaxPool2d::new([2, 2]),
         ),
+        Case::new("max_pool2d/of_relu", vec![(Spec::f32([2, 3, 6, 6]), Fill::Distinct(0.01))], |g, x| {
+            let relu = g.relu(x[0])?;
+            Ok(vec![g.max_pool2d(relu, MaxPool2d::new([2, 2]))?])
+        }),
     ]
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::graph::{Init, Seed, gradient};
+    use crate::plan::{Executor, Plan, Target};
+    use crate::tensor::HostTensor;
+
+    /// Pool of relu and relu of pool give the same bits, gradients included,
+    /// also where whole windows are not above zero and where elements tie.
+    #[test]
+    fn pool_and_relu_commute() {
+        let mut results = vec![];
+        for rewritten in [true, false] {
+            let mut g = Graph::new();
+            let values = (0..36).map(|i| ((i * 7 % 11) as f32 - 6.0).max(-3.0)).collect();
+            let spec = Spec::f32([1, 1, 6, 6]);
+            let x = g.persistent("x", spec.clone(), Init::Data(HostTensor::f32(spec.shape.clone(), values).into()));
+            let relu = g.relu(x).expect("relu");
+            let pool = MaxPool2d { stride: [1, 1], padding: [1, 1], ..MaxPool2d::new([3, 3]) };
+            let y = if rewritten { g.max_pool2d(relu, pool).expect("pool") } else { g.push(pool, &[relu]).expect("pool")[0] };
+            assert_eq!(g.made_by::<Unary>(y).is_some(), rewritten);
+            let one = g.constant(HostTensor::f32(g.spec(y).shape.clone(), vec![1.0; 36]));
+            let d_x = gradient(&mut g, &[Seed { tensor: y, gradient: one }], &[x]).expect("gradient")[0];
+            let mut cpu = crate::cpu::Cpu::<f32>::new();
+            let program = cpu.load(Plan::build(&g, &[y, d_x], Target::Cpu).expect("plan")).expect("load");
+            cpu.run(program, 1).expect("run");
+            results.push((cpu.fetch(program, y).expect("y"), cpu.fetch(program, d_x).expect("d_x")));
+        }
+        assert_eq!(results[0], results[1]);
+    }
 
     #[test]
     fn bad_windows_are_errors_that_say_why() {

@@ -284,7 +284,7 @@ impl Reference for Unary {
         // step, so that they vectorise.
         let relu = |start: usize, y: &mut [T]| {
             for (y, &x) in y.iter_mut().zip(&x[start..]) {
-                *y = Relu.value(x);
+                *y = if x <= T::ZERO { T::ZERO } else { x };
             }
         };
         let any = |start: usize, y: &mut [T]| {
@@ -334,8 +334,8 @@ impl Reference for UnaryGrad {
     fn reference<T: Real>(&self, io: &mut Io<T>) {
         let (saved, d_y) = (io.x(0), io.x(1));
         let relu = |start: usize, d_x: &mut [T]| {
-            for (i, d_x) in d_x.iter_mut().enumerate() {
-                *d_x = if saved[start + i] > T::ZERO { d_y[start + i] } else { T::ZERO };
+            for ((d_x, &y), &d_y) in d_x.iter_mut().zip(&saved[start..]).zip(&d_y[start..]) {
+                *d_x = if y > T::ZERO { d_y } else { T::ZERO };
             }
         };
         let any = |start: usize, d_x: &mut [T]| {
