@@ -8,14 +8,14 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use safetensors::{Dtype, SafeTensors};
 use serde_json::Value;
 use std::sync::{Arc, LazyLock};
-use support::device::{announce, gpu_trial};
+use support::device::{announce, floor_caps, gpu_trial};
 use support::golden_ops::build;
 use support::golden_optimisers::{Trained, training};
 use support::tolerance::{compare, relative_to};
 use wgrad::cpu::Cpu;
 use wgrad::gpu::{Gpu, GpuExecutor};
 use wgrad::graph::{Graph, Init, Seed, TensorId, gradient};
-use wgrad::kernel::{Caps, Class};
+use wgrad::kernel::Class;
 use wgrad::plan::{Executor, Plan, ProgramId, Target};
 use wgrad::tensor::{DType, Data, HostTensor};
 
@@ -174,11 +174,6 @@ fn close(what: &str, found: &[f64], torch: &[f64]) -> Result<(), Failed> {
     Ok(())
 }
 
-/// The real adapter's limits, tightened to the WebGPU floor.
-fn caps(gpu: &Gpu, class: Class) -> Caps {
-    Caps { binding_bytes: gpu.caps.binding_bytes, buffer_bytes: gpu.caps.buffer_bytes, ..Caps::floor(class) }
-}
-
 fn on_gpu(golden: &Golden, gpu: &Arc<Gpu>, class: Class) -> Result<(), Failed> {
     if golden.about["op"] == "optimiser" {
         return trained_on_gpu(golden, gpu, class);
@@ -186,7 +181,7 @@ fn on_gpu(golden: &Golden, gpu: &Arc<Gpu>, class: Class) -> Result<(), Failed> {
     let (g, looked) = graph(golden)?;
     let fetches: Vec<TensorId> = looked.iter().map(|(_, t)| *t).collect();
     let mut e = GpuExecutor::new(gpu.clone());
-    let program = e.load(Plan::build(&g, &fetches, Target::Gpu(caps(gpu, class)))?)?;
+    let program = e.load(Plan::build(&g, &fetches, Target::Gpu(floor_caps(gpu, class)))?)?;
     e.poison(program);
     e.run(program, 1)?;
     for (what, t) in looked {
@@ -239,7 +234,7 @@ fn trained_on_judge(golden: &Golden) -> Result<(), Failed> {
 }
 
 fn trained_on_gpu(golden: &Golden, gpu: &Arc<Gpu>, class: Class) -> Result<(), Failed> {
-    train(golden, &mut GpuExecutor::new(gpu.clone()), Target::Gpu(caps(gpu, class)), |e, program, t, step| {
+    train(golden, &mut GpuExecutor::new(gpu.clone()), Target::Gpu(floor_caps(gpu, class)), |e, program, t, step| {
         let (params, norm) = after(golden, step);
         if let Some(norm) = norm {
             compare(&format!("norm of step {step}"), e.fetch(program, t.norm)?.as_f32(), &norm, golden.tolerance())?;

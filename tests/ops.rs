@@ -8,13 +8,13 @@ mod support;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use std::sync::Arc;
-use support::device::{announce, gpu_trial};
+use support::device::{announce, floor_caps, gpu_trial};
 use support::run::{Built, build, fetch_all, input_name};
 use support::tolerance::{compare, relative};
 use wgrad::cpu::Cpu;
 use wgrad::gpu::{Gpu, GpuExecutor};
 use wgrad::graph::{Case, Init};
-use wgrad::kernel::{Caps, Class};
+use wgrad::kernel::Class;
 use wgrad::plan::{Buffer, Executor, Plan, Target};
 use wgrad::tensor::{DType, Data, HostTensor, Spec};
 
@@ -89,16 +89,8 @@ fn cpu_f32(case: &Case) -> Result<(), Failed> {
 
 fn on_gpu(case: &Case, gpu: &Arc<Gpu>, class: Class) -> Result<(), Failed> {
     let built = build(case)?;
-    // The class decides the kernels; the limits are the real ones, tightened to
-    // the WebGPU floor, so that no case passes by the grace of a big device.
-    let caps = Caps {
-        binding_bytes: gpu.caps.binding_bytes,
-        buffer_bytes: gpu.caps.buffer_bytes,
-        subgroup: gpu.caps.subgroup,
-        ..Caps::floor(class)
-    };
     let mut e = GpuExecutor::new(gpu.clone());
-    let plan = Plan::build(&built.graph, &built.fetches(), Target::Gpu(caps))?;
+    let plan = Plan::build(&built.graph, &built.fetches(), Target::Gpu(floor_caps(gpu, class)))?;
     let initial = initial_state(&plan);
     let program = e.load(plan)?;
     let mut runs = vec![];

@@ -33,8 +33,10 @@ static TABLE: LazyLock<Table> = LazyLock::new(|| {
         .par_iter()
         .map(|case| {
             let built = build(case).unwrap_or_else(|e| panic!("{}: {e}", case.name));
-            let lowered = [Class::Cpu, Class::Discrete].map(|class| {
-                Plan::build(&built.graph, &built.fetches(), Target::Gpu(Caps::floor(class)))
+            let subgroups = Caps { subgroup: Some(8), ..Caps::floor(Class::Cpu) };
+            let lowered = [Caps::floor(Class::Cpu), subgroups, Caps::floor(Class::Discrete)].map(|caps| {
+                let class = caps.class;
+                Plan::build(&built.graph, &built.fetches(), Target::Gpu(caps))
                     .unwrap_or_else(|e| panic!("{} for {class:?}: {e}", case.name))
             });
             (case.name.clone(), lowered.into_iter().flat_map(|p| p.steps).flat_map(|s| s.launches).collect())
@@ -151,7 +153,8 @@ fn msl(module: &naga::Module, info: &naga::valid::ModuleInfo, entry: &str) -> Tr
 
 fn hlsl(module: &naga::Module, info: &naga::valid::ModuleInfo, entry: &str) -> Translated {
     use naga::back::hlsl;
-    let options = hlsl::Options::default();
+    // Subgroup operations exist from shader model 6.0 on.
+    let options = hlsl::Options { shader_model: hlsl::ShaderModel::V6_0, ..Default::default() };
     let pipeline = hlsl::PipelineOptions { entry_point: Some((naga::ShaderStage::Compute, entry.into())) };
     let mut text = String::new();
     let mut writer = hlsl::Writer::new(&mut text, &options, &pipeline);
@@ -327,6 +330,7 @@ mod the_lints_catch {
             "var n = N; if at == 0u { n = 2u; } if n == 2u { workgroupBarrier(); }",
             "loop { workgroupBarrier(); continuing { break if at > N; } }",
             "if group.x == 0u && at == 3u { workgroupBarrier(); }",
+            "if at == 3u { y[0] = subgroupShuffle(y[1], 2u); }",
         ] {
             assert!(!barriers(body).is_empty(), "not caught: {body}");
         }
@@ -341,6 +345,7 @@ mod the_lints_catch {
             "for (var i = at; i < N; i++) { if i == 7u { break; } } y[1] = first();",
             "if group.x == 0u && x[group.y] > 0.0 { wait(); }",
             "if twice(group.x) == N { workgroupBarrier(); }",
+            "let v = subgroupShuffle(x[id.x], 2u); if v > 0.0 { y[0] = v; }",
             "let v = first() + first(); if v > 0.0 { y[0] = v; }",
             "for (var span = WG / 2u; span > 0u; span >>= 1u) { if at < span { y[at] = 1.0; } wait(); }",
         ] {

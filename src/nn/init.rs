@@ -91,7 +91,7 @@ fn uniform(r: &mut Random, limit: f32) -> Box<dyn FnMut() -> f32 + '_> {
 }
 
 /// The deviation of a standard normal distribution cut at two deviations.
-const CUT_DEVIATION: f32 = 0.879_625_66;
+const CUT_DEVIATION: f32 = 0.879_625_7;
 
 fn cut_normal(r: &mut Random, deviation: f32) -> Box<dyn FnMut() -> f32 + '_> {
     Box::new(move || {

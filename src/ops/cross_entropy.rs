@@ -6,9 +6,7 @@
 //! target distribution, with smoothing `e` and class weights `w`:
 //! `share_c = w_c ((1 - e) t_c + e / C)`, `t` being one-hot for class numbers.
 //! With `lse = ln sum_c exp x_c`,
-//!
-//!     loss = sum_rows sum_c share_c (lse - x_c) / denominator
-//!
+//! `loss = sum_rows sum_c share_c (lse - x_c) / denominator`,
 //! where the denominator is the sum of the targets' weights for class numbers
 //! and the number of rows for probabilities, as in PyTorch's `cross_entropy`.
 //! Rows beyond the valid ones, and rows whose target is `ignore_index`, count

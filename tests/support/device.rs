@@ -3,6 +3,7 @@
 use libtest_mimic::{Failed, Trial};
 use std::sync::{Arc, LazyLock};
 use wgrad::gpu::{Checks, Gpu, adapters};
+use wgrad::kernel::{Caps, Class};
 
 /// Opened once and shared. wgpu's own checks stay on, as in a browser.
 pub static GPU: LazyLock<Option<Arc<Gpu>>> = LazyLock::new(|| open(Checks::On));
@@ -15,6 +16,13 @@ pub fn open(checks: Checks) -> Option<Arc<Gpu>> {
     let wanted = std::env::var("WGRAD_DEVICE").unwrap_or_default().to_lowercase();
     let adapter = adapters().into_iter().find(|a| a.name.to_lowercase().contains(&wanted))?;
     Some(Arc::new(Gpu::open(&adapter, checks).expect("the adapter under test opens")))
+}
+
+/// The class decides the kernels; the limits are the real ones, tightened to
+/// the WebGPU floor, so that no case passes by the grace of a big device.
+pub fn floor_caps(gpu: &Gpu, class: Class) -> Caps {
+    let (binding_bytes, buffer_bytes, subgroup) = (gpu.caps.binding_bytes, gpu.caps.buffer_bytes, gpu.caps.subgroup);
+    Caps { binding_bytes, buffer_bytes, subgroup, ..Caps::floor(class) }
 }
 
 /// Why GPU tests are ignored, if they are.

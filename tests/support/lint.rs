@@ -136,6 +136,14 @@ impl<'a> Walk<'a> {
                 jumps.out = apart;
             }
             Statement::ControlBarrier(_) | Statement::WorkGroupUniformLoad { .. } => self.barrier(span, apart, errors),
+            // Browsers want subgroup operations in uniform control flow as well.
+            Statement::SubgroupBallot { .. }
+            | Statement::SubgroupGather { .. }
+            | Statement::SubgroupCollectiveOperation { .. }
+                if apart =>
+            {
+                errors.insert((self.line(span), "a subgroup operation that only some invocations reach".into()));
+            }
             Statement::Store { pointer, value } => {
                 let differs = apart || self.differs(*value) || self.address_differs(*pointer);
                 self.store(*pointer, differs);
