@@ -9,7 +9,6 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 /// Draws on stderr and keeps the run folder's files.
 pub struct Terminal<'a> {
     bar: ProgressBar,
-    epochs: usize,
 
     folder: &'a RunFolder,
     best: Option<f64>,
