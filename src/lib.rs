@@ -4,7 +4,6 @@
 //! Values flow one way: `cli -> train -> nn -> graph -> plan -> gpu | cpu`.
 //! `ARCHITECTURE.md` is the map.
 
-#![allow(missing_docs)]
 pub mod cli;
 pub mod cpu;
 pub mod data;

@@ -4,6 +4,10 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    // Mesa's device-selection layer asks for a display, and complains on stderr
+    // where there is none. Devices are chosen here, so it is not needed.
+    // SAFETY: no other thread runs yet.
+    unsafe { std::env::set_var("NODEVICE_SELECT", "1") };
     // A panic is our mistake, not the user's: one line instead of a backtrace.
     std::panic::set_hook(Box::new(|info| {
         eprintln!("wgrad: internal error: {info}\nThis is a bug; please report it with the command you ran.");

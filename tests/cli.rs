@@ -202,7 +202,7 @@ fn broken_files_are_refused_with_the_numbers() {
     };
     let images = "train-images-idx3-ubyte";
     let labels = "train-labels-idx1-ubyte";
-    broken(&|f| std::fs::remove_file(f.join(images)).expect("removed"), &["t10k-images-idx3-ubyte"]);
+    broken(&|f| std::fs::remove_file(f.join(images)).expect("removed"), &["train-images-idx3-ubyte", "has no images"]);
     broken(
         &|f| {
             let bytes = std::fs::read(f.join(images)).expect("read");
