@@ -35,7 +35,7 @@ const PIXELS: usize = 4;
 
 /// Channels per invocation, at most: more where loads are what costs.
 fn channels(caps: &Caps) -> usize {
-    if caps.class == Class::Cpu { 16 } else { 8 }
+    if caps.class == Class::Cpu { 32 } else { 8 }
 }
 
 /// Weight columns (input channel and tap) per invocation of the weight

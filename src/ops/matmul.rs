@@ -237,7 +237,7 @@ fn tiles(s: Sizes) -> Cut {
 /// The cut for software adapters: no workgroup memory, no barriers, and as many
 /// multiplications per load as registers and stack allow.
 fn rows(s: Sizes, lanes: usize) -> Cut {
-    let rows = s.m.next_power_of_two().min(16);
+    let rows = s.m.next_power_of_two().min(32);
     let columns = s.n.div_ceil(lanes).next_power_of_two().min(8);
     let blocks = s.n.div_ceil(lanes * columns);
     let wg = lanes * blocks.next_power_of_two().min((32 / lanes).max(1));
