@@ -5,9 +5,9 @@
 
 use std::time::Instant;
 use wgrad::device::Device;
-use wgrad::nn::Model;
+use wgrad::nn::{Description, Model};
 use wgrad::plan::Executor;
-use wgrad::train::{ModelSource, Session, Settings};
+use wgrad::train::{Session, Settings};
 
 fn main() -> wgrad::Result<()> {
     let args: Vec<String> = std::env::args().skip(1).filter(|a| a != "--bench").collect();
@@ -15,7 +15,7 @@ fn main() -> wgrad::Result<()> {
     let batch: usize = arg(1, "128").parse().expect("BATCH is a number");
     let input: Vec<usize> = arg(3, "1x28x28").split('x').map(|n| n.parse().expect("CxHxW")).collect();
     let device = Device::open(&arg(2, "cpu"))?;
-    let description = ModelSource::named(&arg(0, "keras-cnn"))?.description;
+    let description = Description::named(&arg(0, "keras-cnn"))?;
     let model = Model::new(description, Some(input.into()), Some(10))?;
     let settings = Settings { batch_size: batch, ..Settings::read(toml::Table::new())? };
     let plan = Session::training_plan(&model, &settings, device.target())?;

@@ -83,6 +83,9 @@ fn train_eval_predict_agree() {
     }
     let weights = |run: &str| std::fs::read(format!("{run}/checkpoints/last.safetensors")).expect("weights");
     assert!(weights(run) == weights(&again), "the same configuration gave other weights");
+    // A second run into the same folder moves the first one aside.
+    json(&wgrad(&["train", &config, "--out", &again, "--device", "cpu", "--json"]));
+    assert!(weights(run) == weights(&format!("{again}-001")), "the earlier run was not kept");
     let lines = std::fs::read_to_string(format!("{run}/metrics.jsonl")).expect("metrics");
     assert_eq!(lines.lines().count(), 6);
 }
@@ -158,6 +161,10 @@ fn wrong_requests_are_refused_with_a_reason() {
     refused(&["train", "--device", "99", "--out", out], 1, &["no device \"99\""]);
     refused(&["eval", "/nowhere", "--data", "digits"], 1, &["/nowhere"]);
     refused(&["frobnicate"], 2, &["frobnicate"]);
+    let output = wgrad(&["eval", "/nowhere", "--data", "digits", "--json"]);
+    let answer: serde_json::Value = serde_json::from_str(text(&output.stdout).trim()).expect("JSON on stdout");
+    assert_eq!(answer["status"], "error");
+    assert!(answer["message"].as_str().is_some_and(|m| m.contains("/nowhere")), "{answer}");
 }
 
 #[test]

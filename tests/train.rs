@@ -7,9 +7,9 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use support::device::{GPU_UNCHECKED, NO_ADAPTER, required};
 use wgrad::data::{self, Images};
 use wgrad::device::Device;
-use wgrad::nn::{Model, Weights};
+use wgrad::nn::{Description, Model, Weights};
 use wgrad::tensor::random::{Random, stream};
-use wgrad::train::{Epoch, ModelSource, Progress, Session, Settings, checkpoint, fit, set};
+use wgrad::train::{Epoch, Progress, Session, Settings, checkpoint, fit, set};
 
 fn main() {
     let args = Arguments::from_args();
@@ -74,7 +74,7 @@ fn bands(samples: usize, seed: u32) -> Images {
 const NORMAL: (f32, f32) = (0.1307, 0.3081);
 
 fn session(on_gpu: bool, model: &str, seed: u32) -> wgrad::Result<Session> {
-    let model = Model::new(ModelSource::named(model)?.description, Some([1, 28, 28].into()), Some(10))?;
+    let model = Model::new(Description::named(model)?, Some([1, 28, 28].into()), Some(10))?;
     let classes = (0..10).map(|i| i.to_string()).collect();
     Session::new(device(on_gpu), model, classes, vec![NORMAL], Weights::new(seed))
 }
@@ -179,10 +179,10 @@ impl Progress for Quiet {
 }
 
 /// Trains on a set and returns the test accuracy.
-fn accuracy(model: ModelSource, set: &data::ImageSet, epochs: i64) -> wgrad::Result<f64> {
+fn accuracy(model: Description, set: &data::ImageSet, epochs: i64) -> wgrad::Result<f64> {
     let settings = settings(&[("train.epochs", epochs.into())]);
     let input = [set.train.channels, set.train.height, set.train.width].into();
-    let model = Model::new(model.description, Some(input), Some(set.train.classes.len()))?;
+    let model = Model::new(model, Some(input), Some(set.train.classes.len()))?;
     let normal = set.train.channel_stats();
     let mut s = Session::new(Device::Cpu, model, set.train.classes.clone(), normal, Weights::new(0))?;
     fit(&mut s, &set.train, None, &settings, &mut Quiet)?;
@@ -193,8 +193,8 @@ fn accuracy(model: ModelSource, set: &data::ImageSet, epochs: i64) -> wgrad::Res
 fn digits_are_beyond_a_linear_model() -> Result<(), Failed> {
     let set = data::open("digits", 0)?;
     let linear = "name = \"linear\"\n[[layer]]\ntype = \"Flatten\"\n[[layer]]\ntype = \"Dense\"\nunits = \"classes\"\n";
-    let linear = accuracy(ModelSource { description: wgrad::nn::Description::parse(linear)? }, &set, 5)?;
-    let cnn = accuracy(ModelSource::named("keras-cnn")?, &set, 3)?;
+    let linear = accuracy(Description::parse(linear)?, &set, 5)?;
+    let cnn = accuracy(Description::named("keras-cnn")?, &set, 3)?;
     assert!(linear < 0.97, "a linear model reaches {linear}");
     assert!(cnn >= 0.98, "the CNN reaches {cnn}");
     Ok(())
@@ -203,7 +203,7 @@ fn digits_are_beyond_a_linear_model() -> Result<(), Failed> {
 fn mnist_in_one_epoch(path: &str) -> Result<(), Failed> {
     let set = data::open(path, 0)?;
     assert_eq!((set.train.len(), set.test.as_ref().map(Images::len)), (60_000, Some(10_000)));
-    let found = accuracy(ModelSource::named("keras-cnn")?, &set, 1)?;
+    let found = accuracy(Description::named("keras-cnn")?, &set, 1)?;
     assert!(found >= 0.97, "one epoch of MNIST gives {found}");
     Ok(())
 }
@@ -222,7 +222,7 @@ fn weights_survive_a_file() -> Result<(), Failed> {
     let (weights, about) = checkpoint::load(&file)?;
     let names: Vec<&str> = weights.iter().map(|(n, _)| n).collect();
     assert!(names.contains(&"conv1.weight") && names.contains(&"bn1.running_mean"), "{names:?}");
-    let description = wgrad::nn::Description::parse(&about.model)?;
+    let description = Description::parse(&about.model)?;
     let model = Model::new(description, Some(about.input.into()), Some(about.classes.len()))?;
     let mut loaded = Session::new(Device::Cpu, model, about.classes, about.normal, weights)?;
     let (a, b) = (s.scorer("check", &images, 32)?, loaded.scorer("check", &images, 32)?);

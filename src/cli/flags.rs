@@ -27,6 +27,19 @@ pub enum Command {
     Plan(Plan),
 }
 
+impl Command {
+    /// Whether the answer is to be a JSON object, errors included.
+    pub fn json(&self) -> bool {
+        match self {
+            Command::Train(f) => f.json,
+            Command::Eval(f) => f.json,
+            Command::Predict(f) => f.json,
+            Command::Devices(f) => f.json,
+            Command::Summary(_) | Command::Plan(_) => false,
+        }
+    }
+}
+
 /// Where to run.
 #[derive(Debug, Args)]
 pub struct DeviceFlag {

@@ -22,12 +22,16 @@ pub fn run() -> Result<()> {
         // clap prints help and usage errors itself and knows their exit codes.
         Err(e) => e.exit(),
     };
-    match flags.command {
-        flags::Command::Train(f) => train::run(&f),
-        flags::Command::Eval(f) => eval::run(&f),
-        flags::Command::Predict(f) => predict::run(&f),
-        flags::Command::Devices(f) => devices::run(&f),
-        flags::Command::Summary(f) => summary::run(&f),
-        flags::Command::Plan(f) => plan::run(&f),
+    let done = match &flags.command {
+        flags::Command::Train(f) => train::run(f),
+        flags::Command::Eval(f) => eval::run(f),
+        flags::Command::Predict(f) => predict::run(f),
+        flags::Command::Devices(f) => devices::run(f),
+        flags::Command::Summary(f) => summary::run(f),
+        flags::Command::Plan(f) => plan::run(f),
+    };
+    if let (Err(e), true) = (&done, flags.command.json()) {
+        out::json(&serde_json::json!({ "status": "error", "message": e.to_string() }))?;
     }
+    done
 }

@@ -14,11 +14,18 @@ pub struct RunFolder {
 
 impl RunFolder {
     /// Makes the folder: the one asked for, or the next free `runs/MODEL-NNN`.
+    /// A run that already lies there is moved aside, never overwritten.
     pub fn create(wanted: Option<&Path>, settings: &Settings) -> Result<RunFolder> {
         let path = match wanted {
             Some(path) => path.to_path_buf(),
-            None => next_free(&settings.model.description.name),
+            None => next_free(&Path::new("runs").join(&settings.model.name)),
         };
+        if path.join("config.toml").exists() {
+            let aside = next_free(&path);
+            std::fs::rename(&path, &aside)
+                .map_err(|e| Error::io(format!("moving the earlier run {} aside", path.display()), e))?;
+            eprintln!("{} held a run already; it is now {}", path.display(), aside.display());
+        }
         let checkpoints = path.join("checkpoints");
         std::fs::create_dir_all(&checkpoints)
             .map_err(|e| Error::io(format!("making the run's folder {}", checkpoints.display()), e))?;
@@ -57,10 +64,14 @@ impl RunFolder {
     }
 }
 
-fn next_free(model: &str) -> PathBuf {
-    let taken = |n: &usize| !Path::new(&format!("runs/{model}-{n:03}")).exists();
-    let n = (1..).find(taken).expect("numbers do not run out");
-    PathBuf::from(format!("runs/{model}-{n:03}"))
+/// The first of `NAME-001`, `NAME-002`, .. that does not exist.
+fn next_free(name: &Path) -> PathBuf {
+    let numbered = |n: usize| {
+        let mut path = name.as_os_str().to_os_string();
+        path.push(format!("-{n:03}"));
+        PathBuf::from(path)
+    };
+    (1..).map(numbered).find(|p| !p.exists()).expect("numbers do not run out")
 }
 
 /// Loads a trained model from a run's folder (its best weights) or from a file

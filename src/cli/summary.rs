@@ -2,14 +2,14 @@
 
 use super::{flags, out};
 use crate::error::Result;
-use crate::nn::{Model, summary};
+use crate::nn::{Description, Model, summary};
 use crate::plan::{Target, human_bytes};
-use crate::train::{ModelSource, Session, Settings};
+use crate::train::{Session, Settings};
 
 /// The model that `summary` and `plan` look at. Without `--input`, a
 /// description that leaves its input open is taken for 28x28 grey images.
 pub fn model(f: &flags::ModelFlags) -> Result<Model> {
-    let description = ModelSource::named(&f.model)?.description;
+    let description = Description::named(&f.model)?;
     let fallback = if description.input.is_none() { Some(vec![1, 28, 28]) } else { None };
     let input = f.input.clone().or(fallback).map(Into::into);
     Model::new(description, input, Some(f.classes))

@@ -36,7 +36,7 @@ pub fn run(f: &flags::Train) -> Result<()> {
         train.classes.len()
     );
     let input = vec![train.channels, train.height, train.width].into();
-    let model = Model::new(settings.model.description.clone(), Some(input), Some(train.classes.len()))?;
+    let model = Model::new(settings.model.clone(), Some(input), Some(train.classes.len()))?;
     let normal = train.channel_stats();
     let mut session = Session::new(device, model, train.classes.clone(), normal, Weights::new(settings.seed))?;
     eprintln!("model: {} ({} parameters)", session.model.description.name, session.parameters());

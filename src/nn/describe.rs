@@ -20,6 +20,7 @@
 
 use super::keys::Keys;
 use super::layers::{self, Layer};
+use super::presets::preset;
 use crate::error::{Context, Error, Result};
 use crate::tensor::Shape;
 use std::collections::BTreeMap;
@@ -49,6 +50,16 @@ pub struct Description {
 }
 
 impl Description {
+    /// A preset by name, or a description in a TOML file.
+    pub fn named(name: &str) -> Result<Description> {
+        let path = std::path::Path::new(name);
+        if path.extension().is_none_or(|e| e != "toml") && !path.is_file() {
+            return preset(name).context(|| "a preset or a .toml file is expected");
+        }
+        let text = std::fs::read_to_string(path).map_err(|e| Error::io(format!("reading model {name}"), e))?;
+        Description::parse(&text).context(|| format!("model {name}"))
+    }
+
     /// Reads a description from TOML text.
     pub fn parse(text: &str) -> Result<Description> {
         let table: Table = text.parse().map_err(|e| Error::model(format!("not valid TOML: {e}")))?;

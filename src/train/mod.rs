@@ -13,4 +13,4 @@ pub use fit::{Epoch, Lines, Outcome, Progress, fit};
 pub use optimizer::Optimizer;
 pub use schedule::Schedule;
 pub use session::{Scores, Session};
-pub use settings::{ModelSource, Settings, set};
+pub use settings::{Settings, set};

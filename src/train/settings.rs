@@ -3,34 +3,9 @@
 //! set of names and one set of messages.
 
 use super::{Optimizer, Schedule};
-use crate::error::{Context, Error, Result, unknown};
-use crate::nn::{Description, Keys, PRESETS, preset};
+use crate::error::{Error, Result};
+use crate::nn::{Description, Keys};
 use toml::{Table, Value};
-
-/// Where a model came from, and the model.
-#[derive(Debug, Clone)]
-pub struct ModelSource {
-    /// The description.
-    pub description: Description,
-}
-
-impl ModelSource {
-    /// A preset by name, or a description in a TOML file.
-    pub fn named(name: &str) -> Result<ModelSource> {
-        let path = std::path::Path::new(name);
-        let is_file = path.extension().is_some_and(|e| e == "toml") || path.is_file();
-        let description = match is_file {
-            false => preset(name).map_err(|_| {
-                unknown("model", name, PRESETS.iter().map(|(n, _)| *n)).context("a preset or a .toml file is expected")
-            })?,
-            true => {
-                let text = std::fs::read_to_string(path).map_err(|e| Error::io(format!("reading model {name}"), e))?;
-                Description::parse(&text).context(|| format!("model {name}"))?
-            }
-        };
-        Ok(ModelSource { description })
-    }
-}
 
 /// Everything that decides a run.
 #[derive(Debug, Clone)]
@@ -40,7 +15,7 @@ pub struct Settings {
     /// The share of the training data held out for validation.
     pub val_split: f64,
     /// The model.
-    pub model: ModelSource,
+    pub model: Description,
     /// Passes over the training data.
     pub epochs: usize,
     /// Samples per step.
@@ -92,9 +67,9 @@ impl Settings {
         let val_split = data.real("val_split", 0.0, 0.95, Some(0.1))?;
         data.finish()?;
         let model = match keys.take("model") {
-            None => ModelSource::named("keras-cnn")?,
-            Some(Value::String(name)) => ModelSource::named(&name)?,
-            Some(Value::Table(t)) => ModelSource { description: Description::from_table(t)? },
+            None => Description::named("keras-cnn")?,
+            Some(Value::String(name)) => Description::named(&name)?,
+            Some(Value::Table(t)) => Description::from_table(t)?,
             Some(v) => return Err(Error::model(format!("model = {v}; expected a name, a file or a [model] table"))),
         };
         let mut train = section(&mut keys, "train")?;
@@ -155,7 +130,7 @@ impl Settings {
         all.insert("optimizer".into(), Value::Table(self.optimizer.to_table(self.lr)));
         all.insert("schedule".into(), Value::Table(self.schedule.to_table()));
         all.insert("loss".into(), table(vec![("label_smoothing", f64::from(self.label_smoothing).into())]));
-        all.insert("model".into(), Value::Table(self.model.description.to_table()));
+        all.insert("model".into(), Value::Table(self.model.to_table()));
         all
     }
 }
