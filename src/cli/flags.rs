@@ -1,6 +1,6 @@
 //! The flags as typed.
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
 /// Trains neural networks on any GPU with hand-written WGSL shaders.
@@ -92,10 +92,29 @@ pub struct Train {
     pub json: bool,
 }
 
+/// Which weights of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Checkpoint {
+    /// Those after the last epoch: what `train` reports on.
+    Last,
+    /// Those of the epoch with the lowest validation loss.
+    Best,
+}
+
+/// A trained run.
 #[derive(Debug, Args)]
-pub struct Eval {
+pub struct RunFlags {
     /// The folder of a run, or a .safetensors file of one.
     pub run: PathBuf,
+    /// Which of the folder's weights to use.
+    #[arg(long, value_name = "last|best", default_value = "last")]
+    pub checkpoint: Checkpoint,
+}
+
+#[derive(Debug, Args)]
+pub struct Eval {
+    #[command(flatten)]
+    pub run: RunFlags,
     /// The data to score: its test set if it has one, else all of it.
     #[arg(long, value_name = "digits|PATH")]
     pub data: String,
@@ -114,8 +133,8 @@ pub struct Eval {
 
 #[derive(Debug, Args)]
 pub struct Predict {
-    /// The folder of a run, or a .safetensors file of one.
-    pub run: PathBuf,
+    #[command(flatten)]
+    pub run: RunFlags,
     /// Pictures, PNG or JPEG.
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,

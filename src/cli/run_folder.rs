@@ -1,5 +1,6 @@
 //! A run's folder: `config.toml`, `metrics.jsonl`, `checkpoints/`.
 
+use super::flags::{Checkpoint, RunFlags};
 use crate::error::{Error, Result};
 use crate::nn::{Description, Model, Weights};
 use crate::train::checkpoint::{self, About};
@@ -74,21 +75,17 @@ fn next_free(name: &Path) -> PathBuf {
     (1..).map(numbered).find(|p| !p.exists()).expect("numbers do not run out")
 }
 
-/// Loads a trained model from a run's folder (its best weights) or from a file
-/// of weights.
-pub fn load(run: &Path) -> Result<(Model, Weights, About)> {
-    let file = if run.is_dir() {
-        let best = run.join("checkpoints/best.safetensors");
-        if !best.is_file() {
-            return Err(Error::data(format!(
-                "{} holds no checkpoints/best.safetensors; expected the folder of a finished `wgrad train`",
-                run.display()
-            )));
-        }
-        best
-    } else {
-        run.to_path_buf()
+/// Loads a trained model from a run's folder or from a file of weights.
+pub fn load(f: &RunFlags) -> Result<(Model, Weights, About)> {
+    let name = match f.checkpoint {
+        Checkpoint::Last => "checkpoints/last.safetensors",
+        Checkpoint::Best => "checkpoints/best.safetensors",
     };
+    let file = if f.run.is_dir() { f.run.join(name) } else { f.run.clone() };
+    if f.run.is_dir() && !file.is_file() {
+        let folder = f.run.display();
+        return Err(Error::data(format!("{folder} holds no {name}; expected the folder of a `wgrad train`")));
+    }
     let (weights, about) = checkpoint::load(&file)?;
     let description = Description::parse(&about.model)?;
     let classes = Some(about.classes.len());

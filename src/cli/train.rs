@@ -40,6 +40,8 @@ pub fn run(f: &flags::Train) -> Result<()> {
     let normal = train.channel_stats();
     let mut session = Session::new(device, model, train.classes.clone(), normal, Weights::new(settings.seed))?;
     eprintln!("model: {} ({} parameters)", session.model.description.name, session.parameters());
+    // What does not fit the device is found here, before anything is written.
+    session.prepare_training(&train, &settings)?;
     let folder = RunFolder::create(f.out.as_deref(), &settings)?;
     let mut watch = Terminal::new(&folder, settings.batch_size.min(train.len()));
     let outcome = fit(&mut session, &train, val.as_ref(), &settings, &mut watch)?;

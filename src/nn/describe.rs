@@ -170,3 +170,27 @@ impl Sequential {
         Description { name: name.into(), input: None, layers: self.layers }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::nn::PRESETS;
+
+    #[test]
+    fn what_a_description_prints_it_reads_back() {
+        for (name, text) in PRESETS {
+            let read = Description::parse(text).expect("presets are valid");
+            assert_eq!(read.name, *name);
+            let printed = toml::to_string(&read.to_table()).expect("a table of plain values prints");
+            let again = Description::parse(&printed).unwrap_or_else(|e| panic!("{name}: {e}\n{printed}"));
+            assert_eq!(again.to_table(), read.to_table(), "{name}");
+        }
+    }
+
+    #[test]
+    fn layers_are_numbered_by_their_kind() {
+        let model = Description::parse(PRESETS[2].1).expect("lenet");
+        let names: Vec<&str> = model.layers.iter().map(|l| l.name.as_str()).collect();
+        assert_eq!(names, ["conv1", "avgpool1", "conv2", "avgpool2", "flatten1", "dense1", "dense2", "dense3"]);
+    }
+}

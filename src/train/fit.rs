@@ -67,7 +67,8 @@ impl std::fmt::Display for Epoch {
     }
 }
 
-/// Trains for the epochs that the settings ask for.
+/// Trains for the epochs that the settings ask for; prepares the session for it
+/// unless that is done.
 pub fn fit(
     session: &mut Session,
     train: &Images,
@@ -75,7 +76,9 @@ pub fn fit(
     s: &Settings,
     watch: &mut dyn Progress,
 ) -> Result<Outcome> {
-    session.prepare_training(train, s)?;
+    if !session.is_prepared() {
+        session.prepare_training(train, s)?;
+    }
     let scorer = match val {
         Some(images) => Some(session.scorer("val", images, s.batch_size)?),
         None => None,

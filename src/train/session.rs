@@ -179,6 +179,11 @@ impl Session {
         self.trained().batches
     }
 
+    /// Whether [`Session::prepare_training`] has run.
+    pub fn is_prepared(&self) -> bool {
+        self.train.is_some()
+    }
+
     fn trained(&self) -> &Pass {
         self.train.as_ref().expect("training was prepared")
     }
