@@ -36,14 +36,12 @@ override GROUPS: u32;
 override PADDED: bool;
 override BIAS: bool;
 override SLICES: u32;
-// From the kernel: const CHANNELS, TAPS, LANES (invocations that share loads of w), CHUNK (what they share
+// From the kernel: const PIXELS (4, the lanes of a vec4), CHANNELS, TAPS, LANES (invocations that share loads of w), CHUNK (what they share
 // at once: at most LANES, so that little runs past the end), and lib/lanes or lib/no_lanes.
 
 override C_GROUP: u32 = C / GROUPS;
 override O_GROUP: u32 = O / GROUPS;
 override COLUMNS: u32 = C_GROUP * KH * KW;
-
-const PIXELS: u32 = 4u;
 
 // x at an input position that may lie in the padding. Unsigned: a position
 // before the image wraps to a huge number.

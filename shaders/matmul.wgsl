@@ -27,10 +27,9 @@ override SLICE: u32; // elements of K per slice
 override TRANSPOSE_A: bool;
 override TRANSPOSE_B: bool;
 override BIAS: bool;
-// From the kernel: const SIDE, the elements per side of an invocation's tile (tiled); const ROWS, COLUMNS and LANES, the
-// tile and the invocations that share loads (rows); and lib/lanes or lib/no_lanes.
+// From the kernel: const SIDE, the elements per side of an invocation's tile, and DEPTH, the tile's share of K (tiled);
+// const ROWS, COLUMNS and LANES, the tile and the invocations that share loads (rows); and lib/lanes or lib/no_lanes.
 
-const DEPTH: u32 = 16u;
 const TILE: u32 = 16u * SIDE;
 
 var<workgroup> sh_a: array<f32, DEPTH * TILE>; // [DEPTH, TILE]: row of op(a) runs fastest

@@ -44,9 +44,13 @@ impl Adapter {
         Adapter { name: info.name, backend: info.backend.to_str().to_string(), driver, class, inner }
     }
 
-    /// The features of the adapter that are made use of.
+    /// The features of the adapter that are made use of: subgroups, where
+    /// lanes share loads (see [`Caps::shared_lanes`]).
     pub(crate) fn features(&self) -> wgpu::Features {
-        self.inner.features() & wgpu::Features::SUBGROUP
+        match self.class {
+            Class::Cpu => self.inner.features() & wgpu::Features::SUBGROUP,
+            _ => wgpu::Features::empty(),
+        }
     }
 
     fn subgroup(&self) -> Option<u32> {

@@ -181,7 +181,7 @@ fn grid(positions: usize, channel_blocks: usize) -> [u32; 3] {
 }
 
 fn kernel(entry: &'static str, s: Sizes, channels: usize, taps: usize) -> Kernel {
-    let k = Kernel::new(&SHADER, entry).set("WG", WG).constant("CHANNELS", channels).constant("TAPS", taps);
+    let k = Kernel::new(&SHADER, entry).set("WG", WG).constant("PIXELS", PIXELS).constant("CHANNELS", channels).constant("TAPS", taps);
     let k = k.set("N", s.n).set("C", s.c).set("H", s.h[0]).set("W", s.h[1]).set("GROUPS", s.op.groups);
     let k = k.set("O", s.o).set("OH", s.out[0]).set("OW", s.out[1]).set("KH", s.k[0]).set("KW", s.k[1]);
     let k = k.set("STRIDE_H", s.op.stride[0]).set("STRIDE_W", s.op.stride[1]);

@@ -173,7 +173,7 @@ impl Op for Matmul {
             let k = k.set("STRIDE_B", if s.batched[1] { s.k * s.n } else { 0 });
             let k = k.set("SPLIT", split).set("SLICE", s.k.div_ceil(split));
             let k = k.flag("TRANSPOSE_A", self.transpose_a).flag("TRANSPOSE_B", self.transpose_b);
-            let k = k.constant("SIDE", cut.side).constant("ROWS", cut.rows).constant("COLUMNS", cut.columns);
+            let k = k.constant("SIDE", cut.side).constant("DEPTH", DEPTH).constant("ROWS", cut.rows).constant("COLUMNS", cut.columns);
             k.lanes(cut.lanes).flag("BIAS", bias)
         };
         // A file's entry points name `bias` whether or not there is one.
