@@ -1,7 +1,7 @@
 // Adam and AdamW for the whole model.
 // Formula: t = step + 1; d = scale g (+ decay p unless DECOUPLED); m = BETA1 m + REST1 d; v = BETA2 v + REST2 d^2;
 //   p = (1 - rate decay if DECOUPLED) p - rate / (1 - BETA1^t) m / (sqrt(v) / sqrt(1 - BETA2^t) + EPS).
-// Shapes: grads, params, m, v [4 * QUADS], read as vec4s; clock [4]; schedule [STEPS]; scale [1]; groups [QUADS / 16]: factors of rate and decay.
+// Shapes: grads, params, m, v [4 * QUADS], read as vec4s; clock [4]; schedule [STEPS]; scale [1]; groups [QUADS / QUADS_PER_GROUP]: factors of rate and decay.
 // Launch: QUADS vec4s in turns of STRIDE invocations; STRIDE / WG workgroups.
 // Source: torch.optim.Adam, AdamW; arXiv:1412.6980, arXiv:1711.05101; src/ops/adam.rs.
 // Numerics: f32; 1 - beta^t = -expm1(t ln beta); a group whose rate factor is zero keeps its parameters' bits.
@@ -29,8 +29,7 @@ override EPS: f32;
 override WEIGHT_DECAY: f32;
 override DECOUPLED: bool;
 
-// Sixteen vec4s share an entry of groups.
-const QUADS_PER_GROUP: u32 = 16u;
+// From the kernel: const QUADS_PER_GROUP, the vec4s that share an entry of groups.
 
 // 1 - e^v for v < 0, without cancellation near zero: Taylor to the eighth power there, which is exact to f32.
 fn one_minus_exp(v: f32) -> f32 {

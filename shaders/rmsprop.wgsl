@@ -1,6 +1,6 @@
 // RMSprop for the whole model, with and without momentum.
 // Formula: d = scale g + decay p; s = ALPHA s + REST d^2; u = d / (sqrt(s) + EPS); p -= rate u, or b = MOMENTUM b + u, p -= rate b.
-// Shapes: grads, params, square, momentum [4 * QUADS], read as vec4s; clock [4]; schedule [STEPS]; scale [1]; groups [QUADS / 16]: factors of rate and decay.
+// Shapes: grads, params, square, momentum [4 * QUADS], read as vec4s; clock [4]; schedule [STEPS]; scale [1]; groups [QUADS / QUADS_PER_GROUP]: factors of rate and decay.
 // Launch: QUADS vec4s in turns of STRIDE invocations; STRIDE / WG workgroups.
 // Source: torch.optim.RMSprop; src/ops/rmsprop.rs.
 // Numerics: f32; a group whose rate factor is zero keeps its parameters' bits.
@@ -24,8 +24,7 @@ override EPS: f32;
 override MOMENTUM: f32;
 override WEIGHT_DECAY: f32;
 
-// Sixteen vec4s share an entry of groups.
-const QUADS_PER_GROUP: u32 = 16u;
+// From the kernel: const QUADS_PER_GROUP, the vec4s that share an entry of groups.
 
 @compute @workgroup_size(WG)
 fn plain(@builtin(global_invocation_id) id: vec3<u32>) {

@@ -1,6 +1,6 @@
 // Stochastic gradient descent for the whole model, with and without momentum.
 // Formula: d = scale g + decay p; b = MOMENTUM b + UNDAMPED d (b = d at step 0); p -= rate b, or rate (d + MOMENTUM b) if NESTEROV, or rate d.
-// Shapes: grads, params, momentum [4 * QUADS], read as vec4s; clock [4]; schedule [STEPS]; scale [1]; groups [QUADS / 16]: factors of rate and decay.
+// Shapes: grads, params, momentum [4 * QUADS], read as vec4s; clock [4]; schedule [STEPS]; scale [1]; groups [QUADS / QUADS_PER_GROUP]: factors of rate and decay.
 // Launch: QUADS vec4s in turns of STRIDE invocations; STRIDE / WG workgroups.
 // Source: torch.optim.SGD; src/ops/sgd.rs.
 // Numerics: f32; a group whose rate factor is zero keeps its parameters' bits.
@@ -22,8 +22,7 @@ override MOMENTUM: f32;
 override UNDAMPED: f32;
 override NESTEROV: bool;
 
-// Sixteen vec4s share an entry of groups.
-const QUADS_PER_GROUP: u32 = 16u;
+// From the kernel: const QUADS_PER_GROUP, the vec4s that share an entry of groups.
 
 @compute @workgroup_size(WG)
 fn plain(@builtin(global_invocation_id) id: vec3<u32>) {

@@ -1,8 +1,7 @@
 //! `wgrad eval`
 
-use super::{flags, out, run_folder};
+use super::{flags, open_device, out, run_folder};
 use crate::data;
-use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::train::Session;
 
@@ -11,9 +10,7 @@ pub fn run(f: &flags::Eval) -> Result<()> {
         return Err(Error::usage("--batch-size 0: expected at least 1"));
     }
     let (model, weights, about) = run_folder::load(&f.run)?;
-    let device = Device::open(&f.device.device)?;
-    let info = device.info();
-    eprintln!("device: {} ({}, {})", info.name, info.backend, info.kind);
+    let (device, info) = open_device(&f.device)?;
     let images = data::open_test(&f.data, f.seed)?;
     if images.classes.len() > about.classes.len() {
         return Err(Error::data(format!(

@@ -12,8 +12,17 @@ mod run_folder;
 mod summary;
 mod train;
 
+use crate::device::{Device, DeviceInfo};
 use crate::error::Result;
 use clap::Parser;
+
+/// Opens the device that the flags ask for and says which it is.
+fn open_device(f: &flags::DeviceFlag) -> Result<(Device, DeviceInfo)> {
+    let device = Device::open(&f.device)?;
+    let info = device.info();
+    eprintln!("device: {} ({}, {})", info.name, info.backend, info.kind);
+    Ok((device, info))
+}
 
 /// Parses the arguments of the process and runs the subcommand.
 pub fn run() -> Result<()> {

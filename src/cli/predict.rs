@@ -1,8 +1,7 @@
 //! `wgrad predict`
 
-use super::{flags, out, run_folder};
+use super::{flags, open_device, out, run_folder};
 use crate::data::{Images, picture};
-use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::train::Session;
 
@@ -19,9 +18,7 @@ pub fn run(f: &flags::Predict) -> Result<()> {
         }
         pixels.extend(bytes);
     }
-    let device = Device::open(&f.device.device)?;
-    let info = device.info();
-    eprintln!("device: {} ({}, {})", info.name, info.backend, info.kind);
+    let (device, info) = open_device(&f.device)?;
     let (classes, labels) = (about.classes.clone(), vec![0; f.files.len()]);
     let images = Images { name: "pictures".into(), channels, height, width, pixels, labels, classes };
     let mut session = Session::new(device, model, about.classes, about.normal, weights)?;

@@ -3,13 +3,13 @@
 
 use super::run_folder::RunFolder;
 use crate::error::Result;
+use crate::train::checkpoint::write_atomically;
 use crate::train::{Epoch, Progress, Scores, Session};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// Draws on stderr and keeps the run folder's files.
 pub struct Terminal<'a> {
     bar: ProgressBar,
-
     folder: &'a RunFolder,
     best: Option<f64>,
 }
@@ -49,11 +49,13 @@ impl Progress for Terminal<'_> {
         self.bar.finish_and_clear();
         eprintln!("{epoch}");
         self.folder.log(epoch)?;
-        session.save(&self.folder.last())?;
+        // Read from the device once, for both files.
+        let checkpoint = session.checkpoint()?;
+        write_atomically(&self.folder.last(), &checkpoint)?;
         let loss = epoch.val.map_or(epoch.train.loss, |v| v.loss);
         if self.best.is_none_or(|best| loss < best) {
             self.best = Some(loss);
-            session.save(&self.folder.best())?;
+            write_atomically(&self.folder.best(), &checkpoint)?;
         }
         Ok(())
     }

@@ -2,9 +2,8 @@
 
 use super::progress::Terminal;
 use super::run_folder::RunFolder;
-use super::{flags, out};
+use super::{flags, open_device, out};
 use crate::data;
-use crate::device::Device;
 use crate::error::{Context, Error, Result};
 use crate::nn::{Model, Weights};
 use crate::train::{Session, Settings, fit, set};
@@ -12,9 +11,7 @@ use toml::{Table, Value};
 
 pub fn run(f: &flags::Train) -> Result<()> {
     let settings = Settings::read(table(f)?)?;
-    let device = Device::open(&f.device.device)?;
-    let info = device.info();
-    eprintln!("device: {} ({}, {})", info.name, info.backend, info.kind);
+    let (device, info) = open_device(&f.device)?;
     let set = data::open(&settings.data, settings.seed)?;
     let (train, val) = match settings.val_split {
         0.0 => (set.train, None),

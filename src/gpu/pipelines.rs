@@ -42,8 +42,6 @@ impl Pipelines {
                 bind_group_layouts: &[Some(&layout)],
                 immediate_size: 0,
             });
-            // A constant that another entry point of the file uses is unknown
-            // to this one's pipeline only if the module does not declare it.
             let pipeline = gpu.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
                 label: Some(&launch.label),
                 layout: Some(&pipeline_layout),

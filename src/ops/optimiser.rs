@@ -10,14 +10,14 @@
 use super::clock;
 use super::state::{expect, expect_list};
 use crate::error::{Error, Result};
-use crate::graph::{Case, Fill, Graph, Infer, Io, Lower, TensorId};
+use crate::graph::{Case, FLAT_ALIGN, Fill, Graph, Infer, Io, Lower, TensorId};
 use crate::kernel::{Class, Dispatch, Kernel};
 use crate::tensor::{DType, Real, Spec, parallel};
 use rayon::prelude::*;
 
 /// Elements per entry of `groups`: flat buffers align every parameter to this
 /// many, so that no entry spans two of them.
-pub(super) const GROUP: usize = 64;
+pub(super) const GROUP: usize = FLAT_ALIGN;
 
 /// Checks the length of a flat buffer of parameters or gradients.
 pub(super) fn expect_flat(name: &str, found: &Spec) -> Result<usize> {
@@ -111,7 +111,8 @@ pub(super) fn dispatch(kernel: Kernel, cx: &Lower) -> Dispatch {
     };
     let quads = cx.inputs[0].elements() / 4;
     let groups = quads.min(enough).div_ceil(wg);
-    let kernel = kernel.set("WG", wg).set("QUADS", quads).set("STRIDE", groups * wg);
+    let kernel =
+        kernel.set("WG", wg).set("QUADS", quads).constant("QUADS_PER_GROUP", GROUP / 4).set("STRIDE", groups * wg);
     let kernel = kernel.set("STEPS", cx.inputs[2].elements());
     let d = kernel.dispatch([groups as u32, 1, 1]);
     d.input("grads4", 0).input("clock", 1).input("schedule", 2).input("scale", 3).input("groups", 4)

@@ -28,8 +28,8 @@ pub struct About {
 /// and equal states must give equal files.
 const KEY: &str = "wgrad";
 
-/// Saves weights.
-pub fn save(path: &Path, weights: &Weights, about: &About) -> Result<()> {
+/// The bytes of a file of weights.
+pub fn encode(weights: &Weights, about: &About) -> Result<Vec<u8>> {
     let views: Vec<(String, TensorView)> = weights
         .iter()
         .map(|(name, value)| {
@@ -39,9 +39,8 @@ pub fn save(path: &Path, weights: &Weights, about: &About) -> Result<()> {
         .collect();
     let about = serde_json::to_string(about).expect("plain data prints");
     let metadata = HashMap::from([(KEY.to_string(), about)]);
-    let bytes =
-        safetensors::serialize(views, Some(metadata)).map_err(|e| Error::data(format!("{}: {e}", path.display())))?;
-    write_atomically(path, &bytes)
+    safetensors::serialize(views, Some(metadata))
+        .map_err(|e| Error::data(format!("these weights do not make a checkpoint: {e}")))
 }
 
 /// Loads weights and what they say about themselves.

@@ -61,7 +61,6 @@ pub struct Session {
     pub normal: Vec<(f32, f32)>,
     executor: Box<dyn Executor>,
     device: Device,
-    seed: u32,
     weights: Weights,
     /// Parameter names and shapes with their offsets in the flat buffer.
     params: Vec<(String, Spec, usize)>,
@@ -79,19 +78,8 @@ impl Session {
         weights: Weights,
     ) -> Result<Session> {
         let executor = device.executor();
-        let seed = weights.seed;
-        let mut session = Session {
-            model,
-            classes,
-            normal,
-            executor,
-            device,
-            seed,
-            weights,
-            params: vec![],
-            states: vec![],
-            train: None,
-        };
+        let mut session =
+            Session { model, classes, normal, executor, device, weights, params: vec![], states: vec![], train: None };
         session.note_weights()?;
         Ok(session)
     }
@@ -256,7 +244,7 @@ impl Session {
 
     /// All parameters and state by name, as they are on the device now.
     pub fn weights(&mut self) -> Result<Weights> {
-        let mut weights = Weights::new(self.seed);
+        let mut weights = Weights::new(self.weights.seed);
         if !self.executor.holds("params") {
             return Ok(self.weights.clone());
         }
@@ -274,8 +262,9 @@ impl Session {
         Ok(weights)
     }
 
-    /// Saves weights and what is needed to use them.
-    pub fn save(&mut self, path: &std::path::Path) -> Result<()> {
+    /// A checkpoint: the weights as they are on the device now, and what is
+    /// needed to use them.
+    pub fn checkpoint(&mut self) -> Result<Vec<u8>> {
         let weights = self.weights()?;
         let about = checkpoint::About {
             model: toml::to_string(&self.model.description.to_table()).expect("a table of plain values prints"),
@@ -283,7 +272,12 @@ impl Session {
             classes: self.classes.clone(),
             normal: self.normal.clone(),
         };
-        checkpoint::save(path, &weights, &about)
+        checkpoint::encode(&weights, &about)
+    }
+
+    /// Saves a checkpoint.
+    pub fn save(&mut self, path: &std::path::Path) -> Result<()> {
+        checkpoint::write_atomically(path, &self.checkpoint()?)
     }
 }
 

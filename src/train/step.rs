@@ -7,6 +7,7 @@ use crate::data::Images;
 use crate::error::{Error, Result};
 use crate::graph::{FLAT_ALIGN, Graph, Init, Seed, TensorId, gradient};
 use crate::nn::{Mode, Model, Weights};
+use crate::ops::clock;
 use crate::ops::cross_entropy::CrossEntropy;
 use crate::ops::gather_images::pack_bytes;
 use crate::tensor::{HostTensor, Spec};
@@ -73,7 +74,7 @@ pub fn training(
     let batches = set.samples.div_ceil(batch);
     let mut g = Graph::new();
     let start = HostTensor::u32([4], vec![0, 0, 0, s.seed]);
-    let clock = g.persistent("clock", Spec::u32([4]), Init::Data(Arc::new(start)));
+    let clock = g.persistent("clock", clock::spec(), Init::Data(Arc::new(start)));
     let feed = feed(&mut g, "train", model, set, normal, clock, batch, s.shuffle)?;
     let built = model.build(&mut g, feed.x, Mode::Train { clock, rows: feed.rows }, weights)?;
     let options = CrossEntropy { label_smoothing: s.label_smoothing, ..CrossEntropy::default() };
@@ -94,6 +95,33 @@ pub fn training(
     Ok(Step { graph: g, batches, metrics })
 }
 
+/// A pass over a data set in order that changes no weights: pick and forward.
+struct Forward {
+    graph: Graph,
+    clock: TensorId,
+    feed: Feed,
+    output: TensorId,
+    batches: usize,
+}
+
+/// Begins such a pass; `name` keeps its buffers apart from others.
+fn forward(
+    model: &Model,
+    weights: &mut Weights,
+    set: &DataSet,
+    normal: &[(f32, f32)],
+    name: &str,
+    batch: usize,
+) -> Result<Forward> {
+    let batch = batch.min(set.samples).max(1);
+    let mut graph = Graph::new();
+    let clock = graph.persistent(&format!("{name}.clock"), clock::spec(), Init::Zeros);
+    let feed = feed(&mut graph, name, model, set, normal, clock, batch, false)?;
+    let output = model.build(&mut graph, feed.x, Mode::Eval, weights)?.output;
+    graph.flatten_params("params");
+    Ok(Forward { graph, clock, feed, output, batches: set.samples.div_ceil(batch) })
+}
+
 /// Forward, loss and metrics; `name` keeps its buffers apart from others.
 pub fn scoring(
     model: &Model,
@@ -103,18 +131,15 @@ pub fn scoring(
     name: &str,
     batch: usize,
 ) -> Result<Step> {
-    let batch = batch.clamp(1, set.samples);
-    let batches = set.samples.div_ceil(batch);
-    let mut g = Graph::new();
-    let clock = g.persistent(&format!("{name}.clock"), Spec::u32([4]), Init::Zeros);
-    let feed = feed(&mut g, name, model, set, normal, clock, batch, false)?;
-    let built = model.build(&mut g, feed.x, Mode::Eval, weights)?;
-    let loss = g.cross_entropy(built.output, feed.labels, Some(feed.rows), CrossEntropy::default())?;
-    g.flatten_params("params");
-    let metrics = metrics(&mut g, name, built.output, loss, &feed)?;
+    let Forward { graph: mut g, clock, feed, output, batches } = forward(model, weights, set, normal, name, batch)?;
+    let loss = g.cross_entropy(output, feed.labels, Some(feed.rows), CrossEntropy::default())?;
+    let metrics = metrics(&mut g, name, output, loss, &feed)?;
     g.tick(clock, batches)?;
     Ok(Step { graph: g, batches, metrics })
 }
+
+/// Samples per step when predicting.
+const PREDICTED_AT_ONCE: usize = 64;
 
 /// Forward and softmax; returns the probabilities' tensor too.
 pub fn predicting(
@@ -123,15 +148,10 @@ pub fn predicting(
     set: &DataSet,
     normal: &[(f32, f32)],
 ) -> Result<(Step, TensorId)> {
-    let batch = set.samples.clamp(1, 64);
-    let batches = set.samples.div_ceil(batch);
-    let mut g = Graph::new();
-    let clock = g.persistent("predict.clock", Spec::u32([4]), Init::Zeros);
-    let feed = feed(&mut g, "predict", model, set, normal, clock, batch, false)?;
-    let built = model.build(&mut g, feed.x, Mode::Eval, weights)?;
-    let last = g.shape(built.output).len() - 1;
-    let p = g.softmax(built.output, last)?;
-    g.flatten_params("params");
+    let pass = forward(model, weights, set, normal, "predict", PREDICTED_AT_ONCE)?;
+    let Forward { graph: mut g, clock, output, batches, .. } = pass;
+    let last = g.shape(output).len() - 1;
+    let p = g.softmax(output, last)?;
     g.tick(clock, batches)?;
     Ok((Step { graph: g, batches, metrics: String::new() }, p))
 }
