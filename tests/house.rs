@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 const LAYERS: &[(&str, &[&str])] = &[
     ("error", &[]),
     ("tensor", &["error"]),
+    ("keys", &["error"]),
     ("kernel", &["error", "tensor"]),
     ("graph", &["error", "tensor", "kernel"]),
     ("ops", &["error", "tensor", "kernel", "graph"]),
@@ -18,13 +19,19 @@ const LAYERS: &[(&str, &[&str])] = &[
     // The two executors share the check of a named buffer's size.
     ("gpu", &["error", "tensor", "kernel", "graph", "plan", "cpu"]),
     ("device", &["error", "kernel", "plan", "cpu", "gpu"]),
-    ("data", &["error", "tensor"]),
+    ("data", &["error", "tensor", "keys"]),
     // A summary counts work and memory, which the plan knows.
-    ("nn", &["error", "tensor", "graph", "ops", "plan"]),
-    ("eval", &["error", "tensor", "data"]),
-    ("train", &["error", "tensor", "kernel", "graph", "ops", "plan", "device", "data", "nn", "eval"]),
-    ("deploy", &["error", "tensor", "kernel", "graph", "ops", "plan", "device", "data", "nn", "eval", "train"]),
-    ("cli", &["error", "tensor", "kernel", "graph", "ops", "plan", "device", "data", "nn", "eval", "train", "deploy"]),
+    ("nn", &["error", "tensor", "keys", "graph", "ops", "plan"]),
+    ("eval", &["error", "tensor", "keys", "data"]),
+    ("train", &["error", "tensor", "keys", "kernel", "graph", "ops", "plan", "device", "data", "nn", "eval"]),
+    ("deploy", &["error", "tensor", "keys", "kernel", "graph", "ops", "plan", "device", "data", "nn", "eval", "train"]),
+    (
+        "cli",
+        &[
+            "error", "tensor", "keys", "kernel", "graph", "ops", "plan", "device", "data", "nn", "eval", "train",
+            "deploy",
+        ],
+    ),
 ];
 
 fn root() -> PathBuf {

@@ -1,8 +1,7 @@
 //! A set of labelled images in memory.
 
-use crate::error::{Error, Result};
-use crate::tensor::random::{Random, stream};
-use std::collections::BTreeMap;
+use super::dataset::stratified;
+use crate::error::Result;
 
 /// Labelled images of one size, one byte per channel.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,39 +97,10 @@ impl Images {
     ///
     /// Fails when the fraction is out of range, or when no class has two images.
     pub fn split(&self, fraction: f64, seed: u32) -> Result<(Images, Images)> {
-        if !(fraction > 0.0 && fraction < 1.0) {
-            return Err(Error::usage(format!(
-                "cannot hold out a fraction {fraction} of {}: expected a number above 0 and below 1, such as 0.1",
-                self.name
-            )));
-        }
-        let mut members: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
-        for (i, &label) in self.labels.iter().enumerate() {
-            members.entry(label).or_default().push(i);
-        }
-        let mut is_held = vec![false; self.len()];
-        for (class, mut members) in members {
-            if members.len() < 2 {
-                continue;
-            }
-            let share = (members.len() as f64 * fraction).round() as usize;
-            Random::new(seed, stream::SPLIT.wrapping_add(class)).shuffle(&mut members);
-            for &i in &members[..share.clamp(1, members.len() - 1)] {
-                is_held[i] = true;
-            }
-        }
-        let (held, kept): (Vec<usize>, Vec<usize>) = (0..self.len()).partition(|&i| is_held[i]);
-        if held.is_empty() {
-            return Err(Error::data(format!(
-                "cannot split {}: it holds {} images and no class has two of them; add images or train without a \
-                 hold-out",
-                self.name,
-                self.len()
-            )));
-        }
-        let mut held = self.select(&held);
+        let split = stratified(&self.name, &self.labels, fraction, seed)?;
+        let mut held = self.select(&split.held);
         held.name = format!("{} (held out)", self.name);
-        Ok((self.select(&kept), held))
+        Ok((self.select(&split.kept), held))
     }
 }
 
@@ -219,7 +189,7 @@ mod tests {
         let message = tiny(&[0, 1, 2]).split(0.5, 0).unwrap_err().to_string();
         assert_eq!(
             message,
-            "cannot split tiny: it holds 3 images and no class has two of them; add images or train without a hold-out"
+            "cannot split tiny: it holds 3 samples and no class has two of them; add samples or train without a hold-out"
         );
         assert!(tiny(&[]).split(0.5, 0).is_err());
     }

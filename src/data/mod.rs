@@ -5,6 +5,7 @@
 
 mod bytes;
 mod cifar;
+pub mod dataset;
 pub mod digits;
 mod glyphs;
 pub mod idx;
@@ -13,6 +14,7 @@ pub mod picture;
 mod source;
 
 pub use cifar::read_cifar10;
+pub use dataset::{Dataset, Samples, Split, Targets};
 pub use digits::digits;
 pub use images::{ImageSet, Images};
 pub use source::{open, open_test};

@@ -18,10 +18,10 @@
 //! A layer reads the one before it, or those that `inputs = ["a", "b"]` names;
 //! `"input"` names the model's input.
 
-use super::keys::Keys;
 use super::layers::{self, Layer};
 use super::presets::preset;
 use crate::error::{Context, Error, Result};
+use crate::keys::Keys;
 use crate::tensor::Shape;
 use std::collections::BTreeMap;
 use std::sync::Arc;

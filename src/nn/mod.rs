@@ -9,15 +9,14 @@ mod activation;
 mod build;
 mod describe;
 pub mod init;
-mod keys;
 pub mod layers;
 mod presets;
 mod summary;
 
+pub use crate::keys::Keys;
 pub use activation::Activation;
 pub use build::{Build, Built, LayerInfo, Mode, Model, Weights};
 pub use describe::{Description, LayerDescription, Sequential};
 pub use init::Initializer;
-pub use keys::Keys;
 pub use presets::{PRESETS, preset};
 pub use summary::summary;

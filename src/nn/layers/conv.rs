@@ -3,7 +3,7 @@
 use super::{Layer, image, pair_value, single};
 use crate::error::{Error, Result};
 use crate::graph::TensorId;
-use crate::nn::keys::as_pair;
+use crate::keys::as_pair;
 use crate::nn::{Activation, Build, Initializer, Keys};
 use crate::ops::conv2d;
 use toml::{Table, Value};

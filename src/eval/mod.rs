@@ -1,0 +1,1 @@
+//! Evaluation: metrics of predictions, and what is made of them for people.
