@@ -2,7 +2,7 @@
 //!
 //!     cargo run --release --example keras_cnn
 
-use wgrad::data;
+use wgrad::data::{self, Dataset, Interface};
 use wgrad::device::Device;
 use wgrad::nn::layers::{Conv2D, Dense, Flatten, MaxPooling2D};
 use wgrad::nn::{Model, Sequential, Weights};
@@ -10,7 +10,7 @@ use wgrad::train::{Session, Settings, fit};
 
 fn main() -> wgrad::Result<()> {
     let digits = data::open("digits", 0)?;
-    let test = digits.test.expect("the built-in digits have a test set");
+    let test: Dataset = digits.test.expect("the built-in digits have a test set").into();
 
     let layers = Sequential::new()
         .add(Conv2D::new(32, 3).activation("relu"))
@@ -21,13 +21,12 @@ fn main() -> wgrad::Result<()> {
     let model = Model::new(layers.describe("keras-cnn"), Some([1, 28, 28].into()), Some(10))?;
     println!("{}", wgrad::nn::summary(&model)?);
 
-    let normal = digits.train.channel_stats();
-    let classes = digits.train.classes.clone();
-    let mut session = Session::new(Device::open("auto")?, model, classes, normal, Weights::new(0))?;
+    let interface = Interface::of_images(digits.train.classes.clone(), &digits.train.channel_stats());
+    let mut session = Session::new(Device::open("auto")?, model, interface, Weights::new(0))?;
     let settings = Settings { epochs: 3, batch_size: 128, ..Settings::default() };
-    fit(&mut session, &digits.train, None, &settings, &mut wgrad::train::Lines)?;
+    fit(&mut session, &digits.train.into(), None, &settings, &mut wgrad::train::Lines)?;
 
     let scorer = session.scorer("test", &test, 128)?;
-    println!("test accuracy {:.4}", session.score(&scorer)?.accuracy);
+    println!("test: {}", session.score(&scorer)?);
     Ok(())
 }

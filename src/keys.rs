@@ -23,6 +23,11 @@ impl Keys {
         &self.place
     }
 
+    /// Whether the table holds a key.
+    pub fn has(&self, key: &str) -> bool {
+        self.table.contains_key(key)
+    }
+
     /// The raw value of a key, if present.
     pub fn take(&mut self, key: &'static str) -> Option<Value> {
         self.asked.push(key);

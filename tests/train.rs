@@ -5,7 +5,7 @@ mod support;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use support::device::{GPU_UNCHECKED, NO_ADAPTER, required};
-use wgrad::data::{self, Images};
+use wgrad::data::{self, Dataset, Images, Interface};
 use wgrad::device::Device;
 use wgrad::nn::{Description, Model, Weights};
 use wgrad::tensor::random::{Random, stream};
@@ -57,7 +57,7 @@ fn settings(pairs: &[(&str, toml::Value)]) -> Settings {
 
 /// Noise with a bright band whose place is the label: `make_losses.py` draws
 /// the same.
-fn bands(samples: usize, seed: u32) -> Images {
+fn bands(samples: usize, seed: u32) -> Dataset {
     let mut r = Random::new(seed, stream::CASES);
     let (mut pixels, mut labels) = (vec![], vec![]);
     for _ in 0..samples {
@@ -68,7 +68,7 @@ fn bands(samples: usize, seed: u32) -> Images {
         labels.push(label);
     }
     let classes = (0..10).map(|i| i.to_string()).collect();
-    Images { name: "bands".into(), channels: 1, height: 28, width: 28, pixels, labels, classes }
+    Images { name: "bands".into(), channels: 1, height: 28, width: 28, pixels, labels, classes }.into()
 }
 
 const NORMAL: (f32, f32) = (0.1307, 0.3081);
@@ -76,7 +76,7 @@ const NORMAL: (f32, f32) = (0.1307, 0.3081);
 fn session(on_gpu: bool, model: &str, seed: u32) -> wgrad::Result<Session> {
     let model = Model::new(Description::named(model)?, Some([1, 28, 28].into()), Some(10))?;
     let classes = (0..10).map(|i| i.to_string()).collect();
-    Session::new(device(on_gpu), model, classes, vec![NORMAL], Weights::new(seed))
+    Session::new(device(on_gpu), model, Interface::of_images(classes, &[NORMAL]), Weights::new(seed))
 }
 
 fn losses(s: &mut Session, n: usize) -> wgrad::Result<Vec<f64>> {
@@ -173,7 +173,7 @@ struct Quiet;
 impl Progress for Quiet {
     fn begin(&mut self, _: usize, _: usize, _: usize) {}
     fn step(&mut self, _: usize, _: Option<wgrad::train::Scores>) {}
-    fn end(&mut self, _: &Epoch, _: &mut Session) -> wgrad::Result<()> {
+    fn end(&mut self, _: &Epoch) -> wgrad::Result<()> {
         Ok(())
     }
 }
@@ -183,11 +183,12 @@ fn accuracy(model: Description, set: &data::ImageSet, epochs: i64) -> wgrad::Res
     let settings = settings(&[("train.epochs", epochs.into())]);
     let input = [set.train.channels, set.train.height, set.train.width].into();
     let model = Model::new(model, Some(input), Some(set.train.classes.len()))?;
-    let normal = set.train.channel_stats();
-    let mut s = Session::new(Device::Cpu, model, set.train.classes.clone(), normal, Weights::new(0))?;
-    fit(&mut s, &set.train, None, &settings, &mut Quiet)?;
-    let scorer = s.scorer("test", set.test.as_ref().expect("both sets have one"), 128)?;
-    Ok(s.score(&scorer)?.accuracy)
+    let interface = Interface::of_images(set.train.classes.clone(), &set.train.channel_stats());
+    let mut s = Session::new(Device::Cpu, model, interface, Weights::new(0))?;
+    fit(&mut s, &set.train.clone().into(), None, &settings, &mut Quiet)?;
+    let test = set.test.clone().expect("both sets have one").into();
+    let scorer = s.scorer("test", &test, 128)?;
+    Ok(s.score(&scorer)?.accuracy.expect("classes have one"))
 }
 
 fn digits_are_beyond_a_linear_model() -> Result<(), Failed> {
@@ -219,12 +220,12 @@ fn weights_survive_a_file() -> Result<(), Failed> {
     let first = std::fs::read(&file)?;
     s.save(&file)?;
     assert!(first == std::fs::read(&file)?, "equal states give different files");
-    let (weights, about) = checkpoint::load(&file)?;
+    let checkpoint::Loaded { weights, about, .. } = checkpoint::load(&file)?;
     let names: Vec<&str> = weights.iter().map(|(n, _)| n).collect();
     assert!(names.contains(&"conv1.weight") && names.contains(&"bn1.running_mean"), "{names:?}");
     let description = Description::parse(&about.model)?;
-    let model = Model::new(description, Some(about.input.into()), Some(about.classes.len()))?;
-    let mut loaded = Session::new(Device::Cpu, model, about.classes, about.normal, weights)?;
+    let model = Model::new(description, Some(about.input.into()), Some(about.interface.outputs.len()))?;
+    let mut loaded = Session::new(Device::Cpu, model, about.interface, weights)?;
     let (a, b) = (s.scorer("check", &images, 32)?, loaded.scorer("check", &images, 32)?);
     assert_eq!(s.score(&a)?, loaded.score(&b)?);
     Ok(())

@@ -9,19 +9,20 @@ pub fn run(f: &flags::Eval) -> Result<()> {
     if f.batch_size == 0 {
         return Err(Error::usage("--batch-size 0: expected at least 1"));
     }
-    let (model, weights, about) = run_folder::load(&f.run)?;
+    let (model, loaded) = run_folder::load(&f.run)?;
     let (device, info) = open_device(&f.device)?;
-    let images = data::open_test(&f.data, f.seed)?;
-    if images.classes.len() > about.classes.len() {
+    let set: data::Dataset = data::open_test(&f.data, f.seed)?.into();
+    let interface = loaded.about.interface;
+    if set.targets.width() > interface.outputs.len() {
         return Err(Error::data(format!(
             "{} has {} classes; the model knows {}",
             f.data,
-            images.classes.len(),
-            about.classes.len()
+            set.targets.width(),
+            interface.outputs.len()
         )));
     }
-    let mut session = Session::new(device, model, about.classes, about.normal, weights)?;
-    let scorer = session.scorer("test", &images, f.batch_size)?;
+    let mut session = Session::new(device, model, interface, loaded.weights)?;
+    let scorer = session.scorer("test", &set, f.batch_size)?;
     let scores = session.score(&scorer)?;
     if f.json {
         return out::json(&serde_json::json!({
@@ -32,5 +33,5 @@ pub fn run(f: &flags::Eval) -> Result<()> {
             "test": scores,
         }));
     }
-    out::line(format!("{} samples: loss {:.4}, accuracy {:.4}", scores.samples, scores.loss, scores.accuracy))
+    out::line(format!("{} samples: {scores}", scores.samples))
 }

@@ -76,20 +76,63 @@ pub struct Train {
     /// Share of the training data held out for validation.
     #[arg(long, value_name = "F")]
     pub val_split: Option<f64>,
+    /// Cross-validation: train and test N times on disjoint held-out parts.
+    #[arg(long, value_name = "N")]
+    pub folds: Option<usize>,
     /// Seeds everything random.
     #[arg(long, value_name = "N")]
     pub seed: Option<u32>,
+    /// Stop after so many epochs without a better validation loss (see [early_stopping]).
+    #[arg(long, value_name = "EPOCHS")]
+    pub patience: Option<usize>,
     #[command(flatten)]
     pub device: DeviceFlag,
     /// The run's folder (default: the next free one under runs/).
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
+    /// Go on from the last checkpoint of the folder --out, with its settings;
+    /// start anew if there is none yet.
+    #[arg(long, requires = "out")]
+    pub resume: bool,
+    /// Start from the weights of a run or a file, where names and shapes agree.
+    #[arg(long, value_name = "RUN|FILE", conflicts_with = "resume")]
+    pub init: Option<PathBuf>,
+    /// Write a checkpoint every N steps, besides those after each epoch.
+    #[arg(long, value_name = "STEPS")]
+    pub checkpoint_every: Option<usize>,
+    /// Stop after N steps.
+    #[arg(long, value_name = "N")]
+    pub max_steps: Option<usize>,
+    /// Stop after so much time: 90, 90s, 15m, 2h.
+    #[arg(long, value_name = "TIME", value_parser = seconds)]
+    pub max_time: Option<f64>,
+    /// Train and validate on the same N batches: a model that cannot learn them is broken.
+    #[arg(long, value_name = "N")]
+    pub overfit_batches: Option<usize>,
+    /// One batch through everything, nothing written: does it run at all?
+    #[arg(long, conflicts_with_all = ["out", "resume", "overfit_batches", "folds"])]
+    pub fast_dev_run: bool,
     /// Any other setting, such as optimizer.weight_decay=0.01 (repeatable).
     #[arg(long, value_name = "KEY=VALUE")]
     pub set: Vec<String>,
     /// Print one JSON object as the last line of stdout.
     #[arg(long)]
     pub json: bool,
+}
+
+/// A time as typed, in seconds.
+fn seconds(text: &str) -> Result<f64, String> {
+    let (number, unit) = text.split_at(text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len()));
+    let factor = match unit {
+        "" | "s" => 1.0,
+        "m" => 60.0,
+        "h" => 3600.0,
+        _ => return Err(format!("unit \"{unit}\"; expected s, m or h")),
+    };
+    match number.parse::<f64>() {
+        Ok(n) if n > 0.0 && n.is_finite() => Ok(n * factor),
+        _ => Err("expected a time above zero, such as 90, 90s, 15m or 2h".into()),
+    }
 }
 
 /// Which weights of a run.

@@ -4,6 +4,7 @@
 mod devices;
 mod eval;
 mod flags;
+mod interrupt;
 mod out;
 mod plan;
 mod predict;
@@ -11,6 +12,7 @@ mod progress;
 mod run_folder;
 mod summary;
 mod train;
+mod train_settings;
 
 use crate::device::{Device, DeviceInfo};
 use crate::error::Result;

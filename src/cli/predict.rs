@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::train::Session;
 
 pub fn run(f: &flags::Predict) -> Result<()> {
-    let (model, weights, about) = run_folder::load(&f.run)?;
+    let (model, loaded) = run_folder::load(&f.run)?;
     let [channels, height, width] = model.input[..] else {
         return Err(Error::model(format!("the model takes samples of shape {}, not pictures", model.input)));
     };
@@ -19,12 +19,13 @@ pub fn run(f: &flags::Predict) -> Result<()> {
         pixels.extend(bytes);
     }
     let (device, info) = open_device(&f.device)?;
-    let (classes, labels) = (about.classes.clone(), vec![0; f.files.len()]);
+    let interface = loaded.about.interface;
+    let (classes, labels) = (interface.outputs.clone(), vec![0; f.files.len()]);
     let images = Images { name: "pictures".into(), channels, height, width, pixels, labels, classes };
-    let mut session = Session::new(device, model, about.classes, about.normal, weights)?;
-    let rows = session.probabilities(&images)?;
+    let mut session = Session::new(device, model, interface, loaded.weights)?;
+    let answers = session.predict(&images.into())?;
+    let rows = answers.chunks(session.interface.outputs.len());
     let ranked: Vec<Vec<(usize, f32)>> = rows
-        .iter()
         .map(|row| {
             let mut order: Vec<(usize, f32)> = row.iter().copied().enumerate().collect();
             order.sort_by(|a, b| b.1.total_cmp(&a.1));
@@ -32,7 +33,7 @@ pub fn run(f: &flags::Predict) -> Result<()> {
             order
         })
         .collect();
-    let class = |i: usize| session.classes.get(i).cloned().unwrap_or_else(|| i.to_string());
+    let class = |i: usize| session.interface.outputs.get(i).cloned().unwrap_or_else(|| i.to_string());
     if f.json {
         let predictions: Vec<_> = f
             .files

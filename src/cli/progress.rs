@@ -1,22 +1,21 @@
 //! What a person sees while training: a bar on a terminal, a line per epoch
 //! everywhere.
 
+use super::interrupt;
 use super::run_folder::RunFolder;
 use crate::error::Result;
-use crate::train::checkpoint::write_atomically;
-use crate::train::{Epoch, Progress, Scores, Session};
+use crate::train::{Epoch, Kept, Progress, Scores};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// Draws on stderr and keeps the run folder's files.
 pub struct Terminal<'a> {
     bar: ProgressBar,
-    folder: &'a RunFolder,
-    best: Option<f64>,
+    folder: Option<&'a RunFolder>,
 }
 
 impl<'a> Terminal<'a> {
     /// Reports steps of `batch` samples.
-    pub fn new(folder: &'a RunFolder, batch: usize) -> Terminal<'a> {
+    pub fn new(folder: Option<&'a RunFolder>, batch: usize) -> Terminal<'a> {
         let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr_with_hz(10));
         let style = ProgressStyle::with_template(
             "{prefix} {bar:28} {pos}/{len} steps  {msg}  {per_sec} elapsed {elapsed} left {eta}",
@@ -26,7 +25,7 @@ impl<'a> Terminal<'a> {
             let _ = write!(w, "{:.0} samples/s", state.per_sec() * batch as f64);
         };
         bar.set_style(style.expect("the template is valid").with_key("per_sec", samples));
-        Terminal { bar, folder, best: None }
+        Terminal { bar, folder }
     }
 }
 
@@ -41,22 +40,25 @@ impl Progress for Terminal<'_> {
     fn step(&mut self, done: usize, scores: Option<Scores>) {
         self.bar.set_position(done as u64);
         if let Some(s) = scores {
-            self.bar.set_message(format!("loss {:.4} accuracy {:.4}", s.loss, s.accuracy));
+            self.bar.set_message(s.to_string());
         }
     }
 
-    fn end(&mut self, epoch: &Epoch, session: &mut Session) -> Result<()> {
+    fn end(&mut self, epoch: &Epoch) -> Result<()> {
         self.bar.finish_and_clear();
         eprintln!("{epoch}");
-        self.folder.log(epoch)?;
-        // Read from the device once, for both files.
-        let checkpoint = session.checkpoint()?;
-        write_atomically(&self.folder.last(), &checkpoint)?;
-        let loss = epoch.val.map_or(epoch.train.loss, |v| v.loss);
-        if self.best.is_none_or(|best| loss < best) {
-            self.best = Some(loss);
-            write_atomically(&self.folder.best(), &checkpoint)?;
-        }
-        Ok(())
+        self.folder.map_or(Ok(()), |f| f.log(epoch))
+    }
+
+    fn keeps(&self) -> bool {
+        self.folder.is_some()
+    }
+
+    fn keep(&mut self, checkpoint: &Kept) -> Result<()> {
+        self.folder.map_or(Ok(()), |f| f.keep(checkpoint))
+    }
+
+    fn interrupted(&self) -> bool {
+        interrupt::asked()
     }
 }

@@ -2,15 +2,16 @@
 
 use super::flags::{Checkpoint, RunFlags};
 use crate::error::{Error, Result};
-use crate::nn::{Description, Model, Weights};
-use crate::train::checkpoint::{self, About};
-use crate::train::{Epoch, Settings};
+use crate::nn::{Description, Model};
+use crate::train::checkpoint::{self, Loaded};
+use crate::train::{Epoch, Kept, Settings};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// The folder of a run being made.
 pub struct RunFolder {
     path: PathBuf,
+    keep_last: usize,
 }
 
 impl RunFolder {
@@ -30,11 +31,28 @@ impl RunFolder {
         let checkpoints = path.join("checkpoints");
         std::fs::create_dir_all(&checkpoints)
             .map_err(|e| Error::io(format!("making the run's folder {}", checkpoints.display()), e))?;
-        let folder = RunFolder { path };
-        let config = toml::to_string(&settings.to_table()).expect("a table of plain values prints");
-        checkpoint::write_atomically(&folder.path.join("config.toml"), config.as_bytes())?;
+        let folder = RunFolder { path, keep_last: settings.keep_last };
+        folder.write_config(settings)?;
         checkpoint::write_atomically(&folder.metrics(), b"")?;
         Ok(folder)
+    }
+
+    /// The folder of a run that goes on: what its log says of later epochs than
+    /// `done` whole ones will be said again.
+    pub fn reopen(path: &Path, settings: &Settings, done: usize) -> Result<RunFolder> {
+        let folder = RunFolder { path: path.to_path_buf(), keep_last: settings.keep_last };
+        let log = folder.metrics();
+        let text = std::fs::read_to_string(&log).unwrap_or_default();
+        let earlier = |line: &&str| serde_json::from_str::<Epoch>(line).is_ok_and(|e| e.epoch <= done);
+        let kept: String = text.lines().filter(earlier).map(|line| format!("{line}\n")).collect();
+        checkpoint::write_atomically(&log, kept.as_bytes())?;
+        folder.write_config(settings)?;
+        Ok(folder)
+    }
+
+    fn write_config(&self, settings: &Settings) -> Result<()> {
+        let config = toml::to_string(&settings.to_table()).expect("a table of plain values prints");
+        checkpoint::write_atomically(&self.path.join("config.toml"), config.as_bytes())
     }
 
     /// Its path.
@@ -54,6 +72,30 @@ impl RunFolder {
     /// The weights of the epoch with the lowest validation loss.
     pub fn best(&self) -> PathBuf {
         self.path.join("checkpoints/best.safetensors")
+    }
+
+    /// Keeps a checkpoint: as the last, as the best if it is, and by its step
+    /// where the settings ask for more than one.
+    pub fn keep(&self, checkpoint: &Kept) -> Result<()> {
+        checkpoint::write_atomically(&self.last(), checkpoint.bytes)?;
+        if checkpoint.best {
+            checkpoint::write_atomically(&self.best(), checkpoint.bytes)?;
+        }
+        if self.keep_last == 0 {
+            return Ok(());
+        }
+        let folder = self.path.join("checkpoints");
+        let name = format!("step-{:08}.safetensors", checkpoint.step);
+        checkpoint::write_atomically(&folder.join(name), checkpoint.bytes)?;
+        let fail = |e| Error::io(format!("listing {}", folder.display()), e);
+        let files = std::fs::read_dir(&folder).map_err(fail)?.filter_map(|f| Some(f.ok()?.path()));
+        let named = |p: &PathBuf| p.file_name().is_some_and(|n| n.to_string_lossy().starts_with("step-"));
+        let mut steps: Vec<PathBuf> = files.filter(named).collect();
+        steps.sort();
+        for old in steps.iter().rev().skip(self.keep_last) {
+            std::fs::remove_file(old).map_err(|e| Error::io(format!("removing {}", old.display()), e))?;
+        }
+        Ok(())
     }
 
     /// Adds an epoch to `metrics.jsonl`.
@@ -76,7 +118,7 @@ fn next_free(name: &Path) -> PathBuf {
 }
 
 /// Loads a trained model from a run's folder or from a file of weights.
-pub fn load(f: &RunFlags) -> Result<(Model, Weights, About)> {
+pub fn load(f: &RunFlags) -> Result<(Model, Loaded)> {
     let name = match f.checkpoint {
         Checkpoint::Last => "checkpoints/last.safetensors",
         Checkpoint::Best => "checkpoints/best.safetensors",
@@ -86,8 +128,13 @@ pub fn load(f: &RunFlags) -> Result<(Model, Weights, About)> {
         let folder = f.run.display();
         return Err(Error::data(format!("{folder} holds no {name}; expected the folder of a `wgrad train`")));
     }
-    let (weights, about) = checkpoint::load(&file)?;
-    let description = Description::parse(&about.model)?;
-    let classes = Some(about.classes.len());
-    Ok((Model::new(description, Some(about.input.clone().into()), classes)?, weights, about))
+    open(&file)
+}
+
+/// Loads a model from a file of weights.
+pub fn open(file: &Path) -> Result<(Model, Loaded)> {
+    let loaded = checkpoint::load(file)?;
+    let description = Description::parse(&loaded.about.model)?;
+    let outputs = Some(loaded.about.interface.outputs.len());
+    Ok((Model::new(description, Some(loaded.about.input.clone().into()), outputs)?, loaded))
 }

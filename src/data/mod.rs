@@ -10,6 +10,8 @@ pub mod digits;
 mod glyphs;
 pub mod idx;
 mod images;
+mod interface;
+mod normal;
 pub mod picture;
 mod source;
 
@@ -17,4 +19,6 @@ pub use cifar::read_cifar10;
 pub use dataset::{Dataset, Samples, Split, Targets};
 pub use digits::digits;
 pub use images::{ImageSet, Images};
+pub use interface::{Interface, TargetScale, Task};
+pub use normal::{Method, Normal};
 pub use source::{open, open_test};

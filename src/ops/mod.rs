@@ -33,6 +33,7 @@ rooms! {
     correct,
     cross_entropy,
     dropout,
+    gather_floats,
     gather_images,
     gather_rows,
     grad_norm,

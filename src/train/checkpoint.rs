@@ -1,13 +1,16 @@
-//! Weights on disk: safetensors with PyTorch's names and layouts, plus one
-//! metadata entry that says how to use them. Files are written atomically: a
-//! reader sees the old one or the new one, never half of one.
+//! Weights on disk: safetensors with PyTorch's names and layouts, what is
+//! needed to use them, and what is needed to go on with the training. Files are
+//! written atomically: a reader sees the old one or the new one, never half of
+//! one. Equal states give equal bytes.
 
+use super::Watched;
+use crate::data::Interface;
 use crate::error::{Error, Result};
 use crate::nn::Weights;
-use crate::tensor::HostTensor;
+use crate::tensor::{Data, HostTensor};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::Write;
 use std::path::Path;
 
@@ -18,23 +21,61 @@ pub struct About {
     pub model: String,
     /// The shape of one sample.
     pub input: Vec<usize>,
-    /// Class names.
-    pub classes: Vec<String>,
-    /// Mean and deviation per channel, of pixels scaled to 0..1.
-    pub normal: Vec<(f32, f32)>,
+    /// How samples become inputs and outputs answers.
+    pub interface: Interface,
+    /// The settings that decide the state, in TOML.
+    #[serde(default)]
+    pub config: String,
+    /// Where the training stands; none in a file of weights alone.
+    #[serde(default)]
+    pub progress: Option<Progressed>,
+}
+
+/// Where a training stands.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Progressed {
+    /// Steps done.
+    pub step: usize,
+    /// Whole epochs done.
+    pub epoch: usize,
+    /// Steps done of the epoch under way.
+    pub batch: usize,
+    /// What early stopping remembers.
+    pub watched: Watched,
+    /// What the schedule remembers, where it looks at scores.
+    pub plateau: Option<serde_json::Value>,
+    /// Why the run ended before its last epoch, if it did.
+    pub stopped: Option<String>,
+}
+
+/// A file of weights.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    /// Parameters and state of the layers.
+    pub weights: Weights,
+    /// What the file says about itself.
+    pub about: About,
+    /// Buffers of the training step by name: moments, clock, sums.
+    pub state: BTreeMap<String, HostTensor>,
 }
 
 /// The metadata key. One key, because the library keeps metadata in a hash map
 /// and equal states must give equal files.
 const KEY: &str = "wgrad";
 
+/// What stands before the names of buffers that only training needs.
+const STATE: &str = "train.";
+
 /// The bytes of a file of weights.
-pub fn encode(weights: &Weights, about: &About) -> Result<Vec<u8>> {
+pub fn encode(weights: &Weights, state: &BTreeMap<String, HostTensor>, about: &About) -> Result<Vec<u8>> {
+    let weights = weights.iter().map(|(name, value)| (name.to_string(), &**value));
+    let state = state.iter().map(|(name, value)| (format!("{STATE}{name}"), value));
     let views: Vec<(String, TensorView)> = weights
-        .iter()
+        .chain(state)
         .map(|(name, value)| {
-            let view = TensorView::new(Dtype::F32, value.shape.to_vec(), value.bytes());
-            (name.to_string(), view.expect("a host tensor has as many bytes as its shape says"))
+            let dtype = if matches!(value.data, Data::F32(_)) { Dtype::F32 } else { Dtype::U32 };
+            let view = TensorView::new(dtype, value.shape.to_vec(), value.bytes());
+            (name, view.expect("a host tensor has as many bytes as its shape says"))
         })
         .collect();
     let about = serde_json::to_string(about).expect("plain data prints");
@@ -43,8 +84,8 @@ pub fn encode(weights: &Weights, about: &About) -> Result<Vec<u8>> {
         .map_err(|e| Error::data(format!("these weights do not make a checkpoint: {e}")))
 }
 
-/// Loads weights and what they say about themselves.
-pub fn load(path: &Path) -> Result<(Weights, About)> {
+/// Loads weights, what they say about themselves, and the state of training.
+pub fn load(path: &Path) -> Result<Loaded> {
     let bytes = std::fs::read(path).map_err(|e| Error::io(format!("reading {}", path.display()), e))?;
     let wrong = |e: &dyn std::fmt::Display| Error::data(format!("{} is not a usable checkpoint: {e}", path.display()));
     let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|e| wrong(&e))?;
@@ -55,14 +96,21 @@ pub fn load(path: &Path) -> Result<(Weights, About)> {
         .ok_or_else(|| wrong(&format!("it has no \"{KEY}\" metadata; it was not written by wgrad train")))?;
     let about: About = serde_json::from_str(about).map_err(|e| wrong(&e))?;
     let tensors = SafeTensors::deserialize(&bytes).map_err(|e| wrong(&e))?;
-    let mut weights = Weights::new(0);
+    let (mut weights, mut state) = (Weights::new(0), BTreeMap::new());
     for (name, view) in tensors.tensors() {
-        if view.dtype() != Dtype::F32 {
-            return Err(wrong(&format!("tensor \"{name}\" is {:?}; expected F32", view.dtype())));
+        let shape = view.shape().to_vec();
+        let value = match view.dtype() {
+            Dtype::F32 => HostTensor::f32(shape, bytemuck::pod_collect_to_vec(view.data())),
+            Dtype::U32 => HostTensor::u32(shape, bytemuck::pod_collect_to_vec(view.data())),
+            other => return Err(wrong(&format!("tensor \"{name}\" is {other:?}; expected F32 or U32"))),
+        };
+        match (name.strip_prefix(STATE), view.dtype()) {
+            (Some(buffer), _) => drop(state.insert(buffer.to_string(), value)),
+            (None, Dtype::F32) => weights.set(name, value),
+            (None, other) => return Err(wrong(&format!("weight \"{name}\" is {other:?}; expected F32"))),
         }
-        weights.set(name, HostTensor::f32(view.shape().to_vec(), bytemuck::pod_collect_to_vec(view.data())));
     }
-    Ok((weights, about))
+    Ok(Loaded { weights, about, state })
 }
 
 /// Writes a file so that it appears whole or not at all: a temporary file

@@ -1,116 +1,113 @@
-//! The training loop.
+//! The training loop: epochs of steps, scores after each, checkpoints, early
+//! stopping, limits. Where it stands is a [`Progressed`], which a checkpoint
+//! holds; a loop that starts from one does what the first would have done.
 
+use super::checkpoint::{self, Progressed};
 use super::session::Scorer;
-use super::{Scores, Session, Settings};
-use crate::data::Images;
+use super::stream::Stream;
+use super::{Epoch, Progress, Scores, Session, Settings};
+use crate::data::Dataset;
 use crate::error::{Error, Result};
+use crate::nn::Weights;
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
-
-/// What happened in an epoch.
-#[derive(Debug, Clone, serde::Serialize)]
-pub struct Epoch {
-    /// Counted from 1.
-    pub epoch: usize,
-    /// Averages over the training samples, each with the weights of its step.
-    pub train: Scores,
-    /// Scores on the validation set after the epoch, if there is one.
-    pub val: Option<Scores>,
-    /// Time of the training steps.
-    pub seconds: f64,
-}
 
 /// What a whole run gave.
 #[derive(Debug, Clone)]
 pub struct Outcome {
-    /// The epochs.
+    /// The epochs of this call; the last may have been cut short by a limit.
     pub epochs: Vec<Epoch>,
     /// Training steps per second: no compilation, no evaluation.
     pub steps_per_second: f64,
     /// Training samples per second, likewise.
     pub samples_per_second: f64,
+    /// Where training stands.
+    pub at: Progressed,
 }
 
-/// Whoever wants to watch.
-pub trait Progress {
-    /// An epoch of so many steps begins.
-    fn begin(&mut self, epoch: usize, epochs: usize, steps: usize);
-    /// So many of its steps are under way; the scores are those of an earlier
-    /// one.
-    fn step(&mut self, done: usize, scores: Option<Scores>);
-    /// The epoch has ended. May keep files, for which it has the session.
-    fn end(&mut self, epoch: &Epoch, session: &mut Session) -> Result<()>;
+/// A checkpoint on its way to where it is kept.
+pub struct Kept<'a> {
+    /// The file's bytes.
+    pub bytes: &'a [u8],
+    /// Steps done.
+    pub step: usize,
+    /// Whether these are the best weights so far.
+    pub best: bool,
 }
 
-/// A line per epoch on stderr and nothing else.
-pub struct Lines;
-
-impl Progress for Lines {
-    fn begin(&mut self, _epoch: usize, _epochs: usize, _steps: usize) {}
-
-    fn step(&mut self, _done: usize, _scores: Option<Scores>) {}
-
-    fn end(&mut self, epoch: &Epoch, _session: &mut Session) -> Result<()> {
-        eprintln!("{epoch}");
-        Ok(())
-    }
-}
-
-impl std::fmt::Display for Epoch {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let rate = self.train.samples as f64 / self.seconds.max(1e-9);
-        let (n, t, seconds) = (self.epoch, self.train, self.seconds);
-        write!(f, "epoch {n}  {seconds:.1}s  {rate:.0} samples/s  loss {:.4} accuracy {:.4}", t.loss, t.accuracy)?;
-        match &self.val {
-            Some(v) => write!(f, "  val_loss {:.4} val_accuracy {:.4}", v.loss, v.accuracy),
-            None => Ok(()),
-        }
-    }
+/// Where a training goes on.
+#[derive(Default)]
+pub struct Start {
+    /// Its progress.
+    pub at: Progressed,
+    /// The best weights so far, if they are to be restored at the end.
+    pub best: Option<Weights>,
 }
 
 /// Trains for the epochs that the settings ask for; prepares the session for it
 /// unless that is done.
 pub fn fit(
     session: &mut Session,
-    train: &Images,
-    val: Option<&Images>,
+    train: &Dataset,
+    val: Option<&Dataset>,
     s: &Settings,
+    watch: &mut dyn Progress,
+) -> Result<Outcome> {
+    go_on(session, train, val, s, Start::default(), watch)
+}
+
+/// [`fit`] from where an earlier one stopped. The session holds the weights and
+/// the state of that moment.
+pub fn go_on(
+    session: &mut Session,
+    train: &Dataset,
+    val: Option<&Dataset>,
+    s: &Settings,
+    start: Start,
     watch: &mut dyn Progress,
 ) -> Result<Outcome> {
     if !session.is_prepared() {
         session.prepare_training(train, s)?;
     }
     let scorer = match val {
-        Some(images) => Some(session.scorer("val", images, s.batch_size)?),
+        Some(set) => Some(session.scorer("val", set, s.batch_size)?),
         None => None,
     };
-    let batches = session.batches();
-    let mut clock = StepClock::default();
-    let mut epochs = vec![];
-    for number in 1..=s.epochs {
-        watch.begin(number, s.epochs, batches);
-        session.reset_metrics()?;
-        let begun = Instant::now();
-        let scores = run_epoch(session, batches, number == 1, &mut clock, watch)?;
-        let seconds = begun.elapsed().as_secs_f64();
-        if !scores.finite || !scores.loss.is_finite() {
-            return Err(Error::model(format!(
-                "the loss stopped being a finite number in epoch {number}; try a lower learning rate \
-                 (now {}) or clip the gradient (--set train.clip_norm=1.0)",
-                s.lr
-            )));
-        }
-        let val = score(session, scorer.as_ref())?;
-        let epoch = Epoch { epoch: number, train: scores, val, seconds };
-        watch.end(&epoch, session)?;
-        epochs.push(epoch);
-    }
-    let steps_per_second = clock.steps as f64 / clock.time.as_secs_f64().max(1e-9);
-    let samples_per_second = steps_per_second * train.len() as f64 / batches as f64;
-    Ok(Outcome { epochs, steps_per_second, samples_per_second })
+    let pass = session.trained().clone();
+    let interface = session.interface.clone();
+    std::thread::scope(|scope| {
+        let order = s.shuffle.then_some(s.seed);
+        // An epoch whose steps are all done goes on with the next one's data.
+        let done = start.at.batch >= pass.set.batches();
+        let from = if done { (start.at.epoch + 1, 0) } else { (start.at.epoch, start.at.batch) };
+        let stream = Stream::start(scope, &pass.set, train, &interface, order, from);
+        let mut run = Run {
+            session,
+            s,
+            watch,
+            stream,
+            samples: train.len(),
+            batches: pass.set.batches(),
+            at: start.at,
+            best: start.best,
+            clock: StepClock::default(),
+            begun: Instant::now(),
+        };
+        run.epochs(scorer.as_ref())
+    })
 }
 
-fn score(session: &mut Session, scorer: Option<&Scorer>) -> Result<Option<Scores>> {
-    scorer.map(|s| session.score(s)).transpose()
+struct Run<'a, 'b> {
+    session: &'a mut Session,
+    s: &'a Settings,
+    watch: &'b mut dyn Progress,
+    stream: Stream,
+    samples: usize,
+    batches: usize,
+    at: Progressed,
+    best: Option<Weights>,
+    clock: StepClock,
+    begun: Instant,
 }
 
 /// Time spent in training steps alone.
@@ -118,45 +115,186 @@ fn score(session: &mut Session, scorer: Option<&Scorer>) -> Result<Option<Scores
 struct StepClock {
     steps: usize,
     time: Duration,
+    warm: bool,
 }
 
-/// Runs the steps of an epoch and returns its scores. The very first step of a
-/// run, in which a driver compiles, is waited for and left out of the clock,
-/// unless it is the only one.
-fn run_epoch(
-    session: &mut Session,
-    batches: usize,
-    first: bool,
-    clock: &mut StepClock,
-    watch: &mut dyn Progress,
-) -> Result<Scores> {
-    let mut done = 0;
-    if first && batches > 1 {
-        session.steps(1)?;
-        session.wait()?;
-        done = 1;
-    }
-    let (begun, counted) = (Instant::now(), batches - done);
-    let at_once = session.device().steps_at_once();
-    let mut asked = None;
-    while done < batches {
-        let n = at_once.min(batches - done);
-        session.steps(n)?;
-        done += n;
-        if let Some(ticket) = asked {
-            if let Some(scores) = session.collect_scores(ticket)? {
-                watch.step(done, Some(scores));
-                asked = None;
-            } else {
-                watch.step(done, None);
+impl Run<'_, '_> {
+    fn epochs(&mut self, scorer: Option<&Scorer>) -> Result<Outcome> {
+        let mut epochs = vec![];
+        self.at.stopped = None;
+        while self.at.epoch < self.s.epochs && self.limit().is_none() {
+            self.watch.begin(self.at.epoch + 1, self.s.epochs, self.batches);
+            if self.at.batch == 0 {
+                self.session.reset_metrics()?;
+            }
+            let begun = Instant::now();
+            let train = self.steps()?;
+            let seconds = begun.elapsed().as_secs_f64();
+            self.check_finite(&train)?;
+            let whole = self.at.batch == self.batches;
+            if whole {
+                (self.at.epoch, self.at.batch) = (self.at.epoch + 1, 0);
+            }
+            let val = scorer.map(|s| self.session.score(s)).transpose()?;
+            let number = if whole { self.at.epoch } else { self.at.epoch + 1 };
+            let lr = self.s.schedule.table(self.s.lr, self.s.epochs * self.batches);
+            let lr = f64::from(lr[(self.at.step - 1).min(lr.len() - 1)]);
+            let epoch = Epoch { epoch: number, step: self.at.step, train, val, lr, grad_norm: None, seconds };
+            self.watch.end(&epoch)?;
+            epochs.push(epoch);
+            if whole {
+                self.judge(&epoch)?;
+            }
+            if self.at.stopped.is_some() {
+                break;
             }
         }
-        if asked.is_none() && done < batches {
-            asked = Some(session.request_scores()?);
-        }
+        self.at.stopped = self.at.stopped.take().or_else(|| self.limit());
+        self.finish()?;
+        let steps_per_second = self.clock.steps as f64 / self.clock.time.as_secs_f64().max(1e-9);
+        let samples_per_second = steps_per_second * self.samples as f64 / self.batches as f64;
+        Ok(Outcome { epochs, steps_per_second, samples_per_second, at: self.at.clone() })
     }
-    let scores = session.scores()?;
-    clock.steps += counted;
-    clock.time += begun.elapsed();
-    Ok(scores)
+
+    fn check_finite(&self, scores: &Scores) -> Result<()> {
+        if scores.finite && scores.loss.is_finite() {
+            return Ok(());
+        }
+        Err(Error::model(format!(
+            "the loss stopped being a finite number in epoch {}; try a lower learning rate (now {}) or clip the \
+             gradient (--set train.clip_norm=1.0)",
+            self.at.epoch + 1,
+            self.s.lr
+        )))
+    }
+
+    /// The limit that has been reached, if one has.
+    fn limit(&self) -> Option<String> {
+        if let Some(n) = self.s.max_steps.filter(|&n| self.at.step >= n) {
+            return Some(format!("max_steps: {n}"));
+        }
+        let time = self.s.max_seconds.filter(|&t| self.begun.elapsed().as_secs_f64() >= t);
+        time.map(|t| format!("max_time: {t} seconds"))
+    }
+
+    /// Runs the rest of the epoch, or as much of it as limits allow, and
+    /// returns the scores of the whole of it. The very first step of a run, in
+    /// which a driver compiles, is waited for and left out of the clock, unless
+    /// it is the only one.
+    fn steps(&mut self) -> Result<Scores> {
+        if !self.clock.warm && self.batches - self.at.batch > 1 {
+            self.advance(1)?;
+            self.session.wait()?;
+        }
+        self.clock.warm = true;
+        let (begun, first) = (Instant::now(), self.at.step);
+        let at_once = self.session.device().steps_at_once();
+        let mut asked = None;
+        while self.at.batch < self.batches && self.limit().is_none() {
+            self.stop_if_asked()?;
+            self.advance(at_once)?;
+            let mut shown = None;
+            if let Some(ticket) = asked {
+                shown = self.session.collect_scores(ticket)?;
+                asked = if shown.is_some() { None } else { asked };
+            }
+            self.watch.step(self.at.batch, shown);
+            if asked.is_none() && self.at.batch < self.batches {
+                asked = Some(self.session.request_scores()?);
+            }
+        }
+        let scores = self.session.scores()?;
+        self.clock.steps += self.at.step - first;
+        self.clock.time += begun.elapsed();
+        Ok(scores)
+    }
+
+    /// Runs up to `n` steps: not beyond the epoch, a limit, a checkpoint or the
+    /// window of a streamed set.
+    fn advance(&mut self, n: usize) -> Result<()> {
+        let mut n = n.min(self.batches - self.at.batch);
+        let mut not_beyond = |every: usize, at: usize| n = n.min(every - at % every);
+        if let Some(every) = self.s.checkpoint_every {
+            not_beyond(every, self.at.step);
+        }
+        if let Some(max) = self.s.max_steps {
+            not_beyond(max, self.at.step.min(max - 1));
+        }
+        if let Some(window) = self.stream.window() {
+            not_beyond(window, self.at.batch);
+        }
+        self.stream.supply(&mut *self.session.executor, self.at.epoch, self.at.batch)?;
+        self.session.steps(n)?;
+        self.at.step += n;
+        self.at.batch += n;
+        if self.s.checkpoint_every.is_some_and(|every| self.at.step.is_multiple_of(every)) && self.watch.keeps() {
+            let bytes = snapshot(self.session, self.s, &self.at, None)?;
+            self.watch.keep(&Kept { bytes: &bytes, step: self.at.step, best: false })?;
+        }
+        Ok(())
+    }
+
+    fn stop_if_asked(&mut self) -> Result<()> {
+        if !self.watch.interrupted() {
+            return Ok(());
+        }
+        let step = self.at.step;
+        if !self.watch.keeps() {
+            return Err(Error::interrupted(format!("interrupted after {step} steps")));
+        }
+        let bytes = snapshot(self.session, self.s, &self.at, None)?;
+        self.watch.keep(&Kept { bytes: &bytes, step, best: false })?;
+        Err(Error::interrupted(format!("interrupted after {step} steps; --resume goes on from there")))
+    }
+
+    /// What a whole epoch means: best weights, patience, checkpoints.
+    fn judge(&mut self, epoch: &Epoch) -> Result<()> {
+        let stopping = &self.s.early_stopping;
+        let verdict = stopping.observe(&mut self.at.watched, epoch);
+        if verdict.best && stopping.restore_best_weights {
+            self.best = Some(self.session.weights()?);
+        }
+        if verdict.stop {
+            let (best, value) = self.at.watched.best_epoch.unwrap_or((epoch.epoch, f64::NAN));
+            self.at.stopped = Some(format!(
+                "early stopping in epoch {}: {} was best in epoch {best} ({value:.4})",
+                epoch.epoch, stopping.monitor
+            ));
+        }
+        if self.watch.keeps() {
+            let bytes = snapshot(self.session, self.s, &self.at, None)?;
+            self.watch.keep(&Kept { bytes: &bytes, step: self.at.step, best: verdict.best })?;
+        }
+        self.stop_if_asked()
+    }
+
+    /// The end: the best weights take the place of the last, if that is asked.
+    fn finish(&mut self) -> Result<()> {
+        let mut raw = None;
+        if let Some(best) = self.best.take() {
+            raw = Some(self.session.raw_state()?);
+            self.session.set_weights(&best)?;
+        }
+        if self.watch.keeps() {
+            let bytes = snapshot(self.session, self.s, &self.at, raw)?;
+            self.watch.keep(&Kept { bytes: &bytes, step: self.at.step, best: false })?;
+        }
+        Ok(())
+    }
+}
+
+/// The bytes of a checkpoint. `state` is given where the weights are not those
+/// that training goes on with.
+fn snapshot(
+    session: &mut Session,
+    s: &Settings,
+    at: &Progressed,
+    state: Option<BTreeMap<String, crate::tensor::HostTensor>>,
+) -> Result<Vec<u8>> {
+    let state = match state {
+        Some(state) => state,
+        None => session.state()?,
+    };
+    let about = checkpoint::About { config: s.deciding(), progress: Some(at.clone()), ..session.about() };
+    checkpoint::encode(&session.weights()?, &state, &about)
 }

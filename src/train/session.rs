@@ -1,85 +1,66 @@
 //! A session: the only place that holds model, plans and executor together.
 //!
-//! The data sets lie on the device from the start. A training step is one
-//! program: pick the batch, forward, loss, backward, gradient norm, clip,
-//! optimiser, metrics, clock. It reads nothing from the host and returns
+//! The data sets lie on the device, or pass through it in windows. A training
+//! step is one program: pick the batch, forward, loss, backward, gradient norm,
+//! clip, optimiser, metrics, clock. It reads nothing from the host and returns
 //! nothing to it.
 
-use super::{Settings, checkpoint, step};
-use crate::data::Images;
+use super::resident::{self, Elements, Resident};
+use super::scores::Scores;
+use super::step::{self, Builder, Step};
+use super::{Settings, checkpoint};
+use crate::data::{Dataset, Interface, Task};
 use crate::device::Device;
 use crate::error::{Context, Error, Result};
 use crate::graph::TensorId;
 use crate::nn::{Model, Weights};
 use crate::plan::{Executor, Plan, ProgramId, Target, Ticket};
 use crate::tensor::{HostTensor, Spec};
-
-/// Averages over the samples of a pass.
-#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
-pub struct Scores {
-    /// Mean loss.
-    pub loss: f64,
-    /// Share of samples classified right.
-    pub accuracy: f64,
-    /// Samples seen.
-    #[serde(skip)]
-    pub samples: usize,
-    /// Whether every loss was a finite number.
-    #[serde(skip)]
-    pub finite: bool,
-}
-
-impl Scores {
-    /// From the sums that the device keeps: loss, correct, rows, not-finite.
-    fn of(sums: &[f32]) -> Scores {
-        let rows = f64::from(sums[2]).max(1.0);
-        Scores {
-            loss: f64::from(sums[0]) / rows,
-            accuracy: f64::from(sums[1]) / rows,
-            samples: sums[2] as usize,
-            finite: sums[3] == 0.0,
-        }
-    }
-}
+use std::collections::BTreeMap;
 
 /// A loaded program over one data set.
-#[derive(Debug, Clone)]
-struct Pass {
-    program: ProgramId,
-    batches: usize,
-    metrics: String,
+#[derive(Clone)]
+pub struct Pass {
+    pub(super) program: ProgramId,
+    pub(super) set: Resident,
+    pub(super) name: String,
+    pub(super) output: TensorId,
 }
 
 /// A model in training on a device.
 pub struct Session {
     /// The model.
     pub model: Model,
-    /// The class names.
-    pub classes: Vec<String>,
-    /// Mean and deviation per channel that inputs are normalised with, of
-    /// pixels scaled to 0..1.
-    pub normal: Vec<(f32, f32)>,
-    executor: Box<dyn Executor>,
+    /// What its inputs and outputs mean.
+    pub interface: Interface,
+    pub(super) executor: Box<dyn Executor>,
     device: Device,
     weights: Weights,
     /// Parameter names and shapes with their offsets in the flat buffer.
     params: Vec<(String, Spec, usize)>,
     states: Vec<String>,
     train: Option<Pass>,
+    /// Named buffers that the training step changes.
+    changing: Vec<String>,
+    passes: usize,
 }
 
 impl Session {
     /// A session for a model whose weights are given or drawn from the seed.
-    pub fn new(
-        device: Device,
-        model: Model,
-        classes: Vec<String>,
-        normal: Vec<(f32, f32)>,
-        weights: Weights,
-    ) -> Result<Session> {
+    pub fn new(device: Device, model: Model, interface: Interface, weights: Weights) -> Result<Session> {
         let executor = device.executor();
-        let mut session =
-            Session { model, classes, normal, executor, device, weights, params: vec![], states: vec![], train: None };
+        let mut session = Session {
+            model,
+            interface,
+            executor,
+            device,
+            weights,
+            params: vec![],
+            states: vec![],
+            train: None,
+            changing: vec![],
+            passes: 0,
+        };
         session.note_weights()?;
         Ok(session)
     }
@@ -87,11 +68,13 @@ impl Session {
     /// Draws what weights are not given, and notes names and places.
     fn note_weights(&mut self) -> Result<()> {
         let (mut g, built) = self.model.inspect(1, &mut self.weights)?;
-        if let (Some(classes), [.., outputs]) = (self.model.classes, g.shape(built.output))
-            && *outputs != classes
+        let wanted = self.interface.outputs.len();
+        if let [.., outputs] = g.shape(built.output)
+            && *outputs != wanted
         {
+            let what = if self.interface.task == Task::Classification { "classes" } else { "targets" };
             return Err(Error::model(format!(
-                "model \"{}\" gives {outputs} outputs and the data has {classes} classes; \
+                "model \"{}\" gives {outputs} outputs and the data has {wanted} {what}; \
                  set units = \"classes\" in its last layer",
                 self.model.description.name
             )));
@@ -100,9 +83,10 @@ impl Session {
         let (_, offsets) = g.flatten_params("params");
         let name = |t: TensorId| g.tensors()[t.index()].label.clone();
         self.params = params.iter().zip(offsets).map(|(&t, o)| (name(t), g.spec(t).clone(), o)).collect();
+        let built_of: Vec<String> = g.tensors().iter().map(|t| t.label.clone()).collect();
         let trained: Vec<&str> = self.params.iter().map(|p| p.0.as_str()).collect();
-        self.states =
-            self.weights.iter().map(|(n, _)| n.to_string()).filter(|n| !trained.contains(&n.as_str())).collect();
+        let others = self.weights.iter().map(|(n, _)| n.to_string());
+        self.states = others.filter(|n| !trained.contains(&n.as_str()) && built_of.contains(n)).collect();
         Ok(())
     }
 
@@ -116,23 +100,48 @@ impl Session {
         &self.device
     }
 
-    /// Loads the training program. The step runs over `images` in batches.
-    pub fn prepare_training(&mut self, images: &Images, s: &Settings) -> Result<()> {
-        let set = step::DataSet::of(images);
-        let step = step::training(&self.model, &mut self.weights, &set, &self.normal, s)?;
-        let plan = Plan::build(&step.graph, &[], self.device.target()).context(|| "planning the training step")?;
+    /// The flat buffer that answers come from: the averaged parameters where
+    /// there are such.
+    fn answering(&self) -> &'static str {
+        if self.changing.iter().any(|n| n == "ema") { "ema" } else { "params" }
+    }
+
+    fn builder(&mut self) -> Builder<'_> {
+        let params = self.answering();
+        Builder { model: &self.model, weights: &mut self.weights, interface: &self.interface, params }
+    }
+
+    fn load(&mut self, step: Step, set: Resident, fetch: bool) -> Result<Pass> {
+        let fetched: Vec<TensorId> = fetch.then_some(step.output).into_iter().collect();
+        let plan = Plan::build(&step.graph, &fetched, self.device.target())
+            .context(|| format!("planning the {} pass", step.name))?;
         let program = self.executor.load(plan)?;
-        self.train = Some(Pass { program, batches: step.batches, metrics: step.metrics });
+        Ok(Pass { program, set, name: step.name, output: step.output })
+    }
+
+    fn resident(&self, set: &Dataset, batch: usize, s: Option<&Settings>) -> Resident {
+        let budget = resident::budget(&self.device.target(), s.and_then(|s| s.data.device_bytes));
+        Resident::of(set, &self.interface, batch, budget)
+    }
+
+    /// Loads the training program. The step runs over `set` in batches.
+    pub fn prepare_training(&mut self, set: &Dataset, s: &Settings) -> Result<()> {
+        let resident = self.resident(set, s.batch_size, Some(s));
+        let step = Builder { params: "params", ..self.builder() }.training(&resident, s)?;
+        self.changing = step::state(&step.graph);
+        self.train = Some(self.load(step, resident, false)?);
         Ok(())
     }
 
     /// The plan of a training step on any device, without data.
     pub fn training_plan(model: &Model, s: &Settings, target: Target) -> Result<Plan> {
-        let [c, h, w] = model.input[..] else {
-            return Err(Error::model(format!("the model takes samples of shape {}; expected images", model.input)));
-        };
-        let set = step::DataSet::blank(s.batch_size, [c, h, w]);
-        let step = step::training(model, &mut Weights::new(0), &set, &vec![(0.0, 1.0); c], s)?;
+        let elements = if model.input.len() == 3 { Elements::Bytes } else { Elements::Floats };
+        let set = Resident::blank(s.batch_size, &model.input, elements, None, s.batch_size);
+        let channels = if elements == Elements::Bytes { model.input[0] } else { model.input.elements() };
+        let outputs = (0..model.classes.unwrap_or(1)).map(|i| i.to_string()).collect();
+        let interface = Interface::of_images(outputs, &vec![(0.0, 1.0); channels]);
+        let weights = &mut Weights::new(0);
+        let step = Builder { model, weights, interface: &interface, params: "params" }.training(&set, s)?;
         Plan::build(&step.graph, &[], target)
     }
 
@@ -143,7 +152,7 @@ impl Session {
             let of = plan.buffers.iter().filter(|b| b.name.as_deref().is_some_and(pick));
             of.map(|b| b.elements * crate::tensor::DType::BYTES).sum()
         };
-        let moments = ["adam.", "sgd.", "rmsprop."];
+        let moments = ["adam.", "sgd.", "rmsprop.", "ema"];
         let state = |n: &str| n == "params" || n.ends_with("running_mean") || n.ends_with("running_var");
         Ok([
             named(&state),
@@ -153,18 +162,9 @@ impl Session {
         ])
     }
 
-    /// Loads a program that scores `images`; `name` keeps its buffers apart.
-    fn prepare_scoring(&mut self, name: &str, images: &Images, batch: usize) -> Result<Pass> {
-        let set = step::DataSet::of(images);
-        let step = step::scoring(&self.model, &mut self.weights, &set, &self.normal, name, batch)?;
-        let plan =
-            Plan::build(&step.graph, &[], self.device.target()).context(|| format!("planning the {name} pass"))?;
-        let program = self.executor.load(plan)?;
-        Ok(Pass { program, batches: step.batches, metrics: step.metrics })
-    }
     /// Steps per epoch.
     pub fn batches(&self) -> usize {
-        self.trained().batches
+        self.trained().set.batches()
     }
 
     /// Whether [`Session::prepare_training`] has run.
@@ -172,11 +172,12 @@ impl Session {
         self.train.is_some()
     }
 
-    fn trained(&self) -> &Pass {
+    pub(super) fn trained(&self) -> &Pass {
         self.train.as_ref().expect("training was prepared")
     }
 
-    /// Runs training steps. Does not wait for a GPU.
+    /// Runs training steps. Does not wait for a GPU. A streamed set's window
+    /// must be in place: see `stream`.
     pub fn steps(&mut self, n: usize) -> Result<()> {
         let program = self.trained().program;
         self.executor.run(program, n)
@@ -184,25 +185,24 @@ impl Session {
 
     /// Sets the sums of the training metrics to zero.
     pub fn reset_metrics(&mut self) -> Result<()> {
-        let name = self.trained().metrics.clone();
-        self.executor.write(&name, &HostTensor::f32([4], vec![0.0; 4]))
+        self.executor.write("train.metrics", &HostTensor::f32([4], vec![0.0; 4]))
     }
 
     /// The training scores since the last reset. Waits for the steps.
     pub fn scores(&mut self) -> Result<Scores> {
-        let name = self.trained().metrics.clone();
-        Ok(Scores::of(self.executor.read(&name)?.as_f32()))
+        let sums = self.executor.read("train.metrics")?;
+        Ok(Scores::of(sums.as_f32(), self.interface.task))
     }
 
     /// Asks for the training scores without waiting.
     pub fn request_scores(&mut self) -> Result<Ticket> {
-        let name = self.trained().metrics.clone();
-        self.executor.request(&name)
+        self.executor.request("train.metrics")
     }
 
     /// The scores asked for, once they have arrived.
     pub fn collect_scores(&mut self, ticket: Ticket) -> Result<Option<Scores>> {
-        Ok(self.executor.collect(ticket)?.map(|v| Scores::of(v.as_f32())))
+        let task = self.interface.task;
+        Ok(self.executor.collect(ticket)?.map(|v| Scores::of(v.as_f32(), task)))
     }
 
     /// Waits until all steps are done.
@@ -210,45 +210,95 @@ impl Session {
         self.executor.wait()
     }
 
+    /// A name for the buffers of a pass that no other pass has.
+    fn pass_name(&mut self, name: &str) -> String {
+        self.passes += 1;
+        format!("{name}{}", self.passes)
+    }
+
     /// Loads a scorer for a data set, to be run as often as needed.
-    pub fn scorer(&mut self, name: &str, images: &Images, batch: usize) -> Result<Scorer> {
-        if images.is_empty() {
+    pub fn scorer<'a>(&mut self, name: &str, set: &'a Dataset, batch: usize) -> Result<Scorer<'a>> {
+        if set.is_empty() {
             return Err(Error::data(format!("the {name} set is empty")));
         }
-        Ok(Scorer(self.prepare_scoring(name, images, batch)?))
+        let resident = self.resident(set, batch, None);
+        let name = self.pass_name(name);
+        let step = self.builder().scoring(&resident, &name)?;
+        Ok(Scorer { pass: self.load(step, resident, false)?, set })
     }
 
     /// Scores the whole data set of a scorer with the weights as they are.
     pub fn score(&mut self, scorer: &Scorer) -> Result<Scores> {
-        let pass = &scorer.0;
-        self.executor.write(&pass.metrics, &HostTensor::f32([4], vec![0.0; 4]))?;
-        self.executor.run(pass.program, pass.batches)?;
-        Ok(Scores::of(self.executor.read(&pass.metrics)?.as_f32()))
-    }
-
-    /// Class probabilities of each image, row by row.
-    pub fn probabilities(&mut self, images: &Images) -> Result<Vec<Vec<f32>>> {
-        let set = step::DataSet::of(images);
-        let (step, p) = step::predicting(&self.model, &mut self.weights, &set, &self.normal)?;
-        let program = self.executor.load(Plan::build(&step.graph, &[p], self.device.target())?)?;
-        let mut rows = vec![];
-        for _ in 0..step.batches {
-            self.executor.run(program, 1)?;
-            let values = self.executor.fetch(program, p)?;
-            let width = values.shape[values.shape.rank() - 1];
-            rows.extend(values.as_f32().chunks(width).map(<[f32]>::to_vec));
+        let pass = scorer.pass.clone();
+        let names = ["metrics", "squared", "absolute"].map(|part| format!("{}.{part}", pass.name));
+        for name in names.iter().filter(|n| self.executor.holds(n)).cloned().collect::<Vec<_>>() {
+            self.executor.write(&name, &HostTensor::f32([4], vec![0.0; 4]))?;
         }
-        rows.truncate(images.len());
-        Ok(rows)
+        self.whole_pass(&pass, scorer.set, |_, _| Ok(()))?;
+        let mut scores = Scores::of(self.executor.read(&names[0])?.as_f32(), self.interface.task);
+        if self.interface.task == Task::Regression {
+            let mut mean = |name: &str| -> Result<f64> {
+                Ok(Scores::of(self.executor.read(name)?.as_f32(), Task::Regression).loss)
+            };
+            (scores.rmse, scores.mae) = (Some(mean(&names[1])?.sqrt()), Some(mean(&names[2])?));
+        }
+        Ok(scores)
     }
 
-    /// All parameters and state by name, as they are on the device now.
+    /// Runs a pass over its whole set, window by window; `after` sees each step
+    /// where its output is fetched.
+    fn whole_pass(
+        &mut self,
+        pass: &Pass,
+        set: &Dataset,
+        mut after: impl FnMut(&mut dyn Executor, &Pass) -> Result<()>,
+    ) -> Result<()> {
+        let batches = pass.set.batches();
+        let window = pass.set.window.unwrap_or(batches).max(1);
+        for first in (0..batches).step_by(window) {
+            if pass.set.window.is_some() {
+                let content = pass.set.fill(set, &self.interface, first / window, None);
+                self.executor.write(&format!("{}.samples", pass.name), &content.samples)?;
+                self.executor.write(&format!("{}.targets", pass.name), &content.targets)?;
+            }
+            for _ in first..(first + window).min(batches) {
+                self.executor.run(pass.program, 1)?;
+                after(&mut *self.executor, pass)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The model's answers, row by row: class probabilities, or numbers in the
+    /// units of the source.
+    pub fn predict(&mut self, set: &Dataset) -> Result<Vec<f32>> {
+        if set.is_empty() {
+            return Ok(vec![]);
+        }
+        let resident = self.resident(set, PREDICTED_AT_ONCE, None);
+        let name = self.pass_name("predict");
+        let step = self.builder().predicting(&resident, &name)?;
+        let pass = self.load(step, resident, true)?;
+        let mut answers = vec![];
+        self.whole_pass(&pass, set, |executor, pass| {
+            answers.extend_from_slice(executor.fetch(pass.program, pass.output)?.as_f32());
+            Ok(())
+        })?;
+        answers.truncate(set.len() * self.interface.outputs.len());
+        if self.interface.task == Task::Regression {
+            self.interface.target.restore(&mut answers);
+        }
+        Ok(answers)
+    }
+
+    /// All parameters and state by name, as they answer now.
     pub fn weights(&mut self) -> Result<Weights> {
-        let mut weights = Weights::new(self.weights.seed);
-        if !self.executor.holds("params") {
+        let answering = self.answering();
+        if !self.executor.holds(answering) {
             return Ok(self.weights.clone());
         }
-        let flat = self.executor.read("params")?;
+        let mut weights = Weights::new(self.weights.seed);
+        let flat = self.executor.read(answering)?;
         for (name, spec, offset) in &self.params {
             let values = flat.as_f32()[*offset..][..spec.elements()].to_vec();
             weights.set(name, HostTensor::f32(spec.shape.clone(), values));
@@ -262,24 +312,77 @@ impl Session {
         Ok(weights)
     }
 
-    /// A checkpoint: the weights as they are on the device now, and what is
-    /// needed to use them.
-    pub fn checkpoint(&mut self) -> Result<Vec<u8>> {
-        let weights = self.weights()?;
-        let about = checkpoint::About {
-            model: toml::to_string(&self.model.description.to_table()).expect("a table of plain values prints"),
-            input: self.model.input.to_vec(),
-            classes: self.classes.clone(),
-            normal: self.normal.clone(),
-        };
-        checkpoint::encode(&weights, &about)
+    /// Puts other weights in the place of those that answer.
+    pub fn set_weights(&mut self, weights: &Weights) -> Result<()> {
+        let answering = self.answering();
+        let mut flat = self.executor.read(answering)?.as_f32().to_vec();
+        let missing = |name: &str| Error::model(format!("the weights lack \"{name}\""));
+        for (name, spec, offset) in &self.params {
+            let value = weights.get(name).ok_or_else(|| missing(name))?;
+            flat[*offset..][..spec.elements()].copy_from_slice(value.as_f32());
+        }
+        self.executor.write(answering, &HostTensor::f32([flat.len()], flat))?;
+        for name in self.states.clone() {
+            let value = weights.get(&name).ok_or_else(|| missing(&name))?.clone();
+            self.executor.write(&name, &value)?;
+        }
+        Ok(())
     }
 
-    /// Saves a checkpoint.
+    /// The named buffers of the training step besides the weights: moments,
+    /// clock, sums; the parameters too where others answer for them.
+    pub fn state(&mut self) -> Result<BTreeMap<String, HostTensor>> {
+        let mut state = BTreeMap::new();
+        for name in self.changing.clone() {
+            let saved = name == "params" && self.answering() == "params" || self.states.contains(&name);
+            if !saved {
+                state.insert(name.clone(), self.executor.read(&name)?);
+            }
+        }
+        Ok(state)
+    }
+
+    /// [`Session::state`] with the weights themselves: what training goes on
+    /// with when other weights take their place.
+    pub fn raw_state(&mut self) -> Result<BTreeMap<String, HostTensor>> {
+        let mut state = BTreeMap::new();
+        for name in self.changing.clone() {
+            state.insert(name.clone(), self.executor.read(&name)?);
+        }
+        Ok(state)
+    }
+
+    /// Puts the state of an earlier training in place.
+    pub fn set_state(&mut self, state: &BTreeMap<String, HostTensor>) -> Result<()> {
+        for (name, value) in state {
+            self.executor.write(name, value).context(|| "the checkpoint does not fit these settings")?;
+        }
+        Ok(())
+    }
+
+    /// What a file of the weights says about itself.
+    pub fn about(&self) -> checkpoint::About {
+        checkpoint::About {
+            model: toml::to_string(&self.model.description.to_table()).expect("a table of plain values prints"),
+            input: self.model.input.to_vec(),
+            interface: self.interface.clone(),
+            config: String::new(),
+            progress: None,
+        }
+    }
+
+    /// Saves the weights alone.
     pub fn save(&mut self, path: &std::path::Path) -> Result<()> {
-        checkpoint::write_atomically(path, &self.checkpoint()?)
+        let (weights, about) = (self.weights()?, self.about());
+        checkpoint::write_atomically(path, &checkpoint::encode(&weights, &BTreeMap::new(), &about)?)
     }
 }
 
+/// Samples per step when predicting.
+const PREDICTED_AT_ONCE: usize = 64;
+
 /// A program that scores one data set.
-pub struct Scorer(Pass);
+pub struct Scorer<'a> {
+    pass: Pass,
+    set: &'a Dataset,
+}

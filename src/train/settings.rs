@@ -2,18 +2,88 @@
 //! writes its flags into the same tables first, so there is one reader, one
 //! set of names and one set of messages.
 
-use super::{Optimizer, Schedule};
-use crate::error::{Error, Result};
-use crate::nn::{Description, Keys};
+use super::{EarlyStopping, Optimizer, Schedule};
+use crate::data::Method;
+use crate::error::{Error, Result, unknown};
+use crate::keys::Keys;
+use crate::nn::Description;
 use toml::{Table, Value};
+
+/// How rows are chosen to be held out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SplitBy {
+    /// Stratified for classes, at random for numbers.
+    Auto,
+    /// The same share of every class.
+    Stratified,
+    /// At random.
+    Random,
+    /// The last rows.
+    Time,
+}
+
+const SPLITS: &[(&str, SplitBy)] = &[
+    ("auto", SplitBy::Auto),
+    ("stratified", SplitBy::Stratified),
+    ("random", SplitBy::Random),
+    ("time", SplitBy::Time),
+];
+
+/// What is trained on.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DataSettings {
+    /// The data's name or path.
+    pub source: String,
+    /// The share of the training data held out for validation.
+    pub val_split: f64,
+    /// How it is chosen.
+    pub split: SplitBy,
+    /// Cross-validation in so many folds; 0 for none.
+    pub folds: usize,
+    /// How inputs are brought to a common scale.
+    pub normalize: Method,
+    /// Bytes of samples that may lie on the device at a time.
+    pub device_bytes: Option<u64>,
+}
+
+impl DataSettings {
+    fn read(keys: &mut Keys) -> Result<DataSettings> {
+        let source = keys.text("source")?.unwrap_or_else(|| "digits".into());
+        let split = keys.text("split")?.unwrap_or_else(|| "auto".into());
+        let found = SPLITS.iter().find(|(n, _)| *n == split).map(|(_, s)| *s);
+        let device_mb = keys.real("device_mb", 0.0, 1e9, Some(0.0))?;
+        let folds = keys.count("folds", 0, Some(0))?;
+        if folds == 1 {
+            return Err(Error::model("[data]: folds = 1; expected 0 for none, or at least 2"));
+        }
+        Ok(DataSettings {
+            source,
+            val_split: keys.real("val_split", 0.0, 0.95, Some(0.1))?,
+            split: found.ok_or_else(|| unknown("split", &split, SPLITS.iter().map(|(n, _)| *n)))?,
+            folds,
+            normalize: Method::named(&keys.text("normalize")?.unwrap_or_else(|| "standard".into()))?,
+            device_bytes: (device_mb > 0.0).then_some((device_mb * 1024.0 * 1024.0) as u64),
+        })
+    }
+
+    fn to_table(&self) -> Vec<(&'static str, Value)> {
+        let split = SPLITS.iter().find(|(_, s)| *s == self.split).expect("every split has a name").0;
+        vec![
+            ("source", self.source.clone().into()),
+            ("val_split", self.val_split.into()),
+            ("split", split.into()),
+            ("folds", (self.folds as i64).into()),
+            ("normalize", self.normalize.name().into()),
+            ("device_mb", (self.device_bytes.unwrap_or(0) as f64 / 1024.0 / 1024.0).into()),
+        ]
+    }
+}
 
 /// Everything that decides a run.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// The data's name or path.
-    pub data: String,
-    /// The share of the training data held out for validation.
-    pub val_split: f64,
+    /// What is trained on.
+    pub data: DataSettings,
     /// The model.
     pub model: Description,
     /// Passes over the training data.
@@ -34,6 +104,16 @@ pub struct Settings {
     pub schedule: Schedule,
     /// Share of each target spread over all classes.
     pub label_smoothing: f32,
+    /// When the run ends early, and what counts as better.
+    pub early_stopping: EarlyStopping,
+    /// Ends the run after so many steps; the schedule still spans the epochs.
+    pub max_steps: Option<usize>,
+    /// Ends the run after so many seconds.
+    pub max_seconds: Option<f64>,
+    /// Steps between checkpoints, besides those after each epoch.
+    pub checkpoint_every: Option<usize>,
+    /// Checkpoints by step that are kept, besides the last and the best.
+    pub keep_last: usize,
 }
 
 impl Default for Settings {
@@ -62,10 +142,9 @@ impl Settings {
         let section = |keys: &mut Keys, name: &'static str| -> Result<Keys> {
             Ok(Keys::new(keys.table(name)?.unwrap_or_default(), format!("[{name}]")))
         };
-        let mut data = section(&mut keys, "data")?;
-        let source = data.text("source")?.unwrap_or_else(|| "digits".into());
-        let val_split = data.real("val_split", 0.0, 0.95, Some(0.1))?;
-        data.finish()?;
+        let mut data_keys = section(&mut keys, "data")?;
+        let data = DataSettings::read(&mut data_keys)?;
+        data_keys.finish()?;
         let model = match keys.take("model") {
             None => Description::named("keras-cnn")?,
             Some(Value::String(name)) => Description::named(&name)?,
@@ -80,7 +159,16 @@ impl Settings {
             .map_err(|_| Error::model(format!("[train]: seed = {seed}; expected at most {}", u32::MAX)))?;
         let shuffle = train.flag("shuffle", true)?;
         let clip_norm = train.real("clip_norm", 0.0, 1e9, Some(0.0))? as f32;
+        let optional = |n: usize| (n > 0).then_some(n);
+        let max_steps = optional(train.count("max_steps", 0, Some(0))?);
+        let max_seconds = Some(train.real("max_time", 0.0, 1e9, Some(0.0))?).filter(|&t| t > 0.0);
+        let checkpoint_every = optional(train.count("checkpoint_every", 0, Some(0))?);
+        let keep_last = train.count("keep_last", 0, Some(0))?;
         train.finish()?;
+        let asked = keys.has("early_stopping");
+        let mut stopping = section(&mut keys, "early_stopping")?;
+        let early_stopping = EarlyStopping::read(&mut stopping, asked)?;
+        stopping.finish()?;
         let mut optimizer_keys = section(&mut keys, "optimizer")?;
         let (optimizer, lr) = Optimizer::read(&mut optimizer_keys)?;
         optimizer_keys.finish()?;
@@ -93,8 +181,7 @@ impl Settings {
         keys.finish()?;
         let clip_norm = (clip_norm > 0.0).then_some(clip_norm);
         Ok(Settings {
-            data: source,
-            val_split,
+            data,
             model,
             epochs,
             batch_size,
@@ -105,6 +192,11 @@ impl Settings {
             lr,
             schedule,
             label_smoothing,
+            early_stopping,
+            max_steps,
+            max_seconds,
+            checkpoint_every,
+            keep_last,
         })
     }
 
@@ -113,10 +205,7 @@ impl Settings {
         let table =
             |entries: Vec<(&str, Value)>| Value::Table(entries.into_iter().map(|(k, v)| (k.to_string(), v)).collect());
         let mut all = Table::new();
-        all.insert(
-            "data".into(),
-            table(vec![("source", self.data.clone().into()), ("val_split", self.val_split.into())]),
-        );
+        all.insert("data".into(), table(self.data.to_table()));
         all.insert(
             "train".into(),
             table(vec![
@@ -125,13 +214,30 @@ impl Settings {
                 ("seed", i64::from(self.seed).into()),
                 ("shuffle", self.shuffle.into()),
                 ("clip_norm", f64::from(self.clip_norm.unwrap_or(0.0)).into()),
+                ("max_steps", (self.max_steps.unwrap_or(0) as i64).into()),
+                ("max_time", self.max_seconds.unwrap_or(0.0).into()),
+                ("checkpoint_every", (self.checkpoint_every.unwrap_or(0) as i64).into()),
+                ("keep_last", (self.keep_last as i64).into()),
             ]),
         );
         all.insert("optimizer".into(), Value::Table(self.optimizer.to_table(self.lr)));
         all.insert("schedule".into(), Value::Table(self.schedule.to_table()));
         all.insert("loss".into(), table(vec![("label_smoothing", f64::from(self.label_smoothing).into())]));
+        all.insert("early_stopping".into(), Value::Table(self.early_stopping.to_table()));
         all.insert("model".into(), Value::Table(self.model.to_table()));
         all
+    }
+
+    /// As TOML, without what does not decide the state after so many steps:
+    /// limits, and when checkpoints are written.
+    pub fn deciding(&self) -> String {
+        let mut table = self.to_table();
+        if let Some(Value::Table(train)) = table.get_mut("train") {
+            for key in ["max_steps", "max_time", "checkpoint_every", "keep_last"] {
+                train.remove(key);
+            }
+        }
+        toml::to_string(&table).expect("a table of plain values prints")
     }
 }
 

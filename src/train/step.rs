@@ -3,192 +3,179 @@
 
 use super::Settings;
 use super::optimizer::Control;
-use crate::data::Images;
+use super::resident::{Elements, Resident};
+use crate::data::{Interface, Task};
 use crate::error::{Error, Result};
-use crate::graph::{FLAT_ALIGN, Graph, Init, Seed, TensorId, gradient};
+use crate::graph::{FLAT_ALIGN, Graph, Home, Init, Seed, TensorId, gradient};
 use crate::nn::{Mode, Model, Weights};
 use crate::ops::clock;
 use crate::ops::cross_entropy::CrossEntropy;
-use crate::ops::gather_images::pack_bytes;
+use crate::ops::select_rows::Order;
 use crate::tensor::{HostTensor, Spec};
 use std::sync::Arc;
-
-/// A set of labelled images as it lies on a device.
-pub struct DataSet {
-    samples: usize,
-    shape: [usize; 3],
-    words: Spec,
-    images: Init,
-    labels: Init,
-}
-
-impl DataSet {
-    /// The images, packed.
-    pub fn of(images: &Images) -> DataSet {
-        let words = pack_bytes(&images.pixels);
-        let words = HostTensor::u32([words.len()], words);
-        let labels = HostTensor::u32([images.len()], images.labels.clone());
-        DataSet {
-            samples: images.len(),
-            shape: [images.channels, images.height, images.width],
-            words: words.spec(),
-            images: Init::Data(Arc::new(words)),
-            labels: Init::Data(Arc::new(labels)),
-        }
-    }
-
-    /// Black images of class 0: enough to plan with.
-    pub fn blank(samples: usize, shape: [usize; 3]) -> DataSet {
-        let words = (samples * shape.iter().product::<usize>()).div_ceil(4);
-        DataSet { samples, shape, words: Spec::u32([words]), images: Init::Zeros, labels: Init::Zeros }
-    }
-}
 
 /// A step's graph, and how to run it over its data set.
 pub struct Step {
     /// The graph.
     pub graph: Graph,
-    /// Steps per pass.
-    pub batches: usize,
-    /// The name of the sums that `tally` keeps.
-    pub metrics: String,
+    /// The name of its buffers: `NAME.clock`, `NAME.metrics`.
+    pub name: String,
+    /// What it computes, where that is to be fetched.
+    pub output: TensorId,
 }
 
 /// The tensors of a batch.
 struct Feed {
     x: TensorId,
-    labels: TensorId,
+    targets: TensorId,
     rows: TensorId,
 }
 
-/// A whole training step: pick, forward, loss, backward, gradient norm, clip,
-/// update, metrics, clock.
-pub fn training(
-    model: &Model,
-    weights: &mut Weights,
-    set: &DataSet,
-    normal: &[(f32, f32)],
-    s: &Settings,
-) -> Result<Step> {
-    let batch = s.batch_size.min(set.samples);
-    let batches = set.samples.div_ceil(batch);
-    let mut g = Graph::new();
-    let start = HostTensor::u32([4], vec![0, 0, 0, s.seed]);
-    let clock = g.persistent("clock", clock::spec(), Init::Data(Arc::new(start)));
-    let feed = feed(&mut g, "train", model, set, normal, clock, batch, s.shuffle)?;
-    let built = model.build(&mut g, feed.x, Mode::Train { clock, rows: feed.rows }, weights)?;
-    let options = CrossEntropy { label_smoothing: s.label_smoothing, ..CrossEntropy::default() };
-    let loss = g.cross_entropy(built.output, feed.labels, Some(feed.rows), options)?;
-    let one = g.constant(HostTensor::f32(vec![], vec![1.0]));
-    let wrt = g.params().to_vec();
-    let grads = gradient(&mut g, &[Seed { tensor: loss, gradient: one }], &wrt)?;
-    let (params, _) = g.flatten_params("params");
-    let flat = g.pack("grads", &grads)?;
-    let (_norm, scale) = g.grad_norm(flat, s.clip_norm)?;
-    let rates = s.schedule.table(s.lr, s.epochs * batches);
-    let schedule = g.constant(HostTensor::f32([rates.len()], rates));
-    let chunks = g.spec(params).elements() / FLAT_ALIGN;
-    let groups = g.constant(HostTensor::f32([chunks, 2], vec![1.0; 2 * chunks]));
-    s.optimizer.update(&mut g, params, flat, &Control { clock, schedule, scale, groups })?;
-    let metrics = metrics(&mut g, "train", built.output, loss, &feed)?;
-    g.tick(clock, batches)?;
-    Ok(Step { graph: g, batches, metrics })
+/// What the graphs are built for.
+pub struct Builder<'a> {
+    /// The model.
+    pub model: &'a Model,
+    /// Its weights, drawn when a layer first asks.
+    pub weights: &'a mut Weights,
+    /// What its inputs and outputs mean.
+    pub interface: &'a Interface,
+    /// The flat buffer that parameters are read from: `params`, or `ema`.
+    pub params: &'a str,
 }
 
-/// A pass over a data set in order that changes no weights: pick and forward.
-struct Forward {
-    graph: Graph,
-    clock: TensorId,
-    feed: Feed,
-    output: TensorId,
-    batches: usize,
-}
-
-/// Begins such a pass; `name` keeps its buffers apart from others.
-fn forward(
-    model: &Model,
-    weights: &mut Weights,
-    set: &DataSet,
-    normal: &[(f32, f32)],
-    name: &str,
-    batch: usize,
-) -> Result<Forward> {
-    let batch = batch.min(set.samples).max(1);
-    let mut graph = Graph::new();
-    let clock = graph.persistent(&format!("{name}.clock"), clock::spec(), Init::Zeros);
-    let feed = feed(&mut graph, name, model, set, normal, clock, batch, false)?;
-    let output = model.build(&mut graph, feed.x, Mode::Eval, weights)?.output;
-    graph.flatten_params("params");
-    Ok(Forward { graph, clock, feed, output, batches: set.samples.div_ceil(batch) })
-}
-
-/// Forward, loss and metrics; `name` keeps its buffers apart from others.
-pub fn scoring(
-    model: &Model,
-    weights: &mut Weights,
-    set: &DataSet,
-    normal: &[(f32, f32)],
-    name: &str,
-    batch: usize,
-) -> Result<Step> {
-    let Forward { graph: mut g, clock, feed, output, batches } = forward(model, weights, set, normal, name, batch)?;
-    let loss = g.cross_entropy(output, feed.labels, Some(feed.rows), CrossEntropy::default())?;
-    let metrics = metrics(&mut g, name, output, loss, &feed)?;
-    g.tick(clock, batches)?;
-    Ok(Step { graph: g, batches, metrics })
-}
-
-/// Samples per step when predicting.
-const PREDICTED_AT_ONCE: usize = 64;
-
-/// Forward and softmax; returns the probabilities' tensor too.
-pub fn predicting(
-    model: &Model,
-    weights: &mut Weights,
-    set: &DataSet,
-    normal: &[(f32, f32)],
-) -> Result<(Step, TensorId)> {
-    let pass = forward(model, weights, set, normal, "predict", PREDICTED_AT_ONCE)?;
-    let Forward { graph: mut g, clock, output, batches, .. } = pass;
-    let last = g.shape(output).len() - 1;
-    let p = g.softmax(output, last)?;
-    g.tick(clock, batches)?;
-    Ok((Step { graph: g, batches, metrics: String::new() }, p))
-}
-
-/// Puts a data set on the device and picks a batch of it by the clock.
-fn feed(
-    g: &mut Graph,
-    name: &str,
-    model: &Model,
-    set: &DataSet,
-    normal: &[(f32, f32)],
-    clock: TensorId,
-    batch: usize,
-    shuffle: bool,
-) -> Result<Feed> {
-    if *model.input != set.shape[..] {
-        return Err(Error::data(format!(
-            "the {name} images have shape {:?}; the model takes {}",
-            set.shape, model.input
-        )));
+impl Builder<'_> {
+    /// A whole training step: pick, forward, loss, backward, gradient norm,
+    /// clip, update, metrics, clock.
+    pub fn training(self, set: &Resident, s: &Settings) -> Result<Step> {
+        let batches = set.batches();
+        let mut g = Graph::new();
+        let start = HostTensor::u32([4], vec![0, 0, 0, s.seed]);
+        let clock = g.persistent("clock", clock::spec(), Init::Data(Arc::new(start)));
+        let order = Order::shuffled(s.shuffle);
+        let feed = self.feed(&mut g, "train", set, clock, order)?;
+        let built = self.model.build(&mut g, feed.x, Mode::Train { clock, rows: feed.rows }, self.weights)?;
+        let loss = match self.interface.task {
+            Task::Classification => {
+                let options = CrossEntropy { label_smoothing: s.label_smoothing, ..CrossEntropy::default() };
+                g.cross_entropy(built.output, feed.targets, Some(feed.rows), options)?
+            }
+            Task::Regression => g.mse(built.output, feed.targets, Some(feed.rows))?,
+        };
+        let one = g.constant(HostTensor::f32(vec![], vec![1.0]));
+        let wrt = g.params().to_vec();
+        let grads = gradient(&mut g, &[Seed { tensor: loss, gradient: one }], &wrt)?;
+        let (params, _) = g.flatten_params("params");
+        let flat = g.pack("grads", &grads)?;
+        let (_norm, scale) = g.grad_norm(flat, s.clip_norm)?;
+        let rates = s.schedule.table(s.lr, s.epochs * batches);
+        let schedule = g.constant(HostTensor::f32([rates.len()], rates));
+        let chunks = g.spec(params).elements() / FLAT_ALIGN;
+        let groups = g.constant(HostTensor::f32([chunks, 2], vec![1.0; 2 * chunks]));
+        s.optimizer.update(&mut g, params, flat, &Control { clock, schedule, scale, groups })?;
+        let correct = match self.interface.task {
+            Task::Classification => Some(g.correct(built.output, feed.targets, Some(feed.rows))?),
+            Task::Regression => None,
+        };
+        tally(&mut g, "train.metrics", loss, correct, &feed)?;
+        g.tick(clock, batches)?;
+        Ok(Step { graph: g, name: "train".into(), output: loss })
     }
-    let data = g.persistent(&format!("{name}.images"), set.words.clone(), set.images.clone());
-    let labels = g.persistent(&format!("{name}.labels"), Spec::u32([set.samples]), set.labels.clone());
-    let (index, rows) = g.select_rows(clock, set.samples, batch, shuffle)?;
-    let per_channel = |f: &dyn Fn(f32, f32) -> f32| normal.iter().map(|&(mean, std)| f(mean, std)).collect();
-    let scale = g.constant(HostTensor::f32([normal.len()], per_channel(&|_, std| 1.0 / (255.0 * std))));
-    let shift = g.constant(HostTensor::f32([normal.len()], per_channel(&|mean, std| -mean / std)));
-    let x = g.gather_images(data, index, scale, shift, set.samples, set.shape)?;
-    let labels = g.gather_rows(labels, index)?;
-    Ok(Feed { x, labels, rows })
+
+    /// A pass over a data set in order that changes no weights: pick and
+    /// forward; `name` keeps its buffers apart from others.
+    fn forward(self, g: &mut Graph, set: &Resident, name: &str) -> Result<(Feed, TensorId, TensorId)> {
+        let clock = g.persistent(&format!("{name}.clock"), clock::spec(), Init::Zeros);
+        let feed = self.feed(g, name, set, clock, Order::Same)?;
+        let output = self.model.build(g, feed.x, Mode::Eval, self.weights)?.output;
+        g.flatten_params(self.params);
+        Ok((feed, output, clock))
+    }
+
+    /// Forward, loss and metrics.
+    pub fn scoring(self, set: &Resident, name: &str) -> Result<Step> {
+        let mut g = Graph::new();
+        let interface = self.interface;
+        let (feed, output, clock) = self.forward(&mut g, set, name)?;
+        let metrics = |part: &str| format!("{name}.{part}");
+        match interface.task {
+            Task::Classification => {
+                let loss = g.cross_entropy(output, feed.targets, Some(feed.rows), CrossEntropy::default())?;
+                let correct = g.correct(output, feed.targets, Some(feed.rows))?;
+                tally(&mut g, &metrics("metrics"), loss, Some(correct), &feed)?;
+            }
+            Task::Regression => {
+                let loss = g.mse(output, feed.targets, Some(feed.rows))?;
+                tally(&mut g, &metrics("metrics"), loss, None, &feed)?;
+                // The same in the units of the source.
+                let scale = &interface.target.scale;
+                let scale = g.constant(HostTensor::f32([scale.len()], scale.clone()));
+                let (found, wanted) = (g.mul(output, scale)?, g.mul(feed.targets, scale)?);
+                let squared = g.mse(found, wanted, Some(feed.rows))?;
+                tally(&mut g, &metrics("squared"), squared, None, &feed)?;
+                let absolute = g.mae(found, wanted, Some(feed.rows))?;
+                tally(&mut g, &metrics("absolute"), absolute, None, &feed)?;
+            }
+        }
+        g.tick(clock, set.batches())?;
+        Ok(Step { graph: g, name: name.into(), output })
+    }
+
+    /// Forward, and softmax where the outputs are classes.
+    pub fn predicting(self, set: &Resident, name: &str) -> Result<Step> {
+        let mut g = Graph::new();
+        let task = self.interface.task;
+        let (_, mut output, clock) = self.forward(&mut g, set, name)?;
+        if task == Task::Classification {
+            let last = g.shape(output).len() - 1;
+            output = g.softmax(output, last)?;
+        }
+        g.tick(clock, set.batches())?;
+        Ok(Step { graph: g, name: name.into(), output })
+    }
+
+    /// Puts a data set on the device and picks a batch of it by the clock.
+    fn feed(&self, g: &mut Graph, name: &str, set: &Resident, clock: TensorId, order: Order) -> Result<Feed> {
+        if *self.model.input != set.shape[..] {
+            let (found, expected) = (&set.shape, &self.model.input);
+            return Err(Error::data(format!("the {name} samples have shape {found:?}; the model takes {expected}")));
+        }
+        let (data, targets) = set.declare(g, name);
+        let order = set.window.map_or(order, Order::Window);
+        let (index, rows) = g.select_rows(clock, set.samples, set.batch, order)?;
+        let normal = &self.interface.normal;
+        let scale = g.constant(HostTensor::f32([normal.scale.len()], normal.scale.clone()));
+        let shift = g.constant(HostTensor::f32([normal.shift.len()], normal.shift.clone()));
+        let x = match (set.elements, &set.shape[..]) {
+            (Elements::Bytes, &[c, h, w]) => g.gather_images(data, index, scale, shift, set.rows_held(), [c, h, w])?,
+            (Elements::Bytes, shape) => {
+                return Err(Error::data(format!("samples of bytes have shape {shape:?}; expected images")));
+            }
+            (Elements::Floats, shape) => g.gather_floats(data, index, scale, shift, shape)?,
+        };
+        let targets = g.gather_rows(targets, index)?;
+        Ok(Feed { x, targets, rows })
+    }
 }
 
-/// Counts loss and hits into `NAME.metrics`.
-fn metrics(g: &mut Graph, name: &str, logits: TensorId, loss: TensorId, feed: &Feed) -> Result<String> {
-    let correct = g.correct(logits, feed.labels, Some(feed.rows))?;
-    let name = format!("{name}.metrics");
-    let sums = g.persistent(&name, Spec::f32([4]), Init::Zeros);
-    g.tally(sums, loss, Some(correct), feed.rows)?;
-    Ok(name)
+/// Sums a batch into a buffer of metrics.
+fn tally(g: &mut Graph, name: &str, loss: TensorId, correct: Option<TensorId>, feed: &Feed) -> Result<()> {
+    let sums = g.persistent(name, Spec::f32([4]), Init::Zeros);
+    g.tally(sums, loss, correct, feed.rows)
+}
+
+/// The named buffers that a graph's nodes change from step to step, except
+/// those that every step writes whole before it reads them.
+pub fn state(g: &Graph) -> Vec<String> {
+    let mut names = vec![];
+    for node in g.nodes().iter().filter(|n| n.op.name() != "pack") {
+        for &t in &node.updates {
+            if let Home::Persistent { name, .. } = &g.tensors()[g.root(t).0.index()].home
+                && !names.contains(name)
+            {
+                names.push(name.clone());
+            }
+        }
+    }
+    names.sort();
+    names
 }

@@ -1,0 +1,84 @@
+//! The settings of `wgrad train`: a configuration file, flags written over it,
+//! and what an earlier run of the folder was made with.
+
+use super::flags;
+use crate::error::{Context, Error, Result};
+use crate::train::{Settings, set};
+use std::path::Path;
+use toml::{Table, Value};
+
+/// The settings of a new run.
+pub fn new_run(f: &flags::Train) -> Result<Settings> {
+    let mut table = match &f.config {
+        None => Table::new(),
+        Some(path) => read(path)?,
+    };
+    apply(f, &mut table)?;
+    Settings::read(table)
+}
+
+/// The settings of a run that goes on: those it was made with, and flags for
+/// what may change on the way.
+pub fn resumed(f: &flags::Train, folder: &Path) -> Result<Settings> {
+    let saved = read(&folder.join("config.toml"))?;
+    let before = Settings::read(saved.clone()).context(|| format!("the settings of {}", folder.display()))?;
+    let mut table = saved;
+    if let Some(path) = &f.config {
+        table.extend(read(path)?);
+    }
+    apply(f, &mut table)?;
+    let now = Settings::read(table)?;
+    let (a, b) = (before.deciding(), now.deciding());
+    // More epochs, and a schedule that spans them, are the reason to go on.
+    let differs = |(a, b): &(&str, &str)| a != b && !a.starts_with("epochs = ");
+    match a.lines().zip(b.lines()).find(differs) {
+        None if a.lines().count() == b.lines().count() => Ok(now),
+        found => {
+            let (a, b) = found.unwrap_or(("one set of keys", "another"));
+            Err(Error::usage(format!(
+                "{} was trained with {a}, and now {b} is asked for; resume with the same settings, or start a new run \
+                 from its weights with --init",
+                folder.display()
+            )))
+        }
+    }
+}
+
+fn read(path: &Path) -> Result<Table> {
+    let name = path.display();
+    let text = std::fs::read_to_string(path).map_err(|e| Error::io(format!("reading {name}"), e))?;
+    text.parse::<Table>().map_err(|e| Error::model(format!("{name} is not valid TOML: {e}")))
+}
+
+/// Writes the flags over a table.
+fn apply(f: &flags::Train, table: &mut Table) -> Result<()> {
+    let mut put = |key: &str, value: Option<Value>| value.map_or(Ok(()), |v| set(table, key, v));
+    let count = |n: Option<usize>| n.map(|n| Value::Integer(n as i64));
+    put("model", f.model.clone().map(Value::from))?;
+    put("data.source", f.data.clone().map(Value::from))?;
+    put("data.val_split", f.val_split.map(Value::from))?;
+    put("data.folds", count(f.folds))?;
+    put("train.epochs", count(f.epochs))?;
+    put("train.batch_size", count(f.batch_size))?;
+    put("train.seed", f.seed.map(|n| Value::Integer(n.into())))?;
+    put("train.checkpoint_every", count(f.checkpoint_every))?;
+    put("train.max_steps", count(f.max_steps))?;
+    put("train.max_time", f.max_time.map(Value::from))?;
+    put("early_stopping.patience", count(f.patience))?;
+    put("optimizer.name", f.optimizer.clone().map(Value::from))?;
+    put("optimizer.lr", f.lr.map(Value::from))?;
+    put("schedule.name", f.schedule.clone().map(Value::from))?;
+    for pair in &f.set {
+        let (key, value) = pair
+            .split_once('=')
+            .ok_or_else(|| Error::usage(format!("--set {pair}: expected KEY=VALUE, such as optimizer.lr=0.01")))?;
+        put(key.trim(), Some(parse_value(value.trim()))).context(|| format!("--set {pair}"))?;
+    }
+    Ok(())
+}
+
+/// A value as TOML reads it; anything else is a string.
+fn parse_value(text: &str) -> Value {
+    let parsed = format!("v = {text}").parse::<Table>().ok().and_then(|mut t| t.remove("v"));
+    parsed.unwrap_or_else(|| Value::String(text.to_string()))
+}

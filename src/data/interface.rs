@@ -1,0 +1,101 @@
+//! What stands between a model and the world: how raw samples become its
+//! inputs and its outputs become answers. Saved with the weights.
+
+use super::{Dataset, Normal, Targets};
+use serde::{Deserialize, Serialize};
+
+/// What a model's outputs are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Task {
+    /// A score for each class.
+    Classification,
+    /// A number for each target.
+    Regression,
+}
+
+/// How target values are scaled for training: `value = scaled * scale + shift`.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct TargetScale {
+    /// Factors, one per target.
+    pub scale: Vec<f32>,
+    /// Offsets, one per target.
+    pub shift: Vec<f32>,
+}
+
+impl TargetScale {
+    /// Mean 0 and deviation 1 on the training set; empty for classes.
+    pub fn learn(targets: &Targets) -> TargetScale {
+        let Targets::Values { values, names } = targets else { return TargetScale::default() };
+        let width = names.len().max(1);
+        let stats = |t: usize| {
+            let column = || values.iter().skip(t).step_by(width).map(|&v| f64::from(v));
+            let n = column().count().max(1) as f64;
+            let mean = column().sum::<f64>() / n;
+            let std = (column().map(|v| (v - mean).powi(2)).sum::<f64>() / n).sqrt();
+            (mean as f32, if std > 0.0 && std.is_finite() { std as f32 } else { 1.0 })
+        };
+        let (shift, scale) = (0..names.len()).map(stats).unzip();
+        TargetScale { scale, shift }
+    }
+
+    /// Values as the model is to learn them.
+    pub fn scaled(&self, values: &[f32]) -> Vec<f32> {
+        let n = self.scale.len().max(1);
+        values.iter().enumerate().map(|(i, v)| (v - self.shift[i % n]) / self.scale[i % n]).collect()
+    }
+
+    /// A model's outputs in the units of the source.
+    pub fn restore(&self, outputs: &mut [f32]) {
+        let n = self.scale.len().max(1);
+        outputs.iter_mut().enumerate().for_each(|(i, v)| *v = *v * self.scale[i % n] + self.shift[i % n]);
+    }
+}
+
+/// How raw samples become inputs, and outputs answers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Interface {
+    /// What the outputs are.
+    pub task: Task,
+    /// The names of the classes, or of the target columns.
+    pub outputs: Vec<String>,
+    /// Applied to every input on the device.
+    pub normal: Normal,
+    /// How targets were scaled, for regression.
+    pub target: TargetScale,
+}
+
+impl Interface {
+    /// For a set with these targets and a normalisation learned on it.
+    pub fn of(train: &Dataset, normal: Normal) -> Interface {
+        let task = match &train.targets {
+            Targets::Classes { .. } => Task::Classification,
+            Targets::Values { .. } => Task::Regression,
+        };
+        let outputs = train.targets.names().to_vec();
+        Interface { task, outputs, normal, target: TargetScale::learn(&train.targets) }
+    }
+
+    /// For pixels with these class names, and mean and deviation per channel of
+    /// pixels scaled to 0..1.
+    pub fn of_images(classes: Vec<String>, stats: &[(f32, f32)]) -> Interface {
+        let (task, target) = (Task::Classification, TargetScale::default());
+        Interface { task, outputs: classes, normal: Normal::of_channels(stats), target }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn targets_come_back_as_they_were() {
+        let names = vec!["a".to_string(), "b".to_string()];
+        let values = vec![1.0, 10.0, 3.0, 10.0, 5.0, 10.0];
+        let scale = TargetScale::learn(&Targets::Values { values: values.clone(), names });
+        let mut scaled = scale.scaled(&values);
+        assert!((scaled[0] + 1.224_744_9).abs() < 1e-6 && scaled[2] == 0.0 && scaled[1] == 0.0, "{scaled:?}");
+        scale.restore(&mut scaled);
+        assert!(scaled.iter().zip(&values).all(|(a, b)| (a - b).abs() < 1e-6));
+    }
+}

@@ -1,0 +1,72 @@
+//! What happens in an epoch, and whoever wants to watch.
+
+use super::Scores;
+use super::fit::Kept;
+use crate::error::Result;
+
+/// What happened in an epoch.
+#[derive(Debug, Clone, Copy, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Epoch {
+    /// Counted from 1.
+    pub epoch: usize,
+    /// Steps done since training began.
+    pub step: usize,
+    /// Averages over the training samples, each with the weights of its step.
+    pub train: Scores,
+    /// Scores on the validation set after the epoch, if there is one.
+    pub val: Option<Scores>,
+    /// The learning rate of the last step.
+    pub lr: f64,
+    /// The mean global norm of the gradient, before clipping.
+    pub grad_norm: Option<f64>,
+    /// Time of the training steps.
+    pub seconds: f64,
+}
+
+impl std::fmt::Display for Epoch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let rate = self.train.samples as f64 / self.seconds.max(1e-9);
+        write!(f, "epoch {}  {:.1}s  {rate:.0} samples/s  {}", self.epoch, self.seconds, self.train)?;
+        let Some(v) = &self.val else { return Ok(()) };
+        write!(f, "  val_loss {:.4}", v.loss)?;
+        let others = [("accuracy", v.accuracy), ("rmse", v.rmse), ("mae", v.mae)];
+        others.iter().filter_map(|(n, v)| v.map(|v| (n, v))).try_for_each(|(n, v)| write!(f, " val_{n} {v:.4}"))
+    }
+}
+
+/// Whoever wants to watch.
+pub trait Progress {
+    /// An epoch of so many steps begins, or goes on.
+    fn begin(&mut self, epoch: usize, epochs: usize, steps: usize);
+    /// So many of its steps are under way; the scores are those of an earlier
+    /// one.
+    fn step(&mut self, done: usize, scores: Option<Scores>);
+    /// The epoch has ended, or a limit has ended the run within it.
+    fn end(&mut self, epoch: &Epoch) -> Result<()>;
+    /// Whether checkpoints are wanted at all.
+    fn keeps(&self) -> bool {
+        false
+    }
+    /// Keeps a checkpoint.
+    fn keep(&mut self, _checkpoint: &Kept) -> Result<()> {
+        Ok(())
+    }
+    /// Whether somebody asked to stop.
+    fn interrupted(&self) -> bool {
+        false
+    }
+}
+
+/// A line per epoch on stderr and nothing else.
+pub struct Lines;
+
+impl Progress for Lines {
+    fn begin(&mut self, _epoch: usize, _epochs: usize, _steps: usize) {}
+
+    fn step(&mut self, _done: usize, _scores: Option<Scores>) {}
+
+    fn end(&mut self, epoch: &Epoch) -> Result<()> {
+        eprintln!("{epoch}");
+        Ok(())
+    }
+}

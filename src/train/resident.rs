@@ -1,0 +1,179 @@
+//! A data set as it lies on a device: whole, or, where it does not fit, a
+//! window of the epoch at a time. A window holds its rows in the order in which
+//! the steps take them, so a streamed epoch computes the same bits as a
+//! resident one.
+
+use crate::data::{Dataset, Interface, Samples, Targets};
+use crate::graph::{Graph, Init, TensorId};
+use crate::ops::gather_images::pack_bytes;
+use crate::plan::Target;
+use crate::tensor::random::permute;
+use crate::tensor::{HostTensor, Shape, Spec};
+use std::sync::Arc;
+
+/// Bytes that the packed images of one buffer may have: kernels count them in
+/// 32 bits.
+const COUNTABLE: u64 = 1 << 32;
+
+/// What elements the samples have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Elements {
+    /// Bytes, four to a word.
+    Bytes,
+    /// Floats.
+    Floats,
+}
+
+/// A set on a device.
+#[derive(Clone)]
+pub struct Resident {
+    /// Samples of the whole set.
+    pub samples: usize,
+    /// The shape of one.
+    pub shape: Vec<usize>,
+    /// Its elements.
+    pub elements: Elements,
+    /// Samples per step.
+    pub batch: usize,
+    /// Batches that the device holds at a time; `None` for all.
+    pub window: Option<usize>,
+    data: (Spec, Init),
+    target: (Spec, Init),
+}
+
+impl Resident {
+    /// A set in batches of `batch`. `budget` bytes of samples may lie on the
+    /// device at a time.
+    pub fn of(set: &Dataset, interface: &Interface, batch: usize, budget: u64) -> Resident {
+        let batch = batch.min(set.len()).max(1);
+        let mut resident = Resident::blank(set.len(), &set.shape, kind(set), target_width(set), batch);
+        let batches = set.len().div_ceil(batch);
+        let fits = (budget / resident.bytes_per_batch().max(1)) as usize;
+        if fits < batches {
+            // Two windows are under way at a time: one in use, one arriving.
+            resident.window = Some((fits / 2).max(1));
+            let rows = resident.rows_held();
+            (resident.data.0, resident.target.0) = resident.specs(rows, target_width(set));
+            return resident;
+        }
+        let (data, target) = host(set, interface);
+        resident.data.1 = Init::Data(Arc::new(data));
+        resident.target.1 = Init::Data(Arc::new(target));
+        resident
+    }
+
+    /// A set without content: enough to plan with. `targets` is `None` for
+    /// classes.
+    pub fn blank(
+        samples: usize,
+        shape: &[usize],
+        elements: Elements,
+        targets: Option<usize>,
+        batch: usize,
+    ) -> Resident {
+        let none = || (Spec::u32([1]), Init::Zeros);
+        let (data, target) = (none(), none());
+        let mut set = Resident { samples, shape: shape.to_vec(), elements, batch, window: None, data, target };
+        (set.data.0, set.target.0) = set.specs(samples, targets);
+        set
+    }
+
+    fn specs(&self, rows: usize, targets: Option<usize>) -> (Spec, Spec) {
+        let width: usize = self.shape.iter().product();
+        let data = match self.elements {
+            Elements::Bytes => Spec::u32([(rows * width).div_ceil(4)]),
+            Elements::Floats => Spec::f32([rows, width]),
+        };
+        let target = match targets {
+            None => Spec::u32([rows]),
+            Some(t) => Spec::f32([rows, t]),
+        };
+        (data, target)
+    }
+
+    fn bytes_per_batch(&self) -> u64 {
+        let each = if self.elements == Elements::Bytes { 1 } else { 4 };
+        (self.batch * self.shape.iter().product::<usize>() * each) as u64
+    }
+
+    /// Rows that the device's buffers hold.
+    pub fn rows_held(&self) -> usize {
+        self.window.map_or(self.samples, |w| (w * self.batch).min(self.samples))
+    }
+
+    /// Steps per pass.
+    pub fn batches(&self) -> usize {
+        self.samples.div_ceil(self.batch)
+    }
+
+    /// Declares the buffers in a graph: samples and targets.
+    pub fn declare(&self, g: &mut Graph, name: &str) -> (TensorId, TensorId) {
+        let data = g.persistent(&format!("{name}.samples"), self.data.0.clone(), self.data.1.clone());
+        (data, g.persistent(&format!("{name}.targets"), self.target.0.clone(), self.target.1.clone()))
+    }
+
+    /// The content of window `number` of an epoch, for [`Resident::declare`]'s
+    /// buffers; rows beyond the data repeat the last.
+    pub fn fill(&self, set: &Dataset, interface: &Interface, number: usize, order: Option<(u32, u32)>) -> Window {
+        let (held, n) = (self.rows_held(), self.samples);
+        let first = number * held;
+        let row = |position: usize| match order {
+            Some((seed, epoch)) => permute(position as u32, n as u32, seed, epoch) as usize,
+            None => position,
+        };
+        let rows: Vec<usize> = (first..first + held).map(|p| row(p.min(n - 1))).collect();
+        let (samples, targets) = host(&set.select(&rows), interface);
+        Window { samples, targets }
+    }
+}
+
+/// The content of a window.
+pub struct Window {
+    /// Of the samples' buffer.
+    pub samples: HostTensor,
+    /// Of the targets' buffer.
+    pub targets: HostTensor,
+}
+
+/// What elements a set has.
+pub fn kind(set: &Dataset) -> Elements {
+    match &set.samples {
+        Samples::Bytes(_) => Elements::Bytes,
+        Samples::Floats(_) => Elements::Floats,
+    }
+}
+
+/// Numbers per target; `None` for classes.
+pub fn target_width(set: &Dataset) -> Option<usize> {
+    match &set.targets {
+        Targets::Classes { .. } => None,
+        Targets::Values { names, .. } => Some(names.len()),
+    }
+}
+
+fn host(set: &Dataset, interface: &Interface) -> (HostTensor, HostTensor) {
+    let samples = match &set.samples {
+        Samples::Bytes(v) => {
+            let words = pack_bytes(v);
+            HostTensor::u32([words.len()], words)
+        }
+        Samples::Floats(v) => HostTensor::f32([set.len(), set.width()], v.clone()),
+    };
+    let targets = match &set.targets {
+        Targets::Classes { labels, .. } => HostTensor::u32([labels.len()], labels.clone()),
+        Targets::Values { values, names } => {
+            HostTensor::f32(Shape::from([set.len(), names.len()]), interface.target.scaled(values))
+        }
+    };
+    (samples, targets)
+}
+
+/// Bytes of samples that a device may hold at a time: a limit of the user's, a
+/// binding of the device's, and what kernels can count.
+pub fn budget(target: &Target, wanted: Option<u64>) -> u64 {
+    let device = match target {
+        Target::Cpu => u64::MAX,
+        Target::Gpu(caps) => caps.binding_bytes.min(caps.buffer_bytes),
+    };
+    device.min(COUNTABLE).min(wanted.unwrap_or(u64::MAX))
+}

@@ -1,0 +1,48 @@
+//! Averages over the samples of a pass.
+
+use crate::data::Task;
+
+/// Averages over the samples of a pass. What the task does not have is absent.
+#[derive(Debug, Clone, Copy, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Scores {
+    /// Mean loss.
+    pub loss: f64,
+    /// Share of samples classified right.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub accuracy: Option<f64>,
+    /// Root of the mean squared error, in the units of the target.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub rmse: Option<f64>,
+    /// Mean absolute error, in the units of the target.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub mae: Option<f64>,
+    /// Samples seen.
+    #[serde(skip)]
+    pub samples: usize,
+    /// Whether every loss was a finite number.
+    #[serde(skip)]
+    pub finite: bool,
+}
+
+impl Scores {
+    /// From the sums that the device keeps: loss, correct, rows, not-finite.
+    pub(super) fn of(sums: &[f32], task: Task) -> Scores {
+        let rows = f64::from(sums[2]).max(1.0);
+        Scores {
+            loss: f64::from(sums[0]) / rows,
+            accuracy: (task == Task::Classification).then_some(f64::from(sums[1]) / rows),
+            rmse: None,
+            mae: None,
+            samples: sums[2] as usize,
+            finite: sums[3] == 0.0,
+        }
+    }
+}
+
+impl std::fmt::Display for Scores {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "loss {:.4}", self.loss)?;
+        let others = [("accuracy", self.accuracy), ("rmse", self.rmse), ("mae", self.mae)];
+        others.iter().filter_map(|(n, v)| v.map(|v| (n, v))).try_for_each(|(n, v)| write!(f, " {n} {v:.4}"))
+    }
+}
