@@ -1,5 +1,5 @@
 // The rows of the data set that make up the batch of the clock.
-// Formula: p = batch * SLOTS + i; index = p, permute(p) or, WINDOW > 0, p's place in its window of WINDOW batches, while p < N, else the sentinel N; rows = number of slots with p < N.
+// Formula: p = batch * SLOTS + i; index = p, permute(p) or, WINDOWED, p's place in its window of WINDOW batches, while p < N, else the sentinel N; rows = number of slots with p < N.
 // Shapes: clock [4] = step, batch, epoch, seed; index [SLOTS], row numbers; rows [1].
 // Launch: one invocation per slot; ceil(SLOTS / WG) workgroups, folded into two dimensions.
 // Source: derived in src/ops/select_rows.rs.
@@ -17,6 +17,7 @@ override SLOTS: u32;
 override BATCHES: u32;
 override HALF_BITS: u32;
 override SHUFFLE: bool;
+override WINDOWED: bool;
 override WINDOW: u32;
 
 @compute @workgroup_size(WG)
@@ -29,7 +30,7 @@ fn forward(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups
     var row = min(position, N);
     if SHUFFLE && position < N {
         row = permute(position, N, clock[3], clock[2], HALF_BITS);
-    } else if WINDOW > 0u && position < N {
+    } else if WINDOWED && position < N {
         row = clock[1] % WINDOW * SLOTS + i;
     }
     index[i] = row;

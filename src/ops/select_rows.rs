@@ -103,8 +103,8 @@ impl Op for SelectRows {
     fn lower(&self, _cx: &Lower) -> Result<Lowered> {
         let k = Kernel::new(&SHADER, "forward").set("N", self.n).set("SLOTS", self.batch);
         let k = k.set("BATCHES", self.n.div_ceil(self.batch)).set("HALF_BITS", half_bits(self.n as u32) as usize);
-        let window = if let Order::Window(w) = self.order { w.min(u32::MAX as usize) } else { 0 };
-        let k = k.set("WINDOW", window);
+        let window = if let Order::Window(w) = self.order { w.min(u32::MAX as usize) } else { 1 };
+        let k = k.set("WINDOW", window).flag("WINDOWED", matches!(self.order, Order::Window(_)));
         let d = k.flag("SHUFFLE", self.order == Order::Shuffled).dispatch_1d(self.batch, WG);
         Ok(Lowered::one(d.input("clock", 0).output("index", 0).output("rows", 1)))
     }
