@@ -1,11 +1,11 @@
 //! The graphs of a step: training, scoring, predicting. All begin the same way:
 //! the clock picks a batch out of the data set that lies on the device.
 
-use super::Settings;
-use super::optimizer::Control;
+use super::update::{UpdateSettings, update};
+use super::{Regularize, Settings};
 use crate::data::Images;
 use crate::error::{Error, Result};
-use crate::graph::{FLAT_ALIGN, Graph, Init, Seed, TensorId, gradient};
+use crate::graph::{Graph, Init, TensorId};
 use crate::nn::{Mode, Model, Weights};
 use crate::ops::clock;
 use crate::ops::cross_entropy::CrossEntropy;
@@ -79,17 +79,14 @@ pub fn training(
     let built = model.build(&mut g, feed.x, Mode::Train { clock, rows: feed.rows }, weights)?;
     let options = CrossEntropy { label_smoothing: s.label_smoothing, ..CrossEntropy::default() };
     let loss = g.cross_entropy(built.output, feed.labels, Some(feed.rows), options)?;
-    let one = g.constant(HostTensor::f32(vec![], vec![1.0]));
-    let wrt = g.params().to_vec();
-    let grads = gradient(&mut g, &[Seed { tensor: loss, gradient: one }], &wrt)?;
-    let (params, _) = g.flatten_params("params");
-    let flat = g.pack("grads", &grads)?;
-    let (_norm, scale) = g.grad_norm(flat, s.clip_norm)?;
-    let rates = s.schedule.table(s.lr, s.epochs * batches);
-    let schedule = g.constant(HostTensor::f32([rates.len()], rates));
-    let chunks = g.spec(params).elements() / FLAT_ALIGN;
-    let groups = g.constant(HostTensor::f32([chunks, 2], vec![1.0; 2 * chunks]));
-    s.optimizer.update(&mut g, params, flat, &Control { clock, schedule, scale, groups })?;
+    let settings = UpdateSettings {
+        optimizer: s.optimizer,
+        lr: s.lr,
+        schedule: s.schedule.clone(),
+        regularize: Regularize { clip_norm: s.clip_norm, ..Regularize::default() },
+        ..UpdateSettings::default()
+    };
+    update(&mut g, loss, clock, Some(feed.rows), &settings, s.epochs * batches, batches)?;
     let metrics = metrics(&mut g, "train", built.output, loss, &feed)?;
     g.tick(clock, batches)?;
     Ok(Step { graph: g, batches, metrics })
