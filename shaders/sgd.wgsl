@@ -1,6 +1,6 @@
 // Stochastic gradient descent for the whole model, with and without momentum.
-// Formula: d = scale g + decay p; b = MOMENTUM b + UNDAMPED d (b = d at step 0); p -= rate b, or rate (d + MOMENTUM b) if NESTEROV, or rate d.
-// Shapes: grads, params, momentum [4 * QUADS], read as vec4s; clock [4]; schedule [STEPS]; scale [1]; groups [QUADS / QUADS_PER_GROUP]: factors of rate and decay.
+// Formula: d = scale g + decay p; b = MOMENTUM b + UNDAMPED d (b = d at step 0); p -= rate b, or rate (d + MOMENTUM b) if NESTEROV, or rate d. DECOUPLED: no decay in d, and p *= 1 - rate decay first.
+// Shapes: grads, params, momentum [4 * QUADS], read as vec4s; clock [4], or pace [2] if GATED; schedule [STEPS]; scale [1]; groups [QUADS / QUADS_PER_GROUP]: factors of rate and decay.
 // Launch: QUADS vec4s in turns of STRIDE invocations; STRIDE / WG workgroups.
 // Source: torch.optim.SGD; src/ops/sgd.rs.
 // Numerics: f32; a group whose rate factor is zero keeps its parameters' bits.
@@ -17,40 +17,50 @@ override WG: u32 = 64u;
 override QUADS: u32;
 override STRIDE: u32;
 override STEPS: u32;
+override GATED: bool;
 override WEIGHT_DECAY: f32;
 override MOMENTUM: f32;
 override UNDAMPED: f32;
 override NESTEROV: bool;
+override DECOUPLED: bool;
 
 // From the kernel: const QUADS_PER_GROUP, the vec4s that share an entry of groups.
 
 @compute @workgroup_size(WG)
 fn plain(@builtin(global_invocation_id) id: vec3<u32>) {
+    if GATED && clock[1] == 0u { return; } // The update is not due yet.
     let rate = schedule[min(clock[0], STEPS - 1u)];
     let clip = scale[0];
     for (var i = id.x; i < QUADS; i += STRIDE) {
         let factor = groups[i / QUADS_PER_GROUP];
         let p = params4[i];
-        let d = clip * grads4[i] + (WEIGHT_DECAY * factor.y) * p;
+        let lr = rate * factor.x;
+        let decay = WEIGHT_DECAY * factor.y;
+        let d = clip * grads4[i] + select(decay, 0.0, DECOUPLED) * p;
         if factor.x != 0.0 {
-            params4[i] = p - (rate * factor.x) * d;
+            let shrunk = select(p, p * (1.0 - lr * decay), DECOUPLED);
+            params4[i] = shrunk - lr * d;
         }
     }
 }
 
 @compute @workgroup_size(WG)
 fn momentum(@builtin(global_invocation_id) id: vec3<u32>) {
+    if GATED && clock[1] == 0u { return; } // The update is not due yet.
     let rate = schedule[min(clock[0], STEPS - 1u)];
     let clip = scale[0];
     let first = clock[0] == 0u;
     for (var i = id.x; i < QUADS; i += STRIDE) {
         let factor = groups[i / QUADS_PER_GROUP];
         let p = params4[i];
-        let d = clip * grads4[i] + (WEIGHT_DECAY * factor.y) * p;
+        let lr = rate * factor.x;
+        let decay = WEIGHT_DECAY * factor.y;
+        let d = clip * grads4[i] + select(decay, 0.0, DECOUPLED) * p;
         let b = select(MOMENTUM * momentum4[i] + UNDAMPED * d, d, first);
         momentum4[i] = b;
         if factor.x != 0.0 {
-            params4[i] = p - (rate * factor.x) * select(b, d + MOMENTUM * b, NESTEROV);
+            let shrunk = select(p, p * (1.0 - lr * decay), DECOUPLED);
+            params4[i] = shrunk - lr * select(b, d + MOMENTUM * b, NESTEROV);
         }
     }
 }

@@ -63,6 +63,9 @@ pub struct Interface {
     pub normal: Normal,
     /// How targets were scaled, for regression.
     pub target: TargetScale,
+    /// The outputs are logits of numbers between 0 and 1.
+    #[serde(default)]
+    pub sigmoid: bool,
 }
 
 impl Interface {
@@ -73,14 +76,22 @@ impl Interface {
             Targets::Values { .. } => Task::Regression,
         };
         let outputs = train.targets.names().to_vec();
-        Interface { task, outputs, normal, target: TargetScale::learn(&train.targets) }
+        Interface { task, outputs, normal, target: TargetScale::learn(&train.targets), sigmoid: false }
+    }
+
+    /// The same for targets between 0 and 1, whose logits the model gives.
+    pub fn of_logits(mut self) -> Interface {
+        let n = self.target.scale.len();
+        self.target = TargetScale { scale: vec![1.0; n], shift: vec![0.0; n] };
+        self.sigmoid = true;
+        self
     }
 
     /// For pixels with these class names, and mean and deviation per channel of
     /// pixels scaled to 0..1.
     pub fn of_images(classes: Vec<String>, stats: &[(f32, f32)]) -> Interface {
         let (task, target) = (Task::Classification, TargetScale::default());
-        Interface { task, outputs: classes, normal: Normal::of_channels(stats), target }
+        Interface { task, outputs: classes, normal: Normal::of_channels(stats), target, sigmoid: false }
     }
 }
 

@@ -240,9 +240,16 @@ impl Graph {
     /// computed by a node, is copied.
     pub fn pack(&mut self, name: &str, parts: &[TensorId]) -> Result<TensorId> {
         let (offsets, total) = flat_offsets(parts.iter().map(|&p| self.spec(p).elements()));
+        let parts: Vec<(TensorId, usize)> = parts.iter().copied().zip(offsets).collect();
+        self.pack_at(name, &parts, total)
+    }
+
+    /// [`Graph::pack`] into a tensor of `total` elements, each part at an
+    /// offset of its own. What lies between the parts stays zero.
+    pub fn pack_at(&mut self, name: &str, parts: &[(TensorId, usize)], total: usize) -> Result<TensorId> {
         let flat = self.persistent(name, Spec::f32([total]), Init::Zeros);
         let mut placed = Vec::new();
-        for (&part, &offset) in parts.iter().zip(&offsets) {
+        for &(part, offset) in parts {
             let (root, _) = self.root(part);
             let alone = self.readers_of_storage(root) == usize::from(root != part);
             let whole = self.spec(root).elements() == self.spec(part).elements();

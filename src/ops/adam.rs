@@ -146,13 +146,13 @@ pub fn cases() -> Vec<Case> {
     ];
     let mut cases = vec![];
     for (name, settings) in settings {
-        for (n, step) in optimiser::SIZES {
+        for size in optimiser::SIZES {
             let state = vec![Fill::Normal(1.0), Fill::Normal(0.3), Fill::Uniform(0.1, 2.0)];
-            let name = format!("adam/{name}_{n}_step_{step}");
+            let name = format!("adam/{name}");
             let build = move |g: &mut Graph, i: Inputs, s: &[TensorId]| {
                 g.adam(s[0], i.grads, s[1], s[2], i.clock, i.schedule, i.scale, i.groups, settings)
             };
-            let case = optimiser::case(name, n, step, state, build);
+            let case = optimiser::case(name, size, state, build);
             cases.push(case.extra(16.0, "WGSL allows exp 3 + 2|x|, division 2.5 and square root 4.5 ulp"));
         }
     }

@@ -23,7 +23,9 @@ mod optimiser;
 mod state;
 
 rooms! {
+    accumulate,
     adam,
+    adjust_grads,
     avg_pool2d,
     batch_norm,
     binary,
@@ -33,12 +35,15 @@ rooms! {
     correct,
     cross_entropy,
     dropout,
+    ema,
     gather_floats,
     gather_images,
     gather_rows,
     grad_norm,
     matmul,
+    max_norm,
     max_pool2d,
+    pace,
     rearrange,
     reduce,
     regression_loss,

@@ -6,12 +6,16 @@
 //! A group whose learning-rate factor is zero is frozen: its parameters keep
 //! their bits whatever the gradient is; its moments move on, as PyTorch's do in
 //! a parameter group with `lr = 0`.
+//!
+//! In place of the clock an optimiser takes the output of `pace`, `u32 [2]`:
+//! updates done, and whether this batch completes one. If it does not, nothing
+//! is written: gradients are being accumulated.
 
-use super::clock;
 use super::state::{expect, expect_list};
+use super::{clock, pace};
 use crate::error::{Error, Result};
 use crate::graph::{Case, FLAT_ALIGN, Fill, Graph, Infer, Io, Lower, TensorId};
-use crate::kernel::{Class, Dispatch, Kernel};
+use crate::kernel::{Caps, Class, Dispatch, Kernel};
 use crate::tensor::{DType, Real, Spec, parallel};
 use rayon::prelude::*;
 
@@ -61,7 +65,7 @@ pub(super) fn expect_momentum(momentum: f64, buffer: Option<TensorId>) -> Result
 pub(super) struct Inputs {
     /// Gradients, f32 `[P]`.
     pub grads: TensorId,
-    /// The clock; its step picks the learning rate.
+    /// The clock, or the pace; its step picks the learning rate.
     pub clock: TensorId,
     /// Learning rate per step, f32 `[S]`.
     pub schedule: TensorId,
@@ -89,10 +93,25 @@ pub(super) fn expect_distinct(g: &Graph, updates: &[TensorId]) -> Result<()> {
     Ok(())
 }
 
+/// Checks the tensor that counts updates: a clock, or a pace.
+pub(super) fn expect_clock(found: &Spec) -> Result<()> {
+    if is_pace(found) { Ok(()) } else { expect("clock", found, &clock::spec()) }
+}
+
+/// Whether that tensor is a pace, which also says when to wait.
+fn is_pace(clock: &Spec) -> bool {
+    *clock == pace::spec()
+}
+
+/// Whether the input `clock` of an op says that nothing is to be written now.
+pub(super) fn waits<T: Real>(io: &Io<T>, clock: usize) -> bool {
+    is_pace(io.inputs[clock].spec) && io.x_u32(clock)[pace::DUE] == 0
+}
+
 /// The shape rule of the optimisers: [`Inputs`] and flat buffers alike.
 pub(super) fn infer(cx: &Infer, state: &[&str]) -> Result<Vec<Spec>> {
     let n = expect_flat("grads", &cx.inputs[0])?;
-    expect("clock", &cx.inputs[1], &clock::spec())?;
+    expect_clock(&cx.inputs[1])?;
     expect_list("schedule", &cx.inputs[2], DType::F32)?;
     expect("scale", &cx.inputs[3], &Spec::f32([]))?;
     expect("groups", &cx.inputs[4], &Spec::f32([n / GROUP, 2]))?;
@@ -102,19 +121,28 @@ pub(super) fn infer(cx: &Infer, state: &[&str]) -> Result<Vec<Spec>> {
     Ok(vec![])
 }
 
-/// The dispatch of an optimiser: four elements per invocation and turn, as many
-/// invocations as fill the device, which then walk on with a stride.
-pub(super) fn dispatch(kernel: Kernel, cx: &Lower) -> Dispatch {
-    let (wg, enough) = match cx.caps.class {
+/// A pass over a flat buffer, gated by a `clock` if one is given: four elements per
+/// invocation and turn, as many invocations as fill the device, which then walk
+/// on with a stride.
+pub(super) fn pass(kernel: Kernel, elements: usize, clock: Option<&Spec>, caps: &Caps) -> Dispatch {
+    let (wg, enough) = match caps.class {
         Class::Cpu => (64, 8 * 1024),
         _ => (256, 256 * 1024),
     };
-    let quads = cx.inputs[0].elements() / 4;
+    let quads = elements / 4;
     let groups = quads.min(enough).div_ceil(wg);
-    let kernel =
-        kernel.set("WG", wg).set("QUADS", quads).constant("QUADS_PER_GROUP", GROUP / 4).set("STRIDE", groups * wg);
-    let kernel = kernel.set("STEPS", cx.inputs[2].elements());
-    let d = kernel.dispatch([groups as u32, 1, 1]);
+    let kernel = kernel.set("WG", wg).set("QUADS", quads).set("STRIDE", groups * wg);
+    let kernel = match clock {
+        Some(clock) => kernel.flag("GATED", is_pace(clock)),
+        None => kernel,
+    };
+    kernel.dispatch([groups as u32, 1, 1])
+}
+
+/// The dispatch of an optimiser.
+pub(super) fn dispatch(kernel: Kernel, cx: &Lower) -> Dispatch {
+    let kernel = kernel.constant("QUADS_PER_GROUP", GROUP / 4).set("STEPS", cx.inputs[2].elements());
+    let d = pass(kernel, cx.inputs[0].elements(), Some(&cx.inputs[1]), &cx.caps);
     d.input("grads4", 0).input("clock", 1).input("schedule", 2).input("scale", 3).input("groups", 4)
 }
 
@@ -137,12 +165,15 @@ pub(super) fn rates<T: Real>(io: &Io<T>, weight_decay: f64) -> Rates<T> {
 
 /// The optimisers' loop on the CPU: calls `f(gradients, [parameters, state ..],
 /// rates)` for each group of 64 elements, in parallel. The gradients are not
-/// yet clipped.
+/// yet clipped. When the pace says to wait, nothing happens.
 pub(super) fn walk<T: Real, const N: usize>(
     io: &mut Io<T>,
     rates: Rates<T>,
     f: impl Fn(&[T; GROUP], [&mut [T; GROUP]; N], Rates<T>) + Sync,
 ) {
+    if waits(io, 1) {
+        return;
+    }
     let (grads, groups) = (io.x(0), io.x(4));
     let mut updates = io.updates.iter_mut();
     let mut parts: [_; N] =
@@ -170,16 +201,20 @@ pub(super) fn walk<T: Real, const N: usize>(
     }
 }
 
-/// A case of `n` elements at a step of the clock; `state` fills the buffers
-/// written in place, parameters first. Learning rates and decays are large, so
-/// that a wrong update is far outside the tolerance of the parameters.
+/// A case of `n` elements at a reading of the clock or the pace; `state` fills
+/// the buffers written in place, parameters first. Learning rates and decays
+/// are large, so that a wrong update is far outside the tolerance of the
+/// parameters.
 pub(super) fn case(
     name: String,
-    n: usize,
-    step: u32,
+    (n, clock): (usize, &[u32]),
     state: Vec<Fill>,
     build: impl Fn(&mut Graph, Inputs, &[TensorId]) -> Result<()> + Send + Sync + 'static,
 ) -> Case {
+    let name = match clock {
+        [step, due] => format!("{name}_{n}_update_{step}_{}", if *due == 0 { "waits" } else { "is_due" }),
+        _ => format!("{name}_{n}_step_{}", clock[clock::STEP]),
+    };
     // Frozen, plain, and in-between groups.
     let factors = [1.0, 1.0, 0.0, 1.0, 1.0, 0.0, 0.5, 2.0];
     let groups = factors.iter().copied().cycle().take(n / GROUP * 2).collect();
@@ -187,7 +222,7 @@ pub(super) fn case(
     let mut inputs: Vec<(Spec, Fill)> = state.into_iter().map(|fill| (Spec::f32([n]), fill)).collect();
     inputs.extend([
         (Spec::f32([n]), Fill::Normal(1.0)),
-        (clock::spec(), Fill::Indices(vec![step, 0, 0, 7])),
+        (Spec::u32([clock.len()]), Fill::Indices(clock.to_vec())),
         (Spec::f32([3]), Fill::Values(vec![0.5, 0.2, 0.3])),
         (Spec::f32([]), Fill::Values(vec![0.7])),
         (Spec::f32([n / GROUP, 2]), Fill::Values(groups)),
@@ -202,11 +237,18 @@ pub(super) fn case(
     .no_gradient()
 }
 
-/// Sizes and steps that every optimiser is tested at: one group, one
+/// Sizes and clocks that every optimiser is tested at: one group, one
 /// workgroup and one more, more than one turn of the loop; the first step, and
-/// steps far beyond the schedule.
-pub(super) const SIZES: [(usize, u32); 5] =
-    [(GROUP, 0), (2 * GROUP, 1), (1025 * GROUP, 1000), (GROUP, 1_000_000), (16_500 * GROUP, 2)];
+/// steps far beyond the schedule; a pace that is due, and one that is not.
+pub(super) const SIZES: [(usize, &[u32]); 7] = [
+    (GROUP, &[0, 0, 0, 7]),
+    (2 * GROUP, &[1, 0, 0, 7]),
+    (1025 * GROUP, &[1000, 0, 0, 7]),
+    (GROUP, &[1_000_000, 0, 0, 7]),
+    (16_500 * GROUP, &[2, 0, 0, 7]),
+    (9 * GROUP, &[1, 1]),
+    (9 * GROUP, &[1, 0]),
+];
 
 #[cfg(test)]
 mod tests {

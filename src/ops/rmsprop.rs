@@ -135,15 +135,15 @@ pub fn cases() -> Vec<Case> {
     ];
     let mut cases = vec![];
     for (name, settings) in settings {
-        for (n, step) in optimiser::SIZES {
+        for size in optimiser::SIZES {
             let mut state = vec![Fill::Normal(1.0), Fill::Uniform(0.1, 2.0)];
             state.extend((settings.momentum > 0.0).then_some(Fill::Normal(1.0)));
-            let name = format!("rmsprop/{name}_{n}_step_{step}");
+            let name = format!("rmsprop/{name}");
             let build = move |g: &mut Graph, i: Inputs, s: &[TensorId]| {
                 let b = s.get(2).copied();
                 g.rmsprop(s[0], i.grads, s[1], b, i.clock, i.schedule, i.scale, i.groups, settings)
             };
-            let case = optimiser::case(name, n, step, state, build);
+            let case = optimiser::case(name, size, state, build);
             cases.push(case.extra(8.0, "WGSL allows division 2.5 and square root 4.5 ulp"));
         }
     }

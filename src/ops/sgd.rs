@@ -3,7 +3,8 @@
 //!
 //! `b = momentum * b + (1 - dampening) * d`, and `b = d` at step 0;
 //! `p -= lr * b`, or `p -= lr * (d + momentum * b)` if `nesterov`, or
-//! `p -= lr * d` without momentum.
+//! `p -= lr * d` without momentum. `decoupled` (SGDW): the decay is left out of
+//! `d`, and `p *= 1 - lr * weight_decay` comes first.
 //!
 //! Shapes: `params`, `grads` and momentum `f32 [P]`; `schedule f32 [S]`, of
 //! which the clock's step picks `lr`; `scale f32 []`, from `grad_norm`;
@@ -11,7 +12,8 @@
 //! 64 elements. No gradient.
 //!
 //! Source: `torch.optim.SGD`; Sutskever et al., "On the importance of
-//! initialization and momentum in deep learning", 2013.
+//! initialization and momentum in deep learning", 2013; Loshchilov and Hutter,
+//! arXiv:1711.05101.
 
 use super::optimiser::{self, Inputs, Rates};
 use super::state;
@@ -32,8 +34,11 @@ pub struct Sgd {
     pub dampening: f64,
     /// Looks one step ahead along the direction.
     pub nesterov: bool,
-    /// Factor of the parameters, added to the gradient.
+    /// Factor of the parameters.
     pub weight_decay: f64,
+    /// Weight decay shrinks the parameters (SGDW) instead of joining the
+    /// gradient (SGD).
+    pub decoupled: bool,
 }
 
 impl Graph {
@@ -81,7 +86,10 @@ impl Op for Sgd {
     }
 
     fn lower(&self, cx: &Lower) -> Result<Lowered> {
-        let k = |entry| Kernel::new(&SHADER, entry).real("WEIGHT_DECAY", self.weight_decay);
+        let k = |entry| {
+            let k = Kernel::new(&SHADER, entry).real("WEIGHT_DECAY", self.weight_decay);
+            k.flag("DECOUPLED", self.decoupled)
+        };
         if cx.updates.len() == 1 {
             return Ok(Lowered::one(optimiser::dispatch(k("plain"), cx).update("params4", 0)));
         }
@@ -101,10 +109,15 @@ impl Reference for Sgd {
         let (mu, undamped) = (T::of(self.momentum), T::of(1.0 - self.dampening));
         let first = io.x_u32(1)[super::clock::STEP] == 0;
         let rates = optimiser::rates(io, self.weight_decay);
+        let decoupled = self.decoupled;
+        // What parameters are multiplied with, and how much of them joins the
+        // gradient.
+        let split = move |lr, decay| if decoupled { (T::ONE - lr * decay, T::ZERO) } else { (T::ONE, decay) };
         if io.updates.len() == 1 {
             optimiser::walk(io, rates, |g, [p], Rates { lr, decay }| {
+                let (shrink, coupled) = split(lr, decay);
                 for i in 0..g.len() {
-                    p[i] -= lr * (clip * g[i] + decay * p[i]);
+                    p[i] = shrink * p[i] - lr * (clip * g[i] + coupled * p[i]);
                 }
             });
             return;
@@ -117,10 +130,11 @@ impl Reference for Sgd {
             if first {
                 b.fill(T::ZERO);
             }
+            let (shrink, coupled) = split(lr, decay);
             for i in 0..g.len() {
-                let d = clip * g[i] + decay * p[i];
+                let d = clip * g[i] + coupled * p[i];
                 b[i] = mu * b[i] + add * d;
-                p[i] -= lr * (along_d * d + along_b * b[i]);
+                p[i] = shrink * p[i] - lr * (along_d * d + along_b * b[i]);
             }
         });
     }
@@ -133,14 +147,15 @@ pub fn cases() -> Vec<Case> {
         ("plain_decay", Sgd { weight_decay: 0.1, ..Sgd::default() }),
         ("momentum", Sgd { momentum: 0.9, ..Sgd::default() }),
         ("dampened", Sgd { momentum: 0.9, dampening: 0.4, weight_decay: 0.1, ..Sgd::default() }),
+        ("sgdw", Sgd { weight_decay: 0.1, decoupled: true, ..Sgd::default() }),
+        ("sgdw_momentum", Sgd { momentum: 0.9, weight_decay: 0.1, decoupled: true, ..Sgd::default() }),
         ("nesterov", Sgd { momentum: 0.9, nesterov: true, weight_decay: 0.1, ..Sgd::default() }),
     ];
     let mut cases = vec![];
     for (name, settings) in settings {
-        for (n, step) in optimiser::SIZES {
+        for size in optimiser::SIZES {
             let state = if settings.momentum > 0.0 { vec![Fill::Normal(1.0); 2] } else { vec![Fill::Normal(1.0)] };
-            let name = format!("sgd/{name}_{n}_step_{step}");
-            cases.push(optimiser::case(name, n, step, state, move |g, i, s| {
+            cases.push(optimiser::case(format!("sgd/{name}"), size, state, move |g, i, s| {
                 g.sgd(s[0], i.grads, s.get(1).copied(), i.clock, i.schedule, i.scale, i.groups, settings)
             }));
         }

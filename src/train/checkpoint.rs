@@ -3,7 +3,7 @@
 //! written atomically: a reader sees the old one or the new one, never half of
 //! one. Equal states give equal bytes.
 
-use super::Watched;
+use super::{Plateau, Watched};
 use crate::data::Interface;
 use crate::error::{Error, Result};
 use crate::nn::Weights;
@@ -43,7 +43,7 @@ pub struct Progressed {
     /// What early stopping remembers.
     pub watched: Watched,
     /// What the schedule remembers, where it looks at scores.
-    pub plateau: Option<serde_json::Value>,
+    pub plateau: Option<Plateau>,
     /// Why the run ended before its last epoch, if it did.
     pub stopped: Option<String>,
 }

@@ -119,22 +119,9 @@ impl EarlyStopping {
         self.more_is_better.unwrap_or(self.monitor.ends_with("accuracy"))
     }
 
-    /// The monitored value of an epoch; without a validation set, the training
-    /// set's.
-    pub fn value(&self, epoch: &Epoch) -> Option<f64> {
-        let name = self.monitor.strip_prefix("val_");
-        let scores = if name.is_some() { epoch.val.unwrap_or(epoch.train) } else { epoch.train };
-        match name.unwrap_or(&self.monitor) {
-            "loss" => Some(scores.loss),
-            "accuracy" => scores.accuracy,
-            "rmse" => scores.rmse,
-            _ => scores.mae,
-        }
-    }
-
     /// Takes note of an epoch.
     pub fn observe(&self, state: &mut Watched, epoch: &Epoch) -> Verdict {
-        let Some(value) = self.value(epoch) else { return Verdict { best: false, stop: false } };
+        let Some(value) = epoch.monitored(&self.monitor) else { return Verdict { best: false, stop: false } };
         let better = |than: f64, by: f64| if self.more() { value - by > than } else { value + by < than };
         let best = state.best_epoch.is_none_or(|(_, b)| better(b, self.min_delta));
         if best {

@@ -5,7 +5,7 @@
 use super::checkpoint::{self, Progressed};
 use super::session::Scorer;
 use super::stream::Stream;
-use super::{Epoch, Progress, Scores, Session, Settings};
+use super::{Epoch, Plateau, Progress, Scores, Session, Settings};
 use crate::data::Dataset;
 use crate::error::{Error, Result};
 use crate::nn::Weights;
@@ -137,9 +137,8 @@ impl Run<'_, '_> {
             }
             let val = scorer.map(|s| self.session.score(s)).transpose()?;
             let number = if whole { self.at.epoch } else { self.at.epoch + 1 };
-            let lr = self.s.schedule.table(self.s.lr, self.s.epochs * self.batches);
-            let lr = f64::from(lr[(self.at.step - 1).min(lr.len() - 1)]);
-            let epoch = Epoch { epoch: number, step: self.at.step, train, val, lr, grad_norm: None, seconds };
+            let grad_norm = self.session.grad_norm()?;
+            let epoch = Epoch { epoch: number, step: self.at.step, train, val, lr: self.lr(), grad_norm, seconds };
             self.watch.end(&epoch)?;
             epochs.push(epoch);
             if whole {
@@ -156,6 +155,12 @@ impl Run<'_, '_> {
         Ok(Outcome { epochs, steps_per_second, samples_per_second, at: self.at.clone() })
     }
 
+    /// The learning rate of the latest step.
+    fn lr(&self) -> f64 {
+        let rate = self.s.update.lr_at(self.at.step.max(1) - 1, self.s.epochs * self.batches, self.batches);
+        self.at.plateau.as_ref().map_or(rate, |p| rate * f64::from(p.factor()))
+    }
+
     fn check_finite(&self, scores: &Scores) -> Result<()> {
         if scores.finite && scores.loss.is_finite() {
             return Ok(());
@@ -164,7 +169,7 @@ impl Run<'_, '_> {
             "the loss stopped being a finite number in epoch {}; try a lower learning rate (now {}) or clip the \
              gradient (--set train.clip_norm=1.0)",
             self.at.epoch + 1,
-            self.s.lr
+            self.s.update.lr
         )))
     }
 
@@ -254,6 +259,7 @@ impl Run<'_, '_> {
         if verdict.best && stopping.restore_best_weights {
             self.best = Some(self.session.weights()?);
         }
+        self.lower_rate(epoch)?;
         if verdict.stop {
             let (best, value) = self.at.watched.best_epoch.unwrap_or((epoch.epoch, f64::NAN));
             self.at.stopped = Some(format!(
@@ -266,6 +272,21 @@ impl Run<'_, '_> {
             self.watch.keep(&Kept { bytes: &bytes, step: self.at.step, best: verdict.best })?;
         }
         self.stop_if_asked()
+    }
+
+    /// Lowers the learning rate where scores have stopped to improve.
+    fn lower_rate(&mut self, epoch: &Epoch) -> Result<()> {
+        let Some(rule) = &self.s.update.schedule.plateau else { return Ok(()) };
+        let monitor = if rule.monitor == "auto" { &self.s.early_stopping.monitor } else { &rule.monitor };
+        let lr = self.s.update.lr;
+        let plateau = self.at.plateau.get_or_insert_with(|| Plateau::new(rule.clone(), monitor, lr));
+        let value = epoch.monitored(monitor).ok_or_else(|| {
+            Error::model(format!("[schedule]: monitor = \"{monitor}\", which this task does not have"))
+        })?;
+        match plateau.observe(value) {
+            Some(factor) => self.session.set_lr_factor(factor),
+            None => Ok(()),
+        }
     }
 
     /// The end: the best weights take the place of the last, if that is asked.

@@ -2,11 +2,15 @@
 //! together, the loop, and what a run leaves behind.
 
 pub mod checkpoint;
+mod class_weights;
 mod early_stopping;
 mod fit;
+mod groups;
+mod loss;
 mod optimizer;
 mod prepare;
 mod progress;
+mod regularize;
 mod resident;
 mod schedule;
 mod scores;
@@ -14,13 +18,19 @@ mod session;
 mod settings;
 mod step;
 mod stream;
+mod update;
 
+pub use class_weights::{ClassWeights, Resolved};
 pub use early_stopping::{EarlyStopping, Verdict, Watched};
 pub use fit::{Kept, Outcome, Start, fit, go_on};
+pub use groups::{Group, Groups, Rule};
+pub use loss::{Loss, LossName};
 pub use optimizer::Optimizer;
 pub use prepare::{Prepared, Source};
 pub use progress::{Epoch, Lines, Progress};
-pub use schedule::Schedule;
+pub use regularize::Regularize;
+pub use schedule::{Mode, Plateau, PlateauRule, Rates, Schedule, Shape, Warmup};
 pub use scores::Scores;
 pub use session::{Scorer, Session};
 pub use settings::{DataSettings, Settings, SplitBy, set};
+pub use update::{EMA, LR_FACTOR, UpdateSettings, Updated, update};

@@ -10,9 +10,9 @@ use crate::tensor::Spec;
 use toml::Table;
 
 /// An optimiser and its settings; the learning rate stands beside it.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Optimizer {
-    /// Stochastic gradient descent.
+    /// Stochastic gradient descent, or SGDW when the decay is decoupled.
     Sgd(Sgd),
     /// Adam, or AdamW when the decay is decoupled.
     Adam(Adam),
@@ -20,13 +20,13 @@ pub enum Optimizer {
     RmsProp(RmsProp),
 }
 
-const NAMES: &[&str] = &["sgd", "adam", "adamw", "rmsprop"];
+const NAMES: &[&str] = &["sgd", "sgdw", "adam", "adamw", "rmsprop"];
 
 /// What an optimiser's update reads, besides parameters and gradients.
 pub struct Control {
-    /// The step counter.
+    /// The step counter: the clock, or the pace, which also says when to wait.
     pub clock: TensorId,
-    /// Learning rate per step.
+    /// Learning rate per step; one entry, if it is always that one.
     pub schedule: TensorId,
     /// Factor that clips the gradient.
     pub scale: TensorId,
@@ -34,19 +34,27 @@ pub struct Control {
     pub groups: TensorId,
 }
 
+impl Default for Optimizer {
+    fn default() -> Optimizer {
+        Optimizer::Adam(Adam::default())
+    }
+}
+
 impl Optimizer {
     /// Reads the keys of `[optimizer]`; returns it with the learning rate.
     pub fn read(keys: &mut Keys) -> Result<(Optimizer, f64)> {
         let name = keys.text("name")?.unwrap_or_else(|| "adam".into());
-        let default_lr = if matches!(name.as_str(), "sgd" | "rmsprop") { 0.01 } else { 0.001 };
+        let default_lr = if matches!(name.as_str(), "sgd" | "sgdw" | "rmsprop") { 0.01 } else { 0.001 };
         let lr = keys.real("lr", 0.0, 1e3, Some(default_lr))?;
         let mut real = |key, high, default: f64| keys.real(key, 0.0, high, Some(default));
         let optimizer = match name.as_str() {
-            "sgd" => {
-                let (momentum, dampening) = (real("momentum", 1.0, 0.0)?, real("dampening", 1.0, 0.0)?);
-                let weight_decay = real("weight_decay", 1e3, 0.0)?;
-                Optimizer::Sgd(Sgd { momentum, dampening, weight_decay, nesterov: keys.flag("nesterov", false)? })
-            }
+            "sgd" | "sgdw" => Optimizer::Sgd(Sgd {
+                momentum: real("momentum", 1.0, 0.0)?,
+                dampening: real("dampening", 1.0, 0.0)?,
+                weight_decay: real("weight_decay", 1e3, if name == "sgdw" { 0.01 } else { 0.0 })?,
+                decoupled: name == "sgdw",
+                nesterov: keys.flag("nesterov", false)?,
+            }),
             "adam" | "adamw" => Optimizer::Adam(Adam {
                 beta1: real("beta1", 0.999_999_9, 0.9)?,
                 beta2: real("beta2", 0.999_999_9, 0.999)?,
@@ -70,7 +78,7 @@ impl Optimizer {
         let real = toml::Value::Float;
         let (name, entries) = match self {
             Optimizer::Sgd(o) => (
-                "sgd",
+                if o.decoupled { "sgdw" } else { "sgd" },
                 vec![
                     ("momentum", real(o.momentum)),
                     ("dampening", real(o.dampening)),
@@ -120,6 +128,28 @@ impl Optimizer {
                 let buffer = (o.momentum != 0.0).then(|| moment(g, "rmsprop.momentum"));
                 g.rmsprop(params, grads, square, buffer, c.clock, c.schedule, c.scale, c.groups, o)
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_optimizer_survives_its_table() {
+        for name in NAMES {
+            let table = Table::from_iter([("name".to_string(), (*name).into()), ("lr".to_string(), 0.25.into())]);
+            let read = |table: Table| {
+                let mut keys = Keys::new(table, "[optimizer]");
+                let made = Optimizer::read(&mut keys).unwrap();
+                keys.finish().unwrap();
+                made
+            };
+            let (optimizer, lr) = read(table);
+            let table = optimizer.to_table(lr);
+            assert_eq!(table["name"].as_str(), Some(*name));
+            assert_eq!(read(table), (optimizer, 0.25));
         }
     }
 }

@@ -18,9 +18,26 @@ pub struct Epoch {
     /// The learning rate of the last step.
     pub lr: f64,
     /// The mean global norm of the gradient, before clipping.
-    pub grad_norm: Option<f64>,
+    pub grad_norm: f64,
     /// Time of the training steps.
     pub seconds: f64,
+}
+
+impl Epoch {
+    /// The score of a name: `loss`, `accuracy`, `rmse`, `mae`, of the
+    /// validation set with `val_` in front. Without a validation set, the
+    /// training set's.
+    pub fn monitored(&self, name: &str) -> Option<f64> {
+        let held = name.strip_prefix("val_");
+        let scores = if held.is_some() { self.val.unwrap_or(self.train) } else { self.train };
+        match held.unwrap_or(name) {
+            "loss" => Some(scores.loss),
+            "accuracy" => scores.accuracy,
+            "rmse" => scores.rmse,
+            "mae" => scores.mae,
+            _ => None,
+        }
+    }
 }
 
 impl std::fmt::Display for Epoch {

@@ -8,7 +8,7 @@
 use super::resident::{self, Elements, Resident};
 use super::scores::Scores;
 use super::step::{self, Builder, Step};
-use super::{Settings, checkpoint};
+use super::{EMA, LR_FACTOR, Loss, Settings, checkpoint};
 use crate::data::{Dataset, Interface, Task};
 use crate::device::Device;
 use crate::error::{Context, Error, Result};
@@ -43,6 +43,8 @@ pub struct Session {
     /// Named buffers that the training step changes.
     changing: Vec<String>,
     passes: usize,
+    /// What scores are of.
+    pub loss: Loss,
 }
 
 impl Session {
@@ -60,6 +62,7 @@ impl Session {
             train: None,
             changing: vec![],
             passes: 0,
+            loss: Loss::default(),
         };
         session.note_weights()?;
         Ok(session)
@@ -103,7 +106,7 @@ impl Session {
     /// The flat buffer that answers come from: the averaged parameters where
     /// there are such.
     fn answering(&self) -> &'static str {
-        if self.changing.iter().any(|n| n == "ema") { "ema" } else { "params" }
+        if self.changing.iter().any(|n| n == EMA) { EMA } else { "params" }
     }
 
     fn builder(&mut self) -> Builder<'_> {
@@ -127,8 +130,14 @@ impl Session {
     /// Loads the training program. The step runs over `set` in batches.
     pub fn prepare_training(&mut self, set: &Dataset, s: &Settings) -> Result<()> {
         let resident = self.resident(set, s.batch_size, Some(s));
-        let step = Builder { params: "params", ..self.builder() }.training(&resident, s)?;
+        let weights = match set.labels() {
+            Some(labels) => s.loss.class_weights.resolve(&self.interface.outputs, labels)?.map(|r| r.weights),
+            None => None,
+        };
+        self.loss = s.loss.clone();
+        let step = Builder { params: "params", ..self.builder() }.training(&resident, s, weights.as_deref())?;
         self.changing = step::state(&step.graph);
+        self.changing.extend(step.graph.find(LR_FACTOR).map(|_| LR_FACTOR.to_string()));
         self.train = Some(self.load(step, resident, false)?);
         Ok(())
     }
@@ -141,7 +150,7 @@ impl Session {
         let outputs = (0..model.classes.unwrap_or(1)).map(|i| i.to_string()).collect();
         let interface = Interface::of_images(outputs, &vec![(0.0, 1.0); channels]);
         let weights = &mut Weights::new(0);
-        let step = Builder { model, weights, interface: &interface, params: "params" }.training(&set, s)?;
+        let step = Builder { model, weights, interface: &interface, params: "params" }.training(&set, s, None)?;
         Plan::build(&step.graph, &[], target)
     }
 
@@ -185,7 +194,18 @@ impl Session {
 
     /// Sets the sums of the training metrics to zero.
     pub fn reset_metrics(&mut self) -> Result<()> {
+        self.executor.write("train.norms", &HostTensor::f32([4], vec![0.0; 4]))?;
         self.executor.write("train.metrics", &HostTensor::f32([4], vec![0.0; 4]))
+    }
+
+    /// The mean norm of the gradient since the last reset. Waits for the steps.
+    pub fn grad_norm(&mut self) -> Result<f64> {
+        Ok(Scores::of(self.executor.read("train.norms")?.as_f32(), Task::Regression).loss)
+    }
+
+    /// Multiplies the learning rates of the steps to come.
+    pub fn set_lr_factor(&mut self, factor: f32) -> Result<()> {
+        self.executor.write(LR_FACTOR, &HostTensor::f32([1], vec![factor]))
     }
 
     /// The training scores since the last reset. Waits for the steps.
@@ -223,7 +243,8 @@ impl Session {
         }
         let resident = self.resident(set, batch, None);
         let name = self.pass_name(name);
-        let step = self.builder().scoring(&resident, &name)?;
+        let loss = self.loss.clone();
+        let step = self.builder().scoring(&resident, &name, &loss)?;
         Ok(Scorer { pass: self.load(step, resident, false)?, set })
     }
 

@@ -2,7 +2,7 @@
 //! writes its flags into the same tables first, so there is one reader, one
 //! set of names and one set of messages.
 
-use super::{EarlyStopping, Optimizer, Schedule};
+use super::{EarlyStopping, Loss, UpdateSettings};
 use crate::data::Method;
 use crate::error::{Error, Result, unknown};
 use crate::keys::Keys;
@@ -94,16 +94,10 @@ pub struct Settings {
     pub seed: u32,
     /// Whether each epoch takes the samples in a new order.
     pub shuffle: bool,
-    /// Largest global norm of the gradient.
-    pub clip_norm: Option<f32>,
-    /// The optimiser.
-    pub optimizer: Optimizer,
-    /// Its learning rate.
-    pub lr: f64,
-    /// How the rate changes.
-    pub schedule: Schedule,
-    /// Share of each target spread over all classes.
-    pub label_smoothing: f32,
+    /// How gradients become updates: optimiser, schedule, penalties, groups.
+    pub update: UpdateSettings,
+    /// What is minimised.
+    pub loss: Loss,
     /// When the run ends early, and what counts as better.
     pub early_stopping: EarlyStopping,
     /// Ends the run after so many steps; the schedule still spans the epochs.
@@ -158,7 +152,7 @@ impl Settings {
         let seed = u32::try_from(seed)
             .map_err(|_| Error::model(format!("[train]: seed = {seed}; expected at most {}", u32::MAX)))?;
         let shuffle = train.flag("shuffle", true)?;
-        let clip_norm = train.real("clip_norm", 0.0, 1e9, Some(0.0))? as f32;
+        let update = UpdateSettings::read(&mut keys, &mut train)?;
         let optional = |n: usize| (n > 0).then_some(n);
         let max_steps = optional(train.count("max_steps", 0, Some(0))?);
         let max_seconds = Some(train.real("max_time", 0.0, 1e9, Some(0.0))?).filter(|&t| t > 0.0);
@@ -169,17 +163,10 @@ impl Settings {
         let mut stopping = section(&mut keys, "early_stopping")?;
         let early_stopping = EarlyStopping::read(&mut stopping, asked)?;
         stopping.finish()?;
-        let mut optimizer_keys = section(&mut keys, "optimizer")?;
-        let (optimizer, lr) = Optimizer::read(&mut optimizer_keys)?;
-        optimizer_keys.finish()?;
-        let mut schedule_keys = section(&mut keys, "schedule")?;
-        let schedule = Schedule::read(&mut schedule_keys)?;
-        schedule_keys.finish()?;
-        let mut loss = section(&mut keys, "loss")?;
-        let label_smoothing = loss.real("label_smoothing", 0.0, 1.0, Some(0.0))? as f32;
-        loss.finish()?;
+        let mut loss_keys = section(&mut keys, "loss")?;
+        let loss = Loss::read(&mut loss_keys)?;
+        loss_keys.finish()?;
         keys.finish()?;
-        let clip_norm = (clip_norm > 0.0).then_some(clip_norm);
         Ok(Settings {
             data,
             model,
@@ -187,11 +174,8 @@ impl Settings {
             batch_size,
             seed,
             shuffle,
-            clip_norm,
-            optimizer,
-            lr,
-            schedule,
-            label_smoothing,
+            update,
+            loss,
             early_stopping,
             max_steps,
             max_seconds,
@@ -206,23 +190,22 @@ impl Settings {
             |entries: Vec<(&str, Value)>| Value::Table(entries.into_iter().map(|(k, v)| (k.to_string(), v)).collect());
         let mut all = Table::new();
         all.insert("data".into(), table(self.data.to_table()));
-        all.insert(
-            "train".into(),
-            table(vec![
+        let mut train = Table::from_iter(
+            [
                 ("epochs", (self.epochs as i64).into()),
                 ("batch_size", (self.batch_size as i64).into()),
                 ("seed", i64::from(self.seed).into()),
                 ("shuffle", self.shuffle.into()),
-                ("clip_norm", f64::from(self.clip_norm.unwrap_or(0.0)).into()),
                 ("max_steps", (self.max_steps.unwrap_or(0) as i64).into()),
                 ("max_time", self.max_seconds.unwrap_or(0.0).into()),
                 ("checkpoint_every", (self.checkpoint_every.unwrap_or(0) as i64).into()),
                 ("keep_last", (self.keep_last as i64).into()),
-            ]),
+            ]
+            .map(|(k, v): (&str, Value)| (k.to_string(), v)),
         );
-        all.insert("optimizer".into(), Value::Table(self.optimizer.to_table(self.lr)));
-        all.insert("schedule".into(), Value::Table(self.schedule.to_table()));
-        all.insert("loss".into(), table(vec![("label_smoothing", f64::from(self.label_smoothing).into())]));
+        self.update.write(&mut all, &mut train);
+        all.insert("train".into(), Value::Table(train));
+        all.insert("loss".into(), Value::Table(self.loss.to_table()));
         all.insert("early_stopping".into(), Value::Table(self.early_stopping.to_table()));
         all.insert("model".into(), Value::Table(self.model.to_table()));
         all

@@ -1,16 +1,16 @@
 //! The graphs of a step: training, scoring, predicting. All begin the same way:
 //! the clock picks a batch out of the data set that lies on the device.
 
-use super::Settings;
-use super::optimizer::Control;
 use super::resident::{Elements, Resident};
+use super::update::update;
+use super::{Loss, Settings};
 use crate::data::{Interface, Task};
 use crate::error::{Error, Result};
-use crate::graph::{FLAT_ALIGN, Graph, Home, Init, Seed, TensorId, gradient};
+use crate::graph::{Graph, Home, Init, TensorId};
 use crate::nn::{Mode, Model, Weights};
 use crate::ops::clock;
-use crate::ops::cross_entropy::CrossEntropy;
 use crate::ops::select_rows::Order;
+use crate::ops::unary::Function;
 use crate::tensor::{HostTensor, Spec};
 use std::sync::Arc;
 
@@ -46,7 +46,7 @@ pub struct Builder<'a> {
 impl Builder<'_> {
     /// A whole training step: pick, forward, loss, backward, gradient norm,
     /// clip, update, metrics, clock.
-    pub fn training(self, set: &Resident, s: &Settings) -> Result<Step> {
+    pub fn training(self, set: &Resident, s: &Settings, class_weights: Option<&[f32]>) -> Result<Step> {
         let batches = set.batches();
         let mut g = Graph::new();
         let start = HostTensor::u32([4], vec![0, 0, 0, s.seed]);
@@ -54,24 +54,12 @@ impl Builder<'_> {
         let order = Order::shuffled(s.shuffle);
         let feed = self.feed(&mut g, "train", set, clock, order)?;
         let built = self.model.build(&mut g, feed.x, Mode::Train { clock, rows: feed.rows }, self.weights)?;
-        let loss = match self.interface.task {
-            Task::Classification => {
-                let options = CrossEntropy { label_smoothing: s.label_smoothing, ..CrossEntropy::default() };
-                g.cross_entropy(built.output, feed.targets, Some(feed.rows), options)?
-            }
-            Task::Regression => g.mse(built.output, feed.targets, Some(feed.rows))?,
-        };
-        let one = g.constant(HostTensor::f32(vec![], vec![1.0]));
-        let wrt = g.params().to_vec();
-        let grads = gradient(&mut g, &[Seed { tensor: loss, gradient: one }], &wrt)?;
-        let (params, _) = g.flatten_params("params");
-        let flat = g.pack("grads", &grads)?;
-        let (_norm, scale) = g.grad_norm(flat, s.clip_norm)?;
-        let rates = s.schedule.table(s.lr, s.epochs * batches);
-        let schedule = g.constant(HostTensor::f32([rates.len()], rates));
-        let chunks = g.spec(params).elements() / FLAT_ALIGN;
-        let groups = g.constant(HostTensor::f32([chunks, 2], vec![1.0; 2 * chunks]));
-        s.optimizer.update(&mut g, params, flat, &Control { clock, schedule, scale, groups })?;
+        let of_classes = self.interface.task == Task::Classification;
+        let loss = s.loss.build(&mut g, built.output, feed.targets, Some(feed.rows), of_classes, class_weights)?;
+        let steps = s.epochs * batches;
+        let updated = update(&mut g, loss, clock, Some(feed.rows), &s.update, steps, batches)?;
+        // The mean norm of an epoch, weighted as the mean loss is.
+        tally(&mut g, "train.norms", updated.grad_norm, None, &feed)?;
         let correct = match self.interface.task {
             Task::Classification => Some(g.correct(built.output, feed.targets, Some(feed.rows))?),
             Task::Regression => None,
@@ -92,29 +80,28 @@ impl Builder<'_> {
     }
 
     /// Forward, loss and metrics.
-    pub fn scoring(self, set: &Resident, name: &str) -> Result<Step> {
+    pub fn scoring(self, set: &Resident, name: &str, loss: &Loss) -> Result<Step> {
         let mut g = Graph::new();
         let interface = self.interface;
         let (feed, output, clock) = self.forward(&mut g, set, name)?;
         let metrics = |part: &str| format!("{name}.{part}");
-        match interface.task {
-            Task::Classification => {
-                let loss = g.cross_entropy(output, feed.targets, Some(feed.rows), CrossEntropy::default())?;
-                let correct = g.correct(output, feed.targets, Some(feed.rows))?;
-                tally(&mut g, &metrics("metrics"), loss, Some(correct), &feed)?;
-            }
-            Task::Regression => {
-                let loss = g.mse(output, feed.targets, Some(feed.rows))?;
-                tally(&mut g, &metrics("metrics"), loss, None, &feed)?;
-                // The same in the units of the source.
-                let scale = &interface.target.scale;
-                let scale = g.constant(HostTensor::f32([scale.len()], scale.clone()));
-                let (found, wanted) = (g.mul(output, scale)?, g.mul(feed.targets, scale)?);
-                let squared = g.mse(found, wanted, Some(feed.rows))?;
-                tally(&mut g, &metrics("squared"), squared, None, &feed)?;
-                let absolute = g.mae(found, wanted, Some(feed.rows))?;
-                tally(&mut g, &metrics("absolute"), absolute, None, &feed)?;
-            }
+        let of_classes = interface.task == Task::Classification;
+        let loss = loss.for_scoring().build(&mut g, output, feed.targets, Some(feed.rows), of_classes, None)?;
+        let correct = match interface.task {
+            Task::Classification => Some(g.correct(output, feed.targets, Some(feed.rows))?),
+            Task::Regression => None,
+        };
+        tally(&mut g, &metrics("metrics"), loss, correct, &feed)?;
+        if interface.task == Task::Regression {
+            let answer = if interface.sigmoid { g.unary(Function::Sigmoid, output)? } else { output };
+            // The same in the units of the source.
+            let scale = &interface.target.scale;
+            let scale = g.constant(HostTensor::f32([scale.len()], scale.clone()));
+            let (found, wanted) = (g.mul(answer, scale)?, g.mul(feed.targets, scale)?);
+            let squared = g.mse(found, wanted, Some(feed.rows))?;
+            tally(&mut g, &metrics("squared"), squared, None, &feed)?;
+            let absolute = g.mae(found, wanted, Some(feed.rows))?;
+            tally(&mut g, &metrics("absolute"), absolute, None, &feed)?;
         }
         g.tick(clock, set.batches())?;
         Ok(Step { graph: g, name: name.into(), output })
@@ -123,8 +110,11 @@ impl Builder<'_> {
     /// Forward, and softmax where the outputs are classes.
     pub fn predicting(self, set: &Resident, name: &str) -> Result<Step> {
         let mut g = Graph::new();
-        let task = self.interface.task;
+        let (task, sigmoid) = (self.interface.task, self.interface.sigmoid);
         let (_, mut output, clock) = self.forward(&mut g, set, name)?;
+        if sigmoid {
+            output = g.unary(Function::Sigmoid, output)?;
+        }
         if task == Task::Classification {
             let last = g.shape(output).len() - 1;
             output = g.softmax(output, last)?;

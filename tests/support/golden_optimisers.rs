@@ -37,7 +37,7 @@ pub fn training(params: HostTensor, a: &Value) -> Result<(Graph, Trained)> {
     match a["kind"].as_str().expect("a kind") {
         "sgd" => {
             let nesterov = a["nesterov"].as_bool().unwrap_or(false);
-            let settings = Sgd { momentum, dampening: number("dampening"), nesterov, weight_decay };
+            let settings = Sgd { momentum, dampening: number("dampening"), nesterov, weight_decay, decoupled: false };
             g.sgd(params, grads, buffer, clock, schedule, scale, groups, settings)?;
         }
         "adam" => {

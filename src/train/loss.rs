@@ -1,0 +1,213 @@
+//! What training makes small, by name.
+
+use super::class_weights::ClassWeights;
+use crate::error::{Error, Result, unknown};
+use crate::graph::{Graph, TensorId};
+use crate::keys::Keys;
+use crate::ops::cross_entropy::CrossEntropy;
+use crate::ops::regression_loss::Distance;
+use crate::tensor::{DType, HostTensor};
+use toml::Table;
+
+/// The losses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LossName {
+    /// Cross-entropy for classes, the mean squared error for values.
+    Auto,
+    /// Cross-entropy of a softmax.
+    CrossEntropy,
+    /// Mean squared error.
+    Mse,
+    /// Mean absolute error.
+    Mae,
+    /// Squared up to a size, linear beyond.
+    Huber,
+    /// Binary cross-entropy of logits.
+    Bce,
+}
+
+const NAMES: [(&str, LossName); 6] = [
+    ("auto", LossName::Auto),
+    ("cross_entropy", LossName::CrossEntropy),
+    ("mse", LossName::Mse),
+    ("mae", LossName::Mae),
+    ("huber", LossName::Huber),
+    ("bce", LossName::Bce),
+];
+
+/// A loss and its settings.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Loss {
+    /// Which one.
+    pub name: LossName,
+    /// Share of each target spread over all classes (cross-entropy).
+    pub label_smoothing: f32,
+    /// How much each class counts (cross-entropy).
+    pub class_weights: ClassWeights,
+    /// The error up to which Huber's loss is squared.
+    pub huber_delta: f32,
+    /// How much positive targets count (binary cross-entropy).
+    pub pos_weight: f32,
+}
+
+impl Default for Loss {
+    fn default() -> Loss {
+        Loss {
+            name: LossName::Auto,
+            label_smoothing: 0.0,
+            class_weights: ClassWeights::None,
+            huber_delta: 1.0,
+            pos_weight: 1.0,
+        }
+    }
+}
+
+impl Loss {
+    /// Reads the keys of `[loss]`.
+    pub fn read(keys: &mut Keys) -> Result<Loss> {
+        let name = keys.text("name")?.unwrap_or_else(|| "auto".into());
+        let found = NAMES.iter().find(|(n, _)| *n == name).map(|(_, l)| *l);
+        Ok(Loss {
+            name: found.ok_or_else(|| unknown("loss", &name, NAMES.iter().map(|(n, _)| *n)))?,
+            label_smoothing: keys.real("label_smoothing", 0.0, 1.0, Some(0.0))? as f32,
+            class_weights: ClassWeights::read(keys)?,
+            huber_delta: keys.real("huber_delta", 1e-30, 1e30, Some(1.0))? as f32,
+            pos_weight: keys.real("pos_weight", 0.0, 1e9, Some(1.0))? as f32,
+        })
+    }
+
+    /// As TOML: read back, it is the same loss.
+    pub fn to_table(&self) -> Table {
+        let mut table = Table::new();
+        table.insert("name".into(), self.label(self.name).into());
+        table.insert("label_smoothing".into(), f64::from(self.label_smoothing).into());
+        table.insert("class_weights".into(), self.class_weights.to_value());
+        table.insert("huber_delta".into(), f64::from(self.huber_delta).into());
+        table.insert("pos_weight".into(), f64::from(self.pos_weight).into());
+        table
+    }
+
+    fn label(&self, name: LossName) -> &'static str {
+        NAMES.iter().find(|(_, n)| *n == name).expect("every loss has a name").0
+    }
+
+    /// The loss of that kind as it is reported for held-out data: without what
+    /// only shapes training, smoothing and class weights.
+    pub fn for_scoring(&self) -> Loss {
+        Loss { label_smoothing: 0.0, class_weights: ClassWeights::None, ..self.clone() }
+    }
+
+    /// The loss for targets that are classes, or values.
+    pub fn resolve(&self, of_classes: bool) -> LossName {
+        match self.name {
+            LossName::Auto if of_classes => LossName::CrossEntropy,
+            LossName::Auto => LossName::Mse,
+            name => name,
+        }
+    }
+
+    /// Adds the loss `[]` of a model's `output` to a graph. Targets of classes
+    /// are their numbers (u32) or, mixed, their shares (f32, as the output);
+    /// values are f32, as many as the output has. `rows` u32 `[1]` counts the
+    /// valid rows. `class_weights` are the resolved ones.
+    ///
+    /// With class weights, cross-entropy divides by the sum of the targets'
+    /// weights for class numbers, and by the number of rows for shares, as
+    /// PyTorch does.
+    pub fn build(
+        &self,
+        g: &mut Graph,
+        output: TensorId,
+        targets: TensorId,
+        rows: Option<TensorId>,
+        of_classes: bool,
+        class_weights: Option<&[f32]>,
+    ) -> Result<TensorId> {
+        let name = self.resolve(of_classes);
+        let label = self.label(name);
+        if name == LossName::CrossEntropy {
+            if !of_classes {
+                return Err(Error::model(format!(
+                    "loss \"{label}\" is for classes and the targets are values; use mse, mae, huber or bce"
+                )));
+            }
+            let weights = class_weights.map(|w| g.constant(HostTensor::f32([w.len()], w.to_vec())));
+            let options = CrossEntropy {
+                label_smoothing: self.label_smoothing,
+                class_weights: weights,
+                ..CrossEntropy::default()
+            };
+            return g.cross_entropy(output, targets, rows, options);
+        }
+        if self.label_smoothing != 0.0 || class_weights.is_some() {
+            let what = if class_weights.is_some() { "class_weights" } else { "label_smoothing" };
+            return Err(Error::model(format!("[loss]: {what} is for cross_entropy; the loss is \"{label}\"")));
+        }
+        if g.spec(targets).dtype == DType::U32 {
+            return Err(Error::model(format!(
+                "loss \"{label}\" compares numbers and the targets are classes; use cross_entropy"
+            )));
+        }
+        let distance = match name {
+            LossName::Mae => Distance::Mae,
+            LossName::Huber => Distance::Huber(self.huber_delta),
+            LossName::Bce => Distance::BinaryCrossEntropy(self.pos_weight),
+            _ => Distance::Mse,
+        };
+        // One value per sample may come with an axis of its own or without.
+        let shape = g.spec(output).shape.clone();
+        let alike = g.spec(targets).elements() == shape.elements() && g.shape(targets).first() == shape.first();
+        let targets = if alike && g.spec(targets).shape != shape { g.reshape(targets, shape)? } else { targets };
+        g.regression_loss(distance, output, targets, rows)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tensor::Spec;
+
+    fn read(text: &str) -> Result<Loss> {
+        let mut keys = Keys::new(text.parse().unwrap(), "[loss]");
+        let loss = Loss::read(&mut keys)?;
+        keys.finish()?;
+        Ok(loss)
+    }
+
+    #[test]
+    fn settings_survive_their_table() {
+        for (name, _) in NAMES {
+            let text = format!("name = \"{name}\"\nlabel_smoothing = 0.1\nhuber_delta = 0.3\npos_weight = 2");
+            let loss = read(&text).unwrap();
+            assert_eq!(read(&loss.to_table().to_string()).unwrap(), loss);
+        }
+        assert_eq!(read("").unwrap(), Loss::default());
+        assert!(read("name = \"hubert\"").unwrap_err().to_string().contains("did you mean \"huber\"?"));
+    }
+
+    #[test]
+    fn targets_and_losses_that_do_not_fit_are_refused() {
+        let build = |text: &str, output: &[usize], targets: Spec, of_classes: bool, weights: Option<&[f32]>| {
+            let mut g = Graph::new();
+            let (y, t) = (g.input("y", Spec::f32(output)), g.input("t", targets));
+            let made = read(text).unwrap().build(&mut g, y, t, None, of_classes, weights);
+            made.map(|loss| g.nodes().iter().rev().find(|n| n.outputs.contains(&loss)).unwrap().op.name())
+                .map_err(|e| e.to_string())
+        };
+        let classes = || Spec::u32([4]);
+        let values = || Spec::f32([4, 3]);
+        assert_eq!(build("", &[4, 3], classes(), true, Some(&[1.0, 2.0, 0.5])).unwrap(), "cross_entropy");
+        assert_eq!(build("", &[4, 3], values(), true, None).unwrap(), "cross_entropy");
+        assert_eq!(build("", &[4, 3], values(), false, None).unwrap(), "regression_loss");
+        for name in ["mse", "mae", "huber", "bce"] {
+            let text = format!("name = \"{name}\"");
+            assert_eq!(build(&text, &[4, 1], Spec::f32([4]), false, None).unwrap(), "regression_loss");
+            assert!(build(&text, &[4, 3], classes(), true, None).unwrap_err().contains("use cross_entropy"));
+        }
+        let refused = build("name = \"cross_entropy\"", &[4, 3], values(), false, None).unwrap_err();
+        assert!(refused.contains("is for classes"), "{refused}");
+        let refused = build("label_smoothing = 0.1", &[4, 3], values(), false, None).unwrap_err();
+        assert!(refused.contains("label_smoothing is for cross_entropy"), "{refused}");
+        assert!(build("", &[4, 3], Spec::f32([3, 4]), false, None).unwrap_err().contains("target has shape"));
+    }
+}

@@ -1,0 +1,232 @@
+//! From the loss to the updated weights: gradients, their mean over batches,
+//! penalties, norm and clipping, the optimiser's step, the bound of the
+//! weights' norms, and their moving average. What is not asked for costs
+//! nothing: without extras it is the norm's two dispatches and the optimiser's.
+//!
+//! State on the device: `params`; `grads`; the optimiser's moments;
+//! `accumulate.grads` and `accumulate.rows` while batches are accumulated;
+//! `lr.factor`, which the host may lower; `ema`.
+//!
+//! Accumulation needs no branch on the host: every batch runs the same program,
+//! and where the clock says that no update is due the optimiser and what
+//! follows it write nothing. So several batches still share a submit, and a
+//! batch stays a pure function of state on the device.
+
+use super::groups::{Groups, Rule, factors};
+use super::optimizer::{Control, Optimizer};
+use super::regularize::Regularize;
+use super::schedule::Schedule;
+use crate::error::{Error, Result};
+use crate::graph::{Graph, Home, Init, Seed, TensorId, gradient};
+use crate::keys::Keys;
+use crate::ops::ema::Ema;
+use crate::ops::pace::{Pace, Paced};
+use crate::tensor::{HostTensor, Spec};
+use std::sync::Arc;
+use toml::{Table, Value};
+
+/// How gradients become updates.
+#[derive(Debug, Clone, PartialEq)]
+pub struct UpdateSettings {
+    /// The optimiser.
+    pub optimizer: Optimizer,
+    /// Its learning rate.
+    pub lr: f64,
+    /// How the rate changes.
+    pub schedule: Schedule,
+    /// Penalties and bounds.
+    pub regularize: Regularize,
+    /// Batches per update, at least 1.
+    pub accumulate: usize,
+    /// The moving average of the weights.
+    pub ema: Option<Ema>,
+    /// Parameters with rules of their own.
+    pub groups: Groups,
+}
+
+impl Default for UpdateSettings {
+    /// Adam at its rate and nothing else.
+    fn default() -> UpdateSettings {
+        UpdateSettings {
+            optimizer: Optimizer::default(),
+            lr: 0.001,
+            schedule: Schedule::default(),
+            regularize: Regularize::default(),
+            accumulate: 1,
+            ema: None,
+            groups: Groups::default(),
+        }
+    }
+}
+
+/// What an update leaves to look at.
+#[derive(Debug, Clone, Copy)]
+pub struct Updated {
+    /// The gradient's norm before clipping, f32 `[]`, of what learns.
+    pub grad_norm: TensorId,
+    /// The learning rate of this update, f32 `[1]`, where the device works it
+    /// out; elsewhere [`UpdateSettings::lr_at`] says the same.
+    pub lr: Option<TensorId>,
+}
+
+/// The name of the factor of all learning rates, f32 `[1]`.
+pub const LR_FACTOR: &str = "lr.factor";
+
+/// The name of the averaged weights, laid out as `params`.
+pub const EMA: &str = "ema";
+
+impl UpdateSettings {
+    /// Reads `[optimizer]`, `[schedule]` and `[[group]]` of a configuration, and
+    /// of its `[train]` the keys that concern updates.
+    pub fn read(root: &mut Keys, train: &mut Keys) -> Result<UpdateSettings> {
+        let mut keys = Keys::new(root.table("optimizer")?.unwrap_or_default(), "[optimizer]");
+        let (optimizer, lr) = Optimizer::read(&mut keys)?;
+        keys.finish()?;
+        let mut keys = Keys::new(root.table("schedule")?.unwrap_or_default(), "[schedule]");
+        let schedule = Schedule::read(&mut keys)?;
+        keys.finish()?;
+        let decay = train.real("ema", 0.0, 0.999_999_999, Some(0.0))?;
+        let warmup = train.flag("ema_warmup", false)?;
+        Ok(UpdateSettings {
+            optimizer,
+            lr,
+            schedule,
+            regularize: Regularize::read(train)?,
+            accumulate: train.count("accumulate", 1, Some(1))?,
+            ema: (decay > 0.0).then_some(Ema { decay, warmup }),
+            groups: Groups::read(train, root.take("group"))?,
+        })
+    }
+
+    /// Adds the same tables to a configuration and the same keys to its
+    /// `[train]`.
+    pub fn write(&self, root: &mut Table, train: &mut Table) {
+        root.insert("optimizer".into(), Value::Table(self.optimizer.to_table(self.lr)));
+        root.insert("schedule".into(), Value::Table(self.schedule.to_table()));
+        self.regularize.write(train);
+        train.insert("accumulate".into(), (self.accumulate as i64).into());
+        train.insert("ema".into(), self.ema.map_or(0.0, |e| e.decay).into());
+        train.insert("ema_warmup".into(), self.ema.is_some_and(|e| e.warmup).into());
+        self.groups.write(root, train);
+    }
+
+    /// Updates that so many batches make, at `batches` to an epoch.
+    pub fn updates(&self, steps: usize, batches: usize) -> usize {
+        let batches = batches.max(1);
+        steps / batches * self.per_epoch(batches) + (steps % batches).div_ceil(self.accumulate)
+    }
+
+    fn per_epoch(&self, batches: usize) -> usize {
+        batches.div_ceil(self.accumulate)
+    }
+
+    /// The scheduled learning rate of batch `step`, counted from 0, before the
+    /// factor of a plateau.
+    pub fn lr_at(&self, step: usize, total_steps: usize, batches: usize) -> f64 {
+        let batches = batches.max(1);
+        let update = step / batches * self.per_epoch(batches) + step % batches / self.accumulate;
+        self.schedule.rate(update, self.updates(total_steps, batches), self.per_epoch(batches), self.lr)
+    }
+}
+
+/// Adds everything from `loss` on to a training step whose graph holds the
+/// model: `total_steps` batches, `batches` to an epoch, counted by `clock`.
+///
+/// `rows` u32 `[1]` is the number of samples in the batch. Accumulation weights
+/// batches by it, so that an update is that of one large batch, a short one at
+/// the epoch's end included; without it, all batches count the same.
+pub fn update(
+    g: &mut Graph,
+    loss: TensorId,
+    clock: TensorId,
+    rows: Option<TensorId>,
+    u: &UpdateSettings,
+    total_steps: usize,
+    batches: usize,
+) -> Result<Updated> {
+    if u.accumulate == 0 {
+        return Err(Error::model("accumulate is 0; expected at least one batch per update"));
+    }
+    let ids = g.params().to_vec();
+    let named: Vec<(String, Spec)> =
+        ids.iter().map(|&t| (g.tensors()[t.index()].label.clone(), g.spec(t).clone())).collect();
+    let rules = u.groups.rules(&named)?;
+    let wrt: Vec<TensorId> = ids.iter().zip(&rules).filter(|(_, r)| !r.frozen).map(|(&t, _)| t).collect();
+    let one = g.constant(HostTensor::f32(vec![], vec![1.0]));
+    let parts = gradient(g, &[Seed { tensor: loss, gradient: one }], &wrt)?;
+    let (params, offsets) = g.flatten_params("params");
+    let n = g.spec(params).elements();
+    let flat = pack(g, &parts, &rules, &offsets, n)?;
+
+    let per_epoch = u.per_epoch(batches);
+    let rates = u.schedule.table(u.lr, u.updates(total_steps, batches), per_epoch);
+    let schedule = g.constant(HostTensor::f32([rates.rates.len()], rates.rates));
+    let groups = factors(&rules, &named, &offsets, n);
+    let groups = g.constant(HostTensor::f32([groups.len() / 2, 2], groups));
+    // The optimiser can read clock and table itself, unless they mean something
+    // else than batches and rates.
+    let plain = u.accumulate == 1 && rates.stride == 1 && u.schedule.plateau.is_none();
+    let paced = match plain {
+        true => None,
+        false => Some(pace(g, clock, schedule, rows, u, batches, rates.stride)?),
+    };
+    let schedule = paced.map_or(schedule, |p| p.lr);
+    let (clock, grads) = match paced.filter(|_| u.accumulate > 1) {
+        None => (clock, flat),
+        Some(p) => {
+            let mean = g.persistent("accumulate.grads", Spec::f32([n]), Init::Zeros);
+            g.accumulate(mean, flat, p.weight)?;
+            (p.pace, mean)
+        }
+    };
+    u.regularize.adjust(g, grads, params, clock, groups)?;
+    let (grad_norm, scale) = g.grad_norm(grads, u.regularize.clip_norm)?;
+    u.optimizer.update(g, params, grads, &Control { clock, schedule, scale, groups })?;
+    let learning = named.iter().zip(&offsets).zip(&rules).filter(|(_, r)| !r.frozen && r.lr != 0.0);
+    u.regularize.constrain(g, params, clock, learning.map(|(((_, spec), &offset), _)| (spec, offset)))?;
+    if let Some(ema) = u.ema {
+        let average = average(g, params);
+        g.ema(average, params, clock, ema)?;
+    }
+    Ok(Updated { grad_norm, lr: paced.map(|p| p.lr) })
+}
+
+/// Gradients in one flat tensor, laid out as the parameters; where one is
+/// frozen there are zeros, which nobody writes. So that they stay zeros in a
+/// store that has seen another choice, each choice has a name of its own.
+fn pack(g: &mut Graph, parts: &[TensorId], rules: &[Rule], offsets: &[usize], n: usize) -> Result<TensorId> {
+    if rules.iter().all(|r| !r.frozen) {
+        return g.pack("grads", parts);
+    }
+    let learning = offsets.iter().zip(rules).filter(|(_, r)| !r.frozen).map(|(&offset, _)| offset);
+    let parts: Vec<(TensorId, usize)> = parts.iter().copied().zip(learning).collect();
+    let choice: String = rules.iter().map(|r| if r.frozen { '0' } else { '1' }).collect();
+    g.pack_at(&format!("grads.{choice}"), &parts, n)
+}
+
+/// Counts updates instead of batches, and looks up the rate.
+fn pace(
+    g: &mut Graph,
+    clock: TensorId,
+    schedule: TensorId,
+    rows: Option<TensorId>,
+    u: &UpdateSettings,
+    n_batches: usize,
+    stride: usize,
+) -> Result<Paced> {
+    let one = Init::Data(Arc::new(HostTensor::f32([1], vec![1.0])));
+    let factor = g.persistent(LR_FACTOR, Spec::f32([1]), one);
+    let rows = rows.unwrap_or_else(|| g.constant(HostTensor::u32([1], vec![1])));
+    let seen = g.persistent("accumulate.rows", Spec::u32([1]), Init::Zeros);
+    g.pace(clock, schedule, factor, rows, seen, Pace { n_batches, every: u.accumulate, stride })
+}
+
+/// The averaged weights, which are the weights in the beginning.
+fn average(g: &mut Graph, params: TensorId) -> TensorId {
+    let init = match &g.tensors()[params.index()].home {
+        Home::Persistent { init, .. } => init.clone(),
+        _ => Init::Zeros,
+    };
+    let spec = g.spec(params).clone();
+    g.persistent(EMA, spec, init)
+}
