@@ -12,6 +12,7 @@ pub mod idx;
 mod images;
 pub mod picture;
 mod source;
+pub mod table;
 
 pub use cifar::read_cifar10;
 pub use dataset::{Dataset, Samples, Split, Targets};
