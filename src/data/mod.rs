@@ -14,6 +14,7 @@ mod interface;
 mod normal;
 pub mod picture;
 mod source;
+pub mod table;
 
 pub use cifar::read_cifar10;
 pub use dataset::{Dataset, Samples, Split, Targets};

@@ -1,0 +1,232 @@
+//! Rows of a table as features, by what was learned from the training rows.
+
+use super::super::{Dataset, Samples, Targets};
+use super::columns::FittedColumn;
+use super::fit::Fitted;
+use super::read::{Column, Table};
+use super::target::{Answer, Goal, clip};
+use crate::error::{Context, Error, Result};
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// Cells shown of one kind of trouble.
+const SHOWN: usize = 3;
+
+/// What was odd about a cell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Issue {
+    /// It is missing, or counts as such, and got a value or a place.
+    Missing,
+    /// It says infinity or a number beyond 3.4e38; it counts as missing.
+    Infinite,
+    /// It is no number in a column of numbers; it counts as missing.
+    NotANumber,
+    /// It is no date in a column of dates; it counts as missing.
+    NotADate,
+    /// It is a category that no training row has.
+    NewCategory,
+    /// It is an outlier and was moved to the fence.
+    Clipped,
+}
+
+impl Issue {
+    fn says(self) -> &'static str {
+        match self {
+            Issue::Missing => "missing and filled in",
+            Issue::Infinite => "infinite, counted as missing",
+            Issue::NotANumber => "no numbers, counted as missing",
+            Issue::NotADate => "no dates, counted as missing",
+            Issue::NewCategory => "categories that no training row has",
+            Issue::Clipped => "outliers, moved to the fence",
+        }
+    }
+}
+
+/// Cells of one column with one kind of trouble.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CellNote {
+    /// The column.
+    pub column: String,
+    /// The trouble.
+    pub issue: Issue,
+    /// How many cells have it.
+    pub cells: usize,
+    /// The first of them, as `"text" (line 7)`; missing cells show none.
+    pub examples: Vec<String>,
+}
+
+/// A row that cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Dropped {
+    /// Its line in the file, from 1.
+    pub row: usize,
+    /// Why.
+    pub reason: String,
+}
+
+/// Rows as features, without targets.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Features {
+    /// Features per row.
+    pub width: usize,
+    /// The features, `[kept.len(), width]`, not normalised.
+    pub values: Vec<f32>,
+    /// The row of the table behind each.
+    pub kept: Vec<usize>,
+    /// The rows that cannot be used.
+    pub dropped: Vec<Dropped>,
+    /// What was odd about the cells of the kept rows.
+    pub notes: Vec<CellNote>,
+}
+
+/// Rows as a data set.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Applied {
+    /// The features, not normalised, with their targets.
+    pub dataset: Dataset,
+    /// The row of the table behind each sample.
+    pub kept: Vec<usize>,
+    /// The rows that cannot be used.
+    pub dropped: Vec<Dropped>,
+    /// What was odd about the cells of the kept rows.
+    pub notes: Vec<CellNote>,
+}
+
+impl Applied {
+    /// What was dropped and changed, for people.
+    pub fn lines(&self) -> Vec<String> {
+        lines(&self.dataset.name, &self.dropped, &self.notes)
+    }
+}
+
+impl Features {
+    /// What was dropped and changed, for people.
+    pub fn lines(&self, name: &str) -> Vec<String> {
+        lines(name, &self.dropped, &self.notes)
+    }
+}
+
+fn lines(name: &str, dropped: &[Dropped], notes: &[CellNote]) -> Vec<String> {
+    let mut reasons: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    for d in dropped {
+        reasons.entry(&d.reason).or_default().push(d.row);
+    }
+    let mut all: Vec<String> = vec![];
+    for (reason, rows) in reasons {
+        let more = if rows.len() > 10 { ", ..." } else { "" };
+        let first: Vec<String> = rows.iter().take(10).map(usize::to_string).collect();
+        let (s, lines) = if rows.len() == 1 { ("", "line") } else { ("s", "lines") };
+        all.push(format!("{name}: {} row{s} dropped ({lines} {}{more}): {reason}", rows.len(), first.join(", ")));
+    }
+    for note in notes.iter().filter(|n| n.issue != Issue::Missing) {
+        let s = if note.cells == 1 { "" } else { "s" };
+        let shown = note.examples.join(", ");
+        all.push(format!("{name}: {}: {} cell{s}: {}: {shown}", note.column, note.cells, note.issue.says()));
+    }
+    all
+}
+
+impl Fitted {
+    /// The rows as a data set: features and targets, by the names of the
+    /// columns; other columns and another order do not matter.
+    ///
+    /// Rows that cannot be used are left out and listed. Fails when a column is
+    /// not there, or when no row can be used.
+    pub fn apply(&self, table: &Table, rows: &[usize]) -> Result<Applied> {
+        let targets = self.goal.columns().into_iter().map(|name| table.column(name)).collect::<Result<Vec<_>>>();
+        let targets = targets.context(|| "looking for the target")?;
+        let (mut labels, mut values) = (vec![], vec![]);
+        let mut answer = |row: usize| {
+            let cells: Vec<Option<&str>> = targets.iter().map(|c| c.cells[row].as_deref()).collect();
+            self.goal.answer(&cells)
+        };
+        let features = self.encode(table, rows, &mut answer, &mut |answer| match answer {
+            Answer::Class(class) => labels.push(class),
+            Answer::Values(all) => values.extend(all),
+        })?;
+        if features.kept.is_empty() {
+            let reason = features.dropped.first().map_or("there are none", |d| d.reason.as_str());
+            return Err(Error::data(format!(
+                "no row of {} can be used ({} looked at): {reason}",
+                table.name,
+                rows.len()
+            )));
+        }
+        let targets = match &self.goal {
+            Goal::Classes { names, .. } => Targets::Classes { labels, names: names.clone() },
+            Goal::Values(all) => Targets::Values { values, names: all.iter().map(|t| t.name.clone()).collect() },
+        };
+        let Features { width, values, kept, dropped, notes } = features;
+        let samples = Samples::Floats(values);
+        let dataset = Dataset { name: table.name.clone(), shape: vec![width], samples, targets };
+        Ok(Applied { dataset, kept, dropped, notes })
+    }
+
+    /// The rows as features alone; the target need not be there.
+    ///
+    /// Fails when a column is not there.
+    pub fn apply_features(&self, table: &Table, rows: &[usize]) -> Result<Features> {
+        self.encode(table, rows, &mut |_| Ok(()), &mut |()| {})
+    }
+
+    /// Encodes rows whose answer can be had; `keep` gets the answers of those
+    /// that are kept.
+    fn encode<A>(
+        &self,
+        table: &Table,
+        rows: &[usize],
+        answer: &mut dyn FnMut(usize) -> Result<A, String>,
+        keep: &mut dyn FnMut(A),
+    ) -> Result<Features> {
+        let columns = self.used(table)?;
+        let width = self.features.len();
+        let mut values = Vec::new();
+        let (mut kept, mut dropped) = (vec![], vec![]);
+        let mut notes: BTreeMap<(usize, Issue), CellNote> = BTreeMap::new();
+        for &row in rows {
+            let line = *table.lines.get(row).ok_or_else(|| {
+                Error::usage(format!("{} has no row {row}; expected 0 to {}", table.name, table.rows() - 1))
+            })?;
+            let start = values.len();
+            let mut odd = vec![];
+            let result = answer(row).and_then(|answer| {
+                for (i, (fitted, column)) in columns.iter().enumerate() {
+                    fitted.encode(column.cells[row].as_deref(), &mut values, &mut |issue| odd.push((i, issue)))?;
+                }
+                Ok(answer)
+            });
+            match result {
+                Err(reason) => {
+                    values.truncate(start);
+                    dropped.push(Dropped { row: line, reason });
+                }
+                Ok(answer) => {
+                    keep(answer);
+                    kept.push(row);
+                    for (i, issue) in odd {
+                        let (fitted, column) = columns[i];
+                        let note = notes.entry((i, issue)).or_insert_with(|| CellNote {
+                            column: fitted.name.clone(),
+                            issue,
+                            cells: 0,
+                            examples: vec![],
+                        });
+                        note.cells += 1;
+                        if let Some(cell) = column.cells[row].as_deref().filter(|_| note.examples.len() < SHOWN) {
+                            note.examples.push(format!("\"{}\" (line {line})", clip(cell)));
+                        }
+                    }
+                }
+            }
+        }
+        Ok(Features { width, values, kept, dropped, notes: notes.into_values().collect() })
+    }
+
+    /// The columns that are needed, as learned and as they are in a table.
+    fn used<'a>(&'a self, table: &'a Table) -> Result<Vec<(&'a FittedColumn, &'a Column)>> {
+        let used = self.columns.iter().filter(|c| c.is_used());
+        let all = used.map(|c| Ok((c, table.column(&c.name)?))).collect::<Result<Vec<_>>>();
+        all.context(|| format!("\"{}\" lacks a column that training on \"{}\" used", table.name, self.table))
+    }
+}

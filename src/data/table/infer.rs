@@ -1,0 +1,246 @@
+//! What a column holds: numbers, categories, dates, text, or marks that only
+//! tell rows apart.
+
+use super::number::{Decimal, canonical, parse};
+use super::{clean::Rules, date, read::Column, text};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+
+/// What a column holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// Numbers.
+    Number,
+    /// A few values that recur, yes and no among them.
+    Category,
+    /// Dates, with or without a time.
+    Date,
+    /// Words that say something about the row.
+    Text,
+    /// A mark that tells rows apart and says nothing else.
+    Identifier,
+    /// Nothing but missing cells.
+    Empty,
+}
+
+impl Kind {
+    /// The kinds by name.
+    pub const NAMES: &[(&str, Kind)] = &[
+        ("number", Kind::Number),
+        ("category", Kind::Category),
+        ("date", Kind::Date),
+        ("text", Kind::Text),
+        ("identifier", Kind::Identifier),
+        ("empty", Kind::Empty),
+    ];
+
+    /// The name of a kind.
+    pub fn name(self) -> &'static str {
+        Kind::NAMES.iter().find(|(_, k)| *k == self).expect("every kind has a name").0
+    }
+}
+
+/// The counts behind the kind of a column.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Stats {
+    /// Rows looked at.
+    pub rows: usize,
+    /// Missing cells among them.
+    pub missing: usize,
+    /// Different values.
+    pub distinct: usize,
+    /// Cells that are finite numbers.
+    pub numbers: usize,
+    /// Cells that say infinity, or a number beyond 3.4e38.
+    pub infinite: usize,
+    /// Whether all those numbers are whole.
+    pub whole: bool,
+    /// Cells that are dates.
+    pub dates: usize,
+}
+
+/// What was found out about a column.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Inferred {
+    /// What it holds.
+    pub kind: Kind,
+    /// Why, for people.
+    pub why: String,
+    /// The counts.
+    pub stats: Stats,
+    /// How its numbers are written.
+    pub decimal: Decimal,
+    /// How its dates are written.
+    pub date_format: Option<String>,
+}
+
+/// The share of present cells that decides.
+const MOST: f64 = 0.95;
+
+/// Finds out what a column holds, from some rows of it. `rules` may say it
+/// outright; `delimiter` is that of the file: a semicolon makes decimal commas
+/// likelier.
+pub fn infer(column: &Column, rows: &[usize], rules: &Rules, delimiter: char) -> Inferred {
+    let cells: Vec<&str> = rows.iter().filter_map(|&i| column.cells[i].as_deref()).collect();
+    let n = cells.len();
+    let decimal = decimal(&cells, delimiter);
+    let numbers: Vec<f64> = cells.iter().filter_map(|c| parse(c, decimal)).filter(|x| x.is_finite()).collect();
+    let infinite = cells.iter().filter(|c| parse(c, decimal).is_some_and(f64::is_infinite)).count();
+    let seek_dates = rules.kind == Some(Kind::Date) || (numbers.len() as f64) < MOST * n as f64;
+    let dates = if seek_dates { date::detect(cells.iter().copied()) } else { None };
+    let distinct: BTreeSet<&str> = cells.iter().copied().collect();
+    let stats = Stats {
+        rows: rows.len(),
+        missing: rows.len() - n,
+        distinct: distinct.len(),
+        numbers: numbers.len(),
+        infinite,
+        whole: numbers.iter().all(|x| x.fract() == 0.0),
+        dates: dates.as_ref().map_or(0, |d| d.1),
+    };
+    let (kind, why) = match rules.kind {
+        _ if n == 0 => (Kind::Empty, "all cells are missing".into()),
+        Some(kind) => (kind, "as configured".into()),
+        None => decide(column, &cells, &numbers, &distinct, &stats, decimal, rules, rows),
+    };
+    Inferred { kind, why, stats, decimal, date_format: dates.map(|d| d.0) }
+}
+
+/// How the numbers among some cells are written.
+fn decimal(cells: &[&str], delimiter: char) -> Decimal {
+    if !cells.iter().any(|c| c.contains(',')) {
+        return Decimal::Point;
+    }
+    let count = |d| cells.iter().filter(|c| parse(c, d).is_some()).count();
+    let (point, comma) = (count(Decimal::Point), count(Decimal::Comma));
+    if comma > point || (comma == point && delimiter == ';') { Decimal::Comma } else { Decimal::Point }
+}
+
+fn decide(
+    column: &Column,
+    cells: &[&str],
+    numbers: &[f64],
+    distinct: &BTreeSet<&str>,
+    stats: &Stats,
+    decimal: Decimal,
+    rules: &Rules,
+    rows: &[usize],
+) -> (Kind, String) {
+    let n = cells.len();
+    let share = |count: usize| count as f64 / n as f64;
+    let marked = says_identifier(&column.name) && distinct.len() == n && n > 1;
+    let numeric = stats.numbers + stats.infinite;
+    let words: BTreeSet<&str> = cells.iter().copied().filter(|c| parse(c, decimal).is_none()).collect();
+    if share(numeric) >= MOST || (share(numeric) >= 0.5 && words.len() == 1 && distinct.len() > 2) {
+        return match identifies(numbers, stats, marked) {
+            Some(why) => (Kind::Identifier, why),
+            None if numeric < n => (Kind::Number, format!("{numeric} of {n} cells are numbers")),
+            None => (Kind::Number, "all cells are numbers".into()),
+        };
+    }
+    if share(stats.dates) >= MOST {
+        return (Kind::Date, format!("{} of {n} cells are dates", stats.dates));
+    }
+    if marked {
+        return (Kind::Identifier, "every value is different, and its name says so".into());
+    }
+    let values: BTreeSet<String> = distinct.iter().map(|v| canonical(v)).collect();
+    let repeats = n as f64 / values.len() as f64;
+    if repeats >= 3.0 || (repeats >= 2.0 && values.len() <= 20) {
+        return (Kind::Category, format!("{} values recur in {n} cells", values.len()));
+    }
+    let column_cells: Vec<Option<&str>> = rows.iter().map(|&i| column.cells[i].as_deref()).collect();
+    let least = rules.least(rows.len());
+    if text::learn(&column_cells, rules.max_categories, least, rules.max_words).is_some() {
+        return (Kind::Text, format!("{} different values in {n} cells, with parts that recur", distinct.len()));
+    }
+    match distinct.len() == n {
+        true if n > 1 => (Kind::Identifier, format!("all {n} values are different and have nothing in common")),
+        _ => (Kind::Text, format!("{} different values in {n} cells", distinct.len())),
+    }
+}
+
+/// Why whole numbers, all different, are marks and no measurements: the name
+/// says so, or they count rows.
+fn identifies(numbers: &[f64], stats: &Stats, marked: bool) -> Option<String> {
+    let n = numbers.len();
+    if !stats.whole || stats.infinite > 0 || stats.missing > 0 || stats.distinct != stats.rows || n < 3 {
+        return None;
+    }
+    if marked {
+        return Some("every value is different, and its name says so".into());
+    }
+    let (min, max) = numbers.iter().fold((f64::INFINITY, 0.0), |(low, high), &x| (x.min(low), x.max(high)));
+    // Training rows are a part of all rows, so there may be holes.
+    let holes = if numbers.is_sorted() { 5.0 } else { 1.5 };
+    (n >= 20 && min >= 0.0 && max < holes * n as f64).then(|| "it counts the rows".into())
+}
+
+/// Whether the name of a column says that it tells rows apart.
+fn says_identifier(name: &str) -> bool {
+    let lower = name.to_lowercase();
+    let camel = ["Id", "ID"].iter().any(|end| {
+        name.strip_suffix(end)
+            .and_then(|head| head.chars().last())
+            .is_some_and(|c| c.is_lowercase() || !c.is_alphanumeric())
+    });
+    let ends = ["_id", " id", "-id", ".id", "uuid", "guid"].iter().any(|end| lower.ends_with(end));
+    camel
+        || ends
+        || matches!(
+            lower.as_str(),
+            "id" | "index" | "key" | "no" | "no." | "nr" | "number" | "#" | "row" | "unnamed: 0"
+        )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn column(name: &str, cells: impl IntoIterator<Item = impl ToString>) -> Column {
+        let some = |c: String| (!c.is_empty()).then_some(c);
+        Column { name: name.into(), cells: cells.into_iter().map(|c| some(c.to_string())).collect() }
+    }
+
+    fn found(name: &str, cells: impl IntoIterator<Item = impl ToString>) -> Inferred {
+        let column = column(name, cells);
+        infer(&column, &(0..column.cells.len()).collect::<Vec<_>>(), &Rules::default(), ',')
+    }
+
+    #[test]
+    fn kinds_are_told_apart() {
+        let cycle = |all: &[&'static str], n| all.iter().copied().cycle().take(n).collect::<Vec<_>>();
+        assert_eq!(found("x", ["1.5", "2", "", "3"]).kind, Kind::Number);
+        assert_eq!(found("x", cycle(&["yes", "no", "no"], 30)).kind, Kind::Category);
+        assert_eq!(found("x", cycle(&["2020-01-01", "2020-02-03", ""], 30)).kind, Kind::Date);
+        assert_eq!(found("x", ["", ""]).kind, Kind::Empty);
+        assert_eq!(found("PassengerId", [3, 1, 2]).kind, Kind::Identifier);
+        assert_eq!(found("paid", [3, 1, 2]).kind, Kind::Number);
+        assert_eq!(found("n", 100..200).kind, Kind::Identifier);
+        assert_eq!(found("income", (0..100).map(|i| 20_000 + 137 * i)).kind, Kind::Number);
+        assert_eq!(found("x", (0..40).map(|i| format!("k{}z q{}", i * 7919, i * 31))).kind, Kind::Identifier);
+        let names = (0..40).map(|i| format!("X{i}y, {}. Z{i}q", ["Mr", "Mrs"][i % 2]));
+        assert_eq!(found("x", names).kind, Kind::Text);
+    }
+
+    #[test]
+    fn a_word_among_numbers_does_not_spoil_them() {
+        let mut cells: Vec<String> = (0..30).map(|i| format!("{}.5", i * 3)).collect();
+        cells.extend(["unknown".to_string(), "unknown".into(), "inf".into()]);
+        let found = found("x", cells);
+        assert_eq!((found.kind, found.stats.numbers, found.stats.infinite), (Kind::Number, 30, 1));
+    }
+
+    #[test]
+    fn rules_and_commas_are_heard() {
+        let rules = Rules { kind: Some(Kind::Category), ..Rules::default() };
+        let numbers = column("x", ["1", "2", "3"]);
+        assert_eq!(infer(&numbers, &[0, 1, 2], &rules, ',').kind, Kind::Category);
+        let prices = column("x", ["1,5", "2,25", "3"]);
+        assert_eq!(infer(&prices, &[0, 1, 2], &Rules::default(), ',').decimal, Decimal::Comma);
+        let either = column("x", ["1,500", "2,250"]);
+        assert_eq!(infer(&either, &[0, 1], &Rules::default(), ',').decimal, Decimal::Point);
+        assert_eq!(infer(&either, &[0, 1], &Rules::default(), ';').decimal, Decimal::Comma);
+    }
+}

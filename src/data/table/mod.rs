@@ -1,0 +1,41 @@
+//! Tables: from a raw CSV or TSV file to a [`Dataset`](super::Dataset).
+//!
+//! [`Table::open`] reads the file as text, [`infer`](infer::infer) finds out
+//! what each column holds, [`Fitted::fit`] learns from the training rows how to
+//! turn cells into numbers, and [`Fitted::apply`] does it to any rows. What was
+//! learned is plain data and can be stored beside a model. [`TableAudit`] looks
+//! at a table for people.
+
+pub mod apply;
+pub mod audit;
+pub mod clean;
+mod columns;
+mod date;
+mod describe;
+pub mod fit;
+pub mod infer;
+mod leakage;
+mod number;
+pub mod options;
+pub mod read;
+mod slots;
+mod sniff;
+mod summary;
+mod target;
+mod text;
+
+pub use apply::{Applied, CellNote, Dropped, Features, Issue};
+pub use audit::TableAudit;
+pub use clean::{Cleaning, Rules};
+pub use columns::{Encoder, FittedColumn, Gap};
+pub use date::Part;
+pub use fit::Fitted;
+pub use infer::Kind;
+pub use leakage::{Leakage, leakage};
+pub use number::Decimal;
+pub use options::{Normalize, TableOptions, Task};
+pub use read::{Column, Header, ReadOptions, Table};
+pub use slots::Slots;
+pub use summary::Summary;
+pub use target::{FittedTarget, Goal};
+pub use text::TextRule;

@@ -1,0 +1,218 @@
+//! What a user may say about a table: the target, the task, how to read, clean
+//! and normalise it.
+
+use super::clean::{Cleaning, choice, name_of};
+use super::read::{Header, ReadOptions};
+use crate::error::{Error, Result};
+use crate::keys::Keys;
+use serde::{Deserialize, Serialize};
+use toml::{Table, Value};
+
+/// What is to be learned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Task {
+    /// Found out from the target: words, and up to ten different whole numbers,
+    /// are classes; other numbers are values.
+    #[default]
+    Auto,
+    /// A class for each row.
+    Classification,
+    /// Numbers for each row.
+    Regression,
+}
+
+/// How the numbers of a feature are brought to a common size. Learned from the
+/// training rows; features that are 0 or 1 stay as they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Normalize {
+    /// Mean 0, standard deviation 1.
+    #[default]
+    Standard,
+    /// From 0 to 1.
+    MinMax,
+    /// Median 0, distance of the quartiles 1.
+    Robust,
+    /// Not at all.
+    None,
+}
+
+impl Normalize {
+    /// The ways by name.
+    pub const NAMES: &[(&str, Normalize)] = &[
+        ("standard", Normalize::Standard),
+        ("minmax", Normalize::MinMax),
+        ("robust", Normalize::Robust),
+        ("none", Normalize::None),
+    ];
+
+    /// The name of a way.
+    pub fn name(self) -> &'static str {
+        name_of(Normalize::NAMES, self)
+    }
+}
+
+const TASKS: &[(&str, Task)] =
+    &[("auto", Task::Auto), ("classification", Task::Classification), ("regression", Task::Regression)];
+const HEADERS: &[(&str, Header)] = &[("auto", Header::Auto), ("yes", Header::Yes), ("no", Header::No)];
+const DELIMITERS: &[(&str, Option<char>)] = &[
+    ("auto", None),
+    ("comma", Some(',')),
+    ("tab", Some('\t')),
+    ("semicolon", Some(';')),
+    ("pipe", Some('|')),
+    ("space", Some(' ')),
+];
+
+/// What a user may say about a table.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TableOptions {
+    /// The target columns, each by name, by number from 1, or as `last`. Several
+    /// are for regression.
+    pub target: Vec<String>,
+    /// What is to be learned.
+    pub task: Task,
+    /// Whether the first line names the columns.
+    pub header: Header,
+    /// What separates cells; `None` finds out.
+    pub delimiter: Option<char>,
+    /// Cells that mean "missing"; the empty cell always does.
+    pub missing_values: Vec<String>,
+    /// How numbers are normalised.
+    pub normalize: Normalize,
+    /// How the table is cleaned.
+    pub cleaning: Cleaning,
+}
+
+impl Default for TableOptions {
+    fn default() -> TableOptions {
+        let ReadOptions { header, delimiter, missing_values } = ReadOptions::default();
+        TableOptions {
+            target: vec!["last".into()],
+            task: Task::Auto,
+            header,
+            delimiter,
+            missing_values,
+            normalize: Normalize::Standard,
+            cleaning: Cleaning::default(),
+        }
+    }
+}
+
+impl TableOptions {
+    /// Reads the keys `target`, `task`, `header`, `delimiter`, `missing_values`,
+    /// `normalize` and the table `clean`.
+    pub fn read(keys: &mut Keys) -> Result<TableOptions> {
+        let base = TableOptions::default();
+        let target = target(keys)?.unwrap_or(base.target);
+        let task = choice(keys, "task", TASKS, base.task)?;
+        let header = match keys.take("header") {
+            None => base.header,
+            Some(Value::Boolean(yes)) => {
+                if yes {
+                    Header::Yes
+                } else {
+                    Header::No
+                }
+            }
+            Some(Value::String(word)) => super::clean::named(keys, "header", &word, HEADERS)?,
+            Some(v) => {
+                let place = keys.place();
+                return Err(Error::model(format!("{place}: header = {v}; expected \"auto\", \"yes\" or \"no\"")));
+            }
+        };
+        let delimiter = match keys.text("delimiter")? {
+            None => base.delimiter,
+            Some(text) => match (text.chars().next(), text.chars().count()) {
+                (Some(c), 1) => Some(c),
+                _ => super::clean::named(keys, "delimiter", &text, DELIMITERS)?,
+            },
+        };
+        let missing_values = keys.strings("missing_values")?.unwrap_or(base.missing_values);
+        let normalize = choice(keys, "normalize", Normalize::NAMES, base.normalize)?;
+        let mut clean = Keys::new(keys.table("clean")?.unwrap_or_default(), "[clean]");
+        let cleaning = Cleaning::read(&mut clean)?;
+        clean.finish()?;
+        Ok(TableOptions { target, task, header, delimiter, missing_values, normalize, cleaning })
+    }
+
+    /// As TOML: read back, it gives the same.
+    pub fn to_table(&self) -> Table {
+        let mut t = Table::new();
+        let target = match &self.target[..] {
+            [one] => one.clone().into(),
+            all => all.to_vec().into(),
+        };
+        t.insert("target".into(), target);
+        t.insert("task".into(), name_of(TASKS, self.task).into());
+        t.insert("header".into(), name_of(HEADERS, self.header).into());
+        let delimiter = self.delimiter.map_or("auto".to_string(), String::from);
+        t.insert("delimiter".into(), delimiter.into());
+        t.insert("missing_values".into(), self.missing_values.clone().into());
+        t.insert("normalize".into(), self.normalize.name().into());
+        t.insert("clean".into(), Value::Table(self.cleaning.to_table()));
+        t
+    }
+
+    /// How the file is to be read.
+    pub fn read_options(&self) -> ReadOptions {
+        ReadOptions { header: self.header, delimiter: self.delimiter, missing_values: self.missing_values.clone() }
+    }
+}
+
+fn target(keys: &mut Keys) -> Result<Option<Vec<String>>> {
+    let Some(value) = keys.take("target") else { return Ok(None) };
+    let one = |v: &Value| match v {
+        Value::String(s) => Some(s.clone()),
+        Value::Integer(i) => Some(i.to_string()),
+        _ => None,
+    };
+    let all = match &value {
+        Value::Array(a) => a.iter().map(one).collect::<Option<Vec<String>>>(),
+        v => one(v).map(|s| vec![s]),
+    };
+    match all.filter(|a| !a.is_empty()) {
+        Some(all) => Ok(Some(all)),
+        None => Err(Error::model(format!(
+            "{}: target = {value}; expected a column's name or number, \"last\", or a list of them",
+            keys.place()
+        ))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<TableOptions> {
+        let mut keys = Keys::new(text.parse().unwrap(), "[data]");
+        let options = TableOptions::read(&mut keys)?;
+        keys.finish()?;
+        Ok(options)
+    }
+
+    #[test]
+    fn what_is_written_is_what_was_read() {
+        let text = "target = [\"a\", 2]\ntask = \"regression\"\nheader = false\ndelimiter = \"tab\"\n\
+                    missing_values = [\"99\"]\nnormalize = \"minmax\"\n[clean]\ndrop_duplicates = true";
+        let options = read(text).unwrap();
+        assert_eq!((&options.target[..], options.delimiter), (&["a".to_string(), "2".into()][..], Some('\t')));
+        for options in [options, TableOptions::default()] {
+            assert_eq!(read(&toml::to_string(&options.to_table()).unwrap()).unwrap(), options);
+        }
+        assert_eq!(read("").unwrap(), TableOptions::default());
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        let fails = |text: &str, part: &str| {
+            let message = read(text).unwrap_err().to_string();
+            assert!(message.contains(part), "{message}");
+        };
+        fails("target = []", "or a list of them");
+        fails("task = \"regresion\"", "did you mean \"regression\"?");
+        fails("header = 3", "expected \"auto\"");
+        fails("delimiter = \"two\"", "[data]: unknown delimiter");
+        fails("[clean]\nmising = \"drop\"", "did you mean \"missing\"?");
+    }
+}

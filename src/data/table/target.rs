@@ -1,0 +1,219 @@
+//! What a model is to say about a row: a class, or numbers.
+
+use super::number::{Decimal, canonical, parse, show};
+use super::options::{TableOptions, Task};
+use super::{clean::Rules, infer::Kind, infer::infer, read::Table, summary::Summary};
+use crate::error::{Error, Result};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Whole numbers with at most this many values are taken for classes.
+const FEW: usize = 10;
+/// More classes than this, and a class for every other row, are names.
+const NAMES: usize = 20;
+
+/// A target column of numbers, and how it is normalised for training:
+/// `normalised = value * scale + shift`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FittedTarget {
+    /// The name of the column.
+    pub name: String,
+    /// How its numbers are written.
+    decimal: Decimal,
+    /// One over the standard deviation of the training rows.
+    pub scale: f32,
+    /// What brings the mean of the training rows to 0.
+    pub shift: f32,
+    /// The smallest training value.
+    pub min: f64,
+    /// The largest training value.
+    pub max: f64,
+}
+
+/// What is to be learned.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Goal {
+    /// A class for each row.
+    Classes {
+        /// The name of the column.
+        column: String,
+        /// The classes: numbers by size, words by the alphabet.
+        names: Vec<String>,
+        /// Training rows of each class.
+        counts: Vec<usize>,
+    },
+    /// Numbers for each row.
+    Values(Vec<FittedTarget>),
+}
+
+/// What a row's target cells say.
+pub(super) enum Answer {
+    Class(u32),
+    Values(Vec<f32>),
+}
+
+impl Goal {
+    /// Learns the classes or the scale of the targets from the training rows.
+    /// Also returns what a user should know about the choice.
+    pub(super) fn learn(table: &Table, rows: &[usize], options: &TableOptions) -> Result<(Goal, Vec<String>)> {
+        let mut found = options.target.iter().map(|word| table.find(word)).collect::<Result<Vec<usize>>>()?;
+        found.dedup();
+        let names: Vec<&str> = found.iter().map(|&i| table.columns[i].name.as_str()).collect();
+        if let [i] = found[..] {
+            let column = &table.columns[i];
+            let seen = infer(column, rows, &Rules::default(), table.delimiter);
+            let place = format!("target \"{}\" of {}", column.name, table.name);
+            if seen.kind == Kind::Empty {
+                return Err(Error::data(format!(
+                    "{place}: all {} cells are missing; expected a value per row",
+                    rows.len()
+                )));
+            }
+            let numbers = seen.stats.numbers as f64 >= 0.95 * (seen.stats.rows - seen.stats.missing) as f64;
+            let few = seen.stats.whole && seen.stats.distinct <= FEW;
+            let classes = match options.task {
+                Task::Auto => !numbers || few,
+                task => task == Task::Classification,
+            };
+            let n = seen.stats.distinct;
+            let note = match (options.task, classes, numbers) {
+                (Task::Auto, true, true) => Some(format!(
+                    "{place}: {n} different whole numbers, taken for classes; set task = \"regression\" if they measure \
+                     something"
+                )),
+                (Task::Auto, true, false) => Some(format!("{place}: words, taken for {n} classes")),
+                (Task::Auto, false, _) => Some(format!(
+                    "{place}: {n} different numbers, to be predicted as such; set task = \"classification\" if they \
+                     are classes"
+                )),
+                _ => None,
+            };
+            let mut notes: Vec<String> = note.into_iter().collect();
+            let goal = if classes { classes_of(table, i, rows, &mut notes)? } else { values_of(table, &found, rows)? };
+            return Ok((goal, notes));
+        }
+        if options.task == Task::Classification {
+            return Err(Error::usage(format!(
+                "{}: {} target columns ({}); expected one for classification",
+                table.name,
+                names.len(),
+                names.join(", ")
+            )));
+        }
+        Ok((values_of(table, &found, rows)?, vec![]))
+    }
+
+    /// The names of the target columns.
+    pub fn columns(&self) -> Vec<&str> {
+        match self {
+            Goal::Classes { column, .. } => vec![column],
+            Goal::Values(targets) => targets.iter().map(|t| t.name.as_str()).collect(),
+        }
+    }
+
+    /// What a row's cells in those columns say; why they cannot be used.
+    pub(super) fn answer(&self, cells: &[Option<&str>]) -> Result<Answer, String> {
+        let gap = |name: &str| format!("the target \"{name}\" is missing");
+        match self {
+            Goal::Classes { column, names, .. } => {
+                let cell = canonical(cells[0].ok_or_else(|| gap(column))?);
+                match names.iter().position(|n| *n == cell) {
+                    Some(class) => Ok(Answer::Class(class as u32)),
+                    None => {
+                        Err(format!("the target \"{column}\" is \"{}\", a class without training rows", clip(&cell)))
+                    }
+                }
+            }
+            Goal::Values(targets) => {
+                let value = |(target, cell): (&FittedTarget, &Option<&str>)| {
+                    let cell = cell.ok_or_else(|| gap(&target.name))?;
+                    match parse(cell, target.decimal) {
+                        Some(x) if x.is_finite() => Ok(x as f32),
+                        _ => Err(format!("the target \"{}\" is \"{}\", no finite number", target.name, clip(cell))),
+                    }
+                };
+                targets.iter().zip(cells).map(value).collect::<Result<_, _>>().map(Answer::Values)
+            }
+        }
+    }
+}
+
+/// The start of a long cell.
+pub(super) fn clip(cell: &str) -> String {
+    match cell.char_indices().nth(40) {
+        Some((at, _)) => format!("{}...", &cell[..at]),
+        None => cell.into(),
+    }
+}
+
+fn classes_of(table: &Table, column: usize, rows: &[usize], notes: &mut Vec<String>) -> Result<Goal> {
+    let column = &table.columns[column];
+    let place = format!("target \"{}\" of {}", column.name, table.name);
+    let mut count: BTreeMap<String, usize> = BTreeMap::new();
+    for cell in rows.iter().filter_map(|&i| column.cells[i].as_deref()) {
+        *count.entry(canonical(cell)).or_default() += 1;
+    }
+    let present: usize = count.values().sum();
+    if let [(only, n)] = &count.iter().collect::<Vec<_>>()[..] {
+        return Err(Error::data(format!(
+            "{place}: all {n} rows have the class \"{}\"; expected two classes or more",
+            clip(only)
+        )));
+    }
+    if count.len() > NAMES && 2 * count.len() > present {
+        return Err(Error::data(format!(
+            "{place}: {} different values in {present} rows, so it names rows rather than classes; pick another column: \
+             {}",
+            count.len(),
+            table.names().into_iter().take(30).collect::<Vec<_>>().join(", ")
+        )));
+    }
+    let single: Vec<&str> = count.iter().filter(|(_, n)| **n == 1).map(|(c, _)| c.as_str()).collect();
+    if !single.is_empty() {
+        let more = if single.len() > 5 { ", ..." } else { "" };
+        notes.push(format!(
+            "{place}: {} of {} classes have a single training row ({}{more}); they can hardly be learned",
+            single.len(),
+            count.len(),
+            single.iter().take(5).map(|c| clip(c)).collect::<Vec<_>>().join(", ")
+        ));
+    }
+    let mut all: Vec<(String, usize)> = count.into_iter().collect();
+    // Words are infinitely large numbers; the sort is stable.
+    let size = |name: &str| parse(name, Decimal::Point).unwrap_or(f64::INFINITY);
+    all.sort_by(|a, b| size(&a.0).total_cmp(&size(&b.0)));
+    let (names, counts) = all.into_iter().unzip();
+    Ok(Goal::Classes { column: column.name.clone(), names, counts })
+}
+
+fn values_of(table: &Table, columns: &[usize], rows: &[usize]) -> Result<Goal> {
+    let one = |&i: &usize| {
+        let column = &table.columns[i];
+        let place = format!("target \"{}\" of {}", column.name, table.name);
+        let decimal = infer(column, rows, &Rules::default(), table.delimiter).decimal;
+        let present: Vec<&str> = rows.iter().filter_map(|&i| column.cells[i].as_deref()).collect();
+        let numbers: Vec<f64> = present.iter().filter_map(|c| parse(c, decimal)).filter(|x| x.is_finite()).collect();
+        if 2 * numbers.len() < present.len().max(1) {
+            let word = present.iter().find(|c| parse(c, decimal).is_none()).copied().unwrap_or_default();
+            return Err(Error::data(format!(
+                "{place}: {} of {} cells are numbers, others are like \"{}\"; expected numbers for regression: set task \
+                 = \"classification\" or pick another column",
+                numbers.len(),
+                present.len(),
+                clip(word)
+            )));
+        }
+        let summary = Summary::of(numbers).expect("half of the cells are numbers");
+        if summary.std == 0.0 {
+            return Err(Error::data(format!(
+                "{place}: it is {} in all training rows; expected numbers that differ",
+                show(summary.min)
+            )));
+        }
+        let (scale, shift) = (1.0 / summary.std, -summary.mean / summary.std);
+        let name = column.name.clone();
+        Ok(FittedTarget { name, decimal, scale: scale as f32, shift: shift as f32, min: summary.min, max: summary.max })
+    };
+    columns.iter().map(one).collect::<Result<_>>().map(Goal::Values)
+}
