@@ -12,10 +12,12 @@ use toml::{Table, Value};
 pub fn run(f: &flags::Train) -> Result<()> {
     let settings = Settings::read(table(f)?)?;
     let (device, info) = open_device(&f.device)?;
-    let set = data::open(&settings.data, settings.seed)?;
-    let (train, val) = match settings.val_split {
-        0.0 => (set.train, None),
-        share => {
+    let opened = super::data::open(&settings.data, settings.seed, &data::OpenOptions::default())?;
+    let set = opened.set;
+    let (train, val) = match (set.val, settings.val_split) {
+        (Some(val), _) => (set.train, Some(val)),
+        (None, 0.0) => (set.train, None),
+        (None, share) => {
             let (train, val) = set.train.split(share, settings.seed)?;
             (train, Some(val))
         }
@@ -94,13 +96,19 @@ fn table(f: &flags::Train) -> Result<Table> {
     put("optimizer.name", f.optimizer.clone().map(Value::from))?;
     put("optimizer.lr", f.lr.map(Value::from))?;
     put("schedule.name", f.schedule.clone().map(Value::from))?;
-    for pair in &f.set {
+    put_pairs(&mut table, &f.set)?;
+    Ok(table)
+}
+
+/// Writes `KEY=VALUE` pairs into a table.
+pub(super) fn put_pairs(table: &mut Table, pairs: &[String]) -> Result<()> {
+    for pair in pairs {
         let (key, value) = pair
             .split_once('=')
             .ok_or_else(|| Error::usage(format!("--set {pair}: expected KEY=VALUE, such as optimizer.lr=0.01")))?;
-        put(key.trim(), Some(parse_value(value.trim()))).context(|| format!("--set {pair}"))?;
+        set(table, key.trim(), parse_value(value.trim())).context(|| format!("--set {pair}"))?;
     }
-    Ok(table)
+    Ok(())
 }
 
 /// A value as TOML reads it; anything else is a string.
