@@ -336,9 +336,11 @@ fn finish(source: &str, splits: &Splits, size: [usize; 2], report: &mut FolderRe
         }
     }
     if report.unreadable_count > 0 {
-        let files =
-            if report.unreadable_count == 1 { "1 file".into() } else { format!("{} files", report.unreadable_count) };
-        report.notes.push(format!("{files} cannot be read and left out: {}", report.named()));
+        let files = match report.unreadable_count {
+            1 => "1 file cannot be read and is".into(),
+            n => format!("{n} files cannot be read and are"),
+        };
+        report.notes.push(format!("{files} left out: {}", report.named()));
     }
     Ok(())
 }

@@ -220,7 +220,7 @@ fn what_is_no_image_folder_says_what_it_is() {
         dir.message().starts_with("folder DIR holds pictures, but no class folders: expected one sub-folder per class")
     );
     let dir = Folder::new().with(&["train/1.png", "test/1.png"]);
-    assert!(dir.message().contains("train holds pictures, but no class folders"));
+    assert!(dir.message().contains("test holds pictures, but no class folders"));
     let dir = Folder::new().with(&["a/1.png", "a/2.png"]).file("b/.gitkeep", b"");
     let text = dir.message();
     assert!(

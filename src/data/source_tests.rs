@@ -140,9 +140,10 @@ fn what_is_no_data_set_is_told_with_what_it_holds() {
     let text = message(path(&dir));
     assert!(text.contains("raw\" in it?"), "{text}");
     assert!(message(path(&folder(&[]))).contains("but nothing; expected"));
-    let text = message(&format!("{}/a.csv", path(&folder(&["a.csv"]))));
+    let files = folder(&["a.csv", "a.md"]);
+    let text = message(&format!("{}/a.csv", path(&files)));
     assert!(text.contains("a.csv is a file of numbers, not a set of images; expected"), "{text}");
-    let text = message(&format!("{}/a.md", path(&folder(&["a.md"]))));
+    let text = message(&format!("{}/a.md", path(&files)));
     assert!(text.contains("a.md is a file that is no data set; expected"), "{text}");
     let dir = folder(&["data_batch_1.bin", "train-labels-idx1-ubyte"]);
     assert!(message(path(&dir)).contains("holds both IDX files and CIFAR-10 batches"));

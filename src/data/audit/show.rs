@@ -84,7 +84,8 @@ pub(super) fn warnings(a: &ImageAudit, trouble: Option<&str>) -> Vec<String> {
         ));
     }
     if let Some(files) = a.unreadable.as_ref().filter(|f| f.count > 0) {
-        out.push(format!("{} cannot be read and left out", count(files.count, "file")));
+        let are = if files.count == 1 { "is" } else { "are" };
+        out.push(format!("{} cannot be read and {are} left out", count(files.count, "file")));
     }
     out.extend(trouble.map(|t| format!("there is no validation split: {t}")));
     balance_warnings(a, &mut out);

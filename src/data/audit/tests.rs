@@ -146,7 +146,8 @@ fn a_folder_is_told_with_its_files() {
     let dir = tempfile::tempdir().unwrap();
     let (a, b) = (dir.path().join("a<b>"), dir.path().join("b"));
     [&a, &b].iter().for_each(|d| std::fs::create_dir(d).unwrap());
-    let draw = |seed: u8| image::RgbImage::from_fn(20, 16, |x, y| image::Rgb([x as u8 * seed, y as u8 * 9, seed]));
+    let draw =
+        |seed: u8| image::RgbImage::from_fn(20, 16, |x, y| image::Rgb([y as u8 * 9, x as u8 % (seed + 1) * 40, seed]));
     draw(1).save(a.join("1.png")).unwrap();
     draw(2).save(a.join("2.png")).unwrap();
     draw(2).save(b.join("same.bmp")).unwrap();
@@ -161,7 +162,7 @@ fn a_folder_is_told_with_its_files() {
     for part in [
         "4 images of 3x16x20 (channels x height x width), 2 classes",
         "warning: 1 group of equal images with different classes",
-        "warning: 1 file cannot be read and left out",
+        "warning: 1 file cannot be read and is left out",
         "  b     ##############################  2\n",
         "  32 x 40  ##########                      1\n",
         "text.png",
