@@ -19,6 +19,8 @@ pub enum Command {
     Eval(Eval),
     /// Classify pictures with a trained run.
     Predict(Predict),
+    /// Look through a data set: what is in it, and what is wrong with it.
+    Data(Data),
     /// List the devices that training can run on.
     Devices(Devices),
     /// Print a model's layers, shapes and parameters.
@@ -34,6 +36,7 @@ impl Command {
             Command::Train(f) => f.json,
             Command::Eval(f) => f.json,
             Command::Predict(f) => f.json,
+            Command::Data(f) => f.json,
             Command::Devices(f) => f.json,
             Command::Summary(_) | Command::Plan(_) => false,
         }
@@ -52,12 +55,19 @@ pub struct DeviceFlag {
 pub struct Train {
     /// A run configuration in TOML; flags override what it says.
     pub config: Option<PathBuf>,
-    /// A preset (mlp, keras-cnn, lenet, resnet8) or a model description in TOML.
+    /// A preset (mlp, tabular, keras-cnn, lenet, resnet8) or a model description in TOML.
     #[arg(long, value_name = "NAME|FILE")]
     pub model: Option<String>,
-    /// "digits" (built in), a folder of IDX files (MNIST), or CIFAR-10 binary batches.
+    /// "digits" (built in), a folder of IDX files (MNIST), CIFAR-10 binary batches, a folder
+    /// with one sub-folder of pictures per class, a table (CSV, TSV), or NumPy arrays.
     #[arg(long, value_name = "digits|PATH")]
     pub data: Option<String>,
+    /// The column of a table that is to be predicted: a name, a number from 1, or "last".
+    #[arg(long, value_name = "COLUMN")]
+    pub target: Option<String>,
+    /// classification, regression, or auto to find out from the target.
+    #[arg(long, value_name = "TASK")]
+    pub task: Option<String>,
     /// Passes over the training data.
     #[arg(long, value_name = "N")]
     pub epochs: Option<usize>,
@@ -178,7 +188,7 @@ pub struct Eval {
 pub struct Predict {
     #[command(flatten)]
     pub run: RunFlags,
-    /// Pictures, PNG or JPEG.
+    /// Pictures: PNG, JPEG, BMP or WebP.
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
     /// How many classes to print per picture.
@@ -190,6 +200,35 @@ pub struct Predict {
     pub invert: bool,
     #[command(flatten)]
     pub device: DeviceFlag,
+    /// Print one JSON object as the last line of stdout.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Data {
+    /// The data set, as for `train --data`.
+    #[arg(value_name = "digits|PATH")]
+    pub source: String,
+    /// The column of a table that a model is to predict.
+    #[arg(long, value_name = "NAME")]
+    pub target: Option<String>,
+    /// Share of the training data held out for validation, as in training.
+    #[arg(long, value_name = "F", default_value_t = 0.1)]
+    pub val_split: f64,
+    /// Seeds the split and the built-in data.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub seed: u32,
+    /// A setting of [data], such as data.size=[64,64], data.filter=lanczos3 or data.channels=1
+    /// (repeatable).
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// Write the audit as a page that needs nothing else.
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
+    /// Write a sheet of samples as PNG.
+    #[arg(long, value_name = "FILE")]
+    pub sheet: Option<PathBuf>,
     /// Print one JSON object as the last line of stdout.
     #[arg(long)]
     pub json: bool,

@@ -1,6 +1,7 @@
 //! The command line: flags as typed, settings as resolved, then calls into the
 //! layers below. One file per subcommand.
 
+mod data;
 mod devices;
 mod eval;
 mod flags;
@@ -37,6 +38,7 @@ pub fn run() -> Result<()> {
         flags::Command::Train(f) => train::run(f),
         flags::Command::Eval(f) => eval::run(f),
         flags::Command::Predict(f) => predict::run(f),
+        flags::Command::Data(f) => data::run(f),
         flags::Command::Devices(f) => devices::run(f),
         flags::Command::Summary(f) => summary::run(f),
         flags::Command::Plan(f) => plan::run(f),

@@ -3,7 +3,8 @@
 use super::progress::Terminal;
 use super::run_folder::{self, RunFolder};
 use super::{flags, interrupt, open_device, out, train_settings};
-use crate::data::{self, Dataset};
+use crate::data::table::Table;
+use crate::data::{self, Dataset, SourceKind};
 use crate::device::{Device, DeviceInfo};
 use crate::error::{Error, Result};
 use crate::nn::{Model, Weights};
@@ -28,7 +29,7 @@ pub fn run(f: &flags::Train) -> Result<()> {
     if settings.data.folds > 0 {
         return Err(Error::usage("folds are not here"));
     }
-    let mut prepared = source.prepare(&settings.data, settings.seed)?;
+    let mut prepared = source.prepare(&settings)?;
     drop(source);
     shrink(&mut prepared, f, &mut settings)?;
     say(&settings, &prepared);
@@ -62,8 +63,15 @@ const LAST: &str = "checkpoints/last.safetensors";
 
 /// Reads the data that the settings name.
 fn open(s: &Settings) -> Result<Source> {
-    let set = data::open(&s.data.source, s.seed)?;
-    Ok(Source { train: set.train.into(), test: set.test.map(Dataset::from) })
+    let d = &s.data;
+    match data::kind(&d.source)? {
+        SourceKind::Table => Ok(Source::Table(Table::open(Path::new(&d.source), &d.table.read_options())?)),
+        _ => {
+            let set = super::data::open(&d.source, s.seed, &d.images)?.set;
+            let [val, test] = [set.val, set.test].map(|images| images.map(Dataset::from));
+            Ok(Source::Sets { train: set.train.into(), val, test })
+        }
+    }
 }
 
 /// Leaves as many samples as a trial run needs.

@@ -56,6 +56,8 @@ fn apply(f: &flags::Train, table: &mut Table) -> Result<()> {
     let count = |n: Option<usize>| n.map(|n| Value::Integer(n as i64));
     put("model", f.model.clone().map(Value::from))?;
     put("data.source", f.data.clone().map(Value::from))?;
+    put("data.target", f.target.clone().map(Value::from))?;
+    put("data.task", f.task.clone().map(Value::from))?;
     put("data.val_split", f.val_split.map(Value::from))?;
     put("data.folds", count(f.folds))?;
     put("train.epochs", count(f.epochs))?;
@@ -68,11 +70,16 @@ fn apply(f: &flags::Train, table: &mut Table) -> Result<()> {
     put("optimizer.name", f.optimizer.clone().map(Value::from))?;
     put("optimizer.lr", f.lr.map(Value::from))?;
     put("schedule.name", f.schedule.clone().map(Value::from))?;
-    for pair in &f.set {
+    put_pairs(table, &f.set)
+}
+
+/// Writes `KEY=VALUE` pairs into a table.
+pub fn put_pairs(table: &mut Table, pairs: &[String]) -> Result<()> {
+    for pair in pairs {
         let (key, value) = pair
             .split_once('=')
             .ok_or_else(|| Error::usage(format!("--set {pair}: expected KEY=VALUE, such as optimizer.lr=0.01")))?;
-        put(key.trim(), Some(parse_value(value.trim()))).context(|| format!("--set {pair}"))?;
+        set(table, key.trim(), parse_value(value.trim())).context(|| format!("--set {pair}"))?;
     }
     Ok(())
 }

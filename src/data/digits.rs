@@ -34,7 +34,7 @@ const KNOTS: usize = 5;
 pub fn digits(n_train: usize, n_test: usize, seed: u32) -> ImageSet {
     let train = draw_split("digits train", n_train, seed, 0);
     let test = (n_test > 0).then(|| draw_split("digits test", n_test, seed, 1));
-    ImageSet { train, test }
+    ImageSet { train, val: None, test }
 }
 
 /// The images of split number `split` (0 or 1).

@@ -1,7 +1,7 @@
 //! A set of labelled images in memory.
 
 use super::dataset::stratified;
-use crate::error::Result;
+use crate::error::{Error, Result, nearest};
 
 /// Labelled images of one size, one byte per channel.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +28,9 @@ pub struct Images {
 pub struct ImageSet {
     /// The training images.
     pub train: Images,
+    /// The validation images, where the source has its own; otherwise they are
+    /// split off the training images. Same size and classes as `train`.
+    pub val: Option<Images>,
     /// The test images; same size and classes as `train`.
     pub test: Option<Images>,
 }
@@ -71,6 +74,32 @@ impl Images {
             height: self.height,
             width: self.width,
         }
+    }
+
+    /// The same images with their classes numbered as in `names`, say those of a
+    /// trained model. Classes without an image may be missing in `names`.
+    ///
+    /// Fails when an image is of a class that `names` lacks.
+    pub fn with_classes(mut self, names: &[String]) -> Result<Images> {
+        let places: Vec<Option<usize>> =
+            self.classes.iter().map(|class| names.iter().position(|name| name == class)).collect();
+        for label in &mut self.labels {
+            let Some(place) = places[*label as usize] else {
+                let class = &self.classes[*label as usize];
+                let hint = match nearest(class, names.iter().map(String::as_str)) {
+                    Some(near) => format!("; the nearest is \"{near}\""),
+                    None => String::new(),
+                };
+                return Err(Error::data(format!(
+                    "{} has images of class \"{class}\", which is none of the {} classes of the model{hint}",
+                    self.name,
+                    names.len()
+                )));
+            };
+            *label = place as u32;
+        }
+        self.classes = names.to_vec();
+        Ok(self)
     }
 
     /// Mean and standard deviation of each channel over all pixels scaled to
@@ -137,6 +166,19 @@ mod tests {
         assert_eq!(picked.labels, [4, 3, 4]);
         assert_eq!(picked.pixels, [8, 9, 10, 11, 0, 1, 2, 3, 8, 9, 10, 11]);
         assert!(set.select(&[]).is_empty());
+    }
+
+    #[test]
+    fn classes_are_matched_by_name() {
+        let names = |s: &[&str]| s.iter().map(|n| n.to_string()).collect::<Vec<_>>();
+        let model = names(&["class 7", "class 1", "class 3"]);
+        let set = tiny(&[3, 1, 3]).with_classes(&model).unwrap();
+        assert_eq!((set.labels, set.classes), (vec![2, 1, 2], model.clone()));
+        let message = tiny(&[4]).with_classes(&model).unwrap_err().to_string();
+        assert!(
+            message.starts_with("tiny has images of class \"class 4\", which is none of the 3 classes of the model"),
+            "{message}"
+        );
     }
 
     #[test]

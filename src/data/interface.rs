@@ -1,6 +1,7 @@
 //! What stands between a model and the world: how raw samples become its
 //! inputs and its outputs become answers. Saved with the weights.
 
+use super::table::Fitted;
 use super::{Dataset, Normal, Targets};
 use serde::{Deserialize, Serialize};
 
@@ -63,6 +64,9 @@ pub struct Interface {
     pub normal: Normal,
     /// How targets were scaled, for regression.
     pub target: TargetScale,
+    /// How rows of a table become samples.
+    #[serde(default)]
+    pub preprocessing: Option<Fitted>,
     /// The outputs are logits of numbers between 0 and 1.
     #[serde(default)]
     pub sigmoid: bool,
@@ -76,7 +80,20 @@ impl Interface {
             Targets::Values { .. } => Task::Regression,
         };
         let outputs = train.targets.names().to_vec();
-        Interface { task, outputs, normal, target: TargetScale::learn(&train.targets), sigmoid: false }
+        Interface {
+            task,
+            outputs,
+            normal,
+            target: TargetScale::learn(&train.targets),
+            preprocessing: None,
+            sigmoid: false,
+        }
+    }
+
+    /// For a table's training rows and what was learned of them.
+    pub fn of_table(train: &Dataset, fitted: Fitted) -> Interface {
+        let normal = Normal { scale: fitted.scale.clone(), shift: fitted.shift.clone() };
+        Interface { preprocessing: Some(fitted), ..Interface::of(train, normal) }
     }
 
     /// The same for targets between 0 and 1, whose logits the model gives.
@@ -91,7 +108,14 @@ impl Interface {
     /// pixels scaled to 0..1.
     pub fn of_images(classes: Vec<String>, stats: &[(f32, f32)]) -> Interface {
         let (task, target) = (Task::Classification, TargetScale::default());
-        Interface { task, outputs: classes, normal: Normal::of_channels(stats), target, sigmoid: false }
+        Interface {
+            task,
+            outputs: classes,
+            normal: Normal::of_channels(stats),
+            target,
+            preprocessing: None,
+            sigmoid: false,
+        }
     }
 }
 

@@ -1,25 +1,38 @@
 //! Data sets: the built-in digits, IDX files as MNIST has them, CIFAR-10 in its
-//! binary form, and single pictures. Everything arrives as bytes in memory,
-//! `[N, channels, height, width]` with labels; [`open`] finds out what a source
-//! is. Knows nothing of models or devices.
+//! binary form, folders of pictures, and single pictures. Everything arrives as
+//! bytes in memory, `[N, channels, height, width]` with labels; [`open`] finds
+//! out what a source is, and [`audit`] what is wrong with it. Knows nothing of
+//! models or devices.
 
+pub mod audit;
 mod bytes;
 mod cifar;
 pub mod dataset;
 pub mod digits;
+pub mod findings;
+mod folder;
 mod glyphs;
+pub mod html;
 pub mod idx;
 mod images;
 mod interface;
 mod normal;
+mod options;
 pub mod picture;
+mod recognise;
+mod scan;
+pub mod sheet;
 mod source;
 pub mod table;
 
 pub use cifar::read_cifar10;
 pub use dataset::{Dataset, Samples, Split, Targets};
 pub use digits::digits;
+pub use folder::{FolderReport, Origins, SizeCount, Unreadable};
 pub use images::{ImageSet, Images};
 pub use interface::{Interface, TargetScale, Task};
-pub use normal::{Method, Normal};
-pub use source::{open, open_test};
+pub use normal::Normal;
+pub use options::{Filter, OpenOptions};
+pub use recognise::{SourceKind, kind};
+pub use source::{OnProgress, Opened, open, open_test, open_test_with, open_with};
+pub use table::TableOptions;

@@ -1,39 +1,9 @@
 //! Normalisation learned on the training samples: a factor and an offset per
 //! channel or feature, which the device applies while it gathers a batch.
 
+use super::table::Normalize as Method;
 use super::{Dataset, Samples};
-use crate::error::{Result, unknown};
 use serde::{Deserialize, Serialize};
-
-/// How inputs are brought to a common scale.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Method {
-    /// Mean 0 and standard deviation 1.
-    #[default]
-    Standard,
-    /// From the smallest value to the largest: 0 to 1.
-    MinMax,
-    /// Median 0 and interquartile range 1: outliers have no say.
-    Robust,
-    /// As they are; pixels from 0 to 1.
-    None,
-}
-
-const NAMES: &[(&str, Method)] =
-    &[("standard", Method::Standard), ("minmax", Method::MinMax), ("robust", Method::Robust), ("none", Method::None)];
-
-impl Method {
-    /// The method of a name.
-    pub fn named(name: &str) -> Result<Method> {
-        let found = NAMES.iter().find(|(n, _)| *n == name).map(|(_, m)| *m);
-        found.ok_or_else(|| unknown("normalisation", name, NAMES.iter().map(|(n, _)| *n)))
-    }
-
-    /// Its name.
-    pub fn name(self) -> &'static str {
-        NAMES.iter().find(|(_, m)| *m == self).expect("every method has a name").0
-    }
-}
 
 /// `normalised = value * scale + shift`, per channel of pixels (bytes, 0 to
 /// 255) or per element of a sample of floats.

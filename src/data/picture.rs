@@ -1,20 +1,27 @@
-//! One picture from a PNG or JPEG file, as a model wants it.
+//! One picture from a file, as a model wants it: PNG, JPEG, BMP or WebP.
 
-use crate::error::{Error, Result};
-use image::imageops::FilterType;
+use super::options::Filter;
+use crate::error::{Context, Error, Result};
+use image::imageops::resize;
+use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
 use std::fs::File;
 use std::io::{BufReader, Read, Seek};
 use std::path::Path;
 
 /// The greatest height and width of a picture, in pixels.
-const MAX_SIDE: u32 = 16_384;
-/// The most memory that decoding a picture may take: 512 MiB.
+pub(super) const MAX_SIDE: u32 = 16_384;
+/// The most memory that decoding a picture may take, and the longest file that
+/// is read: 512 MiB.
 const MAX_MEMORY: u64 = 512 << 20;
+/// The formats, for messages.
+pub(super) const FORMATS: &str = "PNG, JPEG, BMP or WebP";
 
-/// Reads a PNG or JPEG file as `[channels, height, width]` bytes, 0 to 255.
+/// Reads a PNG, JPEG, BMP or WebP file as `[channels, height, width]` bytes,
+/// 0 to 255.
 ///
-/// - The format is recognised by the file's content, not by its name.
+/// - The format is recognised by the file's content, not by its name. Of an
+///   animation the first frame is taken.
 /// - A photo's EXIF orientation is applied; transparent pixels show white paper.
 /// - `channels` is 3 for red, green, blue or 1 for grey. Grey is the luma of the
 ///   `image` crate: 0.2126 red + 0.7152 green + 0.0722 blue.
@@ -22,7 +29,7 @@ const MAX_MEMORY: u64 = 512 << 20;
 ///   regard to its proportions, with a triangle filter: bilinear when it grows,
 ///   a weighted mean over all covered pixels when it shrinks.
 ///
-/// Fails when the file is missing, is not PNG or JPEG, is damaged, is larger
+/// Fails when the file is missing, has another format, is damaged, is larger
 /// than 16384 pixels on a side or takes more than 512 MiB, and when the model
 /// wants another number of channels than 1 or 3, or no pixels.
 pub fn load(path: &Path, channels: usize, height: usize, width: usize) -> Result<Vec<u8>> {
@@ -34,48 +41,118 @@ pub fn load(path: &Path, channels: usize, height: usize, width: usize) -> Result
         )));
     }
     let side = |n: usize| u32::try_from(n).ok().filter(|n| (1..=MAX_SIDE).contains(n));
-    let (Some(h), Some(w)) = (side(height), side(width)) else {
+    if side(height).is_none() || side(width).is_none() {
         return Err(Error::model(format!(
             "cannot read {shown} for a model input of {height}x{width} pixels: expected 1 to {MAX_SIDE} on each side"
         )));
-    };
-    let picture = decode(path)?;
+    }
+    let picture = decode(path).context(|| format!("cannot read picture {shown}"))?;
+    Ok(planes(&picture, channels, [height, width], Filter::Triangle))
+}
+
+/// What a file says of itself before it is decoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Header {
+    /// Height and width of the upright picture.
+    pub size: [usize; 2],
+    /// Whether the format stores grey values only.
+    pub is_grey: bool,
+    /// Bytes of the decoded picture.
+    pub bytes: u64,
+}
+
+/// Reads the start of a picture. Errors do not name the file: the caller does.
+pub(super) fn header(path: &Path) -> Result<Header> {
+    let mut decoder = decoder(path)?;
+    let (w, h) = decoder.dimensions();
+    let (mut size, bytes) = ([h as usize, w as usize], decoder.total_bytes());
+    let is_grey = !decoder.color_type().has_color();
+    use Orientation::*;
+    if matches!(decoder.orientation().map_err(damaged)?, Rotate90 | Rotate270 | Rotate90FlipH | Rotate270FlipH) {
+        size.reverse();
+    }
+    Ok(Header { size, is_grey, bytes })
+}
+
+/// Decodes a file, upright and opaque. Errors do not name the file.
+pub(super) fn decode(path: &Path) -> Result<DynamicImage> {
+    let mut decoder = decoder(path)?;
+    let orientation = decoder.orientation().map_err(damaged)?;
+    let mut picture = DynamicImage::from_decoder(decoder).map_err(damaged)?;
+    picture.apply_orientation(orientation);
+    Ok(if picture.color().has_alpha() { on_white(&picture) } else { picture })
+}
+
+/// A picture as `[channels, height, width]` bytes of the given size. `channels`
+/// is 1 or 3; the sides are 1 to [`MAX_SIDE`].
+pub(super) fn planes(picture: &DynamicImage, channels: usize, [h, w]: [usize; 2], filter: Filter) -> Vec<u8> {
+    let (w, h) = (w as u32, h as u32);
     // Grey first: one channel is cheaper to resize than three.
     if channels == 1 {
         let grey = picture.to_luma8();
-        let grey =
-            if grey.dimensions() == (w, h) { grey } else { image::imageops::resize(&grey, w, h, FilterType::Triangle) };
-        return Ok(grey.into_raw());
+        let grey = if grey.dimensions() == (w, h) { grey } else { resize(&grey, w, h, filter.of_image()) };
+        return grey.into_raw();
     }
     let rgb = picture.to_rgb8();
-    let rgb = if rgb.dimensions() == (w, h) { rgb } else { image::imageops::resize(&rgb, w, h, FilterType::Triangle) };
-    Ok((0..3).flat_map(|channel| rgb.pixels().map(move |pixel| pixel[channel])).collect())
+    let rgb = if rgb.dimensions() == (w, h) { rgb } else { resize(&rgb, w, h, filter.of_image()) };
+    (0..3).flat_map(|channel| rgb.pixels().map(move |pixel| pixel[channel])).collect()
 }
 
-/// Decodes a file, upright and opaque.
-fn decode(path: &Path) -> Result<DynamicImage> {
-    let shown = path.display();
-    let fail = |e| Error::io(format!("cannot read picture {shown}"), e);
-    let broken = |e| Error::data(format!("cannot decode picture {shown}: {e}; open it in a viewer and save it again"));
-    if !std::fs::metadata(path).map_err(fail)?.is_file() {
-        return Err(Error::data(format!("cannot read picture {shown}: it is not a file; give one PNG or JPEG file")));
+/// The picture that `[1 or 3, height, width]` bytes show.
+pub(super) fn from_planes(image: &[u8], [channels, h, w]: [usize; 3]) -> DynamicImage {
+    let (w, h, plane) = (w as u32, h as u32, h * w);
+    let fits = "as many bytes as pixels";
+    if channels == 1 {
+        return image::GrayImage::from_raw(w, h, image.to_vec()).expect(fits).into();
     }
-    let mut file = BufReader::new(File::open(path).map_err(fail)?);
+    let bytes = (0..plane).flat_map(|i| [image[i], image[plane + i], image[2 * plane + i]]).collect();
+    image::RgbImage::from_raw(w, h, bytes).expect(fits).into()
+}
+
+/// Whether bytes start like a picture of any format, also one that is not read.
+pub(super) fn starts_like_a_picture(path: &Path) -> bool {
+    path.is_file() && start(path).is_ok_and(|(start, _)| image::guess_format(&start).is_ok())
+}
+
+/// The first 16 bytes of a file, and the file at its start.
+fn start(path: &Path) -> std::io::Result<(Vec<u8>, BufReader<File>)> {
+    let mut file = BufReader::new(File::open(path)?);
     let mut start = Vec::new();
-    file.by_ref().take(16).read_to_end(&mut start).map_err(fail)?;
-    file.rewind().map_err(fail)?;
+    file.by_ref().take(16).read_to_end(&mut start)?;
+    file.rewind()?;
+    Ok((start, file))
+}
+
+fn damaged(e: image::ImageError) -> Error {
+    // Some decoders break their messages into lines.
+    let reason = e.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
+    Error::data(format!("it cannot be decoded: {reason}; open it in a viewer and save it again"))
+}
+
+/// Opens a file of a known format and checks its size.
+fn decoder(path: &Path) -> Result<impl ImageDecoder + use<>> {
+    let fail = |e| Error::io("it does not open", e);
+    // Checked before opening: a pipe would block there until somebody writes.
+    let meta = std::fs::metadata(path).map_err(fail)?;
+    if !meta.is_file() {
+        return Err(Error::data(format!("it is not a file; give one {FORMATS} file")));
+    }
+    if meta.len() > MAX_MEMORY {
+        return Err(Error::data(format!("it holds {} bytes; expected at most {MAX_MEMORY}", meta.len())));
+    }
+    let (start, file) = start(path).map_err(fail)?;
     let format = match image::guess_format(&start) {
-        Ok(format @ (ImageFormat::Png | ImageFormat::Jpeg)) => format,
+        Ok(format @ (ImageFormat::Png | ImageFormat::Jpeg | ImageFormat::Bmp | ImageFormat::WebP)) => format,
         Ok(other) => {
             return Err(Error::data(format!(
-                "cannot read picture {shown}: it is a {} file; convert it to PNG or JPEG",
+                "it is a {} file; convert it to {FORMATS}",
                 other.extensions_str().first().unwrap_or(&"different")
             )));
         }
+        Err(_) if start.is_empty() => return Err(Error::data("it is empty")),
         Err(_) => {
             return Err(Error::data(format!(
-                "cannot read picture {shown}: it is neither PNG nor JPEG (it starts with \"{}\"); give a PNG or JPEG \
-                 file",
+                "it is not {FORMATS} (it starts with \"{}\"); give a file of one of these formats",
                 start.escape_ascii()
             )));
         }
@@ -86,20 +163,20 @@ fn decode(path: &Path) -> Result<DynamicImage> {
     limits.max_image_height = Some(MAX_SIDE);
     limits.max_alloc = Some(MAX_MEMORY);
     reader.limits(limits);
-    let mut decoder = reader.into_decoder().map_err(broken)?;
+    let decoder = reader.into_decoder().map_err(damaged)?;
     let (w, h) = decoder.dimensions();
     // The decoder's own limits cover what it allocates; this covers the result.
     if w > MAX_SIDE || h > MAX_SIDE || decoder.total_bytes() > MAX_MEMORY {
         return Err(Error::data(format!(
-            "picture {shown} is too large: {w}x{h} pixels, {} bytes decoded; expected at most {MAX_SIDE} pixels on a \
-             side and {MAX_MEMORY} bytes; scale it down first",
+            "it is too large: {w}x{h} pixels, {} bytes decoded; expected at most {MAX_SIDE} pixels on a side and \
+             {MAX_MEMORY} bytes; scale it down first",
             decoder.total_bytes()
         )));
     }
-    let orientation = decoder.orientation().map_err(broken)?;
-    let mut picture = DynamicImage::from_decoder(decoder).map_err(broken)?;
-    picture.apply_orientation(orientation);
-    Ok(if picture.color().has_alpha() { on_white(&picture) } else { picture })
+    if w == 0 || h == 0 {
+        return Err(Error::data(format!("it has no pixels: {w}x{h}")));
+    }
+    Ok(decoder)
 }
 
 /// Lays a picture with transparent pixels on white paper, as viewers show it.
@@ -162,20 +239,45 @@ mod tests {
     }
 
     #[test]
+    fn four_formats_are_known_by_content() {
+        let (_dir, at) = dir();
+        let picture = RgbImage::from_fn(5, 4, |x, y| Rgb([x as u8 * 40, y as u8 * 60, 7]));
+        for format in [ImageFormat::Png, ImageFormat::Bmp, ImageFormat::WebP] {
+            // A misleading name, and none at all.
+            for name in ["wrong.jpg", "none"] {
+                picture.save_with_format(at(name), format).unwrap();
+                let want: Vec<u8> = (0..3).flat_map(|c| picture.pixels().map(move |p| p[c])).collect();
+                assert_eq!(load(&at(name), 3, 4, 5).unwrap(), want, "{format:?}");
+                assert_eq!(header(&at(name)).unwrap(), Header { size: [4, 5], is_grey: false, bytes: 60 });
+            }
+        }
+        GrayImage::new(5, 4).save(at("g.jpg")).unwrap();
+        assert_eq!(header(&at("g.jpg")).unwrap(), Header { size: [4, 5], is_grey: true, bytes: 20 });
+        assert!(starts_like_a_picture(&at("g.jpg")) && !starts_like_a_picture(&at(".")));
+    }
+
+    #[test]
     fn what_cannot_be_read_names_the_file_and_the_reason() {
         let (_dir, at) = dir();
         let message = |name: &str| load(&at(name), 1, 4, 4).unwrap_err().to_string();
-        assert!(message("no.png").contains("no.png: No such file"));
+        assert!(message("no.png").contains("no.png: it does not open: No such file"));
         std::fs::write(at("text.png"), "hello, world\n").unwrap();
+        let text = message("text.png");
         assert!(
-            message("text.png").contains("text.png: it is neither PNG nor JPEG (it starts with \"hello, world\\n\")")
+            text.contains("text.png: it is not PNG, JPEG, BMP or WebP (it starts with \"hello, world\\n\")"),
+            "{text}"
         );
+        std::fs::write(at("empty.png"), "").unwrap();
+        assert!(message("empty.png").ends_with("empty.png: it is empty"));
         std::fs::write(at("anim.png"), b"GIF89a..........").unwrap();
         assert!(message("anim.png").contains("it is a gif file; convert it"));
         RgbImage::new(8, 8).save(at("cut.png")).unwrap();
         let bytes = std::fs::read(at("cut.png")).unwrap();
         std::fs::write(at("cut.png"), &bytes[..bytes.len() / 2]).unwrap();
-        assert!(message("cut.png").contains("cannot decode picture") && message("cut.png").contains("cut.png"));
+        assert!(
+            message("cut.png").contains("cannot read picture")
+                && message("cut.png").contains("cut.png: it cannot be decoded")
+        );
         GrayImage::new(MAX_SIDE + 1, 1).save(at("wide.png")).unwrap();
         let wide = message("wide.png");
         assert!(wide.contains("wide.png") && (wide.contains("too large") || wide.contains("limit")), "{wide}");

@@ -1,7 +1,9 @@
 //! Folders as people have them, and what is said of those that do not work.
 
+use super::super::recognise::{Role, role};
 use super::*;
 use crate::data::idx::{write_idx_images, write_idx_labels};
+use crate::data::{SourceKind, kind};
 use crate::error::Kind;
 use std::fs;
 use tempfile::{TempDir, tempdir};
@@ -123,17 +125,26 @@ fn training_and_test_images_have_one_size() {
 
 #[test]
 fn what_is_no_data_set_is_told_with_what_it_holds() {
-    let dir = folder(&["a.csv", "b.csv", "c.csv", "d.csv", "e.csv", "f.csv", "g.csv", "h.csv"]);
+    let dir = folder(&["a.md", "b.md", "c.md", "d.md", "e.md", "f.md", "g.md", "h.csv"]);
     let text = message(path(&dir));
-    let start = format!("folder {} holds neither IDX files nor CIFAR-10 batches, but a.csv, b.csv,", path(&dir));
-    assert!(text.starts_with(&start) && text.contains("f.csv and 2 more; expected \"digits\" (built in)"), "{text}");
+    let start = format!(
+        "folder {} holds neither IDX files nor CIFAR-10 batches nor folders of pictures, but a.md, b.md,",
+        path(&dir)
+    );
+    assert!(text.starts_with(&start) && text.contains("f.md and 2 more; did you mean the file \""), "{text}");
+    assert!(text.ends_with("h.csv\" in it?"), "{text}");
+    fs::remove_file(dir.path().join("h.csv")).unwrap();
+    assert!(message(path(&dir)).contains("f.md and 1 more; expected \"digits\" (built in)"));
     fs::create_dir(dir.path().join("raw")).unwrap();
     fs::write(dir.path().join("raw/data_batch_1.bin"), "").unwrap();
     let text = message(path(&dir));
     assert!(text.contains("raw\" in it?"), "{text}");
     assert!(message(path(&folder(&[]))).contains("but nothing; expected"));
-    let text = message(&format!("{}/a.csv", path(&dir)));
-    assert!(text.contains("a.csv is a file that is no data set; expected"), "{text}");
+    let files = folder(&["a.csv", "a.md"]);
+    let text = message(&format!("{}/a.csv", path(&files)));
+    assert!(text.contains("a.csv is a file of numbers, not a set of images; expected"), "{text}");
+    let text = message(&format!("{}/a.md", path(&files)));
+    assert!(text.contains("a.md is a file that is no data set; expected"), "{text}");
     let dir = folder(&["data_batch_1.bin", "train-labels-idx1-ubyte"]);
     assert!(message(path(&dir)).contains("holds both IDX files and CIFAR-10 batches"));
     let text = message(&format!("{}/train-labels-idx1-ubyte", path(&dir)));
@@ -160,4 +171,56 @@ fn the_built_in_set_opens_for_evaluation_alone() {
     let test = open_test("digits", 3).unwrap();
     assert_eq!(test.len(), TEST);
     assert_eq!(Some(test), digits(10, TEST, 3).test);
+}
+
+#[test]
+fn a_source_is_known_by_what_is_there() {
+    let idx = folder(&["train-images-idx3-ubyte", "train-labels-idx1-ubyte"]);
+    let cifar = folder(&["data_batch_1.bin"]);
+    let files = folder(&["a.csv", "b.TSV", "c.txt.gz", "fake.npy", "zip.npz", "other.npz", "odd.png"]);
+    let at = |name: &str| format!("{}/{name}", path(&files));
+    fs::write(at("array"), b"\x93NUMPY\x01\x00").unwrap();
+    let entry =
+        |name: &str| [b"PK\x03\x04".as_slice(), &[0; 22], &[name.len() as u8, 0, 0, 0], name.as_bytes()].concat();
+    fs::write(at("zip.npz"), entry("x.npy")).unwrap();
+    fs::write(at("other.npz"), entry("sheet.xml")).unwrap();
+    image::GrayImage::new(2, 2).save(at("odd.png")).unwrap();
+    for (source, want) in [
+        ("digits".to_string(), SourceKind::Digits),
+        (path(&idx).into(), SourceKind::Idx),
+        (path(&cifar).into(), SourceKind::Cifar10),
+        (format!("{}/data_batch_1.bin", path(&cifar)), SourceKind::Cifar10),
+        (at("a.csv"), SourceKind::Table),
+        (at("b.TSV"), SourceKind::Table),
+        (at("c.txt.gz"), SourceKind::Table),
+        (at("array"), SourceKind::Npy),
+        (at("zip.npz"), SourceKind::Npy),
+    ] {
+        assert_eq!(kind(&source).unwrap(), want, "{source}");
+    }
+    let message = |name: &str| kind(&at(name)).unwrap_err().to_string();
+    assert!(message("fake.npy").contains("is a file that is no data set"));
+    assert!(message("other.npz").contains("is a file that is no data set"));
+    assert!(message("odd.png").contains("odd.png is one picture; expected a folder with one sub-folder"));
+}
+
+#[test]
+fn any_set_takes_another_size() {
+    let dir = folder(&[
+        "train-images-idx3-ubyte",
+        "train-labels-idx1-ubyte",
+        "t10k-images-idx3-ubyte",
+        "t10k-labels-idx1-ubyte",
+    ]);
+    let options = OpenOptions { size: Some([4, 6]), channels: Some(3), ..OpenOptions::default() };
+    let opened = open_with(path(&dir), 0, &options, &|_, _| {}).unwrap();
+    let (test, report) = open_test_with(path(&dir), 0, &options, &|_, _| {}).unwrap();
+    for images in [&opened.set.train, opened.set.test.as_ref().unwrap(), &test] {
+        assert_eq!((images.channels, images.height, images.width), (3, 4, 6));
+        assert_eq!(images.pixels.len(), images.len() * 3 * 4 * 6);
+        // Grey images have three equal planes; an image keeps its place.
+        let (a, b) = (images.image(1), images.image(2));
+        assert!(a[..24] == a[24..48] && a[..24] == a[48..] && a < b && (4..8).contains(&a[0]));
+    }
+    assert_eq!((opened.folder, report), (None, None));
 }

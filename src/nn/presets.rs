@@ -6,6 +6,7 @@ use crate::error::{Result, unknown};
 /// Names and descriptions.
 pub const PRESETS: &[(&str, &str)] = &[
     ("mlp", include_str!("../../assets/models/mlp.toml")),
+    ("tabular", include_str!("../../assets/models/tabular.toml")),
     ("keras-cnn", include_str!("../../assets/models/keras-cnn.toml")),
     ("lenet", include_str!("../../assets/models/lenet.toml")),
     ("resnet8", include_str!("../../assets/models/resnet8.toml")),

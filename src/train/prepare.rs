@@ -1,8 +1,10 @@
 //! From a data source to what a session needs: the sets, split, and what was
 //! learned on the training rows alone.
 
-use super::settings::{DataSettings, SplitBy};
+use super::LossName;
+use super::settings::{DataSettings, Settings, SplitBy};
 use crate::data::dataset::{self, Split};
+use crate::data::table::{Fitted, Goal, Table};
 use crate::data::{Dataset, Interface, Normal, Targets};
 use crate::error::Result;
 
@@ -22,62 +24,126 @@ pub struct Prepared {
 }
 
 /// A data source, read and not yet split.
-pub struct Source {
-    /// Training samples.
-    pub train: Dataset,
-    /// Test samples, where the source has such.
-    pub test: Option<Dataset>,
+pub enum Source {
+    /// Samples, as images and arrays are.
+    Sets {
+        /// Training samples.
+        train: Dataset,
+        /// Validation samples, where the source has such.
+        val: Option<Dataset>,
+        /// Test samples, where the source has such.
+        test: Option<Dataset>,
+    },
+    /// Rows that become samples by what is learned on some of them.
+    Table(Table),
 }
 
 impl Source {
+    /// What messages call it.
+    pub fn name(&self) -> &str {
+        match self {
+            Source::Sets { train, .. } => &train.name,
+            Source::Table(table) => &table.name,
+        }
+    }
+
+    /// The number of samples to train on and to hold out.
+    pub fn rows(&self) -> usize {
+        match self {
+            Source::Sets { train, .. } => train.len(),
+            Source::Table(table) => table.rows(),
+        }
+    }
+
     /// What a split keeps even: classes, or nothing.
-    fn strata(&self, by: SplitBy) -> Vec<u32> {
-        match (&self.train.targets, by) {
-            (Targets::Classes { labels, .. }, SplitBy::Auto | SplitBy::Stratified) => labels.clone(),
-            (targets, _) => vec![0; targets.len()],
+    fn strata(&self, s: &DataSettings) -> Result<Vec<u32>> {
+        let even = matches!(s.split, SplitBy::Auto | SplitBy::Stratified);
+        match self {
+            Source::Sets { train, .. } => Ok(match &train.targets {
+                Targets::Classes { labels, .. } if even => labels.clone(),
+                targets => vec![0; targets.len()],
+            }),
+            Source::Table(table) => {
+                let all = table.all_rows();
+                let fitted = Fitted::fit(table, &all, &s.table)?;
+                let mut strata = vec![0; all.len()];
+                if even && matches!(fitted.goal, Goal::Classes { .. }) {
+                    // Rows without a target are spread evenly too.
+                    strata.fill(u32::MAX);
+                    let applied = fitted.apply(table, &all)?;
+                    let labels = applied.dataset.labels().unwrap_or_default();
+                    applied.kept.iter().zip(labels).for_each(|(&row, &label)| strata[row] = label);
+                }
+                Ok(strata)
+            }
         }
     }
 
     /// The sets of a run without folds.
-    pub fn prepare(&self, s: &DataSettings, seed: u32) -> Result<Prepared> {
-        let all: Vec<usize> = (0..self.train.len()).collect();
-        self.prepare_rows(&all, None, s, seed)
+    pub fn prepare(&self, s: &Settings) -> Result<Prepared> {
+        let all: Vec<usize> = (0..self.rows()).collect();
+        self.prepare_rows(&all, None, s)
     }
 
-    /// The sets of each of `k` folds; what a fold holds out is its test set.
-    pub fn folds(&self, k: usize, s: &DataSettings, seed: u32) -> Result<Vec<Split>> {
-        dataset::folds(&self.train.name, &self.strata(s.split), k, seed)
+    /// Rows to train on and to test on, for each of `k` folds.
+    pub fn folds(&self, k: usize, s: &Settings) -> Result<Vec<Split>> {
+        dataset::folds(self.name(), &self.strata(&s.data)?, k, s.seed)
     }
 
     /// The sets of a run on some rows; `held` is the test set in place of the
     /// source's own.
-    pub fn prepare_rows(
-        &self,
-        rows: &[usize],
-        held: Option<&[usize]>,
-        s: &DataSettings,
-        seed: u32,
-    ) -> Result<Prepared> {
-        let strata = self.strata(s.split);
-        let mine: Vec<u32> = rows.iter().map(|&i| strata[i]).collect();
-        let split = match (s.val_split, s.split) {
+    pub fn prepare_rows(&self, rows: &[usize], held: Option<&[usize]>, s: &Settings) -> Result<Prepared> {
+        let own_val = matches!(self, Source::Sets { val: Some(_), .. }) && held.is_none();
+        let split = match (s.data.val_split, s.data.split) {
+            _ if own_val => Split { kept: (0..rows.len()).collect(), held: vec![] },
             (0.0, _) => Split { kept: (0..rows.len()).collect(), held: vec![] },
-            (share, SplitBy::Time) => dataset::by_time(&self.train.name, rows.len(), share)?,
-            (share, _) => dataset::stratified(&self.train.name, &mine, share, seed)?,
+            (share, SplitBy::Time) => dataset::by_time(self.name(), rows.len(), share)?,
+            (share, _) => {
+                let strata = self.strata(&s.data)?;
+                let mine: Vec<u32> = rows.iter().map(|&i| strata[i]).collect();
+                dataset::stratified(self.name(), &mine, share, s.seed)?
+            }
         };
         let pick = |part: &[usize]| part.iter().map(|&i| rows[i]).collect::<Vec<_>>();
-        let train = self.train.select(&pick(&split.kept));
-        let part = |rows: &[usize], what: &str| {
-            let mut set = self.train.select(rows);
-            set.name = format!("{} ({what})", self.train.name);
-            set
+        let (kept, out) = (pick(&split.kept), pick(&split.held));
+        let mut prepared = match self {
+            Source::Sets { train, val, test } => {
+                let part = |rows: &[usize], what: &str| {
+                    let mut set = train.select(rows);
+                    set.name = format!("{} ({what})", train.name);
+                    set
+                };
+                let learned = train.select(&kept);
+                let interface = Interface::of(&learned, Normal::learn(&learned, s.data.table.normalize));
+                let val = if own_val { val.clone() } else { (!out.is_empty()).then(|| part(&out, "held out")) };
+                let test = held.map_or_else(|| test.clone(), |rows| Some(part(rows, "fold")));
+                Prepared { train: learned, val, test, interface, notes: vec![] }
+            }
+            Source::Table(table) => table_sets(table, &kept, &out, held, s)?,
         };
-        let val = (!split.held.is_empty()).then(|| part(&pick(&split.held), "held out"));
-        let test = match held {
-            Some(rows) => Some(part(rows, "fold")),
-            None => self.test.clone(),
-        };
-        let interface = Interface::of(&train, Normal::learn(&train, s.normalize));
-        Ok(Prepared { train, val, test, interface, notes: vec![] })
+        if s.loss.name == LossName::Bce {
+            prepared.interface = prepared.interface.of_logits();
+        }
+        Ok(prepared)
     }
+}
+
+fn table_sets(table: &Table, kept: &[usize], out: &[usize], held: Option<&[usize]>, s: &Settings) -> Result<Prepared> {
+    let (fitted, applied) = Fitted::fit_apply(table, kept, &s.data.table)?;
+    let mut notes = fitted.notes.clone();
+    notes.extend(fitted.describe());
+    notes.extend(applied.lines());
+    let mut part = |rows: &[usize], what: &str| -> Result<Option<Dataset>> {
+        if rows.is_empty() {
+            return Ok(None);
+        }
+        let mut applied = fitted.apply(table, rows)?;
+        applied.dataset.name = format!("{} ({what})", table.name);
+        notes.extend(applied.lines());
+        Ok(Some(applied.dataset))
+    };
+    let val = part(out, "held out")?;
+    let test = part(held.unwrap_or_default(), "fold")?;
+    let interface = Interface::of_table(&applied.dataset, fitted);
+    Ok(Prepared { train: applied.dataset, val, test, interface, notes })
 }

@@ -3,7 +3,7 @@
 //! set of names and one set of messages.
 
 use super::{EarlyStopping, Loss, UpdateSettings};
-use crate::data::Method;
+use crate::data::{self, OpenOptions, SourceKind, TableOptions};
 use crate::error::{Error, Result, unknown};
 use crate::keys::Keys;
 use crate::nn::Description;
@@ -40,8 +40,10 @@ pub struct DataSettings {
     pub split: SplitBy,
     /// Cross-validation in so many folds; 0 for none.
     pub folds: usize,
-    /// How inputs are brought to a common scale.
-    pub normalize: Method,
+    /// Size and channels of images.
+    pub images: OpenOptions,
+    /// Target, task, cleaning of tables, and the normalisation of any data.
+    pub table: TableOptions,
     /// Bytes of samples that may lie on the device at a time.
     pub device_bytes: Option<u64>,
 }
@@ -61,21 +63,26 @@ impl DataSettings {
             val_split: keys.real("val_split", 0.0, 0.95, Some(0.1))?,
             split: found.ok_or_else(|| unknown("split", &split, SPLITS.iter().map(|(n, _)| *n)))?,
             folds,
-            normalize: Method::named(&keys.text("normalize")?.unwrap_or_else(|| "standard".into()))?,
+            images: OpenOptions::read(keys)?,
+            table: TableOptions::read(keys)?,
             device_bytes: (device_mb > 0.0).then_some((device_mb * 1024.0 * 1024.0) as u64),
         })
     }
 
-    fn to_table(&self) -> Vec<(&'static str, Value)> {
+    /// As TOML: `[data]`, in which `clean` stands too.
+    fn to_table(&self) -> Table {
         let split = SPLITS.iter().find(|(_, s)| *s == self.split).expect("every split has a name").0;
-        vec![
+        let own: [(&str, Value); 5] = [
             ("source", self.source.clone().into()),
             ("val_split", self.val_split.into()),
             ("split", split.into()),
             ("folds", (self.folds as i64).into()),
-            ("normalize", self.normalize.name().into()),
             ("device_mb", (self.device_bytes.unwrap_or(0) as f64 / 1024.0 / 1024.0).into()),
-        ]
+        ];
+        let mut table = Table::from_iter(own.map(|(k, v)| (k.to_string(), v)));
+        table.extend(self.images.to_table());
+        table.extend(self.table.to_table());
+        table
     }
 }
 
@@ -121,33 +128,33 @@ impl Settings {
     /// Reads all settings from a table; what it leaves out has a default.
     ///
     /// A table that says nothing of optimiser, learning rate and schedule gets
-    /// a recipe that does well in few epochs: Adam, from 0.004 down along a
-    /// cosine. One that says anything of them gets PyTorch's defaults for the
-    /// rest, and a constant rate.
+    /// a recipe that does well on its kind of data: see `fill_in`. One that says
+    /// anything of them gets PyTorch's defaults for the rest, and a constant
+    /// rate.
     pub fn read(mut table: Table) -> Result<Settings> {
-        let says = |section: &str, key: &str| {
-            table.get(section).and_then(Value::as_table).is_some_and(|t| t.contains_key(key))
-        };
-        if !says("optimizer", "name") && !says("optimizer", "lr") && !says("schedule", "name") {
-            set(&mut table, "optimizer.lr", 0.004.into())?;
-            set(&mut table, "schedule.name", "cosine".into())?;
-        }
+        fill_in(&mut table)?;
         let mut keys = Keys::new(table, "configuration");
         let section = |keys: &mut Keys, name: &'static str| -> Result<Keys> {
             Ok(Keys::new(keys.table(name)?.unwrap_or_default(), format!("[{name}]")))
         };
-        let mut data_keys = section(&mut keys, "data")?;
+        // Cleaning stands beside [data] in a file, and is one of its keys here.
+        let mut data_table = keys.table("data")?.unwrap_or_default();
+        if data_table.contains_key("clean") {
+            return Err(Error::model("[data]: clean; expected a table [clean] of its own"));
+        }
+        data_table.extend(keys.table("clean")?.map(|c| ("clean".to_string(), Value::Table(c))));
+        let mut data_keys = Keys::new(data_table, "[data]");
         let data = DataSettings::read(&mut data_keys)?;
         data_keys.finish()?;
         let model = match keys.take("model") {
-            None => Description::named("keras-cnn")?,
+            None => return Err(Error::model("no model is named")),
             Some(Value::String(name)) => Description::named(&name)?,
             Some(Value::Table(t)) => Description::from_table(t)?,
             Some(v) => return Err(Error::model(format!("model = {v}; expected a name, a file or a [model] table"))),
         };
         let mut train = section(&mut keys, "train")?;
-        let epochs = train.count("epochs", 1, Some(3))?;
-        let batch_size = train.count("batch_size", 1, Some(128))?;
+        let epochs = train.count("epochs", 1, None)?;
+        let batch_size = train.count("batch_size", 1, None)?;
         let seed = train.count("seed", 0, Some(0))?;
         let seed = u32::try_from(seed)
             .map_err(|_| Error::model(format!("[train]: seed = {seed}; expected at most {}", u32::MAX)))?;
@@ -186,10 +193,11 @@ impl Settings {
 
     /// All settings as TOML: read back, they give the same run.
     pub fn to_table(&self) -> Table {
-        let table =
-            |entries: Vec<(&str, Value)>| Value::Table(entries.into_iter().map(|(k, v)| (k.to_string(), v)).collect());
         let mut all = Table::new();
-        all.insert("data".into(), table(self.data.to_table()));
+        let mut data = self.data.to_table();
+        let clean = data.remove("clean");
+        all.insert("data".into(), Value::Table(data));
+        all.extend(clean.map(|c| ("clean".to_string(), c)));
         let mut train = Table::from_iter(
             [
                 ("epochs", (self.epochs as i64).into()),
@@ -222,6 +230,40 @@ impl Settings {
         }
         toml::to_string(&table).expect("a table of plain values prints")
     }
+}
+
+/// Adds what a configuration says nothing of and what depends on the kind of
+/// its data: the model, epochs, batches, and optimiser with schedule together.
+fn fill_in(table: &mut Table) -> Result<()> {
+    let get = |table: &Table, section: &str, key: &str| {
+        table.get(section).and_then(Value::as_table).and_then(|t| t.get(key)).cloned()
+    };
+    let source = get(table, "data", "source");
+    let kind = source.as_ref().and_then(Value::as_str).map_or(Ok(SourceKind::Digits), data::kind);
+    // A source that cannot be opened is reported by whoever opens it.
+    let (model, epochs, batch) = match kind {
+        Ok(SourceKind::Table) => ("tabular", 100, 32),
+        Ok(SourceKind::Npy) => ("mlp", 10, 64),
+        _ => ("keras-cnn", 3, 128),
+    };
+    let is_table = matches!(kind, Ok(SourceKind::Table));
+    let mut recipe: Vec<(&str, Value)> = vec![];
+    let says = |section: &str, key: &str| get(table, section, key).is_some();
+    if !says("optimizer", "name") && !says("optimizer", "lr") && !says("schedule", "name") {
+        recipe.push(("schedule.name", "cosine".into()));
+        if is_table {
+            recipe.extend([("optimizer.name", "adamw".into()), ("optimizer.lr", 0.003.into())]);
+            if !says("optimizer", "weight_decay") {
+                recipe.push(("optimizer.weight_decay", 0.1.into()));
+            }
+        } else {
+            recipe.push(("optimizer.lr", 0.004.into()));
+        }
+    }
+    recipe.extend((!says("train", "epochs")).then(|| ("train.epochs", epochs.into())));
+    recipe.extend((!says("train", "batch_size")).then(|| ("train.batch_size", batch.into())));
+    recipe.extend((!table.contains_key("model")).then(|| ("model", model.into())));
+    recipe.into_iter().try_for_each(|(key, value)| set(table, key, value))
 }
 
 /// Sets `a.b.c = value` in a table, making the tables on the way.

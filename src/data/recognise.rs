@@ -1,0 +1,340 @@
+//! Finds out what a data set is by looking at what is there: the names of the
+//! files in a folder, the first bytes of a file.
+
+use super::idx::read_idx;
+use super::picture::starts_like_a_picture;
+use super::scan::is_image_folder;
+use super::{Images, cifar::read_cifar10};
+use crate::error::{Error, Result, nearest};
+use serde::Serialize;
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+/// The name of the built-in set.
+pub(super) const BUILT_IN: &str = "digits";
+/// Files that a message lists of a folder.
+const LISTED: usize = 6;
+/// What a source of images may be.
+pub(super) const EXPECTED: &str = "\"digits\" (built in), a folder with IDX files (train-images-idx3-ubyte, \
+                                   train-labels-idx1-ubyte, t10k-..., plain or .gz), a folder or file of CIFAR-10 \
+                                   binary batches (data_batch_1.bin, test_batch.bin, plain or .gz), or a folder with \
+                                   one sub-folder of pictures per class";
+/// Endings of tables, each also with `.gz`.
+const TABLES: [&str; 3] = [".csv", ".tsv", ".txt"];
+
+/// What a data set is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum SourceKind {
+    /// The built-in digits.
+    Digits,
+    /// A folder of IDX files.
+    Idx,
+    /// A folder of CIFAR-10 binary batches, or one of them.
+    Cifar10,
+    /// A folder with one sub-folder of pictures per class.
+    ImageFolder,
+    /// A text file of rows and columns.
+    Table,
+    /// NumPy arrays, `.npy` or `.npz`.
+    Npy,
+}
+
+/// Finds out what a data set is. `source` is a path or `digits`. Folders are
+/// known by their files; `.npy` and `.npz` files by their first bytes; a table
+/// by its name, `.csv`, `.tsv` or `.txt`, gzipped or not.
+///
+/// Fails when there is nothing of this name, or nothing that is known.
+pub fn kind(source: &str) -> Result<SourceKind> {
+    Ok(match recognise(source)? {
+        Found::Digits => SourceKind::Digits,
+        Found::Files(FileSet { format: Format::Idx, .. }) => SourceKind::Idx,
+        Found::Files(FileSet { format: Format::Cifar10, .. }) => SourceKind::Cifar10,
+        Found::Pictures => SourceKind::ImageFolder,
+        Found::Table => SourceKind::Table,
+        Found::Npy => SourceKind::Npy,
+    })
+}
+
+/// What there is under a name.
+#[derive(Debug)]
+pub(super) enum Found {
+    Digits,
+    /// IDX files or CIFAR-10 batches.
+    Files(FileSet),
+    /// An image folder.
+    Pictures,
+    Table,
+    Npy,
+}
+
+/// How a folder's files are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Format {
+    Idx,
+    Cifar10,
+}
+
+impl Format {
+    pub(super) fn train_files(self) -> &'static str {
+        match self {
+            Format::Idx => "train-images-idx3-ubyte and train-labels-idx1-ubyte (plain or .gz)",
+            Format::Cifar10 => "data_batch_1.bin and so on (plain or .gz)",
+        }
+    }
+}
+
+/// The files of one split.
+#[derive(Debug)]
+pub(super) enum Files {
+    /// Images and labels; one of them may be missing.
+    Idx { images: Option<PathBuf>, labels: Option<PathBuf> },
+    /// Batches, at least one.
+    Cifar10(Vec<PathBuf>),
+}
+
+impl Files {
+    pub(super) fn read(&self, name: &str) -> Result<Images> {
+        match self {
+            Files::Cifar10(batches) => read_cifar10(name, batches),
+            Files::Idx { images: Some(images), labels: Some(labels) } => read_idx(name, images, labels),
+            Files::Idx { images, labels } => {
+                let (have, lack) = if images.is_some() { ("images", "labels") } else { ("labels", "images") };
+                let path = images.as_ref().or(labels.as_ref()).map_or(name.into(), |p| p.display().to_string());
+                Err(Error::data(format!(
+                    "{path} has no {lack} to go with it: expected {} (plain or .gz) in the same folder",
+                    file_name(Path::new(&path)).trim_end_matches(".gz").replace(have, lack).replace(
+                        if have == "images" { "idx3" } else { "idx1" },
+                        if have == "images" { "idx1" } else { "idx3" }
+                    )
+                )))
+            }
+        }
+    }
+}
+
+/// The files of a set.
+#[derive(Debug)]
+pub(super) struct FileSet {
+    pub format: Format,
+    /// Training and test files; at least one of them.
+    pub splits: [Option<Files>; 2],
+    /// The names of all files, sorted.
+    pub names: Vec<String>,
+}
+
+/// The part that a file plays: 0 for training or 1 for testing, and which.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    Images(usize),
+    Labels(usize),
+    Batch(usize),
+}
+
+/// The part of a file with this name, if it has one.
+pub(super) fn role(name: &str) -> Option<Role> {
+    let name = name.strip_suffix(".gz").unwrap_or(name);
+    if let Some(stem) = name.strip_suffix(".bin") {
+        let is_test = stem.starts_with("test_batch");
+        return (is_test || stem.starts_with("data_batch_")).then_some(Role::Batch(is_test.into()));
+    }
+    let (stem, rank) = name.strip_suffix("-ubyte")?.rsplit_once("idx")?;
+    let (split, part) = stem.strip_suffix(['-', '.'])?.split_once('-')?;
+    let split = match split {
+        "train" => 0,
+        "t10k" | "test" => 1,
+        _ => return None,
+    };
+    match (part, rank) {
+        ("images", "3" | "4") => Some(Role::Images(split)),
+        ("labels", "1") => Some(Role::Labels(split)),
+        _ => None,
+    }
+}
+
+/// Finds out what there is under a name.
+pub(super) fn recognise(source: &str) -> Result<Found> {
+    if source == BUILT_IN {
+        return Ok(Found::Digits);
+    }
+    let path = Path::new(source);
+    if !path.exists() {
+        return Err(missing(path));
+    }
+    if !path.is_dir() {
+        return recognise_file(path);
+    }
+    let names = sorted_names(path)?;
+    match survey(path, &names)? {
+        Some(set) => Ok(Found::Files(set)),
+        None if is_image_folder(path) => Ok(Found::Pictures),
+        None => Err(unknown_folder(path, &names)),
+    }
+}
+
+fn recognise_file(path: &Path) -> Result<Found> {
+    let (name, shown) = (file_name(path), path.display());
+    if is_numpy(path)? {
+        return Ok(Found::Npy);
+    }
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let split = match role(&name) {
+        Some(Role::Batch(split)) => split,
+        None if name.trim_end_matches(".gz").ends_with(".bin") => 0,
+        Some(_) => {
+            return Err(Error::data(format!(
+                "{shown} is one file of an IDX set; give the folder that holds images and labels: {}",
+                folder.display()
+            )));
+        }
+        None if is_table(&name) => return Ok(Found::Table),
+        None if starts_like_a_picture(path) => {
+            return Err(Error::data(format!(
+                "{shown} is one picture; expected a folder with one sub-folder of pictures per class"
+            )));
+        }
+        None => {
+            return Err(Error::data(format!(
+                "{shown} is a file that is no data set; expected {EXPECTED}; or a table (.csv, .tsv, .txt, plain or \
+                 .gz), or NumPy arrays (.npy, .npz)"
+            )));
+        }
+    };
+    let mut splits = [None, None];
+    splits[split] = Some(Files::Cifar10(vec![path.into()]));
+    Ok(Found::Files(FileSet { format: Format::Cifar10, splits, names: vec![name] }))
+}
+
+/// Whether a name is that of a table.
+fn is_table(name: &str) -> bool {
+    let name = name.to_lowercase();
+    let name = name.strip_suffix(".gz").unwrap_or(&name);
+    TABLES.iter().any(|ending| name.ends_with(ending))
+}
+
+/// Whether a file is an array of NumPy's, or a zip archive whose first entry is
+/// one (an entry's name stands 30 bytes after its start, its length at 26).
+fn is_numpy(path: &Path) -> Result<bool> {
+    let start = first_bytes(path, 1024)?;
+    if start.starts_with(b"\x93NUMPY") {
+        return Ok(true);
+    }
+    let length = match start.get(26..28) {
+        Some(&[low, high]) if start.starts_with(b"PK\x03\x04") => usize::from(u16::from_le_bytes([low, high])),
+        _ => return Ok(false),
+    };
+    Ok(start.get(30..30 + length).is_some_and(|name| name.ends_with(b".npy")))
+}
+
+/// The first bytes of a file; none of what is no regular file.
+fn first_bytes(path: &Path, most: u64) -> Result<Vec<u8>> {
+    let mut start = vec![];
+    if path.is_file() {
+        let fail = |e| Error::io(format!("cannot read {}", path.display()), e);
+        File::open(path).map_err(fail)?.take(most).read_to_end(&mut start).map_err(fail)?;
+    }
+    Ok(start)
+}
+
+/// The known files of a folder; none when it holds no such file.
+fn survey(folder: &Path, names: &[String]) -> Result<Option<FileSet>> {
+    let (mut images, mut labels) = ([None, None], [None, None]);
+    let mut batches: [Vec<PathBuf>; 2] = Default::default();
+    for name in names {
+        let Some(role) = role(name) else { continue };
+        let path = folder.join(name);
+        if !path.is_file() {
+            continue; // Some archives unpack to folders with these names.
+        }
+        // Sorted, a plain file comes before its gzipped copy: the first is taken.
+        match role {
+            Role::Images(split) => images[split] = images[split].take().or(Some(path)),
+            Role::Labels(split) => labels[split] = labels[split].take().or(Some(path)),
+            Role::Batch(split) => {
+                if !name.strip_suffix(".gz").is_some_and(|plain| batches[split].contains(&folder.join(plain))) {
+                    batches[split].push(path);
+                }
+            }
+        }
+    }
+    let idx = [0, 1].map(|split| {
+        let (images, labels) = (images[split].take(), labels[split].take());
+        (images.is_some() || labels.is_some()).then_some(Files::Idx { images, labels })
+    });
+    let cifar = batches.map(|paths| (!paths.is_empty()).then_some(Files::Cifar10(paths)));
+    let (format, splits) = match (idx.iter().any(Option::is_some), cifar.iter().any(Option::is_some)) {
+        (true, true) => {
+            return Err(Error::data(format!(
+                "{} holds both IDX files and CIFAR-10 batches ({}); put each set in a folder of its own",
+                folder.display(),
+                list(names)
+            )));
+        }
+        (true, false) => (Format::Idx, idx),
+        (false, true) => (Format::Cifar10, cifar),
+        (false, false) => return Ok(None),
+    };
+    Ok(Some(FileSet { format, splits, names: names.to_vec() }))
+}
+
+fn sorted_names(folder: &Path) -> Result<Vec<String>> {
+    let fail = |e| Error::io(format!("cannot list folder {}", folder.display()), e);
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(fail)? {
+        names.push(entry.map_err(fail)?.file_name().to_string_lossy().into_owned());
+    }
+    names.sort_unstable();
+    Ok(names)
+}
+
+fn file_name(path: &Path) -> String {
+    path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned())
+}
+
+/// The first few names, for a message.
+pub(super) fn list(names: &[String]) -> String {
+    match names.len() {
+        0 => "nothing".into(),
+        n if n <= LISTED => names.join(", "),
+        n => format!("{} and {} more", names[..LISTED].join(", "), n - LISTED),
+    }
+}
+
+/// The error for a path that does not exist, with the nearest name that does.
+fn missing(source: &Path) -> Error {
+    let parent = source.parent().filter(|p| !p.as_os_str().is_empty());
+    let mut candidates = sorted_names(parent.unwrap_or(Path::new("."))).unwrap_or_default();
+    if parent.is_none() {
+        candidates.push(BUILT_IN.into());
+    }
+    let hint = match nearest(&file_name(source), candidates.iter().map(String::as_str)) {
+        Some(name) => {
+            format!("; did you mean \"{}\"? Expected", parent.map_or(name.into(), |p| p.join(name)).display())
+        }
+        None => "; expected".into(),
+    };
+    Error::data(format!("there is no file or folder \"{}\"{hint} {EXPECTED}", source.display()))
+}
+
+/// The error for a folder without a known file, with the way to a folder or a
+/// file in it that is a data set.
+pub(super) fn unknown_folder(folder: &Path, names: &[String]) -> Error {
+    let is_set = |path: &Path| {
+        let names = if path.is_dir() { sorted_names(path).unwrap_or_default() } else { vec![] };
+        survey(path, &names).is_ok_and(|found| found.is_some())
+    };
+    let inner = names.iter().take(100).map(|name| folder.join(name)).find(|path| is_set(path));
+    let table = names.iter().find(|name| is_table(name));
+    let next = match (inner, table) {
+        (Some(path), _) => format!("did you mean the folder \"{}\" in it?", path.display()),
+        (None, Some(name)) => format!("did you mean the file \"{}\" in it?", folder.join(name).display()),
+        (None, None) => format!("expected {EXPECTED}"),
+    };
+    Error::data(format!(
+        "folder {} holds neither IDX files nor CIFAR-10 batches nor folders of pictures, but {}; {next}",
+        folder.display(),
+        list(names)
+    ))
+}

@@ -1,0 +1,239 @@
+//! Finds the class folders of an image folder, and the files in them.
+//!
+//! Hidden files are passed over. Symbolic links are followed, but never to a
+//! folder that holds the one being read or lies in it, and no folder is read
+//! twice for a class: so nothing runs in circles.
+
+use super::picture::starts_like_a_picture;
+use crate::error::{Error, Result};
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+
+/// Folders inside a class folder, at most.
+const MAX_DEPTH: usize = 32;
+/// Files in all, at most.
+const MAX_FILES: usize = 4_000_000;
+/// Files and folders looked at to find out what a folder is.
+const SAMPLED: usize = 1000;
+/// What file managers and archivers leave behind.
+const LITTER: [&str; 3] = ["Thumbs.db", "desktop.ini", "__MACOSX"];
+/// Endings of pictures. They only raise the suspicion that a folder is meant to
+/// hold pictures; what a file is, its content says.
+const ENDINGS: [&str; 9] = ["png", "jpg", "jpeg", "bmp", "webp", "gif", "tif", "tiff", "avif"];
+
+/// The splits, in order: what to call them and which folders hold them.
+pub(super) const SPLITS: [(&str, &[&str]); 3] = [
+    ("train", &["train", "training"]),
+    ("validation", &["val", "valid", "validation"]),
+    ("test", &["test", "testing"]),
+];
+
+/// The folder of a class.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Class {
+    pub name: String,
+    /// Its files, sorted; at least one.
+    pub files: Vec<PathBuf>,
+}
+
+/// What an image folder holds.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Layout {
+    /// The classes of training, validation and test images, sorted by name. A
+    /// folder without such sub-folders is all training.
+    pub splits: [Option<Vec<Class>>; 3],
+    /// What was left out, and why.
+    pub notes: Vec<String>,
+}
+
+/// Whether a folder looks like an image folder: pictures in sub-folders, or
+/// lying in it directly.
+pub(super) fn is_image_folder(root: &Path) -> bool {
+    has_pictures(root, 0, &mut SAMPLED.clone())
+}
+
+/// Finds the classes of an image folder.
+///
+/// Fails when there is no class folder with a file in it, when a folder cannot
+/// be listed, and when folders nest deeper than 32 or hold more than four
+/// million files.
+pub(super) fn scan(root: &Path) -> Result<Layout> {
+    let mut walk = Walk { root: canonical(root)?, files: 0, notes: vec![] };
+    let (folders, loose) = visible(root)?;
+    let split = |name: &str| SPLITS.iter().position(|(_, names)| names.contains(&name.to_lowercase().as_str()));
+    let pictured: Vec<&PathBuf> = folders.iter().filter(|f| has_pictures(f, 0, &mut SAMPLED.clone())).collect();
+    let mut splits = [None, None, None];
+    if !pictured.is_empty() && pictured.iter().all(|f| split(&name(f)).is_some()) {
+        for folder in &folders {
+            match split(&name(folder)) {
+                Some(_) if walk.is_in_circle(folder)? => walk.passed_over(folder),
+                Some(i) if splits[i].is_some() => {
+                    return Err(Error::data(format!(
+                        "folder {} holds two folders of {} images ({}); expected one: put all classes in the same",
+                        root.display(),
+                        SPLITS[i].0,
+                        SPLITS[i].1.join(", ")
+                    )));
+                }
+                Some(i) => {
+                    let (inner, loose) = visible(folder)?;
+                    splits[i] = Some(walk.classes(folder, inner, &loose)?);
+                }
+                None => walk.notes.push(format!("{} holds no pictures and is left out", folder.display())),
+            }
+        }
+    } else {
+        splits[0] = Some(walk.classes(root, folders, &loose)?);
+    }
+    Ok(Layout { splits, notes: walk.notes })
+}
+
+struct Walk {
+    /// The folder being read, without links in its path.
+    root: PathBuf,
+    files: usize,
+    notes: Vec<String>,
+}
+
+impl Walk {
+    /// The classes among these folders.
+    fn classes(&mut self, at: &Path, folders: Vec<PathBuf>, loose: &[PathBuf]) -> Result<Vec<Class>> {
+        let pictures: Vec<&PathBuf> = loose.iter().take(SAMPLED).filter(|f| is_suspect(f)).collect();
+        let mut classes = vec![];
+        for folder in folders {
+            if self.is_in_circle(&folder)? {
+                self.passed_over(&folder);
+                continue;
+            }
+            let mut files = vec![];
+            self.collect(&folder, 0, &mut HashSet::new(), &mut files)?;
+            if files.is_empty() {
+                self.notes.push(format!("class folder {} is empty and is left out", folder.display()));
+            } else {
+                classes.push(Class { name: name(&folder), files });
+            }
+        }
+        let shown = at.display();
+        match (classes.is_empty(), pictures.first()) {
+            (true, Some(_)) => {
+                return Err(Error::data(format!(
+                    "folder {shown} holds pictures, but no class folders: expected one sub-folder per class, such as \
+                     {shown}/cat/1.png and {shown}/dog/1.png"
+                )));
+            }
+            (true, None) => {
+                return Err(Error::data(format!(
+                    "folder {shown} holds no pictures; expected one sub-folder per class with the pictures of the class"
+                )));
+            }
+            (false, Some(first)) => self.notes.push(format!(
+                "{} of {shown} outside the class folders left out, such as {}",
+                if pictures.len() == 1 { "1 picture".into() } else { format!("{} pictures", pictures.len()) },
+                name(first)
+            )),
+            (false, None) => {}
+        }
+        Ok(classes)
+    }
+
+    /// Adds the files of a folder and of those in it.
+    fn collect(
+        &mut self,
+        folder: &Path,
+        depth: usize,
+        seen: &mut HashSet<PathBuf>,
+        found: &mut Vec<PathBuf>,
+    ) -> Result<()> {
+        if depth > MAX_DEPTH {
+            return Err(Error::data(format!(
+                "folder {} lies more than {MAX_DEPTH} folders deep in its class; move its pictures up",
+                folder.display()
+            )));
+        }
+        if !seen.insert(canonical(folder)?) {
+            return Ok(());
+        }
+        let (folders, files) = visible(folder)?;
+        self.files += files.len();
+        if self.files > MAX_FILES {
+            return Err(Error::data(format!(
+                "folder {} holds more than {MAX_FILES} files; split it up",
+                self.root.display()
+            )));
+        }
+        found.extend(files);
+        for inner in folders {
+            if self.is_in_circle(&inner)? {
+                self.passed_over(&inner);
+            } else {
+                self.collect(&inner, depth + 1, seen, found)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a folder is a link to one that is read anyway, or that holds the
+    /// root.
+    fn is_in_circle(&self, folder: &Path) -> Result<bool> {
+        if !folder.is_symlink() {
+            return Ok(false);
+        }
+        let target = canonical(folder)?;
+        Ok(target.starts_with(&self.root) || self.root.starts_with(&target))
+    }
+
+    fn passed_over(&mut self, link: &Path) {
+        self.notes.push(format!("{} is a link back into the folder and is left out", link.display()));
+    }
+}
+
+fn canonical(folder: &Path) -> Result<PathBuf> {
+    folder.canonicalize().map_err(|e| Error::io(format!("cannot open folder {}", folder.display()), e))
+}
+
+/// The last part of a path.
+fn name(path: &Path) -> String {
+    path.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned())
+}
+
+/// The folders and the files of a folder, each sorted by name. A link counts as
+/// what it leads to, a broken one as a file.
+fn visible(folder: &Path) -> Result<(Vec<PathBuf>, Vec<PathBuf>)> {
+    let fail = |e| Error::io(format!("cannot list folder {}", folder.display()), e);
+    let (mut folders, mut files) = (vec![], vec![]);
+    for entry in std::fs::read_dir(folder).map_err(fail)? {
+        let entry = entry.map_err(fail)?;
+        let (path, kind) = (entry.path(), entry.file_type().map_err(fail)?);
+        let name = name(&path);
+        if name.starts_with('.') || LITTER.contains(&name.as_str()) {
+            continue;
+        }
+        let is_folder = if kind.is_symlink() { path.is_dir() } else { kind.is_dir() };
+        if is_folder { &mut folders } else { &mut files }.push(path);
+    }
+    folders.sort_unstable();
+    files.sort_unstable();
+    Ok((folders, files))
+}
+
+/// Whether a file is a picture or is named like one.
+fn is_suspect(file: &Path) -> bool {
+    let ending = file.extension().map(|e| e.to_string_lossy().to_lowercase());
+    ending.is_some_and(|e| ENDINGS.contains(&e.as_str())) || starts_like_a_picture(file)
+}
+
+/// Whether a picture is found among the first files of a folder, or of those in
+/// it; `left` is how many may still be looked at.
+fn has_pictures(folder: &Path, depth: usize, left: &mut usize) -> bool {
+    let Ok((folders, files)) = visible(folder) else { return false };
+    for file in files.iter().take(100) {
+        if *left == 0 || is_suspect(file) {
+            return *left > 0;
+        }
+        *left -= 1;
+    }
+    folders.iter().any(|inner| {
+        *left = left.saturating_sub(1);
+        *left > 0 && depth < MAX_DEPTH && has_pictures(inner, depth + 1, left)
+    })
+}
