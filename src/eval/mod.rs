@@ -1,1 +1,15 @@
-//! Evaluation: metrics of predictions, and what is made of them for people.
+//! Evaluation: metrics of predictions, and what is made of them for people:
+//! plots, reports, TensorBoard's event files, advice. Reads and writes the
+//! files of a run's folder; knows nothing of models or devices.
+
+pub mod advice;
+mod files;
+pub mod history;
+pub mod metrics;
+pub mod run;
+pub mod tensorboard;
+
+pub use advice::advise;
+pub use history::{EpochRecord, EpochScores};
+pub use metrics::{Classification, Metrics, Regression};
+pub use run::{Evaluation, Mistake, RunFiles, RunInfo, Task};

@@ -19,6 +19,8 @@ pub mod stream {
     pub const SPLIT: u32 = 0x5000_0000;
     /// The built-in digits.
     pub const DIGITS: u32 = 0x6000_0000;
+    /// Bootstrap resamples; add the resample's number.
+    pub const BOOTSTRAP: u32 = 0xb000_0000;
     /// Data for tests and benches.
     pub const CASES: u32 = 0x7000_0000;
 }

@@ -43,6 +43,7 @@ pub struct Session {
     /// Named buffers that the training step changes.
     changing: Vec<String>,
     passes: usize,
+    memory: [usize; 4],
     /// What scores are of.
     pub loss: Loss,
 }
@@ -62,6 +63,7 @@ impl Session {
             train: None,
             changing: vec![],
             passes: 0,
+            memory: [0; 4],
             loss: Loss::default(),
         };
         session.note_weights()?;
@@ -118,6 +120,9 @@ impl Session {
         let fetched: Vec<TensorId> = fetch.then_some(step.output).into_iter().collect();
         let plan = Plan::build(&step.graph, &fetched, self.device.target())
             .context(|| format!("planning the {} pass", step.name))?;
+        if step.name == "train" {
+            self.memory = memory_of(&plan);
+        }
         let program = self.executor.load(plan)?;
         Ok(Pass { program, set, name: step.name, output: step.output })
     }
@@ -156,19 +161,12 @@ impl Session {
 
     /// Bytes that training takes: weights, gradients, optimiser, activations.
     pub fn memory(model: &Model, s: &Settings, target: Target) -> Result<[usize; 4]> {
-        let plan = Session::training_plan(model, s, target)?;
-        let named = |pick: &dyn Fn(&str) -> bool| -> usize {
-            let of = plan.buffers.iter().filter(|b| b.name.as_deref().is_some_and(pick));
-            of.map(|b| b.elements * crate::tensor::DType::BYTES).sum()
-        };
-        let moments = ["adam.", "sgd.", "rmsprop.", "ema"];
-        let state = |n: &str| n == "params" || n.ends_with("running_mean") || n.ends_with("running_var");
-        Ok([
-            named(&state),
-            named(&|n| n == "grads"),
-            named(&|n| moments.iter().any(|m| n.starts_with(m))),
-            plan.transient_bytes(),
-        ])
+        Ok(memory_of(&Session::training_plan(model, s, target)?))
+    }
+
+    /// Bytes that this training takes, as [`Session::memory`] gives them.
+    pub fn memory_used(&self) -> [usize; 4] {
+        self.memory
     }
 
     /// Steps per epoch.
@@ -397,6 +395,22 @@ impl Session {
         let (weights, about) = (self.weights()?, self.about());
         checkpoint::write_atomically(path, &checkpoint::encode(&weights, &BTreeMap::new(), &about)?)
     }
+}
+
+/// Bytes of a training plan: weights, gradients, optimiser, activations.
+fn memory_of(plan: &Plan) -> [usize; 4] {
+    let named = |pick: &dyn Fn(&str) -> bool| -> usize {
+        let of = plan.buffers.iter().filter(|b| b.name.as_deref().is_some_and(pick));
+        of.map(|b| b.elements * crate::tensor::DType::BYTES).sum()
+    };
+    let moments = ["adam.", "sgd.", "rmsprop.", "ema"];
+    let state = |n: &str| n == "params" || n.ends_with("running_mean") || n.ends_with("running_var");
+    [
+        named(&state),
+        named(&|n| n.starts_with("grads") || n.starts_with("accumulate.")),
+        named(&|n| moments.iter().any(|m| n.starts_with(m))),
+        plan.transient_bytes(),
+    ]
 }
 
 /// Samples per step when predicting.

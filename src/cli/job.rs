@@ -1,0 +1,183 @@
+//! A training of one model on prepared data, from the first step to the scores
+//! on data it has not seen: what `train` does once, `train --folds` and `search`
+//! many times.
+
+use super::progress::Terminal;
+use super::run_folder::RunFolder;
+use crate::data::sheet::{self, Tile};
+use crate::data::{Dataset, Samples, Targets, Task};
+use crate::device::{Device, DeviceInfo};
+use crate::error::Result;
+use crate::eval::{Classification, Evaluation, Metrics, Mistake, Regression};
+use crate::nn::{Model, Weights};
+use crate::train::{Outcome, Prepared, Scores, Session, Settings, Start, go_on};
+use base64::Engine;
+use serde_json::{Map, Value};
+
+/// Mistakes that a report shows.
+const MISTAKES: usize = 24;
+
+/// A session ready to train.
+pub struct Job {
+    /// The session.
+    pub session: Session,
+}
+
+/// What a training gave.
+pub struct Done {
+    /// Its epochs.
+    pub outcome: Outcome,
+    /// Its scores on data that it has not seen, if there was any.
+    pub scored: Option<Scored>,
+}
+
+/// Scores of a set.
+pub struct Scored {
+    /// The loss and what the device counts.
+    pub scores: Scores,
+    /// Everything else, made of the answers.
+    pub evaluation: Evaluation,
+}
+
+impl Job {
+    /// Builds the model and loads the training step.
+    pub fn new(device: Device, s: &Settings, p: &Prepared, weights: Weights) -> Result<Job> {
+        let outputs = Some(p.interface.outputs.len());
+        let model = Model::new(s.model.clone(), Some(p.train.shape.clone().into()), outputs)?;
+        let mut session = Session::new(device, model, p.interface.clone(), weights)?;
+        // What does not fit the device is found here, before anything is written.
+        session.prepare_training(&p.train, s)?;
+        Ok(Job { session })
+    }
+
+    /// Trains, then scores the test set, or the validation set where there is
+    /// no other.
+    pub fn run(&mut self, s: &Settings, p: &Prepared, start: Start, folder: Option<&RunFolder>) -> Result<Done> {
+        let mut watch = Terminal::new(folder, s.batch_size.min(p.train.len()));
+        let outcome = go_on(&mut self.session, &p.train, p.val.as_ref(), s, start, &mut watch)?;
+        let scored = match (&p.test, &p.val) {
+            (Some(set), _) => Some(score(&mut self.session, set, "test", s.batch_size)?),
+            (None, Some(set)) => Some(score(&mut self.session, set, "validation", s.batch_size)?),
+            (None, None) => None,
+        };
+        Ok(Done { outcome, scored })
+    }
+}
+
+/// Scores a set with a session's weights as they are.
+pub fn score(session: &mut Session, set: &Dataset, split: &str, batch: usize) -> Result<Scored> {
+    let scorer = session.scorer(split, set, batch)?;
+    let scores = session.score(&scorer)?;
+    let answers = session.predict(set)?;
+    let names = &session.interface.outputs;
+    let (metrics, mistakes) = match &set.targets {
+        Targets::Classes { labels, .. } => (
+            Metrics::Classification(Box::new(Classification::of(&answers, labels, names)?)),
+            worst_classes(session, set, &answers, labels),
+        ),
+        Targets::Values { values, .. } => (
+            Metrics::Regression(Box::new(Regression::of(&answers, values, names)?)),
+            worst_values(session, set, &answers, values),
+        ),
+    };
+    let task = session.interface.task;
+    Ok(Scored { scores, evaluation: Evaluation { split: split.into(), task, metrics, mistakes } })
+}
+
+impl Scored {
+    /// As JSON, flat: loss and accuracy (or errors), then every figure by its
+    /// key, and `precision`, `recall` and `f1` as scikit-learn gives them by
+    /// default for two classes, as their macro averages for more.
+    pub fn json(&self) -> Value {
+        let mut all = match serde_json::to_value(self.scores).expect("plain data prints") {
+            Value::Object(all) => all,
+            _ => Map::new(),
+        };
+        let mut put = |key: &str, value: f64| {
+            all.entry(key).or_insert(value.into());
+        };
+        if let Metrics::Classification(c) = &self.evaluation.metrics {
+            let of = match &c.classes[..] {
+                [_, positive] => [positive.precision, positive.recall, positive.f1],
+                _ => [c.macro_average.precision, c.macro_average.recall, c.macro_average.f1],
+            };
+            ["precision", "recall", "f1"].iter().zip(of).for_each(|(key, value)| put(key, value));
+        }
+        self.evaluation.metrics.figures().iter().for_each(|f| put(&f.key, f.value));
+        Value::Object(all)
+    }
+
+    /// The main figures in a line.
+    pub fn line(&self) -> String {
+        let json = self.json();
+        let figure = |key: &str| json.get(key).and_then(Value::as_f64).map(|v| format!("{key} {v:.4}"));
+        let keys: &[&str] = match self.evaluation.task {
+            Task::Classification => &["precision", "recall", "f1"],
+            Task::Regression => &["r2"],
+        };
+        let more: Vec<String> = keys.iter().filter_map(|k| figure(k)).collect();
+        format!("{} {}", self.scores, more.join(" "))
+    }
+}
+
+/// The samples to whose class the least probability was given.
+fn worst_classes(session: &Session, set: &Dataset, answers: &[f32], labels: &[u32]) -> Vec<Mistake> {
+    let names = &session.interface.outputs;
+    let row = |i: usize| &answers[i * names.len()..(i + 1) * names.len()];
+    let top = |i: usize| (0..names.len()).max_by(|&a, &b| row(i)[a].total_cmp(&row(i)[b]).then(b.cmp(&a))).unwrap_or(0);
+    let mut wrong: Vec<usize> = (0..labels.len()).filter(|&i| top(i) != labels[i] as usize).collect();
+    wrong.sort_by(|&a, &b| row(a)[labels[a] as usize].total_cmp(&row(b)[labels[b] as usize]).then(a.cmp(&b)));
+    let name = |c: usize| names.get(c).cloned().unwrap_or_default();
+    let mistake = |i: usize| Mistake {
+        row: i,
+        label: name(labels[i] as usize),
+        predicted: name(top(i)),
+        probability: Some(row(i)[top(i)].into()),
+        picture: picture(set, i),
+        text: words(session, set, i),
+    };
+    wrong.into_iter().take(MISTAKES).map(mistake).collect()
+}
+
+/// The samples that are farthest off, in deviations of their target.
+fn worst_values(session: &Session, set: &Dataset, answers: &[f32], values: &[f32]) -> Vec<Mistake> {
+    let width = session.interface.outputs.len();
+    let scale = &session.interface.target.scale;
+    let off = |i: usize| (0..width).map(|t| ((answers[i * width + t] - values[i * width + t]) / scale[t]).abs()).sum::<f32>();
+    let mut order: Vec<usize> = (0..set.len()).collect();
+    order.sort_by(|&a, &b| off(b).total_cmp(&off(a)).then(a.cmp(&b)));
+    let shown = |v: &[f32]| v.iter().map(|x| format!("{x:.4}")).collect::<Vec<_>>().join(", ");
+    let mistake = |i: usize| Mistake {
+        row: i,
+        label: shown(&values[i * width..(i + 1) * width]),
+        predicted: shown(&answers[i * width..(i + 1) * width]),
+        probability: None,
+        picture: picture(set, i),
+        text: words(session, set, i),
+    };
+    order.into_iter().take(MISTAKES).map(mistake).collect()
+}
+
+/// A sample as a picture, if it is one.
+fn picture(set: &Dataset, i: usize) -> Option<String> {
+    let (Samples::Bytes(pixels), &[c, h, w]) = (&set.samples, &set.shape[..]) else { return None };
+    let pixels = pixels[i * set.width()..(i + 1) * set.width()].to_vec();
+    let tile = Tile { pixels, caption: String::new() };
+    let png = sheet::png(&sheet::sheet(&[tile], [c, h, w], 1, ""));
+    Some(format!("data:image/png;base64,{}", base64::engine::general_purpose::STANDARD.encode(png)))
+}
+
+/// A row of a table in words: what is not zero in it.
+fn words(session: &Session, set: &Dataset, i: usize) -> Option<String> {
+    const SHOWN: usize = 12;
+    let (Samples::Floats(values), Some(fitted)) = (&set.samples, &session.interface.preprocessing) else { return None };
+    let row = &values[i * set.width()..(i + 1) * set.width()];
+    let named = fitted.features.iter().zip(row).filter(|(_, v)| **v != 0.0);
+    Some(named.take(SHOWN).map(|(n, v)| format!("{n} {v}")).collect::<Vec<_>>().join(", "))
+}
+
+/// Device and weights of a fresh session.
+pub fn reopened(info: &DeviceInfo, wanted: &str) -> Result<Device> {
+    // The executor of a session goes with it; the adapter is found again.
+    if info.kind == "cpu" { Ok(Device::Cpu) } else { Device::open(wanted) }
+}

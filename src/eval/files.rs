@@ -1,0 +1,45 @@
+//! Small files read and written whole: nothing larger than it can be, nothing
+//! half written.
+
+use crate::error::{Error, Result};
+use std::io::{Read, Write};
+use std::path::Path;
+
+/// The most bytes of one file of a run that are read: 256 MiB.
+const MOST: u64 = 256 << 20;
+
+/// A text file; `None` if it does not exist.
+pub(super) fn read(path: &Path) -> Result<Option<String>> {
+    let fail = |e| Error::io(format!("reading {}", path.display()), e);
+    match std::fs::metadata(path) {
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(e) => return Err(fail(e)),
+        // A pipe would block until somebody writes.
+        Ok(meta) if !meta.is_file() => {
+            return Err(Error::data(format!("{} is not a regular file", path.display())));
+        }
+        Ok(_) => {}
+    }
+    let mut bytes = vec![];
+    std::fs::File::open(path).and_then(|f| f.take(MOST + 1).read_to_end(&mut bytes)).map_err(fail)?;
+    if bytes.len() as u64 > MOST {
+        return Err(Error::data(format!("{} is larger than {MOST} bytes, the most that is read", path.display())));
+    }
+    // Whatever is not UTF-8 shows as such; the JSON around it is still read.
+    Ok(Some(String::from_utf8(bytes).unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned())))
+}
+
+/// Writes a file so that a reader sees the old one or the new one, whole.
+pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    let mut name = path.file_name().unwrap_or_default().to_os_string();
+    name.push(".tmp");
+    let temporary = path.with_file_name(name);
+    let done = std::fs::File::create(&temporary)
+        .and_then(|mut f| f.write_all(bytes))
+        .and_then(|()| std::fs::rename(&temporary, path));
+    done.map_err(|e| {
+        // It may be that nothing was made that could be removed.
+        let _ = std::fs::remove_file(&temporary);
+        Error::io(format!("writing {}", path.display()), e)
+    })
+}

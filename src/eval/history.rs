@@ -1,0 +1,219 @@
+//! What happened epoch by epoch: `metrics.jsonl`, a line per epoch, and the
+//! same flattened in `metrics.csv`.
+
+use super::files;
+use crate::error::{Error, Result};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::path::Path;
+
+/// Scores by name: `loss` always, `accuracy` where there are classes, and
+/// whatever else a task has. Values that are no numbers are left out when read.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[serde(transparent)]
+pub struct EpochScores(BTreeMap<String, f64>);
+
+impl EpochScores {
+    /// A loss and nothing else.
+    pub fn new(loss: f64) -> EpochScores {
+        EpochScores::default().with("loss", loss)
+    }
+
+    /// With one more score.
+    pub fn with(mut self, name: &str, value: f64) -> EpochScores {
+        self.0.insert(name.to_string(), value);
+        self
+    }
+
+    /// A score by name.
+    pub fn get(&self, name: &str) -> Option<f64> {
+        self.0.get(name).copied()
+    }
+
+    /// The loss.
+    pub fn loss(&self) -> Option<f64> {
+        self.get("loss")
+    }
+
+    /// The names, `loss` first.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        let first = self.0.get_key_value("loss").into_iter();
+        first.chain(self.0.iter().filter(|(k, _)| *k != "loss")).map(|(k, _)| k.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for EpochScores {
+    fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<EpochScores, D::Error> {
+        let all = BTreeMap::<String, serde_json::Value>::deserialize(d)?;
+        Ok(EpochScores(all.into_iter().filter_map(|(k, v)| v.as_f64().map(|v| (k, v))).collect()))
+    }
+}
+
+/// One epoch: a line of `metrics.jsonl`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct EpochRecord {
+    /// Counted from 1.
+    pub epoch: usize,
+    /// Optimiser steps since the run began.
+    #[serde(default)]
+    pub step: u64,
+    /// Averages over the training samples.
+    #[serde(default)]
+    pub train: EpochScores,
+    /// Scores on the validation set, if there is one.
+    #[serde(default)]
+    pub val: Option<EpochScores>,
+    /// Learning rate of the epoch's last step.
+    #[serde(default)]
+    pub lr: Option<f64>,
+    /// Norm of the gradient, before clipping.
+    #[serde(default)]
+    pub grad_norm: Option<f64>,
+    /// Time that the epoch's steps took.
+    #[serde(default)]
+    pub seconds: f64,
+}
+
+impl EpochRecord {
+    /// The loss that epochs are compared by: on validation data if there is
+    /// any.
+    pub fn judged(&self) -> Option<f64> {
+        self.val.as_ref().map_or(self.train.loss(), EpochScores::loss)
+    }
+
+    /// Adds this epoch to `metrics.jsonl` in the folder, and writes
+    /// `metrics.csv` beside it anew: columns may have changed.
+    pub fn append(&self, folder: &Path) -> Result<()> {
+        let path = folder.join("metrics.jsonl");
+        let line = serde_json::to_string(self).expect("plain data prints") + "\n";
+        let file = std::fs::OpenOptions::new().create(true).append(true).open(&path);
+        file.and_then(|mut f| f.write_all(line.as_bytes()))
+            .map_err(|e| Error::io(format!("writing {}", path.display()), e))?;
+        write_csv(folder)
+    }
+}
+
+/// The epochs in a run's folder. A last line that is being written is left
+/// out; of an epoch that a resumed run went through again, the later one counts.
+pub fn read(folder: &Path) -> Result<Vec<EpochRecord>> {
+    let path = folder.join("metrics.jsonl");
+    match files::read(&path)? {
+        Some(text) => parse(&text).map_err(|e| e.context(path.display())),
+        None => Ok(vec![]),
+    }
+}
+
+/// The epochs in the text of a `metrics.jsonl`.
+pub fn parse(text: &str) -> Result<Vec<EpochRecord>> {
+    let mut epochs: BTreeMap<usize, EpochRecord> = BTreeMap::new();
+    let lines: Vec<&str> = text.lines().collect();
+    for (i, line) in lines.iter().enumerate().filter(|(_, l)| !l.trim().is_empty()) {
+        match serde_json::from_str::<EpochRecord>(line) {
+            Ok(record) => {
+                epochs.insert(record.epoch, record);
+            }
+            Err(_) if i + 1 == lines.len() && !text.ends_with('\n') => {}
+            Err(e) => {
+                return Err(Error::data(format!("line {} is not the record of an epoch: {e}", i + 1)));
+            }
+        }
+    }
+    Ok(epochs.into_values().collect())
+}
+
+/// Writes `metrics.csv` from `metrics.jsonl`.
+pub fn write_csv(folder: &Path) -> Result<()> {
+    files::write(&folder.join("metrics.csv"), csv(&read(folder)?).as_bytes())
+}
+
+/// The names of the scores of some epochs, `loss` first.
+pub fn score_names(epochs: &[EpochRecord]) -> Vec<String> {
+    let scores = || epochs.iter().flat_map(|e| std::iter::once(&e.train).chain(&e.val));
+    let all: BTreeSet<&str> = scores().flat_map(EpochScores::names).collect();
+    let loss = all.get("loss").into_iter();
+    loss.chain(all.iter().filter(|n| **n != "loss")).map(|n| n.to_string()).collect()
+}
+
+/// The epochs as a table: `epoch,step,train_loss,val_loss,..`.
+pub fn csv(epochs: &[EpochRecord]) -> String {
+    let names = score_names(epochs);
+    let mut out = "epoch,step".to_string();
+    for name in &names {
+        let _ = write!(out, ",{},{}", field(&format!("train_{name}")), field(&format!("val_{name}")));
+    }
+    out.push_str(",lr,grad_norm,seconds\n");
+    for e in epochs {
+        let _ = write!(out, "{},{}", e.epoch, e.step);
+        let mut number = |v: Option<f64>| match v {
+            Some(v) => write!(out, ",{v}"),
+            None => write!(out, ","),
+        };
+        for name in &names {
+            let _ = number(e.train.get(name));
+            let _ = number(e.val.as_ref().and_then(|v| v.get(name)));
+        }
+        for v in [e.lr, e.grad_norm, Some(e.seconds)] {
+            let _ = number(v);
+        }
+        out.push('\n');
+    }
+    out
+}
+
+/// A field of a CSV file, in quotes where it must be.
+fn field(text: &str) -> String {
+    match text.contains([',', '"', '\n', '\r']) {
+        true => format!("\"{}\"", text.replace('"', "\"\"")),
+        false => text.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(epoch: usize) -> EpochRecord {
+        let loss = 1.0 / epoch as f64;
+        EpochRecord {
+            epoch,
+            step: 10 * epoch as u64,
+            train: EpochScores::new(loss).with("accuracy", 0.5),
+            val: (epoch > 1).then(|| EpochScores::new(loss + 0.25).with("f1", 0.75)),
+            lr: Some(0.001),
+            grad_norm: None,
+            seconds: 1.5,
+        }
+    }
+
+    #[test]
+    fn epochs_survive_their_files() {
+        let dir = tempfile::tempdir().unwrap();
+        (1..=2).for_each(|e| record(e).append(dir.path()).unwrap());
+        assert_eq!(read(dir.path()).unwrap(), [record(1), record(2)]);
+        let csv = std::fs::read_to_string(dir.path().join("metrics.csv")).unwrap();
+        let lines: Vec<&str> = csv.lines().collect();
+        assert_eq!(
+            lines,
+            [
+                "epoch,step,train_loss,val_loss,train_accuracy,val_accuracy,train_f1,val_f1,lr,grad_norm,seconds",
+                "1,10,1,,0.5,,,,0.001,,1.5",
+                "2,20,0.5,0.75,0.5,,,0.75,0.001,,1.5",
+            ]
+        );
+    }
+
+    #[test]
+    fn odd_lines_are_told_apart() {
+        // Being written; gone through again; with fields of other programs and no numbers.
+        let whole = r#"{"epoch":1,"train":{"loss":2.0,"finite":true},"val":null,"extra":[1]}"#;
+        let again = r#"{"epoch":1,"train":{"loss":null,"accuracy":0.5}}"#;
+        let found = parse(&format!("{whole}\n\n{again}\n{{\"epoch\":2,\"tr")).unwrap();
+        assert_eq!(found.len(), 1);
+        assert_eq!((found[0].train.loss(), found[0].train.get("accuracy")), (None, Some(0.5)));
+        let message = parse(&format!("{whole}\nnonsense\n{whole}\n")).unwrap_err().to_string();
+        assert!(message.starts_with("line 2 is not the record of an epoch"), "{message}");
+        assert!(parse("{\"train\":{}}\n").unwrap_err().to_string().contains("missing field `epoch`"));
+    }
+}

@@ -1,0 +1,124 @@
+//! Metrics of predictions, with scikit-learn's conventions: what is divided by
+//! zero is 0 and noted, what is undefined (an AUC of one class) is `None` and
+//! noted. Everything is summed in f64 in a fixed order.
+//!
+//! Intervals are 95 % percentile intervals of a bootstrap over samples: how
+//! much the figure would move with another test set of the same size. They say
+//! nothing about another training run.
+
+mod bootstrap;
+mod calibration;
+mod classification;
+mod ranking;
+mod regression;
+mod tally;
+mod threshold;
+
+use crate::error::{Error, Result};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+pub use calibration::Bin;
+pub use classification::{Averages, ClassScores, Classification, Curve, TopK};
+pub use regression::{Regression, TargetScores};
+pub use threshold::{Choice, ThresholdPoint, Thresholds};
+
+/// 95 % intervals by the metric's key.
+pub type Intervals = BTreeMap<String, [f64; 2]>;
+
+/// The metrics of one split, of whichever task.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Metrics {
+    /// Of class probabilities.
+    Classification(Box<Classification>),
+    /// Of numbers.
+    Regression(Box<Regression>),
+}
+
+/// One figure as tables and headers show it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Figure {
+    /// Its key in [`Intervals`] and in JSON: `f1_macro`.
+    pub key: String,
+    /// Its name for people: `F1, macro`.
+    pub name: String,
+    /// Its value.
+    pub value: f64,
+    /// Its 95 % interval, where one was made.
+    pub interval: Option<[f64; 2]>,
+    /// Whether more is better; `None` where nearer to zero is.
+    pub more_is_better: Option<bool>,
+    /// Whether it is a share, to be shown in percent.
+    pub share: bool,
+}
+
+impl Metrics {
+    /// The figures, most telling first.
+    pub fn figures(&self) -> Vec<Figure> {
+        match self {
+            Metrics::Classification(c) => c.figures(),
+            Metrics::Regression(r) => r.figures(),
+        }
+    }
+
+    /// What there is to know about how they came about.
+    pub fn notes(&self) -> &[String] {
+        match self {
+            Metrics::Classification(c) => &c.notes,
+            Metrics::Regression(r) => &r.notes,
+        }
+    }
+}
+
+/// Collects figures, leaving out those that are undefined.
+struct Figures<'a> {
+    intervals: &'a Intervals,
+    list: Vec<Figure>,
+}
+
+impl Figures<'_> {
+    fn add(&mut self, key: &str, name: &str, value: Option<f64>, more_is_better: Option<bool>, share: bool) {
+        let Some(value) = value else { return };
+        let interval = self.intervals.get(key).copied();
+        self.list.push(Figure { key: key.into(), name: name.into(), value, interval, more_is_better, share });
+    }
+}
+
+/// `a / b`, or 0 where there is nothing to divide by.
+fn ratio(a: f64, b: f64) -> f64 {
+    if b == 0.0 { 0.0 } else { a / b }
+}
+
+/// Rows of `columns` values each; refuses an empty set, a ragged one and
+/// numbers that are not finite.
+fn rows(what: &str, values: &[f32], samples: usize, columns: usize) -> Result<()> {
+    if samples == 0 {
+        return Err(Error::data(format!("{what}: there is no sample to score; expected at least 1")));
+    }
+    let found = values.len();
+    if samples.checked_mul(columns) != Some(found) {
+        return Err(Error::data(format!(
+            "{what}: {found} values for {samples} samples; expected {columns} values per sample"
+        )));
+    }
+    match values.iter().position(|v| !v.is_finite()) {
+        Some(i) => Err(Error::data(format!(
+            "{what}: row {} holds {}; expected finite numbers (a model that gives none has diverged: \
+             train it with a lower learning rate)",
+            i / columns,
+            values[i]
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// At most `most` of the points, evenly by index, the first and the last among
+/// them.
+fn thin<T: Copy>(points: &[T], most: usize) -> Vec<T> {
+    let n = points.len();
+    if n <= most {
+        return points.to_vec();
+    }
+    (0..most).map(|i| points[i * (n - 1) / (most - 1)]).collect()
+}

@@ -1,0 +1,298 @@
+//! A run's folder as training leaves it: `config.toml`, `run.json`,
+//! `metrics.jsonl`, `evaluation.json`, `audit.json`, `advice.json`. These
+//! structures are the interface between training and whoever reports on it.
+//! Every field but the ones that make no sense alone may be missing.
+
+use super::files;
+use super::history::{self, EpochRecord};
+use super::metrics::Metrics;
+use crate::error::{Context, Error, Result};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+
+/// What a model is trained to do.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Task {
+    /// Tell classes apart.
+    #[default]
+    Classification,
+    /// Predict numbers.
+    Regression,
+}
+
+/// The device a run was on.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct DeviceUsed {
+    /// Its name.
+    pub name: String,
+    /// What it was spoken to through: Vulkan, Metal, cpu, ..
+    pub backend: String,
+    /// discrete, integrated, cpu, ..
+    pub kind: String,
+}
+
+/// A layer of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct LayerInfo {
+    /// Its name.
+    pub name: String,
+    /// Its type, such as Conv2D.
+    pub kind: String,
+    /// The shape of its output, without the batch.
+    pub output: Vec<usize>,
+    /// Its parameters, where known.
+    pub parameters: Option<u64>,
+    /// Whether they are trained.
+    pub trainable: bool,
+}
+
+/// Samples of each split.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SampleCounts {
+    /// Trained on.
+    pub train: usize,
+    /// Held out while training.
+    pub val: usize,
+    /// Scored once, at the end.
+    pub test: usize,
+}
+
+/// Bytes that training takes.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct MemoryUsed {
+    /// Of the parameters.
+    pub weights: u64,
+    /// Of their gradients.
+    pub gradients: u64,
+    /// Of the optimiser's state.
+    pub optimizer: u64,
+    /// Of everything between the layers.
+    pub activations: u64,
+}
+
+/// `run.json`: what a run was, and how it ended.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RunInfo {
+    /// The command line, word by word.
+    pub command: Vec<String>,
+    /// Where it ran.
+    pub device: DeviceUsed,
+    /// The model's name.
+    pub model: String,
+    /// Its parameters.
+    pub parameters: u64,
+    /// Its layers.
+    pub layers: Vec<LayerInfo>,
+    /// What it does.
+    pub task: Task,
+    /// What everything random was drawn from.
+    pub seed: u64,
+    /// The data's name or path.
+    pub data: String,
+    /// How many samples there were.
+    pub samples: SampleCounts,
+    /// Class names, of a classification.
+    pub classes: Vec<String>,
+    /// Target names, of a regression.
+    pub targets: Vec<String>,
+    /// Bytes that training took.
+    pub memory: MemoryUsed,
+    /// Training steps per second, without compilation and evaluation.
+    pub steps_per_second: Option<f64>,
+    /// Training samples per second, likewise.
+    pub samples_per_second: Option<f64>,
+    /// Time from the first step to the end.
+    pub seconds: Option<f64>,
+    /// The program's version.
+    pub version: String,
+    /// Why training ended: `finished`, `interrupted`, .. `None` while it goes on.
+    pub stopped: Option<String>,
+    /// The epoch whose weights are the best.
+    pub best_epoch: Option<usize>,
+    /// Anything else worth saying.
+    pub notes: Vec<String>,
+}
+
+/// A sample that was predicted wrong.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Mistake {
+    /// Its row in the split.
+    pub row: usize,
+    /// The truth: a class name or a number.
+    pub label: String,
+    /// What was predicted.
+    pub predicted: String,
+    /// The probability of what was predicted.
+    pub probability: Option<f64>,
+    /// The sample as a picture: `data:image/png;base64,..`.
+    pub picture: Option<String>,
+    /// The sample in words.
+    pub text: Option<String>,
+}
+
+/// `evaluation.json`: how good the model is on data it has not seen.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Evaluation {
+    /// `test` or `validation`.
+    pub split: String,
+    /// What the model does.
+    #[serde(default)]
+    pub task: Task,
+    /// How well.
+    pub metrics: Metrics,
+    /// The worst mistakes, worst first.
+    #[serde(default)]
+    pub mistakes: Vec<Mistake>,
+}
+
+/// Everything a run's folder holds.
+#[derive(Debug, Clone, Default)]
+pub struct RunFiles {
+    /// The folder.
+    pub folder: PathBuf,
+    /// `config.toml`: the resolved settings.
+    pub config: toml::Table,
+    /// `run.json`.
+    pub info: RunInfo,
+    /// `metrics.jsonl`.
+    pub epochs: Vec<EpochRecord>,
+    /// `evaluation.json`.
+    pub evaluation: Option<Evaluation>,
+    /// `audit.json`, as it is.
+    pub audit: Option<serde_json::Value>,
+    /// `advice.json`.
+    pub advice: Option<Vec<String>>,
+}
+
+impl RunFiles {
+    /// Reads a run's folder. Each file may be missing, though not all.
+    pub fn load(folder: &Path) -> Result<RunFiles> {
+        let known = ["config.toml", "run.json", "metrics.jsonl", "evaluation.json"];
+        if !known.iter().any(|name| folder.join(name).exists()) {
+            return Err(Error::data(format!(
+                "{} holds no run: none of {} is there; expected the folder of a `wgrad train`",
+                folder.display(),
+                known.join(", ")
+            )));
+        }
+        let config = files::read(&folder.join("config.toml"))?.unwrap_or_default();
+        let config = config
+            .parse()
+            .map_err(|e| Error::data(format!("{} is not valid TOML: {e}", folder.join("config.toml").display())))?;
+        Ok(RunFiles {
+            folder: folder.to_path_buf(),
+            config,
+            info: json(folder, "run.json")?.unwrap_or_default(),
+            epochs: history::read(folder)?,
+            evaluation: json(folder, "evaluation.json")?,
+            audit: json(folder, "audit.json")?,
+            advice: json(folder, "advice.json")?,
+        })
+    }
+
+    /// A short name: the folder's own.
+    pub fn name(&self) -> String {
+        let whole = self.folder.canonicalize().unwrap_or_else(|_| self.folder.clone());
+        let name = whole.file_name().map(|n| n.to_string_lossy().into_owned());
+        name.unwrap_or_else(|| self.folder.display().to_string())
+    }
+
+    /// The epoch with the lowest validation loss (training loss without
+    /// validation).
+    pub fn best(&self) -> Option<&EpochRecord> {
+        let judged = |e: &&EpochRecord| e.judged().is_some_and(f64::is_finite);
+        let by_loss = |a: &&EpochRecord, b: &&EpochRecord| {
+            let loss = |e: &EpochRecord| e.judged().unwrap_or(f64::INFINITY);
+            loss(a).total_cmp(&loss(b)).then(a.epoch.cmp(&b.epoch))
+        };
+        self.epochs.iter().filter(judged).min_by(by_loss)
+    }
+}
+
+impl RunInfo {
+    /// Writes `run.json`.
+    pub fn write(&self, folder: &Path) -> Result<()> {
+        write_json(folder, "run.json", self)
+    }
+
+    /// Reads `run.json`, if there is one.
+    pub fn read(folder: &Path) -> Result<Option<RunInfo>> {
+        json(folder, "run.json")
+    }
+}
+
+impl Evaluation {
+    /// Writes `evaluation.json`.
+    pub fn write(&self, folder: &Path) -> Result<()> {
+        write_json(folder, "evaluation.json", self)
+    }
+}
+
+/// Writes a JSON file of a run: `run.json`, `audit.json`, `advice.json`, ..
+pub fn write_json(folder: &Path, name: &str, value: &impl Serialize) -> Result<()> {
+    let text = serde_json::to_string_pretty(value).expect("plain data prints") + "\n";
+    files::write(&folder.join(name), text.as_bytes())
+}
+
+fn json<T: DeserializeOwned>(folder: &Path, name: &str) -> Result<Option<T>> {
+    let path = folder.join(name);
+    let Some(text) = files::read(&path)? else { return Ok(None) };
+    let parsed = serde_json::from_str(&text).map(Some);
+    parsed.map_err(Error::data).context(|| format!("{} is not what a run writes", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::eval::metrics::Classification;
+
+    #[test]
+    fn a_run_survives_its_files() {
+        let dir = tempfile::tempdir().unwrap();
+        let info = RunInfo { model: "mlp".into(), seed: 7, stopped: Some("finished".into()), ..RunInfo::default() };
+        info.write(dir.path()).unwrap();
+        let names = ["a".to_string(), "b".to_string()];
+        let scored = Classification::of(&[0.25, 0.75, 0.5, 0.5], &[1, 1], &names).unwrap();
+        let evaluation = Evaluation {
+            split: "test".into(),
+            task: Task::Classification,
+            metrics: Metrics::Classification(Box::new(scored)),
+            mistakes: vec![Mistake { row: 1, label: "b".into(), predicted: "a".into(), ..Mistake::default() }],
+        };
+        evaluation.write(dir.path()).unwrap();
+        std::fs::write(dir.path().join("config.toml"), "model = \"mlp\"\n[train]\nepochs = 3\n").unwrap();
+        let files = RunFiles::load(dir.path()).unwrap();
+        assert_eq!(files.info, info);
+        assert_eq!(files.evaluation, Some(evaluation));
+        assert_eq!(files.config["train"]["epochs"].as_integer(), Some(3));
+        assert!(files.epochs.is_empty() && files.best().is_none());
+    }
+
+    #[test]
+    fn a_run_of_an_earlier_version_still_loads() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("run.json"), "{\"model\":\"mlp\",\"news\":1}").unwrap();
+        std::fs::write(dir.path().join("metrics.jsonl"), "{\"epoch\":1,\"train\":{\"loss\":2}}\n").unwrap();
+        let files = RunFiles::load(dir.path()).unwrap();
+        assert_eq!((files.info.model.as_str(), files.epochs.len()), ("mlp", 1));
+        assert_eq!(files.best().unwrap().judged(), Some(2.0));
+    }
+
+    #[test]
+    fn what_is_no_run_says_so() {
+        let dir = tempfile::tempdir().unwrap();
+        let message = RunFiles::load(dir.path()).unwrap_err().to_string();
+        assert!(message.contains("holds no run"), "{message}");
+        std::fs::write(dir.path().join("run.json"), "{\"model\":").unwrap();
+        let message = RunFiles::load(dir.path()).unwrap_err().to_string();
+        assert!(message.contains("run.json is not what a run writes"), "{message}");
+    }
+}
