@@ -21,7 +21,7 @@ override STRIDE: u32;
 override ENTRIES: u32;
 
 @compute @workgroup_size(1)
-fn read() {
+fn measure() {
     let batch = clock[1];
     let per_epoch = (BATCHES - 1u) / EVERY + 1u;
     let done = clock[2] * per_epoch + batch / EVERY;

@@ -1,6 +1,6 @@
 //! The mean gradient of several batches, kept up to date batch by batch:
-//! `total += (grads - total) * weight`, and `total = grads` where the weight is
-//! 1. With the weights of `pace` it is the mean over all samples since the last
+//! `total += (grads - total) * weight`; a weight of 1 makes it `grads` exactly.
+//! With the weights of `pace` it is the mean over all samples since the last
 //! update, which is the gradient of one large batch.
 //!
 //! Shapes: `total`, `grads f32 [P]`, `weight f32 []`. No gradient.

@@ -96,7 +96,7 @@ impl Op for Pace {
     }
 
     fn lower(&self, cx: &Lower) -> Result<Lowered> {
-        let k = Kernel::new(&SHADER, "read").set("BATCHES", self.n_batches).set("EVERY", self.every);
+        let k = Kernel::new(&SHADER, "measure").set("BATCHES", self.n_batches).set("EVERY", self.every);
         let d = k.set("STRIDE", self.stride).set("ENTRIES", cx.inputs[1].elements()).dispatch([1, 1, 1]);
         let d = d.input("clock", 0).input("schedule", 1).input("factor", 2).input("rows", 3).update("seen", 0);
         Ok(Lowered::one(d.output("lr", 0).output("pace", 1).output("weight", 2)))

@@ -10,3 +10,4 @@ pub mod lint;
 pub mod probe;
 pub mod run;
 pub mod tolerance;
+pub mod updates;
