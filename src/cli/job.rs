@@ -143,7 +143,8 @@ fn worst_classes(session: &Session, set: &Dataset, answers: &[f32], labels: &[u3
 fn worst_values(session: &Session, set: &Dataset, answers: &[f32], values: &[f32]) -> Vec<Mistake> {
     let width = session.interface.outputs.len();
     let scale = &session.interface.target.scale;
-    let off = |i: usize| (0..width).map(|t| ((answers[i * width + t] - values[i * width + t]) / scale[t]).abs()).sum::<f32>();
+    let off =
+        |i: usize| (0..width).map(|t| ((answers[i * width + t] - values[i * width + t]) / scale[t]).abs()).sum::<f32>();
     let mut order: Vec<usize> = (0..set.len()).collect();
     order.sort_by(|&a, &b| off(b).total_cmp(&off(a)).then(a.cmp(&b)));
     let shown = |v: &[f32]| v.iter().map(|x| format!("{x:.4}")).collect::<Vec<_>>().join(", ");

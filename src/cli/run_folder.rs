@@ -2,16 +2,20 @@
 
 use super::flags::{Checkpoint, RunFlags};
 use crate::error::{Error, Result};
+use crate::eval::EpochRecord;
+use crate::eval::tensorboard::EventWriter;
 use crate::nn::{Description, Model};
+use crate::train::checkpoint::Progressed;
 use crate::train::checkpoint::{self, Loaded};
 use crate::train::{Epoch, Kept, Settings};
-use std::io::Write;
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 
 /// The folder of a run being made.
 pub struct RunFolder {
     path: PathBuf,
     keep_last: usize,
+    events: RefCell<EventWriter>,
 }
 
 impl RunFolder {
@@ -31,19 +35,21 @@ impl RunFolder {
         let checkpoints = path.join("checkpoints");
         std::fs::create_dir_all(&checkpoints)
             .map_err(|e| Error::io(format!("making the run's folder {}", checkpoints.display()), e))?;
-        let folder = RunFolder { path, keep_last: settings.keep_last };
+        let events = RefCell::new(EventWriter::create(&path, None)?);
+        let folder = RunFolder { path, keep_last: settings.keep_last, events };
         folder.write_config(settings)?;
         checkpoint::write_atomically(&folder.metrics(), b"")?;
         Ok(folder)
     }
 
     /// The folder of a run that goes on: what its log says of later epochs than
-    /// `done` whole ones will be said again.
-    pub fn reopen(path: &Path, settings: &Settings, done: usize) -> Result<RunFolder> {
-        let folder = RunFolder { path: path.to_path_buf(), keep_last: settings.keep_last };
+    /// the whole ones will be said again.
+    pub fn reopen(path: &Path, settings: &Settings, at: &Progressed) -> Result<RunFolder> {
+        let events = RefCell::new(EventWriter::create(path, Some(at.step as u64))?);
+        let folder = RunFolder { path: path.to_path_buf(), keep_last: settings.keep_last, events };
         let log = folder.metrics();
         let text = std::fs::read_to_string(&log).unwrap_or_default();
-        let earlier = |line: &&str| serde_json::from_str::<Epoch>(line).is_ok_and(|e| e.epoch <= done);
+        let earlier = |line: &&str| serde_json::from_str::<EpochRecord>(line).is_ok_and(|e| e.epoch <= at.epoch);
         let kept: String = text.lines().filter(earlier).map(|line| format!("{line}\n")).collect();
         checkpoint::write_atomically(&log, kept.as_bytes())?;
         folder.write_config(settings)?;
@@ -98,12 +104,12 @@ impl RunFolder {
         Ok(())
     }
 
-    /// Adds an epoch to `metrics.jsonl`.
+    /// Adds an epoch to `metrics.jsonl`, `metrics.csv` and TensorBoard's events.
     pub fn log(&self, epoch: &Epoch) -> Result<()> {
-        let line = serde_json::to_string(epoch).expect("plain data prints");
-        let path = self.metrics();
-        let write = || std::fs::OpenOptions::new().append(true).open(&path).and_then(|mut f| writeln!(f, "{line}"));
-        write().map_err(|e| Error::io(format!("writing {}", path.display()), e))
+        let record = serde_json::to_value(epoch).and_then(serde_json::from_value::<EpochRecord>);
+        let record = record.expect("an epoch is the record of one");
+        record.append(&self.path)?;
+        self.events.borrow_mut().epoch(&record)
     }
 }
 

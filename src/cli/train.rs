@@ -1,15 +1,16 @@
 //! `wgrad train`
 
-use super::progress::Terminal;
+use super::job::{Done, Job, Scored};
 use super::run_folder::{self, RunFolder};
-use super::{flags, interrupt, open_device, out, train_settings};
+use super::{flags, folds, interrupt, open_device, out, run_info, train_settings};
 use crate::data::table::Table;
 use crate::data::{self, Dataset, SourceKind};
-use crate::device::{Device, DeviceInfo};
 use crate::error::{Error, Result};
+use crate::eval::RunInfo;
 use crate::nn::{Model, Weights};
-use crate::train::{Outcome, Prepared, Scores, Session, Settings, Source, Start, checkpoint, go_on};
+use crate::train::{Prepared, Session, Settings, Source, Start, checkpoint};
 use std::path::Path;
+use std::time::Instant;
 
 pub fn run(f: &flags::Train) -> Result<()> {
     let earlier = f.out.as_deref().filter(|out| f.resume && out.join(LAST).is_file());
@@ -21,14 +22,14 @@ pub fn run(f: &flags::Train) -> Result<()> {
         eprintln!("there is no checkpoint to resume from yet: starting anew");
     }
     if f.fast_dev_run {
-        settings.epochs = 1;
+        (settings.epochs, settings.data.folds) = (1, 0);
     }
     interrupt::listen()?;
+    if settings.data.folds > 0 {
+        return folds::run(f, &settings);
+    }
     let (device, info) = open_device(&f.device)?;
     let source = open(&settings)?;
-    if settings.data.folds > 0 {
-        return Err(Error::usage("folds are not here"));
-    }
     let mut prepared = source.prepare(&settings)?;
     drop(source);
     shrink(&mut prepared, f, &mut settings)?;
@@ -43,26 +44,40 @@ pub fn run(f: &flags::Train) -> Result<()> {
         (None, None) => Weights::new(settings.seed),
     };
     let mut job = Job::new(device, &settings, &prepared, start_from)?;
+    eprintln!("model: {} ({} parameters)", job.session.model.description.name, job.session.parameters());
     let mut start = Start::default();
     if let Some(loaded) = loaded {
         job.session.set_state(&loaded.state)?;
         start.at = loaded.about.progress.unwrap_or_default();
-        start.best = job.best_so_far(f.out.as_deref(), &settings, &start)?;
+        start.best = best_so_far(f.out.as_deref(), &settings, &start)?;
         eprintln!("resuming after {} steps ({} whole epochs)", start.at.step, start.at.epoch);
     }
+    let mut info = run_info::new(&job.session, &settings, &prepared, info);
     let folder = match (f.fast_dev_run, earlier) {
         (true, _) => None,
-        (false, Some(path)) => Some(RunFolder::reopen(path, &settings, start.at.epoch)?),
+        (false, Some(path)) => Some(RunFolder::reopen(path, &settings, &start.at)?),
         (false, None) => Some(RunFolder::create(f.out.as_deref(), &settings)?),
     };
-    let (outcome, test) = job.run(&settings, &prepared, start, folder.as_ref())?;
-    finish(f, &job.session, &info, &outcome, test, folder.as_ref())
+    if let Some(folder) = &folder {
+        info.write(folder.path())?;
+    }
+    let begun = Instant::now();
+    let done = job.run(&settings, &prepared, start, folder.as_ref());
+    if let (Err(e), Some(folder)) = (&done, &folder) {
+        info.stopped = Some(e.to_string());
+        info.write(folder.path())?;
+    }
+    let done = done?;
+    run_info::finish(&mut info, &done, begun.elapsed().as_secs_f64());
+    let report = folder.as_ref().map(|f| run_info::write(f.path(), &info, &done)).transpose()?;
+    finish(f, &job.session, &info, &done, folder.as_ref(), report)
 }
 
-const LAST: &str = "checkpoints/last.safetensors";
+/// The weights of a run as they are after its latest step.
+pub const LAST: &str = "checkpoints/last.safetensors";
 
 /// Reads the data that the settings name.
-fn open(s: &Settings) -> Result<Source> {
+pub fn open(s: &Settings) -> Result<Source> {
     let d = &s.data;
     match data::kind(&d.source)? {
         SourceKind::Table => Ok(Source::Table(Table::open(Path::new(&d.source), &d.table.read_options())?)),
@@ -92,7 +107,7 @@ fn shrink(p: &mut Prepared, f: &flags::Train, s: &mut Settings) -> Result<()> {
     Ok(())
 }
 
-fn say(s: &Settings, p: &Prepared) {
+pub fn say(s: &Settings, p: &Prepared) {
     let counted = |set: Option<&Dataset>| set.map_or(0, Dataset::len);
     let shape: Vec<String> = p.train.shape.iter().map(usize::to_string).collect();
     eprintln!(
@@ -144,79 +159,50 @@ fn initial(path: &Path, s: &Settings, p: &Prepared) -> Result<Weights> {
     Ok(weights)
 }
 
-/// A session ready to train.
-struct Job {
-    session: Session,
-}
-
-impl Job {
-    fn new(device: Device, s: &Settings, p: &Prepared, weights: Weights) -> Result<Job> {
-        let outputs = Some(p.interface.outputs.len());
-        let model = Model::new(s.model.clone(), Some(p.train.shape.clone().into()), outputs)?;
-        let mut session = Session::new(device, model, p.interface.clone(), weights)?;
-        eprintln!("model: {} ({} parameters)", session.model.description.name, session.parameters());
-        // What does not fit the device is found here, before anything is written.
-        session.prepare_training(&p.train, s)?;
-        Ok(Job { session })
-    }
-
-    /// The best weights of the run that goes on, if they are to be restored.
-    fn best_so_far(&self, out: Option<&Path>, s: &Settings, start: &Start) -> Result<Option<Weights>> {
-        let best = out.map(|o| o.join("checkpoints/best.safetensors"));
-        match best.filter(|_| s.early_stopping.restore_best_weights && start.at.watched.best_epoch.is_some()) {
-            Some(file) => Ok(Some(run_folder::open(&file)?.1.weights)),
-            None => Ok(None),
-        }
-    }
-
-    fn run(
-        &mut self,
-        s: &Settings,
-        p: &Prepared,
-        start: Start,
-        folder: Option<&RunFolder>,
-    ) -> Result<(Outcome, Option<Scores>)> {
-        let mut watch = Terminal::new(folder, s.batch_size.min(p.train.len()));
-        let outcome = go_on(&mut self.session, &p.train, p.val.as_ref(), s, start, &mut watch)?;
-        let test = match &p.test {
-            Some(set) => {
-                let scorer = self.session.scorer("test", set, s.batch_size)?;
-                Some(self.session.score(&scorer)?)
-            }
-            None => None,
-        };
-        Ok((outcome, test))
+/// The best weights of a run that goes on, if they are to be restored.
+fn best_so_far(out: Option<&Path>, s: &Settings, start: &Start) -> Result<Option<Weights>> {
+    let best = out.map(|o| o.join("checkpoints/best.safetensors"));
+    match best.filter(|_| s.early_stopping.restore_best_weights && start.at.watched.best_epoch.is_some()) {
+        Some(file) => Ok(Some(run_folder::open(&file)?.1.weights)),
+        None => Ok(None),
     }
 }
 
+/// What the terminal and `--json` say at the end.
 fn finish(
     f: &flags::Train,
     session: &Session,
-    info: &DeviceInfo,
-    outcome: &Outcome,
-    test: Option<Scores>,
+    info: &RunInfo,
+    done: &Done,
     folder: Option<&RunFolder>,
+    report: Option<run_info::Written>,
 ) -> Result<()> {
+    let Done { outcome, scored } = done;
     if let Some(reason) = &outcome.at.stopped {
         eprintln!("stopped: {reason}");
     }
-    let test_text = test.map_or(String::new(), |t| format!("test: {t}; "));
+    let scored_text = scored.as_ref().map_or(String::new(), |s| format!("{}: {}; ", s.evaluation.split, s.line()));
     let saved = folder.map_or("nothing saved".into(), |f| format!("saved in {}", f.path().display()));
     eprintln!(
-        "{test_text}{:.1} steps/s, {:.0} samples/s; {saved}",
+        "{scored_text}{:.1} steps/s, {:.0} samples/s; {saved}",
         outcome.steps_per_second, outcome.samples_per_second
     );
+    if let Some(written) = &report {
+        written.advice.iter().for_each(|a| eprintln!("advice: {a}"));
+    }
     if f.json {
+        let of = |split: &str| scored.as_ref().filter(|s| s.evaluation.split == split).map(Scored::json);
         return out::json(&serde_json::json!({
             "status": "ok",
-            "device": info,
+            "device": info.device,
             "model": session.model.description.name,
             "parameters": session.parameters(),
             "epochs": outcome.epochs,
             "steps": outcome.at.step,
-            "best_epoch": outcome.at.watched.best_epoch.map(|b| b.0),
+            "best_epoch": info.best_epoch,
             "stopped": outcome.at.stopped,
-            "test": test,
+            "test": of("test"),
+            "validation": of("validation"),
             "steps_per_second": outcome.steps_per_second,
             "samples_per_second": outcome.samples_per_second,
             "run": folder.map(RunFolder::path),

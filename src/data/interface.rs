@@ -6,10 +6,11 @@ use super::{Dataset, Normal, Targets};
 use serde::{Deserialize, Serialize};
 
 /// What a model's outputs are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Task {
     /// A score for each class.
+    #[default]
     Classification,
     /// A number for each target.
     Regression,

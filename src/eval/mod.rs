@@ -9,7 +9,8 @@ pub mod metrics;
 pub mod run;
 pub mod tensorboard;
 
+pub use crate::data::Task;
 pub use advice::advise;
 pub use history::{EpochRecord, EpochScores};
 pub use metrics::{Classification, Metrics, Regression};
-pub use run::{Evaluation, Mistake, RunFiles, RunInfo, Task};
+pub use run::{Evaluation, Mistake, RunFiles, RunInfo};

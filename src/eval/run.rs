@@ -6,21 +6,11 @@
 use super::files;
 use super::history::{self, EpochRecord};
 use super::metrics::Metrics;
+use crate::data::Task;
 use crate::error::{Context, Error, Result};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
-
-/// What a model is trained to do.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Task {
-    /// Tell classes apart.
-    #[default]
-    Classification,
-    /// Predict numbers.
-    Regression,
-}
 
 /// The device a run was on.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]

@@ -7,6 +7,7 @@ use wgrad::graph::{Graph, Init, TensorId};
 use wgrad::keys::Keys;
 use wgrad::ops::clock;
 use wgrad::ops::cross_entropy::CrossEntropy;
+use wgrad::ops::select_rows::Order;
 use wgrad::plan::{Executor, Plan, ProgramId, Target};
 use wgrad::tensor::HostTensor;
 use wgrad::train::{EMA, UpdateSettings, Updated, update};
@@ -60,7 +61,7 @@ impl Trainer {
         let x = keep("x", HostTensor::f32([n, 6], x));
         let labels = keep("labels", HostTensor::u32([n], labels));
         let clock = g.persistent("clock", clock::spec(), Init::Zeros);
-        let (index, rows) = g.select_rows(clock, n, batch, false)?;
+        let (index, rows) = g.select_rows(clock, n, batch, Order::Same)?;
         let (x, labels) = (g.gather_rows(x, index)?, g.gather_rows(labels, index)?);
         let params: Vec<TensorId> = FILE["params"]
             .as_array()

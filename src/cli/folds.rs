@@ -1,0 +1,114 @@
+//! `wgrad train --folds`: as many trainings as folds, each scored on what it has
+//! not seen, and one table of them.
+
+use super::job::{self, Job};
+use super::run_folder::RunFolder;
+use super::{flags, interrupt, open_device, out, run_info, train};
+use crate::error::{Error, Result};
+use crate::nn::Weights;
+use crate::train::{Settings, Start};
+use serde_json::{Map, Value, json};
+use std::time::Instant;
+
+pub fn run(f: &flags::Train, s: &Settings) -> Result<()> {
+    if f.resume || f.init.is_some() || f.overfit_batches.is_some() {
+        return Err(Error::usage("--folds goes with neither --resume, --init nor --overfit-batches"));
+    }
+    let (device, device_info) = open_device(&f.device)?;
+    drop(device);
+    let source = train::open(s)?;
+    let folds = source.folds(s.data.folds, s)?;
+    let parent = RunFolder::create(f.out.as_deref(), s)?;
+    let mut each: Vec<Map<String, Value>> = vec![];
+    for (i, fold) in folds.iter().enumerate() {
+        eprintln!("fold {} of {}", i + 1, folds.len());
+        let prepared = source.prepare_rows(&fold.kept, Some(&fold.held), s)?;
+        if i == 0 {
+            train::say(s, &prepared);
+        }
+        let device = job::reopened(&device_info, &f.device.device)?;
+        let mut job = Job::new(device, s, &prepared, Weights::new(s.seed))?;
+        let folder = RunFolder::create(Some(&parent.path().join(format!("fold-{}", i + 1))), s)?;
+        let mut info = run_info::new(&job.session, s, &prepared, device_info.clone());
+        let begun = Instant::now();
+        let done = job.run(s, &prepared, Start::default(), Some(&folder))?;
+        run_info::finish(&mut info, &done, begun.elapsed().as_secs_f64());
+        run_info::write(folder.path(), &info, &done)?;
+        if let Some(Value::Object(mut figures)) = done.scored.as_ref().map(job::Scored::json) {
+            figures.insert("samples".into(), fold.held.len().into());
+            figures.insert("run".into(), json!(folder.path()));
+            each.push(figures);
+        }
+        if interrupt::asked() {
+            return Err(Error::interrupted(format!("interrupted after fold {} of {}", i + 1, folds.len())));
+        }
+    }
+    let summary = summary(&each);
+    let object = json!({
+        "status": "ok",
+        "device": device_info,
+        "model": s.model.name,
+        "test": means(&summary, 0),
+        "deviation": means(&summary, 1),
+        "folds": each,
+        "run": parent.path(),
+    });
+    crate::eval::run::write_json(parent.path(), "folds.json", &object)?;
+    if f.json {
+        return out::json(&object);
+    }
+    out::line(table(&each, &summary))
+}
+
+/// Mean and standard deviation (of the sample) of every figure that all folds
+/// have, in their order.
+fn summary(each: &[Map<String, Value>]) -> Vec<(String, [f64; 2])> {
+    let Some(first) = each.first() else { return vec![] };
+    let values = |key: &str| each.iter().map(|m| m.get(key).and_then(Value::as_f64)).collect::<Option<Vec<f64>>>();
+    let stats = |v: &[f64]| {
+        let n = v.len() as f64;
+        let mean = v.iter().sum::<f64>() / n;
+        let var = v.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / (n - 1.0).max(1.0);
+        [mean, var.sqrt()]
+    };
+    let keys = first.keys().filter(|k| *k != "samples");
+    keys.filter_map(|k| Some((k.clone(), stats(&values(k)?)))).collect()
+}
+
+fn means(summary: &[(String, [f64; 2])], which: usize) -> Value {
+    Value::Object(summary.iter().map(|(k, v)| (k.clone(), v[which].into())).collect())
+}
+
+/// The figures that a terminal shows, one row per fold.
+fn table(each: &[Map<String, Value>], summary: &[(String, [f64; 2])]) -> String {
+    const SHOWN: &[&str] = &["loss", "accuracy", "precision", "recall", "f1", "roc_auc", "rmse", "mae", "r2"];
+    let shown: Vec<&(String, [f64; 2])> = summary.iter().filter(|(k, _)| SHOWN.contains(&k.as_str())).collect();
+    let row = |name: &str, cells: Vec<String>| {
+        format!("{name:<10}{}\n", cells.iter().map(|c| format!("{c:>11}")).collect::<String>())
+    };
+    let number = |v: f64| format!("{v:.4}");
+    let mut text = row("fold", shown.iter().map(|(k, _)| k.clone()).collect());
+    for (i, m) in each.iter().enumerate() {
+        let cell = |k: &str| m.get(k).and_then(Value::as_f64).map_or(String::new(), number);
+        text += &row(&(i + 1).to_string(), shown.iter().map(|(k, _)| cell(k)).collect());
+    }
+    text += &row("mean", shown.iter().map(|(_, v)| number(v[0])).collect());
+    text += &row("deviation", shown.iter().map(|(_, v)| number(v[1])).collect());
+    text.trim_end().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folds_are_summed_up_by_mean_and_deviation() {
+        let fold = |x: f64| Map::from_iter([("accuracy".to_string(), x.into()), ("samples".to_string(), 3.into())]);
+        let each = vec![fold(0.8), fold(0.9), fold(1.0)];
+        let summary = summary(&each);
+        assert_eq!(summary.len(), 1);
+        assert!((summary[0].1[0] - 0.9).abs() < 1e-12 && (summary[0].1[1] - 0.1).abs() < 1e-12);
+        let text = table(&each, &summary);
+        assert!(text.contains("0.8000") && text.contains("deviation") && text.lines().count() == 6, "{text}");
+    }
+}

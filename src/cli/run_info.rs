@@ -1,0 +1,79 @@
+//! What a run leaves beside its weights: what it was, how it ended, how good it
+//! is.
+
+use super::job::{Done, Scored};
+use crate::data::{Dataset, Task};
+use crate::device::DeviceInfo;
+use crate::error::Result;
+use crate::eval::run::{DeviceUsed, LayerInfo, MemoryUsed, SampleCounts, write_json};
+use crate::eval::{RunInfo, advise, history};
+use crate::nn::Weights;
+use crate::train::{Prepared, Session, Settings};
+use std::path::Path;
+
+/// What is known before the first step.
+pub fn new(session: &Session, s: &Settings, p: &Prepared, device: DeviceInfo) -> RunInfo {
+    let count = |set: Option<&Dataset>| set.map_or(0, Dataset::len);
+    let [weights, gradients, optimizer, activations] = session.memory_used().map(|bytes| bytes as u64);
+    let outputs = session.interface.outputs.clone();
+    let (classes, targets) = match session.interface.task {
+        Task::Classification => (outputs, vec![]),
+        Task::Regression => (vec![], outputs),
+    };
+    RunInfo {
+        command: std::env::args().collect(),
+        device: DeviceUsed { name: device.name, backend: device.backend, kind: device.kind },
+        model: session.model.description.name.clone(),
+        parameters: session.parameters() as u64,
+        layers: layers(session),
+        task: session.interface.task,
+        seed: s.seed.into(),
+        data: s.data.source.clone(),
+        samples: SampleCounts { train: p.train.len(), val: count(p.val.as_ref()), test: count(p.test.as_ref()) },
+        classes,
+        targets,
+        memory: MemoryUsed { weights, gradients, optimizer, activations },
+        version: env!("CARGO_PKG_VERSION").into(),
+        notes: p.notes.clone(),
+        ..RunInfo::default()
+    }
+}
+
+fn layers(session: &Session) -> Vec<LayerInfo> {
+    let Ok((_, built)) = session.model.inspect(1, &mut Weights::new(0)) else { return vec![] };
+    let layer = |l: crate::nn::LayerInfo| LayerInfo {
+        name: l.name,
+        kind: l.kind.into(),
+        output: l.output.iter().skip(1).copied().collect(),
+        parameters: Some((l.trainable + l.state) as u64),
+        trainable: l.trainable > 0,
+    };
+    built.layers.into_iter().map(layer).collect()
+}
+
+/// Adds what is known after the last step.
+pub fn finish(info: &mut RunInfo, done: &Done, seconds: f64) {
+    let outcome = &done.outcome;
+    info.steps_per_second = Some(outcome.steps_per_second);
+    info.samples_per_second = Some(outcome.samples_per_second);
+    info.seconds = Some(seconds);
+    info.best_epoch = outcome.at.watched.best_epoch.map(|b| b.0);
+    info.stopped = Some(outcome.at.stopped.clone().unwrap_or_else(|| "finished".into()));
+}
+
+/// What [`write`] wrote.
+pub struct Written {
+    /// Advice to the user.
+    pub advice: Vec<String>,
+}
+
+/// Writes everything into a run's folder, and its report.
+pub fn write(folder: &Path, info: &RunInfo, done: &Done) -> Result<Written> {
+    info.write(folder)?;
+    if let Some(Scored { evaluation, .. }) = &done.scored {
+        evaluation.write(folder)?;
+    }
+    let advice = advise(&history::read(folder)?);
+    write_json(folder, "advice.json", &advice)?;
+    Ok(Written { advice })
+}
