@@ -1,6 +1,7 @@
 //! The command line: flags as typed, settings as resolved, then calls into the
 //! layers below. One file per subcommand.
 
+pub mod dashboard;
 mod devices;
 mod eval;
 mod flags;
@@ -8,9 +9,11 @@ mod out;
 mod plan;
 mod predict;
 mod progress;
+mod report;
 mod run_folder;
 mod summary;
 mod train;
+mod watch;
 
 use crate::device::{Device, DeviceInfo};
 use crate::error::Result;
@@ -38,6 +41,8 @@ pub fn run() -> Result<()> {
         flags::Command::Devices(f) => devices::run(f),
         flags::Command::Summary(f) => summary::run(f),
         flags::Command::Plan(f) => plan::run(f),
+        flags::Command::Report(f) => report::run(f),
+        flags::Command::Watch(f) => watch::run(f),
     };
     if let (Err(e), true) = (&done, flags.command.json()) {
         out::json(&serde_json::json!({ "status": "error", "message": e.to_string() }))?;
