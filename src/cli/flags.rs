@@ -27,6 +27,10 @@ pub enum Command {
     Summary(Summary),
     /// Show the plan of a training step: steps, buffers, dispatches.
     Plan(Plan),
+    /// Write a run's report.html and plots, or a page that compares several runs.
+    Report(Report),
+    /// Draw a run's curves in the terminal while it trains.
+    Watch(Watch),
 }
 
 impl Command {
@@ -38,7 +42,8 @@ impl Command {
             Command::Predict(f) => f.json,
             Command::Data(f) => f.json,
             Command::Devices(f) => f.json,
-            Command::Summary(_) | Command::Plan(_) => false,
+            Command::Report(f) => f.json,
+            Command::Summary(_) | Command::Plan(_) | Command::Watch(_) => false,
         }
     }
 }
@@ -278,4 +283,27 @@ pub struct Plan {
     pub explain: bool,
     #[command(flatten)]
     pub device: DeviceFlag,
+}
+
+#[derive(Debug, Args)]
+pub struct Report {
+    /// The folder of a run, or of several to compare.
+    #[arg(required = true, value_name = "RUN")]
+    pub runs: Vec<PathBuf>,
+    /// Where to write the comparison (default: compare.html).
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Print one JSON object as the last line of stdout.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Watch {
+    /// The folder of a run.
+    #[arg(value_name = "RUN")]
+    pub run: PathBuf,
+    /// Draw once and end.
+    #[arg(long)]
+    pub once: bool,
 }

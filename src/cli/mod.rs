@@ -2,6 +2,7 @@
 //! layers below. One file per subcommand.
 
 mod data;
+pub mod dashboard;
 mod devices;
 mod eval;
 mod flags;
@@ -12,11 +13,13 @@ mod out;
 mod plan;
 mod predict;
 mod progress;
+mod report;
 mod run_folder;
 mod run_info;
 mod summary;
 mod train;
 mod train_settings;
+mod watch;
 
 use crate::device::{Device, DeviceInfo};
 use crate::error::Result;
@@ -45,6 +48,8 @@ pub fn run() -> Result<()> {
         flags::Command::Devices(f) => devices::run(f),
         flags::Command::Summary(f) => summary::run(f),
         flags::Command::Plan(f) => plan::run(f),
+        flags::Command::Report(f) => report::run(f),
+        flags::Command::Watch(f) => watch::run(f),
     };
     if let (Err(e), true) = (&done, flags.command.json()) {
         out::json(&serde_json::json!({ "status": "error", "message": e.to_string() }))?;

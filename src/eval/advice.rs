@@ -98,6 +98,13 @@ impl Curve {
         (0..self.len()).fold(0, |best, i| if self.smooth[i] < self.smooth[best] { i } else { best })
     }
 
+    /// The lowest point among those that made the smoothed one.
+    fn lowest_near(&self, i: usize) -> usize {
+        let half = self.len() / 16;
+        let near = i.saturating_sub(half)..(i + half + 1).min(self.len());
+        near.fold(i, |best, j| if self.raw[j] < self.raw[best] { j } else { best })
+    }
+
     /// What a difference of two smoothed points must exceed.
     fn least(&self, share: f64, of: f64) -> f64 {
         let window = (2 * (self.len() / 16) + 1) as f64;
@@ -124,7 +131,7 @@ fn overfits(train: &Curve, val: &Curve, epochs: &[EpochRecord]) -> Option<String
     let best = val.lowest();
     let (low, last) = (val.smooth[best], val.last());
     let since = val.len() - 1 - best;
-    let at = val.epochs[best];
+    let at = val.epochs[val.lowest_near(best)];
     let falls = train.at(at) - train.last() > SLIGHT * train.at(at).abs();
     if since >= (val.len() / 8).max(2) && falls && last - low > val.least(RISE, low) {
         return Some(format!(
@@ -178,17 +185,15 @@ fn unstable(train: &Curve, epochs: &[EpochRecord]) -> Option<String> {
 
 /// The loss that counts was still falling at the end.
 fn still_improving(curve: &Curve, val: bool) -> Option<String> {
-    let fell = curve.drop_at_end();
     let third = (curve.len() / 3).max(1);
     let recent = curve.len() - 1 - curve.lowest() <= third / 2;
-    let before = curve.raw[curve.len() - 1 - third];
-    let least = (SLIGHT * curve.last().abs()).max(3.0 * curve.noise * (2.0 / third as f64).sqrt());
-    (recent && fell > least && before > curve.last()).then(|| {
+    let (before, last) = (curve.smooth[curve.len() - 1 - third], curve.last());
+    (recent && before - last > curve.least(SLIGHT, last)).then(|| {
         format!(
             "Still improving: the {} loss was falling at the end ({} -> {} over the last {}). Train longer.",
             if val { "validation" } else { "training" },
             short(before),
-            short(curve.last()),
+            short(last),
             if third == 1 { "epoch".to_string() } else { format!("{third} epochs") }
         )
     })

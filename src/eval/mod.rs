@@ -5,7 +5,10 @@
 pub mod advice;
 mod files;
 pub mod history;
+mod html;
 pub mod metrics;
+pub mod plot;
+pub mod report;
 pub mod run;
 pub mod tensorboard;
 

@@ -222,7 +222,9 @@ impl RunInfo {
 impl Evaluation {
     /// Writes `evaluation.json`.
     pub fn write(&self, folder: &Path) -> Result<()> {
-        write_json(folder, "evaluation.json", self)
+        // On one line: its curves are long lists of numbers.
+        let text = serde_json::to_string(self).expect("plain data prints") + "\n";
+        files::write(&folder.join("evaluation.json"), text.as_bytes())
     }
 }
 
