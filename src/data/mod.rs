@@ -1,7 +1,7 @@
 //! Data sets: the built-in digits, IDX files as MNIST has them, CIFAR-10 in its
-//! binary form, and single pictures. Everything arrives as bytes in memory,
-//! `[N, channels, height, width]` with labels; [`open`] finds out what a source
-//! is. Knows nothing of models or devices.
+//! binary form, single pictures, NumPy's arrays, and tables of text. Images
+//! arrive as bytes, `[N, channels, height, width]`, with labels; [`open`] finds
+//! out what a source is. Knows nothing of models or devices.
 
 mod bytes;
 mod cifar;
@@ -10,6 +10,7 @@ pub mod digits;
 mod glyphs;
 pub mod idx;
 mod images;
+pub mod npy;
 pub mod picture;
 mod source;
 pub mod table;
