@@ -1,8 +1,8 @@
 //! Data sets: the built-in digits, IDX files as MNIST has them, CIFAR-10 in its
-//! binary form, folders of pictures, and single pictures. Everything arrives as
-//! bytes in memory, `[N, channels, height, width]` with labels; [`open`] finds
-//! out what a source is, and [`audit`] what is wrong with it. Knows nothing of
-//! models or devices.
+//! binary form, folders of pictures, single pictures, NumPy's arrays, and
+//! tables of text. Images arrive as bytes, `[N, channels, height, width]`, with
+//! labels; [`open`] finds out what a source is, and [`audit`] what is wrong with
+//! it. Knows nothing of models or devices.
 
 pub mod audit;
 mod bytes;
@@ -18,6 +18,7 @@ mod images;
 mod interface;
 mod normal;
 mod options;
+pub mod npy;
 pub mod picture;
 mod recognise;
 mod scan;

@@ -262,7 +262,7 @@ fn mode(sorted: &[f64]) -> f64 {
 impl FittedColumn {
     /// Whether its cells are needed.
     pub fn is_used(&self) -> bool {
-        !matches!(self.encoder, Encoder::Dropped { .. })
+        self.required || !matches!(self.encoder, Encoder::Dropped { .. })
     }
 
     /// The names of its features, and how each is normalised.

@@ -67,7 +67,7 @@ impl Fitted {
     fn learn(table: &Table, rows: &[usize], options: &TableOptions) -> Result<Fitted> {
         let (goal, mut notes) = Goal::learn(table, rows, options)?;
         let targets = goal.columns();
-        let rows = usable(table, rows, options, &goal)?;
+        let (rows, needed) = usable(table, rows, options, &goal)?;
         let mut columns = vec![];
         for column in table.columns.iter().filter(|c| !targets.contains(&c.name.as_str())) {
             let rules = options.cleaning.rules(&column.name);
@@ -89,10 +89,8 @@ impl Fitted {
             };
             let normalize = rules.normalize.unwrap_or(options.normalize);
             let name = column.name.clone();
-            let mut fitted =
-                FittedColumn { name, kind, why, rows: rows.len(), missing, required: false, normalize, encoder };
-            fitted.required = rules.missing == Missing::Drop && fitted.is_used();
-            columns.push(fitted);
+            let required = needed.contains(&column.name);
+            columns.push(FittedColumn { name, kind, why, rows: rows.len(), missing, required, normalize, encoder });
         }
         let features: Vec<(String, Normalize)> = columns.iter().flat_map(FittedColumn::features).collect();
         let mut fitted = Fitted {
@@ -223,8 +221,9 @@ fn distinct(table: &Table, rows: &[usize], options: &TableOptions) -> (Vec<usize
     (kept, dropped)
 }
 
-/// The rows with an answer, and with cells wherever a missing one drops the row.
-fn usable(table: &Table, rows: &[usize], options: &TableOptions, goal: &Goal) -> Result<Vec<usize>> {
+/// The rows with an answer, and with cells wherever a missing one drops the row;
+/// and the columns of which that is so.
+fn usable(table: &Table, rows: &[usize], options: &TableOptions, goal: &Goal) -> Result<(Vec<usize>, Vec<String>)> {
     let targets = goal.columns().into_iter().map(|n| table.column(n)).collect::<Result<Vec<_>>>()?;
     let answered = |row: &usize| {
         let cells: Vec<Option<&str>> = targets.iter().map(|c| c.cells[*row].as_deref()).collect();
@@ -233,7 +232,8 @@ fn usable(table: &Table, rows: &[usize], options: &TableOptions, goal: &Goal) ->
     let cleaning = &options.cleaning;
     let needed = table.columns.iter().filter(|c| {
         let rules = cleaning.rules(&c.name);
-        if rules.missing != Missing::Drop || cleaning.drop.contains(&c.name) {
+        let name = c.name.as_str();
+        if rules.missing != Missing::Drop || goal.columns().contains(&name) || cleaning.drop.contains(&c.name) {
             return false;
         }
         match infer(c, rows, rules, table.delimiter).kind {
@@ -252,7 +252,7 @@ fn usable(table: &Table, rows: &[usize], options: &TableOptions, goal: &Goal) ->
             .map_or_else(String::new, |c| format!("; column \"{}\" misses most cells: drop it or fill it", c.name));
         return Err(Error::data(format!("no training row of {} has all cells that it needs{hint}", table.name)));
     }
-    Ok(kept)
+    Ok((kept, needed.iter().map(|c| c.name.clone()).collect()))
 }
 
 #[cfg(test)]

@@ -14,7 +14,9 @@ use std::path::Path;
 /// The longest cell, in bytes: more means a quote that is never closed.
 const LONGEST_CELL: usize = 1 << 20;
 /// The most cells of a table. A cell takes about 50 bytes of memory.
-const MOST_CELLS: usize = 100_000_000;
+const MOST_CELLS: usize = 50_000_000;
+/// The most columns.
+const MOST_COLUMNS: usize = 100_000;
 /// What stands for a missing cell unless the user says otherwise.
 pub const MISSING: &[&str] =
     &["", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "NULL", "Null", "null", "None", "none", "?", "-"];
@@ -248,6 +250,7 @@ struct Row {
 struct Rows<'a> {
     name: &'a str,
     bytes: &'a [u8],
+    delimiter: u8,
     reader: csv::Reader<&'a [u8]>,
     record: ByteRecord,
     /// Bytes whose line breaks are counted, and their lines.
@@ -256,7 +259,7 @@ struct Rows<'a> {
 
 impl<'a> Rows<'a> {
     fn new(name: &'a str, bytes: &'a [u8], delimiter: u8) -> Rows<'a> {
-        Rows { name, bytes, reader: reader(bytes, delimiter), record: ByteRecord::new(), counted: (0, 1) }
+        Rows { name, bytes, delimiter, reader: reader(bytes, delimiter), record: ByteRecord::new(), counted: (0, 1) }
     }
 
     /// The next row; `width` is how many cells it must have.
@@ -271,6 +274,17 @@ impl<'a> Rows<'a> {
         }
         let line = self.line(start);
         let place = || format!("{}, line {line}", self.name);
+        let end = self.reader.position().byte() as usize;
+        if end >= self.bytes.len()
+            && let Some(at) = open_quote(&self.bytes[start..], self.delimiter)
+        {
+            let line = 1 + breaks(&self.bytes[..start + at]);
+            return Err(Error::data(format!(
+                "{}, line {line}: a quote opens here and is never closed; expected a closing quote, or a doubled one for \
+                 a quote inside a cell",
+                self.name
+            )));
+        }
         let found = self.record.len();
         if let Some(width) = width.filter(|&w| w != found) {
             let hint = if self.record.iter().any(|cell| cell.contains(&b'\n')) {
@@ -280,6 +294,12 @@ impl<'a> Rows<'a> {
             };
             return Err(Error::data(format!(
                 "{}: found {found} cells; expected {width} as in the first row: {hint}",
+                place()
+            )));
+        }
+        if found > MOST_COLUMNS {
+            return Err(Error::data(format!(
+                "{}: found {found} cells; expected at most {MOST_COLUMNS} columns",
                 place()
             )));
         }
@@ -315,6 +335,23 @@ impl<'a> Rows<'a> {
         self.counted = (start + blank, lines);
         lines
     }
+}
+
+/// Where the quote stands that is still open at the end of some text.
+fn open_quote(text: &[u8], delimiter: u8) -> Option<usize> {
+    let (mut open, mut starts, mut i) = (None, true, 0);
+    while i < text.len() {
+        match (open, text[i]) {
+            (Some(_), b'"') if text.get(i + 1) == Some(&b'"') => i += 1,
+            (Some(_), b'"') => open = None,
+            (Some(_), _) => {}
+            (None, b'"') if starts => open = Some(i),
+            (None, _) => {}
+        }
+        starts = text[i] == delimiter || matches!(text[i], b'\r' | b'\n');
+        i += 1;
+    }
+    open
 }
 
 /// The settings under which a table is taken apart.

@@ -51,7 +51,9 @@ pub fn learn(cells: &[Option<&str>], most: usize, least: usize, words: usize) ->
         let keys: Vec<Option<String>> = sample.iter().map(|c| c.map(prefix)).collect();
         let slots = Slots::learn(keys.iter().map(Option::as_deref), most, least);
         let rare = present.iter().filter(|c| slots.rare.contains(&prefix(c))).count() as f64;
-        return (slots.width() > 1 && rare <= (1.0 - SAYS) * n).then(|| TextRule::Prefix(forget(slots)));
+        if slots.width() > 1 && rare <= (1.0 - SAYS) * n {
+            return Some(TextRule::Prefix(forget(slots)));
+        }
     }
     if mean_words >= LONG {
         let words = frequent(&split, words, least);

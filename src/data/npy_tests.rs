@@ -1,0 +1,181 @@
+use super::*;
+use std::io::Write;
+use zip::write::SimpleFileOptions;
+use zip::{CompressionMethod, ZipWriter};
+
+/// An array as NumPy writes it.
+fn npy(descr: &str, fortran: bool, shape: &str, data: &[u8]) -> Vec<u8> {
+    let fortran = if fortran { "True" } else { "False" };
+    let mut header = format!("{{'descr': '{descr}', 'fortran_order': {fortran}, 'shape': {shape}, }}");
+    header += &" ".repeat(63 - (header.len() + 10) % 64);
+    header.push('\n');
+    [b"\x93NUMPY\x01\x00".as_slice(), &(header.len() as u16).to_le_bytes(), header.as_bytes(), data].concat()
+}
+
+fn read(bytes: &[u8]) -> Result<Array> {
+    let mut left = bytes;
+    read_array(
+        "a.npy",
+        &mut |n| Ok(left.split_off(..(n as usize).min(left.len())).unwrap_or_default().to_vec()),
+        bytes.len() as u64,
+    )
+}
+
+fn npz(dir: &Path, arrays: &[(&str, Vec<u8>)]) -> std::path::PathBuf {
+    let path = dir.join("set.npz");
+    let mut zip = ZipWriter::new(File::create(&path).unwrap());
+    for (i, (name, bytes)) in arrays.iter().enumerate() {
+        let method = if i % 2 == 0 { CompressionMethod::Deflated } else { CompressionMethod::Stored };
+        zip.start_file(format!("{name}.npy"), SimpleFileOptions::default().compression_method(method)).unwrap();
+        zip.write_all(bytes).unwrap();
+    }
+    zip.finish().unwrap();
+    path
+}
+
+fn floats(all: &[f32]) -> Vec<u8> {
+    all.iter().flat_map(|x| x.to_le_bytes()).collect()
+}
+
+#[test]
+fn all_kinds_of_numbers_are_read() {
+    let ints = |all: &[i64]| Elements::Ints(all.to_vec());
+    let reals = |all: &[f32]| Elements::Floats(all.to_vec());
+    for (descr, data, expected) in [
+        ("|u1", vec![1, 255], Elements::Bytes(vec![1, 255])),
+        ("|i1", vec![1, 255], ints(&[1, -1])),
+        ("|b1", vec![1, 0], ints(&[1, 0])),
+        ("<i2", vec![1, 0, 0xfe, 0xff], ints(&[1, -2])),
+        (">i4", vec![0, 0, 1, 0, 0xff, 0xff, 0xff, 0xff], ints(&[256, -1])),
+        ("<i8", [1i64, -5].iter().flat_map(|x| x.to_le_bytes()).collect(), ints(&[1, -5])),
+        ("<u8", [1, u64::MAX].iter().flat_map(|x| x.to_le_bytes()).collect(), ints(&[1, i64::MAX])),
+        ("<f2", vec![0, 0x3c, 0, 0xc0], reals(&[1.0, -2.0])),
+        ("<f4", floats(&[1.5, -2.0]), reals(&[1.5, -2.0])),
+        ("<f8", [1.5f64, 0.1].iter().flat_map(|x| x.to_le_bytes()).collect(), reals(&[1.5, 0.1])),
+        (">f8", [1.5f64, 0.1].iter().flat_map(|x| x.to_be_bytes()).collect(), reals(&[1.5, 0.1])),
+    ] {
+        assert_eq!(read(&npy(descr, false, "(2,)", &data)).unwrap(), Array { shape: vec![2], elements: expected });
+    }
+    let matrix = read(&npy("|u1", true, "(2, 3)", &[0, 3, 1, 4, 2, 5])).unwrap();
+    assert_eq!(matrix.elements, Elements::Bytes(vec![0, 1, 2, 3, 4, 5]));
+    let cube = read(&npy("|u1", true, "(2, 1, 2)", &[0, 2, 1, 3])).unwrap();
+    assert_eq!(cube.elements, Elements::Bytes(vec![0, 1, 2, 3]));
+    let mut second = npy("|u1", false, "(2,)", &[7, 8]);
+    let length = second[8..10].to_vec();
+    second.splice(6..10, [2, 0, length[0], length[1], 0, 0]);
+    assert_eq!(read(&second).unwrap().elements, Elements::Bytes(vec![7, 8]));
+    assert_eq!(read(&npy("<f4", false, "()", &floats(&[2.0]))).unwrap().shape, [0usize; 0]);
+}
+
+#[test]
+fn hostile_headers_are_refused() {
+    let fails = |bytes: &[u8], part: &str| {
+        let message = read(bytes).unwrap_err().to_string();
+        assert!(message.contains(part), "{message}");
+    };
+    fails(b"", "a.npy is truncated: found 0 bytes");
+    fails(b"PK\x03\x04____", "no NumPy array");
+    fails(b"\x93NUMPY\x09\x00", "version 9");
+    fails(b"\x93NUMPY\x02\x00\xff\xff\xff\xff", "a header of 4294967295 bytes");
+    fails(&npy("<f4", false, "(2,)", &floats(&[1.0])), "is truncated");
+    fails(&npy("<f4", false, "(18446744073709551615, 2)", &[]), "claims the shape");
+    fails(&npy("<f4", false, "(4000000000, 4000000000, 4000000000)", &[]), "claims the shape");
+    fails(&npy("<f4", false, "(1000000000,)", &[0; 64]), "claims the shape");
+    fails(&npy("|O", false, "(2,)", &[]), "expected numbers such as");
+    fails(&npy("<f4", false, "(2, x)", &[]), "a tuple of whole numbers");
+    fails(&npy("<f4", false, "(1,1,1,1,1,1,1,1,1)", &[0; 4]), "a tuple of whole numbers");
+    let text = npy("<f4", false, "(1,)", &[0; 4]);
+    for at in 0..text.len() {
+        let mut bytes = text.clone();
+        bytes[at] ^= 0x55;
+        let _ = read(&bytes); // Whatever it gives, it does not panic.
+        let _ = read(&text[..at]);
+    }
+}
+
+#[test]
+fn archives_as_keras_writes_them_are_images() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = npz(
+        dir.path(),
+        &[
+            ("x_test", npy("|u1", false, "(1, 2, 3)", &[9; 6])),
+            ("x_train", npy("|u1", false, "(2, 2, 3)", &(0..12).collect::<Vec<u8>>())),
+            ("y_train", npy("|u1", false, "(2,)", &[1, 0])),
+            ("y_test", npy("<i8", false, "(1, 1)", &4i64.to_le_bytes())),
+        ],
+    );
+    let set = open(&path).unwrap();
+    assert_eq!((&set.train.shape[..], set.train.samples), (&[1, 2, 3][..], Samples::Bytes((0..12).collect())));
+    assert_eq!(set.train.targets, Targets::Classes { labels: vec![1, 0], names: class_names(5) });
+    assert_eq!(set.test.unwrap().targets, Targets::Classes { labels: vec![4], names: class_names(5) });
+    // Channels last become channels first.
+    let path = npz(
+        dir.path(),
+        &[
+            ("x", npy("|u1", false, "(1, 2, 5, 3)", &(0..30).collect::<Vec<u8>>())),
+            ("y", npy("<i4", false, "(1,)", &[0; 4])),
+        ],
+    );
+    let train = open(&path).unwrap().train;
+    let Samples::Bytes(pixels) = &train.samples else { panic!("bytes expected") };
+    assert_eq!((&train.shape[..], &pixels[..3], pixels[10]), (&[3, 2, 5][..], &[0, 3, 6][..], 1));
+    let path = npz(
+        dir.path(),
+        &[
+            ("x", npy("|u1", false, "(1, 3, 2, 5)", &(0..30).collect::<Vec<u8>>())),
+            ("y", npy("<i4", false, "(1,)", &[0; 4])),
+        ],
+    );
+    assert_eq!(open(&path).unwrap().train.samples, Samples::Bytes((0..30).collect()));
+}
+
+#[test]
+fn floats_are_floats_and_targets_tell_their_kind() {
+    let dir = tempfile::tempdir().unwrap();
+    let x = || ("x", npy("<f4", false, "(2, 2)", &floats(&[1.0, 2.0, 3.0, 4.0])));
+    let targets = |y: Vec<u8>| open(&npz(dir.path(), &[x(), ("y", y)])).map(|set| set.train.targets);
+    let values = targets(npy("<f4", false, "(2,)", &floats(&[0.5, 1.0]))).unwrap();
+    assert_eq!(values, Targets::Values { values: vec![0.5, 1.0], names: vec!["y".into()] });
+    let two = targets(npy("<f4", false, "(2, 2)", &floats(&[0.5, 1.0, 2.0, 3.0]))).unwrap();
+    assert_eq!(two.names(), ["y1", "y2"]);
+    let one_hot = targets(npy("<f4", false, "(2, 3)", &floats(&[0.0, 0.0, 1.0, 1.0, 0.0, 0.0]))).unwrap();
+    assert_eq!(one_hot, Targets::Classes { labels: vec![2, 0], names: class_names(3) });
+    let fails = |y: Vec<u8>, part: &str| {
+        let message = targets(y).unwrap_err().to_string();
+        assert!(message.contains(part), "{message}");
+    };
+    fails(npy("<i4", false, "(2,)", &[0, 0, 0, 0, 255, 255, 255, 255]), "target 1 of 2 is -1; expected class numbers");
+    fails(npy("<f4", false, "(3,)", &[0; 12]), "targets of shape [3]; expected as many of both");
+    fails(npy("<f4", false, "(2,)", &floats(&[f32::NAN, 0.0])), "target 0 is NaN");
+    let path = npz(
+        dir.path(),
+        &[("x", npy("<f4", false, "(1, 2)", &floats(&[0.0, f32::INFINITY]))), ("y", npy("|u1", false, "(1,)", &[0]))],
+    );
+    assert!(open(&path).unwrap_err().to_string().contains("sample 0 holds inf"));
+    let path = npz(dir.path(), &[x(), ("z", npy("|u1", false, "(1,)", &[0]))]);
+    assert!(open(&path).unwrap_err().to_string().contains("holds the arrays x, z; expected x and y"));
+}
+
+#[test]
+fn single_files_find_their_targets() {
+    let dir = tempfile::tempdir().unwrap();
+    let write = |name: &str, bytes: &[u8]| {
+        let path = dir.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        path
+    };
+    let x = npy("<f4", false, "(1, 2)", &floats(&[1.0, 2.0]));
+    let path = write("set.npy", &x);
+    assert!(open(&path).unwrap_err().to_string().contains("expected one of set_y.npy, y.npy"));
+    write("set_y.npy", &npy("|u1", false, "(1,)", &[0]));
+    assert_eq!(open(&path).unwrap().train.samples, Samples::Floats(vec![1.0, 2.0]));
+    let path = write("x_train.npy", &x);
+    write("x_test.npy", &x);
+    write("y_train.npy", &npy("|u1", false, "(1,)", &[2]));
+    write("y_test.npy", &npy("|u1", false, "(1,)", &[1]));
+    let set = open(&path).unwrap();
+    assert_eq!((set.train.labels(), set.test.unwrap().labels()), (Some(&[2][..]), Some(&[1][..])));
+    let path = write("bad.npz", b"PK\x03\x04 and nothing");
+    assert!(open(&path).unwrap_err().to_string().contains("no readable zip archive"));
+}
