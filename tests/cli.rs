@@ -198,6 +198,38 @@ fn broken_models_are_refused_with_the_layer() {
 }
 
 #[test]
+fn data_tells_what_is_wrong() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let at = |name: &str| folder.path().join(name);
+    for class in ["set/cat", "set/dog"] {
+        std::fs::create_dir_all(at(class)).expect("made");
+        for i in 0..6u8 {
+            let grey = if class == "set/cat" { 10 * i } else { 20 * i };
+            let picture = image::GrayImage::from_fn(9, 7, |x, y| image::Luma([(x * 20 + y) as u8 ^ grey]));
+            picture.save(at(&format!("{class}/{i}.png"))).expect("written");
+        }
+    }
+    std::fs::write(at("set/cat/note.png"), "not a picture").expect("written");
+    let path = |name: &str| at(name).to_str().expect("utf-8").to_string();
+    let (set, html, sheet) = (path("set"), path("a.html"), path("s.png"));
+    let args = ["data", &set, "--set", "data.size=[8, 8]", "--html", &html, "--sheet", &sheet];
+    let audit = json(&wgrad(&[&args[..], &["--json"]].concat()));
+    assert_eq!((&audit["status"], &audit["kind"]), (&"ok".into(), &"image_folder".into()));
+    assert_eq!((&audit["height"], &audit["channels"]), (&8.into(), &1.into()));
+    // 0, 20 and 40 are both cats and dogs.
+    assert_eq!((&audit["equal"]["conflicts"], &audit["unreadable"]["count"]), (&3.into(), &1.into()));
+    assert!(audit["warnings"].as_array().is_some_and(|w| w.len() >= 2));
+    assert!(std::fs::read_to_string(html).expect("a page").contains("cat/note.png"));
+    assert!(image::open(sheet).is_ok());
+    let output = wgrad(&["data", &set, "--val-split", "0"]);
+    assert!(text(&output.stdout).contains("warning: 3 groups of equal images with different classes"));
+    refused(&["data", &set, "--val-split", "1"], 2, &["--val-split 1"]);
+    refused(&["data", &set, "--target", "cat"], 2, &["--target cat"]);
+    refused(&["data", &set, "--set", "data.sise=3"], 1, &["sise", "did you mean \"size\"?"]);
+    refused(&["data", &path("nothing")], 1, &["there is no file or folder"]);
+}
+
+#[test]
 fn broken_files_are_refused_with_the_numbers() {
     let broken = |break_it: &dyn Fn(&Path), parts: &[&str]| {
         let folder = data(20);

@@ -6,7 +6,7 @@ use image::{ImageEncoder, Rgb, RgbImage};
 
 /// Tiles are scaled up by a whole factor until a side has this many pixels, or
 /// down by one until none has more than [`GREATEST`].
-const LEAST: usize = 64;
+const LEAST: usize = 80;
 const GREATEST: usize = 256;
 /// Pixels around the sheet and between tiles.
 const GAP: usize = 8;
@@ -149,15 +149,15 @@ mod tests {
 
     #[test]
     fn small_tiles_grow_by_a_whole_factor() {
-        // 2x1 pixels: each becomes 32x32; columns are at least 64 wide.
+        // 2x1 pixels: each becomes 40x40; columns are at least 80 wide.
         let sheet = sheet(&tiles(3, &[10, 200], ""), [1, 2, 1], 2, "");
-        assert_eq!(sheet.dimensions(), (8 + 2 * (66 + 8), 8 + 2 * (66 + 8)));
+        assert_eq!(sheet.dimensions(), (8 + 2 * (82 + 8), 8 + 2 * (82 + 8)));
         assert_eq!(*sheet.get_pixel(8, 8), FRAME);
-        for (x, y, want) in [(9, 9, 10), (40, 40, 10), (9, 41, 200), (40, 72, 200)] {
+        for (x, y, want) in [(9, 9, 10), (48, 48, 10), (9, 49, 200), (48, 88, 200)] {
             assert_eq!(*sheet.get_pixel(x, y), Rgb([want; 3]), "{x},{y}");
         }
         // The fourth place stays empty.
-        assert_eq!(*sheet.get_pixel(9 + 74, 9 + 74), PAPER);
+        assert_eq!(*sheet.get_pixel(9 + 90, 9 + 90), PAPER);
     }
 
     #[test]
@@ -181,7 +181,7 @@ mod tests {
         };
         let long = "a very long caption that does not fit";
         let one = sheet(&tiles(1, &[255], long), [1, 1, 1], 1, "");
-        assert!(ink(&one, 8, 74) > 50 && ink(&one, 74, 90) == 0);
+        assert!(ink(&one, 8, 90) > 50 && ink(&one, 90, 98) == 0);
         let two = sheet(&tiles(1, &[255], &format!("{long}\nÄé→ω")), [1, 1, 1], 1, "title");
         assert_eq!(two.height(), one.height() + (LINE + TITLE) as u32);
         assert!(image::load_from_memory(&png(&two)).unwrap().to_rgb8() == two);

@@ -93,10 +93,10 @@ pub(super) fn alike(pool: &Pool, images: &[usize]) -> Alike {
 }
 
 /// Pairs of looks, of those that are `searched` (ascending), whose hashes agree
-/// in all but [`BITS`] bits. None when there is too much to compare.
+/// in all but [`BITS`] bits each. None when there is too much to compare.
 ///
-/// Four differing bits leave one of five parts of the hash unchanged: only
-/// looks that agree in a whole part are compared.
+/// Four differing bits leave one of five parts of a hash unchanged: only looks
+/// that agree in a whole part of both hashes are compared.
 fn candidates(
     looks: &[Look],
     searched: &[usize],
@@ -104,13 +104,13 @@ fn candidates(
     max_candidates: usize,
 ) -> Option<Vec<(usize, usize)>> {
     let parts: Vec<u64> = (0..=BITS).map(part).collect();
-    let mut found = vec![];
-    let mut compared = 0;
-    for (k, &mask) in parts.iter().enumerate() {
-        let mut order: Vec<(u64, usize)> = searched.iter().map(|&i| (looks[i].across & mask, i)).collect();
+    let (mut found, mut compared) = (vec![], 0);
+    for (k, l) in (0..parts.len()).flat_map(|k| (0..parts.len()).map(move |l| (k, l))) {
+        let key = |&i: &usize| ((looks[i].across & parts[k], looks[i].down & parts[l]), i);
+        let mut order: Vec<((u64, u64), usize)> = searched.par_iter().map(key).collect();
         order.par_sort_unstable();
         // Each place with the end of its run of equal keys.
-        let mut runs = vec![];
+        let mut runs = Vec::with_capacity(order.len());
         for run in order.chunk_by(|a, b| a.0 == b.0) {
             let (start, n) = (runs.len(), run.len());
             runs.extend((start..start + n).map(|place| (place, start + n)));
@@ -119,18 +119,20 @@ fn candidates(
         if compared > max_compared {
             return None;
         }
-        let hashes: Vec<u64> = order.iter().map(|&(_, i)| looks[i].across).collect();
+        let hashes: Vec<[u64; 2]> = order.par_iter().map(|&(_, i)| [looks[i].across, looks[i].down]).collect();
         let count = AtomicUsize::new(found.len());
         let alike = |(place, end): (usize, usize)| {
             let mut own = vec![];
             for other in place + 1..end {
-                let differ = hashes[place] ^ hashes[other];
+                let [across, down] = [0, 1].map(|hash| hashes[place][hash] ^ hashes[other][hash]);
                 // A pair that agrees in an earlier part was found there.
-                if differ.count_ones() <= BITS && parts[..k].iter().all(|mask| differ & mask != 0) {
-                    let (a, b) = (order[place].1, order[other].1);
-                    if (looks[a].down ^ looks[b].down).count_ones() <= BITS {
-                        own.push((a, b));
-                    }
+                let is_new = |differ: u64, earlier: &[u64]| earlier.iter().all(|mask| differ & mask != 0);
+                if across.count_ones() <= BITS
+                    && down.count_ones() <= BITS
+                    && is_new(across, &parts[..k])
+                    && is_new(down, &parts[..l])
+                {
+                    own.push((order[place].1, order[other].1));
                 }
             }
             // Past the limit nothing is kept: the result is thrown away anyway.
@@ -157,6 +159,10 @@ struct Look {
     across: u64,
     down: u64,
     thumb: Vec<u8>,
+    /// The sum of the thumbnail, and its variance times the number of pixels
+    /// squared.
+    sum: i64,
+    spread: i64,
 }
 
 impl Look {
@@ -173,10 +179,13 @@ impl Look {
         let margin = MARGIN * (size[0] * size[1]) as u64;
         let across = area(&thumb, size, [8, 9]);
         let down = area(&thumb, size, [9, 8]);
+        let sum = thumb.iter().map(|&p| i64::from(p)).sum();
         let bit = |is_set: bool, place: usize| u64::from(is_set) << place;
         Look {
             across: (0..64).map(|i| bit(across[i / 8 * 9 + i % 8 + 1] > across[i / 8 * 9 + i % 8] + margin, i)).sum(),
             down: (0..64).map(|i| bit(down[i + 8] > down[i] + margin, i)).sum(),
+            sum,
+            spread: thumb.len() as i64 * dot(&thumb, &thumb) - sum * sum,
             thumb,
         }
     }
@@ -185,18 +194,15 @@ impl Look {
     /// them is flat.
     fn correlation(&self, other: &Look) -> f64 {
         let n = self.thumb.len() as i64;
-        let [mut a, mut b, mut aa, mut bb, mut ab] = [0i64; 5];
-        for (&x, &y) in self.thumb.iter().zip(&other.thumb) {
-            let (x, y) = (i64::from(x), i64::from(y));
-            a += x;
-            b += y;
-            aa += x * x;
-            bb += y * y;
-            ab += x * y;
-        }
-        let (va, vb) = (n * aa - a * a, n * bb - b * b);
-        if va == 0 || vb == 0 { 0.0 } else { (n * ab - a * b) as f64 / (va as f64 * vb as f64).sqrt() }
+        let product = dot(&self.thumb, &other.thumb);
+        let spread = self.spread as f64 * other.spread as f64;
+        if spread == 0.0 { 0.0 } else { (n * product - self.sum * other.sum) as f64 / spread.sqrt() }
     }
+}
+
+/// The sum of products of two thumbnails: of 1024 pixels at most, so it fits.
+fn dot(a: &[u8], b: &[u8]) -> i64 {
+    i64::from(a.iter().zip(b).map(|(&x, &y)| u32::from(x) * u32::from(y)).sum::<u32>())
 }
 
 /// An image's grey values; of other than three channels the first.
@@ -233,15 +239,17 @@ mod tests {
     use super::*;
     use crate::tensor::random::{Random, stream};
 
-    fn looks(n: usize, flips: usize) -> Vec<Look> {
+    /// Copies of random hashes with up to so many bits flipped in each.
+    fn looks(n: usize, flips: u64) -> Vec<Look> {
         let mut random = Random::new(1, stream::CASES);
         let mut word = || u64::from(random.bits()) << 32 | u64::from(random.bits());
         let base: Vec<(u64, u64)> = (0..n / 8).map(|_| (word(), word())).collect();
         (0..n)
             .map(|i| {
-                let (mut across, down) = base[i % base.len()];
-                (0..flips).for_each(|_| across ^= 1 << (word() % 64));
-                Look { across, down, thumb: vec![] }
+                let (mut across, mut down) = base[i % base.len()];
+                (0..word() % (flips + 1)).for_each(|_| across ^= 1 << (word() % 64));
+                (0..word() % (flips + 1)).for_each(|_| down ^= 1 << (word() % 64));
+                Look { across, down, thumb: vec![], sum: 0, spread: 0 }
             })
             .collect()
     }

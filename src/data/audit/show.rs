@@ -65,9 +65,10 @@ pub(super) fn warnings(a: &ImageAudit, trouble: Option<&str>) -> Vec<String> {
     let mut out = vec![];
     for leak in a.leaks.iter().filter(|l| l.equal > 0) {
         out.push(format!(
-            "{} of the {} split also in the {} split: scores on it are too good; remove the copies",
+            "{} of the {} split {} also in the {} split: scores on it are too good; remove the copies",
             count(leak.equal, "image"),
             leak.into,
+            if leak.equal == 1 { "is" } else { "are" },
             leak.from
         ));
     }
@@ -101,9 +102,10 @@ pub(super) fn warnings(a: &ImageAudit, trouble: Option<&str>) -> Vec<String> {
     }
     for leak in a.leaks.iter().filter(|l| l.alike > 0) {
         out.push(format!(
-            "{} of the {} split look like one of the {} split: are they copies?",
+            "{} of the {} split {} like one of the {} split: are they copies?",
             count(leak.alike, "image"),
             leak.into,
+            if leak.alike == 1 { "looks" } else { "look" },
             leak.from
         ));
     }

@@ -83,7 +83,7 @@ fn leaks_are_counted_by_image() {
     put(&mut train, 40, &one);
     let a = all(&opened(train.clone(), None, Some(test.clone())));
     assert_eq!(a.leaks, [Leak { from: "train", into: "test", equal: 2, alike: 1 }]);
-    assert!(a.warnings[0].starts_with("2 images of the test split also in the train split"), "{:?}", a.warnings);
+    assert!(a.warnings[0].starts_with("2 images of the test split are also in the train split"), "{:?}", a.warnings);
     // Validation images of the source's own.
     let a = all(&opened(train.clone(), Some(test.clone()), Some(test.clone())));
     let leaks: Vec<(&str, &str, usize)> = a.leaks.iter().map(|l| (l.from, l.into, l.equal)).collect();
