@@ -3,27 +3,28 @@
 use super::{flags, out, train_settings};
 use crate::data::audit::{audit_and_show, samples};
 use crate::data::findings::Findings;
-use crate::data::{self, OpenOptions, Opened, SourceKind, sheet};
+use crate::data::table::TableAudit;
+use crate::data::{self, Dataset, ImageSet, Images, OpenOptions, Opened, SourceKind, sheet};
 use crate::error::{Error, Result};
-use crate::keys::Keys;
+use crate::train::{Settings, Source, set};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 use std::path::Path;
 use toml::Table;
 
+/// Samples that are looked through without being asked to: more would be felt
+/// before a training.
+const LOOKED_THROUGH: usize = 20_000;
+
 pub fn run(f: &flags::Data) -> Result<()> {
     if !(0.0..1.0).contains(&f.val_split) {
         return Err(Error::usage(format!("--val-split {}: expected a number from 0, below 1", f.val_split)));
     }
+    let settings = settings(f)?;
     let (audit, findings) = match data::kind(&f.source)? {
-        SourceKind::Digits | SourceKind::Idx | SourceKind::Cifar10 | SourceKind::ImageFolder => images(f)?,
-        kind => {
-            return Err(Error::data(format!(
-                "{} is {}; expected a set of images",
-                f.source,
-                if kind == SourceKind::Table { "a table" } else { "a file of arrays" }
-            )));
-        }
+        SourceKind::Table => table(f, &settings)?,
+        SourceKind::Npy => arrays(f, &settings)?,
+        _ => images(f, &settings, open_quietly(&f.source, f.seed, &settings.data.images)?)?,
     };
     if let Some(path) = &f.html {
         save(path, findings.to_html().as_bytes())?;
@@ -39,29 +40,101 @@ pub fn run(f: &flags::Data) -> Result<()> {
 }
 
 /// Looks through a set of images, and writes the sheet of samples.
-fn images(f: &flags::Data) -> Result<(Value, Findings)> {
+fn images(f: &flags::Data, s: &Settings, opened: Opened) -> Result<(Value, Findings)> {
     if let Some(target) = &f.target {
         return Err(Error::usage(format!("--target {target}: {} is a set of images, not a table", f.source)));
     }
-    let kind = data::kind(&f.source)?;
-    let opened = open_quietly(&f.source, f.seed, &options(f)?)?;
     if let Some(path) = &f.sheet {
-        save(path, &sheet::png(&samples(&opened)))?;
+        let picture = if s.augment.is_none() { samples(&opened) } else { augmented(&opened.set.train, s)? };
+        save(path, &sheet::png(&picture))?;
     }
-    let (audit, findings) = audit_and_show(&f.source, kind, &opened, f.val_split, f.seed);
+    let (audit, findings) = audit_and_show(&f.source, data::kind(&f.source)?, &opened, f.val_split, f.seed);
     Ok((serde_json::to_value(audit).expect("plain data prints"), findings))
 }
 
-/// The keys of `[data]` that are set.
-fn options(f: &flags::Data) -> Result<OpenOptions> {
-    let mut table = Table::new();
+/// Looks through a table.
+fn table(f: &flags::Data, s: &Settings) -> Result<(Value, Findings)> {
+    if f.sheet.is_some() {
+        return Err(Error::usage(format!("--sheet: {} is a table; expected images", f.source)));
+    }
+    let table = data::table::Table::open(Path::new(&f.source), &s.data.table.read_options())?;
+    let audit = TableAudit::new(&table, &s.data.table)?;
+    Ok((serde_json::to_value(&audit).expect("plain data prints"), audit.findings()))
+}
+
+/// Looks through arrays: as images where they are such.
+fn arrays(f: &flags::Data, s: &Settings) -> Result<(Value, Findings)> {
+    let set = data::npy::open(Path::new(&f.source))?;
+    match opened_images(&set) {
+        Some(opened) => images(f, s, opened),
+        None if f.sheet.is_some() => Err(Error::usage(format!("--sheet: {} holds no images", f.source))),
+        None => {
+            let audit = data::npy::audit(&f.source, &set);
+            Ok((serde_json::to_value(&audit).expect("plain data prints"), audit.findings()))
+        }
+    }
+}
+
+/// Arrays as images, if they are such.
+fn opened_images(set: &data::npy::ArraySet) -> Option<Opened> {
+    let train = set.train.images()?;
+    let test = set.test.as_ref().and_then(Dataset::images);
+    Some(Opened { set: ImageSet { train, val: None, test }, folder: None })
+}
+
+/// What training says of its data: the audit, where it does not take long.
+pub fn audit(source: &Source, opened: Option<&Opened>, s: &Settings) -> Result<Option<Value>> {
+    let audit = match (source, opened) {
+        _ if source.rows() > LOOKED_THROUGH => return Ok(None),
+        (Source::Table(table), _) => serde_json::to_value(TableAudit::new(table, &s.data.table)?),
+        (_, Some(opened)) => {
+            let kind = data::kind(&s.data.source)?;
+            serde_json::to_value(data::audit::audit(&s.data.source, kind, opened, s.data.val_split, s.seed))
+        }
+        (Source::Sets { .. }, None) => return Ok(None),
+    };
+    Ok(Some(audit.expect("plain data prints")))
+}
+
+/// A sheet of augmented samples: a row each of the first classes, the sample
+/// itself in front.
+fn augmented(images: &Images, s: &Settings) -> Result<image::RgbImage> {
+    const ROWS: usize = 10;
+    const COLUMNS: u32 = 9;
+    let first = |class: u32| images.labels.iter().position(|&l| l == class);
+    let rows: Vec<usize> = (0..images.classes.len() as u32).filter_map(first).take(ROWS).collect();
+    let steps: Vec<Vec<Vec<u8>>> = (0..COLUMNS)
+        .map(|step| crate::train::preview(images, &rows, &s.augment, s.seed, step))
+        .collect::<Result<_>>()?;
+    let mut tiles = vec![];
+    for (i, &row) in rows.iter().enumerate() {
+        let caption = images.classes[images.labels[row] as usize].clone();
+        tiles.push(sheet::Tile { pixels: images.image(row).to_vec(), caption });
+        tiles.extend(steps.iter().map(|s| sheet::Tile { pixels: s[i].clone(), caption: String::new() }));
+    }
+    let shape = [images.channels, images.height, images.width];
+    Ok(sheet::sheet(&tiles, shape, COLUMNS as usize + 1, "original and augmented"))
+}
+
+/// The settings that a training on this data would have.
+fn settings(f: &flags::Data) -> Result<Settings> {
+    let mut table = match &f.augment {
+        Some(path) => {
+            let all = train_settings::read(path)?;
+            let only = all.get("augment").cloned().ok_or_else(|| {
+                Error::model(format!("{} has no table [augment]; expected one", path.display()))
+            })?;
+            Table::from_iter([("augment".to_string(), only)])
+        }
+        None => Table::new(),
+    };
+    set(&mut table, "data.source", f.source.clone().into())?;
+    set(&mut table, "train.seed", i64::from(f.seed).into())?;
+    if let Some(target) = &f.target {
+        set(&mut table, "data.target", target.clone().into())?;
+    }
     train_settings::put_pairs(&mut table, &f.set)?;
-    let mut keys = Keys::new(table, "--set");
-    let mut section = Keys::new(keys.table("data")?.unwrap_or_default(), "--set data");
-    keys.finish()?;
-    let options = OpenOptions::read(&mut section)?;
-    section.finish()?;
-    Ok(options)
+    Settings::read(table)
 }
 
 /// Opens a data set, with a bar on a terminal while pictures are read, and says

@@ -109,6 +109,9 @@ pub struct Train {
     /// start anew if there is none yet.
     #[arg(long, requires = "out")]
     pub resume: bool,
+    /// Serve the run's live curves on a local page, on this port or the next free one.
+    #[arg(long, value_name = "PORT", num_args = 0..=1, default_missing_value = "6006")]
+    pub dashboard: Option<u16>,
     /// Start from the weights of a run or a file, where names and shapes agree.
     #[arg(long, value_name = "RUN|FILE", conflicts_with = "resume")]
     pub init: Option<PathBuf>,
@@ -224,7 +227,7 @@ pub struct Data {
     /// Seeds the split and the built-in data.
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u32,
-    /// A setting of [data], such as data.size=[64,64], data.filter=lanczos3 or data.channels=1
+    /// A setting, such as data.size=[64,64], data.channels=1, clean.outliers=clip or augment.rotation=10
     /// (repeatable).
     #[arg(long, value_name = "KEY=VALUE")]
     pub set: Vec<String>,
@@ -234,6 +237,9 @@ pub struct Data {
     /// Write a sheet of samples as PNG.
     #[arg(long, value_name = "FILE")]
     pub sheet: Option<PathBuf>,
+    /// Show on the sheet what the [augment] of this configuration makes of samples.
+    #[arg(long, value_name = "CONFIG", requires = "sheet")]
+    pub augment: Option<PathBuf>,
     /// Print one JSON object as the last line of stdout.
     #[arg(long)]
     pub json: bool,

@@ -5,6 +5,7 @@ use super::job::{self, Job};
 use super::run_folder::RunFolder;
 use super::{flags, interrupt, open_device, out, run_info, train};
 use crate::error::{Error, Result};
+use crate::eval::run::write_json;
 use crate::nn::Weights;
 use crate::train::{Settings, Start};
 use serde_json::{Map, Value, json};
@@ -16,9 +17,10 @@ pub fn run(f: &flags::Train, s: &Settings) -> Result<()> {
     }
     let (device, device_info) = open_device(&f.device)?;
     drop(device);
-    let source = train::open(s)?;
+    let train::Data { source, audit } = train::open(s)?;
     let folds = source.folds(s.data.folds, s)?;
     let parent = RunFolder::create(f.out.as_deref(), s)?;
+    audit.map_or(Ok(()), |a| write_json(parent.path(), "audit.json", &a))?;
     let mut each: Vec<Map<String, Value>> = vec![];
     for (i, fold) in folds.iter().enumerate() {
         eprintln!("fold {} of {}", i + 1, folds.len());
@@ -53,7 +55,7 @@ pub fn run(f: &flags::Train, s: &Settings) -> Result<()> {
         "folds": each,
         "run": parent.path(),
     });
-    crate::eval::run::write_json(parent.path(), "folds.json", &object)?;
+    write_json(parent.path(), "folds.json", &object)?;
     if f.json {
         return out::json(&object);
     }

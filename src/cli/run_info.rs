@@ -6,7 +6,7 @@ use crate::data::{Dataset, Task};
 use crate::device::DeviceInfo;
 use crate::error::Result;
 use crate::eval::run::{DeviceUsed, LayerInfo, MemoryUsed, SampleCounts, write_json};
-use crate::eval::{RunInfo, advise, history};
+use crate::eval::{RunInfo, advise, history, report};
 use crate::nn::Weights;
 use crate::train::{Prepared, Session, Settings};
 use std::path::Path;
@@ -75,5 +75,6 @@ pub fn write(folder: &Path, info: &RunInfo, done: &Done) -> Result<Written> {
     }
     let advice = advise(&history::read(folder)?);
     write_json(folder, "advice.json", &advice)?;
+    report::write(folder)?;
     Ok(Written { advice })
 }

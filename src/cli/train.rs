@@ -3,12 +3,15 @@
 use super::job::{Done, Job, Scored};
 use super::run_folder::{self, RunFolder};
 use super::{flags, folds, interrupt, open_device, out, run_info, train_settings};
+use super::dashboard::serve;
 use crate::data::table::Table;
-use crate::data::{self, Dataset, SourceKind};
+use crate::data::{self, Dataset, SourceKind, TableOptions};
 use crate::error::{Error, Result};
 use crate::eval::RunInfo;
+use crate::eval::run::write_json;
 use crate::nn::{Model, Weights};
 use crate::train::{Prepared, Session, Settings, Source, Start, checkpoint};
+use serde_json::Value;
 use std::path::Path;
 use std::time::Instant;
 
@@ -29,7 +32,7 @@ pub fn run(f: &flags::Train) -> Result<()> {
         return folds::run(f, &settings);
     }
     let (device, info) = open_device(&f.device)?;
-    let source = open(&settings)?;
+    let Data { source, audit } = open(&settings)?;
     let mut prepared = source.prepare(&settings)?;
     drop(source);
     shrink(&mut prepared, f, &mut settings)?;
@@ -58,8 +61,14 @@ pub fn run(f: &flags::Train) -> Result<()> {
         (false, Some(path)) => Some(RunFolder::reopen(path, &settings, &start.at)?),
         (false, None) => Some(RunFolder::create(f.out.as_deref(), &settings)?),
     };
+    let mut dashboard = None;
     if let Some(folder) = &folder {
         info.write(folder.path())?;
+        audit.map_or(Ok(()), |a| write_json(folder.path(), "audit.json", &a))?;
+        dashboard = f.dashboard.map(|port| serve(folder.path().to_path_buf(), port)).transpose()?;
+    }
+    if let Some(handle) = &dashboard {
+        eprintln!("dashboard: {}", handle.url());
     }
     let begun = Instant::now();
     let done = job.run(&settings, &prepared, start, folder.as_ref());
@@ -76,17 +85,38 @@ pub fn run(f: &flags::Train) -> Result<()> {
 /// The weights of a run as they are after its latest step.
 pub const LAST: &str = "checkpoints/last.safetensors";
 
+/// The data that the settings name, and what there is to say about it.
+pub struct Data {
+    /// The data.
+    pub source: Source,
+    /// Its audit, where making one does not take long.
+    pub audit: Option<Value>,
+}
+
 /// Reads the data that the settings name.
-pub fn open(s: &Settings) -> Result<Source> {
+pub fn open(s: &Settings) -> Result<Data> {
     let d = &s.data;
-    match data::kind(&d.source)? {
-        SourceKind::Table => Ok(Source::Table(Table::open(Path::new(&d.source), &d.table.read_options())?)),
-        _ => {
-            let set = super::data::open(&d.source, s.seed, &d.images)?.set;
-            let [val, test] = [set.val, set.test].map(|images| images.map(Dataset::from));
-            Ok(Source::Sets { train: set.train.into(), val, test })
+    let path = Path::new(&d.source);
+    let mut images = None;
+    let source = match data::kind(&d.source)? {
+        SourceKind::Table => Source::Table(Table::open(path, &d.table.read_options())?),
+        SourceKind::Npy => {
+            let set = data::npy::open(path)?;
+            Source::Sets { train: set.train, val: None, test: set.test }
         }
+        _ => {
+            let opened = super::data::open(&d.source, s.seed, &d.images)?;
+            let set = opened.set.clone();
+            images = Some(opened);
+            let [val, test] = [set.val, set.test].map(|images| images.map(Dataset::from));
+            Source::Sets { train: set.train.into(), val, test }
+        }
+    };
+    if !matches!(source, Source::Table(_)) && d.table.target != TableOptions::default().target {
+        return Err(Error::usage(format!("target {}: {} is not a table", d.table.target.join(", "), d.source)));
     }
+    let audit = super::data::audit(&source, images.as_ref(), s)?;
+    Ok(Data { source, audit })
 }
 
 /// Leaves as many samples as a trial run needs.

@@ -44,7 +44,8 @@ pub fn resumed(f: &flags::Train, folder: &Path) -> Result<Settings> {
     }
 }
 
-fn read(path: &Path) -> Result<Table> {
+/// A configuration file.
+pub fn read(path: &Path) -> Result<Table> {
     let name = path.display();
     let text = std::fs::read_to_string(path).map_err(|e| Error::io(format!("reading {name}"), e))?;
     text.parse::<Table>().map_err(|e| Error::model(format!("{name} is not valid TOML: {e}")))

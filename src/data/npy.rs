@@ -3,6 +3,10 @@
 //! Headers are not trusted: a shape is checked against the bytes that are
 //! there, and memory grows with what is really read.
 
+mod audit;
+
+pub use audit::{ArrayAudit, audit};
+
 use super::{Dataset, Samples, Targets, bytes::Source, idx::class_names};
 use crate::error::{Context, Error, Result};
 use std::fs::File;

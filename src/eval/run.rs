@@ -3,10 +3,11 @@
 //! structures are the interface between training and whoever reports on it.
 //! Every field but the ones that make no sense alone may be missing.
 
+pub use crate::data::Task;
+
 use super::files;
 use super::history::{self, EpochRecord};
 use super::metrics::Metrics;
-use crate::data::Task;
 use crate::error::{Context, Error, Result};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};

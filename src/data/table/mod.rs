@@ -18,6 +18,7 @@ mod leakage;
 mod number;
 pub mod options;
 pub mod read;
+mod show;
 mod slots;
 mod sniff;
 mod summary;

@@ -1,0 +1,88 @@
+//! What there is to say about arrays of numbers.
+
+use super::ArraySet;
+use crate::data::findings::{Block, Findings, Section};
+use crate::data::html::Bar;
+use crate::data::{Dataset, Samples, Targets};
+use serde::Serialize;
+
+/// What was found in arrays.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ArrayAudit {
+    /// The source.
+    pub source: String,
+    /// The shape of one sample.
+    pub shape: Vec<usize>,
+    /// Samples to train on and to test on.
+    pub samples: [usize; 2],
+    /// Training samples of each class; empty for numbers.
+    pub classes: Vec<(String, usize)>,
+    /// Least, mean and greatest element of the training samples.
+    pub range: [f64; 3],
+    /// Elements that are not finite.
+    pub not_finite: usize,
+    /// Elements of a sample that are the same in all samples.
+    pub constant: usize,
+}
+
+/// Looks through arrays.
+pub fn audit(source: &str, set: &ArraySet) -> ArrayAudit {
+    let train = &set.train;
+    let values: Vec<f32> = match &train.samples {
+        Samples::Floats(v) => v.clone(),
+        Samples::Bytes(v) => v.iter().map(|&b| b.into()).collect(),
+    };
+    let finite = || values.iter().filter(|v| v.is_finite()).map(|&v| f64::from(v));
+    let n = finite().count();
+    let width = train.width().max(1);
+    let same = |i: &usize| values.iter().skip(*i).step_by(width).all(|v| v.to_bits() == values[*i].to_bits());
+    let classes = match &train.targets {
+        Targets::Classes { labels, names } => {
+            let count = |c: usize| labels.iter().filter(|&&l| l as usize == c).count();
+            names.iter().enumerate().map(|(c, name)| (name.clone(), count(c))).collect()
+        }
+        Targets::Values { .. } => vec![],
+    };
+    ArrayAudit {
+        source: source.into(),
+        shape: train.shape.clone(),
+        samples: [train.len(), set.test.as_ref().map_or(0, Dataset::len)],
+        classes,
+        range: [
+            finite().fold(f64::INFINITY, f64::min),
+            finite().sum::<f64>() / n.max(1) as f64,
+            finite().fold(f64::NEG_INFINITY, f64::max),
+        ],
+        not_finite: values.len() - n,
+        constant: (0..width.min(values.len())).filter(same).count(),
+    }
+}
+
+impl ArrayAudit {
+    /// What was found, warnings first.
+    pub fn findings(&self) -> Findings {
+        let mut warnings = vec![];
+        if self.not_finite > 0 {
+            warnings.push(format!("{} elements are not finite; a model cannot learn from them", self.not_finite));
+        }
+        let bar = |(label, n): &(String, usize)| Bar { label: label.clone(), value: *n as f64, text: n.to_string() };
+        let [low, mean, high] = self.range;
+        let numbers = format!(
+            "Elements from {low:.4} to {high:.4}, mean {mean:.4}; {} of a sample's elements are the same in all samples.",
+            self.constant
+        );
+        let mut sections = vec![Section::new("Elements", vec![Block::text(numbers)])];
+        if !self.classes.is_empty() {
+            sections.push(Section::new("Classes", vec![Block::Bars(self.classes.iter().map(bar).collect())]));
+        }
+        Findings {
+            title: self.source.clone(),
+            summary: format!(
+                "Arrays of {} training and {} test samples of shape {:?}.",
+                self.samples[0], self.samples[1], self.shape
+            ),
+            warnings,
+            sections,
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! A table's audit in words, tables and bars.
+
+use super::TableAudit;
+use super::number::show;
+use super::target::Goal;
+use crate::data::findings::{Block, Findings, Section};
+use crate::data::html::Bar;
+
+impl TableAudit {
+    /// What was found, warnings first.
+    pub fn findings(&self) -> Findings {
+        let mut warnings: Vec<String> = self.target_problem.iter().cloned().collect();
+        warnings.extend(self.hints.iter().cloned());
+        if !self.duplicates.is_empty() {
+            warnings.push(format!(
+                "{} rows repeat an earlier one, cell for cell; if that is a mistake, set clean.drop_duplicates=true",
+                self.duplicates.len()
+            ));
+        }
+        if !self.constant.is_empty() {
+            warnings.push(format!("the same in every row, so nothing to learn from: {}", self.constant.join(", ")));
+        }
+        let mut sections = vec![Section::new("Columns", vec![self.columns_table()])];
+        let tops: Vec<Section> = self.columns.iter().filter(|c| c.top.len() > 1).map(top).collect();
+        if let Some(target) = &self.target {
+            sections.push(Section::new("Target", target_blocks(&target.goal, target.unusable)));
+        }
+        sections.extend(tops);
+        let header = if self.has_header { "a header" } else { "no header" };
+        Findings {
+            title: self.table.clone(),
+            summary: format!("A table of {} rows and {} columns with {header}.", self.rows, self.columns.len()),
+            warnings,
+            sections,
+        }
+    }
+
+    fn columns_table(&self) -> Block {
+        let rows = self.columns.iter().map(|c| {
+            let number = |f: fn(&super::Summary) -> f64| c.numbers.as_ref().map_or(String::new(), |n| show(f(n)));
+            let outliers = c.outliers.as_ref().map_or(String::new(), |o| o.count.to_string());
+            vec![
+                c.name.clone(),
+                c.kind.name().to_string(),
+                c.stats.missing.to_string(),
+                c.stats.distinct.to_string(),
+                number(|n| n.min),
+                number(|n| n.median),
+                number(|n| n.mean),
+                number(|n| n.max),
+                outliers,
+            ]
+        });
+        let head = ["column", "type", "missing", "different", "min", "median", "mean", "max", "outliers"];
+        Block::table(&head, rows.collect())
+    }
+}
+
+/// The most frequent values of a column.
+fn top(column: &super::audit::ColumnAudit) -> Section {
+    let bar = |(label, n): &(String, usize)| Bar { label: label.clone(), value: *n as f64, text: n.to_string() };
+    Section::new(column.name.clone(), vec![Block::Bars(column.top.iter().map(bar).collect())])
+}
+
+fn target_blocks(goal: &Goal, unusable: usize) -> Vec<Block> {
+    let mut blocks = match goal {
+        Goal::Classes { column, names, counts } => {
+            let bar = |(name, &n): (&String, &usize)| Bar { label: name.clone(), value: n as f64, text: n.to_string() };
+            let bars = names.iter().zip(counts).map(bar).collect();
+            vec![Block::text(format!("{column}: {} classes", names.len())), Block::Bars(bars)]
+        }
+        Goal::Values(targets) => targets
+            .iter()
+            .map(|t| Block::text(format!("{}: numbers from {} to {}", t.name, show(t.min), show(t.max))))
+            .collect(),
+    };
+    if unusable > 0 {
+        blocks.push(Block::text(format!("{unusable} rows have no usable target")));
+    }
+    blocks
+}
