@@ -24,6 +24,7 @@ mod state;
 
 rooms! {
     adam,
+    augment_images,
     avg_pool2d,
     batch_norm,
     binary,
@@ -33,11 +34,13 @@ rooms! {
     correct,
     cross_entropy,
     dropout,
+    gather_floats,
     gather_images,
     gather_rows,
     grad_norm,
     matmul,
     max_pool2d,
+    mix_batch,
     rearrange,
     reduce,
     regression_loss,
