@@ -121,9 +121,10 @@ fn settings(f: &flags::Data) -> Result<Settings> {
     let mut table = match &f.augment {
         Some(path) => {
             let all = train_settings::read(path)?;
-            let only = all.get("augment").cloned().ok_or_else(|| {
-                Error::model(format!("{} has no table [augment]; expected one", path.display()))
-            })?;
+            let only = all
+                .get("augment")
+                .cloned()
+                .ok_or_else(|| Error::model(format!("{} has no table [augment]; expected one", path.display())))?;
             Table::from_iter([("augment".to_string(), only)])
         }
         None => Table::new(),

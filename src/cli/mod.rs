@@ -1,8 +1,8 @@
 //! The command line: flags as typed, settings as resolved, then calls into the
 //! layers below. One file per subcommand.
 
-mod data;
 pub mod dashboard;
+mod data;
 mod devices;
 mod eval;
 mod flags;

@@ -1,9 +1,9 @@
 //! `wgrad train`
 
+use super::dashboard::serve;
 use super::job::{Done, Job, Scored};
 use super::run_folder::{self, RunFolder};
 use super::{flags, folds, interrupt, open_device, out, run_info, train_settings};
-use super::dashboard::serve;
 use crate::data::table::Table;
 use crate::data::{self, Dataset, SourceKind, TableOptions};
 use crate::error::{Error, Result};

@@ -108,7 +108,9 @@ fn pick<T: Copy>(all: &[T], width: usize, rows: &[usize]) -> Vec<T> {
 impl Dataset {
     /// The set as images, if it is one of pixels with classes.
     pub fn images(&self) -> Option<Images> {
-        let (Samples::Bytes(pixels), &[channels, height, width]) = (&self.samples, &self.shape[..]) else { return None };
+        let (Samples::Bytes(pixels), &[channels, height, width]) = (&self.samples, &self.shape[..]) else {
+            return None;
+        };
         let Targets::Classes { labels, names } = &self.targets else { return None };
         let (name, pixels) = (self.name.clone(), pixels.clone());
         Some(Images { name, channels, height, width, pixels, labels: labels.clone(), classes: names.clone() })

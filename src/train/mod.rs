@@ -1,6 +1,7 @@
 //! Training: settings, the session that holds model, plans and executor
 //! together, the loop, and what a run leaves behind.
 
+mod augment;
 pub mod checkpoint;
 mod class_weights;
 mod early_stopping;
@@ -20,6 +21,7 @@ mod step;
 mod stream;
 mod update;
 
+pub use augment::{Augment, preview};
 pub use class_weights::{ClassWeights, Resolved};
 pub use early_stopping::{EarlyStopping, Verdict, Watched};
 pub use fit::{Kept, Outcome, Start, fit, go_on};

@@ -2,7 +2,7 @@
 //! writes its flags into the same tables first, so there is one reader, one
 //! set of names and one set of messages.
 
-use super::{EarlyStopping, Loss, UpdateSettings};
+use super::{Augment, EarlyStopping, Loss, UpdateSettings};
 use crate::data::{self, OpenOptions, SourceKind, TableOptions};
 use crate::error::{Error, Result, unknown};
 use crate::keys::Keys;
@@ -91,6 +91,8 @@ impl DataSettings {
 pub struct Settings {
     /// What is trained on.
     pub data: DataSettings,
+    /// How training samples are changed.
+    pub augment: Augment,
     /// The model.
     pub model: Description,
     /// Passes over the training data.
@@ -146,6 +148,9 @@ impl Settings {
         let mut data_keys = Keys::new(data_table, "[data]");
         let data = DataSettings::read(&mut data_keys)?;
         data_keys.finish()?;
+        let mut augment_keys = section(&mut keys, "augment")?;
+        let augment = Augment::read(&mut augment_keys)?;
+        augment_keys.finish()?;
         let model = match keys.take("model") {
             None => return Err(Error::model("no model is named")),
             Some(Value::String(name)) => Description::named(&name)?,
@@ -176,6 +181,7 @@ impl Settings {
         keys.finish()?;
         Ok(Settings {
             data,
+            augment,
             model,
             epochs,
             batch_size,
@@ -198,6 +204,7 @@ impl Settings {
         let clean = data.remove("clean");
         all.insert("data".into(), Value::Table(data));
         all.extend(clean.map(|c| ("clean".to_string(), c)));
+        all.insert("augment".into(), Value::Table(self.augment.to_table()));
         let mut train = Table::from_iter(
             [
                 ("epochs", (self.epochs as i64).into()),

@@ -3,7 +3,7 @@
 
 use super::resident::{Elements, Resident};
 use super::update::update;
-use super::{Loss, Settings};
+use super::{Augment, Loss, Settings};
 use crate::data::{Interface, Task};
 use crate::error::{Error, Result};
 use crate::graph::{Graph, Home, Init, TensorId};
@@ -52,10 +52,16 @@ impl Builder<'_> {
         let start = HostTensor::u32([4], vec![0, 0, 0, s.seed]);
         let clock = g.persistent("clock", clock::spec(), Init::Data(Arc::new(start)));
         let order = Order::shuffled(s.shuffle);
-        let feed = self.feed(&mut g, "train", set, clock, order)?;
-        let built = self.model.build(&mut g, feed.x, Mode::Train { clock, rows: feed.rows }, self.weights)?;
         let of_classes = self.interface.task == Task::Classification;
-        let loss = s.loss.build(&mut g, built.output, feed.targets, Some(feed.rows), of_classes, class_weights)?;
+        let classes = of_classes.then_some(self.interface.outputs.len());
+        s.augment.check(&set.shape, classes)?;
+        let feed = self.feed(&mut g, "train", set, clock, order, &s.augment)?;
+        let (x, targets) = match classes.filter(|_| s.augment.mixes()) {
+            Some(classes) => s.augment.mix(&mut g, feed.x, feed.targets, feed.rows, clock, classes)?,
+            None => (feed.x, feed.targets),
+        };
+        let built = self.model.build(&mut g, x, Mode::Train { clock, rows: feed.rows }, self.weights)?;
+        let loss = s.loss.build(&mut g, built.output, targets, Some(feed.rows), of_classes, class_weights)?;
         let steps = s.epochs * batches;
         let updated = update(&mut g, loss, clock, Some(feed.rows), &s.update, steps, batches)?;
         // The mean norm of an epoch, weighted as the mean loss is.
@@ -73,7 +79,7 @@ impl Builder<'_> {
     /// forward; `name` keeps its buffers apart from others.
     fn forward(self, g: &mut Graph, set: &Resident, name: &str) -> Result<(Feed, TensorId, TensorId)> {
         let clock = g.persistent(&format!("{name}.clock"), clock::spec(), Init::Zeros);
-        let feed = self.feed(g, name, set, clock, Order::Same)?;
+        let feed = self.feed(g, name, set, clock, Order::Same, &Augment::default())?;
         let output = self.model.build(g, feed.x, Mode::Eval, self.weights)?.output;
         g.flatten_params(self.params);
         Ok((feed, output, clock))
@@ -124,7 +130,15 @@ impl Builder<'_> {
     }
 
     /// Puts a data set on the device and picks a batch of it by the clock.
-    fn feed(&self, g: &mut Graph, name: &str, set: &Resident, clock: TensorId, order: Order) -> Result<Feed> {
+    fn feed(
+        &self,
+        g: &mut Graph,
+        name: &str,
+        set: &Resident,
+        clock: TensorId,
+        order: Order,
+        augment: &Augment,
+    ) -> Result<Feed> {
         if *self.model.input != set.shape[..] {
             let (found, expected) = (&set.shape, &self.model.input);
             return Err(Error::data(format!("the {name} samples have shape {found:?}; the model takes {expected}")));
@@ -136,7 +150,9 @@ impl Builder<'_> {
         let scale = g.constant(HostTensor::f32([normal.scale.len()], normal.scale.clone()));
         let shift = g.constant(HostTensor::f32([normal.shift.len()], normal.shift.clone()));
         let x = match (set.elements, &set.shape[..]) {
-            (Elements::Bytes, &[c, h, w]) => g.gather_images(data, index, scale, shift, set.rows_held(), [c, h, w])?,
+            (Elements::Bytes, &[c, h, w]) => {
+                augment.gather(g, data, index, clock, scale, shift, set.rows_held(), [c, h, w])?
+            }
             (Elements::Bytes, shape) => {
                 return Err(Error::data(format!("samples of bytes have shape {shape:?}; expected images")));
             }
