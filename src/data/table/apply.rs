@@ -119,10 +119,10 @@ fn lines(name: &str, dropped: &[Dropped], notes: &[CellNote]) -> Vec<String> {
         let (s, lines) = if rows.len() == 1 { ("", "line") } else { ("s", "lines") };
         all.push(format!("{name}: {} row{s} dropped ({lines} {}{more}): {reason}", rows.len(), first.join(", ")));
     }
-    for note in notes.iter().filter(|n| n.issue != Issue::Missing) {
+    for note in notes {
         let s = if note.cells == 1 { "" } else { "s" };
-        let shown = note.examples.join(", ");
-        all.push(format!("{name}: {}: {} cell{s}: {}: {shown}", note.column, note.cells, note.issue.says()));
+        let examples = if note.examples.is_empty() { String::new() } else { format!(": {}", note.examples.join(", ")) };
+        all.push(format!("{name}: {}: {} cell{s}: {}{examples}", note.column, note.cells, note.issue.says()));
     }
     all
 }

@@ -233,7 +233,8 @@ fn audit(column: &Column, seen: &Inferred, lines: &[usize]) -> ColumnAudit {
             *count.entry(canonical(cell)).or_default() += 1;
         }
         top = count.into_iter().collect();
-        top.sort_by(|a, b| b.1.cmp(&a.1)); // Stable: equals stay in the order of the alphabet.
+        // Stable: equals stay in the order of the alphabet.
+        top.sort_by_key(|(_, n)| std::cmp::Reverse(*n));
         top.truncate(TOP);
     }
     let (kind, why, stats) = (seen.kind, seen.why.clone(), seen.stats.clone());

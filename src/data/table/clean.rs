@@ -71,7 +71,9 @@ pub enum Dates {
 /// How text becomes numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TextUse {
-    /// By the rules of [`text`](super::text).
+    /// Codes (`C85`) become a category by the letters before the first digit,
+    /// short texts by the frequent word in them, and of long texts the frequent
+    /// words are marked.
     Tokens,
     /// It is dropped.
     Drop,

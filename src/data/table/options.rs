@@ -204,6 +204,17 @@ mod tests {
     }
 
     #[test]
+    fn the_documented_keys_are_the_defaults() {
+        let page = include_str!("../../../docs/tables.md");
+        let text = page.split("```toml").nth(1).and_then(|t| t.split("```").next()).unwrap();
+        let mut options = read(text).unwrap();
+        assert_eq!(options.missing_values, ["NA", "?"]);
+        options.missing_values = TableOptions::default().missing_values;
+        assert!(options.cleaning.columns.remove("Age").unwrap().kind.is_some());
+        assert_eq!(options, TableOptions::default());
+    }
+
+    #[test]
     fn mistakes_are_named() {
         let fails = |text: &str, part: &str| {
             let message = read(text).unwrap_err().to_string();
