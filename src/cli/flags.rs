@@ -58,9 +58,10 @@ pub struct DeviceFlag {
 
 #[derive(Debug, Args)]
 pub struct Train {
-    /// A run configuration in TOML; flags override what it says.
+    /// A run configuration in TOML, or a recipe (mnist, titanic, winequality); flags override
+    /// what it says.
     pub config: Option<PathBuf>,
-    /// A preset (mlp, tabular, keras-cnn, lenet, resnet8) or a model description in TOML.
+    /// A preset (mlp, tabular, keras-cnn, convnet, lenet, resnet8) or a model description in TOML.
     #[arg(long, value_name = "NAME|FILE")]
     pub model: Option<String>,
     /// "digits" (built in), a folder of IDX files (MNIST), CIFAR-10 binary batches, a folder

@@ -2,8 +2,8 @@
 //! and what an earlier run of the folder was made with.
 
 use super::flags;
-use crate::error::{Context, Error, Result};
-use crate::train::{Settings, set};
+use crate::error::{Context, Error, Result, nearest};
+use crate::train::{RECIPES, Settings, recipe, set};
 use std::path::Path;
 use toml::{Table, Value};
 
@@ -44,11 +44,25 @@ pub fn resumed(f: &flags::Train, folder: &Path) -> Result<Settings> {
     }
 }
 
-/// A configuration file.
+/// A configuration file, or a recipe of that name.
 pub fn read(path: &Path) -> Result<Table> {
     let name = path.display();
-    let text = std::fs::read_to_string(path).map_err(|e| Error::io(format!("reading {name}"), e))?;
+    let text = match recipe(&name.to_string()).filter(|_| !path.exists()) {
+        Some(text) => text.to_string(),
+        None => std::fs::read_to_string(path).map_err(|e| unreadable(path, e))?,
+    };
     text.parse::<Table>().map_err(|e| Error::model(format!("{name} is not valid TOML: {e}")))
+}
+
+/// The error of a configuration that cannot be read, with the nearest recipe.
+fn unreadable(path: &Path, e: std::io::Error) -> Error {
+    let name = path.display().to_string();
+    let known: Vec<&str> = RECIPES.iter().map(|(n, _)| *n).collect();
+    let hint = match nearest(&name, known.iter().copied()).filter(|_| e.kind() == std::io::ErrorKind::NotFound) {
+        Some(near) => format!("reading {name} (did you mean the recipe \"{near}\"?)"),
+        None => format!("reading {name}"),
+    };
+    Error::io(hint, e)
 }
 
 /// Writes the flags over a table.

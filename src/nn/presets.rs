@@ -8,6 +8,7 @@ pub const PRESETS: &[(&str, &str)] = &[
     ("mlp", include_str!("../../assets/models/mlp.toml")),
     ("tabular", include_str!("../../assets/models/tabular.toml")),
     ("keras-cnn", include_str!("../../assets/models/keras-cnn.toml")),
+    ("convnet", include_str!("../../assets/models/convnet.toml")),
     ("lenet", include_str!("../../assets/models/lenet.toml")),
     ("resnet8", include_str!("../../assets/models/resnet8.toml")),
 ];

@@ -1,8 +1,8 @@
 //! A table's audit in words, tables and bars.
 
-use super::TableAudit;
 use super::number::show;
 use super::target::Goal;
+use super::{Kind, TableAudit};
 use crate::data::findings::{Block, Findings, Section};
 use crate::data::html::Bar;
 
@@ -21,7 +21,7 @@ impl TableAudit {
             warnings.push(format!("the same in every row, so nothing to learn from: {}", self.constant.join(", ")));
         }
         let mut sections = vec![Section::new("Columns", vec![self.columns_table()])];
-        let tops: Vec<Section> = self.columns.iter().filter(|c| c.top.len() > 1).map(top).collect();
+        let tops: Vec<Section> = self.columns.iter().filter(|c| telling(c)).map(top).collect();
         if let Some(target) = &self.target {
             sections.push(Section::new("Target", target_blocks(&target.goal, target.unusable)));
         }
@@ -54,6 +54,11 @@ impl TableAudit {
         let head = ["column", "type", "missing", "different", "min", "median", "mean", "max", "outliers"];
         Block::table(&head, rows.collect())
     }
+}
+
+/// Whether a column's most frequent values say something.
+fn telling(column: &super::audit::ColumnAudit) -> bool {
+    column.top.len() > 1 && column.top[0].1 > 1 && column.kind != Kind::Identifier
 }
 
 /// The most frequent values of a column.
