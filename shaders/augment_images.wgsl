@@ -126,8 +126,8 @@ fn draw(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
         mirror_y * zoom * angle.x,
     );
     let centre = vec2<f32>(f32(WIDTH - 1u), f32(HEIGHT - 1u)) * 0.5;
-    let from = centre + moved;
-    let offset = centre - vec2<f32>(m.x * from.x + m.y * from.y, m.z * from.x + m.w * from.y);
+    let pivot = centre + moved;
+    let offset = centre - vec2<f32>(m.x * pivot.x + m.y * pivot.y, m.z * pivot.x + m.w * pivot.y);
 
     let bright = factor(third.x, BRIGHTNESS);
     let contrast = factor(third.y, CONTRAST);
@@ -267,12 +267,12 @@ fn resample(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroup
         if BEND > 0.0 {
             source += bend(slot, p % WIDTH, p / WIDTH);
         }
-        let from = place(source);
+        let spot = place(source);
         var grey = 0.0;
         if SATURATION > 0.0 && row < N {
-            let r = look(image, from);
-            let g = look(image + pixels, from);
-            let b = look(image + 2u * pixels, from);
+            let r = look(image, spot);
+            let g = look(image + pixels, spot);
+            let b = look(image + 2u * pixels, spot);
             grey = (0.299 * r + 0.587 * g + 0.114 * b) * more.z + more.w;
         }
         for (var channel = 0u; channel < CHANNELS; channel++) {
@@ -282,7 +282,7 @@ fn resample(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroup
                 if erased {
                     value = patch_value(slot, at, channel);
                 } else {
-                    var v = look(image + channel * pixels, from) * more.z + more.w;
+                    var v = look(image + channel * pixels, spot) * more.z + more.w;
                     if SATURATION > 0.0 {
                         v = grey + saturation * (v - grey);
                     }

@@ -1,6 +1,7 @@
 //! Training: settings, the session that holds model, plans and executor
 //! together, the loop, and what a run leaves behind.
 
+pub mod augment;
 pub mod checkpoint;
 mod fit;
 mod optimizer;
@@ -9,6 +10,7 @@ mod session;
 mod settings;
 mod step;
 
+pub use augment::Augment;
 pub use fit::{Epoch, Lines, Outcome, Progress, fit};
 pub use optimizer::Optimizer;
 pub use schedule::Schedule;

@@ -132,9 +132,8 @@ impl Augmentation {
         f64::from(self.shift[axis]) * side as f64
     }
 
-    /// Checks that every number makes sense for images of this shape.
-    pub fn check(&self, image: [usize; 3]) -> Result<()> {
-        let [c, h, w] = image;
+    /// Checks that every number makes sense in itself.
+    pub fn check_values(&self) -> Result<()> {
         let limits: [Limits; 14] = [
             ("flip_horizontal", self.flip_horizontal, 0.0, 1.0),
             ("flip_vertical", self.flip_vertical, 0.0, 1.0),
@@ -164,6 +163,17 @@ impl Augmentation {
                  areas up to 1 and ratios up to 100"
             )));
         }
+        if !(1..=64).contains(&self.elastic_grid) {
+            return Err(Error::model(format!("elastic_grid is {}; expected 1 to 64 cells", self.elastic_grid)));
+        }
+        Ok(())
+    }
+
+    /// Checks that every number makes sense for images of this shape: channels,
+    /// height and width.
+    pub fn check(&self, image: [usize; 3]) -> Result<()> {
+        self.check_values()?;
+        let [c, h, w] = image;
         let bytes = c.saturating_mul(h).saturating_mul(w);
         if bytes == 0 || h > LONGEST || w > LONGEST || self.contrast > 0.0 && bytes > u32::MAX as usize / 255 {
             return Err(Error::model(format!(
@@ -174,9 +184,6 @@ impl Augmentation {
         if self.crop_padding > h.max(w) {
             let padding = self.crop_padding;
             return Err(Error::model(format!("crop_padding is {padding}; expected at most a side of {h}x{w} pixels")));
-        }
-        if !(1..=64).contains(&self.elastic_grid) {
-            return Err(Error::model(format!("elastic_grid is {}; expected 1 to 64 cells", self.elastic_grid)));
         }
         if self.saturation > 0.0 && c != 3 {
             return Err(Error::model(format!("saturation needs images of 3 channels: red, green, blue; these have {c}")));
