@@ -8,7 +8,9 @@ use std::time::Instant;
 use wgrad::cpu::Cpu;
 use wgrad::gpu::{Checks, Gpu, GpuExecutor, adapters};
 use wgrad::graph::{Case, Fill, Graph, Init, Seed, TensorId, gradient};
+use wgrad::ops::augment_images::Augmentation;
 use wgrad::ops::conv2d::Conv2d;
+use wgrad::ops::mix_batch::MixBatch;
 use wgrad::plan::{Executor, Plan, Target};
 use wgrad::tensor::Spec;
 
@@ -84,7 +86,7 @@ fn cases() -> Vec<Case> {
         })
     };
     let same = Conv2d { padding: [[1, 1]; 2], ..Conv2d::default() };
-    vec![
+    let mut cases = vec![
         matmul("keras_cnn_dense1", 128, 128, 5408),
         matmul("keras_cnn_dense2", 128, 10, 128),
         matmul("512", 512, 512, 512),
@@ -97,5 +99,66 @@ fn cases() -> Vec<Case> {
         Case::new("max_pool2d/keras_cnn", vec![f(&[128, 32, 26, 26])], |g, x| {
             Ok(vec![g.max_pool2d(x[0], wgrad::ops::max_pool2d::MaxPool2d::new([2, 2]))?])
         }),
-    ]
+    ];
+    cases.extend(batches());
+    cases
+}
+
+/// A batch of MNIST's and CIFAR-10's shapes, gathered and changed.
+fn batches() -> Vec<Case> {
+    let n = 1000;
+    let inputs = |image: [usize; 3]| {
+        vec![
+            (Spec::u32([n * image.iter().product::<usize>() / 4]), Fill::Below(u32::MAX)),
+            (Spec::u32([128]), Fill::Below(n as u32)),
+            (Spec::u32([4]), Fill::Indices(vec![3, 0, 0, 1])),
+            (Spec::f32([image[0]]), Fill::Uniform(0.01, 0.02)),
+            (Spec::f32([image[0]]), Fill::Normal(0.5)),
+        ]
+    };
+    let none = Augmentation::default();
+    let flip_crop = Augmentation { flip_horizontal: 0.5, crop_padding: 4, ..none };
+    let affine = Augmentation { rotation: 10.0, scale: [0.9, 1.1], shift: [0.1; 2], ..none };
+    let elastic = Augmentation { elastic_alpha: 2.0, ..affine };
+    let colour = Augmentation { brightness: 0.2, contrast: 0.2, ..flip_crop };
+    let noise = Augmentation { noise: 0.05, ..none };
+    let erase = Augmentation { erase: 0.5, ..none };
+    let all = Augmentation { brightness: 0.2, contrast: 0.2, noise: 0.05, erase: 0.5, ..elastic };
+    let kinds = [
+        ("flip_crop", flip_crop),
+        ("affine", affine),
+        ("elastic", elastic),
+        ("colour", colour),
+        ("noise", noise),
+        ("erase", erase),
+        ("all", all),
+    ];
+    let mut cases = vec![];
+    for (data, image) in [("mnist", [1, 28, 28]), ("cifar", [3, 32, 32])] {
+        let gather = Case::new(format!("gather_images/{data}"), inputs(image), move |g, x| {
+            Ok(vec![g.gather_images(x[0], x[1], x[3], x[4], n, image)?])
+        });
+        cases.push(gather.no_gradient());
+        for (kind, how) in kinds {
+            let case = Case::new(format!("augment_images/{data}_{kind}"), inputs(image), move |g, x| {
+                Ok(vec![g.augment_images(x[0], x[1], x[2], x[3], x[4], n, image, how)?])
+            });
+            cases.push(case.no_gradient());
+        }
+        let batch = vec![
+            (Spec::f32([128, image[0], image[1], image[2]]), Fill::Normal(1.0)),
+            (Spec::u32([128]), Fill::Below(10)),
+            (Spec::u32([1]), Fill::Indices(vec![128])),
+            (Spec::u32([4]), Fill::Indices(vec![3, 0, 0, 1])),
+        ];
+        for (kind, mixup, cutmix) in [("mixup", 0.2, 0.0), ("cutmix", 0.0, 1.0)] {
+            let how = MixBatch { mixup, cutmix, probability: 1.0, each: false };
+            let case = Case::new(format!("mix_batch/{data}_{kind}"), batch.clone(), move |g, x| {
+                let (y, targets) = g.mix_batch(x[0], x[1], x[2], x[3], 10, how)?;
+                Ok(vec![y, targets])
+            });
+            cases.push(case.no_gradient());
+        }
+    }
+    cases
 }

@@ -1,7 +1,7 @@
 //! Training: settings, the session that holds model, plans and executor
 //! together, the loop, and what a run leaves behind.
 
-mod augment;
+pub mod augment;
 pub mod checkpoint;
 mod class_weights;
 mod early_stopping;
