@@ -110,7 +110,7 @@ fn intervals_hold_the_figure_and_narrow_with_samples() {
     let width = |n: u32| {
         let labels: Vec<u32> = (0..n).map(|i| i % 2).collect();
         // Right in four of five, with scores that overlap.
-        let right = |i: u32| i % 5 != 0;
+        let right = |i: u32| !i.is_multiple_of(5);
         let p = |i: u32| if (labels[i as usize] == 1) == right(i) { 0.7 + (i % 16) as f32 / 64.0 } else { 0.25 };
         let probabilities: Vec<f32> = (0..n).flat_map(|i| [1.0 - p(i), p(i)]).collect();
         let scored = Classification::of(&probabilities, &labels, &names(2)).expect("scored");
@@ -151,7 +151,8 @@ fn ten_thousand_samples_are_scored_quickly() {
 #[test]
 fn what_cannot_be_scored_says_why() {
     let two = names(2);
-    let cases: [(&[f32], &[u32], &[String], &str); 7] = [
+    type Case<'a> = (&'a [f32], &'a [u32], &'a [String], &'a str);
+    let cases: [Case; 7] = [
         (&[], &[], &two, "there is no sample"),
         (&[0.5, f32::NAN], &[0], &two, "row 0 holds NaN"),
         (&[0.5, 0.5, f32::INFINITY, 0.0], &[0, 1], &two, "row 1 holds inf"),

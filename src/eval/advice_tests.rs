@@ -57,7 +57,7 @@ fn a_loss_that_falls_asks_for_more() {
 
 #[test]
 fn jumps_are_unstable() {
-    let jumping = |e: f64| if e as usize % 3 == 0 { 1.5 } else { 0.5 };
+    let jumping = |e: f64| if (e as usize).is_multiple_of(3) { 1.5 } else { 0.5 };
     let said = advise(&run(12, jumping, Some(&jumping), 0.0));
     assert!(said[0].starts_with("Unstable: the training loss jumps (0.500 -> 1.50 in epoch "), "{said:?}");
     assert!(said[0].contains("4 times in all") && said[0].contains("(0.00100 then)"), "{said:?}");

@@ -134,17 +134,18 @@ fn targets(r: &Regression) -> String {
 
 /// The worst mistakes as pictures or words.
 pub(super) fn mistakes(e: &Evaluation) -> String {
-    let mistakes: String = e.mistakes.iter().take(MISTAKES).map(mistake).collect();
-    match mistakes.is_empty() {
-        true => mistakes,
-        false => {
-            let note = match &e.metrics {
-                Metrics::Classification(_) => "Most confident first: what is wrong here is wrong with conviction.",
-                Metrics::Regression(_) => "Largest error first.",
-            };
-            format!("<p class=\"note\">{note}</p>\n<div class=\"mistakes\">\n{mistakes}</div>\n")
-        }
+    let shown = &e.mistakes[..e.mistakes.len().min(MISTAKES)];
+    let mistakes: String = shown.iter().map(mistake).collect();
+    if mistakes.is_empty() {
+        return mistakes;
     }
+    // Words need more room than pictures.
+    let class = if shown.iter().any(|m| m.text.is_some()) { "mistakes words" } else { "mistakes" };
+    let note = match &e.metrics {
+        Metrics::Classification(_) => "Worst first: what is wrong here is wrong with conviction.",
+        Metrics::Regression(_) => "Largest error first.",
+    };
+    format!("<p class=\"note\">{note}</p>\n<div class=\"{class}\">\n{mistakes}</div>\n")
 }
 
 fn mistake(m: &Mistake) -> String {

@@ -27,7 +27,7 @@ fn hostile_run(folder: &Path, classes: usize) {
     let labels: Vec<u32> = (0..60).map(|i| i % classes as u32).collect();
     let row = |i: usize| {
         let mut row = vec![0.3 / (classes - 1) as f32; classes];
-        row[if i % 4 == 0 { (i + 1) % classes } else { i % classes }] = 0.7;
+        row[if i.is_multiple_of(4) { (i + 1) % classes } else { i % classes }] = 0.7;
         row
     };
     let probabilities: Vec<f32> = (0..60).flat_map(row).collect();
