@@ -80,13 +80,15 @@ pub struct Train {
     /// Samples per step.
     #[arg(long, value_name = "N")]
     pub batch_size: Option<usize>,
-    /// sgd, adam, adamw or rmsprop. Without this, --lr and --schedule: Adam from 0.004 down along a cosine.
+    /// sgd, sgdw, adam, adamw or rmsprop. Without this, --lr and --schedule: Adam from 0.004 down along
+    /// a cosine; for tables AdamW from 0.003.
     #[arg(long, value_name = "NAME")]
     pub optimizer: Option<String>,
     /// Learning rate (default: PyTorch's for the optimizer).
     #[arg(long, value_name = "X")]
     pub lr: Option<f64>,
-    /// How the learning rate changes: constant (default), linear or cosine.
+    /// How the learning rate changes: constant, linear, step, multi_step, exponential, cosine,
+    /// one_cycle, polynomial, inverse_sqrt, plateau (keys: docs/training.md).
     #[arg(long, value_name = "NAME")]
     pub schedule: Option<String>,
     /// Share of the training data held out for validation.

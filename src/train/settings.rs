@@ -293,3 +293,41 @@ pub fn set(table: &mut Table, path: &str, value: Value) -> Result<()> {
         },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The TOML of the manual.
+    fn manual() -> Table {
+        let text = include_str!("../../docs/training.md");
+        let block = text.split("```toml").nth(1).and_then(|t| t.split("```").next()).expect("a block of TOML");
+        block.parse().expect("TOML")
+    }
+
+    #[test]
+    fn what_the_manual_says_is_read_and_survives_toml() {
+        let settings = Settings::read(manual()).expect("every key is known");
+        assert!(settings.augment.mixes() && settings.early_stopping.restore_best_weights);
+        assert_eq!((settings.update.accumulate, settings.early_stopping.patience), (1, Some(5)));
+        let table = settings.to_table();
+        assert_eq!(Settings::read(table.clone()).expect("what is written reads back").to_table(), table);
+        // The manual names every key of these sections.
+        for section in ["train", "early_stopping"] {
+            let keys = |t: &Table| t[section].as_table().expect("a section").keys().cloned().collect::<Vec<_>>();
+            let missing: Vec<String> = keys(&table).into_iter().filter(|k| !keys(&manual()).contains(k)).collect();
+            assert!(missing.is_empty(), "docs/training.md says nothing of {section}: {missing:?}");
+        }
+    }
+
+    #[test]
+    fn limits_do_not_decide_the_state() {
+        let mut table = Table::new();
+        let plain = Settings::read(table.clone()).unwrap().deciding();
+        set(&mut table, "train.max_steps", 7.into()).unwrap();
+        set(&mut table, "train.checkpoint_every", 2.into()).unwrap();
+        assert_eq!(Settings::read(table.clone()).unwrap().deciding(), plain);
+        set(&mut table, "train.batch_size", 7.into()).unwrap();
+        assert_ne!(Settings::read(table).unwrap().deciding(), plain);
+    }
+}
