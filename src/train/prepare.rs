@@ -121,6 +121,10 @@ impl Source {
             }
             Source::Table(table) => table_sets(table, &kept, &out, held, s)?,
         };
+        if let Some(labels) = prepared.train.labels() {
+            let weights = s.loss.class_weights.resolve(&prepared.interface.outputs, labels)?;
+            prepared.notes.extend(weights.map(|w| w.notes).unwrap_or_default());
+        }
         if s.loss.name == LossName::Bce {
             prepared.interface = prepared.interface.of_logits();
         }
