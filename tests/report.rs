@@ -19,7 +19,7 @@ fn run(folder: &Path, lr: f64, stopped: Option<&str>) {
     std::fs::create_dir_all(folder).expect("a folder");
     let names = ["cat".to_string(), "dog".to_string()];
     let labels: Vec<u32> = (0..30).map(|i| i % 2).collect();
-    let row = |i: u32| if (i % 2 == 1) == !i.is_multiple_of(3) { [0.25, 0.75] } else { [0.625, 0.375] };
+    let row = |i: u32| if (i % 2 == 1) != i.is_multiple_of(3) { [0.25, 0.75] } else { [0.625, 0.375] };
     let probabilities: Vec<f32> = (0..30).flat_map(row).collect();
     let metrics = Classification::of(&probabilities, &labels, &names).expect("scored");
     let metrics = Metrics::Classification(Box::new(metrics));

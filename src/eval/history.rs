@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
-use std::io::Write as _;
+use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::Path;
 
 /// Scores by name: `loss` always, `accuracy` where there are classes, and
@@ -83,16 +83,45 @@ impl EpochRecord {
         self.val.as_ref().map_or(self.train.loss(), EpochScores::loss)
     }
 
-    /// Adds this epoch to `metrics.jsonl` in the folder, and writes
-    /// `metrics.csv` beside it anew: columns may have changed.
+    /// Adds this epoch to `metrics.jsonl` in the folder and to `metrics.csv`
+    /// beside it, which is written anew where its columns or its order change.
     pub fn append(&self, folder: &Path) -> Result<()> {
         let path = folder.join("metrics.jsonl");
         let line = serde_json::to_string(self).expect("plain data prints") + "\n";
         let file = std::fs::OpenOptions::new().create(true).append(true).open(&path);
         file.and_then(|mut f| f.write_all(line.as_bytes()))
             .map_err(|e| Error::io(format!("writing {}", path.display()), e))?;
-        write_csv(folder)
+        let path = folder.join("metrics.csv");
+        let text = csv(std::slice::from_ref(self));
+        let (header, row) = text.split_once('\n').expect("a header and a row");
+        match follows(&path, header, self.epoch) {
+            false => write_csv(folder),
+            true => std::fs::OpenOptions::new()
+                .append(true)
+                .open(&path)
+                .and_then(|mut f| f.write_all(row.as_bytes()))
+                .map_err(|e| Error::io(format!("writing {}", path.display()), e)),
+        }
     }
+}
+
+/// Whether a table with this header is there and ends before this epoch.
+fn follows(path: &Path, header: &str, epoch: usize) -> bool {
+    let ends = || -> std::io::Result<(Vec<u8>, Vec<u8>)> {
+        let mut file = std::fs::File::open(path)?;
+        let mut start = vec![0; header.len() + 1];
+        file.read_exact(&mut start)?;
+        let mut end = vec![];
+        file.seek(SeekFrom::Start(file.metadata()?.len().saturating_sub(4096)))?;
+        file.take(4096).read_to_end(&mut end)?;
+        Ok((start, end))
+    };
+    let Ok((start, end)) = ends() else { return false };
+    let end = String::from_utf8_lossy(&end);
+    // A line that was cut off, or is longer than what was read, is no number.
+    let mut lines = end.split_inclusive('\n').filter(|l| l.ends_with('\n'));
+    let last = lines.next_back().and_then(|l| l.split(',').next()).and_then(|n| n.parse::<usize>().ok());
+    start == format!("{header}\n").as_bytes() && end.ends_with('\n') && last.is_some_and(|n| n < epoch)
 }
 
 /// The epochs in a run's folder. A last line that is being written is left
@@ -202,6 +231,28 @@ mod tests {
                 "2,20,0.5,0.75,0.5,,,0.75,0.001,,1.5",
             ]
         );
+    }
+
+    #[test]
+    fn the_table_is_what_the_lines_are() {
+        let dir = tempfile::tempdir().unwrap();
+        let whole = || csv(&read(dir.path()).unwrap());
+        let table = || std::fs::read_to_string(dir.path().join("metrics.csv")).unwrap();
+        // Rows that follow, a resumed run that goes back, and a table somebody cut off.
+        for epoch in [1, 2, 3, 4, 3, 4, 5] {
+            record(epoch).append(dir.path()).unwrap();
+            assert_eq!(table(), whole(), "after epoch {epoch}");
+        }
+        let cut = table();
+        std::fs::write(dir.path().join("metrics.csv"), &cut[..cut.len() - 5]).unwrap();
+        record(6).append(dir.path()).unwrap();
+        assert_eq!(table(), whole());
+        // Cut within the first row, nothing but the header, and nothing.
+        for text in [&cut[..90], &cut[..cut.find('\n').unwrap() + 1], ""] {
+            std::fs::write(dir.path().join("metrics.csv"), text).unwrap();
+            record(7).append(dir.path()).unwrap();
+            assert_eq!(table(), whole());
+        }
     }
 
     #[test]
