@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 /// imports only from lines above its own, so there are no cycles.
 const LAYERS: &[(&str, &[&str])] = &[
     ("error", &[]),
+    ("files", &["error"]),
     ("tensor", &["error"]),
     ("keys", &["error"]),
     ("kernel", &["error", "tensor"]),
@@ -22,9 +23,15 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("data", &["error", "tensor", "keys"]),
     // A summary counts work and memory, which the plan knows.
     ("nn", &["error", "tensor", "keys", "graph", "ops", "plan"]),
-    ("eval", &["error", "tensor", "keys", "data"]),
-    ("train", &["error", "tensor", "keys", "kernel", "graph", "ops", "plan", "device", "data", "nn", "eval"]),
-    ("deploy", &["error", "tensor", "keys", "kernel", "graph", "ops", "plan", "device", "data", "nn", "eval", "train"]),
+    ("eval", &["error", "files", "tensor", "keys", "data"]),
+    ("train", &["error", "files", "tensor", "keys", "kernel", "graph", "ops", "plan", "device", "data", "nn", "eval"]),
+    (
+        "deploy",
+        &[
+            "error", "files", "tensor", "keys", "kernel", "graph", "ops", "plan", "device", "data", "nn", "eval",
+            "train",
+        ],
+    ),
     (
         "cli",
         &[

@@ -4,6 +4,7 @@ use super::flags::{Checkpoint, RunFlags};
 use crate::error::{Error, Result};
 use crate::eval::EpochRecord;
 use crate::eval::tensorboard::EventWriter;
+use crate::files;
 use crate::nn::{Description, Model};
 use crate::train::checkpoint::Progressed;
 use crate::train::checkpoint::{self, Loaded};
@@ -38,7 +39,7 @@ impl RunFolder {
         let events = RefCell::new(EventWriter::create(&path, None)?);
         let folder = RunFolder { path, keep_last: settings.keep_last, events };
         folder.write_config(settings)?;
-        checkpoint::write_atomically(&folder.metrics(), b"")?;
+        files::write(&folder.metrics(), b"")?;
         Ok(folder)
     }
 
@@ -51,14 +52,14 @@ impl RunFolder {
         let text = std::fs::read_to_string(&log).unwrap_or_default();
         let earlier = |line: &&str| serde_json::from_str::<EpochRecord>(line).is_ok_and(|e| e.epoch <= at.epoch);
         let kept: String = text.lines().filter(earlier).map(|line| format!("{line}\n")).collect();
-        checkpoint::write_atomically(&log, kept.as_bytes())?;
+        files::write(&log, kept.as_bytes())?;
         folder.write_config(settings)?;
         Ok(folder)
     }
 
     fn write_config(&self, settings: &Settings) -> Result<()> {
         let config = toml::to_string(&settings.to_table()).expect("a table of plain values prints");
-        checkpoint::write_atomically(&self.path.join("config.toml"), config.as_bytes())
+        files::write(&self.path.join("config.toml"), config.as_bytes())
     }
 
     /// Its path.
@@ -83,16 +84,16 @@ impl RunFolder {
     /// Keeps a checkpoint: as the last, as the best if it is, and by its step
     /// where the settings ask for more than one.
     pub fn keep(&self, checkpoint: &Kept) -> Result<()> {
-        checkpoint::write_atomically(&self.last(), checkpoint.bytes)?;
+        files::write(&self.last(), checkpoint.bytes)?;
         if checkpoint.best {
-            checkpoint::write_atomically(&self.best(), checkpoint.bytes)?;
+            files::write(&self.best(), checkpoint.bytes)?;
         }
         if self.keep_last == 0 {
             return Ok(());
         }
         let folder = self.path.join("checkpoints");
         let name = format!("step-{:08}.safetensors", checkpoint.step);
-        checkpoint::write_atomically(&folder.join(name), checkpoint.bytes)?;
+        files::write(&folder.join(name), checkpoint.bytes)?;
         let fail = |e| Error::io(format!("listing {}", folder.display()), e);
         let files = std::fs::read_dir(&folder).map_err(fail)?.filter_map(|f| Some(f.ok()?.path()));
         let named = |p: &PathBuf| p.file_name().is_some_and(|n| n.to_string_lossy().starts_with("step-"));

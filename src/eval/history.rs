@@ -1,8 +1,8 @@
 //! What happened epoch by epoch: `metrics.jsonl`, a line per epoch, and the
 //! same flattened in `metrics.csv`.
 
-use super::files;
 use crate::error::{Error, Result};
+use crate::files;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;

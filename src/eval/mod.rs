@@ -3,7 +3,6 @@
 //! files of a run's folder; knows nothing of models or devices.
 
 pub mod advice;
-mod files;
 pub mod history;
 mod html;
 pub mod metrics;

@@ -5,10 +5,10 @@
 
 pub use crate::data::Task;
 
-use super::files;
 use super::history::{self, EpochRecord};
 use super::metrics::Metrics;
 use crate::error::{Context, Error, Result};
+use crate::files;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};

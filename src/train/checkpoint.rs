@@ -11,7 +11,6 @@ use crate::tensor::{Data, HostTensor};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
-use std::io::Write;
 use std::path::Path;
 
 /// What a file of weights says about itself.
@@ -111,24 +110,4 @@ pub fn load(path: &Path) -> Result<Loaded> {
         }
     }
     Ok(Loaded { weights, about, state })
-}
-
-/// Writes a file so that it appears whole or not at all: a temporary file
-/// beside it, fsync, rename.
-pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
-    let mut name = path.file_name().unwrap_or_default().to_os_string();
-    name.push(".tmp");
-    let temporary = path.with_file_name(name);
-    let write = || -> std::io::Result<()> {
-        let mut file = std::fs::File::create(&temporary)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        std::fs::rename(&temporary, path)
-    };
-    write().map_err(|e| {
-        // The half-written file is of no use to anybody; that it may already
-        // be gone is fine.
-        let _ = std::fs::remove_file(&temporary);
-        Error::io(format!("writing {}", path.display()), e)
-    })
 }

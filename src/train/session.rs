@@ -12,6 +12,7 @@ use super::{EMA, LR_FACTOR, Loss, Settings, checkpoint};
 use crate::data::{Dataset, Interface, Task};
 use crate::device::Device;
 use crate::error::{Context, Error, Result};
+use crate::files;
 use crate::graph::TensorId;
 use crate::nn::{Model, Weights};
 use crate::plan::{Executor, Plan, ProgramId, Target, Ticket};
@@ -393,7 +394,7 @@ impl Session {
     /// Saves the weights alone.
     pub fn save(&mut self, path: &std::path::Path) -> Result<()> {
         let (weights, about) = (self.weights()?, self.about());
-        checkpoint::write_atomically(path, &checkpoint::encode(&weights, &BTreeMap::new(), &about)?)
+        files::write(path, &checkpoint::encode(&weights, &BTreeMap::new(), &about)?)
     }
 }
 

@@ -7,11 +7,12 @@ mod details;
 mod evaluation;
 mod header;
 
+use super::advise;
 use super::html::{figure, page, section};
 use super::plot::{Plot, gallery};
 use super::run::RunFiles;
-use super::{advise, files};
 use crate::error::{Error, Result};
+use crate::files;
 use std::path::{Path, PathBuf};
 
 pub use compare::{Comparison, compare, comparison};

@@ -9,7 +9,7 @@ use std::path::Path;
 const MOST: u64 = 256 << 20;
 
 /// A text file; `None` if it does not exist.
-pub(super) fn read(path: &Path) -> Result<Option<String>> {
+pub fn read(path: &Path) -> Result<Option<String>> {
     let fail = |e| Error::io(format!("reading {}", path.display()), e);
     match std::fs::metadata(path) {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
@@ -29,13 +29,14 @@ pub(super) fn read(path: &Path) -> Result<Option<String>> {
     Ok(Some(String::from_utf8(bytes).unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned())))
 }
 
-/// Writes a file so that a reader sees the old one or the new one, whole.
-pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+/// Writes a file so that a reader sees the old one or the new one, whole: a
+/// temporary file beside it, fsync, rename. When that fails the old one stays.
+pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     let mut name = path.file_name().unwrap_or_default().to_os_string();
     name.push(".tmp");
     let temporary = path.with_file_name(name);
     let done = std::fs::File::create(&temporary)
-        .and_then(|mut f| f.write_all(bytes))
+        .and_then(|mut f| f.write_all(bytes).and_then(|()| f.sync_all()))
         .and_then(|()| std::fs::rename(&temporary, path));
     done.map_err(|e| {
         // It may be that nothing was made that could be removed.
