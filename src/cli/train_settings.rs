@@ -3,6 +3,7 @@
 
 use super::flags;
 use crate::error::{Context, Error, Result};
+use crate::keys;
 use crate::train::{Settings, set};
 use std::path::Path;
 use toml::{Table, Value};
@@ -47,13 +48,13 @@ pub fn resumed(f: &flags::Train, folder: &Path) -> Result<Settings> {
 fn read(path: &Path) -> Result<Table> {
     let name = path.display();
     let text = std::fs::read_to_string(path).map_err(|e| Error::io(format!("reading {name}"), e))?;
-    text.parse::<Table>().map_err(|e| Error::model(format!("{name} is not valid TOML: {e}")))
+    keys::parse(&text).context(|| format!("{name}"))
 }
 
 /// Writes the flags over a table.
 fn apply(f: &flags::Train, table: &mut Table) -> Result<()> {
     let mut put = |key: &str, value: Option<Value>| value.map_or(Ok(()), |v| set(table, key, v));
-    let count = |n: Option<usize>| n.map(|n| Value::Integer(n as i64));
+    let count = |n: Option<usize>| n.map(|n| Value::Integer(i64::try_from(n).unwrap_or(i64::MAX)));
     put("model", f.model.clone().map(Value::from))?;
     put("data.source", f.data.clone().map(Value::from))?;
     put("data.target", f.target.clone().map(Value::from))?;
