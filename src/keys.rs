@@ -4,6 +4,24 @@
 use crate::error::{Error, Result, unknown};
 use toml::{Table, Value};
 
+/// The longest report of a mistake in TOML that is shown whole: it quotes the
+/// line, which may be of any length.
+const REPORT: usize = 600;
+
+/// Reads TOML text. The message says where it is wrong; it does not name the
+/// file.
+pub fn parse(text: &str) -> Result<Table> {
+    text.parse::<Table>().map_err(|e| {
+        let whole = e.to_string();
+        if whole.len() <= REPORT {
+            return Error::model(format!("not valid TOML: {}", whole.trim_end()));
+        }
+        let at = e.span().map_or(0, |span| span.start.min(text.len()));
+        let line = 1 + text.as_bytes()[..at].iter().filter(|&&b| b == b'\n').count();
+        Error::model(format!("not valid TOML: line {line}: {}", e.message()))
+    })
+}
+
 /// A TOML table being read.
 pub struct Keys {
     table: Table,

@@ -119,10 +119,10 @@ pub struct Train {
     #[arg(long, value_name = "RUN|FILE", conflicts_with = "resume")]
     pub init: Option<PathBuf>,
     /// Write a checkpoint every N steps, besides those after each epoch.
-    #[arg(long, value_name = "STEPS")]
+    #[arg(long, value_name = "STEPS", value_parser = one_or_more)]
     pub checkpoint_every: Option<usize>,
     /// Stop after N steps.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = one_or_more)]
     pub max_steps: Option<usize>,
     /// Stop after so much time: 90, 90s, 15m, 2h.
     #[arg(long, value_name = "TIME", value_parser = seconds)]
@@ -139,6 +139,15 @@ pub struct Train {
     /// Print one JSON object as the last line of stdout.
     #[arg(long)]
     pub json: bool,
+}
+
+/// A number of steps as typed.
+fn one_or_more(text: &str) -> Result<usize, String> {
+    match text.parse::<usize>() {
+        Ok(0) => Err("expected at least 1; for none, leave the flag out".into()),
+        Ok(n) => Ok(n),
+        Err(_) => Err("expected a whole number of at least 1".into()),
+    }
 }
 
 /// A time as typed, in seconds.

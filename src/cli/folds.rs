@@ -19,8 +19,7 @@ pub fn run(f: &flags::Train, s: &Settings) -> Result<()> {
     drop(device);
     let train::Data { source, audit } = train::open(s)?;
     let folds = source.folds(s.data.folds, s)?;
-    let parent = RunFolder::create(f.out.as_deref(), s)?;
-    audit.map_or(Ok(()), |a| write_json(parent.path(), "audit.json", &a))?;
+    let mut parent = None;
     let mut each: Vec<Map<String, Value>> = vec![];
     for (i, fold) in folds.iter().enumerate() {
         eprintln!("fold {} of {}", i + 1, folds.len());
@@ -30,6 +29,16 @@ pub fn run(f: &flags::Train, s: &Settings) -> Result<()> {
         }
         let device = job::reopened(&device_info, &f.device.device)?;
         let mut job = Job::new(device, s, &prepared, Weights::new(s.seed))?;
+        // What cannot be trained at all leaves no folder behind.
+        let parent = match &parent {
+            Some(parent) => parent,
+            None => {
+                interrupt::listen()?;
+                let made = RunFolder::create(f.out.as_deref(), s)?;
+                audit.as_ref().map_or(Ok(()), |a| write_json(made.path(), "audit.json", a))?;
+                parent.insert(made)
+            }
+        };
         let folder = RunFolder::create(Some(&parent.path().join(format!("fold-{}", i + 1))), s)?;
         let mut info = run_info::new(&job.session, s, &prepared, device_info.clone());
         let begun = Instant::now();
@@ -45,6 +54,7 @@ pub fn run(f: &flags::Train, s: &Settings) -> Result<()> {
             return Err(Error::interrupted(format!("interrupted after fold {} of {}", i + 1, folds.len())));
         }
     }
+    let parent = parent.expect("there are two folds or more");
     let summary = summary(&each);
     let object = json!({
         "status": "ok",

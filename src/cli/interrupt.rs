@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 static ASKED: AtomicBool = AtomicBool::new(false);
 
-/// Starts to listen. To be called once, by a command that can stop cleanly.
+/// Starts to listen. To be called once, by a command that can stop cleanly, when
+/// there is something to save: until then a signal ends the process at once.
 pub fn listen() -> Result<()> {
     let heard = || {
         if ASKED.swap(true, Ordering::SeqCst) {

@@ -10,7 +10,7 @@ use crate::device::{Device, DeviceInfo};
 use crate::error::Result;
 use crate::eval::{Classification, Evaluation, Metrics, Mistake, Regression};
 use crate::nn::{Model, Weights};
-use crate::train::{Outcome, Prepared, Scores, Session, Settings, Start, go_on};
+use crate::train::{Outcome, Prepared, Scores, Session, Settings, Start, check_monitors, go_on};
 use base64::Engine;
 use serde_json::{Map, Value};
 
@@ -42,6 +42,7 @@ pub struct Scored {
 impl Job {
     /// Builds the model and loads the training step.
     pub fn new(device: Device, s: &Settings, p: &Prepared, weights: Weights) -> Result<Job> {
+        check_monitors(s, p.interface.task, p.val.is_some())?;
         let outputs = Some(p.interface.outputs.len());
         let model = Model::new(s.model.clone(), Some(p.train.shape.clone().into()), outputs)?;
         let mut session = Session::new(device, model, p.interface.clone(), weights)?;

@@ -25,7 +25,7 @@ impl RunFolder {
     pub fn create(wanted: Option<&Path>, settings: &Settings) -> Result<RunFolder> {
         let path = match wanted {
             Some(path) => path.to_path_buf(),
-            None => next_free(&Path::new("runs").join(&settings.model.name)),
+            None => next_free(&Path::new("runs").join(file_name(&settings.model.name))),
         };
         if path.join("config.toml").exists() {
             let aside = next_free(&path);
@@ -46,10 +46,11 @@ impl RunFolder {
     /// The folder of a run that goes on: what its log says of later epochs than
     /// the whole ones will be said again.
     pub fn reopen(path: &Path, settings: &Settings, at: &Progressed) -> Result<RunFolder> {
+        [path.to_path_buf(), path.join("checkpoints")].iter().for_each(|folder| remove_unfinished(folder));
         let events = RefCell::new(EventWriter::create(path, Some(at.step as u64))?);
         let folder = RunFolder { path: path.to_path_buf(), keep_last: settings.keep_last, events };
         let log = folder.metrics();
-        let text = std::fs::read_to_string(&log).unwrap_or_default();
+        let text = String::from_utf8_lossy(&std::fs::read(&log).unwrap_or_default()).into_owned();
         let earlier = |line: &&str| serde_json::from_str::<EpochRecord>(line).is_ok_and(|e| e.epoch <= at.epoch);
         let kept: String = text.lines().filter(earlier).map(|line| format!("{line}\n")).collect();
         files::write(&log, kept.as_bytes())?;
@@ -84,19 +85,26 @@ impl RunFolder {
     /// Keeps a checkpoint: as the last, as the best if it is, and by its step
     /// where the settings ask for more than one.
     pub fn keep(&self, checkpoint: &Kept) -> Result<()> {
-        files::write(&self.last(), checkpoint.bytes)?;
+        // The last comes last: a run that goes on from it finds a best that is
+        // no older than it.
         if checkpoint.best {
             files::write(&self.best(), checkpoint.bytes)?;
         }
-        if self.keep_last == 0 {
-            return Ok(());
+        if self.keep_last > 0 {
+            self.keep_by_step(checkpoint)?;
         }
+        files::write(&self.last(), checkpoint.bytes)
+    }
+
+    /// Keeps a checkpoint by its step, and of those the latest few.
+    fn keep_by_step(&self, checkpoint: &Kept) -> Result<()> {
         let folder = self.path.join("checkpoints");
         let name = format!("step-{:08}.safetensors", checkpoint.step);
         files::write(&folder.join(name), checkpoint.bytes)?;
         let fail = |e| Error::io(format!("listing {}", folder.display()), e);
         let files = std::fs::read_dir(&folder).map_err(fail)?.filter_map(|f| Some(f.ok()?.path()));
-        let named = |p: &PathBuf| p.file_name().is_some_and(|n| n.to_string_lossy().starts_with("step-"));
+        let is_step = |n: &str| n.starts_with("step-") && n.ends_with(".safetensors");
+        let named = |p: &PathBuf| p.file_name().is_some_and(|n| is_step(&n.to_string_lossy()));
         let mut steps: Vec<PathBuf> = files.filter(named).collect();
         steps.sort();
         for old in steps.iter().rev().skip(self.keep_last) {
@@ -111,6 +119,25 @@ impl RunFolder {
         let record = record.expect("an epoch is the record of one");
         record.append(&self.path)?;
         self.events.borrow_mut().epoch(&record)
+    }
+}
+
+/// A model's name as that of a folder, wherever it comes from.
+fn file_name(name: &str) -> String {
+    let plain = |c: char| if c.is_alphanumeric() || matches!(c, '-' | '_' | '.') { c } else { '-' };
+    let name: String = name.chars().take(100).map(plain).collect();
+    let name = name.trim_start_matches(['.', '-']);
+    if name.is_empty() { "model".into() } else { name.into() }
+}
+
+/// Removes what a run that was killed was about to write.
+fn remove_unfinished(folder: &Path) {
+    for file in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = file.path();
+        if path.extension().is_some_and(|e| e == "tmp") && path.is_file() {
+            // It is in nobody's way.
+            let _ = std::fs::remove_file(path);
+        }
     }
 }
 

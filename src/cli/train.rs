@@ -10,7 +10,8 @@ use crate::error::{Error, Result};
 use crate::eval::RunInfo;
 use crate::eval::run::write_json;
 use crate::nn::{Model, Weights};
-use crate::train::{Prepared, Session, Settings, Source, Start, checkpoint};
+use crate::train::checkpoint::{self, Loaded};
+use crate::train::{Prepared, Session, Settings, Source, Start};
 use serde_json::Value;
 use std::path::Path;
 use std::time::Instant;
@@ -27,7 +28,6 @@ pub fn run(f: &flags::Train) -> Result<()> {
     if f.fast_dev_run {
         (settings.epochs, settings.data.folds) = (1, 0);
     }
-    interrupt::listen()?;
     if settings.data.folds > 0 {
         return folds::run(f, &settings);
     }
@@ -38,7 +38,7 @@ pub fn run(f: &flags::Train) -> Result<()> {
     shrink(&mut prepared, f, &mut settings)?;
     say(&settings, &prepared);
     let loaded = match earlier {
-        Some(folder) => Some(checkpoint::load(&folder.join(LAST))?),
+        Some(folder) => Some(the_same(checkpoint::load(&folder.join(LAST))?, &settings, &prepared)?),
         None => None,
     };
     let start_from = match (&loaded, &f.init) {
@@ -50,11 +50,13 @@ pub fn run(f: &flags::Train) -> Result<()> {
     eprintln!("model: {} ({} parameters)", job.session.model.description.name, job.session.parameters());
     let mut start = Start::default();
     if let Some(loaded) = loaded {
-        job.session.set_state(&loaded.state)?;
         start.at = loaded.about.progress.unwrap_or_default();
+        job.session.set_state(&loaded.state, &start.at)?;
         start.best = best_so_far(f.out.as_deref(), &settings, &start)?;
         eprintln!("resuming after {} steps ({} whole epochs)", start.at.step, start.at.epoch);
     }
+    // From here on there is something to save when somebody wants to stop.
+    interrupt::listen()?;
     let mut info = run_info::new(&job.session, &settings, &prepared, info);
     let folder = match (f.fast_dev_run, earlier) {
         (true, _) => None,
@@ -81,6 +83,9 @@ pub fn run(f: &flags::Train) -> Result<()> {
     let report = folder.as_ref().map(|f| run_info::write(f.path(), &info, &done)).transpose()?;
     finish(f, &job.session, &info, &done, folder.as_ref(), report)
 }
+
+/// Notes on the data that are shown.
+const NOTES: usize = 60;
 
 /// The weights of a run as they are after its latest step.
 pub const LAST: &str = "checkpoints/last.safetensors";
@@ -150,7 +155,26 @@ pub fn say(s: &Settings, p: &Prepared) {
         p.interface.outputs.len(),
         if p.train.labels().is_some() { "classes" } else { "targets" }
     );
-    p.notes.iter().for_each(|note| eprintln!("note: {note}"));
+    p.notes.iter().take(NOTES).for_each(|note| eprintln!("note: {note}"));
+    if p.notes.len() > NOTES {
+        eprintln!("note: and {} more, in run.json", p.notes.len() - NOTES);
+    }
+}
+
+/// A checkpoint of a run that goes on, if the data is what it was.
+fn the_same(loaded: Loaded, s: &Settings, p: &Prepared) -> Result<Loaded> {
+    if loaded.about.interface == p.interface {
+        return Ok(loaded);
+    }
+    let (before, now) = (&loaded.about.interface.outputs, &p.interface.outputs);
+    let what = match before == now {
+        true => "its columns, classes or averages are others".into(),
+        false => format!("it had the outputs {} and now has {}", before.join(", "), now.join(", ")),
+    };
+    Err(Error::data(format!(
+        "{} is not the data that this run was trained on: {what}; start a new run from its weights with --init",
+        s.data.source
+    )))
 }
 
 /// The weights of another model, as far as names and shapes agree.

@@ -3,6 +3,7 @@
 
 use super::flags;
 use crate::error::{Context, Error, Result, nearest};
+use crate::keys;
 use crate::train::{RECIPES, Settings, recipe, set};
 use std::path::Path;
 use toml::{Table, Value};
@@ -51,7 +52,7 @@ pub fn read(path: &Path) -> Result<Table> {
         Some(text) => text.to_string(),
         None => std::fs::read_to_string(path).map_err(|e| unreadable(path, e))?,
     };
-    text.parse::<Table>().map_err(|e| Error::model(format!("{name} is not valid TOML: {e}")))
+    keys::parse(&text).context(|| name.to_string())
 }
 
 /// The error of a configuration that cannot be read, with the nearest recipe.
@@ -68,7 +69,7 @@ fn unreadable(path: &Path, e: std::io::Error) -> Error {
 /// Writes the flags over a table.
 fn apply(f: &flags::Train, table: &mut Table) -> Result<()> {
     let mut put = |key: &str, value: Option<Value>| value.map_or(Ok(()), |v| set(table, key, v));
-    let count = |n: Option<usize>| n.map(|n| Value::Integer(n as i64));
+    let count = |n: Option<usize>| n.map(|n| Value::Integer(i64::try_from(n).unwrap_or(i64::MAX)));
     put("model", f.model.clone().map(Value::from))?;
     put("data.source", f.data.clone().map(Value::from))?;
     put("data.target", f.target.clone().map(Value::from))?;

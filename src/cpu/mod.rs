@@ -141,6 +141,17 @@ impl<T: CpuReal> Cpu<T> {
     }
 }
 
+/// Whether memory has room for so many bytes at once: a process that runs out of
+/// it half way is ended without a word.
+fn check_memory(bytes: usize) -> Result<()> {
+    Vec::<u8>::new().try_reserve_exact(bytes).map_err(|_| {
+        Error::device(format!(
+            "this takes {bytes} bytes ({:.1} GiB), more than memory has to give; use a smaller batch or a smaller model",
+            bytes as f64 / f64::from(1 << 30)
+        ))
+    })
+}
+
 /// Cuts disjoint ascending ranges out of a slice. Buffers of the other element
 /// type are empty, and so are their cuts.
 fn split<'a, E>(mut rest: &'a mut [E], ranges: &[std::ops::Range<usize>]) -> Vec<&'a mut [E]> {
@@ -163,6 +174,9 @@ fn split<'a, E>(mut rest: &'a mut [E], ranges: &[std::ops::Range<usize>]) -> Vec
 
 impl<T: CpuReal> Executor for Cpu<T> {
     fn load(&mut self, plan: Plan) -> Result<ProgramId> {
+        let held = |name: &Option<String>| name.as_ref().is_some_and(|n| self.names.contains_key(n));
+        let new = plan.buffers.iter().filter(|b| !held(&b.name));
+        check_memory(new.map(|b| b.elements.saturating_mul(size_of::<T>())).fold(0, usize::saturating_add))?;
         let mut buffers = vec![];
         for b in &plan.buffers {
             if let Some(&i) = b.name.as_ref().and_then(|n| self.names.get(n)) {
@@ -254,6 +268,9 @@ impl<T: CpuReal> Executor for Cpu<T> {
     fn write(&mut self, name: &str, value: &HostTensor) -> Result<()> {
         let i = self.named(name)?;
         check_size(name, self.pool[i].len(), value.shape.elements())?;
+        if matches!(value.data, Data::F32(_)) == self.pool[i].real.is_empty() {
+            return Err(Error::model(format!("buffer \"{name}\" holds numbers of another type")));
+        }
         self.pool[i] = Buffer::of(&value.data);
         Ok(())
     }

@@ -64,6 +64,12 @@ impl Source {
         self.delivered += bytes.len() as u64;
         match result {
             Ok(_) => Ok(bytes),
+            Err(e) if e.kind() == std::io::ErrorKind::OutOfMemory => Err(Error::data(format!(
+                "{} is too large for memory: more than {} bytes{}; take a sample of it",
+                self.path.display(),
+                self.delivered,
+                if self.is_gzipped { " unpacked" } else { "" }
+            ))),
             Err(e) if self.is_gzipped => Err(Error::data(format!(
                 "{} is broken: its gzip stream ends in an error after {} bytes ({e}); copy or download it again",
                 self.path.display(),

@@ -114,7 +114,7 @@ pub(super) fn read(
         let rest = entries.split_off(entries.partition_point(|e| e.split == split));
         let own = std::mem::replace(&mut entries, rest);
         let stride = channels * size[0] * size[1];
-        let mut pixels = vec![0; own.len() * stride];
+        let mut pixels = zeros(source, own.len() * stride)?;
         let outcomes = decode_all(&own, &mut pixels, channels, size, options, &ticker);
         all_grey &= outcomes.iter().all(|o| *o.as_ref().unwrap_or(&true));
         let read: Vec<bool> = outcomes.iter().map(Result::is_ok).collect();
@@ -255,6 +255,19 @@ fn check_memory(source: &str, count: usize, channels: usize, [h, w]: [usize; 2])
         "the {count} pictures of {source} take {bytes} bytes as images of {channels}x{h}x{w}; expected at most \
          {MAX_BYTES}: make them smaller with data.size, such as [64, 64]"
     )))
+}
+
+/// Room for all pixels of a split.
+fn zeros(source: &str, bytes: usize) -> Result<Vec<u8>> {
+    let mut pixels = vec![];
+    if pixels.try_reserve_exact(bytes).is_err() {
+        return Err(Error::data(format!(
+            "the pictures of {source} take {bytes} bytes as images, more than this machine's memory has to give; make \
+             them smaller with data.size, such as [64, 64]"
+        )));
+    }
+    pixels.resize(bytes, 0);
+    Ok(pixels)
 }
 
 /// Decodes pictures into their places; true for those that are grey.

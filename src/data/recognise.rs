@@ -304,6 +304,12 @@ pub(super) fn list(names: &[String]) -> String {
 
 /// The error for a path that does not exist, with the nearest name that does.
 fn missing(source: &Path) -> Error {
+    if source.is_symlink() {
+        return Error::data(format!(
+            "{} is a link that leads nowhere, or in a circle; expected one to a file or folder",
+            source.display()
+        ));
+    }
     let parent = source.parent().filter(|p| !p.as_os_str().is_empty());
     let mut candidates = sorted_names(parent.unwrap_or(Path::new("."))).unwrap_or_default();
     if parent.is_none() {

@@ -1,7 +1,7 @@
 //! `Graph`, its tensors and its nodes.
 
 use super::op::{Infer, Op};
-use crate::error::{Context, Result};
+use crate::error::{Context, Error, Result};
 use crate::tensor::{HostTensor, Spec};
 use std::fmt;
 use std::sync::Arc;
@@ -309,6 +309,11 @@ impl Graph {
         let scope = self.scope();
         let at = || if scope.is_empty() { op.name().to_string() } else { format!("{} @ {scope}", op.name()) };
         let outputs = op.infer(&Infer { inputs: specs(inputs), updates: specs(updates) }).context(at)?;
+        if let Some(spec) = outputs.iter().find(|s| !s.shape.is_countable()) {
+            let shape = &spec.shape;
+            let large = Error::model(format!("its output has shape {shape}: more than {} elements", u32::MAX));
+            return Err(large.context(at()));
+        }
         let label = at();
         let outputs: Vec<TensorId> = match op.alias() {
             true => vec![self.tensor(outputs[0].clone(), Home::View { base: inputs[0], offset: 0 }, label)],

@@ -109,6 +109,7 @@ impl Build<'_> {
         fans: (usize, usize),
     ) -> Result<TensorId> {
         let shape = shape.into();
+        check_size(name, &shape)?;
         self.trainable += shape.elements();
         let index = *self.drawn;
         *self.drawn += 1;
@@ -140,6 +141,19 @@ impl Build<'_> {
         self.weights.set(name, draw());
         Ok(self.weights.get(name).expect("just set").clone())
     }
+}
+
+/// Refuses weights that no kernel can count, or that memory cannot hold twice:
+/// as they are drawn, and in the buffer that they move to.
+fn check_size(name: &str, shape: &Shape) -> Result<()> {
+    if !shape.is_countable() {
+        return Err(Error::model(format!("its {name} has shape {shape}: more than {} elements", u32::MAX)));
+    }
+    let mut room: Vec<f32> = vec![];
+    room.try_reserve_exact(2 * shape.elements()).map_err(|_| {
+        let bytes = 4 * shape.elements();
+        Error::device(format!("its {name} of shape {shape} takes {bytes} bytes, more than memory has to give"))
+    })
 }
 
 /// A described model with its input and, for classifiers, the number of classes.

@@ -21,7 +21,7 @@
 use super::layers::{self, Layer};
 use super::presets::preset;
 use crate::error::{Context, Error, Result};
-use crate::keys::Keys;
+use crate::keys::{self, Keys};
 use crate::tensor::Shape;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -62,8 +62,7 @@ impl Description {
 
     /// Reads a description from TOML text.
     pub fn parse(text: &str) -> Result<Description> {
-        let table: Table = text.parse().map_err(|e| Error::model(format!("not valid TOML: {e}")))?;
-        Description::from_table(table)
+        Description::from_table(keys::parse(text)?)
     }
 
     /// Reads a description from a TOML table.
@@ -122,7 +121,7 @@ fn read_layer(table: Table, number: usize, counts: &mut BTreeMap<&'static str, u
     })?;
     let name = keys.text("name")?;
     let inputs = keys.strings("inputs")?;
-    let layer = layers::read(&kind, &mut keys).context(|| format!("layer {number}"))?;
+    let layer = layers::read(&kind, &mut keys)?;
     keys.finish()?;
     let name = name.unwrap_or_else(|| default_name(&*layer, counts));
     Ok(LayerDescription { name, inputs, layer })

@@ -15,6 +15,12 @@ impl Shape {
         self.0.iter().product()
     }
 
+    /// Whether the elements are so few that kernels can count them in 32 bits.
+    pub fn is_countable(&self) -> bool {
+        let count = self.0.iter().try_fold(1usize, |n, &d| n.checked_mul(d));
+        count.is_some_and(|n| u32::try_from(n).is_ok())
+    }
+
     /// The number of axes.
     pub fn rank(&self) -> usize {
         self.0.len()

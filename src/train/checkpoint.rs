@@ -33,6 +33,8 @@ pub struct About {
 /// Where a training stands.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Progressed {
+    /// Samples trained on.
+    pub samples: usize,
     /// Steps done.
     pub step: usize,
     /// Whole epochs done.
@@ -86,7 +88,9 @@ pub fn encode(weights: &Weights, state: &BTreeMap<String, HostTensor>, about: &A
 /// Loads weights, what they say about themselves, and the state of training.
 pub fn load(path: &Path) -> Result<Loaded> {
     let bytes = std::fs::read(path).map_err(|e| Error::io(format!("reading {}", path.display()), e))?;
-    let wrong = |e: &dyn std::fmt::Display| Error::data(format!("{} is not a usable checkpoint: {e}", path.display()));
+    let wrong = |e: &dyn std::fmt::Display| {
+        Error::data(format!("{} is not a usable checkpoint, or was damaged: {e}", path.display()))
+    };
     let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|e| wrong(&e))?;
     let about = header
         .metadata()
@@ -96,7 +100,9 @@ pub fn load(path: &Path) -> Result<Loaded> {
     let about: About = serde_json::from_str(about).map_err(|e| wrong(&e))?;
     let tensors = SafeTensors::deserialize(&bytes).map_err(|e| wrong(&e))?;
     let (mut weights, mut state) = (Weights::new(0), BTreeMap::new());
-    for (name, view) in tensors.tensors() {
+    let mut all = tensors.tensors();
+    all.sort_by(|a, b| a.0.cmp(&b.0));
+    for (name, view) in all {
         let shape = view.shape().to_vec();
         let value = match view.dtype() {
             Dtype::F32 => HostTensor::f32(shape, bytemuck::pod_collect_to_vec(view.data())),
@@ -105,9 +111,17 @@ pub fn load(path: &Path) -> Result<Loaded> {
         };
         match (name.strip_prefix(STATE), view.dtype()) {
             (Some(buffer), _) => drop(state.insert(buffer.to_string(), value)),
+            (None, Dtype::F32) if !is_finite(&value) => {
+                return Err(wrong(&format!("weight \"{name}\" holds values that are no finite numbers")));
+            }
             (None, Dtype::F32) => weights.set(name, value),
             (None, other) => return Err(wrong(&format!("weight \"{name}\" is {other:?}; expected F32"))),
         }
     }
     Ok(Loaded { weights, about, state })
+}
+
+/// Whether a tensor of floats holds finite numbers only.
+pub(super) fn is_finite(value: &HostTensor) -> bool {
+    matches!(&value.data, Data::F32(v) if v.iter().all(|x| x.is_finite()))
 }

@@ -1,7 +1,8 @@
 //! Early stopping with Keras' arguments, and which epoch was the best.
 
 use super::Epoch;
-use crate::error::{Result, unknown};
+use crate::data::Task;
+use crate::error::{Error, Result, unknown};
 use crate::keys::Keys;
 use serde::{Deserialize, Serialize};
 use toml::Table;
@@ -42,6 +43,25 @@ impl Default for EarlyStopping {
 
 const MONITORS: &[&str] = &["val_loss", "val_accuracy", "val_rmse", "val_mae", "loss", "accuracy"];
 const MODES: &[(&str, Option<bool>)] = &[("auto", None), ("min", Some(false)), ("max", Some(true))];
+
+/// Checks that a score exists: for this task, and with or without a validation
+/// set.
+pub(super) fn check_monitor(place: &str, monitor: &str, task: Task, held_out: bool) -> Result<()> {
+    let there = match monitor.trim_start_matches("val_") {
+        "accuracy" => task == Task::Classification,
+        "rmse" | "mae" => task == Task::Regression && monitor.starts_with("val_") && held_out,
+        _ => true,
+    };
+    if there {
+        return Ok(());
+    }
+    let (what, instead) = match task {
+        Task::Classification => ("a classification", "val_loss or val_accuracy"),
+        Task::Regression if held_out => ("a regression", "val_loss, val_rmse or val_mae"),
+        Task::Regression => ("a regression without a validation set", "loss"),
+    };
+    Err(Error::model(format!("{place}: monitor = \"{monitor}\", which {what} does not have; expected {instead}")))
+}
 
 /// What early stopping remembers between epochs.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]

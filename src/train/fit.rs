@@ -3,12 +3,14 @@
 //! holds; a loop that starts from one does what the first would have done.
 
 use super::checkpoint::{self, Progressed};
+use super::early_stopping::check_monitor;
 use super::session::Scorer;
 use super::stream::Stream;
 use super::{Epoch, Plateau, Progress, Scores, Session, Settings};
-use crate::data::Dataset;
+use crate::data::{Dataset, Task};
 use crate::error::{Error, Result};
 use crate::nn::Weights;
+use crate::tensor::HostTensor;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
@@ -66,6 +68,7 @@ pub fn go_on(
     start: Start,
     watch: &mut dyn Progress,
 ) -> Result<Outcome> {
+    check_monitors(s, session.interface.task, val.is_some())?;
     if !session.is_prepared() {
         session.prepare_training(train, s)?;
     }
@@ -88,13 +91,22 @@ pub fn go_on(
             stream,
             samples: train.len(),
             batches: pass.set.batches(),
-            at: start.at,
+            at: Progressed { samples: train.len(), ..start.at },
             best: start.best,
             clock: StepClock::default(),
             begun: Instant::now(),
         };
         run.epochs(scorer.as_ref())
     })
+}
+
+/// Checks that the scores that decide something exist.
+pub fn check_monitors(s: &Settings, task: Task, held_out: bool) -> Result<()> {
+    check_monitor("[early_stopping]", &s.early_stopping.monitor, task, held_out)?;
+    match &s.update.schedule.plateau {
+        Some(rule) if rule.monitor != "auto" => check_monitor("[schedule]", &rule.monitor, task, held_out),
+        _ => Ok(()),
+    }
 }
 
 struct Run<'a, 'b> {
@@ -130,12 +142,13 @@ impl Run<'_, '_> {
             let begun = Instant::now();
             let train = self.steps()?;
             let seconds = begun.elapsed().as_secs_f64();
-            self.check_finite(&train)?;
+            self.check_finite("loss", &train)?;
             let whole = self.at.batch == self.batches;
             if whole {
                 (self.at.epoch, self.at.batch) = (self.at.epoch + 1, 0);
             }
             let val = scorer.map(|s| self.session.score(s)).transpose()?;
+            val.iter().try_for_each(|v| self.check_finite("validation loss", v))?;
             let number = if whole { self.at.epoch } else { self.at.epoch + 1 };
             let grad_norm = self.session.grad_norm()?;
             let epoch = Epoch { epoch: number, step: self.at.step, train, val, lr: self.lr(), grad_norm, seconds };
@@ -161,16 +174,22 @@ impl Run<'_, '_> {
         self.at.plateau.as_ref().map_or(rate, |p| rate * f64::from(p.factor()))
     }
 
-    fn check_finite(&self, scores: &Scores) -> Result<()> {
-        if scores.finite && scores.loss.is_finite() {
-            return Ok(());
+    fn check_finite(&self, what: &str, scores: &Scores) -> Result<()> {
+        match scores.finite && scores.loss.is_finite() {
+            true => Ok(()),
+            false => Err(self.diverged(&format!("the {what} stopped being a finite number"))),
         }
-        Err(Error::model(format!(
-            "the loss stopped being a finite number in epoch {}; try a lower learning rate (now {}) or clip the \
-             gradient (--set train.clip_norm=1.0)",
+    }
+
+    fn diverged(&self, what: &str) -> Error {
+        let kept = if self.watch.keeps() { "; the checkpoint before that is kept" } else { "" };
+        Error::model(format!(
+            "{what} in epoch {}, by step {}; try a lower learning rate (now {}) or clip the gradient (--set \
+             train.clip_norm=1.0){kept}",
             self.at.epoch + 1,
+            self.at.step,
             self.s.update.lr
-        )))
+        ))
     }
 
     /// The limit that has been reached, if one has.
@@ -233,10 +252,29 @@ impl Run<'_, '_> {
         self.at.step += n;
         self.at.batch += n;
         if self.s.checkpoint_every.is_some_and(|every| self.at.step.is_multiple_of(every)) && self.watch.keeps() {
-            let bytes = snapshot(self.session, self.s, &self.at, None)?;
-            self.watch.keep(&Kept { bytes: &bytes, step: self.at.step, best: false })?;
+            self.keep(None, false)?;
         }
         Ok(())
+    }
+
+    /// Writes a checkpoint. `state` is given where the weights are not those
+    /// that training goes on with. A model that has diverged is not worth one.
+    fn keep(&mut self, state: Option<BTreeMap<String, HostTensor>>, best: bool) -> Result<()> {
+        let scores = self.session.scores()?;
+        self.check_finite("loss", &scores)?;
+        let state = match state {
+            Some(state) => state,
+            None => self.session.state()?,
+        };
+        let weights = self.session.weights()?;
+        let finite = weights.iter().all(|(_, w)| checkpoint::is_finite(w));
+        if !finite || state.get("params").is_some_and(|p| !checkpoint::is_finite(p)) {
+            return Err(self.diverged("the weights stopped being finite numbers"));
+        }
+        let about =
+            checkpoint::About { config: self.s.deciding(), progress: Some(self.at.clone()), ..self.session.about() };
+        let bytes = checkpoint::encode(&weights, &state, &about)?;
+        self.watch.keep(&Kept { bytes: &bytes, step: self.at.step, best })
     }
 
     fn stop_if_asked(&mut self) -> Result<()> {
@@ -247,8 +285,7 @@ impl Run<'_, '_> {
         if !self.watch.keeps() {
             return Err(Error::interrupted(format!("interrupted after {step} steps")));
         }
-        let bytes = snapshot(self.session, self.s, &self.at, None)?;
-        self.watch.keep(&Kept { bytes: &bytes, step, best: false })?;
+        self.keep(None, false)?;
         Err(Error::interrupted(format!("interrupted after {step} steps; --resume goes on from there")))
     }
 
@@ -268,8 +305,7 @@ impl Run<'_, '_> {
             ));
         }
         if self.watch.keeps() {
-            let bytes = snapshot(self.session, self.s, &self.at, None)?;
-            self.watch.keep(&Kept { bytes: &bytes, step: self.at.step, best: verdict.best })?;
+            self.keep(None, verdict.best)?;
         }
         self.stop_if_asked()
     }
@@ -297,25 +333,8 @@ impl Run<'_, '_> {
             self.session.set_weights(&best)?;
         }
         if self.watch.keeps() {
-            let bytes = snapshot(self.session, self.s, &self.at, raw)?;
-            self.watch.keep(&Kept { bytes: &bytes, step: self.at.step, best: false })?;
+            self.keep(raw, false)?;
         }
         Ok(())
     }
-}
-
-/// The bytes of a checkpoint. `state` is given where the weights are not those
-/// that training goes on with.
-fn snapshot(
-    session: &mut Session,
-    s: &Settings,
-    at: &Progressed,
-    state: Option<BTreeMap<String, crate::tensor::HostTensor>>,
-) -> Result<Vec<u8>> {
-    let state = match state {
-        Some(state) => state,
-        None => session.state()?,
-    };
-    let about = checkpoint::About { config: s.deciding(), progress: Some(at.clone()), ..session.about() };
-    checkpoint::encode(&session.weights()?, &state, &about)
 }

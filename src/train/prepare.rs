@@ -6,7 +6,7 @@ use super::settings::{DataSettings, Settings, SplitBy};
 use crate::data::dataset::{self, Split};
 use crate::data::table::{Fitted, Goal, Table};
 use crate::data::{Dataset, Interface, Normal, Targets};
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// The sets of a run.
 #[derive(Debug, Clone)]
@@ -114,6 +114,7 @@ impl Source {
                     set
                 };
                 let learned = train.select(&kept);
+                check_classes(&learned)?;
                 let interface = Interface::of(&learned, Normal::learn(&learned, s.data.table.normalize));
                 let val = if own_val { val.clone() } else { (!out.is_empty()).then(|| part(&out, "held out")) };
                 let test = held.map_or_else(|| test.clone(), |rows| Some(part(rows, "fold")));
@@ -129,6 +130,21 @@ impl Source {
             prepared.interface = prepared.interface.of_logits();
         }
         Ok(prepared)
+    }
+}
+
+/// Refuses samples that are all of one class: there is nothing to tell apart.
+fn check_classes(set: &Dataset) -> Result<()> {
+    match (set.labels(), &set.targets) {
+        (Some([first, rest @ ..]), Targets::Classes { names, .. }) if rest.iter().all(|l| l == first) => {
+            Err(Error::data(format!(
+                "all {} training samples of {} are of the class \"{}\"; expected two classes or more",
+                set.len(),
+                set.name,
+                names.get(*first as usize).map_or("?", String::as_str)
+            )))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -5,6 +5,7 @@
 //! clip, optimiser, metrics, clock. It reads nothing from the host and returns
 //! nothing to it.
 
+use super::checkpoint::Progressed;
 use super::resident::{self, Elements, Resident};
 use super::scores::Scores;
 use super::step::{self, Builder, Step};
@@ -16,7 +17,7 @@ use crate::files;
 use crate::graph::TensorId;
 use crate::nn::{Model, Weights};
 use crate::plan::{Executor, Plan, ProgramId, Target, Ticket};
-use crate::tensor::{HostTensor, Spec};
+use crate::tensor::{HostTensor, Shape, Spec};
 use std::collections::BTreeMap;
 
 /// A loaded program over one data set.
@@ -73,18 +74,14 @@ impl Session {
 
     /// Draws what weights are not given, and notes names and places.
     fn note_weights(&mut self) -> Result<()> {
+        let given: Vec<String> = self.weights.iter().map(|(n, _)| n.to_string()).collect();
         let (mut g, built) = self.model.inspect(1, &mut self.weights)?;
-        let wanted = self.interface.outputs.len();
-        if let [.., outputs] = g.shape(built.output)
-            && *outputs != wanted
-        {
-            let what = if self.interface.task == Task::Classification { "classes" } else { "targets" };
-            return Err(Error::model(format!(
-                "model \"{}\" gives {outputs} outputs and the data has {wanted} {what}; \
-                 set units = \"classes\" in its last layer",
-                self.model.description.name
-            )));
+        // Weights are given or drawn: half a model is nobody's wish.
+        let drawn = self.weights.iter().find(|(n, _)| !given.is_empty() && !given.iter().any(|g| g == n));
+        if let Some((name, _)) = drawn {
+            return Err(Error::model(format!("the weights lack \"{name}\": this is not a whole model")));
         }
+        self.check_outputs(g.shape(built.output))?;
         let params = g.params().to_vec();
         let (_, offsets) = g.flatten_params("params");
         let name = |t: TensorId| g.tensors()[t.index()].label.clone();
@@ -94,6 +91,24 @@ impl Session {
         let others = self.weights.iter().map(|(n, _)| n.to_string());
         self.states = others.filter(|n| !trained.contains(&n.as_str()) && built_of.contains(n)).collect();
         Ok(())
+    }
+
+    /// Checks that the model answers with a number per class or target.
+    fn check_outputs(&self, shape: &[usize]) -> Result<()> {
+        let (name, wanted) = (&self.model.description.name, self.interface.outputs.len());
+        let what = if self.interface.task == Task::Classification { "classes" } else { "targets" };
+        match shape {
+            [_, outputs] if *outputs == wanted => Ok(()),
+            [_, outputs] => Err(Error::model(format!(
+                "model \"{name}\" gives {outputs} outputs and the data has {wanted} {what}; set units = \"classes\" in \
+                 its last layer"
+            ))),
+            shape => Err(Error::model(format!(
+                "model \"{name}\" ends in a shape of {} per sample; expected {wanted}, the number of {what}: end it with \
+                 a Flatten and a Dense layer of units = \"classes\"",
+                Shape::from(shape[1..].to_vec())
+            ))),
+        }
     }
 
     /// The number of trainable parameters.
@@ -135,6 +150,12 @@ impl Session {
 
     /// Loads the training program. The step runs over `set` in batches.
     pub fn prepare_training(&mut self, set: &Dataset, s: &Settings) -> Result<()> {
+        if self.params.is_empty() {
+            return Err(Error::model(format!(
+                "model \"{}\" has no parameters, so there is nothing to learn; add a layer that has, such as Dense",
+                self.model.description.name
+            )));
+        }
         let resident = self.resident(set, s.batch_size, Some(s));
         let weights = match set.labels() {
             Some(labels) => s.loss.class_weights.resolve(&self.interface.outputs, labels)?.map(|r| r.weights),
@@ -372,10 +393,39 @@ impl Session {
         Ok(state)
     }
 
-    /// Puts the state of an earlier training in place.
-    pub fn set_state(&mut self, state: &BTreeMap<String, HostTensor>) -> Result<()> {
+    /// Puts the state of an earlier training in place, as it stood at `at`.
+    ///
+    /// Fails when a buffer is missing or does not fit, and when the training was
+    /// one of other samples or stood elsewhere.
+    pub fn set_state(&mut self, state: &BTreeMap<String, HostTensor>, at: &Progressed) -> Result<()> {
+        let place = || "the checkpoint does not fit these settings";
+        for name in &self.changing {
+            let is_weight = name == "params" && self.answering() == "params" || self.states.contains(name);
+            if !is_weight && !state.contains_key(name) {
+                return Err(Error::data(format!("it lacks \"{name}\"")).context(place()));
+            }
+        }
         for (name, value) in state {
-            self.executor.write(name, value).context(|| "the checkpoint does not fit these settings")?;
+            self.executor.write(name, value).context(place)?;
+        }
+        let (batches, samples) = (self.batches(), self.trained().set.samples);
+        if at.samples != samples {
+            return Err(Error::data(format!(
+                "the checkpoint is of a training on {} samples and there are {samples} now; start a new run from its \
+                 weights with --init",
+                at.samples
+            )));
+        }
+        // After the last step of an epoch the clock shows the next one.
+        let (epoch, batch) = if at.batch == batches { (at.epoch + 1, 0) } else { (at.epoch, at.batch) };
+        let clock = self.executor.read("clock")?;
+        let shown: Vec<usize> = clock.as_u32()[..3].iter().map(|&n| n as usize).collect();
+        if shown != [at.step, batch, epoch] || batch >= batches {
+            return Err(Error::data(format!(
+                "the checkpoint contradicts itself: it stands after {} steps, in epoch {} after {} of {batches}, and its \
+                 clock shows {shown:?}",
+                at.step, at.epoch, at.batch
+            )));
         }
         Ok(())
     }

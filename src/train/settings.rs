@@ -255,7 +255,9 @@ fn fill_in(table: &mut Table) -> Result<()> {
     };
     let is_table = matches!(kind, Ok(SourceKind::Table));
     let mut recipe: Vec<(&str, Value)> = vec![];
-    let says = |section: &str, key: &str| get(table, section, key).is_some();
+    // A section that is no table is reported by whoever reads it.
+    let broken = |section: &str| table.get(section).is_some_and(|v| !v.is_table());
+    let says = |section: &str, key: &str| broken(section) || get(table, section, key).is_some();
     if !says("optimizer", "name") && !says("optimizer", "lr") && !says("schedule", "name") {
         recipe.push(("schedule.name", "cosine".into()));
         if is_table {

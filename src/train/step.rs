@@ -62,7 +62,13 @@ impl Builder<'_> {
         };
         let built = self.model.build(&mut g, x, Mode::Train { clock, rows: feed.rows }, self.weights)?;
         let loss = s.loss.build(&mut g, built.output, targets, Some(feed.rows), of_classes, class_weights)?;
-        let steps = s.epochs * batches;
+        let steps = s.epochs.checked_mul(batches).filter(|&n| u32::try_from(n).is_ok()).ok_or_else(|| {
+            Error::model(format!(
+                "[train]: epochs = {} of {batches} steps; expected at most {} steps in all",
+                s.epochs,
+                u32::MAX
+            ))
+        })?;
         let updated = update(&mut g, loss, clock, Some(feed.rows), &s.update, steps, batches)?;
         // The mean norm of an epoch, weighted as the mean loss is.
         tally(&mut g, "train.norms", updated.grad_norm, None, &feed)?;

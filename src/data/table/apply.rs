@@ -7,7 +7,7 @@ use super::read::{Column, Table};
 use super::target::{Answer, Goal, clip};
 use crate::error::{Context, Error, Result};
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// Cells shown of one kind of trouble.
 const SHOWN: usize = 3;
@@ -226,7 +226,10 @@ impl Fitted {
     /// The columns that are needed, as learned and as they are in a table.
     fn used<'a>(&'a self, table: &'a Table) -> Result<Vec<(&'a FittedColumn, &'a Column)>> {
         let used = self.columns.iter().filter(|c| c.is_used());
-        let all = used.map(|c| Ok((c, table.column(&c.name)?))).collect::<Result<Vec<_>>>();
+        // By name at once: a table may have very many columns.
+        let by_name: HashMap<&str, &Column> = table.columns.iter().map(|c| (c.name.as_str(), c)).collect();
+        let find = |name: &str| by_name.get(name).copied().ok_or_else(|| table.no_column(name));
+        let all = used.map(|c| Ok((c, find(&c.name)?))).collect::<Result<Vec<_>>>();
         all.context(|| format!("\"{}\" lacks a column that training on \"{}\" used", table.name, self.table))
     }
 }

@@ -67,6 +67,12 @@ impl Fitted {
     fn learn(table: &Table, rows: &[usize], options: &TableOptions) -> Result<Fitted> {
         let (goal, mut notes) = Goal::learn(table, rows, options)?;
         let targets = goal.columns();
+        if let Some(both) = options.cleaning.drop.iter().find(|d| targets.contains(&d.as_str())) {
+            return Err(Error::data(format!(
+                "[clean]: drop = \"{both}\" is the target of {}; name another column as the target, or do not drop it",
+                table.name
+            )));
+        }
         let (rows, needed) = usable(table, rows, options, &goal)?;
         let mut columns = vec![];
         for column in table.columns.iter().filter(|c| !targets.contains(&c.name.as_str())) {
