@@ -83,10 +83,12 @@ impl RunFolder {
     /// Keeps a checkpoint: as the last, as the best if it is, and by its step
     /// where the settings ask for more than one.
     pub fn keep(&self, checkpoint: &Kept) -> Result<()> {
-        checkpoint::write_atomically(&self.last(), checkpoint.bytes)?;
+        // The best first: a last one that calls an epoch the best finds it, also
+        // if the program is killed between the two.
         if checkpoint.best {
             checkpoint::write_atomically(&self.best(), checkpoint.bytes)?;
         }
+        checkpoint::write_atomically(&self.last(), checkpoint.bytes)?;
         if self.keep_last == 0 {
             return Ok(());
         }
