@@ -35,8 +35,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "error", "tensor", "keys", "kernel", "graph", "ops", "plan", "device", "data", "nn", "eval", "train",
-            "deploy",
+            "error", "files", "tensor", "keys", "kernel", "graph", "ops", "plan", "device", "data", "nn", "eval",
+            "train", "deploy",
         ],
     ),
 ];

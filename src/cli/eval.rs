@@ -1,37 +1,74 @@
-//! `wgrad eval`
+//! `wgrad eval`: a trained run scored on labelled data of any kind.
 
-use super::{flags, open_device, out, run_folder};
-use crate::data;
+use super::job::{self, Scored};
+use super::{flags, open_device, out, run_folder, scored_data};
 use crate::error::{Error, Result};
+use crate::eval::Metrics;
+use crate::eval::plot::number;
 use crate::train::Session;
+use serde_json::{Value, json};
 
 pub fn run(f: &flags::Eval) -> Result<()> {
-    if f.batch_size == 0 {
+    if f.batch_size == Some(0) {
         return Err(Error::usage("--batch-size 0: expected at least 1"));
     }
     let (model, loaded) = run_folder::load(&f.run)?;
+    let settings = scored_data::settings_of(&loaded.about);
+    let data = scored_data::open(&f.data, &model, &loaded.about, f.seed.unwrap_or(settings.seed))?;
+    data.notes.iter().for_each(|note| eprintln!("note: {note}"));
     let (device, info) = open_device(&f.device)?;
-    let set: data::Dataset = data::open_test(&f.data, f.seed)?.into();
-    let interface = loaded.about.interface;
-    if set.targets.width() > interface.outputs.len() {
-        return Err(Error::data(format!(
-            "{} has {} classes; the model knows {}",
-            f.data,
-            set.targets.width(),
-            interface.outputs.len()
-        )));
-    }
-    let mut session = Session::new(device, model, interface, loaded.weights)?;
-    let scorer = session.scorer("test", &set, f.batch_size)?;
-    let scores = session.score(&scorer)?;
+    let mut session = Session::new(device, model, loaded.about.interface, loaded.weights)?;
+    session.loss = settings.loss;
+    let batch = f.batch_size.unwrap_or(settings.batch_size);
+    let scored = job::score(&mut session, &data.set, "test", batch)?;
     if f.json {
-        return out::json(&serde_json::json!({
+        return out::json(&json!({
             "status": "ok",
             "device": info,
             "model": session.model.description.name,
-            "samples": scores.samples,
-            "test": scores,
+            "samples": scored.scores.samples,
+            "dropped": data.dropped,
+            "test": scored.json(),
+            "parts": parts(&scored),
         }));
     }
-    out::line(format!("{} samples: {scores}", scores.samples))
+    out::line(format!("{} samples: {}", scored.scores.samples, scored.line()))?;
+    out::line(table(&scored))
+}
+
+/// The scores of each class or target.
+fn parts(scored: &Scored) -> Value {
+    match &scored.evaluation.metrics {
+        Metrics::Classification(c) => json!(c.classes),
+        Metrics::Regression(r) => json!(r.targets),
+    }
+}
+
+/// A row per class, or per target.
+fn table(scored: &Scored) -> String {
+    let share = |v: f64| format!("{v:.4}");
+    let (head, rows): (&[&str], Vec<(&str, Vec<String>)>) = match &scored.evaluation.metrics {
+        Metrics::Classification(c) => {
+            let row = |c: &crate::eval::metrics::ClassScores| {
+                vec![share(c.precision), share(c.recall), share(c.f1), c.support.to_string()]
+            };
+            let all = c.classes.iter().map(|c| (c.name.as_str(), row(c))).collect();
+            (&["class", "precision", "recall", "f1", "samples"], all)
+        }
+        Metrics::Regression(r) => {
+            let row = |t: &crate::eval::metrics::TargetScores| {
+                vec![number(t.mae), number(t.rmse), t.r2.map_or("-".into(), share)]
+            };
+            (&["target", "mae", "rmse", "r2"], r.targets.iter().map(|t| (t.name.as_str(), row(t))).collect())
+        }
+    };
+    let names = rows.iter().map(|(n, _)| *n).chain([head[0]]);
+    let width = names.map(|n| n.chars().count()).max().unwrap_or(0);
+    let line = |name: &str, cells: &[String]| {
+        let cells: String = cells.iter().map(|c| format!("{c:>11}")).collect();
+        format!("{name:<width$}{cells}")
+    };
+    let head_cells: Vec<String> = head[1..].iter().map(|h| h.to_string()).collect();
+    let lines = [line(head[0], &head_cells)].into_iter().chain(rows.iter().map(|(n, c)| line(n, c)));
+    lines.collect::<Vec<_>>().join("\n")
 }

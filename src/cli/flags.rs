@@ -1,5 +1,6 @@
 //! The flags as typed.
 
+use super::tool_flags;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -17,8 +18,12 @@ pub enum Command {
     Train(Train),
     /// Score a trained run on test data.
     Eval(Eval),
-    /// Classify pictures with a trained run.
+    /// Answers of a trained run for pictures, or for the rows of tables.
     Predict(Predict),
+    /// Train with many settings and find the best: [search] in a run configuration.
+    Search(tool_flags::Search),
+    /// Find learning rates that train: a sweep from tiny to huge.
+    LrFind(tool_flags::LrFind),
     /// Look through a data set: what is in it, and what is wrong with it.
     Data(Data),
     /// List the devices that training can run on.
@@ -40,6 +45,8 @@ impl Command {
             Command::Train(f) => f.json,
             Command::Eval(f) => f.json,
             Command::Predict(f) => f.json,
+            Command::Search(f) => f.json,
+            Command::LrFind(f) => f.json,
             Command::Data(f) => f.json,
             Command::Devices(f) => f.json,
             Command::Report(f) => f.json,
@@ -191,12 +198,12 @@ pub struct Eval {
     /// The data to score: its test set if it has one, else all of it.
     #[arg(long, value_name = "digits|PATH")]
     pub data: String,
-    /// Samples per step.
-    #[arg(long, value_name = "N", default_value_t = 128)]
-    pub batch_size: usize,
-    /// Seeds the built-in data.
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    pub seed: u32,
+    /// Samples per step (default: as in training).
+    #[arg(long, value_name = "N")]
+    pub batch_size: Option<usize>,
+    /// Seeds the built-in data (default: as in training).
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u32>,
     #[command(flatten)]
     pub device: DeviceFlag,
     /// Print one JSON object as the last line of stdout.
@@ -208,7 +215,7 @@ pub struct Eval {
 pub struct Predict {
     #[command(flatten)]
     pub run: RunFlags,
-    /// Pictures: PNG, JPEG, BMP or WebP.
+    /// Pictures (PNG, JPEG, BMP or WebP), or tables (CSV, TSV) for a model trained on one.
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
     /// How many classes to print per picture.
@@ -218,6 +225,9 @@ pub struct Predict {
     /// model has learned from white on black.
     #[arg(long)]
     pub invert: bool,
+    /// Write the answers as CSV to a file.
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
     #[command(flatten)]
     pub device: DeviceFlag,
     /// Print one JSON object as the last line of stdout.

@@ -9,6 +9,7 @@ mod flags;
 mod folds;
 mod interrupt;
 mod job;
+mod lr_find;
 mod out;
 mod plan;
 mod predict;
@@ -16,7 +17,10 @@ mod progress;
 mod report;
 mod run_folder;
 mod run_info;
+mod scored_data;
+mod search;
 mod summary;
+mod tool_flags;
 mod train;
 mod train_settings;
 mod watch;
@@ -44,6 +48,8 @@ pub fn run() -> Result<()> {
         flags::Command::Train(f) => train::run(f),
         flags::Command::Eval(f) => eval::run(f),
         flags::Command::Predict(f) => predict::run(f),
+        flags::Command::Search(f) => search::run(f),
+        flags::Command::LrFind(f) => lr_find::run(f),
         flags::Command::Data(f) => data::run(f),
         flags::Command::Devices(f) => devices::run(f),
         flags::Command::Summary(f) => summary::run(f),

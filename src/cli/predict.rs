@@ -1,12 +1,39 @@
-//! `wgrad predict`
+//! `wgrad predict`: a trained run's answers for pictures, or for the rows of
+//! tables.
 
-use super::{flags, open_device, out, run_folder};
-use crate::data::{Images, picture};
+use super::{flags, open_device, out, run_folder, scored_data};
+use crate::data::{self, Images, Interface, SourceKind, Task, picture};
+use crate::device::DeviceInfo;
 use crate::error::{Error, Result};
+use crate::nn::Model;
 use crate::train::Session;
+use crate::train::checkpoint::{Loaded, write_atomically};
+use serde_json::{Map, Value, json};
+use std::path::{Path, PathBuf};
 
 pub fn run(f: &flags::Predict) -> Result<()> {
     let (model, loaded) = run_folder::load(&f.run)?;
+    match loaded.about.interface.preprocessing.is_some() {
+        true => rows(f, model, loaded),
+        false => pictures(f, model, loaded),
+    }
+}
+
+/// One thing that was asked about.
+struct Asked {
+    file: PathBuf,
+    /// The row of a table, from 1, and its line in the file.
+    row: Option<[usize; 2]>,
+    /// A number per output; none where the row cannot be used.
+    answer: Option<Vec<f32>>,
+}
+
+fn pictures(f: &flags::Predict, model: Model, loaded: Loaded) -> Result<()> {
+    // A file that is missing is reported as the picture that it should be.
+    let is_table = |file: &&PathBuf| matches!(data::kind(&file.display().to_string()), Ok(SourceKind::Table));
+    if let Some(table) = f.files.iter().find(is_table) {
+        return Err(scored_data::no_table(&table.display().to_string(), &model.input));
+    }
     let [channels, height, width] = model.input[..] else {
         return Err(Error::model(format!("the model takes samples of shape {}, not pictures", model.input)));
     };
@@ -24,32 +51,167 @@ pub fn run(f: &flags::Predict) -> Result<()> {
     let images = Images { name: "pictures".into(), channels, height, width, pixels, labels, classes };
     let mut session = Session::new(device, model, interface, loaded.weights)?;
     let answers = session.predict(&images.into())?;
-    let rows = answers.chunks(session.interface.outputs.len());
-    let ranked: Vec<Vec<(usize, f32)>> = rows
-        .map(|row| {
-            let mut order: Vec<(usize, f32)> = row.iter().copied().enumerate().collect();
-            order.sort_by(|a, b| b.1.total_cmp(&a.1));
-            order.truncate(f.top.max(1));
-            order
-        })
-        .collect();
-    let class = |i: usize| session.interface.outputs.get(i).cloned().unwrap_or_else(|| i.to_string());
-    if f.json {
-        let predictions: Vec<_> = f
-            .files
-            .iter()
-            .zip(&ranked)
-            .map(|(file, top)| {
-                let top: Vec<_> =
-                    top.iter().map(|&(i, p)| serde_json::json!({ "class": class(i), "probability": p })).collect();
-                serde_json::json!({ "file": file, "class": top[0]["class"], "probability": top[0]["probability"], "top": top })
-            })
-            .collect();
-        return out::json(&serde_json::json!({ "status": "ok", "device": info, "predictions": predictions }));
+    let answers = answers.chunks(session.interface.outputs.len());
+    let ask =
+        |(file, answer): (&PathBuf, &[f32])| Asked { file: file.clone(), row: None, answer: Some(answer.to_vec()) };
+    let asked: Vec<Asked> = f.files.iter().zip(answers).map(ask).collect();
+    if f.json || f.out.is_some() {
+        return hand_over(f, &session.interface, &info, &asked);
     }
-    for (file, top) in f.files.iter().zip(&ranked) {
-        let list: Vec<String> = top.iter().map(|&(i, p)| format!("{} {:.1}%", class(i), 100.0 * p)).collect();
-        out::line(format!("{}: {}", file.display(), list.join(", ")))?;
+    for a in &asked {
+        out::line(format!("{}: {}", a.file.display(), words(&session.interface, a, f.top)))?;
     }
     Ok(())
+}
+
+fn rows(f: &flags::Predict, model: Model, loaded: Loaded) -> Result<()> {
+    if f.invert {
+        return Err(Error::usage("--invert is for pictures; this model was trained on a table"));
+    }
+    let interface = loaded.about.interface;
+    let fitted = interface.preprocessing.as_ref().expect("the caller has looked");
+    let tables = f.files.iter().map(|file| scored_data::rows_to_predict(file, fitted)).collect::<Result<Vec<_>>>()?;
+    let (device, info) = open_device(&f.device)?;
+    let mut session = Session::new(device, model, interface, loaded.weights)?;
+    let width = session.interface.outputs.len();
+    let mut asked = vec![];
+    for (file, rows) in f.files.iter().zip(&tables) {
+        rows.notes.iter().for_each(|note| eprintln!("note: {note}"));
+        let answers = session.predict(&rows.set)?;
+        let mut known = vec![None; rows.table.rows()];
+        rows.kept.iter().zip(answers.chunks(width)).for_each(|(&row, answer)| known[row] = Some(answer.to_vec()));
+        let ask = |(i, answer)| Asked { file: file.clone(), row: Some([i + 1, rows.table.lines[i]]), answer };
+        asked.extend(known.into_iter().enumerate().map(ask));
+    }
+    hand_over(f, &session.interface, &info, &asked)
+}
+
+/// Prints or writes the answers, as CSV or JSON.
+fn hand_over(f: &flags::Predict, interface: &Interface, info: &DeviceInfo, asked: &[Asked]) -> Result<()> {
+    if let Some(path) = &f.out {
+        write_atomically(path, csv(interface, asked, f.files.len() > 1).as_bytes())?;
+    }
+    if f.json {
+        let predictions: Vec<Value> = asked.iter().map(|a| object(interface, a, f.top)).collect();
+        return out::json(&json!({ "status": "ok", "device": info, "predictions": predictions, "out": f.out }));
+    }
+    match &f.out {
+        Some(path) => {
+            eprintln!("{} predictions in {}", asked.iter().filter(|a| a.answer.is_some()).count(), path.display());
+            Ok(())
+        }
+        None => out::line(csv(interface, asked, f.files.len() > 1).trim_end()),
+    }
+}
+
+/// The outputs of an answer, the likeliest first.
+fn order(answer: &[f32]) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..answer.len()).collect();
+    order.sort_by(|&a, &b| answer[b].total_cmp(&answer[a]).then(a.cmp(&b)));
+    order
+}
+
+/// What is said of a picture in a line.
+fn words(interface: &Interface, asked: &Asked, top: usize) -> String {
+    let (names, answer) = (&interface.outputs, asked.answer.as_deref().unwrap_or_default());
+    let said: Vec<String> = match interface.task {
+        Task::Classification => {
+            let best = order(answer).into_iter().take(top.max(1));
+            best.map(|i| format!("{} {:.1}%", names[i], 100.0 * answer[i])).collect()
+        }
+        Task::Regression => names.iter().zip(answer).map(|(n, v)| format!("{n} {v}")).collect(),
+    };
+    said.join(", ")
+}
+
+fn object(interface: &Interface, asked: &Asked, top: usize) -> Value {
+    let mut all = Map::from_iter([("file".to_string(), json!(asked.file))]);
+    let names = &interface.outputs;
+    if let Some([row, line]) = asked.row {
+        all.extend([("row".to_string(), row.into()), ("line".to_string(), line.into())]);
+    }
+    let named = |answer: &[f32]| names.iter().cloned().zip(answer.iter().map(|&v| json!(v))).collect::<Map<_, _>>();
+    match (&asked.answer, interface.task) {
+        (None, Task::Classification) => drop(all.insert("class".into(), Value::Null)),
+        (None, Task::Regression) => drop(all.insert("values".into(), Value::Null)),
+        (Some(answer), Task::Regression) => drop(all.insert("values".into(), named(answer).into())),
+        (Some(answer), Task::Classification) => {
+            let best = order(answer);
+            all.insert("class".into(), names[best[0]].clone().into());
+            all.insert("probability".into(), json!(answer[best[0]]));
+            if asked.row.is_some() {
+                all.insert("probabilities".into(), named(answer).into());
+            } else {
+                let one = |i: usize| json!({ "class": names[i], "probability": answer[i] });
+                all.insert("top".into(), best.into_iter().take(top.max(1)).map(one).collect());
+            }
+        }
+    }
+    Value::Object(all)
+}
+
+/// The answers as CSV: where, the prediction, and a probability per class; or a
+/// value per target.
+fn csv(interface: &Interface, asked: &[Asked], with_file: bool) -> String {
+    let names = &interface.outputs;
+    let of_rows = asked.iter().any(|a| a.row.is_some());
+    let with_file = with_file || !of_rows;
+    let mut head: Vec<String> = with_file.then(|| "file".into()).into_iter().collect();
+    head.extend(of_rows.then(|| "row".into()));
+    match (interface.task, &names[..]) {
+        (Task::Regression, [_]) => head.push("prediction".into()),
+        (Task::Regression, all) => head.extend(all.iter().map(|n| format!("prediction_{n}"))),
+        (Task::Classification, all) => {
+            head.push("prediction".into());
+            head.extend(all.iter().map(|n| format!("p_{n}")));
+        }
+    }
+    let mut writer = csv::Writer::from_writer(vec![]);
+    let whole = "a row in memory is written";
+    writer.write_record(&head).expect(whole);
+    for a in asked {
+        let mut cells: Vec<String> = with_file.then(|| shown(&a.file)).into_iter().collect();
+        cells.extend(a.row.map(|[row, _]| row.to_string()));
+        if let Some(answer) = &a.answer {
+            if interface.task == Task::Classification {
+                cells.push(names[order(answer)[0]].clone());
+            }
+            cells.extend(answer.iter().map(f32::to_string));
+        }
+        cells.resize(head.len(), String::new());
+        writer.write_record(&cells).expect(whole);
+    }
+    String::from_utf8(writer.into_inner().expect(whole)).expect("cells are text")
+}
+
+fn shown(path: &Path) -> String {
+    path.display().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked(row: usize, answer: Option<Vec<f32>>) -> Asked {
+        Asked { file: "a.csv".into(), row: Some([row, row + 1]), answer }
+    }
+
+    #[test]
+    fn answers_are_a_table_with_a_row_for_each_row() {
+        let classes = Interface::of_images(vec!["no".into(), "yes, \"so\"".into()], &[]);
+        let rows = [asked(1, Some(vec![0.25, 0.75])), asked(2, None)];
+        let text = csv(&classes, &rows, false);
+        let expected = "row,prediction,p_no,\"p_yes, \"\"so\"\"\"\n1,\"yes, \"\"so\"\"\",0.25,0.75\n2,,,\n";
+        assert_eq!(text, expected);
+        assert!(csv(&classes, &rows, true).starts_with("file,row,prediction,"));
+        let values = Interface { task: Task::Regression, outputs: vec!["y".into()], ..classes };
+        assert_eq!(csv(&values, &[asked(1, Some(vec![1.5])), asked(2, None)], false), "row,prediction\n1,1.5\n2,\n");
+        let json = object(&values, &asked(3, Some(vec![2.5])), 3);
+        assert_eq!(json, json!({ "file": "a.csv", "row": 3, "line": 4, "values": { "y": 2.5 } }));
+    }
+
+    #[test]
+    fn equal_probabilities_go_to_the_first_class() {
+        assert_eq!(order(&[0.25, 0.5, 0.25, 0.0]), [1, 0, 2, 3]);
+    }
 }

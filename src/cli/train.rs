@@ -214,7 +214,7 @@ fn initial(path: &Path, s: &Settings, p: &Prepared) -> Result<Weights> {
 }
 
 /// The best weights of a run that goes on, if they are to be restored.
-fn best_so_far(out: Option<&Path>, s: &Settings, start: &Start) -> Result<Option<Weights>> {
+pub fn best_so_far(out: Option<&Path>, s: &Settings, start: &Start) -> Result<Option<Weights>> {
     let best = out.map(|o| o.join("checkpoints/best.safetensors"));
     match best.filter(|_| s.early_stopping.restore_best_weights && start.at.watched.best_epoch.is_some()) {
         Some(file) => Ok(Some(run_folder::open(&file)?.1.weights)),

@@ -2,6 +2,7 @@
 //! and what an earlier run of the folder was made with.
 
 use super::flags;
+use super::tool_flags::SettingFlags;
 use crate::error::{Context, Error, Result, nearest};
 use crate::keys;
 use crate::train::{RECIPES, Settings, recipe, set};
@@ -87,6 +88,22 @@ fn apply(f: &flags::Train, table: &mut Table) -> Result<()> {
     put("optimizer.lr", f.lr.map(Value::from))?;
     put("schedule.name", f.schedule.clone().map(Value::from))?;
     put_pairs(table, &f.set)
+}
+
+/// A configuration with the flags of a tool written over it.
+pub fn of_tool(config: Option<&Path>, f: &SettingFlags, epochs: Option<usize>) -> Result<Table> {
+    let mut table = config.map_or(Ok(Table::new()), read)?;
+    let mut put = |key: &str, value: Option<Value>| value.map_or(Ok(()), |v| set(&mut table, key, v));
+    let count = |n: Option<usize>| n.map(|n| Value::Integer(n as i64));
+    put("model", f.model.clone().map(Value::from))?;
+    put("data.source", f.data.clone().map(Value::from))?;
+    put("data.target", f.target.clone().map(Value::from))?;
+    put("data.task", f.task.clone().map(Value::from))?;
+    put("train.epochs", count(epochs))?;
+    put("train.batch_size", count(f.batch_size))?;
+    put("train.seed", f.seed.map(|n| Value::Integer(n.into())))?;
+    put_pairs(&mut table, &f.set)?;
+    Ok(table)
 }
 
 /// Writes `KEY=VALUE` pairs into a table.

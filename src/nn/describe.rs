@@ -188,7 +188,7 @@ mod tests {
 
     #[test]
     fn layers_are_numbered_by_their_kind() {
-        let model = Description::parse(PRESETS[2].1).expect("lenet");
+        let model = Description::named("lenet").expect("a preset");
         let names: Vec<&str> = model.layers.iter().map(|l| l.name.as_str()).collect();
         assert_eq!(names, ["conv1", "avgpool1", "conv2", "avgpool2", "flatten1", "dense1", "dense2", "dense3"]);
     }

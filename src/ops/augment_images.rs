@@ -4,11 +4,13 @@
 //! Two ops. `draw` makes the parameters of each slot out of the clock;
 //! `resample` computes the pixels. With bytes 0 to 255 and `p = (column, row)`:
 //!
-//!     source = M p + offset + bend(p)
-//!     v      = image(source) gain + bias           brightness, contrast
-//!     v      = grey + saturation (v - grey)        grey = 0.299 r + 0.587 g + 0.114 b
-//!     v      = clamp(v + noise, 0, 255)
-//!     x      = v scale[c] + shift[c]               or a patch, in a rectangle
+//! ```text
+//! source = M p + offset + bend(p)
+//! v      = image(source) gain + bias           brightness, contrast
+//! v      = grey + saturation (v - grey)        grey = 0.299 r + 0.587 g + 0.114 b
+//! v      = clamp(v + noise, 0, 255)
+//! x      = v scale[c] + shift[c]               or a patch, in a rectangle
+//! ```
 //!
 //! Flip, shift, crop, rotation, scale and shear are one affine map, so there is
 //! one bilinear look-up and pixels blur once. A flip or a shift by whole pixels

@@ -21,6 +21,8 @@ pub mod stream {
     pub const DIGITS: u32 = 0x6000_0000;
     /// Bootstrap resamples; add the resample's number.
     pub const BOOTSTRAP: u32 = 0xb000_0000;
+    /// Draws of a hyperparameter search.
+    pub const SEARCH: u32 = 0x8000_0000;
     /// Data for tests and benches.
     pub const CASES: u32 = 0x7000_0000;
 }

@@ -149,7 +149,7 @@ pub fn rows() -> Vec<Row> {
             "csv_quote_never_closed",
             |at| csv(at, table().replacen("\n0.37", "\n\"0.37", 1)),
             CSV,
-            &["t.csv, line 3", "a quote in this row is not closed"],
+            &["t.csv, line 3", "a quote opens here and is never closed"],
         ),
         refused(
             "csv_nothing_to_learn_from",

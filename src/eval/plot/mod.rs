@@ -4,6 +4,7 @@
 
 mod braille;
 mod chart;
+mod file;
 mod font;
 mod gallery;
 mod heat;

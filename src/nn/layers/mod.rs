@@ -65,7 +65,7 @@ pub fn kinds() -> Vec<&'static str> {
 /// Reads a layer of type `kind` from its keys.
 pub fn read(kind: &str, keys: &mut Keys) -> Result<Arc<dyn Layer>> {
     let Some((_, reader)) = LAYERS.iter().find(|(name, _)| *name == kind) else {
-        return Err(unknown("layer type", kind, LAYERS.iter().map(|(name, _)| *name)));
+        return Err(unknown("layer type", kind, LAYERS.iter().map(|(name, _)| *name)).context(keys.place()));
     };
     reader(keys)
 }

@@ -1,0 +1,218 @@
+//! `wgrad lr-find`: the loss over a sweep of learning rates from tiny to huge
+//! (Smith, arXiv:1506.01186), smoothed and read as fastai does.
+
+use super::{interrupt, open_device, out, tool_flags, train, train_settings};
+use crate::data::{Dataset, Samples};
+use crate::error::{Error, Result};
+use crate::eval::plot::{Axis, Chart, Ink, Kind, Lines, Series, number, terminal_chart};
+use crate::nn::{Model, Weights};
+use crate::tensor::random::permute;
+use crate::train::checkpoint::write_atomically;
+use crate::train::{Prepared, Schedule, Session, Settings, Shape, Warmup};
+use serde_json::json;
+
+/// How much of the average is kept from step to step.
+const KEPT: f64 = 0.98;
+/// The sweep ends where the smoothed loss is so many times its least.
+const EXPLODED: f64 = 4.0;
+/// Bytes of samples: what every GPU can bind at once.
+const MOST_BYTES: usize = 128 << 20;
+/// The most steps.
+const MOST_STEPS: usize = 100_000;
+
+/// One update of the sweep.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Point {
+    lr: f64,
+    loss: f64,
+    smooth: f64,
+}
+
+/// What the sweep suggests.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Found {
+    /// Where the loss falls fastest.
+    steepest: f64,
+    /// A tenth of where it is least.
+    minimum: f64,
+}
+
+pub fn run(f: &tool_flags::LrFind) -> Result<()> {
+    check(f)?;
+    let table = train_settings::of_tool(f.config.as_deref(), &f.settings, None)?;
+    let mut s = Settings::read(table)?;
+    s.data.folds = 0;
+    interrupt::listen()?;
+    let (device, info) = open_device(&f.device)?;
+    let mut p = train::open(&s)?.source.prepare(&s)?;
+    train::say(&s, &p);
+    sweep_settings(&mut s, &mut p, f);
+    let outputs = Some(p.interface.outputs.len());
+    let model = Model::new(s.model.clone(), Some(p.train.shape.clone().into()), outputs)?;
+    let mut session = Session::new(device, model, p.interface.clone(), Weights::new(s.seed))?;
+    session.prepare_training(&p.train, &s)?;
+    let points = sweep(&mut session, &s)?;
+    let found = suggest(&points, f.steps);
+    let chart = chart(&points, found);
+    write_atomically(&f.out, &chart.scene().file(&f.out)?)?;
+    if f.json {
+        return out::json(&json!({
+            "status": "ok",
+            "device": info,
+            "model": session.model.description.name,
+            "lr": found.map(|f| f.steepest),
+            "steepest": found.map(|f| f.steepest),
+            "minimum_by_ten": found.map(|f| f.minimum),
+            "steps": points.len(),
+            "lrs": points.iter().map(|p| p.lr).collect::<Vec<_>>(),
+            "losses": points.iter().map(|p| p.loss).collect::<Vec<_>>(),
+            "smooth_losses": points.iter().map(|p| p.smooth).collect::<Vec<_>>(),
+            "plot": f.out,
+        }));
+    }
+    out::line(drawn(&points).join("\n"))?;
+    let verdict = match found {
+        Some(f) => format!(
+            "the loss falls fastest at {}; a tenth of where it is least is {}\ntry --lr {}",
+            number(f.steepest),
+            number(f.minimum),
+            number(f.steepest)
+        ),
+        None => "the loss fell at no rate of this sweep; expected it to, for a model that can learn".into(),
+    };
+    out::line(format!("{verdict}\n{}", f.out.display()))
+}
+
+fn check(f: &tool_flags::LrFind) -> Result<()> {
+    let (low, high) = (f.min_lr, f.max_lr);
+    if !(low > 0.0 && low < high && high <= 1e3) {
+        return Err(Error::usage(format!(
+            "--min-lr {low} --max-lr {high}: expected the first above 0 and below the second, which is at most 1000"
+        )));
+    }
+    if !(10..=MOST_STEPS).contains(&f.steps) {
+        return Err(Error::usage(format!("--steps {}: expected 10 to {MOST_STEPS}", f.steps)));
+    }
+    match f.out.extension().and_then(|e| e.to_str()) {
+        Some("svg" | "png") => Ok(()),
+        _ => Err(Error::usage(format!("--out {}: expected a name that ends with .svg or .png", f.out.display()))),
+    }
+}
+
+/// Makes a training of as many updates as the sweep has: on a random part of
+/// the data, in whole batches, gone through more than once where it is small.
+fn sweep_settings(s: &mut Settings, p: &mut Prepared, f: &tool_flags::LrFind) {
+    let n = p.train.len();
+    s.batch_size = s.batch_size.min(n);
+    s.update.accumulate = s.update.accumulate.min(n / s.batch_size);
+    let per_update = s.batch_size * s.update.accumulate;
+    let each = if matches!(p.train.samples, Samples::Bytes(_)) { 1 } else { 4 } * p.train.width().max(1);
+    let updates = (n / per_update).min(MOST_BYTES / each / per_update).clamp(1, f.steps);
+    s.epochs = f.steps.div_ceil(updates);
+    let rows = (f.steps / s.epochs).max(1) * per_update;
+    let row = |i: usize| permute(i as u32, n as u32, s.seed, 0) as usize;
+    p.train = Dataset::select(&p.train, &(0..rows).map(row).collect::<Vec<_>>());
+    let shape = Shape::Range { lr_min: f.min_lr, lr_max: f.max_lr };
+    s.update.schedule = Schedule { shape, warmup: Warmup::Steps(0), min_lr: 0.0, plateau: None };
+    // What answers for the weights at the end does not matter.
+    (s.update.ema, s.data.device_bytes) = (None, None);
+}
+
+/// Trains update by update until the sweep is over or the loss explodes.
+fn sweep(session: &mut Session, s: &Settings) -> Result<Vec<Point>> {
+    let batches = session.batches();
+    let total = s.epochs * batches;
+    let mut points: Vec<Point> = vec![];
+    let (mut average, mut weight, mut least) = (0.0, 0.0, f64::INFINITY);
+    for step in (0..total).step_by(s.update.accumulate) {
+        if interrupt::asked() {
+            return Err(Error::interrupted(format!("interrupted after {step} steps")));
+        }
+        session.reset_metrics()?;
+        session.steps(s.update.accumulate)?;
+        let scores = session.scores()?;
+        if !scores.finite || !scores.loss.is_finite() {
+            break;
+        }
+        // The weight of what has been seen: without it the average begins at 0.
+        average = KEPT * average + (1.0 - KEPT) * scores.loss;
+        weight = KEPT * weight + (1.0 - KEPT);
+        let smooth = average / weight;
+        points.push(Point { lr: s.update.lr_at(step, total, batches), loss: scores.loss, smooth });
+        least = least.min(smooth);
+        if smooth > EXPLODED * least {
+            break;
+        }
+    }
+    match points.len() {
+        0 => Err(Error::model(format!(
+            "the loss is no finite number at the first rate, {}; expected a model and data that give one",
+            s.update.lr_at(0, total, batches)
+        ))),
+        _ => Ok(points),
+    }
+}
+
+/// Where the smoothed loss falls fastest, and a tenth of where it is least.
+/// The first tenth of the sweep and the last five updates are left out: there
+/// the average is not settled, and the loss no longer says anything.
+fn suggest(points: &[Point], steps: usize) -> Option<Found> {
+    let end = points.len().saturating_sub(5);
+    let seen = points.get((steps / 10).min(end)..end)?;
+    let least = seen.iter().min_by(|a, b| a.smooth.total_cmp(&b.smooth))?;
+    let slope = |w: &[Point]| (w[1].smooth - w[0].smooth) / (w[1].lr.ln() - w[0].lr.ln());
+    let steep = seen.windows(2).min_by(|a, b| slope(a).total_cmp(&slope(b))).filter(|w| slope(w) < 0.0)?;
+    Some(Found { steepest: steep[0].lr, minimum: least.lr / 10.0 })
+}
+
+fn chart(points: &[Point], found: Option<Found>) -> Chart {
+    let curve = |of: &dyn Fn(&Point) -> f64| points.iter().map(|p| [p.lr, of(p)]).collect::<Vec<_>>();
+    let line = |name: &str, ink, kind, points| Series { name: name.into(), ink, kind, points };
+    let smooth = curve(&|p| p.smooth);
+    // Single losses may lie far above; the axis is that of the average.
+    let (low, high) = smooth.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), p| (l.min(p[1]), h.max(p[1])));
+    let room = 0.08 * (high - low).max(1e-9 * high.abs()).max(1e-12);
+    Chart {
+        title: "loss by learning rate".into(),
+        x: Axis { label: "learning rate".into(), log: true, ..Axis::default() },
+        y: Axis { label: "loss".into(), range: Some([low - room, high + room]), ..Axis::default() },
+        series: vec![
+            line("each batch", Ink::Muted, Kind::Dots, curve(&|p| p.loss)),
+            line("smoothed", Ink::Series(0), Kind::Line, smooth),
+        ],
+        mark: found.map(|f| (f.steepest, format!("steepest: {}", number(f.steepest)))),
+        square: false,
+    }
+}
+
+/// The smoothed loss for a terminal.
+fn drawn(points: &[Point]) -> Vec<String> {
+    let term = console::Term::stdout();
+    let width = if term.is_term() { usize::from(term.size().1).clamp(40, 100) - 1 } else { 79 };
+    let points = points.iter().map(|p| [p.lr.log10(), p.smooth]).collect();
+    let color = term.is_term() && console::colors_enabled();
+    let curve = Lines { name: "smoothed".into(), points };
+    terminal_chart("loss by log10 of the learning rate", &[curve], width, 14, color)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn points(loss: impl Fn(f64) -> f64) -> Vec<Point> {
+        let lr = |i: usize| 10f64.powf(-7.0 + 8.0 * i as f64 / 99.0);
+        (0..100).map(|i| Point { lr: lr(i), loss: loss(lr(i).log10()), smooth: loss(lr(i).log10()) }).collect()
+    }
+
+    #[test]
+    fn the_steepest_descent_and_the_minimum_are_found() {
+        // Falls fastest at 1e-3, is least at 1e-1.
+        let sigmoid = |x: f64| 1.0 / (1.0 + (2.0 * (x + 3.0)).exp()) + if x > -1.0 { (x + 1.0).powi(2) } else { 0.0 };
+        let found = suggest(&points(sigmoid), 100).unwrap();
+        assert!((found.steepest.log10() + 3.0).abs() < 0.1, "{found:?}");
+        assert!((found.minimum.log10() + 2.0).abs() < 0.15, "{found:?}");
+        assert_eq!(suggest(&points(|x| x), 100), None);
+        assert_eq!(suggest(&points(|_| 1.0), 100), None);
+        assert_eq!(suggest(&points(|x| -x)[..3], 100), None);
+    }
+}

@@ -1,0 +1,162 @@
+//! Data for a model that is trained already: brought to the shape, the classes
+//! and the columns that the model knows, whatever the source.
+
+use crate::data::table::{Fitted, Table};
+use crate::data::{self, Dataset, OpenOptions, SourceKind, Targets, Task};
+use crate::error::{Context, Error, Result};
+use crate::nn::Model;
+use crate::train::Settings;
+use crate::train::checkpoint::About;
+use std::path::Path;
+
+/// Labelled data to score a model on.
+pub struct ToScore {
+    /// The samples.
+    pub set: Dataset,
+    /// What a user should know: rows left out, odd cells, files.
+    pub notes: Vec<String>,
+    /// Rows of a table that cannot be used.
+    pub dropped: usize,
+}
+
+/// The settings that a checkpoint was trained with, as far as it says so.
+pub fn settings_of(about: &About) -> Settings {
+    let table = about.config.parse().unwrap_or_default();
+    Settings::read(table).unwrap_or_default()
+}
+
+/// Opens labelled data for a model: its test set, or all of it where it has
+/// none.
+pub fn open(source: &str, model: &Model, about: &About, seed: u32) -> Result<ToScore> {
+    match (data::kind(source)?, &about.interface.preprocessing) {
+        (SourceKind::Table, Some(fitted)) => rows(source, fitted),
+        (SourceKind::Table, None) => Err(no_table(source, &model.input)),
+        (_, Some(fitted)) => Err(no_rows(source, fitted)),
+        (SourceKind::Npy, None) => arrays(source, model, about),
+        (_, None) => pictures(source, model, about, seed),
+    }
+}
+
+/// The error for a table where pictures or arrays are expected.
+pub fn no_table(source: &str, input: &[usize]) -> Error {
+    let shape = input.iter().map(usize::to_string).collect::<Vec<_>>().join("x");
+    Error::data(format!(
+        "{source} is a table, and this model was trained on samples of shape {shape}, not on a table; expected data \
+         like those"
+    ))
+}
+
+/// The error for anything else where a table is expected.
+pub fn no_rows(source: &str, fitted: &Fitted) -> Error {
+    let used: Vec<&str> = fitted.columns.iter().filter(|c| c.is_used()).map(|c| c.name.as_str()).collect();
+    let more = if used.len() > 8 { ", .." } else { "" };
+    Error::data(format!(
+        "{source} is no table, and this model was trained on the rows of {}; expected a CSV or TSV file with the \
+         columns {}{more}",
+        fitted.table,
+        used.iter().take(8).copied().collect::<Vec<_>>().join(", ")
+    ))
+}
+
+fn rows(source: &str, fitted: &Fitted) -> Result<ToScore> {
+    let table = Table::open(Path::new(source), &fitted.read_options())?;
+    let applied = fitted.apply(&table, &table.all_rows())?;
+    Ok(ToScore { notes: applied.lines(), dropped: applied.dropped.len(), set: applied.dataset })
+}
+
+fn pictures(source: &str, model: &Model, about: &About, seed: u32) -> Result<ToScore> {
+    let &[channels, height, width] = &model.input[..] else {
+        return Err(Error::data(format!(
+            "{source} is a set of images, and this model takes samples of shape {}; expected data like those",
+            model.input
+        )));
+    };
+    expect_classes(source, about)?;
+    let filter = settings_of(about).data.images.filter;
+    let channels = (channels == 1 || channels == 3).then_some(channels);
+    let options = OpenOptions { size: Some([height, width]), filter, channels };
+    let (images, report) = data::open_test_with(source, seed, &options, &|_, _| {})?;
+    let images = images.with_classes(&about.interface.outputs)?;
+    Ok(ToScore { set: images.into(), notes: report.map_or(vec![], |r| r.notes), dropped: 0 })
+}
+
+fn arrays(source: &str, model: &Model, about: &About) -> Result<ToScore> {
+    let all = data::npy::open(Path::new(source))?;
+    let mut set = all.test.unwrap_or(all.train);
+    if set.shape[..] != model.input[..] {
+        return Err(Error::data(format!(
+            "{source} holds samples of shape {:?}; this model takes {}",
+            set.shape, model.input
+        )));
+    }
+    let outputs = &about.interface.outputs;
+    match &mut set.targets {
+        Targets::Classes { labels, names } => {
+            expect_classes(source, about)?;
+            let place = |label: &u32| {
+                let name = &names[*label as usize];
+                outputs.iter().position(|n| n == name).map(|p| p as u32).ok_or_else(|| {
+                    Error::data(format!("{source} has the class \"{name}\", which the model does not know"))
+                })
+            };
+            *labels = labels.iter().map(place).collect::<Result<Vec<u32>>>()?;
+            names.clone_from(outputs);
+        }
+        Targets::Values { names, .. } => {
+            if about.interface.task != Task::Regression || names.len() != outputs.len() {
+                let what = if about.interface.task == Task::Regression { "numbers" } else { "classes" };
+                return Err(Error::data(format!(
+                    "{source} has {} numbers per sample as targets; this model gives {} {what}",
+                    names.len(),
+                    outputs.len()
+                )));
+            }
+            names.clone_from(outputs);
+        }
+    }
+    Ok(ToScore { set, notes: vec![], dropped: 0 })
+}
+
+fn expect_classes(source: &str, about: &About) -> Result<()> {
+    match about.interface.task {
+        Task::Classification => Ok(()),
+        Task::Regression => Err(Error::data(format!(
+            "{source} has classes as targets, and this model predicts numbers ({}); expected data with such",
+            about.interface.outputs.join(", ")
+        ))),
+    }
+}
+
+/// Rows to predict.
+pub struct Rows {
+    /// The table.
+    pub table: Table,
+    /// The usable rows as samples; their targets mean nothing.
+    pub set: Dataset,
+    /// The row of the table behind each sample.
+    pub kept: Vec<usize>,
+    /// What a user should know.
+    pub notes: Vec<String>,
+}
+
+/// Opens rows to predict; the target need not be there.
+pub fn rows_to_predict(path: &Path, fitted: &Fitted) -> Result<Rows> {
+    let shown = path.display().to_string();
+    match data::kind(&shown) {
+        Ok(SourceKind::Table) => {}
+        _ if path.exists() => return Err(no_rows(&shown, fitted)),
+        _ => {}
+    }
+    let table = Table::open(path, &fitted.read_options())?;
+    let features = fitted.apply_features(&table, &table.all_rows()).context(|| format!("predicting from {shown}"))?;
+    let notes = features.lines(&table.name);
+    let names: Vec<String> = fitted.outputs().iter().map(|n| n.to_string()).collect();
+    let n = features.kept.len();
+    let targets = match fitted.target_scale().is_empty() {
+        true => Targets::Classes { labels: vec![0; n], names },
+        false => Targets::Values { values: vec![0.0; n * names.len()], names },
+    };
+    let samples = data::Samples::Floats(features.values);
+    let set = Dataset { name: table.name.clone(), shape: vec![features.width], samples, targets };
+    Ok(Rows { table, set, kept: features.kept, notes })
+}

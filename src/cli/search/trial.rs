@@ -1,0 +1,201 @@
+//! One trial: a run of its own, trained from the start or from where it was
+//! left, and scored on the validation set.
+
+use super::super::flags::DeviceFlag;
+use super::super::job::{self, Done, Job, Scored};
+use super::super::run_folder::RunFolder;
+use super::super::{interrupt, run_info, train};
+use crate::device::DeviceInfo;
+use crate::error::{Error, Kind, Result};
+use crate::nn::Weights;
+use crate::train::{Prepared, Settings, Source, Start, checkpoint};
+use serde_json::{Map, Value};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+/// What all trials share: the device, and the data, which is opened once.
+pub struct Bench<'a> {
+    /// The search's folder.
+    pub out: &'a Path,
+    /// The device.
+    pub info: DeviceInfo,
+    /// How the device is found again.
+    pub device: &'a DeviceFlag,
+    /// The data.
+    pub source: &'a Source,
+    /// The sets of the latest trial, and the settings that made them.
+    prepared: Option<(String, Prepared)>,
+}
+
+/// How a trial ended.
+pub enum Ended {
+    /// With figures.
+    Scored(Trained),
+    /// Without: the loss was no finite number, or the model cannot be built.
+    Failed(String),
+}
+
+/// A trained trial.
+pub struct Trained {
+    /// Epochs done.
+    pub epochs: usize,
+    /// Why training ended by itself before its last epoch.
+    pub stopped: Option<String>,
+    /// All figures of the validation set.
+    pub figures: Map<String, Value>,
+}
+
+/// A trial's folder, below that of the search.
+pub fn folder(number: usize) -> PathBuf {
+    PathBuf::from(format!("trial-{number:03}"))
+}
+
+impl<'a> Bench<'a> {
+    /// A bench on which nothing has run.
+    pub fn new(out: &'a Path, info: DeviceInfo, device: &'a DeviceFlag, source: &'a Source) -> Bench<'a> {
+        Bench { out, info, device, source, prepared: None }
+    }
+
+    /// The sets of a trial, without the test set: a search must not see it.
+    pub fn prepare(&mut self, s: &Settings) -> Result<&Prepared> {
+        let all = s.to_table();
+        let parts = ["data", "clean", "loss"].map(|key| all.get(key).map_or(String::new(), |v| v.to_string()));
+        let made_by = format!("{} seed {}", parts.join(" "), s.seed);
+        let prepared = match self.prepared.take() {
+            Some((same, prepared)) if same == made_by => prepared,
+            _ => {
+                let mut prepared = self.source.prepare(s)?;
+                prepared.test = None;
+                if prepared.val.as_ref().is_none_or(|v| v.is_empty()) {
+                    return Err(Error::usage(
+                        "a search scores on validation data and there is none; expected val_split above 0",
+                    ));
+                }
+                prepared
+            }
+        };
+        Ok(&self.prepared.insert((made_by, prepared)).1)
+    }
+
+    /// Trains trial `number` until it has done `epochs` epochs; a trial that was
+    /// begun before goes on from its last checkpoint.
+    pub fn run(&mut self, number: usize, s: &Settings, epochs: usize) -> Result<Ended> {
+        let path = self.out.join(folder(number));
+        let device = job::reopened(&self.info, &self.device.device)?;
+        let device_info = self.info.clone();
+        let prepared = self.prepare(s)?;
+        let loaded = begun(&path, s)?;
+        let weights = loaded.as_ref().map_or_else(|| Weights::new(s.seed), |l| l.weights.clone());
+        let mut job = match Job::new(device, s, prepared, weights) {
+            Ok(job) => job,
+            Err(e) => return failed(e, &[Kind::Model, Kind::Data, Kind::Device]),
+        };
+        let mut start = Start::default();
+        if let Some(loaded) = loaded {
+            job.session.set_state(&loaded.state)?;
+            start.at = loaded.about.progress.unwrap_or_default();
+            start.best = train::best_so_far(Some(&path), s, &start)?;
+        }
+        let limited = limited(s, epochs, &start, job.session.batches());
+        let own_end = start.at.stopped.clone().filter(|why| ended_by_itself(why, s));
+        let folder = match start.at.step {
+            0 => RunFolder::create(Some(&path), s)?,
+            _ => RunFolder::reopen(&path, s, &start.at)?,
+        };
+        let mut info = run_info::new(&job.session, s, prepared, device_info);
+        info.write(&path)?;
+        let at = Instant::now();
+        let done = job.run(&limited, prepared, start, Some(&folder));
+        if let Err(e) = done {
+            info.stopped = Some(e.to_string());
+            info.write(&path)?;
+            return failed(e, &[Kind::Model, Kind::Data]);
+        }
+        let mut done = done?;
+        let epochs = done.outcome.at.epoch;
+        done.outcome.at.stopped = own_end.or(done.outcome.at.stopped.filter(|why| ended_by_itself(why, s)));
+        run_info::finish(&mut info, &done, at.elapsed().as_secs_f64());
+        info.write(&path)?;
+        let Done { outcome, scored } = done;
+        let scored = scored.expect("there is a validation set");
+        scored.evaluation.write(&path)?;
+        let figures = match Scored::json(&scored) {
+            Value::Object(figures) => figures,
+            _ => Map::new(),
+        };
+        Ok(Ended::Scored(Trained { epochs, stopped: outcome.at.stopped, figures }))
+    }
+}
+
+/// The checkpoint of a trial that was begun before. What was left without one
+/// is of no use and is removed.
+fn begun(path: &Path, s: &Settings) -> Result<Option<checkpoint::Loaded>> {
+    let last = path.join(train::LAST);
+    if !last.is_file() {
+        if path.exists() {
+            std::fs::remove_dir_all(path)
+                .map_err(|e| Error::io(format!("removing the trial {} that was cut short", path.display()), e))?;
+        }
+        return Ok(None);
+    }
+    let loaded = checkpoint::load(&last)?;
+    if loaded.about.config != s.deciding() {
+        return Err(Error::usage(format!(
+            "{} was trained with other settings than this search gives it now (has the model's file changed?); choose \
+             another folder with --out",
+            path.display()
+        )));
+    }
+    Ok(Some(loaded))
+}
+
+/// The settings with a limit of steps at the end of an epoch; a trial that has
+/// ended by itself does not train on.
+fn limited(s: &Settings, epochs: usize, start: &Start, batches: usize) -> Settings {
+    let mut limited = s.clone();
+    let ended = start.at.stopped.as_ref().is_some_and(|why| ended_by_itself(why, s));
+    let steps = match ended {
+        true => Some(start.at.step.max(1)),
+        false => (epochs < s.epochs).then(|| epochs.saturating_mul(batches)),
+    };
+    limited.max_steps = s.max_steps.into_iter().chain(steps).min();
+    limited
+}
+
+/// Whether this is an end of the trial's own, and not that of a rung.
+fn ended_by_itself(why: &str, s: &Settings) -> bool {
+    match why.strip_prefix("max_steps: ") {
+        Some(steps) => s.max_steps.is_some_and(|n| n.to_string() == steps),
+        None => true,
+    }
+}
+
+/// A trial's error, if it concerns this trial alone; others end the search.
+fn failed(e: Error, kinds: &[Kind]) -> Result<Ended> {
+    if interrupt::asked() || !kinds.contains(&e.kind()) {
+        return Err(e);
+    }
+    Ok(Ended::Failed(e.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::train::checkpoint::Progressed;
+
+    #[test]
+    fn a_rung_ends_at_an_epoch_and_an_end_is_an_end() {
+        let mut s = Settings { epochs: 8, ..Settings::default() };
+        let start = |stopped: Option<&str>| Start {
+            at: Progressed { step: 30, stopped: stopped.map(String::from), ..Progressed::default() },
+            best: None,
+        };
+        assert_eq!(limited(&s, 2, &start(None), 10).max_steps, Some(20));
+        assert_eq!(limited(&s, 8, &start(None), 10).max_steps, None);
+        assert_eq!(limited(&s, 4, &start(Some("max_steps: 20")), 10).max_steps, Some(40));
+        assert_eq!(limited(&s, 8, &start(Some("early stopping in epoch 3")), 10).max_steps, Some(30));
+        s.max_steps = Some(25);
+        assert_eq!(limited(&s, 4, &start(None), 10).max_steps, Some(25));
+        assert!(ended_by_itself("max_steps: 25", &s) && !ended_by_itself("max_steps: 20", &s));
+    }
+}

@@ -1,0 +1,78 @@
+//! The flags of the tools around training: `search` and `lr-find`.
+
+use super::flags::DeviceFlag;
+use clap::Args;
+use std::path::PathBuf;
+
+/// What a run would be made with, over what its configuration says.
+#[derive(Debug, Args)]
+pub struct SettingFlags {
+    /// A preset (mlp, tabular, keras-cnn, lenet, resnet8) or a model description in TOML.
+    #[arg(long, value_name = "NAME|FILE")]
+    pub model: Option<String>,
+    /// The data, as for `train --data`.
+    #[arg(long, value_name = "digits|PATH")]
+    pub data: Option<String>,
+    /// The column of a table that is to be predicted: a name, a number from 1, or "last".
+    #[arg(long, value_name = "COLUMN")]
+    pub target: Option<String>,
+    /// classification, regression, or auto to find out from the target.
+    #[arg(long, value_name = "TASK")]
+    pub task: Option<String>,
+    /// Samples per step.
+    #[arg(long, value_name = "N")]
+    pub batch_size: Option<usize>,
+    /// Seeds everything random but the draws of a search.
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u32>,
+    /// Any other setting, such as optimizer.weight_decay=0.01 (repeatable).
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Search {
+    /// A run configuration in TOML with a table [search].
+    pub config: PathBuf,
+    #[command(flatten)]
+    pub settings: SettingFlags,
+    /// Passes over the training data, of each trial.
+    #[arg(long, value_name = "N")]
+    pub epochs: Option<usize>,
+    /// The search's folder (default: runs/CONFIG-search). A search that lies there goes on.
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Stop after N trials; the same command goes on with the others.
+    #[arg(long, value_name = "N")]
+    pub max_trials: Option<usize>,
+    #[command(flatten)]
+    pub device: DeviceFlag,
+    /// Print one JSON object as the last line of stdout.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct LrFind {
+    /// A run configuration in TOML; flags override what it says.
+    pub config: Option<PathBuf>,
+    #[command(flatten)]
+    pub settings: SettingFlags,
+    /// The first rate.
+    #[arg(long, value_name = "X", default_value_t = 1e-7)]
+    pub min_lr: f64,
+    /// The last rate.
+    #[arg(long, value_name = "X", default_value_t = 10.0)]
+    pub max_lr: f64,
+    /// Updates from the first rate to the last.
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub steps: usize,
+    /// Where the plot goes: a name that ends with .svg or .png.
+    #[arg(long, value_name = "FILE", default_value = "lr-find.svg")]
+    pub out: PathBuf,
+    #[command(flatten)]
+    pub device: DeviceFlag,
+    /// Print one JSON object as the last line of stdout.
+    #[arg(long)]
+    pub json: bool,
+}
