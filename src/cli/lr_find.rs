@@ -5,9 +5,9 @@ use super::{interrupt, open_device, out, tool_flags, train, train_settings};
 use crate::data::{Dataset, Samples};
 use crate::error::{Error, Result};
 use crate::eval::plot::{Axis, Chart, Ink, Kind, Lines, Series, number, terminal_chart};
+use crate::files;
 use crate::nn::{Model, Weights};
 use crate::tensor::random::permute;
-use crate::train::checkpoint::write_atomically;
 use crate::train::{Prepared, Schedule, Session, Settings, Shape, Warmup};
 use serde_json::json;
 
@@ -54,7 +54,7 @@ pub fn run(f: &tool_flags::LrFind) -> Result<()> {
     let points = sweep(&mut session, &s)?;
     let found = suggest(&points, f.steps);
     let chart = chart(&points, found);
-    write_atomically(&f.out, &chart.scene().file(&f.out)?)?;
+    files::write(&f.out, &chart.scene().file(&f.out)?)?;
     if f.json {
         return out::json(&json!({
             "status": "ok",

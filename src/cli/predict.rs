@@ -5,9 +5,10 @@ use super::{flags, open_device, out, run_folder, scored_data};
 use crate::data::{self, Images, Interface, SourceKind, Task, picture};
 use crate::device::DeviceInfo;
 use crate::error::{Error, Result};
+use crate::files;
 use crate::nn::Model;
 use crate::train::Session;
-use crate::train::checkpoint::{Loaded, write_atomically};
+use crate::train::checkpoint::Loaded;
 use serde_json::{Map, Value, json};
 use std::path::{Path, PathBuf};
 
@@ -89,7 +90,7 @@ fn rows(f: &flags::Predict, model: Model, loaded: Loaded) -> Result<()> {
 /// Prints or writes the answers, as CSV or JSON.
 fn hand_over(f: &flags::Predict, interface: &Interface, info: &DeviceInfo, asked: &[Asked]) -> Result<()> {
     if let Some(path) = &f.out {
-        write_atomically(path, csv(interface, asked, f.files.len() > 1).as_bytes())?;
+        files::write(path, csv(interface, asked, f.files.len() > 1).as_bytes())?;
     }
     if f.json {
         let predictions: Vec<Value> = asked.iter().map(|a| object(interface, a, f.top)).collect();

@@ -17,8 +17,8 @@ use super::{interrupt, open_device, out, tool_flags, train, train_settings};
 use crate::data::{self, SourceKind};
 use crate::error::{Context, Error, Kind, Result};
 use crate::eval::run::write_json;
+use crate::files;
 use crate::keys::Keys;
-use crate::train::checkpoint::write_atomically;
 use crate::train::{Settings, set};
 use metric::Metric;
 use record::{Book, Record};
@@ -245,7 +245,7 @@ impl Work<'_> {
 fn finish(f: &tool_flags::Search, work: &Work, search: &SearchSettings, path: &Path) -> Result<()> {
     let ranked = work.ranked();
     let (plot, config) = (path.join("trials.svg"), path.join("best.toml"));
-    write_atomically(&plot, show::plot(search, work.metric, &ranked).svg_file().as_bytes())?;
+    files::write(&plot, show::plot(search, work.metric, &ranked).svg_file().as_bytes())?;
     let best = ranked.first().filter(|r| r.failed.is_none());
     let Some(best) = best else {
         let why = ranked.first().and_then(|r| r.failed.clone()).unwrap_or_else(|| "none was trained".into());
@@ -253,7 +253,7 @@ fn finish(f: &tool_flags::Search, work: &Work, search: &SearchSettings, path: &P
     };
     let settings = &work.plan[best.trial - 1].settings;
     let text = toml::to_string(&settings.to_table()).expect("a table of plain values prints");
-    write_atomically(&config, text.as_bytes())?;
+    files::write(&config, text.as_bytes())?;
     let done = ranked.len();
     if work.left == 0 {
         eprintln!("--max-trials: {done} of {} trials are in the table; the same command goes on", work.plan.len());

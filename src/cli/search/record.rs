@@ -3,7 +3,7 @@
 //! trial, so a search that was killed goes on from its last line.
 
 use crate::error::{Error, Result};
-use crate::train::checkpoint::write_atomically;
+use crate::files;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
@@ -76,7 +76,7 @@ impl Book {
         std::fs::create_dir_all(&self.path)
             .map_err(|e| Error::io(format!("making the search's folder {}", self.path.display()), e))?;
         let text = toml::to_string(&self.asked).expect("a table of plain values prints");
-        write_atomically(&self.path.join("search.toml"), text.as_bytes())
+        files::write(&self.path.join("search.toml"), text.as_bytes())
     }
 
     /// What is known of a trial's rung.
@@ -95,7 +95,7 @@ impl Book {
         self.records.push(record);
         let line = |r: &Record| serde_json::to_string(r).expect("plain data prints") + "\n";
         let text: String = self.records.iter().map(line).collect();
-        write_atomically(&self.path.join("trials.jsonl"), text.as_bytes())
+        files::write(&self.path.join("trials.jsonl"), text.as_bytes())
     }
 }
 

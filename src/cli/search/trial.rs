@@ -92,8 +92,8 @@ impl<'a> Bench<'a> {
         };
         let mut start = Start::default();
         if let Some(loaded) = loaded {
-            job.session.set_state(&loaded.state)?;
             start.at = loaded.about.progress.unwrap_or_default();
+            job.session.set_state(&loaded.state, &start.at)?;
             start.best = train::best_so_far(Some(&path), s, &start)?;
         }
         let limited = limited(s, epochs, &start, job.session.batches());
