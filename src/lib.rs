@@ -4,6 +4,16 @@
 //! Values flow one way: `cli -> train -> nn -> graph -> plan -> gpu | cpu`.
 //! `ARCHITECTURE.md` is the map.
 
+/// Prints a line on stderr, in place of the standard macro of this name: that
+/// one panics where nobody reads any more, as in `wgrad train 2>&1 | head`, and a
+/// training should go on.
+macro_rules! eprintln {
+    ($($line:tt)*) => {{
+        use std::io::Write;
+        let _ = writeln!(std::io::stderr(), $($line)*);
+    }};
+}
+
 pub mod cli;
 pub mod cpu;
 pub mod data;

@@ -1,6 +1,7 @@
 //! The `wgrad` program: runs the command line, prints an error's chain, and
 //! turns it into an exit code.
 
+use std::io::Write;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -10,14 +11,19 @@ fn main() -> ExitCode {
     unsafe { std::env::set_var("NODEVICE_SELECT", "1") };
     // A panic is our mistake, not the user's: one line instead of a backtrace.
     std::panic::set_hook(Box::new(|info| {
-        eprintln!("wgrad: internal error: {info}\nThis is a bug; please report it with the command you ran.");
+        say(format_args!("internal error: {info}\nThis is a bug; please report it with the command you ran."));
     }));
     match std::panic::catch_unwind(wgrad::cli::run) {
         Ok(Ok(())) => ExitCode::SUCCESS,
         Ok(Err(e)) => {
-            eprintln!("wgrad: {e}");
+            say(format_args!("{e}"));
             ExitCode::from(e.exit_code())
         }
         Err(_) => ExitCode::FAILURE,
     }
+}
+
+/// Prints on stderr, if anybody reads it.
+fn say(message: std::fmt::Arguments) {
+    let _ = writeln!(std::io::stderr(), "wgrad: {message}");
 }

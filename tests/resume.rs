@@ -262,26 +262,40 @@ fn interrupted_runs_go_on(_: bool) -> Result<(), Failed> {
     Ok(())
 }
 
-/// Kills at moments that depend on nothing in the run, while it writes all the
-/// time: before the first checkpoint, between them, within them.
+/// Whether a checkpoint is being written: the new one is there in part.
+fn is_writing(run: &Path, whole: u64) -> bool {
+    let length = |path: PathBuf| path.metadata().map(|m| m.len());
+    let short = length(last(run)).is_ok_and(|n| n < whole / 2);
+    short || length(run.join("checkpoints/last.safetensors.tmp")).is_ok()
+}
+
+/// Kills in the middle of writing a checkpoint, which such a run does most of
+/// the time, and at moments that depend on nothing in it.
 fn runs_killed_while_writing_go_on() -> Result<(), Failed> {
     let folder = folder(WIDE);
     let at = folder.path();
     let args = ["--epochs", "5", "--batch-size", "16"];
     finished(train(at, false, &[&args[..], &["--out", "straight"]].concat()))?;
+    let whole = last(&at.join("straight")).metadata()?.len();
     let broken = at.join("broken");
     let often = [&args[..], &["--out", "broken", "--checkpoint-every", "1", "--resume"]].concat();
     let mut r = Random::new(5, stream::CASES);
-    let mut step = 0;
-    for _ in 0..12 {
+    let (mut step, mut within) = (0, 0);
+    for round in 0..12 {
         let mut child = start(train(at, false, &often));
-        std::thread::sleep(Duration::from_millis(u64::from(30 + r.bits() % 400)));
+        std::thread::sleep(Duration::from_millis(u64::from(30 + r.bits() % 200)));
+        let begun = Instant::now();
+        while round % 3 > 0 && !is_writing(&broken, whole) && begun.elapsed() < Duration::from_secs(5) {
+            std::hint::spin_loop();
+        }
         kill(&mut child);
+        within += usize::from(is_writing(&broken, whole));
         let now = stands(&broken).map_or(0, |at| at.step);
         assert!(now >= step, "the checkpoint went back from step {step} to {now}");
         step = now;
     }
     assert!(step > 0, "no run came to write a checkpoint");
+    assert!(within > 0, "no kill fell into the writing of a checkpoint");
     finished(train(at, false, &often))?;
     same(&at.join("straight"), &broken)
 }

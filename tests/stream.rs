@@ -171,6 +171,8 @@ fn training_goes_on_within_a_window(on_gpu: bool, data: &Dataset) -> Result<(), 
         let checkpoint::Loaded { weights, about, state } = checkpoint::load(&file)?;
         let at = about.progress.expect("of a training");
         assert_eq!(at.step, step);
+        // A device that holds less may go on.
+        let s = settings(data, 3, true);
         let mut session = session(on_gpu, data, &s, weights)?;
         session.set_state(&state, &at)?;
         go_on(&mut session, data, Some(data), &s, Start { at, best: None }, &mut Notes::default())?;

@@ -227,13 +227,17 @@ impl Settings {
     }
 
     /// As TOML, without what does not decide the state after so many steps:
-    /// limits, and when checkpoints are written.
+    /// limits, when checkpoints are written, how much of the data lies on the
+    /// device at a time.
     pub fn deciding(&self) -> String {
         let mut table = self.to_table();
         if let Some(Value::Table(train)) = table.get_mut("train") {
             for key in ["max_steps", "max_time", "checkpoint_every", "keep_last"] {
                 train.remove(key);
             }
+        }
+        if let Some(Value::Table(data)) = table.get_mut("data") {
+            data.remove("device_mb");
         }
         toml::to_string(&table).expect("a table of plain values prints")
     }

@@ -85,7 +85,11 @@ fn main() {
         let ignored = row.rights && may_do_anything();
         Trial::test(row.name, move || run(&row)).with_ignored_flag(ignored)
     });
-    libtest_mimic::run(&args, trials.collect()).exit();
+    let mut trials: Vec<Trial> = trials.collect();
+    if cfg!(unix) {
+        trials.push(Trial::test("nobody_reads_what_it_says", nobody_reads_what_it_says));
+    }
+    libtest_mimic::run(&args, trials).exit();
 }
 
 /// Whether rights mean nothing here, as for root.
@@ -119,6 +123,21 @@ fn run(row: &Row) -> Result<(), Failed> {
         }
     }
     (row.then)(folder.path());
+    Ok(())
+}
+
+/// A training goes on when the reader of its messages has gone away, as in
+/// `wgrad train 2>&1 | head -1`.
+fn nobody_reads_what_it_says() -> Result<(), Failed> {
+    let folder = tempfile::tempdir()?;
+    make::good_table(folder.path());
+    let mut command = bounded(env!("CARGO_BIN_EXE_wgrad"));
+    command.args(["train", "--device", "cpu", "--data", "t.csv", "--epochs", "2", "--out", "out"]);
+    let mut child = command.current_dir(folder.path()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
+    drop(child.stderr.take());
+    let status = child.wait()?;
+    assert!(status.success(), "it ended with {status}");
+    assert!(folder.path().join("out/checkpoints/last.safetensors").is_file());
     Ok(())
 }
 
