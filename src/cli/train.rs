@@ -132,14 +132,18 @@ fn shrink(p: &mut Prepared, f: &flags::Train, s: &mut Settings) -> Result<()> {
         (false, Some(n)) => n,
         (false, None) => return Ok(()),
     };
-    let first = |set: &Dataset| set.select(&(0..set.len().min(batches * s.batch_size)).collect::<Vec<_>>());
-    p.train = first(&p.train);
+    let rows = batches.saturating_mul(s.batch_size);
+    p.train = first(&p.train, rows);
     if f.overfit_batches.is_some() {
         (p.val, p.test, s.shuffle) = (Some(p.train.clone()), None, false);
     } else {
-        (p.val, p.test) = (p.val.as_ref().map(first), p.test.as_ref().map(first));
+        (p.val, p.test) = (p.val.as_ref().map(|v| first(v, rows)), p.test.as_ref().map(|t| first(t, rows)));
     }
     Ok(())
+}
+
+fn first(set: &Dataset, rows: usize) -> Dataset {
+    set.select(&(0..set.len().min(rows)).collect::<Vec<_>>())
 }
 
 pub fn say(s: &Settings, p: &Prepared) {

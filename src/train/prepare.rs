@@ -24,6 +24,7 @@ pub struct Prepared {
 }
 
 /// A data source, read and not yet split.
+#[allow(clippy::large_enum_variant)] // A run has one of them.
 pub enum Source {
     /// Samples, as images and arrays are.
     Sets {
