@@ -56,6 +56,8 @@ pub trait Real:
     fn of(x: f64) -> Self;
     /// Converts to f64.
     fn f64(self) -> f64;
+    /// The whole part, for indexing; the nearest i32 where it is none.
+    fn truncate(self) -> i32;
     /// e to the power of self.
     fn exp(self) -> Self;
     /// Natural logarithm.
@@ -98,6 +100,10 @@ macro_rules! real {
             }
             fn f64(self) -> f64 {
                 f64::from(self)
+            }
+            #[inline(always)]
+            fn truncate(self) -> i32 {
+                self as i32
             }
             real!(@unary $t: exp ln ln_1p exp_m1 sqrt tanh sin cos abs);
             fn powf(self, e: $t) -> $t {

@@ -109,24 +109,61 @@ fn mix<T: Real>(a: T, b: T, t: T) -> T {
     a + t * (b - a)
 }
 
-/// A coordinate where the padded image has the pixel that stands there: from -1
-/// to `side`.
-fn settle<T: Real>(at: T, side: usize, outside: Outside) -> T {
+/// Moves coordinates to where the padded image has the pixels that stand there:
+/// from -1 to `side`.
+fn settle<T: Real>(line: &mut [T], side: usize, outside: Outside) {
     let side = T::of(side as f64);
-    match outside {
-        Outside::Zero => at.max(-T::ONE).min(side),
-        Outside::Edge => at.max(T::ZERO).min(side - T::ONE),
-        Outside::Reflect => {
-            let half = T::of(0.5);
-            let from_edge = at + half;
-            if from_edge >= T::ZERO && from_edge <= side {
-                return at;
-            }
-            let period = T::of(2.0) * side;
-            let turns = T::of((from_edge / period).f64().floor());
-            let along = from_edge - turns * period;
-            along.min(period - along) - half
-        }
+    let (low, high) = match outside {
+        Outside::Zero => (-T::ONE, side),
+        Outside::Edge => (T::ZERO, side - T::ONE),
+        Outside::Reflect => return line.iter_mut().for_each(|at| *at = reflected(*at, side)),
+    };
+    for at in line {
+        // Comparisons, because `max` and `min` cost more where NaN may come.
+        let least = if *at > low { *at } else { low };
+        *at = if least < high { least } else { high };
+    }
+}
+
+fn reflected<T: Real>(at: T, side: T) -> T {
+    let half = T::of(0.5);
+    let from_edge = at + half;
+    if from_edge >= T::ZERO && from_edge <= side {
+        return at;
+    }
+    let period = T::of(2.0) * side;
+    let turns = T::of((from_edge / period).f64().floor());
+    let along = from_edge - turns * period;
+    along.min(period - along) - half
+}
+
+/// Splits settled coordinates into the padded image's index, times `stride`,
+/// and what is left.
+fn split<T: Real>(line: &mut [T], index: &mut [usize], stride: usize) {
+    for (at, index) in line.iter_mut().zip(index) {
+        // At least 0, so cutting off is rounding down.
+        let padded = *at + T::ONE;
+        let whole = padded.truncate();
+        *index = whole as usize * stride;
+        *at = padded - T::of(f64::from(whole));
+    }
+}
+
+/// Where the pixels of an output row come from, along one axis.
+struct Line<T> {
+    /// Coordinates, then what is left of them between two pixels.
+    at: Vec<T>,
+    index: Vec<usize>,
+}
+
+impl<T: Real> Line<T> {
+    fn new(w: usize) -> Line<T> {
+        Line { at: vec![T::ZERO; w], index: vec![0; w] }
+    }
+
+    fn settle(&mut self, side: usize, outside: Outside, stride: usize) {
+        settle(&mut self.at, side, outside);
+        split(&mut self.at, &mut self.index, stride);
     }
 }
 
@@ -143,48 +180,50 @@ impl<T: Real> Slot<'_, T> {
         let (padded, stride) = (self.padded(image), w + 3);
         let plane = stride * (h + 3);
         let nodes = self.nodes();
-        let mut pushed = vec![[T::ZERO; 2]; how.elastic_grid + 1];
-        let mut places: Vec<(usize, T, T)> = vec![(0, T::ZERO, T::ZERO); w];
+        let (mut across, mut down) = (Line::new(w), Line::new(w));
+        let p = self.params;
+        // Columns stay columns: their places are the same in every row.
+        let upright = nodes.is_empty() && p[1] == T::ZERO && p[2] == T::ZERO;
         for row in 0..h {
-            if !nodes.is_empty() {
-                let (cell, s) = bend.rows[row];
-                for (col, p) in pushed.iter_mut().enumerate() {
-                    *p = std::array::from_fn(|k| mix(nodes[cell][col][k], nodes[cell + 1][col][k], s));
-                }
+            if row == 0 || !upright {
+                self.line(row, [p[0], p[1], p[4]], &mut across.at);
+                self.push(row, 0, &nodes, bend, &mut across.at);
+                across.settle(w, how.outside, 1);
             }
-            for (col, place) in places.iter_mut().enumerate() {
-                let mut from = self.source(col, row);
-                if let Some(&(cell, s)) = bend.cols.get(col) {
-                    for k in 0..2 {
-                        from[k] += mix(pushed[cell][k], pushed[cell + 1][k], s);
-                    }
-                }
-                let across = settle(from[0], w, how.outside) + T::ONE;
-                let down = settle(from[1], h, how.outside) + T::ONE;
-                // Both are at least 0, so cutting off is rounding down.
-                let (i, j) = (across.f64() as i32, down.f64() as i32);
-                *place = (j as usize * stride + i as usize, across - T::of(i.into()), down - T::of(j.into()));
-            }
+            self.line(row, [p[2], p[3], p[5]], &mut down.at);
+            self.push(row, 1, &nodes, bend, &mut down.at);
+            down.settle(h, how.outside, stride);
             for (x, padded) in x.chunks_mut(h * w).zip(padded.chunks(plane)) {
                 let x = &mut x[row * w..(row + 1) * w];
+                let places = across.index.iter().zip(&down.index).map(|(i, j)| i + j);
                 if how.blends() {
-                    for (x, &(at, across, down)) in x.iter_mut().zip(&places) {
+                    for (((x, at), &i), &j) in x.iter_mut().zip(places).zip(&across.at).zip(&down.at) {
                         let (upper, lower) = (&padded[at..at + 2], &padded[at + stride..at + stride + 2]);
-                        *x = mix(mix(upper[0], upper[1], across), mix(lower[0], lower[1], across), down);
+                        *x = mix(mix(upper[0], upper[1], i), mix(lower[0], lower[1], i), j);
                     }
                 } else {
-                    for (x, &(at, ..)) in x.iter_mut().zip(&places) {
-                        *x = padded[at];
-                    }
+                    x.iter_mut().zip(places).for_each(|(x, at)| *x = padded[at]);
                 }
             }
         }
     }
 
-    /// Where an output pixel comes from, before any bend.
-    fn source(&self, col: usize, row: usize) -> [T; 2] {
-        let (p, col, row) = (self.params, T::of(col as f64), T::of(row as f64));
-        [p[0] * col + p[1] * row + p[4], p[2] * col + p[3] * row + p[5]]
+    /// One coordinate of where an output row comes from, before any bend.
+    fn line(&self, row: usize, [by_col, by_row, offset]: [T; 3], line: &mut [T]) {
+        let start = by_row * T::of(row as f64) + offset;
+        for (col, at) in (0u32..).zip(line) {
+            *at = by_col * T::of(col.into()) + start;
+        }
+    }
+
+    /// Adds the bend of a row, along one axis.
+    fn push(&self, row: usize, axis: usize, nodes: &[Vec<[T; 2]>], bend: &Bend<T>, line: &mut [T]) {
+        let Some(&(above, s)) = bend.rows.get(row) else { return };
+        let pushed: Vec<T> =
+            nodes[above].iter().zip(&nodes[above + 1]).map(|(a, b)| mix(a[axis], b[axis], s)).collect();
+        for (at, &(cell, s)) in line.iter_mut().zip(&bend.cols) {
+            *at += mix(pushed[cell], pushed[cell + 1], s);
+        }
     }
 
     /// The image with a pixel more at the left and top and two at the right and

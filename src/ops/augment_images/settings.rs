@@ -43,7 +43,8 @@ pub struct Augmentation {
     pub scale: [f32; 2],
     /// Largest slant each way, in degrees.
     pub shear: f32,
-    /// How far the nodes of a coarse grid are pushed at most, in pixels.
+    /// How far the nodes of a coarse grid are pushed at most, in pixels; beyond
+    /// half a cell the image folds.
     pub elastic_alpha: f32,
     /// Cells of that grid along each side.
     pub elastic_grid: usize,
