@@ -11,8 +11,11 @@ use crate::tensor::random::permute;
 use crate::train::{Prepared, Schedule, Session, Settings, Shape, Warmup};
 use serde_json::json;
 
-/// How much of the average is kept from step to step.
+/// How much of the average is kept from step to step in a sweep of
+/// [`USUAL_STEPS`]; longer ones average over the same share of the sweep.
 const KEPT: f64 = 0.98;
+/// fastai's number of steps.
+const USUAL_STEPS: usize = 100;
 /// The sweep ends where the smoothed loss is so many times its least.
 const EXPLODED: f64 = 4.0;
 /// Bytes of samples: what every GPU can bind at once.
@@ -35,6 +38,14 @@ struct Found {
     steepest: f64,
     /// A tenth of where it is least.
     minimum: f64,
+}
+
+impl Found {
+    /// The rate to try: the lower of the two. With noise in the losses the
+    /// steepest descent may lie near the end, where training is no longer stable.
+    fn rate(self) -> f64 {
+        self.steepest.min(self.minimum)
+    }
 }
 
 pub fn run(f: &tool_flags::LrFind) -> Result<()> {
@@ -60,7 +71,7 @@ pub fn run(f: &tool_flags::LrFind) -> Result<()> {
             "status": "ok",
             "device": info,
             "model": session.model.description.name,
-            "lr": found.map(|f| f.steepest),
+            "lr": found.map(Found::rate),
             "steepest": found.map(|f| f.steepest),
             "minimum_by_ten": found.map(|f| f.minimum),
             "steps": points.len(),
@@ -76,7 +87,7 @@ pub fn run(f: &tool_flags::LrFind) -> Result<()> {
             "the loss falls fastest at {}; a tenth of where it is least is {}\ntry --lr {}",
             number(f.steepest),
             number(f.minimum),
-            number(f.steepest)
+            number(f.rate())
         ),
         None => "the loss fell at no rate of this sweep; expected it to, for a model that can learn".into(),
     };
@@ -123,6 +134,8 @@ fn sweep(session: &mut Session, s: &Settings) -> Result<Vec<Point>> {
     let batches = session.batches();
     let total = s.epochs * batches;
     let mut points: Vec<Point> = vec![];
+    let updates = total.div_ceil(s.update.accumulate);
+    let kept = libm::pow(KEPT, USUAL_STEPS as f64 / updates as f64);
     let (mut average, mut weight, mut least) = (0.0, 0.0, f64::INFINITY);
     for step in (0..total).step_by(s.update.accumulate) {
         if interrupt::asked() {
@@ -135,8 +148,8 @@ fn sweep(session: &mut Session, s: &Settings) -> Result<Vec<Point>> {
             break;
         }
         // The weight of what has been seen: without it the average begins at 0.
-        average = KEPT * average + (1.0 - KEPT) * scores.loss;
-        weight = KEPT * weight + (1.0 - KEPT);
+        average = kept * average + (1.0 - kept) * scores.loss;
+        weight = kept * weight + (1.0 - kept);
         let smooth = average / weight;
         points.push(Point { lr: s.update.lr_at(step, total, batches), loss: scores.loss, smooth });
         least = least.min(smooth);
@@ -160,8 +173,10 @@ fn suggest(points: &[Point], steps: usize) -> Option<Found> {
     let end = points.len().saturating_sub(5);
     let seen = points.get((steps / 10).min(end)..end)?;
     let least = seen.iter().min_by(|a, b| a.smooth.total_cmp(&b.smooth))?;
-    let slope = |w: &[Point]| (w[1].smooth - w[0].smooth) / (w[1].lr.ln() - w[0].lr.ln());
-    let steep = seen.windows(2).min_by(|a, b| slope(a).total_cmp(&slope(b))).filter(|w| slope(w) < 0.0)?;
+    // Over a hundredth of the sweep: from step to step a long one is all noise.
+    let apart = (steps / USUAL_STEPS).max(1);
+    let slope = |w: &[Point]| (w[apart].smooth - w[0].smooth) / (w[apart].lr.ln() - w[0].lr.ln());
+    let steep = seen.windows(apart + 1).min_by(|a, b| slope(a).total_cmp(&slope(b))).filter(|w| slope(w) < 0.0)?;
     Some(Found { steepest: steep[0].lr, minimum: least.lr / 10.0 })
 }
 
@@ -169,13 +184,14 @@ fn chart(points: &[Point], found: Option<Found>) -> Chart {
     let curve = |of: &dyn Fn(&Point) -> f64| points.iter().map(|p| [p.lr, of(p)]).collect::<Vec<_>>();
     let line = |name: &str, ink, kind, points| Series { name: name.into(), ink, kind, points };
     let smooth = curve(&|p| p.smooth);
-    // Single losses may lie far above; the axis is that of the average.
-    let (low, high) = smooth.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), p| (l.min(p[1]), h.max(p[1])));
-    let room = 0.08 * (high - low).max(1e-9 * high.abs()).max(1e-12);
+    // The average lags behind; what single batches reach is shown too.
+    let [low, high] = shown_range(points);
+    let lowest = points.iter().fold(low, |l, p| l.min(p.loss));
+    let range = Some([lowest - 0.05 * (high - lowest), high]);
     Chart {
         title: "loss by learning rate".into(),
         x: Axis { label: "learning rate".into(), log: true, ..Axis::default() },
-        y: Axis { label: "loss".into(), range: Some([low - room, high + room]), ..Axis::default() },
+        y: Axis { label: "loss".into(), range, ..Axis::default() },
         series: vec![
             line("each batch", Ink::Muted, Kind::Dots, curve(&|p| p.loss)),
             line("smoothed", Ink::Series(0), Kind::Line, smooth),
@@ -185,11 +201,25 @@ fn chart(points: &[Point], found: Option<Found>) -> Chart {
     }
 }
 
+/// From the least smoothed loss to a little above the highest before it: how
+/// the loss explodes at the end, and how single batches stray, would flatten
+/// the descent.
+fn shown_range(points: &[Point]) -> [f64; 2] {
+    let least = |a: &usize, b: &usize| points[*a].smooth.total_cmp(&points[*b].smooth);
+    let at = (0..points.len()).min_by(least).unwrap_or(0);
+    let low = points[at].smooth;
+    let high = points[..=at].iter().fold(low, |h, p| h.max(p.smooth));
+    let room = (high - low).max(0.02 * low.abs()).max(1e-9);
+    [low - 0.1 * room, high + 0.4 * room]
+}
+
 /// The smoothed loss for a terminal.
 fn drawn(points: &[Point]) -> Vec<String> {
     let term = console::Term::stdout();
     let width = if term.is_term() { usize::from(term.size().1).clamp(40, 100) - 1 } else { 79 };
-    let points = points.iter().map(|p| [p.lr.log10(), p.smooth]).collect();
+    let [low, high] = shown_range(points);
+    let inside = points.iter().filter(|p| (low..=high).contains(&p.smooth));
+    let points = inside.map(|p| [p.lr.log10(), p.smooth]).collect();
     let color = term.is_term() && console::colors_enabled();
     let curve = Lines { name: "smoothed".into(), points };
     terminal_chart("loss by log10 of the learning rate", &[curve], width, 14, color)
@@ -200,8 +230,12 @@ mod tests {
     use super::*;
 
     fn points(loss: impl Fn(f64) -> f64) -> Vec<Point> {
-        let lr = |i: usize| 10f64.powf(-7.0 + 8.0 * i as f64 / 99.0);
-        (0..100).map(|i| Point { lr: lr(i), loss: loss(lr(i).log10()), smooth: loss(lr(i).log10()) }).collect()
+        sweep_of(100, loss)
+    }
+
+    fn sweep_of(n: usize, loss: impl Fn(f64) -> f64) -> Vec<Point> {
+        let lr = |i: usize| 10f64.powf(-7.0 + 8.0 * i as f64 / (n - 1) as f64);
+        (0..n).map(|i| Point { lr: lr(i), loss: loss(lr(i).log10()), smooth: loss(lr(i).log10()) }).collect()
     }
 
     #[test]
@@ -211,6 +245,13 @@ mod tests {
         let found = suggest(&points(sigmoid), 100).unwrap();
         assert!((found.steepest.log10() + 3.0).abs() < 0.1, "{found:?}");
         assert!((found.minimum.log10() + 2.0).abs() < 0.15, "{found:?}");
+        assert_eq!(found.rate(), found.steepest);
+        // A long sweep with noise says the same.
+        let noisy = |x: f64| sigmoid(x) + 1e-3 * (x * 1e6).sin();
+        let long = suggest(&sweep_of(20_000, noisy), 20_000).unwrap();
+        assert!((long.steepest.log10() + 3.0).abs() < 0.2, "{long:?}");
+        let [low, high] = shown_range(&points(sigmoid));
+        assert!(low < 0.02 && (1.0..1.6).contains(&high), "{low} {high}");
         assert_eq!(suggest(&points(|x| x), 100), None);
         assert_eq!(suggest(&points(|_| 1.0), 100), None);
         assert_eq!(suggest(&points(|x| -x)[..3], 100), None);

@@ -98,7 +98,13 @@ fn by_key(d: &Dimension, metric: &Metric, scored: &[(&Record, f64)], y: &Axis) -
             (numbers, Axis { label: d.key.clone(), log, whole, ..Axis::default() })
         }
         None => {
-            let mut names: Vec<String> = vec![];
+            let mut names: Vec<String> = match &d.range {
+                Range::Choice(list) => {
+                    list.iter().filter_map(|v| serde_json::to_value(v).ok()).map(|v| cell(&v)).collect()
+                }
+                _ => vec![],
+            };
+            names.dedup();
             let mut place = |v: &Value| {
                 let name = cell(v);
                 let known = names.iter().position(|n| *n == name);
@@ -166,7 +172,7 @@ mod tests {
         assert_eq!(lines[1], "    2       3   0.25000           0.1      mlp");
         assert!(lines[3].contains("-") && lines[3].contains("failed: the loss is") && lines[3].ends_with('…'));
         let svg = plot(&search, &metric, &ranked).svg_file();
-        for part in ["val_loss by trial", "val_loss by optimizer.lr", "1 &lt;lenet&gt;, 2 mlp", "best so far"] {
+        for part in ["val_loss by trial", "val_loss by optimizer.lr", "1 mlp, 2 &lt;lenet&gt;", "best so far"] {
             assert!(svg.contains(part), "{part} is missing in\n{svg}");
         }
     }
