@@ -8,7 +8,7 @@ use std::fmt::Write;
 /// Colours and measures of all pages.
 const STYLE: &str = include_str!("page.css");
 
-/// Text as HTML shows it.
+/// Text as HTML shows it, safe in an element and in a quoted attribute.
 pub fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
@@ -18,8 +18,12 @@ pub fn escape(text: &str) -> String {
             '>' => out.push_str("&gt;"),
             '"' => out.push_str("&quot;"),
             '\'' => out.push_str("&#39;"),
-            // Characters that HTML does not allow.
-            c if c.is_control() && !matches!(c, '\n' | '\t') => out.push('\u{fffd}'),
+            // Control characters are not allowed, and marks that turn the
+            // direction of text can make it read as something else.
+            '\n' | '\t' => out.push(c),
+            c if c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') => {
+                out.push('\u{fffd}');
+            }
             c => out.push(c),
         }
     }

@@ -1,29 +1,8 @@
 //! The few pieces of HTML that pages are made of. Whatever comes from outside,
 //! and be it the name of a class, goes through [`escape`].
 
+pub use crate::data::html::escape;
 use crate::eval::plot::{number, percent};
-
-/// Text as HTML shows it, safe in an element and in a quoted attribute.
-pub fn escape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            // Control characters are not allowed, and marks that turn the
-            // direction of text can make it read as something else.
-            '\n' | '\t' => out.push(c),
-            c if c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') => {
-                out.push('\u{fffd}');
-            }
-            c => out.push(c),
-        }
-    }
-    out
-}
 
 /// A whole page. `title` is plain text, `body` HTML.
 pub(super) fn page(title: &str, body: &str) -> String {
