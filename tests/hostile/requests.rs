@@ -161,12 +161,7 @@ fn settings() -> Vec<Row> {
             RUN,
             &["run.toml", "directory"],
         ),
-        refused(
-            "set_key_without_end",
-            |at| good_table(at),
-            &["--set", "a.a.a.a.a.a.a.a.a.a=1"],
-            &["unknown key \"a\""],
-        ),
+        refused("set_key_without_end", good_table, &["--set", "a.a.a.a.a.a.a.a.a.a=1"], &["unknown key \"a\""]),
         refused(
             "set_into_a_number",
             good_table,

@@ -77,7 +77,7 @@ pub fn rows() -> Vec<Row> {
         refused("csv_blank_lines", |at| csv(at, "\n \n\r\n"), CSV, &["t.csv is empty"]),
         refused(
             "csv_binary",
-            |at| csv(at, (0..4096).map(|i: u32| (i * 7919 >> 3) as u8).collect::<Vec<u8>>()),
+            |at| csv(at, (0..4096).map(|i: u32| ((i * 7919) >> 3) as u8).collect::<Vec<u8>>()),
             CSV,
             &["t.csv, line 1", "binary"],
         ),
@@ -98,7 +98,7 @@ pub fn rows() -> Vec<Row> {
         refused("csv_one_number", |at| csv(at, "7"), CSV, &["column1", "two classes or more"]),
         refused(
             "csv_one_column",
-            |at| csv(at, lines("class", 40, |i| format!("{}", ["a", "b"][i % 2]))),
+            |at| csv(at, lines("class", 40, |i| ["a", "b"][i % 2].to_string())),
             CSV,
             &["no column of t.csv is left to learn from"],
         ),
