@@ -4,6 +4,7 @@
 use super::job::{self, Job};
 use super::run_folder::RunFolder;
 use super::{flags, interrupt, open_device, out, run_info, train};
+use crate::data::dataset;
 use crate::error::{Error, Result};
 use crate::eval::run::write_json;
 use crate::nn::Weights;
@@ -18,12 +19,13 @@ pub fn run(f: &flags::Train, s: &Settings) -> Result<()> {
     let (device, device_info) = open_device(&f.device)?;
     drop(device);
     let train::Data { source, audit } = train::open(s)?;
-    let folds = source.folds(s.data.folds, s)?;
+    let strata = source.strata(&s.data)?;
+    let folds = dataset::folds(source.name(), &strata, s.data.folds, s.seed)?;
     let mut parent = None;
     let mut each: Vec<Map<String, Value>> = vec![];
     for (i, fold) in folds.iter().enumerate() {
         eprintln!("fold {} of {}", i + 1, folds.len());
-        let prepared = source.prepare_rows(&fold.kept, Some(&fold.held), s)?;
+        let prepared = source.prepare_fold(fold, &strata, s)?;
         if i == 0 {
             train::say(s, &prepared);
         }

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 /// What a run would be made with, over what its configuration says.
 #[derive(Debug, Args)]
 pub struct SettingFlags {
-    /// A preset (mlp, tabular, keras-cnn, lenet, resnet8) or a model description in TOML.
+    /// A preset (mlp, tabular, keras-cnn, convnet, lenet, resnet8) or a model description in TOML.
     #[arg(long, value_name = "NAME|FILE")]
     pub model: Option<String>,
     /// The data, as for `train --data`.

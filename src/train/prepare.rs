@@ -56,8 +56,9 @@ impl Source {
         }
     }
 
-    /// What a split keeps even: classes, or nothing.
-    fn strata(&self, s: &DataSettings) -> Result<Vec<u32>> {
+    /// What a split keeps even, a number per row: classes, or nothing. For a
+    /// table it is learned of all rows, so whoever splits often asks once.
+    pub fn strata(&self, s: &DataSettings) -> Result<Vec<u32>> {
         let even = matches!(s.split, SplitBy::Auto | SplitBy::Stratified);
         match self {
             Source::Sets { train, .. } => Ok(match &train.targets {
@@ -83,24 +84,31 @@ impl Source {
     /// The sets of a run without folds.
     pub fn prepare(&self, s: &Settings) -> Result<Prepared> {
         let all: Vec<usize> = (0..self.rows()).collect();
-        self.prepare_rows(&all, None, s)
+        self.prepare_rows(&all, None, None, s)
     }
 
-    /// Rows to train on and to test on, for each of `k` folds.
-    pub fn folds(&self, k: usize, s: &Settings) -> Result<Vec<Split>> {
-        dataset::folds(self.name(), &self.strata(&s.data)?, k, s.seed)
+    /// The sets of a fold: `fold.held` is the test set. `strata` are those that
+    /// the folds were made of.
+    pub fn prepare_fold(&self, fold: &Split, strata: &[u32], s: &Settings) -> Result<Prepared> {
+        self.prepare_rows(&fold.kept, Some(&fold.held), Some(strata), s)
     }
 
     /// The sets of a run on some rows; `held` is the test set in place of the
     /// source's own.
-    pub fn prepare_rows(&self, rows: &[usize], held: Option<&[usize]>, s: &Settings) -> Result<Prepared> {
+    fn prepare_rows(
+        &self,
+        rows: &[usize],
+        held: Option<&[usize]>,
+        strata: Option<&[u32]>,
+        s: &Settings,
+    ) -> Result<Prepared> {
         let own_val = matches!(self, Source::Sets { val: Some(_), .. }) && held.is_none();
         let split = match (s.data.val_split, s.data.split) {
             _ if own_val => Split { kept: (0..rows.len()).collect(), held: vec![] },
             (0.0, _) => Split { kept: (0..rows.len()).collect(), held: vec![] },
             (share, SplitBy::Time) => dataset::by_time(self.name(), rows.len(), share)?,
             (share, _) => {
-                let strata = self.strata(&s.data)?;
+                let strata = strata.map_or_else(|| self.strata(&s.data), |known| Ok(known.to_vec()))?;
                 let mine: Vec<u32> = rows.iter().map(|&i| strata[i]).collect();
                 dataset::stratified(self.name(), &mine, share, s.seed)?
             }

@@ -370,27 +370,26 @@ impl Session {
         Ok(())
     }
 
+    /// Whether [`Session::weights`] holds what a buffer of the step holds.
+    fn is_weight(&self, name: &str) -> bool {
+        name == self.answering() && name == "params" || self.states.iter().any(|s| s == name)
+    }
+
     /// The named buffers of the training step besides the weights: moments,
     /// clock, sums; the parameters too where others answer for them.
     pub fn state(&mut self) -> Result<BTreeMap<String, HostTensor>> {
-        let mut state = BTreeMap::new();
-        for name in self.changing.clone() {
-            let saved = name == "params" && self.answering() == "params" || self.states.contains(&name);
-            if !saved {
-                state.insert(name.clone(), self.executor.read(&name)?);
-            }
-        }
-        Ok(state)
+        let names = self.changing.iter().filter(|n| !self.is_weight(n)).cloned().collect();
+        self.read_all(names)
     }
 
     /// [`Session::state`] with the weights themselves: what training goes on
     /// with when other weights take their place.
     pub fn raw_state(&mut self) -> Result<BTreeMap<String, HostTensor>> {
-        let mut state = BTreeMap::new();
-        for name in self.changing.clone() {
-            state.insert(name.clone(), self.executor.read(&name)?);
-        }
-        Ok(state)
+        self.read_all(self.changing.clone())
+    }
+
+    fn read_all(&mut self, names: Vec<String>) -> Result<BTreeMap<String, HostTensor>> {
+        names.into_iter().map(|name| self.executor.read(&name).map(|value| (name, value))).collect()
     }
 
     /// Puts the state of an earlier training in place, as it stood at `at`.
@@ -400,8 +399,7 @@ impl Session {
     pub fn set_state(&mut self, state: &BTreeMap<String, HostTensor>, at: &Progressed) -> Result<()> {
         let place = || "the checkpoint does not fit these settings";
         for name in &self.changing {
-            let is_weight = name == "params" && self.answering() == "params" || self.states.contains(name);
-            if !is_weight && !state.contains_key(name) {
+            if !self.is_weight(name) && !state.contains_key(name) {
                 return Err(Error::data(format!("it lacks \"{name}\"")).context(place()));
             }
         }
