@@ -41,6 +41,7 @@ fn parts(scored: &Scored) -> Value {
     match &scored.evaluation.metrics {
         Metrics::Classification(c) => json!(c.classes),
         Metrics::Regression(r) => json!(r.targets),
+        Metrics::Language(_) => json!([]),
     }
 }
 
@@ -54,6 +55,10 @@ fn table(scored: &Scored) -> String {
             };
             let all = c.classes.iter().map(|c| (c.name.as_str(), row(c))).collect();
             (&["class", "precision", "recall", "f1", "samples"], all)
+        }
+        Metrics::Language(l) => {
+            let row = vec![number(l.nats_per_token), number(l.bits_per_token), number(l.perplexity), share(l.accuracy)];
+            (&["tokens", "nats", "bits", "perplexity", "accuracy"], vec![("all", row)])
         }
         Metrics::Regression(r) => {
             let row = |t: &crate::eval::metrics::TargetScores| {

@@ -8,7 +8,7 @@ use crate::data::sheet::{self, Tile};
 use crate::data::{Dataset, Samples, Targets, Task};
 use crate::device::{Device, DeviceInfo};
 use crate::error::Result;
-use crate::eval::{Classification, Evaluation, Metrics, Mistake, Regression};
+use crate::eval::{Classification, Evaluation, Language, Metrics, Mistake, Regression};
 use crate::nn::{Model, Weights};
 use crate::train::{Outcome, Prepared, Scores, Session, Settings, Start, check_monitors, go_on};
 use base64::Engine;
@@ -69,9 +69,14 @@ impl Job {
 pub fn score(session: &mut Session, set: &Dataset, split: &str, batch: usize) -> Result<Scored> {
     let scorer = session.scorer(split, set, batch)?;
     let scores = session.score(&scorer)?;
-    let answers = session.predict(set)?;
+    // Answers at every position of a text would not fit, nor tell anybody more.
+    let answers = if session.interface.task == Task::Language { vec![] } else { session.predict(set)? };
     let names = &session.interface.outputs;
     let (metrics, mistakes) = match &set.targets {
+        Targets::Sequence { labels, .. } => {
+            let accuracy = scores.accuracy.unwrap_or_default();
+            (Metrics::Language(Box::new(Language::of(scores.loss, accuracy, set.len(), labels.len(), None))), vec![])
+        }
         Targets::Classes { labels, .. } => (
             Metrics::Classification(Box::new(Classification::of(&answers, labels, names)?)),
             worst_classes(session, set, &answers, labels),
@@ -115,6 +120,7 @@ impl Scored {
         let keys: &[&str] = match self.evaluation.task {
             Task::Classification => &["precision", "recall", "f1"],
             Task::Regression => &["r2"],
+            Task::Language => &["bits_per_token"],
         };
         let more: Vec<String> = keys.iter().filter_map(|k| figure(k)).collect();
         format!("{} {}", self.scores, more.join(" "))

@@ -120,7 +120,7 @@ fn words(interface: &Interface, asked: &Asked, top: usize) -> String {
             let best = order(answer).into_iter().take(top.max(1));
             best.map(|i| format!("{} {:.1}%", names[i], 100.0 * answer[i])).collect()
         }
-        Task::Regression => names.iter().zip(answer).map(|(n, v)| format!("{n} {v}")).collect(),
+        Task::Language | Task::Regression => names.iter().zip(answer).map(|(n, v)| format!("{n} {v}")).collect(),
     };
     said.join(", ")
 }
@@ -134,8 +134,8 @@ fn object(interface: &Interface, asked: &Asked, top: usize) -> Value {
     let named = |answer: &[f32]| names.iter().cloned().zip(answer.iter().map(|&v| json!(v))).collect::<Map<_, _>>();
     match (&asked.answer, interface.task) {
         (None, Task::Classification) => drop(all.insert("class".into(), Value::Null)),
-        (None, Task::Regression) => drop(all.insert("values".into(), Value::Null)),
-        (Some(answer), Task::Regression) => drop(all.insert("values".into(), named(answer).into())),
+        (None, Task::Language | Task::Regression) => drop(all.insert("values".into(), Value::Null)),
+        (Some(answer), Task::Language | Task::Regression) => drop(all.insert("values".into(), named(answer).into())),
         (Some(answer), Task::Classification) => {
             let best = order(answer);
             all.insert("class".into(), names[best[0]].clone().into());
@@ -160,8 +160,8 @@ fn csv(interface: &Interface, asked: &[Asked], with_file: bool) -> String {
     let mut head: Vec<String> = with_file.then(|| "file".into()).into_iter().collect();
     head.extend(of_rows.then(|| "row".into()));
     match (interface.task, &names[..]) {
-        (Task::Regression, [_]) => head.push("prediction".into()),
-        (Task::Regression, all) => head.extend(all.iter().map(|n| format!("prediction_{n}"))),
+        (Task::Language | Task::Regression, [_]) => head.push("prediction".into()),
+        (Task::Language | Task::Regression, all) => head.extend(all.iter().map(|n| format!("prediction_{n}"))),
         (Task::Classification, all) => {
             head.push("prediction".into());
             head.extend(all.iter().map(|n| format!("p_{n}")));

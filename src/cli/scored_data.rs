@@ -102,6 +102,7 @@ fn arrays(source: &str, model: &Model, about: &About) -> Result<ToScore> {
             *labels = labels.iter().map(place).collect::<Result<Vec<u32>>>()?;
             names.clone_from(outputs);
         }
+        Targets::Sequence { .. } => return Err(Error::data(format!("{source} is a text; expected arrays"))),
         Targets::Values { names, .. } => {
             if about.interface.task != Task::Regression || names.len() != outputs.len() {
                 let what = if about.interface.task == Task::Regression { "numbers" } else { "classes" };
@@ -120,6 +121,9 @@ fn arrays(source: &str, model: &Model, about: &About) -> Result<ToScore> {
 fn expect_classes(source: &str, about: &About) -> Result<()> {
     match about.interface.task {
         Task::Classification => Ok(()),
+        Task::Language => {
+            Err(Error::data(format!("{source} is a set of classes, and this is a language model: expected a text")))
+        }
         Task::Regression => Err(Error::data(format!(
             "{source} has classes as targets, and this model predicts numbers ({}); expected data with such",
             about.interface.outputs.join(", ")

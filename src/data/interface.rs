@@ -14,6 +14,8 @@ pub enum Task {
     Classification,
     /// A number for each target.
     Regression,
+    /// A score for each token that may follow, at each position of a text.
+    Language,
 }
 
 /// How target values are scaled for training: `value = scaled * scale + shift`.
@@ -78,6 +80,7 @@ impl Interface {
     pub fn of(train: &Dataset, normal: Normal) -> Interface {
         let task = match &train.targets {
             Targets::Classes { .. } => Task::Classification,
+            Targets::Sequence { .. } => Task::Language,
             Targets::Values { .. } => Task::Regression,
         };
         let outputs = train.targets.names().to_vec();

@@ -14,5 +14,5 @@ pub mod tensorboard;
 pub use crate::data::Task;
 pub use advice::advise;
 pub use history::{EpochRecord, EpochScores};
-pub use metrics::{Classification, Metrics, Regression};
+pub use metrics::{Classification, Language, Metrics, Regression};
 pub use run::{Evaluation, Mistake, RunFiles, RunInfo};

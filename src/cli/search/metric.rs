@@ -4,7 +4,7 @@ use super::super::job::Scored;
 use super::settings::SearchSettings;
 use crate::data::{Interface, Task};
 use crate::error::{Error, Result, unknown};
-use crate::eval::{Classification, Evaluation, Metrics, Regression};
+use crate::eval::{Classification, Evaluation, Language, Metrics, Regression};
 use crate::train::Scores;
 use serde_json::{Map, Value};
 
@@ -60,6 +60,11 @@ fn known(interface: &Interface) -> Result<Vec<(String, Option<bool>)>> {
             let even = vec![1.0 / n as f32; n * n];
             let of = Classification::of(&even, &ids.collect::<Vec<_>>(), names)?;
             (Metrics::Classification(Box::new(of)), Scores { accuracy: Some(0.0), ..Scores::default() })
+        }
+        Task::Language => {
+            let of = Language::of(1.0, 0.0, 1, 1, None);
+            let scores = Scores { perplexity: Some(0.0), accuracy: Some(0.0), ..Scores::default() };
+            (Metrics::Language(Box::new(of)), scores)
         }
         Task::Regression => {
             let values: Vec<f32> = (0..2 * n).map(|i| i as f32).collect();

@@ -30,6 +30,7 @@ pub fn gallery(run: &RunFiles) -> Vec<Plot> {
         let made = match &evaluation.metrics {
             Metrics::Classification(c) => classification(c),
             Metrics::Regression(r) => regression(r),
+            Metrics::Language(_) => vec![],
         };
         plots.extend(made.into_iter().map(|(name, scene)| Plot { name, scene, training: false }));
     }

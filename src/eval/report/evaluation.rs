@@ -1,5 +1,6 @@
 //! Tables of an evaluation, and the worst mistakes.
 
+use super::language;
 use crate::eval::html::{Cell, bar, escape, interval, list, table, value};
 use crate::eval::metrics::{Classification, Figure, Metrics, Regression, TargetScores};
 use crate::eval::plot::{number, percent};
@@ -15,6 +16,7 @@ pub(super) fn metrics(e: &Evaluation) -> String {
     let samples = match &e.metrics {
         Metrics::Classification(c) => c.samples,
         Metrics::Regression(r) => r.samples,
+        Metrics::Language(l) => l.samples,
     };
     let row = |f: &Figure| {
         let range = f.interval.map_or(String::new(), |i| escape(&interval(i, f.share)));
@@ -35,6 +37,7 @@ pub(super) fn tables(e: &Evaluation) -> String {
     match &e.metrics {
         Metrics::Classification(c) => thresholds(c) + &confused(c) + &classes(c),
         Metrics::Regression(r) => targets(r),
+        Metrics::Language(l) => language::tables(l),
     }
 }
 
@@ -143,7 +146,7 @@ pub(super) fn mistakes(e: &Evaluation) -> String {
     let class = if shown.iter().any(|m| m.text.is_some()) { "mistakes words" } else { "mistakes" };
     let note = match &e.metrics {
         Metrics::Classification(_) => "Worst first: what is wrong here is wrong with conviction.",
-        Metrics::Regression(_) => "Largest error first.",
+        Metrics::Regression(_) | Metrics::Language(_) => "Largest error first.",
     };
     format!("<p class=\"note\">{note}</p>\n<div class=\"{class}\">\n{mistakes}</div>\n")
 }

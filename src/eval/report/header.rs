@@ -14,6 +14,7 @@ pub(super) fn header(run: &RunFiles) -> String {
     let what = match info.task {
         Task::Classification => "Classification",
         Task::Regression => "Regression",
+        Task::Language => "Language model",
     };
     let on = if info.data.is_empty() { String::new() } else { format!(" of {}", info.data) };
     let mut chips = vec![];

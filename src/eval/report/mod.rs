@@ -6,6 +6,7 @@ mod compare;
 mod details;
 mod evaluation;
 mod header;
+mod language;
 
 use super::advise;
 use super::html::{figure, page, section};

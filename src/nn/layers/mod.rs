@@ -35,6 +35,11 @@ pub trait Layer: Debug + Send + Sync + 'static {
     /// Adds its nodes; parameters and state come from `cx`.
     fn build(&self, cx: &mut Build, inputs: &[TensorId]) -> Result<TensorId>;
 
+    /// Whether its input is tokens (u32), not numbers.
+    fn takes_tokens(&self) -> bool {
+        false
+    }
+
     /// Its keys in TOML, all of them, so that a saved model states everything.
     fn to_table(&self) -> Table;
 }
@@ -85,6 +90,17 @@ pub(crate) fn image(cx: &Build, x: TensorId) -> Result<[usize; 3]> {
         [_, c, h, w] => Ok([*c, *h, *w]),
         _ => Err(Error::model(format!(
             "its input has shape {shape:?}; expected images [batch, channels, height, width]"
+        ))),
+    }
+}
+
+/// `[N, T, W]` of a sequence, or an error that says what it is instead.
+pub(crate) fn sequence(cx: &Build, x: TensorId) -> Result<[usize; 3]> {
+    let shape = cx.g.shape(x);
+    match shape {
+        [n, t, w] => Ok([*n, *t, *w]),
+        _ => Err(Error::model(format!(
+            "its input has shape {shape:?}; expected a sequence [batch, positions, features]"
         ))),
     }
 }

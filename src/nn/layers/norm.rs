@@ -58,7 +58,7 @@ impl Layer for BatchNormalization {
                 let op = BatchNorm { eps: self.epsilon as f32, momentum: 1.0 - self.momentum as f32 };
                 cx.g.batch_norm(x, gamma, beta, mean, var, Some(rows), op)
             }
-            Mode::Eval => cx.g.batch_norm_eval(x, gamma, beta, mean, var, self.epsilon as f32),
+            Mode::Eval | Mode::Decode { .. } => cx.g.batch_norm_eval(x, gamma, beta, mean, var, self.epsilon as f32),
         }
     }
 
