@@ -32,6 +32,8 @@ pub enum Command {
     Summary(Summary),
     /// Show the plan of a training step: steps, buffers, dispatches.
     Plan(Plan),
+    /// Compare a model's gradients with finite differences.
+    Gradcheck(Gradcheck),
     /// Write a run's report.html and plots, or a page that compares several runs.
     Report(Report),
     /// Draw a run's curves in the terminal while it trains.
@@ -50,6 +52,7 @@ impl Command {
             Command::Data(f) => f.json,
             Command::Devices(f) => f.json,
             Command::Report(f) => f.json,
+            Command::Gradcheck(f) => f.json,
             Command::Summary(_) | Command::Plan(_) | Command::Watch(_) => false,
         }
     }
@@ -285,6 +288,30 @@ pub struct ModelFlags {
     /// The number of classes.
     #[arg(long, value_name = "N", default_value_t = 10)]
     pub classes: usize,
+    /// The number of different tokens, for a model that reads them.
+    #[arg(long, value_name = "N", default_value_t = 65)]
+    pub vocabulary: usize,
+}
+
+#[derive(Debug, Args)]
+pub struct Gradcheck {
+    #[command(flatten)]
+    pub model: ModelFlags,
+    /// Samples in the batch.
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    pub batch_size: usize,
+    /// Elements of each parameter that are nudged.
+    #[arg(long, value_name = "N", default_value_t = 6)]
+    pub elements: usize,
+    /// What weights, samples and places are drawn from.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub seed: u32,
+    /// The largest relative error that passes.
+    #[arg(long, value_name = "X", default_value_t = 1e-5)]
+    pub tolerance: f64,
+    /// Print one JSON object as the last line of stdout.
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Debug, Args)]

@@ -7,6 +7,7 @@ mod devices;
 mod eval;
 mod flags;
 mod folds;
+mod gradcheck;
 mod interrupt;
 mod job;
 mod lr_find;
@@ -54,6 +55,7 @@ pub fn run() -> Result<()> {
         flags::Command::Devices(f) => devices::run(f),
         flags::Command::Summary(f) => summary::run(f),
         flags::Command::Plan(f) => plan::run(f),
+        flags::Command::Gradcheck(f) => gradcheck::run(f),
         flags::Command::Report(f) => report::run(f),
         flags::Command::Watch(f) => watch::run(f),
     };

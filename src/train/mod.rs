@@ -6,6 +6,7 @@ pub mod checkpoint;
 mod class_weights;
 mod early_stopping;
 mod fit;
+pub mod gradcheck;
 mod groups;
 mod loss;
 mod optimizer;

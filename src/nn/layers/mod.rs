@@ -11,7 +11,7 @@ mod shape;
 
 pub use activations::{ActivationLayer, Dropout};
 pub use conv::{Conv2D, Padding};
-pub use dense::Dense;
+pub use dense::{Dense, Units};
 pub use merge::{Add, Concatenate};
 pub use norm::BatchNormalization;
 pub use pool::{AveragePooling2D, GlobalAveragePooling2D, MaxPooling2D};
