@@ -17,6 +17,7 @@ pub mod infer;
 mod leakage;
 mod number;
 pub mod options;
+pub(super) mod prose;
 pub mod read;
 mod show;
 mod slots;
