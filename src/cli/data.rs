@@ -4,6 +4,7 @@ use super::{flags, out, train_settings};
 use crate::data::audit::{audit_and_show, samples};
 use crate::data::findings::Findings;
 use crate::data::table::TableAudit;
+use crate::data::text;
 use crate::data::{self, Dataset, ImageSet, Images, OpenOptions, Opened, SourceKind, sheet};
 use crate::error::{Error, Result};
 use crate::train::{Settings, Source, set};
@@ -91,7 +92,8 @@ pub fn audit(source: &Source, opened: Option<&Opened>, s: &Settings) -> Result<O
             let kind = data::kind(&s.data.source)?;
             serde_json::to_value(data::audit::audit(&s.data.source, kind, opened, s.data.val_split, s.seed))
         }
-        (Source::Sets { .. }, None) => return Ok(None),
+        (Source::Corpus(corpus), _) => serde_json::to_value(text::audit(&corpus.name, &String::from_utf8_lossy(corpus.bytes()))),
+        (Source::Sets { .. } | Source::Texts(_), None) => return Ok(None),
     };
     Ok(Some(audit.expect("plain data prints")))
 }

@@ -9,8 +9,8 @@ use crate::data::{Dataset, Samples, Targets, Task};
 use crate::device::{Device, DeviceInfo};
 use crate::error::Result;
 use crate::eval::{Classification, Evaluation, Language, Metrics, Mistake, Regression};
-use crate::nn::{Model, Weights};
-use crate::train::{Outcome, Prepared, Scores, Session, Settings, Start, check_monitors, go_on};
+use crate::nn::Weights;
+use crate::train::{Outcome, Prepared, Scores, Session, Settings, Start, check_monitors, go_on, model_for};
 use base64::Engine;
 use serde_json::{Map, Value};
 
@@ -43,8 +43,7 @@ impl Job {
     /// Builds the model and loads the training step.
     pub fn new(device: Device, s: &Settings, p: &Prepared, weights: Weights) -> Result<Job> {
         check_monitors(s, p.interface.task, p.val.is_some())?;
-        let outputs = Some(p.interface.outputs.len());
-        let model = Model::new(s.model.clone(), Some(p.train.shape.clone().into()), outputs)?;
+        let model = model_for(s.model.clone(), &p.train.shape, &p.interface)?;
         let mut session = Session::new(device, model, p.interface.clone(), weights)?;
         // What does not fit the device is found here, before anything is written.
         session.prepare_training(&p.train, s)?;

@@ -2,6 +2,7 @@
 //! inputs and its outputs become answers. Saved with the weights.
 
 use super::table::Fitted;
+use super::text::Vocabulary;
 use super::{Dataset, Normal, Targets};
 use serde::{Deserialize, Serialize};
 
@@ -70,6 +71,9 @@ pub struct Interface {
     /// How rows of a table become samples.
     #[serde(default)]
     pub preprocessing: Option<Fitted>,
+    /// The tokens that texts are made of.
+    #[serde(default)]
+    pub vocabulary: Option<Vocabulary>,
     /// The outputs are logits of numbers between 0 and 1.
     #[serde(default)]
     pub sigmoid: bool,
@@ -90,6 +94,7 @@ impl Interface {
             normal,
             target: TargetScale::learn(&train.targets),
             preprocessing: None,
+            vocabulary: None,
             sigmoid: false,
         }
     }
@@ -118,6 +123,7 @@ impl Interface {
             normal: Normal::of_channels(stats),
             target,
             preprocessing: None,
+            vocabulary: None,
             sigmoid: false,
         }
     }

@@ -21,6 +21,7 @@ mod session;
 mod settings;
 mod step;
 mod stream;
+pub mod text;
 mod update;
 
 pub use augment::{Augment, preview};
@@ -36,6 +37,6 @@ pub use recipes::{RECIPES, recipe};
 pub use regularize::Regularize;
 pub use schedule::{Mode, Plateau, PlateauRule, Rates, Schedule, Shape, Warmup};
 pub use scores::Scores;
-pub use session::{Scorer, Session};
+pub use session::{Scorer, Session, model_for};
 pub use settings::{DataSettings, Settings, SplitBy, set};
 pub use update::{EMA, LR_FACTOR, UpdateSettings, Updated, update};

@@ -2,9 +2,11 @@
 //! learned on the training rows alone.
 
 use super::LossName;
+use super::text;
 use super::settings::{DataSettings, Settings, SplitBy};
 use crate::data::dataset::{self, Split};
 use crate::data::table::{Fitted, Goal, Table};
+use crate::data::text::{Corpus, LabelledSplits};
 use crate::data::{Dataset, Interface, Normal, Targets};
 use crate::error::{Error, Result};
 
@@ -37,6 +39,10 @@ pub enum Source {
     },
     /// Rows that become samples by what is learned on some of them.
     Table(Table),
+    /// A text to foretell.
+    Corpus(Corpus),
+    /// Texts with a class each.
+    Texts(LabelledSplits),
 }
 
 impl Source {
@@ -45,6 +51,8 @@ impl Source {
         match self {
             Source::Sets { train, .. } => &train.name,
             Source::Table(table) => &table.name,
+            Source::Corpus(corpus) => &corpus.name,
+            Source::Texts(texts) => &texts.train.name,
         }
     }
 
@@ -53,6 +61,8 @@ impl Source {
         match self {
             Source::Sets { train, .. } => train.len(),
             Source::Table(table) => table.rows(),
+            Source::Corpus(_) => 1,
+            Source::Texts(texts) => texts.train.texts.len(),
         }
     }
 
@@ -65,6 +75,9 @@ impl Source {
                 Targets::Classes { labels, .. } if even => labels.clone(),
                 targets => vec![0; targets.len()],
             }),
+            Source::Corpus(_) => Ok(vec![0]),
+            Source::Texts(texts) if even => Ok(texts.train.labels.clone()),
+            Source::Texts(texts) => Ok(vec![0; texts.train.labels.len()]),
             Source::Table(table) => {
                 let all = table.all_rows();
                 let fitted = Fitted::fit(table, &all, &s.table)?;
@@ -83,6 +96,9 @@ impl Source {
 
     /// The sets of a run without folds.
     pub fn prepare(&self, s: &Settings) -> Result<Prepared> {
+        if let Source::Corpus(corpus) = self {
+            return text::language(corpus, s);
+        }
         let all: Vec<usize> = (0..self.rows()).collect();
         self.prepare_rows(&all, None, None, s)
     }
@@ -90,6 +106,9 @@ impl Source {
     /// The sets of a fold: `fold.held` is the test set. `strata` are those that
     /// the folds were made of.
     pub fn prepare_fold(&self, fold: &Split, strata: &[u32], s: &Settings) -> Result<Prepared> {
+        if let Source::Corpus(corpus) = self {
+            return Err(Error::usage(format!("folds of {}: a text is one whole; hold out its end with val_split", corpus.name)));
+        }
         self.prepare_rows(&fold.kept, Some(&fold.held), Some(strata), s)
     }
 
@@ -102,7 +121,12 @@ impl Source {
         strata: Option<&[u32]>,
         s: &Settings,
     ) -> Result<Prepared> {
-        let own_val = matches!(self, Source::Sets { val: Some(_), .. }) && held.is_none();
+        let has_val = match self {
+            Source::Sets { val, .. } => val.is_some(),
+            Source::Texts(texts) => texts.val.is_some(),
+            Source::Table(_) | Source::Corpus(_) => false,
+        };
+        let own_val = has_val && held.is_none();
         let split = match (s.data.val_split, s.data.split) {
             _ if own_val => Split { kept: (0..rows.len()).collect(), held: vec![] },
             (0.0, _) => Split { kept: (0..rows.len()).collect(), held: vec![] },
@@ -130,6 +154,11 @@ impl Source {
                 Prepared { train: learned, val, test, interface, notes: vec![] }
             }
             Source::Table(table) => table_sets(table, &kept, &out, held, s)?,
+            Source::Corpus(_) => unreachable!("a text is not split by rows"),
+            Source::Texts(texts) => {
+                let others = [texts.val.as_ref().filter(|_| own_val), texts.test.as_ref().filter(|_| held.is_none())];
+                text::labelled(&texts.train, others, &kept, [Some(&out), held], s)?
+            }
         };
         if let Some(labels) = prepared.train.labels() {
             let weights = s.loss.class_weights.resolve(&prepared.interface.outputs, labels)?;

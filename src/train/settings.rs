@@ -2,6 +2,7 @@
 //! writes its flags into the same tables first, so there is one reader, one
 //! set of names and one set of messages.
 
+use super::text::TextSettings;
 use super::{Augment, EarlyStopping, Loss, UpdateSettings};
 use crate::data::{self, OpenOptions, SourceKind, TableOptions};
 use crate::error::{Error, Result, unknown};
@@ -44,6 +45,8 @@ pub struct DataSettings {
     pub images: OpenOptions,
     /// Target, task, cleaning of tables, and the normalisation of any data.
     pub table: TableOptions,
+    /// How texts become tokens and samples.
+    pub text: TextSettings,
     /// Bytes of samples that may lie on the device at a time.
     pub device_bytes: Option<u64>,
 }
@@ -65,6 +68,7 @@ impl DataSettings {
             folds,
             images: OpenOptions::read(keys)?,
             table: TableOptions::read(keys)?,
+            text: TextSettings::read(keys)?,
             device_bytes: (device_mb > 0.0).then_some((device_mb * 1024.0 * 1024.0) as u64),
         })
     }
@@ -82,6 +86,7 @@ impl DataSettings {
         let mut table = Table::from_iter(own.map(|(k, v)| (k.to_string(), v)));
         table.extend(self.images.to_table());
         table.extend(self.table.to_table());
+        table.extend(self.text.to_table());
         table
     }
 }
@@ -255,6 +260,8 @@ fn fill_in(table: &mut Table) -> Result<()> {
     let (model, epochs, batch) = match kind {
         Ok(SourceKind::Table) => ("tabular", 100, 32),
         Ok(SourceKind::Npy) => ("mlp", 10, 64),
+        Ok(SourceKind::Text) => ("char-gpt", 2, 16),
+        Ok(SourceKind::TextFolder) => ("text-transformer", 10, 32),
         _ => ("keras-cnn", 3, 128),
     };
     let is_table = matches!(kind, Ok(SourceKind::Table));

@@ -150,16 +150,22 @@ impl Builder<'_> {
             return Err(Error::model("[augment]: these samples are tokens, which are not augmented; leave it out"));
         }
         let normal = &self.interface.normal;
-        let scale = g.constant(HostTensor::f32([normal.scale.len()], normal.scale.clone()));
-        let shift = g.constant(HostTensor::f32([normal.shift.len()], normal.shift.clone()));
+        let factors = |g: &mut Graph| {
+            let mut list = |v: &Vec<f32>| g.constant(HostTensor::f32([v.len()], v.clone()));
+            (list(&normal.scale), list(&normal.shift))
+        };
         let x = match (set.elements, &set.shape[..]) {
             (Elements::Bytes, &[c, h, w]) => {
+                let (scale, shift) = factors(g);
                 augment.gather(g, data, index, clock, scale, shift, set.rows_held(), [c, h, w])?
             }
             (Elements::Bytes, shape) => {
                 return Err(Error::data(format!("samples of bytes have shape {shape:?}; expected images")));
             }
-            (Elements::Floats, shape) => g.gather_floats(data, index, scale, shift, shape)?,
+            (Elements::Floats, shape) => {
+                let (scale, shift) = factors(g);
+                g.gather_floats(data, index, scale, shift, shape)?
+            }
             (Elements::Tokens, shape) => {
                 let rows = g.gather_rows(data, index)?;
                 match shape {
