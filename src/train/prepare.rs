@@ -4,6 +4,7 @@
 use super::LossName;
 use super::settings::{DataSettings, Settings, SplitBy};
 use crate::data::dataset::{self, Split};
+use crate::data::series::{self, NaiveSets, SeriesOptions};
 use crate::data::table::{Fitted, Goal, Table};
 use crate::data::{Dataset, Interface, Normal, Targets};
 use crate::error::{Error, Result};
@@ -19,6 +20,8 @@ pub struct Prepared {
     pub test: Option<Dataset>,
     /// What was learned on the training rows.
     pub interface: Interface,
+    /// Forecasts without a model, of a series.
+    pub naive: NaiveSets,
     /// What a user should know of the data.
     pub notes: Vec<String>,
 }
@@ -37,6 +40,8 @@ pub enum Source {
     },
     /// Rows that become samples by what is learned on some of them.
     Table(Table),
+    /// Rows in the order of time, that become windows.
+    Series(Table),
 }
 
 impl Source {
@@ -44,7 +49,7 @@ impl Source {
     pub fn name(&self) -> &str {
         match self {
             Source::Sets { train, .. } => &train.name,
-            Source::Table(table) => &table.name,
+            Source::Table(table) | Source::Series(table) => &table.name,
         }
     }
 
@@ -52,7 +57,7 @@ impl Source {
     pub fn rows(&self) -> usize {
         match self {
             Source::Sets { train, .. } => train.len(),
-            Source::Table(table) => table.rows(),
+            Source::Table(table) | Source::Series(table) => table.rows(),
         }
     }
 
@@ -78,7 +83,20 @@ impl Source {
                 }
                 Ok(strata)
             }
+            // Rows in the order of time are split by it.
+            Source::Series(table) => Ok(vec![0; table.rows()]),
         }
+    }
+
+    /// The folds of a cross-validation, and what they keep even. Those of a
+    /// series keep the order of time.
+    pub fn folds(&self, s: &Settings) -> Result<(Vec<Split>, Vec<u32>)> {
+        let strata = self.strata(&s.data)?;
+        let folds = match self {
+            Source::Series(table) => series::expanding(table, &s.data.table, &series_options(s), s.data.folds)?,
+            _ => dataset::folds(self.name(), &strata, s.data.folds, s.seed)?,
+        };
+        Ok((folds, strata))
     }
 
     /// The sets of a run without folds.
@@ -102,6 +120,9 @@ impl Source {
         strata: Option<&[u32]>,
         s: &Settings,
     ) -> Result<Prepared> {
+        if let Source::Series(table) = self {
+            return series_sets(table, held.map(|held| Split { kept: rows.to_vec(), held: held.to_vec() }), s);
+        }
         let own_val = matches!(self, Source::Sets { val: Some(_), .. }) && held.is_none();
         let split = match (s.data.val_split, s.data.split) {
             _ if own_val => Split { kept: (0..rows.len()).collect(), held: vec![] },
@@ -127,9 +148,9 @@ impl Source {
                 let interface = Interface::of(&learned, Normal::learn(&learned, s.data.table.normalize));
                 let val = if own_val { val.clone() } else { (!out.is_empty()).then(|| part(&out, "held out")) };
                 let test = held.map_or_else(|| test.clone(), |rows| Some(part(rows, "fold")));
-                Prepared { train: learned, val, test, interface, notes: vec![] }
+                Prepared { train: learned, val, test, interface, naive: NaiveSets::default(), notes: vec![] }
             }
-            Source::Table(table) => table_sets(table, &kept, &out, held, s)?,
+            Source::Table(table) | Source::Series(table) => table_sets(table, &kept, &out, held, s)?,
         };
         if let Some(labels) = prepared.train.labels() {
             let weights = s.loss.class_weights.resolve(&prepared.interface.outputs, labels)?;
@@ -174,5 +195,27 @@ fn table_sets(table: &Table, kept: &[usize], out: &[usize], held: Option<&[usize
     let val = part(out, "held out")?;
     let test = part(held.unwrap_or_default(), "fold")?;
     let interface = Interface::of_table(&applied.dataset, fitted);
-    Ok(Prepared { train: applied.dataset, val, test, interface, notes })
+    Ok(Prepared { train: applied.dataset, val, test, interface, naive: NaiveSets::default(), notes })
+}
+
+/// What is said about a series; the defaults where the model alone makes it one.
+fn series_options(s: &Settings) -> SeriesOptions {
+    s.data.series.clone().unwrap_or_default()
+}
+
+fn series_sets(table: &Table, fold: Option<Split>, s: &Settings) -> Result<Prepared> {
+    if matches!(s.data.split, SplitBy::Random | SplitBy::Stratified) {
+        return Err(Error::usage(format!(
+            "[data]: split = \"{}\": {} is a series, which is split by time; expected \"auto\" or \"time\"",
+            if s.data.split == SplitBy::Random { "random" } else { "stratified" },
+            table.name
+        )));
+    }
+    let made = series::prepare(table, &s.data.table, &series_options(s), s.data.val_split, fold.as_ref())?;
+    let mut interface = Interface::of_series(&made.train, made.normal, made.fitted);
+    if s.loss.name == LossName::Bce {
+        interface = interface.of_logits();
+    }
+    let series::Prepared { train, val, test, naive, notes, .. } = made;
+    Ok(Prepared { train, val, test, interface, naive, notes })
 }
