@@ -20,7 +20,7 @@ pub fn run(f: &flags::Eval) -> Result<()> {
     let mut session = Session::new(device, model, loaded.about.interface, loaded.weights)?;
     session.loss = settings.loss;
     let batch = f.batch_size.unwrap_or(settings.batch_size);
-    let scored = job::score(&mut session, &data.set, "test", batch)?;
+    let scored = job::score(&mut session, &data.set, data.naive.as_ref(), "test", batch)?;
     if f.json {
         return out::json(&json!({
             "status": "ok",
@@ -33,6 +33,7 @@ pub fn run(f: &flags::Eval) -> Result<()> {
         }));
     }
     out::line(format!("{} samples: {}", scored.scores.samples, scored.line()))?;
+    scored.evaluation.forecast.iter().try_for_each(|f| out::line(f.line()))?;
     out::line(table(&scored))
 }
 

@@ -1,5 +1,6 @@
 //! The flags as typed.
 
+use super::series_flags::SeriesFlags;
 use super::tool_flags;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -149,6 +150,8 @@ pub struct Train {
     /// Print one JSON object as the last line of stdout.
     #[arg(long)]
     pub json: bool,
+    #[command(flatten)]
+    pub series: SeriesFlags,
 }
 
 /// A number of steps as typed.
@@ -228,6 +231,9 @@ pub struct Predict {
     /// model has learned from white on black.
     #[arg(long)]
     pub invert: bool,
+    /// Of a series: a forecast from every row that has a window behind it, not only from the last.
+    #[arg(long)]
+    pub all: bool,
     /// Write the answers as CSV to a file.
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
@@ -252,6 +258,9 @@ pub struct Data {
     /// Seeds the split and the built-in data.
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u32,
+    /// Look at a table as a series in time, of which forecasts look back on so many rows.
+    #[arg(long, value_name = "ROWS")]
+    pub window: Option<usize>,
     /// A setting, such as data.size=[64,64], data.channels=1, clean.outliers=clip or augment.rotation=10
     /// (repeatable).
     #[arg(long, value_name = "KEY=VALUE")]

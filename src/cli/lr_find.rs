@@ -196,7 +196,7 @@ fn chart(points: &[Point], found: Option<Found>) -> Chart {
             line("smoothed", Ink::Series(0), Kind::Line, smooth),
         ],
         mark: found.map(|f| (f.steepest, format!("steepest: {}", number(f.steepest)))),
-        square: false,
+        ..Chart::default()
     }
 }
 

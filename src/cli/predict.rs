@@ -14,6 +14,12 @@ use std::path::{Path, PathBuf};
 
 pub fn run(f: &flags::Predict) -> Result<()> {
     let (model, loaded) = run_folder::load(&f.run)?;
+    if loaded.about.interface.series.is_some() {
+        return super::forecast::run(f, model, loaded);
+    }
+    if f.all {
+        return Err(Error::usage("--all is for a model of a series; this one answers for all rows or pictures anyway"));
+    }
     match loaded.about.interface.preprocessing.is_some() {
         true => rows(f, model, loaded),
         false => pictures(f, model, loaded),

@@ -108,6 +108,7 @@ pub fn open(s: &Settings) -> Result<Data> {
         SourceKind::Text => Source::Corpus(Corpus::open(path)?),
         SourceKind::TextFolder => Source::Texts(labelled::open_folder(path)?),
         SourceKind::Table if s.model.reads == Reads::Text => Source::Texts(texts_of_table(path, d)?),
+        SourceKind::Table if d.series.is_some() => Source::Series(Table::open(path, &d.table.read_options())?),
         SourceKind::Table => Source::Table(Table::open(path, &d.table.read_options())?),
         SourceKind::Npy => {
             let set = data::npy::open(path)?;
@@ -122,7 +123,14 @@ pub fn open(s: &Settings) -> Result<Data> {
         }
     };
     check_kind(s, &source)?;
-    if !matches!(source, Source::Table(_) | Source::Texts(_)) && d.table.target != TableOptions::default().target {
+    if !matches!(source, Source::Series(_)) && d.series.is_some() {
+        return Err(Error::usage(format!(
+            "window, horizon: {} is no table; expected a CSV or TSV file with rows in the order of time",
+            d.source
+        )));
+    }
+    let has_target = matches!(source, Source::Table(_) | Source::Series(_) | Source::Texts(_));
+    if !has_target && d.table.target != TableOptions::default().target {
         return Err(Error::usage(format!("target {}: {} is not a table", d.table.target.join(", "), d.source)));
     }
     let audit = super::data::audit(&source, images.as_ref(), s)?;
@@ -165,6 +173,7 @@ fn shrink(p: &mut Prepared, f: &flags::Train, s: &mut Settings) -> Result<()> {
     let rows = batches.saturating_mul(s.batch_size);
     p.train = first(&p.train, rows);
     if f.overfit_batches.is_some() {
+        p.naive = Default::default();
         (p.val, p.test, s.shuffle) = (Some(p.train.clone()), None, false);
     } else {
         (p.val, p.test) = (p.val.as_ref().map(|v| first(v, rows)), p.test.as_ref().map(|t| first(t, rows)));
@@ -275,6 +284,8 @@ fn finish(
         "{scored_text}{:.1} steps/s, {:.0} samples/s; {saved}",
         outcome.steps_per_second, outcome.samples_per_second
     );
+    let forecast = scored.as_ref().and_then(|s| s.evaluation.forecast.as_ref());
+    forecast.iter().for_each(|f| eprintln!("{}", f.line()));
     if let Some(written) = &report {
         written.advice.iter().for_each(|a| eprintln!("advice: {a}"));
     }

@@ -1,6 +1,7 @@
 //! What stands between a model and the world: how raw samples become its
 //! inputs and its outputs become answers. Saved with the weights.
 
+use super::series::SeriesFitted;
 use super::table::Fitted;
 use super::text::Vocabulary;
 use super::{Dataset, Normal, Targets};
@@ -74,6 +75,9 @@ pub struct Interface {
     /// The tokens that texts are made of.
     #[serde(default)]
     pub vocabulary: Option<Vocabulary>,
+    /// How rows of a table become windows of a series.
+    #[serde(default)]
+    pub series: Option<SeriesFitted>,
     /// The outputs are logits of numbers between 0 and 1.
     #[serde(default)]
     pub sigmoid: bool,
@@ -95,6 +99,7 @@ impl Interface {
             target: TargetScale::learn(&train.targets),
             preprocessing: None,
             vocabulary: None,
+            series: None,
             sigmoid: false,
         }
     }
@@ -103,6 +108,11 @@ impl Interface {
     pub fn of_table(train: &Dataset, fitted: Fitted) -> Interface {
         let normal = Normal { scale: fitted.scale.clone(), shift: fitted.shift.clone() };
         Interface { preprocessing: Some(fitted), ..Interface::of(train, normal) }
+    }
+
+    /// For a series' training windows and what was learned of its training rows.
+    pub fn of_series(train: &Dataset, normal: Normal, fitted: SeriesFitted) -> Interface {
+        Interface { series: Some(fitted), ..Interface::of(train, normal) }
     }
 
     /// The same for targets between 0 and 1, whose logits the model gives.
@@ -124,6 +134,7 @@ impl Interface {
             target,
             preprocessing: None,
             vocabulary: None,
+            series: None,
             sigmoid: false,
         }
     }

@@ -22,6 +22,7 @@ mod options;
 pub mod picture;
 mod recognise;
 mod scan;
+pub mod series;
 pub mod sheet;
 mod source;
 pub mod table;

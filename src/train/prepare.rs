@@ -5,6 +5,7 @@ use super::LossName;
 use super::text;
 use super::settings::{DataSettings, Settings, SplitBy};
 use crate::data::dataset::{self, Split};
+use crate::data::series::{self, NaiveSets, SeriesOptions};
 use crate::data::table::{Fitted, Goal, Table};
 use crate::data::text::{Corpus, LabelledSplits};
 use crate::data::{Dataset, Interface, Normal, Targets};
@@ -21,6 +22,8 @@ pub struct Prepared {
     pub test: Option<Dataset>,
     /// What was learned on the training rows.
     pub interface: Interface,
+    /// Forecasts without a model, of a series.
+    pub naive: NaiveSets,
     /// What a user should know of the data.
     pub notes: Vec<String>,
 }
@@ -43,6 +46,8 @@ pub enum Source {
     Corpus(Corpus),
     /// Texts with a class each.
     Texts(LabelledSplits),
+    /// Rows in the order of time, that become windows.
+    Series(Table),
 }
 
 impl Source {
@@ -50,7 +55,7 @@ impl Source {
     pub fn name(&self) -> &str {
         match self {
             Source::Sets { train, .. } => &train.name,
-            Source::Table(table) => &table.name,
+            Source::Table(table) | Source::Series(table) => &table.name,
             Source::Corpus(corpus) => &corpus.name,
             Source::Texts(texts) => &texts.train.name,
         }
@@ -60,7 +65,7 @@ impl Source {
     pub fn rows(&self) -> usize {
         match self {
             Source::Sets { train, .. } => train.len(),
-            Source::Table(table) => table.rows(),
+            Source::Table(table) | Source::Series(table) => table.rows(),
             Source::Corpus(_) => 1,
             Source::Texts(texts) => texts.train.texts.len(),
         }
@@ -91,7 +96,20 @@ impl Source {
                 }
                 Ok(strata)
             }
+            // Rows in the order of time are split by it.
+            Source::Series(table) => Ok(vec![0; table.rows()]),
         }
+    }
+
+    /// The folds of a cross-validation, and what they keep even. Those of a
+    /// series keep the order of time.
+    pub fn folds(&self, s: &Settings) -> Result<(Vec<Split>, Vec<u32>)> {
+        let strata = self.strata(&s.data)?;
+        let folds = match self {
+            Source::Series(table) => series::expanding(table, &s.data.table, &series_options(s), s.data.folds)?,
+            _ => dataset::folds(self.name(), &strata, s.data.folds, s.seed)?,
+        };
+        Ok((folds, strata))
     }
 
     /// The sets of a run without folds.
@@ -121,10 +139,13 @@ impl Source {
         strata: Option<&[u32]>,
         s: &Settings,
     ) -> Result<Prepared> {
+        if let Source::Series(table) = self {
+            return series_sets(table, held.map(|held| Split { kept: rows.to_vec(), held: held.to_vec() }), s);
+        }
         let has_val = match self {
             Source::Sets { val, .. } => val.is_some(),
             Source::Texts(texts) => texts.val.is_some(),
-            Source::Table(_) | Source::Corpus(_) => false,
+            Source::Table(_) | Source::Series(_) | Source::Corpus(_) => false,
         };
         let own_val = has_val && held.is_none();
         let split = match (s.data.val_split, s.data.split) {
@@ -151,9 +172,9 @@ impl Source {
                 let interface = Interface::of(&learned, Normal::learn(&learned, s.data.table.normalize));
                 let val = if own_val { val.clone() } else { (!out.is_empty()).then(|| part(&out, "held out")) };
                 let test = held.map_or_else(|| test.clone(), |rows| Some(part(rows, "fold")));
-                Prepared { train: learned, val, test, interface, notes: vec![] }
+                Prepared { train: learned, val, test, interface, naive: NaiveSets::default(), notes: vec![] }
             }
-            Source::Table(table) => table_sets(table, &kept, &out, held, s)?,
+            Source::Table(table) | Source::Series(table) => table_sets(table, &kept, &out, held, s)?,
             Source::Corpus(_) => unreachable!("a text is not split by rows"),
             Source::Texts(texts) => {
                 let others = [texts.val.as_ref().filter(|_| own_val), texts.test.as_ref().filter(|_| held.is_none())];
@@ -203,5 +224,27 @@ fn table_sets(table: &Table, kept: &[usize], out: &[usize], held: Option<&[usize
     let val = part(out, "held out")?;
     let test = part(held.unwrap_or_default(), "fold")?;
     let interface = Interface::of_table(&applied.dataset, fitted);
-    Ok(Prepared { train: applied.dataset, val, test, interface, notes })
+    Ok(Prepared { train: applied.dataset, val, test, interface, naive: NaiveSets::default(), notes })
+}
+
+/// What is said about a series; the defaults where the model alone makes it one.
+fn series_options(s: &Settings) -> SeriesOptions {
+    s.data.series.clone().unwrap_or_default()
+}
+
+fn series_sets(table: &Table, fold: Option<Split>, s: &Settings) -> Result<Prepared> {
+    if matches!(s.data.split, SplitBy::Random | SplitBy::Stratified) {
+        return Err(Error::usage(format!(
+            "[data]: split = \"{}\": {} is a series, which is split by time; expected \"auto\" or \"time\"",
+            if s.data.split == SplitBy::Random { "random" } else { "stratified" },
+            table.name
+        )));
+    }
+    let made = series::prepare(table, &s.data.table, &series_options(s), s.data.val_split, fold.as_ref())?;
+    let mut interface = Interface::of_series(&made.train, made.normal, made.fitted);
+    if s.loss.name == LossName::Bce {
+        interface = interface.of_logits();
+    }
+    let series::Prepared { train, val, test, naive, notes, .. } = made;
+    Ok(Prepared { train, val, test, interface, naive, notes })
 }

@@ -4,6 +4,7 @@
 
 use super::text::TextSettings;
 use super::{Augment, EarlyStopping, Loss, UpdateSettings};
+use crate::data::series::SeriesOptions;
 use crate::data::{self, OpenOptions, SourceKind, TableOptions};
 use crate::error::{Error, Result, unknown};
 use crate::keys::Keys;
@@ -47,6 +48,8 @@ pub struct DataSettings {
     pub table: TableOptions,
     /// How texts become tokens and samples.
     pub text: TextSettings,
+    /// Window and horizon, where a table is a series in time.
+    pub series: Option<SeriesOptions>,
     /// Bytes of samples that may lie on the device at a time.
     pub device_bytes: Option<u64>,
 }
@@ -69,6 +72,7 @@ impl DataSettings {
             images: OpenOptions::read(keys)?,
             table: TableOptions::read(keys)?,
             text: TextSettings::read(keys)?,
+            series: SeriesOptions::read(keys)?,
             device_bytes: (device_mb > 0.0).then_some((device_mb * 1024.0 * 1024.0) as u64),
         })
     }
@@ -87,6 +91,7 @@ impl DataSettings {
         table.extend(self.images.to_table());
         table.extend(self.table.to_table());
         table.extend(self.text.to_table());
+        table.extend(self.series.iter().flat_map(SeriesOptions::to_table));
         table
     }
 }
@@ -257,7 +262,9 @@ fn fill_in(table: &mut Table) -> Result<()> {
     let source = get(table, "data", "source");
     let kind = source.as_ref().and_then(Value::as_str).map_or(Ok(SourceKind::Digits), data::kind);
     // A source that cannot be opened is reported by whoever opens it.
+    let is_series = table.get("data").and_then(Value::as_table).is_some_and(SeriesOptions::asked);
     let (model, epochs, batch) = match kind {
+        Ok(SourceKind::Table) if is_series => ("lstm-forecast", 30, 64),
         Ok(SourceKind::Table) => ("tabular", 100, 32),
         Ok(SourceKind::Npy) => ("mlp", 10, 64),
         Ok(SourceKind::Text) => ("char-gpt", 2, 16),
@@ -271,7 +278,9 @@ fn fill_in(table: &mut Table) -> Result<()> {
     let says = |section: &str, key: &str| broken(section) || get(table, section, key).is_some();
     if !says("optimizer", "name") && !says("optimizer", "lr") && !says("schedule", "name") {
         recipe.push(("schedule.name", "cosine".into()));
-        if is_table {
+        if is_table && is_series {
+            recipe.push(("optimizer.lr", 0.003.into()));
+        } else if is_table {
             recipe.extend([("optimizer.name", "adamw".into()), ("optimizer.lr", 0.003.into())]);
             if !says("optimizer", "weight_decay") {
                 recipe.push(("optimizer.weight_decay", 0.1.into()));

@@ -3,6 +3,7 @@
 
 use super::prepare::Prepared;
 use super::settings::Settings;
+use crate::data::series::NaiveSets;
 use crate::data::text::labelled::TableColumns;
 use crate::data::text::{Corpus, EncodedTexts, LabelledTexts, TokenWindows, Vocabulary, Windows, encode_texts};
 use crate::data::{Dataset, Interface, Normal, Samples, Targets};
@@ -130,7 +131,7 @@ pub(super) fn language(corpus: &Corpus, s: &Settings) -> Result<Prepared> {
     let val = val.map(|w| windows_of(&format!("{} (held out)", corpus.name), &w, &names));
     let notes = vec![format!("{} tokens, {}", tokens.len(), vocabulary.describe())];
     let interface = Interface { vocabulary: Some(vocabulary), ..Interface::of(&train, Normal::default()) };
-    Ok(Prepared { train, val, test: None, interface, notes })
+    Ok(Prepared { train, val, test: None, interface, naive: NaiveSets::default(), notes })
 }
 
 /// Windows of `T + 1` tokens as samples of `T` and, for each, what follows.
@@ -201,7 +202,7 @@ pub(super) fn labelled(
     }
     let [val, test] = parts;
     let interface = Interface { vocabulary: Some(vocabulary), ..Interface::of(&learned, Normal::default()) };
-    Ok(Prepared { train: learned, val, test, interface, notes })
+    Ok(Prepared { train: learned, val, test, interface, naive: NaiveSets::default(), notes })
 }
 
 fn rows_of(name: &str, encoded: EncodedTexts, labels: Vec<u32>, classes: &[String]) -> Dataset {

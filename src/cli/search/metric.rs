@@ -73,14 +73,17 @@ fn known(interface: &Interface) -> Result<Vec<(String, Option<bool>)>> {
         }
     };
     let figures = metrics.figures();
-    let evaluation = Evaluation { split: String::new(), task: interface.task, metrics, mistakes: vec![] };
+    let evaluation =
+        Evaluation { split: String::new(), task: interface.task, metrics, mistakes: vec![], forecast: None };
     let Value::Object(all) = (Scored { scores, evaluation }).json() else { return Ok(vec![]) };
     let better = |key: &str| match (figures.iter().find(|f| f.key == key), key) {
         (Some(figure), _) => figure.more_is_better,
         (None, "precision" | "recall" | "f1") => Some(true),
         (None, _) => Some(false),
     };
-    Ok(all.keys().map(|k| (k.clone(), better(k))).collect())
+    let of_series = [("skill".to_string(), Some(true)), ("mase".to_string(), Some(false))];
+    let more = of_series.into_iter().filter(|_| interface.series.is_some());
+    Ok(all.keys().map(|k| (k.clone(), better(k))).chain(more).collect())
 }
 
 #[cfg(test)]

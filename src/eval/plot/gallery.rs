@@ -32,7 +32,8 @@ pub fn gallery(run: &RunFiles) -> Vec<Plot> {
             Metrics::Regression(r) => regression(r),
             Metrics::Language(_) => vec![],
         };
-        plots.extend(made.into_iter().map(|(name, scene)| Plot { name, scene, training: false }));
+        let made = evaluation.forecast.iter().flat_map(super::forecast::plots).chain(made);
+        plots.extend(made.map(|(name, scene)| Plot { name, scene, training: false }));
     }
     plots
 }

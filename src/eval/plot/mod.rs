@@ -7,6 +7,7 @@ mod braille;
 mod chart;
 mod file;
 mod font;
+mod forecast;
 mod gallery;
 mod heat;
 mod png;
