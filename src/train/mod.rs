@@ -22,6 +22,7 @@ mod settings;
 mod step;
 mod stream;
 pub mod text;
+mod usual;
 mod update;
 
 pub use augment::{Augment, preview};
