@@ -1,6 +1,6 @@
 //! What PyTorch computes, for every op with a convention to get wrong: on the
 //! f64 judge to nine digits, on the GPU within the tolerance of its shaders.
-//! `assets/goldens/make_goldens.py` made the file and says what is in it.
+//! The scripts in `assets/goldens` made the files and say what is in them.
 
 mod support;
 
@@ -19,13 +19,15 @@ use wgrad::kernel::Class;
 use wgrad::plan::{Executor, Plan, ProgramId, Target};
 use wgrad::tensor::{DType, Data, HostTensor};
 
-const FILE: &[u8] = include_bytes!("../assets/goldens/ops.safetensors");
+/// Each with a list of its own; a golden's name stands in one of them.
+const FILES: &[&[u8]] = &[include_bytes!("../assets/goldens/ops.safetensors")];
 
 /// PyTorch and the judge both compute in f64, in another order of sums.
 const JUDGE: f64 = 1e-9;
 
-static TENSORS: LazyLock<SafeTensors<'static>> =
-    LazyLock::new(|| SafeTensors::deserialize(FILE).expect("assets/goldens/ops.safetensors is whole"));
+static TENSORS: LazyLock<Vec<SafeTensors<'static>>> = LazyLock::new(|| {
+    FILES.iter().map(|file| SafeTensors::deserialize(file).expect("the files of goldens are whole")).collect()
+});
 
 fn main() {
     let args = Arguments::from_args();
@@ -43,14 +45,18 @@ fn main() {
     libtest_mimic::run(&args, trials).exit();
 }
 
-/// One entry of the file's list.
+/// One entry of a file's list.
 struct Golden {
     name: String,
     about: Value,
 }
 
 fn goldens() -> Vec<Golden> {
-    let (_, metadata) = SafeTensors::read_metadata(FILE).expect("it was read before");
+    FILES.iter().flat_map(|file| goldens_of(file)).collect()
+}
+
+fn goldens_of(file: &[u8]) -> Vec<Golden> {
+    let (_, metadata) = SafeTensors::read_metadata(file).expect("a file of goldens has a header");
     let text = &metadata.metadata().as_ref().expect("the script writes metadata")["goldens"];
     let list: Vec<Value> = serde_json::from_str(text).expect("the script writes JSON");
     list.into_iter().map(|about| Golden { name: about["name"].as_str().expect("a name").into(), about }).collect()
@@ -62,7 +68,8 @@ impl Golden {
     }
 
     fn view(&self, what: &str) -> safetensors::tensor::TensorView<'static> {
-        TENSORS.tensor(&format!("{}/{what}", self.name)).unwrap_or_else(|e| panic!("{}/{what}: {e}", self.name))
+        let name = format!("{}/{what}", self.name);
+        TENSORS.iter().find_map(|file| file.tensor(&name).ok()).unwrap_or_else(|| panic!("no file holds {name}"))
     }
 
     /// An input, as the graph takes it.
