@@ -87,6 +87,9 @@ impl Kernel {
 pub enum Slot {
     /// Input number.
     Input(usize),
+    /// Input number, from an element on: one pipeline serves many places of a
+    /// table. Elements count in steps of 64, the coarsest alignment there is.
+    InputAt(usize, usize),
     /// Number of a tensor written in place.
     Update(usize),
     /// Output number.
@@ -110,6 +113,11 @@ impl Dispatch {
     /// Binds an input to a shader variable.
     pub fn input(self, name: &'static str, i: usize) -> Dispatch {
         self.bind(name, Slot::Input(i))
+    }
+
+    /// Binds what lies in an input from element `offset` on, a multiple of 64.
+    pub fn input_at(self, name: &'static str, i: usize, offset: usize) -> Dispatch {
+        self.bind(name, Slot::InputAt(i, offset))
     }
 
     /// Binds a tensor written in place to a shader variable.

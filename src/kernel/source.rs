@@ -36,6 +36,7 @@ const LIB: &[(&str, &str)] = &[
     ("lib/index", include_str!("../../shaders/lib/index.wgsl")),
     ("lib/reduce", include_str!("../../shaders/lib/reduce.wgsl")),
     ("lib/random", include_str!("../../shaders/lib/random.wgsl")),
+    ("lib/recurrence", include_str!("../../shaders/lib/recurrence.wgsl")),
     ("lib/turn", include_str!("../../shaders/lib/turn.wgsl")),
     ("lib/attention", include_str!("../../shaders/lib/attention.wgsl")),
     ("lib/attention_rows", include_str!("../../shaders/lib/attention_rows.wgsl")),

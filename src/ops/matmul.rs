@@ -284,9 +284,36 @@ pub(crate) fn gemm<T: Real>(
     transpose_b: bool,
     keep: T,
 ) {
-    assert!(y.len() == m * n && a.len() == m * k && b.len() == k * n, "a product of {m}x{k} and {k}x{n}");
     let parallelism =
         if m * n * k < 1 << 17 { ::gemm::Parallelism::None } else { ::gemm::Parallelism::Rayon(0) };
+    gemm_with(y, a, b, [m, n, k], transpose_a, transpose_b, keep, parallelism);
+}
+
+/// [`gemm`] on the calling thread alone, for callers that are parallel
+/// themselves.
+pub(crate) fn gemm_alone<T: Real>(
+    y: &mut [T],
+    a: &[T],
+    b: &[T],
+    sizes: [usize; 3],
+    transpose_a: bool,
+    transpose_b: bool,
+    keep: T,
+) {
+    gemm_with(y, a, b, sizes, transpose_a, transpose_b, keep, ::gemm::Parallelism::None);
+}
+
+fn gemm_with<T: Real>(
+    y: &mut [T],
+    a: &[T],
+    b: &[T],
+    [m, n, k]: [usize; 3],
+    transpose_a: bool,
+    transpose_b: bool,
+    keep: T,
+    parallelism: ::gemm::Parallelism,
+) {
+    assert!(y.len() == m * n && a.len() == m * k && b.len() == k * n, "a product of {m}x{k} and {k}x{n}");
     let (a_row, a_col) = if transpose_a { (1, m) } else { (k, 1) };
     let (b_row, b_col) = if transpose_b { (1, k) } else { (n, 1) };
     // SAFETY: the assertion above bounds every element that the strides reach.

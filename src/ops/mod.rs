@@ -50,6 +50,8 @@ rooms! {
     pace,
     mix_batch,
     rearrange,
+    recurrence,
+    recurrence_grad,
     reduce,
     regression_loss,
     reshape,

@@ -2,7 +2,7 @@
 
 use super::assign::{Lifetime, assign};
 use crate::error::{Context, Error, Result};
-use crate::graph::{Graph, Home, Init, Lower, Node, TensorId};
+use crate::graph::{FLAT_ALIGN, Graph, Home, Init, Lower, Node, TensorId};
 use crate::kernel::{Caps, Class, Dispatch, Kernel, Slot, reflect};
 use crate::tensor::{DType, Spec};
 use std::collections::HashMap;
@@ -388,6 +388,13 @@ fn check_exclusive(step: &Step, node: &Node, buffers: &[Buffer]) -> Result<()> {
     Ok(())
 }
 
+/// The rest of a tensor from an element on, if that is an aligned place in it.
+fn from_element(place: &Place, offset: usize) -> Option<Place> {
+    let left = place.spec.elements().checked_sub(offset).filter(|&n| n > 0)?;
+    let spec = Spec { shape: [left].into(), dtype: place.spec.dtype };
+    offset.is_multiple_of(FLAT_ALIGN).then(|| Place { buffer: place.buffer, offset: place.offset + offset, spec })
+}
+
 /// Matches a dispatch's names with what its shader declares.
 fn bind(dispatch: Dispatch, step: &Step, node: &Node) -> Result<Launch> {
     let kernel = dispatch.kernel;
@@ -402,14 +409,15 @@ fn bind(dispatch: Dispatch, step: &Step, node: &Node) -> Result<Launch> {
             )));
         };
         let place = match *slot {
-            Slot::Input(i) => step.inputs.get(i),
-            Slot::Update(i) => step.updates.get(i),
-            Slot::Output(i) => step.outputs.get(i),
-            Slot::Scratch(i) => step.scratch.get(i),
+            Slot::Input(i) => step.inputs.get(i).cloned(),
+            Slot::InputAt(i, offset) => step.inputs.get(i).and_then(|p| from_element(p, offset)),
+            Slot::Update(i) => step.updates.get(i).cloned(),
+            Slot::Output(i) => step.outputs.get(i).cloned(),
+            Slot::Scratch(i) => step.scratch.get(i).cloned(),
         };
         let place = place
             .ok_or_else(|| Error::model(format!("\"{}\" is bound to {slot:?}, which is not there", binding.name)))?;
-        if binding.writable && matches!(slot, Slot::Input(_)) {
+        if binding.writable && matches!(slot, Slot::Input(_) | Slot::InputAt(..)) {
             return Err(Error::model(format!(
                 "\"{}\" is an input and the shader declares it read_write",
                 binding.name
@@ -423,7 +431,7 @@ fn bind(dispatch: Dispatch, step: &Step, node: &Node) -> Result<Launch> {
                 binding.stride
             )));
         }
-        bound.push(Bound { number: binding.number, place: place.clone(), writable: binding.writable });
+        bound.push(Bound { number: binding.number, place, writable: binding.writable });
     }
     for (name, _) in &dispatch.binds {
         if !entry.bindings.iter().any(|b| b.name == *name) {
