@@ -21,6 +21,8 @@ pub enum Command {
     Eval(Eval),
     /// Answers of a trained run for pictures, or for the rows of tables.
     Predict(Predict),
+    /// Let a trained language model go on with a text.
+    Generate(Generate),
     /// Train with many settings and find the best: [search] in a run configuration.
     Search(tool_flags::Search),
     /// Find learning rates that train: a sweep from tiny to huge.
@@ -48,6 +50,7 @@ impl Command {
             Command::Train(f) => f.json,
             Command::Eval(f) => f.json,
             Command::Predict(f) => f.json,
+            Command::Generate(f) => f.json,
             Command::Search(f) => f.json,
             Command::LrFind(f) => f.json,
             Command::Data(f) => f.json,
@@ -72,7 +75,8 @@ pub struct Train {
     /// A run configuration in TOML, or a recipe (mnist, titanic, winequality); flags override
     /// what it says.
     pub config: Option<PathBuf>,
-    /// A preset (mlp, tabular, keras-cnn, convnet, lenet, resnet8) or a model description in TOML.
+    /// A preset (mlp, tabular, keras-cnn, convnet, lenet, resnet8, rnn, lstm, bi-gru, lstm-forecast,
+    /// char-lstm, char-gpt, vit-tiny, text-transformer) or a model description in TOML.
     #[arg(long, value_name = "NAME|FILE")]
     pub model: Option<String>,
     /// "digits" (built in), a folder of IDX files (MNIST), CIFAR-10 binary batches, a folder
@@ -218,10 +222,39 @@ pub struct Eval {
 }
 
 #[derive(Debug, Args)]
+pub struct Generate {
+    #[command(flatten)]
+    pub run: RunFlags,
+    /// The text to go on from.
+    #[arg(long, value_name = "TEXT", default_value = "\n")]
+    pub prompt: String,
+    /// Tokens to write.
+    #[arg(long, value_name = "N", default_value_t = 500)]
+    pub length: usize,
+    /// Above 1 is bolder, below 1 more careful; 0 takes the likeliest token each time.
+    #[arg(long, value_name = "X", default_value_t = 0.8)]
+    pub temperature: f64,
+    /// Draw among the K likeliest tokens only.
+    #[arg(long, value_name = "K")]
+    pub top_k: Option<usize>,
+    /// Draw among the likeliest tokens that together have this share.
+    #[arg(long, value_name = "P", default_value_t = 1.0)]
+    pub top_p: f64,
+    /// Seeds the draws.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub seed: u32,
+    #[command(flatten)]
+    pub device: DeviceFlag,
+    /// Print one JSON object as the last line of stdout, and nothing before it.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
 pub struct Predict {
     #[command(flatten)]
     pub run: RunFlags,
-    /// Pictures (PNG, JPEG, BMP or WebP), or tables (CSV, TSV) for a model trained on one.
+    /// Pictures (PNG, JPEG, BMP or WebP), tables (CSV, TSV) for a model trained on one, or texts.
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
     /// How many classes to print per picture.

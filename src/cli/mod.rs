@@ -8,6 +8,7 @@ mod eval;
 mod flags;
 mod folds;
 mod forecast;
+mod generate;
 mod gradcheck;
 mod interrupt;
 mod job;
@@ -24,6 +25,7 @@ mod search;
 mod series_flags;
 mod summary;
 mod tool_flags;
+mod texts;
 mod train;
 mod train_settings;
 mod watch;
@@ -51,6 +53,7 @@ pub fn run() -> Result<()> {
         flags::Command::Train(f) => train::run(f),
         flags::Command::Eval(f) => eval::run(f),
         flags::Command::Predict(f) => predict::run(f),
+        flags::Command::Generate(f) => generate::run(f),
         flags::Command::Search(f) => search::run(f),
         flags::Command::LrFind(f) => lr_find::run(f),
         flags::Command::Data(f) => data::run(f),

@@ -20,6 +20,9 @@ pub fn run(f: &flags::Predict) -> Result<()> {
     if f.all {
         return Err(Error::usage("--all is for a model of a series; this one answers for all rows or pictures anyway"));
     }
+    if loaded.about.interface.vocabulary.is_some() {
+        return super::texts::predict(f, model, loaded);
+    }
     match loaded.about.interface.preprocessing.is_some() {
         true => rows(f, model, loaded),
         false => pictures(f, model, loaded),
@@ -27,12 +30,12 @@ pub fn run(f: &flags::Predict) -> Result<()> {
 }
 
 /// One thing that was asked about.
-struct Asked {
-    file: PathBuf,
+pub(super) struct Asked {
+    pub file: PathBuf,
     /// The row of a table, from 1, and its line in the file.
-    row: Option<[usize; 2]>,
+    pub row: Option<[usize; 2]>,
     /// A number per output; none where the row cannot be used.
-    answer: Option<Vec<f32>>,
+    pub answer: Option<Vec<f32>>,
 }
 
 fn pictures(f: &flags::Predict, model: Model, loaded: Loaded) -> Result<()> {
@@ -94,7 +97,7 @@ fn rows(f: &flags::Predict, model: Model, loaded: Loaded) -> Result<()> {
 }
 
 /// Prints or writes the answers, as CSV or JSON.
-fn hand_over(f: &flags::Predict, interface: &Interface, info: &DeviceInfo, asked: &[Asked]) -> Result<()> {
+pub(super) fn hand_over(f: &flags::Predict, interface: &Interface, info: &DeviceInfo, asked: &[Asked]) -> Result<()> {
     if let Some(path) = &f.out {
         files::write(path, csv(interface, asked, f.files.len() > 1).as_bytes())?;
     }

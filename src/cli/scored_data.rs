@@ -35,6 +35,9 @@ pub fn open(source: &str, model: &Model, about: &About, seed: u32) -> Result<ToS
     if let Some(fitted) = &about.interface.series {
         return if kind == SourceKind::Table { series(source, fitted) } else { Err(no_series(source, fitted)) };
     }
+    if about.interface.vocabulary.is_some() {
+        return super::texts::to_score(source, kind, model, about);
+    }
     match (kind, &about.interface.preprocessing) {
         (SourceKind::Table, Some(fitted)) => rows(source, fitted),
         (SourceKind::Table, None) => Err(no_table(source, &model.input)),
