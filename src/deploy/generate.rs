@@ -16,6 +16,7 @@ use crate::tensor::{HostTensor, Spec};
 
 const TOKEN: &str = "generate.token";
 const POSITION: &str = "generate.position";
+const LENGTH: &str = "generate.length";
 
 /// A model that reads and foretells tokens.
 pub struct Generator {
@@ -46,7 +47,8 @@ impl Generator {
         let mut g = Graph::new();
         let token = g.input(TOKEN, Spec::u32([1, 1]));
         let position = g.input(POSITION, Spec::u32([1]));
-        let mode = Mode::Decode { position, context: *context };
+        let length = g.input(LENGTH, Spec::u32([1]));
+        let mode = Mode::Decode { position, length, context: *context };
         let built = model.build(&mut g, token, mode, &mut weights.clone())?;
         let tokens = match *g.shape(built.output) {
             [1, 1, tokens] if Some(tokens) == model.vocabulary => tokens,
@@ -63,7 +65,7 @@ impl Generator {
             _ => None,
         });
         let kept = kept.collect();
-        let counts = g.nodes().iter().any(|n| n.inputs.contains(&position));
+        let counts = g.nodes().iter().any(|n| n.inputs.contains(&position) || n.inputs.contains(&length));
         let plan = Plan::build(&g, &[built.output], device.target())?;
         let mut executor = device.executor();
         let program = executor.load(plan)?;
@@ -103,8 +105,12 @@ impl Generator {
 
     fn step(&mut self, token: u32) -> Result<()> {
         let position = self.read.len().min(u32::MAX as usize) as u32;
-        self.executor.write(TOKEN, &HostTensor::u32([1], vec![token]))?;
-        self.executor.write(POSITION, &HostTensor::u32([1], vec![position]))?;
+        // A model without attention does not ask for all of these.
+        for (name, value) in [(TOKEN, token), (POSITION, position), (LENGTH, position.saturating_add(1))] {
+            if self.executor.holds(name) {
+                self.executor.write(name, &HostTensor::u32([1], vec![value]))?;
+            }
+        }
         self.executor.run(self.program, 1)?;
         self.read.push(token);
         Ok(())

@@ -26,6 +26,8 @@ pub enum Mode {
     Decode {
         /// The position of the token, u32 `[1]`.
         position: TensorId,
+        /// The number of positions up to it, u32 `[1]`: one more.
+        length: TensorId,
         /// Positions that there is room for.
         context: usize,
     },
