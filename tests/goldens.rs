@@ -1,6 +1,7 @@
 //! What PyTorch computes, for every op with a convention to get wrong: on the
 //! f64 judge to nine digits, on the GPU within the tolerance of its shaders.
-//! `assets/goldens/make_goldens.py` made the file and says what is in it.
+//! `assets/goldens/make_goldens.py` and its neighbours made the files; it says
+//! what is in them.
 
 mod support;
 
@@ -19,13 +20,17 @@ use wgrad::kernel::Class;
 use wgrad::plan::{Executor, Plan, ProgramId, Target};
 use wgrad::tensor::{DType, Data, HostTensor};
 
-const FILE: &[u8] = include_bytes!("../assets/goldens/ops.safetensors");
+const FILES: &[&[u8]] = &[
+    include_bytes!("../assets/goldens/ops.safetensors"),
+    include_bytes!("../assets/goldens/attention.safetensors"),
+];
 
 /// PyTorch and the judge both compute in f64, in another order of sums.
 const JUDGE: f64 = 1e-9;
 
-static TENSORS: LazyLock<SafeTensors<'static>> =
-    LazyLock::new(|| SafeTensors::deserialize(FILE).expect("assets/goldens/ops.safetensors is whole"));
+static TENSORS: LazyLock<Vec<SafeTensors<'static>>> = LazyLock::new(|| {
+    FILES.iter().map(|file| SafeTensors::deserialize(file).expect("every file of assets/goldens is whole")).collect()
+});
 
 fn main() {
     let args = Arguments::from_args();
@@ -50,7 +55,11 @@ struct Golden {
 }
 
 fn goldens() -> Vec<Golden> {
-    let (_, metadata) = SafeTensors::read_metadata(FILE).expect("it was read before");
+    FILES.iter().flat_map(|file| goldens_of(file)).collect()
+}
+
+fn goldens_of(file: &[u8]) -> Vec<Golden> {
+    let (_, metadata) = SafeTensors::read_metadata(file).expect("it was read before");
     let text = &metadata.metadata().as_ref().expect("the script writes metadata")["goldens"];
     let list: Vec<Value> = serde_json::from_str(text).expect("the script writes JSON");
     list.into_iter().map(|about| Golden { name: about["name"].as_str().expect("a name").into(), about }).collect()
@@ -62,7 +71,8 @@ impl Golden {
     }
 
     fn view(&self, what: &str) -> safetensors::tensor::TensorView<'static> {
-        TENSORS.tensor(&format!("{}/{what}", self.name)).unwrap_or_else(|e| panic!("{}/{what}: {e}", self.name))
+        let name = format!("{}/{what}", self.name);
+        TENSORS.iter().find_map(|file| file.tensor(&name).ok()).unwrap_or_else(|| panic!("no file has {name}"))
     }
 
     /// An input, as the graph takes it.
@@ -249,6 +259,9 @@ fn trained_on_gpu(golden: &Golden, gpu: &Arc<Gpu>, class: Class) -> Result<(), F
 const WITHOUT: &[&str] = &[
     "accumulate",
     "adjust_grads",
+    // Those of attention have its gradients.
+    "attention_grad",
+    "attention_grad_tiles",
     "augment_images",
     "clock",
     "correct",

@@ -2,6 +2,7 @@
 //! `impl Layer`, and its name in [`read`] and [`kinds`].
 
 mod activations;
+mod attention;
 mod conv;
 mod dense;
 mod merge;
@@ -10,6 +11,7 @@ mod pool;
 mod shape;
 
 pub use activations::{ActivationLayer, Dropout};
+pub use attention::MultiHeadAttention;
 pub use conv::{Conv2D, Padding};
 pub use dense::Dense;
 pub use merge::{Add, Concatenate};
@@ -52,6 +54,7 @@ const LAYERS: &[(&str, Reader)] = &[
     ("Dense", |k| Ok(Arc::new(Dense::read(k)?))),
     ("Activation", |k| Ok(Arc::new(ActivationLayer::read(k)?))),
     ("Dropout", |k| Ok(Arc::new(Dropout::read(k)?))),
+    ("MultiHeadAttention", |k| Ok(Arc::new(MultiHeadAttention::read(k)?))),
     ("BatchNormalization", |k| Ok(Arc::new(BatchNormalization::read(k)?))),
     ("Add", |_| Ok(Arc::new(Add))),
     ("Concatenate", |k| Ok(Arc::new(Concatenate::read(k)?))),
