@@ -132,7 +132,7 @@ mod tests {
     use crate::tensor::Shape;
 
     fn shapes(text: &str) -> Result<Vec<(String, Shape)>> {
-        let text = format!("input = [5, 12]\n[[layers]]\ntype = \"MultiHeadAttention\"\n{text}\n");
+        let text = format!("input = [5, 12]\n[[layer]]\ntype = \"MultiHeadAttention\"\n{text}\n");
         let mut weights = Weights::new(1);
         Model::new(Description::parse(&text)?, None, None)?.inspect(2, &mut weights)?;
         Ok(weights.iter().map(|(name, value)| (name.to_string(), value.shape.clone())).collect())
