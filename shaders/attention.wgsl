@@ -131,7 +131,7 @@ fn forward_rows(
     }
 }
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(WG)
 fn forward_tile(
     @builtin(workgroup_id) group: vec3<u32>,
     @builtin(num_workgroups) groups: vec3<u32>,

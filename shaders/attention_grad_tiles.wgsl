@@ -20,6 +20,7 @@
 @group(0) @binding(6) var<storage, read_write> d_k: array<f32>;
 @group(0) @binding(7) var<storage, read_write> d_v: array<f32>;
 
+override WG: u32 = 64u;
 // From the kernel: const PARTS and PARTS_V, the parts of SIDE columns of a row of q and of v; the functions store_k(at, x) and
 // store_v(at, x).
 
@@ -99,7 +100,7 @@ fn pairs(batch: u32, head: u32, row0: u32, key0: u32, seen: u32, local: u32) -> 
     return pairs;
 }
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(WG)
 fn queries_tile(
     @builtin(workgroup_id) group: vec3<u32>,
     @builtin(num_workgroups) groups: vec3<u32>,
@@ -153,7 +154,7 @@ fn queries_tile(
     }
 }
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(WG)
 fn keys_tile(
     @builtin(workgroup_id) group: vec3<u32>,
     @builtin(num_workgroups) groups: vec3<u32>,

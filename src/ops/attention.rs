@@ -227,8 +227,8 @@ impl Op for Attend {
         let lanes = cx.caps.shared_lanes();
         z.check_turns(cx.caps.class, lanes)?;
         let rows = z.in_registers(cx.caps.class);
-        // As many rows as keep 256 numbers of queries and output at hand.
-        let each = if cx.caps.class == Class::Cpu { (128 / z.d.max(z.dv)).clamp(1, 8) } else { 1 };
+        // As many rows as keep 256 numbers of queries and output at hand, and kernels short.
+        let each = if cx.caps.class == Class::Cpu { (128 / z.d.max(z.dv)).clamp(1, 4) } else { 1 };
         // Lanes that share loads must walk the same keys: they are a workgroup.
         let wg = if lanes > 1 { lanes } else { SIDE };
         let k = z.kernel(self, &SHADER, if rows { "forward_rows" } else { "forward_tile" });
@@ -264,4 +264,52 @@ impl Reference for Attend {
 /// the tiles; packed and apart; dropout.
 pub fn cases() -> Vec<Case> {
     cases::cases()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::{Seed, gradient};
+
+    #[test]
+    fn bad_arguments_are_errors_that_name_them() {
+        let mut g = Graph::new();
+        let mut input = |name: &str, shape: &[usize]| g.input(name, Spec::f32(shape));
+        let [q, k, v] = ["q", "k", "v"].map(|name| input(name, &[2, 4, 5, 8]));
+        let (three, wide, narrow) = (input("three", &[2, 3, 5, 8]), input("wide", &[1, 1, 1, 257]), input("n", &[2, 4, 5, 7]));
+        let (empty, mask, bad_mask) = (input("e", &[2, 4, 0, 8]), input("m", &[5, 5]), input("bm", &[2, 2, 5, 5]));
+        let qkv = input("qkv", &[2, 5, 12 * 8]);
+        let huge = input("huge", &[40, 16, 8192, 1]);
+        let (lengths, clock) = (g.input("lengths", Spec::u32([3])), g.input("clock", Spec::u32([4])));
+        let (options, none) = (Attention::default(), AttentionInputs::default());
+        let drop = Attention { dropout: 0.5, ..options };
+        let with = AttentionInputs { clock: Some(clock), ..none };
+        let mut fails = |q, k, v, options, inputs, word: &str| {
+            let found = g.attention(q, k, v, options, inputs).expect_err(word).to_string();
+            assert!(found.contains(word), "{found}\nshould say {word}");
+        };
+        fails(q, three, three, options, none, "do not divide");
+        fails(q, k, three, options, none, "v [2, 3, 5, 8]");
+        fails(q, narrow, narrow, options, none, "width must be equal");
+        fails(wide, wide, wide, options, none, "257 wide");
+        fails(empty, k, v, options, none, "empty");
+        fails(q, k, qkv, options, none, "batch, heads, time, width");
+        fails(q, k, v, options, AttentionInputs { lengths: Some(lengths), ..none }, "u32[2]");
+        fails(q, k, v, options, AttentionInputs { mask: Some(bad_mask), ..none }, "f32[2, 1, 5, 5]");
+        fails(q, k, v, drop, none, "clock");
+        fails(q, k, v, drop, AttentionInputs { clock: Some(q), ..none }, "u32[4]");
+        fails(q, k, v, Attention { dropout: 1.0, ..options }, with, "probability");
+        fails(q, k, v, Attention { dropout: f32::NAN, ..options }, with, "probability");
+        fails(q, k, v, Attention { layer: LAYERS, ..drop }, with, "layer");
+        fails(q, k, v, Attention { scale: Some(f32::INFINITY), ..options }, none, "finite");
+        fails(huge, huge, huge, drop, with, "2^32");
+        for heads in [[5, 5], [0, 4], [4, 0], [6, 4]] {
+            assert!(g.attention_packed(qkv, heads, options, none).is_err(), "{heads:?}");
+        }
+        let inputs = AttentionInputs { mask: Some(mask), ..none };
+        let o = g.attention(q, k, v, options, inputs).unwrap();
+        let seed = Seed { tensor: o, gradient: q };
+        let found = gradient(&mut g, &[seed], &[mask]).expect_err("a mask does not learn").to_string();
+        assert!(found.contains("mask"), "{found}");
+    }
 }

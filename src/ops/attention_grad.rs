@@ -61,7 +61,7 @@ impl AttendGrad {
 
 /// Rows per invocation: as many as keep 256 numbers at hand.
 fn rows_each(z: &Sizes, class: Class) -> usize {
-    if class == Class::Cpu { (64 / z.d.max(z.dv)).clamp(1, 4) } else { 1 }
+    if class == Class::Cpu { (64 / z.d.max(z.dv)).clamp(1, 2) } else { 1 }
 }
 
 /// Where gradients of keys and values go: tensors of their own, or that of the

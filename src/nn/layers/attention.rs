@@ -85,7 +85,7 @@ impl MultiHeadAttention {
             None if width.is_multiple_of(q) => width / q,
             None => {
                 return Err(Error::model(format!(
-                    "heads = {q} do not share its {width} features out evenly; take another number, or say key_dim"
+                    "heads = {q} do not divide its {width} features; take another number of heads, or say key_dim"
                 )));
             }
         };
@@ -195,7 +195,7 @@ impl Layer for MultiHeadAttention {
     }
 
     fn short(&self) -> &'static str {
-        "attention"
+        "attn"
     }
 
     fn build(&self, cx: &mut Build, inputs: &[TensorId]) -> Result<TensorId> {
