@@ -145,7 +145,8 @@ fn date_format(table: &Table, name: &str, seen: &Inferred) -> Option<String> {
 /// Whether most cells are numbers.
 fn holds_numbers(seen: &Inferred) -> bool {
     let present = seen.stats.rows - seen.stats.missing;
-    present > 0 && (seen.stats.numbers + seen.stats.infinite) as f64 >= 0.95 * present as f64
+    present > 0
+        && (seen.kind == Kind::Number || (seen.stats.numbers + seen.stats.infinite) as f64 >= 0.95 * present as f64)
 }
 
 /// Whether the numbers of a column rise or fall evenly from row to row: a count,

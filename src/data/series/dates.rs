@@ -28,20 +28,23 @@ impl Step {
         let n = dates.len().checked_sub(1).filter(|&n| n > 0)?;
         let seconds: Vec<i64> = dates.windows(2).map(|d| (d[1] - d[0]).num_seconds()).collect();
         let usual = most_frequent(&seconds)?;
+        let month = |d: NaiveDateTime| i64::from(d.year()) * 12 + i64::from(d.month0());
+        let months: Vec<i64> = dates.windows(2).map(|d| month(d[1]) - month(d[0])).collect();
+        // Months first: two of them in a row may be equally long.
+        if let Some(step) = most_frequent(&months).and_then(|m| u32::try_from(m).ok()).filter(|&m| m > 0) {
+            let step = Step::Months(step);
+            let odd = dates.windows(2).filter(|d| step.after(d[0]) != Some(d[1])).count();
+            if odd as f64 <= (1.0 - REGULAR) * n as f64 {
+                return Some((step, odd));
+            }
+        }
         let weekend = |d: &NaiveDateTime| matches!(d.weekday(), Weekday::Sat | Weekday::Sun);
         if usual == DAY && n >= WORKING && !dates.iter().any(weekend) {
             let odd = dates.windows(2).filter(|d| Step::Workday.after(d[0]) != Some(d[1])).count();
             return (odd as f64 <= (1.0 - REGULAR) * n as f64).then_some((Step::Workday, odd));
         }
         let odd = seconds.iter().filter(|&&s| s != usual).count();
-        if odd as f64 <= (1.0 - REGULAR) * n as f64 {
-            return Some((Step::Seconds(usual), odd));
-        }
-        let month = |d: NaiveDateTime| i64::from(d.year()) * 12 + i64::from(d.month0());
-        let months: Vec<i64> = dates.windows(2).map(|d| month(d[1]) - month(d[0])).collect();
-        let step = Step::Months(u32::try_from(most_frequent(&months)?).ok().filter(|&m| m > 0)?);
-        let odd = dates.windows(2).filter(|d| step.after(d[0]) != Some(d[1])).count();
-        (odd as f64 <= (1.0 - REGULAR) * n as f64).then_some((step, odd))
+        (odd as f64 <= (1.0 - REGULAR) * n as f64).then_some((Step::Seconds(usual), odd))
     }
 
     /// The date one step later.

@@ -70,8 +70,8 @@ fn hostile_run(folder: &Path, classes: usize) {
 /// A forecast whose names and lengths nobody has checked.
 fn hostile_forecast() -> Forecast {
     let way =
-        Forecaster { name: HOSTILE.into(), mae: f64::NAN, by_step: vec![vec![1.0, 2.0]], ..Forecaster::default() };
-    let (labels, actual) = (vec![HOSTILE.into(); 3], vec![1.0, f64::INFINITY]);
+        Forecaster { name: HOSTILE.into(), mae: f64::MAX, by_step: vec![vec![1.0, 2.0]], ..Forecaster::default() };
+    let (labels, actual) = (vec![HOSTILE.into(); 3], vec![1.0, f64::MIN]);
     Forecast {
         horizon: 2,
         forecasts: vec![way.clone(), way],
