@@ -4,6 +4,7 @@ use super::{flags, out, train_settings};
 use crate::data::audit::{audit_and_show, samples};
 use crate::data::findings::Findings;
 use crate::data::table::TableAudit;
+use crate::data::text::{Corpus, audit_labelled, labelled};
 use crate::data::{self, Dataset, ImageSet, Images, OpenOptions, Opened, SourceKind, sheet};
 use crate::error::{Error, Result};
 use crate::train::{Settings, Source, set};
@@ -24,6 +25,7 @@ pub fn run(f: &flags::Data) -> Result<()> {
     let (audit, findings) = match data::kind(&f.source)? {
         SourceKind::Table => table(f, &settings)?,
         SourceKind::Npy => arrays(f, &settings)?,
+        SourceKind::Text | SourceKind::TextFolder => text(f)?,
         _ => images(f, &settings, open_quietly(&f.source, f.seed, &settings.data.images)?)?,
     };
     if let Some(path) = &f.html {
@@ -59,6 +61,24 @@ fn table(f: &flags::Data, s: &Settings) -> Result<(Value, Findings)> {
     }
     let table = data::table::Table::open(Path::new(&f.source), &s.data.table.read_options())?;
     let audit = TableAudit::new(&table, &s.data.table)?;
+    Ok((serde_json::to_value(&audit).expect("plain data prints"), audit.findings()))
+}
+
+/// Looks through a text, or through texts with classes.
+fn text(f: &flags::Data) -> Result<(Value, Findings)> {
+    if f.sheet.is_some() {
+        return Err(Error::usage(format!("--sheet: {} is text; expected images", f.source)));
+    }
+    if let Some(target) = &f.target {
+        return Err(Error::usage(format!("--target {target}: {} is text, not a table", f.source)));
+    }
+    let path = Path::new(&f.source);
+    if data::kind(&f.source)? == SourceKind::TextFolder {
+        let audit = audit_labelled(&f.source, &labelled::open_folder(path)?);
+        return Ok((serde_json::to_value(&audit).expect("plain data prints"), audit.findings()));
+    }
+    let corpus = Corpus::open(path)?;
+    let audit = data::text::audit(&corpus.name, corpus.text()?);
     Ok((serde_json::to_value(&audit).expect("plain data prints"), audit.findings()))
 }
 

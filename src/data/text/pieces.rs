@@ -211,7 +211,10 @@ fn parts(text: &str, least: usize) -> Vec<&str> {
 fn cut(text: &str, least: usize) -> Option<usize> {
     let is_word = |c: Option<char>| c.is_some_and(|c| !c.is_whitespace());
     let breaks = text.as_bytes().iter().enumerate().skip(least).filter(|(_, b)| **b == b'\n');
-    breaks.map(|(at, _)| at).find(|&at| is_word(text[..at].chars().next_back()) && is_word(text[at + 1..].chars().next())).map(|at| at + 1)
+    breaks
+        .map(|(at, _)| at)
+        .find(|&at| is_word(text[..at].chars().next_back()) && is_word(text[at + 1..].chars().next()))
+        .map(|at| at + 1)
 }
 
 /// Checks that the merges of a BPE model lead from tokens to tokens, which the
