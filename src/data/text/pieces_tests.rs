@@ -111,20 +111,19 @@ fn damaged_tokenizers_are_errors() {
 }
 
 #[test]
-fn a_text_is_cut_between_words_only() {
+fn a_text_is_cut_in_front_of_lines_only() {
     let text = "aa\nbb\n\ncc\n dd \nee\r\nff\ngg";
     for least in 0..30 {
         let parts = parts(text, least);
         assert_eq!(parts.concat(), text);
-        for part in &parts[..parts.len() - 1] {
-            assert!(
-                ["aa\n", "bb\n", "ff\n"].iter().any(|end| part.ends_with(end)) && !part.ends_with("\n\n"),
-                "{part:?}"
-            );
-        }
+        assert!(parts[1..].iter().all(|part| part.starts_with('\n') && part.len() > 1), "{parts:?}");
+        assert!(parts[..parts.len() - 1].iter().all(|part| part.len() >= least));
+        // Each part is cut into the words that it has in the whole.
+        let words: Vec<String> = parts.iter().flat_map(|part| byte_level::words(part).unwrap()).collect();
+        assert_eq!(words, byte_level::words(text).unwrap(), "{parts:?}");
     }
-    assert_eq!(parts(text, 0), ["aa\n", "bb\n\ncc\n dd \nee\r\nff\n", "gg"]);
-    assert_eq!(parts("\u{a0}\nx", 0), ["\u{a0}\nx"]);
+    assert_eq!(parts(text, 0), ["aa", "\nbb\n", "\ncc\n dd ", "\nee\r", "\nff", "\ngg"]);
+    assert_eq!(parts("\nx\n\u{a0}", 0), ["\nx\n\u{a0}"]);
     assert!(parts("", 0).is_empty());
 }
 

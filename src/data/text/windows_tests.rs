@@ -57,7 +57,7 @@ fn too_few_tokens_say_how_many_are_needed() {
     assert!(text.contains("text holds 8 tokens; expected at least 9, a context of 8 and"), "{text}");
     let text = message(windows.split("text", &tokens(50), 0.1));
     assert!(
-        text.contains("the validation part of text (10.000 % of 50 tokens) holds 5 tokens; expected at least 9"),
+        text.contains("the validation part of text (10.0 % of 50 tokens) holds 5 tokens; expected at least 9"),
         "{text}"
     );
     let text = message(windows.split("text", &tokens(10), 0.9));
