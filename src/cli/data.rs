@@ -5,7 +5,7 @@ use crate::data::audit::{audit_and_show, samples};
 use crate::data::findings::Findings;
 use crate::data::series::SeriesAudit;
 use crate::data::table::TableAudit;
-use crate::data::text;
+use crate::data::text::{self, Corpus, audit_labelled, labelled};
 use crate::data::{self, Dataset, ImageSet, Images, OpenOptions, Opened, SourceKind, sheet};
 use crate::error::{Error, Result};
 use crate::train::{Settings, Source, set};
@@ -26,6 +26,7 @@ pub fn run(f: &flags::Data) -> Result<()> {
     let (audit, findings) = match data::kind(&f.source)? {
         SourceKind::Table => table(f, &settings)?,
         SourceKind::Npy => arrays(f, &settings)?,
+        SourceKind::Text | SourceKind::TextFolder => text(f)?,
         _ => images(f, &settings, open_quietly(&f.source, f.seed, &settings.data.images)?)?,
     };
     if let Some(path) = &f.html {
@@ -65,6 +66,24 @@ fn table(f: &flags::Data, s: &Settings) -> Result<(Value, Findings)> {
         return Ok((serde_json::to_value(&audit).expect("plain data prints"), audit.findings()));
     }
     let audit = TableAudit::new(&table, &s.data.table)?;
+    Ok((serde_json::to_value(&audit).expect("plain data prints"), audit.findings()))
+}
+
+/// Looks through a text, or through texts with classes.
+fn text(f: &flags::Data) -> Result<(Value, Findings)> {
+    if f.sheet.is_some() {
+        return Err(Error::usage(format!("--sheet: {} is text; expected images", f.source)));
+    }
+    if let Some(target) = &f.target {
+        return Err(Error::usage(format!("--target {target}: {} is text, not a table", f.source)));
+    }
+    let path = Path::new(&f.source);
+    if data::kind(&f.source)? == SourceKind::TextFolder {
+        let audit = audit_labelled(&f.source, &labelled::open_folder(path)?);
+        return Ok((serde_json::to_value(&audit).expect("plain data prints"), audit.findings()));
+    }
+    let corpus = Corpus::open(path)?;
+    let audit = data::text::audit(&corpus.name, corpus.text()?);
     Ok((serde_json::to_value(&audit).expect("plain data prints"), audit.findings()))
 }
 

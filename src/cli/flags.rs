@@ -29,6 +29,8 @@ pub enum Command {
     LrFind(tool_flags::LrFind),
     /// Look through a data set: what is in it, and what is wrong with it.
     Data(Data),
+    /// Make a vocabulary for language models from text, or show one.
+    Tokenizer(Tokenizer),
     /// List the devices that training can run on.
     Devices(Devices),
     /// Print a model's layers, shapes and parameters.
@@ -54,6 +56,7 @@ impl Command {
             Command::Search(f) => f.json,
             Command::LrFind(f) => f.json,
             Command::Data(f) => f.json,
+            Command::Tokenizer(f) => f.json,
             Command::Devices(f) => f.json,
             Command::Report(f) => f.json,
             Command::Gradcheck(f) => f.json,
@@ -307,6 +310,42 @@ pub struct Data {
     /// Show on the sheet what the [augment] of this configuration makes of samples.
     #[arg(long, value_name = "CONFIG", requires = "sheet")]
     pub augment: Option<PathBuf>,
+    /// Print one JSON object as the last line of stdout.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What the tokens of a vocabulary are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum VocabularyKind {
+    /// The characters of the text.
+    Char,
+    /// The 256 bytes.
+    Byte,
+    /// Byte pairs: bytes, and what often stands together.
+    Bpe,
+}
+
+#[derive(Debug, Args)]
+pub struct Tokenizer {
+    /// Text files (UTF-8, plain or .gz), or folders of them.
+    #[arg(required_unless_present = "show", value_name = "TEXT", conflicts_with = "show")]
+    pub texts: Vec<PathBuf>,
+    /// What the tokens are.
+    #[arg(long, value_name = "char|byte|bpe", default_value = "bpe")]
+    pub kind: VocabularyKind,
+    /// Tokens of a byte-pair vocabulary, 256 or more (default: 1000).
+    #[arg(long, value_name = "N")]
+    pub size: Option<usize>,
+    /// Where to write it: byte pairs as a Hugging Face tokenizer.json, others as JSON of our own.
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Show a vocabulary: one written by this command, or any tokenizer.json.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["kind", "size", "out"])]
+    pub show: Option<PathBuf>,
+    /// Show the tokens of this text.
+    #[arg(long, value_name = "TEXT", requires = "show")]
+    pub encode: Option<String>,
     /// Print one JSON object as the last line of stdout.
     #[arg(long)]
     pub json: bool,

@@ -24,6 +24,7 @@ mod scored_data;
 mod search;
 mod series_flags;
 mod summary;
+mod tokenizer;
 mod tool_flags;
 mod texts;
 mod train;
@@ -57,6 +58,7 @@ pub fn run() -> Result<()> {
         flags::Command::Search(f) => search::run(f),
         flags::Command::LrFind(f) => lr_find::run(f),
         flags::Command::Data(f) => data::run(f),
+        flags::Command::Tokenizer(f) => tokenizer::run(f),
         flags::Command::Devices(f) => devices::run(f),
         flags::Command::Summary(f) => summary::run(f),
         flags::Command::Plan(f) => plan::run(f),

@@ -42,6 +42,9 @@ pub fn open(source: &str, model: &Model, about: &About, seed: u32) -> Result<ToS
         (SourceKind::Table, Some(fitted)) => rows(source, fitted),
         (SourceKind::Table, None) => Err(no_table(source, &model.input)),
         (_, Some(fitted)) => Err(no_rows(source, fitted)),
+        (SourceKind::Text | SourceKind::TextFolder, None) => Err(Error::data(format!(
+            "{source} is text, and this model was not trained on text; expected data like its own"
+        ))),
         (SourceKind::Npy, None) => arrays(source, model, about),
         (_, None) => pictures(source, model, about, seed),
     }

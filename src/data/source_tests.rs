@@ -140,11 +140,11 @@ fn what_is_no_data_set_is_told_with_what_it_holds() {
     let text = message(path(&dir));
     assert!(text.contains("raw\" in it?"), "{text}");
     assert!(message(path(&folder(&[]))).contains("but nothing; expected"));
-    let files = folder(&["a.csv", "a.md"]);
+    let files = folder(&["a.csv", "a.log"]);
     let text = message(&format!("{}/a.csv", path(&files)));
     assert!(text.contains("a.csv is a file of numbers, not a set of images; expected"), "{text}");
-    let text = message(&format!("{}/a.md", path(&files)));
-    assert!(text.contains("a.md is a file that is no data set; expected"), "{text}");
+    let text = message(&format!("{}/a.log", path(&files)));
+    assert!(text.contains("a.log is a file that is no data set; expected"), "{text}");
     let dir = folder(&["data_batch_1.bin", "train-labels-idx1-ubyte"]);
     assert!(message(path(&dir)).contains("holds both IDX files and CIFAR-10 batches"));
     let text = message(&format!("{}/train-labels-idx1-ubyte", path(&dir)));
@@ -192,7 +192,7 @@ fn a_source_is_known_by_what_is_there() {
         (format!("{}/data_batch_1.bin", path(&cifar)), SourceKind::Cifar10),
         (at("a.csv"), SourceKind::Table),
         (at("b.TSV"), SourceKind::Table),
-        (at("c.txt.gz"), SourceKind::Table),
+        (at("c.txt.gz"), SourceKind::Text),
         (at("array"), SourceKind::Npy),
         (at("zip.npz"), SourceKind::Npy),
     ] {
@@ -202,6 +202,57 @@ fn a_source_is_known_by_what_is_there() {
     assert!(message("fake.npy").contains("is a file that is no data set"));
     assert!(message("other.npz").contains("is a file that is no data set"));
     assert!(message("odd.png").contains("odd.png is one picture; expected a folder with one sub-folder"));
+}
+
+#[test]
+fn text_is_known_by_its_lines_and_its_place() {
+    const PROSE: &str = "It was, they say, a dark night.\n\nAnd so it began.\n";
+    const ROWS: &str = "name,size\nx,1\ny,2\n";
+    let made = |files: &[(&str, &str)]| {
+        let dir = tempdir().unwrap();
+        for (name, text) in files {
+            fs::create_dir_all(dir.path().join(name).parent().unwrap()).unwrap();
+            fs::write(dir.path().join(name), text).unwrap();
+        }
+        dir
+    };
+    let dir =
+        made(&[("a.txt", PROSE), ("b.TXT", ROWS), ("c.md", ROWS), ("d.text", ROWS), ("e.csv", PROSE), ("f.txt", "")]);
+    for (name, want) in [
+        ("a.txt", SourceKind::Text),
+        ("b.TXT", SourceKind::Table),
+        ("c.md", SourceKind::Text),
+        ("d.text", SourceKind::Text),
+        ("e.csv", SourceKind::Table),
+        ("f.txt", SourceKind::Text),
+    ] {
+        assert_eq!(kind(&format!("{}/{name}", path(&dir))).unwrap(), want, "{name}");
+    }
+    for (files, want) in [
+        (&[("a.txt", PROSE), ("b.txt", PROSE)][..], SourceKind::Text),
+        (&[("a.txt", PROSE), ("notes/b.txt", PROSE)], SourceKind::Text),
+        (&[("pos/a.txt", PROSE), ("neg/b.txt.gz", PROSE)], SourceKind::TextFolder),
+        (&[("pos/a.txt", PROSE), ("neg/b.txt", PROSE), ("README.txt", PROSE)], SourceKind::TextFolder),
+        (&[("train/x/a.txt", PROSE), ("train/y/a.txt", PROSE), ("docs/d.pdf", "")], SourceKind::TextFolder),
+        (&[("test/x/a.txt", PROSE)], SourceKind::TextFolder),
+        (&[("only/a.txt", PROSE)], SourceKind::TextFolder),
+    ] {
+        let dir = made(files);
+        assert_eq!(kind(path(&dir)).unwrap(), want, "{files:?}");
+        assert!(message(path(&dir)).contains("is text, not a set of images"), "{files:?}");
+    }
+    // Tables with a text beside them, or as text files, are no text; nor is a
+    // folder of data sets of which one is a text.
+    for files in [
+        &[("README.txt", PROSE), ("rows.csv", ROWS)][..],
+        &[("rows.txt", ROWS)],
+        &[("shakespeare/input.txt", PROSE), ("numbers/x.csv", ROWS), ("images/x.bin", "")],
+        &[("a.md", PROSE)],
+        &[("src/main.rs", "")],
+    ] {
+        let dir = made(files);
+        assert!(kind(path(&dir)).is_err(), "{files:?}");
+    }
 }
 
 #[test]

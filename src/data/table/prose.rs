@@ -22,15 +22,15 @@ const PHRASE: f64 = 2.5;
 
 /// Whether the first bytes of a file, up to [`SAMPLE`], are those of a table.
 pub(in crate::data) fn is_table(bytes: &[u8]) -> bool {
+    // The last line may be cut in its middle.
+    let end = if bytes.len() as u64 >= SAMPLE { bytes.iter().rposition(|&b| b == b'\n') } else { None };
+    let bytes = &bytes[..end.unwrap_or(bytes.len())];
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     if bytes.contains(&0) {
         return false;
     }
     let text = String::from_utf8_lossy(bytes);
-    let mut lines: Vec<&str> = text.lines().filter(|l| !l.trim().is_empty()).take(LINES + 1).collect();
-    if lines.len() > LINES || (bytes.len() as u64 >= SAMPLE && lines.len() > 2) {
-        lines.pop(); // The last may be cut in its middle.
-    }
+    let lines: Vec<&str> = text.lines().filter(|l| !l.trim().is_empty()).take(LINES).collect();
     are_numbers(&lines) || b"\t;|,".iter().any(|&delimiter| is_even(bytes, delimiter))
 }
 

@@ -218,7 +218,10 @@ impl TextAudit {
         let LineEnds { lf, crlf, cr } = self.line_ends;
         let row = |name: &str, value: String| vec![name.to_string(), value];
         let mut rows = vec![
-            row("longest line", format!("line {}: {} characters", self.longest_line.line, self.longest_line.characters)),
+            row(
+                "longest line",
+                format!("line {}: {} characters", self.longest_line.line, self.longest_line.characters),
+            ),
             row("mean line", format!("{:.1} characters", self.characters as f64 / self.lines.max(1) as f64)),
             row("line ends", format!("\\n: {lf}, \\r\\n: {crlf}, \\r: {cr}")),
             row("lines that occurred before", format!("{:.1} %", 100.0 * self.duplicate_lines)),

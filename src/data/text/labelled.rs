@@ -124,8 +124,7 @@ fn places(table: &Table, columns: TableColumns) -> Result<(usize, usize)> {
     if table.columns.len() < 2 {
         return Err(Error::data(format!(
             "{} has one column ({}); expected one of texts and one of classes",
-            table.name,
-            table.columns[0].name
+            table.name, table.columns[0].name
         )));
     }
     let target = columns.target.map(|t| table.find(t)).transpose()?;
@@ -226,7 +225,8 @@ fn split_folders(root: &Path) -> Result<[Option<PathBuf>; 3]> {
     let (folders, _) = visible(root)?;
     let mut found = [None, None, None];
     for folder in folders {
-        let has_classes = |f: &PathBuf| visible(f).is_ok_and(|(inner, _)| inner.iter().any(|f| !plain_texts(f).is_empty()));
+        let has_classes =
+            |f: &PathBuf| visible(f).is_ok_and(|(inner, _)| inner.iter().any(|f| !plain_texts(f).is_empty()));
         let Some(split) = split_of(&folder).filter(|_| has_classes(&folder)) else { continue };
         if let Some(before) = found[split].replace(folder) {
             return Err(Error::data(format!(
@@ -271,8 +271,13 @@ fn open_splits(root: &Path, pick: impl Fn(usize) -> bool) -> Result<[Option<Labe
             notes[split].push(format!("class \"{class}\" has no {} text", SPLITS[split].0));
         }
         let name = format!("{} {}", root.display(), SPLITS[split].0);
-        let mut set =
-            LabelledTexts { name, texts: vec![], labels: vec![], classes: classes.clone(), notes: std::mem::take(&mut notes[split]) };
+        let mut set = LabelledTexts {
+            name,
+            texts: vec![],
+            labels: vec![],
+            classes: classes.clone(),
+            notes: std::mem::take(&mut notes[split]),
+        };
         let mut failed = vec![];
         for (class, texts) in &files[split] {
             let label = classes.iter().position(|c| c == class).expect("collected above") as u32;

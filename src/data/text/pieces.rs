@@ -177,7 +177,7 @@ fn quietly<T>(run: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
     catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| Err("it contradicts itself".into()))
 }
 
-/// Whether no token reaches over a single line break, and none depends on
+/// Whether no token reaches over a line break before a word, and none depends on
 /// standing at the start of a text: then a text may be cut there.
 fn is_local(value: &Value) -> bool {
     let cutter = &value["pre_tokenizer"];
@@ -193,11 +193,15 @@ fn is_local(value: &Value) -> bool {
         && !added.iter().any(reaches)
 }
 
-/// The text in parts of at least `least` bytes but the last, cut behind single
-/// line breaks between two words. GPT-2's pattern cuts there as well.
+/// The text in parts of at least `least` bytes but the last, cut in front of a
+/// line break that a word follows.
+///
+/// GPT-2's pattern cuts there as well: of white space in front of a word it
+/// takes all but the last character, then that one by itself unless it is a
+/// space. At the end of a part it takes all there is, which is the same.
 fn parts(text: &str, least: usize) -> Vec<&str> {
     let (mut parts, mut rest) = (vec![], text);
-    while let Some(at) = cut(rest, least) {
+    while let Some(at) = cut(rest, least.max(1)) {
         let (part, next) = rest.split_at(at);
         parts.push(part);
         rest = next;
@@ -209,9 +213,8 @@ fn parts(text: &str, least: usize) -> Vec<&str> {
 }
 
 fn cut(text: &str, least: usize) -> Option<usize> {
-    let is_word = |c: Option<char>| c.is_some_and(|c| !c.is_whitespace());
-    let breaks = text.as_bytes().iter().enumerate().skip(least).filter(|(_, b)| **b == b'\n');
-    breaks.map(|(at, _)| at).find(|&at| is_word(text[..at].chars().next_back()) && is_word(text[at + 1..].chars().next())).map(|at| at + 1)
+    let mut breaks = text.as_bytes().iter().enumerate().skip(least).filter(|(_, b)| **b == b'\n').map(|(at, _)| at);
+    breaks.find(|&at| text[at + 1..].chars().next().is_some_and(|c| !c.is_whitespace()))
 }
 
 /// Checks that the merges of a BPE model lead from tokens to tokens, which the

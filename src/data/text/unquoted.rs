@@ -34,7 +34,13 @@ pub fn read(path: &Path, options: &ReadOptions, quoted: Option<&Table>) -> Resul
     Ok(Some(table(path, options, lines, width, quoted)))
 }
 
-fn table(path: &Path, options: &ReadOptions, lines: Vec<(usize, Vec<&str>)>, width: usize, quoted: Option<&Table>) -> Table {
+fn table(
+    path: &Path,
+    options: &ReadOptions,
+    lines: Vec<(usize, Vec<&str>)>,
+    width: usize,
+    quoted: Option<&Table>,
+) -> Table {
     let first = &lines[0].1;
     let distinct = (0..width).all(|i| !first[i].is_empty() && !first[..i].contains(&first[i]));
     // A header is a line of names that do not occur below it.

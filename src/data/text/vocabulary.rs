@@ -5,9 +5,9 @@
 //! all others: [`PAD`] fills up short texts, [`UNKNOWN`] stands for characters
 //! that were not in the training texts.
 
+use super::super::bytes::Source;
 use super::decoder::Decoder;
 use super::pieces::Pieces;
-use super::super::bytes::Source;
 use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -287,7 +287,10 @@ impl Vocabulary {
             match &self.kind {
                 Kind::Characters(all) => text.extend(own.iter().filter_map(|&id| all.get(id as usize))),
                 Kind::Pieces(pieces) if !pieces.is_byte_level() => text += &pieces.decode(&own),
-                _ => text += &String::from_utf8_lossy(&own.iter().flat_map(|&id| self.token_bytes(id)).collect::<Vec<u8>>()),
+                _ => {
+                    text +=
+                        &String::from_utf8_lossy(&own.iter().flat_map(|&id| self.token_bytes(id)).collect::<Vec<u8>>())
+                }
             }
         }
         text

@@ -99,11 +99,11 @@ impl TokenWindows {
         if val_share == 0.0 {
             return Ok((self.cut(name, tokens)?, None));
         }
-        // As nanoGPT rounds: the first 90 % are cut off downwards.
-        let kept = (tokens.len() as f64 * (1.0 - val_share)) as usize;
+        // Rounded down as nanoGPT does, but for what 1 - 0.9 is short of 0.1.
+        let kept = ((tokens.len() as f64 * (1.0 - val_share) + 1e-6) as usize).min(tokens.len());
         let (train, val) = tokens.split_at(kept);
         let part = |what: &str, share: f64| {
-            format!("the {what} part of {name} ({:.3} % of {})", 100.0 * share, said(tokens.len()))
+            format!("the {what} part of {name} ({:.1} % of {})", 100.0 * share, said(tokens.len()))
         };
         let train = self.cut(&part("training", 1.0 - val_share), train)?;
         Ok((train, Some(self.cut(&part("validation", val_share), val)?)))
