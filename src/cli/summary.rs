@@ -10,7 +10,11 @@ use crate::train::{Session, Settings};
 /// a description that leaves its input open is taken for 28x28 grey images, 64
 /// tokens or 30 rows of one column, whatever it reads.
 pub fn model(f: &flags::ModelFlags) -> Result<Model> {
-    let description = Description::named(&f.model)?;
+    let mut description = Description::named(&f.model)?;
+    // Texts are of any length.
+    if f.input.is_some() && description.reads == Reads::Text {
+        description.input = None;
+    }
     let usual = match description.reads {
         Reads::Samples => vec![1, 28, 28],
         Reads::Text => vec![64],

@@ -114,12 +114,6 @@ pub fn open(s: &Settings) -> Result<Data> {
             let set = data::npy::open(path)?;
             Source::Sets { train: set.train, val: None, test: set.test }
         }
-        SourceKind::Text | SourceKind::TextFolder => {
-            return Err(Error::data(format!(
-                "{} is text, which no model here takes yet; expected images, a table or arrays",
-                d.source
-            )));
-        }
         _ => {
             let opened = super::data::open(&d.source, s.seed, &d.images)?;
             let set = opened.set.clone();

@@ -162,12 +162,16 @@ impl Settings {
         let mut augment_keys = section(&mut keys, "augment")?;
         let augment = Augment::read(&mut augment_keys)?;
         augment_keys.finish()?;
-        let model = match keys.take("model") {
+        let mut model = match keys.take("model") {
             None => return Err(Error::model("no model is named")),
             Some(Value::String(name)) => Description::named(&name)?,
             Some(Value::Table(t)) => Description::from_table(t)?,
             Some(v) => return Err(Error::model(format!("model = {v}; expected a name, a file or a [model] table"))),
         };
+        // What a description says of its input is what it reads if nothing else is said.
+        if let (true, Some(context)) = (model.reads == Reads::Text, data.text.context) {
+            model.input = Some([context].into());
+        }
         if model.reads == Reads::Series && data.series.is_none() {
             data.series = Some(SeriesOptions::default());
         }

@@ -106,15 +106,11 @@ fn load(file: &str) -> Result<Vocabulary> {
 }
 
 /// What a language model of `tokens` tokens sees at once.
-fn context(s: &Settings) -> Result<usize> {
+fn context(s: &Settings) -> usize {
     match (s.data.text.context, s.model.input.as_deref()) {
-        (Some(n), Some([own])) if n != *own => Err(Error::model(format!(
-            "model \"{}\" reads {own} tokens at once and [data] says context = {n}; leave one of them out",
-            s.model.name
-        ))),
-        (Some(n), _) => Ok(n),
-        (None, Some([own])) => Ok(*own),
-        (None, _) => Ok(64),
+        (Some(n), _) => n,
+        (None, Some([own])) => *own,
+        (None, _) => 64,
     }
 }
 
@@ -124,7 +120,7 @@ pub(super) fn language(corpus: &Corpus, s: &Settings) -> Result<Prepared> {
     let (text, val_split) = (&s.data.text, s.data.val_split);
     let vocabulary = text.of_corpus(corpus, 1.0 - val_split)?;
     let tokens = vocabulary.encode_bytes(corpus.bytes()).context(|| corpus.name.clone())?;
-    let windows = TokenWindows::new(context(s)?, text.stride)?;
+    let windows = TokenWindows::new(context(s), text.stride)?;
     let (train, val) = windows.split(&corpus.name, &tokens, val_split)?;
     let names = names(&vocabulary);
     let train = windows_of(&corpus.name, &train, &names);
