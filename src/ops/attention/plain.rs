@@ -1,10 +1,11 @@
 //! Attention as its formula reads: products, sums and a softmax that stand in
 //! memory. Shows what the op computes, and tests it.
 
-use super::{Attention, AttentionInputs};
-use crate::error::Result;
+use super::sizes::Sizes;
+use super::{Attend, Attention, AttentionInputs};
+use crate::error::{Error, Result};
 use crate::graph::{Graph, TensorId};
-use crate::tensor::HostTensor;
+use crate::tensor::{HostTensor, Spec};
 
 impl Graph {
     /// [`Graph::attention`] made of matrix products and a softmax, which stores
@@ -19,11 +20,16 @@ impl Graph {
         options: Attention,
         inputs: AttentionInputs,
     ) -> Result<TensorId> {
-        let [b, hq, tq, d] = [0, 1, 2, 3].map(|i| self.shape(q)[i]);
-        let (hkv, tk) = (self.shape(k)[1], self.shape(k)[2]);
-        let [k, v] = [self.repeat_heads(k, hq / hkv)?, self.repeat_heads(v, hq / hkv)?];
-        let scale = options.scale.unwrap_or((1.0 / (d as f64).sqrt()) as f32);
-        let scale = self.constant(HostTensor::f32([], vec![scale]));
+        if inputs.lengths.is_some() {
+            return Err(Error::model("attention_plain takes no lengths; write them as an additive mask"));
+        }
+        let op = Attend { options, packed: None, lengths: false, mask: inputs.mask.is_some() };
+        let all = [Some(q), Some(k), Some(v), inputs.mask, inputs.clock];
+        let specs: Vec<Spec> = all.into_iter().flatten().map(|t| self.spec(t).clone()).collect();
+        let z = Sizes::new(&op, &specs)?;
+        let (tq, tk) = (z.tq, z.tk);
+        let [k, v] = [self.repeat_heads(k, z.group())?, self.repeat_heads(v, z.group())?];
+        let scale = self.constant(HostTensor::f32([], vec![op.scale(z.d) as f32]));
         let s = self.matmul_with(q, k, false, true, None)?;
         let mut s = self.mul(s, scale)?;
         if let Some(mask) = inputs.mask {
@@ -38,7 +44,6 @@ impl Graph {
         if let Some(clock) = inputs.clock {
             p = self.dropout(p, options.dropout, clock, options.layer)?;
         }
-        debug_assert_eq!(self.shape(p), [b, hq, tq, tk]);
         self.matmul(p, v)
     }
 
@@ -60,7 +65,6 @@ mod tests {
     use crate::cpu::Cpu;
     use crate::graph::{Fill, Init, Seed, gradient};
     use crate::plan::{Executor, Plan, Target};
-    use crate::tensor::Spec;
 
     /// Values of o, `d_q`, `d_k` and `d_v`, by one form or the other.
     fn values(options: Attention, heads: [usize; 2], t: [usize; 2], mask: bool, plain: bool) -> Vec<Vec<f64>> {

@@ -25,7 +25,7 @@ struct Rows<T> {
     len: usize,
 }
 
-// SAFETY: only `write` touches the data, and its callers keep rows disjoint.
+// SAFETY: only `write` touches the data, and its callers promise disjoint rows.
 unsafe impl<T: Send> Sync for Rows<T> {}
 
 impl<T: Copy> Rows<T> {
@@ -33,8 +33,11 @@ impl<T: Copy> Rows<T> {
         Rows { data: data.as_mut_ptr(), len: data.len() }
     }
 
-    /// Writes a row. No two tasks may write the same elements.
-    fn write(&self, at: usize, row: &[T]) {
+    /// Writes a row.
+    ///
+    /// # Safety
+    /// No two tasks write the same elements.
+    unsafe fn write(&self, at: usize, row: &[T]) {
         assert!(at + row.len() <= self.len, "a row of {} at {at} of {}", row.len(), self.len);
         // SAFETY: inside by the assertion; disjoint between tasks by contract.
         unsafe { std::ptr::copy_nonoverlapping(row.as_ptr(), self.data.add(at), row.len()) }
@@ -197,9 +200,11 @@ pub(crate) fn forward<T: Real>(
         for (i, y) in y.chunks_mut(z.dv).take(rows).enumerate() {
             let share = if sums[i] == T::ZERO { T::ZERO } else { T::ONE / sums[i] };
             y.iter_mut().for_each(|y| *y *= share);
-            o.write(z.o.at(block.batch, block.head, first + i), y);
+            // SAFETY: a task owns the rows of its block.
+            unsafe { o.write(z.o.at(block.batch, block.head, first + i), y) };
         }
-        lse.write(block.number(0), &logs[..rows]);
+        // SAFETY: likewise.
+        unsafe { lse.write(block.number(0), &logs[..rows]) };
     });
 }
 
@@ -276,13 +281,17 @@ pub(crate) fn backward<T: Real>(op: &Attend, z: &Sizes, x: Saved<T>, extras: Ext
                 let block = Block::new(op, z, extras, batch, head, first);
                 block_backward(&block, x, t);
                 for (i, row) in t.d_q.chunks(z.d).take(block.rows).enumerate() {
-                    d_q.write(z.q.at(batch, head, first + i), row);
+                    // SAFETY: a task owns its key head and the query heads that read it.
+                    unsafe { d_q.write(z.q.at(batch, head, first + i), row) };
                 }
             }
         }
         for j in 0..z.tk {
-            d_k.write(z.k.at(batch, kv, j), &t.d_k[j * z.d..(j + 1) * z.d]);
-            d_v.write(z.v.at(batch, kv, j), &t.d_v[j * z.dv..(j + 1) * z.dv]);
+            // SAFETY: likewise.
+            unsafe {
+                d_k.write(z.k.at(batch, kv, j), &t.d_k[j * z.d..(j + 1) * z.d]);
+                d_v.write(z.v.at(batch, kv, j), &t.d_v[j * z.dv..(j + 1) * z.dv]);
+            }
         }
     });
 }
