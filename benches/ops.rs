@@ -8,6 +8,7 @@ use std::time::Instant;
 use wgrad::cpu::Cpu;
 use wgrad::gpu::{Checks, Gpu, GpuExecutor, adapters};
 use wgrad::graph::{Case, Fill, Graph, Init, Seed, TensorId, gradient};
+use wgrad::ops::attention::{Attention, AttentionInputs};
 use wgrad::ops::augment_images::Augmentation;
 use wgrad::ops::conv2d::Conv2d;
 use wgrad::ops::mix_batch::MixBatch;
@@ -100,8 +101,49 @@ fn cases() -> Vec<Case> {
             Ok(vec![g.max_pool2d(x[0], wgrad::ops::max_pool2d::MaxPool2d::new([2, 2]))?])
         }),
     ];
+    cases.extend(attention());
     cases.extend(batches());
     cases
+}
+
+/// A character model's attention, its q, k and v apart and packed, and a longer
+/// one.
+fn attention() -> Vec<Case> {
+    let causal = Attention { causal: true, ..Attention::default() };
+    let f = |shape: &[usize]| (Spec::f32(shape), Fill::Normal(1.0));
+    let apart = |name: &str, shape: [usize; 4]| {
+        Case::new(format!("attention/{name}"), vec![f(&shape), f(&shape), f(&shape)], move |g, x| {
+            Ok(vec![g.attention(x[0], x[1], x[2], causal, AttentionInputs::default())?])
+        })
+    };
+    let packed = |name: &str, b: usize, heads: usize, t: usize, d: usize| {
+        Case::new(format!("attention/{name}"), vec![f(&[b, t, 3 * heads * d])], move |g, x| {
+            Ok(vec![g.attention_packed(x[0], [heads; 2], causal, AttentionInputs::default())?])
+        })
+    };
+    // What the packed form saves: the same, by slices and permutations.
+    let split = Case::new("attention/char_gpt_split", vec![f(&[16, 64, 384])], move |g, x| {
+        let qkv = g.reshape(x[0], [16, 64, 3, 4, 32])?;
+        let qkv = g.permute(qkv, &[2, 0, 3, 1, 4])?;
+        let mut part = |i| {
+            let part = g.slice(qkv, 0, i, i + 1, 1)?;
+            g.reshape(part, [16, 4, 64, 32])
+        };
+        let (q, k, v) = (part(0)?, part(1)?, part(2)?);
+        let o = g.attention(q, k, v, causal, AttentionInputs::default())?;
+        let o = g.permute(o, &[0, 2, 1, 3])?;
+        Ok(vec![g.reshape(o, [16, 64, 128])?])
+    });
+    let plain = Case::new("attention/char_gpt_plain", vec![f(&[16, 4, 64, 32]); 3], move |g, x| {
+        Ok(vec![g.attention_plain(x[0], x[1], x[2], causal, AttentionInputs::default())?])
+    });
+    vec![
+        apart("char_gpt", [16, 4, 64, 32]),
+        packed("char_gpt_packed", 16, 4, 64, 32),
+        split,
+        plain,
+        apart("1024", [1, 4, 1024, 64]),
+    ]
 }
 
 /// A batch of MNIST's and CIFAR-10's shapes, gathered and changed.

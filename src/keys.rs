@@ -46,6 +46,11 @@ impl Keys {
         self.table.contains_key(key)
     }
 
+    /// The raw value of a key, if present, without taking it.
+    pub fn peek(&self, key: &str) -> Option<&Value> {
+        self.table.get(key)
+    }
+
     /// The raw value of a key, if present.
     pub fn take(&mut self, key: &'static str) -> Option<Value> {
         self.asked.push(key);

@@ -17,6 +17,7 @@ macro_rules! eprintln {
 pub mod cli;
 pub mod cpu;
 pub mod data;
+pub mod deploy;
 pub mod device;
 pub mod error;
 pub mod eval;

@@ -19,8 +19,10 @@ use wgrad::kernel::Class;
 use wgrad::plan::{Executor, Plan, ProgramId, Target};
 use wgrad::tensor::{DType, Data, HostTensor};
 
-/// Each with a list of its own; a golden's name stands in one of them.
-const FILES: &[&[u8]] = &[include_bytes!("../assets/goldens/ops.safetensors")];
+const FILES: &[&[u8]] = &[
+    include_bytes!("../assets/goldens/ops.safetensors"),
+    include_bytes!("../assets/goldens/attention.safetensors"),
+];
 
 /// PyTorch and the judge both compute in f64, in another order of sums.
 const JUDGE: f64 = 1e-9;
@@ -256,6 +258,9 @@ fn trained_on_gpu(golden: &Golden, gpu: &Arc<Gpu>, class: Class) -> Result<(), F
 const WITHOUT: &[&str] = &[
     "accumulate",
     "adjust_grads",
+    // Those of attention have its gradients.
+    "attention_grad",
+    "attention_grad_tiles",
     "augment_images",
     "clock",
     "correct",

@@ -24,7 +24,12 @@ const LAYERS: &[(&str, &[&str])] = &[
     // A summary counts work and memory, which the plan knows.
     ("nn", &["error", "tensor", "keys", "graph", "ops", "plan"]),
     ("eval", &["error", "files", "tensor", "keys", "data"]),
-    ("train", &["error", "files", "tensor", "keys", "kernel", "graph", "ops", "plan", "device", "data", "nn", "eval"]),
+    (
+        "train",
+        &[
+            "error", "files", "tensor", "keys", "kernel", "graph", "ops", "plan", "cpu", "device", "data", "nn", "eval",
+        ],
+    ),
     (
         "deploy",
         &[

@@ -23,7 +23,7 @@ fn run(folder: &Path, lr: f64, stopped: Option<&str>) {
     let probabilities: Vec<f32> = (0..30).flat_map(row).collect();
     let metrics = Classification::of(&probabilities, &labels, &names).expect("scored");
     let metrics = Metrics::Classification(Box::new(metrics));
-    Evaluation { split: "test".into(), task: Task::Classification, metrics, mistakes: vec![] }
+    Evaluation { split: "test".into(), task: Task::Classification, metrics, mistakes: vec![], forecast: None }
         .write(folder)
         .expect("written");
     let info = RunInfo { model: "mlp".into(), stopped: stopped.map(String::from), ..RunInfo::default() };

@@ -3,7 +3,9 @@
 use super::{flags, out, train_settings};
 use crate::data::audit::{audit_and_show, samples};
 use crate::data::findings::Findings;
+use crate::data::series::SeriesAudit;
 use crate::data::table::TableAudit;
+use crate::data::text;
 use crate::data::{self, Dataset, ImageSet, Images, OpenOptions, Opened, SourceKind, sheet};
 use crate::error::{Error, Result};
 use crate::train::{Settings, Source, set};
@@ -58,6 +60,10 @@ fn table(f: &flags::Data, s: &Settings) -> Result<(Value, Findings)> {
         return Err(Error::usage(format!("--sheet: {} is a table; expected images", f.source)));
     }
     let table = data::table::Table::open(Path::new(&f.source), &s.data.table.read_options())?;
+    if let Some(series) = &s.data.series {
+        let audit = SeriesAudit::new(&table, &s.data.table, series)?;
+        return Ok((serde_json::to_value(&audit).expect("plain data prints"), audit.findings()));
+    }
     let audit = TableAudit::new(&table, &s.data.table)?;
     Ok((serde_json::to_value(&audit).expect("plain data prints"), audit.findings()))
 }
@@ -87,11 +93,16 @@ pub fn audit(source: &Source, opened: Option<&Opened>, s: &Settings) -> Result<O
     let audit = match (source, opened) {
         _ if source.rows() > LOOKED_THROUGH => return Ok(None),
         (Source::Table(table), _) => serde_json::to_value(TableAudit::new(table, &s.data.table)?),
+        (Source::Series(table), _) => {
+            let options = s.data.series.clone().unwrap_or_default();
+            serde_json::to_value(SeriesAudit::new(table, &s.data.table, &options)?)
+        }
         (_, Some(opened)) => {
             let kind = data::kind(&s.data.source)?;
             serde_json::to_value(data::audit::audit(&s.data.source, kind, opened, s.data.val_split, s.seed))
         }
-        (Source::Sets { .. }, None) => return Ok(None),
+        (Source::Corpus(corpus), _) => serde_json::to_value(text::audit(&corpus.name, &String::from_utf8_lossy(corpus.bytes()))),
+        (Source::Sets { .. } | Source::Texts(_), None) => return Ok(None),
     };
     Ok(Some(audit.expect("plain data prints")))
 }
@@ -133,6 +144,10 @@ fn settings(f: &flags::Data) -> Result<Settings> {
     set(&mut table, "train.seed", i64::from(f.seed).into())?;
     if let Some(target) = &f.target {
         set(&mut table, "data.target", target.clone().into())?;
+    }
+    if let Some(window) = f.window {
+        let window = i64::try_from(window).unwrap_or(i64::MAX);
+        set(&mut table, "data.window", window.into())?;
     }
     train_settings::put_pairs(&mut table, &f.set)?;
     Settings::read(table)

@@ -20,7 +20,7 @@ pub fn run(f: &flags::Eval) -> Result<()> {
     let mut session = Session::new(device, model, loaded.about.interface, loaded.weights)?;
     session.loss = settings.loss;
     let batch = f.batch_size.unwrap_or(settings.batch_size);
-    let scored = job::score(&mut session, &data.set, "test", batch)?;
+    let scored = job::score(&mut session, &data.set, data.naive.as_ref(), "test", batch)?;
     if f.json {
         return out::json(&json!({
             "status": "ok",
@@ -33,6 +33,7 @@ pub fn run(f: &flags::Eval) -> Result<()> {
         }));
     }
     out::line(format!("{} samples: {}", scored.scores.samples, scored.line()))?;
+    scored.evaluation.forecast.iter().try_for_each(|f| out::line(f.line()))?;
     out::line(table(&scored))
 }
 
@@ -41,6 +42,7 @@ fn parts(scored: &Scored) -> Value {
     match &scored.evaluation.metrics {
         Metrics::Classification(c) => json!(c.classes),
         Metrics::Regression(r) => json!(r.targets),
+        Metrics::Language(_) => json!([]),
     }
 }
 
@@ -54,6 +56,10 @@ fn table(scored: &Scored) -> String {
             };
             let all = c.classes.iter().map(|c| (c.name.as_str(), row(c))).collect();
             (&["class", "precision", "recall", "f1", "samples"], all)
+        }
+        Metrics::Language(l) => {
+            let row = vec![number(l.nats_per_token), number(l.bits_per_token), number(l.perplexity), share(l.accuracy)];
+            (&["tokens", "nats", "bits", "perplexity", "accuracy"], vec![("all", row)])
         }
         Metrics::Regression(r) => {
             let row = |t: &crate::eval::metrics::TargetScores| {

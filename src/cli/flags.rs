@@ -1,5 +1,6 @@
 //! The flags as typed.
 
+use super::series_flags::SeriesFlags;
 use super::tool_flags;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -20,6 +21,8 @@ pub enum Command {
     Eval(Eval),
     /// Answers of a trained run for pictures, or for the rows of tables.
     Predict(Predict),
+    /// Let a trained language model go on with a text.
+    Generate(Generate),
     /// Train with many settings and find the best: [search] in a run configuration.
     Search(tool_flags::Search),
     /// Find learning rates that train: a sweep from tiny to huge.
@@ -32,6 +35,8 @@ pub enum Command {
     Summary(Summary),
     /// Show the plan of a training step: steps, buffers, dispatches.
     Plan(Plan),
+    /// Compare a model's gradients with finite differences.
+    Gradcheck(Gradcheck),
     /// Write a run's report.html and plots, or a page that compares several runs.
     Report(Report),
     /// Draw a run's curves in the terminal while it trains.
@@ -45,11 +50,13 @@ impl Command {
             Command::Train(f) => f.json,
             Command::Eval(f) => f.json,
             Command::Predict(f) => f.json,
+            Command::Generate(f) => f.json,
             Command::Search(f) => f.json,
             Command::LrFind(f) => f.json,
             Command::Data(f) => f.json,
             Command::Devices(f) => f.json,
             Command::Report(f) => f.json,
+            Command::Gradcheck(f) => f.json,
             Command::Summary(_) | Command::Plan(_) | Command::Watch(_) => false,
         }
     }
@@ -68,7 +75,8 @@ pub struct Train {
     /// A run configuration in TOML, or a recipe (mnist, titanic, winequality); flags override
     /// what it says.
     pub config: Option<PathBuf>,
-    /// A preset (mlp, tabular, keras-cnn, convnet, lenet, resnet8) or a model description in TOML.
+    /// A preset (mlp, tabular, keras-cnn, convnet, lenet, resnet8, rnn, lstm, bi-gru, lstm-forecast,
+    /// char-lstm, char-gpt, vit-tiny, text-transformer) or a model description in TOML.
     #[arg(long, value_name = "NAME|FILE")]
     pub model: Option<String>,
     /// "digits" (built in), a folder of IDX files (MNIST), CIFAR-10 binary batches, a folder
@@ -146,6 +154,8 @@ pub struct Train {
     /// Print one JSON object as the last line of stdout.
     #[arg(long)]
     pub json: bool,
+    #[command(flatten)]
+    pub series: SeriesFlags,
 }
 
 /// A number of steps as typed.
@@ -212,10 +222,39 @@ pub struct Eval {
 }
 
 #[derive(Debug, Args)]
+pub struct Generate {
+    #[command(flatten)]
+    pub run: RunFlags,
+    /// The text to go on from.
+    #[arg(long, value_name = "TEXT", default_value = "\n")]
+    pub prompt: String,
+    /// Tokens to write.
+    #[arg(long, value_name = "N", default_value_t = 500)]
+    pub length: usize,
+    /// Above 1 is bolder, below 1 more careful; 0 takes the likeliest token each time.
+    #[arg(long, value_name = "X", default_value_t = 0.8)]
+    pub temperature: f64,
+    /// Draw among the K likeliest tokens only.
+    #[arg(long, value_name = "K")]
+    pub top_k: Option<usize>,
+    /// Draw among the likeliest tokens that together have this share.
+    #[arg(long, value_name = "P", default_value_t = 1.0)]
+    pub top_p: f64,
+    /// Seeds the draws.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub seed: u32,
+    #[command(flatten)]
+    pub device: DeviceFlag,
+    /// Print one JSON object as the last line of stdout, and nothing before it.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
 pub struct Predict {
     #[command(flatten)]
     pub run: RunFlags,
-    /// Pictures (PNG, JPEG, BMP or WebP), or tables (CSV, TSV) for a model trained on one.
+    /// Pictures (PNG, JPEG, BMP or WebP), tables (CSV, TSV) for a model trained on one, or texts.
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
     /// How many classes to print per picture.
@@ -225,6 +264,9 @@ pub struct Predict {
     /// model has learned from white on black.
     #[arg(long)]
     pub invert: bool,
+    /// Of a series: a forecast from every row that has a window behind it, not only from the last.
+    #[arg(long)]
+    pub all: bool,
     /// Write the answers as CSV to a file.
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
@@ -249,6 +291,9 @@ pub struct Data {
     /// Seeds the split and the built-in data.
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u32,
+    /// Look at a table as a series in time, of which forecasts look back on so many rows.
+    #[arg(long, value_name = "ROWS")]
+    pub window: Option<usize>,
     /// A setting, such as data.size=[64,64], data.channels=1, clean.outliers=clip or augment.rotation=10
     /// (repeatable).
     #[arg(long, value_name = "KEY=VALUE")]
@@ -285,6 +330,30 @@ pub struct ModelFlags {
     /// The number of classes.
     #[arg(long, value_name = "N", default_value_t = 10)]
     pub classes: usize,
+    /// The number of different tokens, for a model that reads them.
+    #[arg(long, value_name = "N", default_value_t = 65)]
+    pub vocabulary: usize,
+}
+
+#[derive(Debug, Args)]
+pub struct Gradcheck {
+    #[command(flatten)]
+    pub model: ModelFlags,
+    /// Samples in the batch.
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    pub batch_size: usize,
+    /// Elements of each parameter that are nudged.
+    #[arg(long, value_name = "N", default_value_t = 6)]
+    pub elements: usize,
+    /// What weights, samples and places are drawn from.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub seed: u32,
+    /// The largest relative error that passes.
+    #[arg(long, value_name = "X", default_value_t = 1e-5)]
+    pub tolerance: f64,
+    /// Print one JSON object as the last line of stdout.
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Debug, Args)]

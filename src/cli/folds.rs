@@ -4,7 +4,6 @@
 use super::job::{self, Job};
 use super::run_folder::RunFolder;
 use super::{flags, interrupt, open_device, out, run_info, train};
-use crate::data::dataset;
 use crate::error::{Error, Result};
 use crate::eval::run::write_json;
 use crate::nn::Weights;
@@ -19,8 +18,7 @@ pub fn run(f: &flags::Train, s: &Settings) -> Result<()> {
     let (device, device_info) = open_device(&f.device)?;
     drop(device);
     let train::Data { source, audit } = train::open(s)?;
-    let strata = source.strata(&s.data)?;
-    let folds = dataset::folds(source.name(), &strata, s.data.folds, s.seed)?;
+    let (folds, strata) = source.folds(s)?;
     let mut parent = None;
     let mut each: Vec<Map<String, Value>> = vec![];
     for (i, fold) in folds.iter().enumerate() {

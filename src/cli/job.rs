@@ -4,13 +4,14 @@
 
 use super::progress::Terminal;
 use super::run_folder::RunFolder;
+use crate::data::series::Naive;
 use crate::data::sheet::{self, Tile};
 use crate::data::{Dataset, Samples, Targets, Task};
 use crate::device::{Device, DeviceInfo};
 use crate::error::Result;
-use crate::eval::{Classification, Evaluation, Metrics, Mistake, Regression};
-use crate::nn::{Model, Weights};
-use crate::train::{Outcome, Prepared, Scores, Session, Settings, Start, check_monitors, go_on};
+use crate::eval::{Classification, Evaluation, Forecast, Language, Metrics, Mistake, Regression};
+use crate::nn::Weights;
+use crate::train::{Outcome, Prepared, Scores, Session, Settings, Start, check_monitors, go_on, model_for};
 use base64::Engine;
 use serde_json::{Map, Value};
 
@@ -43,8 +44,7 @@ impl Job {
     /// Builds the model and loads the training step.
     pub fn new(device: Device, s: &Settings, p: &Prepared, weights: Weights) -> Result<Job> {
         check_monitors(s, p.interface.task, p.val.is_some())?;
-        let outputs = Some(p.interface.outputs.len());
-        let model = Model::new(s.model.clone(), Some(p.train.shape.clone().into()), outputs)?;
+        let model = model_for(s.model.clone(), &p.train.shape, &p.interface)?;
         let mut session = Session::new(device, model, p.interface.clone(), weights)?;
         // What does not fit the device is found here, before anything is written.
         session.prepare_training(&p.train, s)?;
@@ -57,32 +57,51 @@ impl Job {
         let mut watch = Terminal::new(folder, s.batch_size.min(p.train.len()));
         let outcome = go_on(&mut self.session, &p.train, p.val.as_ref(), s, start, &mut watch)?;
         let scored = match (&p.test, &p.val) {
-            (Some(set), _) => Some(score(&mut self.session, set, "test", s.batch_size)?),
-            (None, Some(set)) => Some(score(&mut self.session, set, "validation", s.batch_size)?),
+            (Some(set), _) => Some(score(&mut self.session, set, p.naive.test.as_ref(), "test", s.batch_size)?),
+            (None, Some(set)) => Some(score(&mut self.session, set, p.naive.val.as_ref(), "validation", s.batch_size)?),
             (None, None) => None,
         };
         Ok(Done { outcome, scored })
     }
 }
 
-/// Scores a set with a session's weights as they are.
-pub fn score(session: &mut Session, set: &Dataset, split: &str, batch: usize) -> Result<Scored> {
+/// Scores a set with a session's weights as they are, and beside a model of a
+/// series the forecasts that need none.
+pub fn score(session: &mut Session, set: &Dataset, naive: Option<&Naive>, split: &str, batch: usize) -> Result<Scored> {
     let scorer = session.scorer(split, set, batch)?;
     let scores = session.score(&scorer)?;
-    let answers = session.predict(set)?;
+    // Answers at every position of a text would not fit, nor tell anybody more.
+    let mut answers = if session.interface.task == Task::Language { vec![] } else { session.predict(set)? };
+    let Some(naive) = naive else { return rate(session, set, scores, &answers, split) };
+    let naive = naive.first(set.len());
+    naive.restore(&mut answers);
+    let mut scored = rate(session, &naive.with_truth(set), scores, &answers, split)?;
+    scored.evaluation.forecast = Some(Forecast::of(&answers, &naive)?);
+    let from = |row: usize| naive.labels.get(row).map(|label| format!("from {label} on"));
+    scored.evaluation.mistakes.iter_mut().for_each(|m| m.text = from(m.row));
+    Ok(scored)
+}
+
+/// Everything that is said about the answers for a set.
+fn rate(session: &Session, set: &Dataset, scores: Scores, answers: &[f32], split: &str) -> Result<Scored> {
     let names = &session.interface.outputs;
     let (metrics, mistakes) = match &set.targets {
+        Targets::Sequence { labels, .. } => {
+            let accuracy = scores.accuracy.unwrap_or_default();
+            (Metrics::Language(Box::new(Language::of(scores.loss, accuracy, set.len(), labels.len(), None))), vec![])
+        }
         Targets::Classes { labels, .. } => (
-            Metrics::Classification(Box::new(Classification::of(&answers, labels, names)?)),
-            worst_classes(session, set, &answers, labels),
+            Metrics::Classification(Box::new(Classification::of(answers, labels, names)?)),
+            worst_classes(session, set, answers, labels),
         ),
         Targets::Values { values, .. } => (
-            Metrics::Regression(Box::new(Regression::of(&answers, values, names)?)),
-            worst_values(session, set, &answers, values),
+            Metrics::Regression(Box::new(Regression::of(answers, values, names)?)),
+            worst_values(session, set, answers, values),
         ),
     };
     let task = session.interface.task;
-    Ok(Scored { scores, evaluation: Evaluation { split: split.into(), task, metrics, mistakes } })
+    let evaluation = Evaluation { split: split.into(), task, metrics, mistakes, forecast: None };
+    Ok(Scored { scores, evaluation })
 }
 
 impl Scored {
@@ -104,7 +123,10 @@ impl Scored {
             };
             ["precision", "recall", "f1"].iter().zip(of).for_each(|(key, value)| put(key, value));
         }
-        self.evaluation.metrics.figures().iter().for_each(|f| put(&f.key, f.value));
+        self.evaluation.figures().iter().for_each(|f| put(&f.key, f.value));
+        if let Some(f) = &self.evaluation.forecast {
+            all.insert("baselines".into(), f.json());
+        }
         Value::Object(all)
     }
 
@@ -115,6 +137,7 @@ impl Scored {
         let keys: &[&str] = match self.evaluation.task {
             Task::Classification => &["precision", "recall", "f1"],
             Task::Regression => &["r2"],
+            Task::Language => &["bits_per_token"],
         };
         let more: Vec<String> = keys.iter().filter_map(|k| figure(k)).collect();
         format!("{} {}", self.scores, more.join(" "))

@@ -6,9 +6,9 @@ use crate::data::{Dataset, Samples};
 use crate::error::{Error, Result};
 use crate::eval::plot::{Axis, Chart, Ink, Kind, Lines, Series, number, terminal_chart};
 use crate::files;
-use crate::nn::{Model, Weights};
+use crate::nn::Weights;
 use crate::tensor::random::permute;
-use crate::train::{Prepared, Schedule, Session, Settings, Shape, Warmup};
+use crate::train::{Prepared, Schedule, Session, Settings, Shape, Warmup, model_for};
 use serde_json::json;
 
 /// How much of the average is kept from step to step in a sweep of
@@ -58,8 +58,7 @@ pub fn run(f: &tool_flags::LrFind) -> Result<()> {
     let mut p = train::open(&s)?.source.prepare(&s)?;
     train::say(&s, &p);
     sweep_settings(&mut s, &mut p, f);
-    let outputs = Some(p.interface.outputs.len());
-    let model = Model::new(s.model.clone(), Some(p.train.shape.clone().into()), outputs)?;
+    let model = model_for(s.model.clone(), &p.train.shape, &p.interface)?;
     let mut session = Session::new(device, model, p.interface.clone(), Weights::new(s.seed))?;
     session.prepare_training(&p.train, &s)?;
     let points = sweep(&mut session, &s)?;
@@ -197,7 +196,7 @@ fn chart(points: &[Point], found: Option<Found>) -> Chart {
             line("smoothed", Ink::Series(0), Kind::Line, smooth),
         ],
         mark: found.map(|f| (f.steepest, format!("steepest: {}", number(f.steepest)))),
-        square: false,
+        ..Chart::default()
     }
 }
 

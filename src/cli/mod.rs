@@ -7,6 +7,9 @@ mod devices;
 mod eval;
 mod flags;
 mod folds;
+mod forecast;
+mod generate;
+mod gradcheck;
 mod interrupt;
 mod job;
 mod lr_find;
@@ -19,8 +22,10 @@ mod run_folder;
 mod run_info;
 mod scored_data;
 mod search;
+mod series_flags;
 mod summary;
 mod tool_flags;
+mod texts;
 mod train;
 mod train_settings;
 mod watch;
@@ -48,12 +53,14 @@ pub fn run() -> Result<()> {
         flags::Command::Train(f) => train::run(f),
         flags::Command::Eval(f) => eval::run(f),
         flags::Command::Predict(f) => predict::run(f),
+        flags::Command::Generate(f) => generate::run(f),
         flags::Command::Search(f) => search::run(f),
         flags::Command::LrFind(f) => lr_find::run(f),
         flags::Command::Data(f) => data::run(f),
         flags::Command::Devices(f) => devices::run(f),
         flags::Command::Summary(f) => summary::run(f),
         flags::Command::Plan(f) => plan::run(f),
+        flags::Command::Gradcheck(f) => gradcheck::run(f),
         flags::Command::Report(f) => report::run(f),
         flags::Command::Watch(f) => watch::run(f),
     };

@@ -14,6 +14,15 @@ use std::path::{Path, PathBuf};
 
 pub fn run(f: &flags::Predict) -> Result<()> {
     let (model, loaded) = run_folder::load(&f.run)?;
+    if loaded.about.interface.series.is_some() {
+        return super::forecast::run(f, model, loaded);
+    }
+    if f.all {
+        return Err(Error::usage("--all is for a model of a series; this one answers for all rows or pictures anyway"));
+    }
+    if loaded.about.interface.vocabulary.is_some() {
+        return super::texts::predict(f, model, loaded);
+    }
     match loaded.about.interface.preprocessing.is_some() {
         true => rows(f, model, loaded),
         false => pictures(f, model, loaded),
@@ -21,12 +30,12 @@ pub fn run(f: &flags::Predict) -> Result<()> {
 }
 
 /// One thing that was asked about.
-struct Asked {
-    file: PathBuf,
+pub(super) struct Asked {
+    pub file: PathBuf,
     /// The row of a table, from 1, and its line in the file.
-    row: Option<[usize; 2]>,
+    pub row: Option<[usize; 2]>,
     /// A number per output; none where the row cannot be used.
-    answer: Option<Vec<f32>>,
+    pub answer: Option<Vec<f32>>,
 }
 
 fn pictures(f: &flags::Predict, model: Model, loaded: Loaded) -> Result<()> {
@@ -88,7 +97,7 @@ fn rows(f: &flags::Predict, model: Model, loaded: Loaded) -> Result<()> {
 }
 
 /// Prints or writes the answers, as CSV or JSON.
-fn hand_over(f: &flags::Predict, interface: &Interface, info: &DeviceInfo, asked: &[Asked]) -> Result<()> {
+pub(super) fn hand_over(f: &flags::Predict, interface: &Interface, info: &DeviceInfo, asked: &[Asked]) -> Result<()> {
     if let Some(path) = &f.out {
         files::write(path, csv(interface, asked, f.files.len() > 1).as_bytes())?;
     }
@@ -120,7 +129,7 @@ fn words(interface: &Interface, asked: &Asked, top: usize) -> String {
             let best = order(answer).into_iter().take(top.max(1));
             best.map(|i| format!("{} {:.1}%", names[i], 100.0 * answer[i])).collect()
         }
-        Task::Regression => names.iter().zip(answer).map(|(n, v)| format!("{n} {v}")).collect(),
+        Task::Language | Task::Regression => names.iter().zip(answer).map(|(n, v)| format!("{n} {v}")).collect(),
     };
     said.join(", ")
 }
@@ -134,8 +143,8 @@ fn object(interface: &Interface, asked: &Asked, top: usize) -> Value {
     let named = |answer: &[f32]| names.iter().cloned().zip(answer.iter().map(|&v| json!(v))).collect::<Map<_, _>>();
     match (&asked.answer, interface.task) {
         (None, Task::Classification) => drop(all.insert("class".into(), Value::Null)),
-        (None, Task::Regression) => drop(all.insert("values".into(), Value::Null)),
-        (Some(answer), Task::Regression) => drop(all.insert("values".into(), named(answer).into())),
+        (None, Task::Language | Task::Regression) => drop(all.insert("values".into(), Value::Null)),
+        (Some(answer), Task::Language | Task::Regression) => drop(all.insert("values".into(), named(answer).into())),
         (Some(answer), Task::Classification) => {
             let best = order(answer);
             all.insert("class".into(), names[best[0]].clone().into());
@@ -160,8 +169,8 @@ fn csv(interface: &Interface, asked: &[Asked], with_file: bool) -> String {
     let mut head: Vec<String> = with_file.then(|| "file".into()).into_iter().collect();
     head.extend(of_rows.then(|| "row".into()));
     match (interface.task, &names[..]) {
-        (Task::Regression, [_]) => head.push("prediction".into()),
-        (Task::Regression, all) => head.extend(all.iter().map(|n| format!("prediction_{n}"))),
+        (Task::Language | Task::Regression, [_]) => head.push("prediction".into()),
+        (Task::Language | Task::Regression, all) => head.extend(all.iter().map(|n| format!("prediction_{n}"))),
         (Task::Classification, all) => {
             head.push("prediction".into());
             head.extend(all.iter().map(|n| format!("p_{n}")));

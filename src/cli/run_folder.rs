@@ -8,7 +8,7 @@ use crate::files;
 use crate::nn::{Description, Model};
 use crate::train::checkpoint::Progressed;
 use crate::train::checkpoint::{self, Loaded};
-use crate::train::{Epoch, Kept, Settings};
+use crate::train::{Epoch, Kept, Settings, model_for};
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 
@@ -169,6 +169,5 @@ pub fn load(f: &RunFlags) -> Result<(Model, Loaded)> {
 pub fn open(file: &Path) -> Result<(Model, Loaded)> {
     let loaded = checkpoint::load(file)?;
     let description = Description::parse(&loaded.about.model)?;
-    let outputs = Some(loaded.about.interface.outputs.len());
-    Ok((Model::new(description, Some(loaded.about.input.clone().into()), outputs)?, loaded))
+    Ok((model_for(description, &loaded.about.input, &loaded.about.interface)?, loaded))
 }

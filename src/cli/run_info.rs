@@ -19,6 +19,8 @@ pub fn new(session: &Session, s: &Settings, p: &Prepared, device: DeviceInfo) ->
     let (classes, targets) = match session.interface.task {
         Task::Classification => (outputs, vec![]),
         Task::Regression => (vec![], outputs),
+        // A vocabulary is no list of classes to show.
+        Task::Language => (vec![], vec![]),
     };
     RunInfo {
         command: std::env::args().collect(),

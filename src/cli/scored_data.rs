@@ -1,6 +1,7 @@
 //! Data for a model that is trained already: brought to the shape, the classes
 //! and the columns that the model knows, whatever the source.
 
+use crate::data::series::{Naive, SeriesFitted};
 use crate::data::table::{Fitted, Table};
 use crate::data::{self, Dataset, OpenOptions, SourceKind, Targets, Task};
 use crate::error::{Context, Error, Result};
@@ -13,6 +14,8 @@ use std::path::Path;
 pub struct ToScore {
     /// The samples.
     pub set: Dataset,
+    /// Forecasts without a model, of a series.
+    pub naive: Option<Naive>,
     /// What a user should know: rows left out, odd cells, files.
     pub notes: Vec<String>,
     /// Rows of a table that cannot be used.
@@ -28,7 +31,14 @@ pub fn settings_of(about: &About) -> Settings {
 /// Opens labelled data for a model: its test set, or all of it where it has
 /// none.
 pub fn open(source: &str, model: &Model, about: &About, seed: u32) -> Result<ToScore> {
-    match (data::kind(source)?, &about.interface.preprocessing) {
+    let kind = data::kind(source)?;
+    if let Some(fitted) = &about.interface.series {
+        return if kind == SourceKind::Table { series(source, fitted) } else { Err(no_series(source, fitted)) };
+    }
+    if about.interface.vocabulary.is_some() {
+        return super::texts::to_score(source, kind, model, about);
+    }
+    match (kind, &about.interface.preprocessing) {
         (SourceKind::Table, Some(fitted)) => rows(source, fitted),
         (SourceKind::Table, None) => Err(no_table(source, &model.input)),
         (_, Some(fitted)) => Err(no_rows(source, fitted)),
@@ -61,7 +71,39 @@ pub fn no_rows(source: &str, fitted: &Fitted) -> Error {
 fn rows(source: &str, fitted: &Fitted) -> Result<ToScore> {
     let table = Table::open(Path::new(source), &fitted.read_options())?;
     let applied = fitted.apply(&table, &table.all_rows())?;
-    Ok(ToScore { notes: applied.lines(), dropped: applied.dropped.len(), set: applied.dataset })
+    Ok(ToScore { notes: applied.lines(), dropped: applied.dropped.len(), set: applied.dataset, naive: None })
+}
+
+/// All windows of a series.
+fn series(source: &str, fitted: &SeriesFitted) -> Result<ToScore> {
+    let table = Table::open(Path::new(source), &fitted.read_options())?;
+    let series = fitted.read(&table, true)?;
+    let windows = fitted.windows(&series, 0..series.len(), table.name.clone())?;
+    if windows.starts.is_empty() {
+        let needed = fitted.window + fitted.horizon;
+        let why = match windows.left_out {
+            0 => format!("it has {} rows; expected at least {needed}", series.len()),
+            n => format!("all {n} windows would forecast a missing value"),
+        };
+        return Err(Error::data(format!(
+            "{source} has no window of {} rows with {} ahead: {why}",
+            fitted.window, fitted.horizon
+        )));
+    }
+    let naive = Naive::of(fitted, &series, &windows.starts);
+    Ok(ToScore { set: windows.set, naive: Some(naive), notes: series.notes, dropped: windows.left_out })
+}
+
+/// The error for anything else where a series is expected.
+pub fn no_series(source: &str, fitted: &SeriesFitted) -> Error {
+    let names: Vec<&str> = fitted.inputs.iter().map(|n| n.name.as_str()).collect();
+    let more = if names.len() > 8 { ", .." } else { "" };
+    Error::data(format!(
+        "{source} is no table, and this model was trained on the series {}; expected a CSV or TSV file with the columns \
+         {}{more}",
+        fitted.table,
+        names.iter().take(8).copied().collect::<Vec<_>>().join(", ")
+    ))
 }
 
 fn pictures(source: &str, model: &Model, about: &About, seed: u32) -> Result<ToScore> {
@@ -77,7 +119,7 @@ fn pictures(source: &str, model: &Model, about: &About, seed: u32) -> Result<ToS
     let options = OpenOptions { size: Some([height, width]), filter, channels };
     let (images, report) = data::open_test_with(source, seed, &options, &|_, _| {})?;
     let images = images.with_classes(&about.interface.outputs)?;
-    Ok(ToScore { set: images.into(), notes: report.map_or(vec![], |r| r.notes), dropped: 0 })
+    Ok(ToScore { set: images.into(), naive: None, notes: report.map_or(vec![], |r| r.notes), dropped: 0 })
 }
 
 fn arrays(source: &str, model: &Model, about: &About) -> Result<ToScore> {
@@ -102,6 +144,7 @@ fn arrays(source: &str, model: &Model, about: &About) -> Result<ToScore> {
             *labels = labels.iter().map(place).collect::<Result<Vec<u32>>>()?;
             names.clone_from(outputs);
         }
+        Targets::Sequence { .. } => return Err(Error::data(format!("{source} is a text; expected arrays"))),
         Targets::Values { names, .. } => {
             if about.interface.task != Task::Regression || names.len() != outputs.len() {
                 let what = if about.interface.task == Task::Regression { "numbers" } else { "classes" };
@@ -114,12 +157,15 @@ fn arrays(source: &str, model: &Model, about: &About) -> Result<ToScore> {
             names.clone_from(outputs);
         }
     }
-    Ok(ToScore { set, notes: vec![], dropped: 0 })
+    Ok(ToScore { set, naive: None, notes: vec![], dropped: 0 })
 }
 
 fn expect_classes(source: &str, about: &About) -> Result<()> {
     match about.interface.task {
         Task::Classification => Ok(()),
+        Task::Language => {
+            Err(Error::data(format!("{source} is a set of classes, and this is a language model: expected a text")))
+        }
         Task::Regression => Err(Error::data(format!(
             "{source} has classes as targets, and this model predicts numbers ({}); expected data with such",
             about.interface.outputs.join(", ")

@@ -2,17 +2,24 @@
 
 use super::{flags, out};
 use crate::error::Result;
-use crate::nn::{Description, Model, summary};
+use crate::nn::{Description, Model, Reads, summary};
 use crate::plan::{Target, human_bytes};
 use crate::train::{Session, Settings};
 
-/// The model that `summary` and `plan` look at. Without `--input`, a
-/// description that leaves its input open is taken for 28x28 grey images.
+/// The model that `summary`, `plan` and `gradcheck` look at. Without `--input`,
+/// a description that leaves its input open is taken for 28x28 grey images, 64
+/// tokens or 30 rows of one column, whatever it reads.
 pub fn model(f: &flags::ModelFlags) -> Result<Model> {
     let description = Description::named(&f.model)?;
-    let fallback = if description.input.is_none() { Some(vec![1, 28, 28]) } else { None };
+    let usual = match description.reads {
+        Reads::Samples => vec![1, 28, 28],
+        Reads::Text => vec![64],
+        Reads::Series => vec![30, 1],
+    };
+    let fallback = description.input.is_none().then_some(usual);
     let input = f.input.clone().or(fallback).map(Into::into);
-    Model::new(description, input, Some(f.classes))
+    let vocabulary = description.takes_tokens().then_some(f.vocabulary);
+    Ok(Model::new(description, input, Some(f.classes))?.with_vocabulary(vocabulary))
 }
 
 pub fn run(f: &flags::Summary) -> Result<()> {

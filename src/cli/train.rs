@@ -5,13 +5,14 @@ use super::job::{Done, Job, Scored};
 use super::run_folder::{self, RunFolder};
 use super::{flags, folds, interrupt, open_device, out, run_info, train_settings};
 use crate::data::table::Table;
+use crate::data::text::{Corpus, LabelledSplits, labelled};
 use crate::data::{self, Dataset, SourceKind, TableOptions};
 use crate::error::{Error, Result};
 use crate::eval::RunInfo;
 use crate::eval::run::write_json;
-use crate::nn::{Model, Weights};
+use crate::nn::{Reads, Weights};
 use crate::train::checkpoint::{self, Loaded};
-use crate::train::{Prepared, Session, Settings, Source, Start};
+use crate::train::{DataSettings, Prepared, Session, Settings, Source, Start, model_for};
 use serde_json::Value;
 use std::path::Path;
 use std::time::Instant;
@@ -104,6 +105,10 @@ pub fn open(s: &Settings) -> Result<Data> {
     let path = Path::new(&d.source);
     let mut images = None;
     let source = match data::kind(&d.source)? {
+        SourceKind::Text => Source::Corpus(Corpus::open(path)?),
+        SourceKind::TextFolder => Source::Texts(labelled::open_folder(path)?),
+        SourceKind::Table if s.model.reads == Reads::Text => Source::Texts(texts_of_table(path, d)?),
+        SourceKind::Table if d.series.is_some() => Source::Series(Table::open(path, &d.table.read_options())?),
         SourceKind::Table => Source::Table(Table::open(path, &d.table.read_options())?),
         SourceKind::Npy => {
             let set = data::npy::open(path)?;
@@ -117,11 +122,44 @@ pub fn open(s: &Settings) -> Result<Data> {
             Source::Sets { train: set.train.into(), val, test }
         }
     };
-    if !matches!(source, Source::Table(_)) && d.table.target != TableOptions::default().target {
+    check_kind(s, &source)?;
+    if !matches!(source, Source::Series(_)) && d.series.is_some() {
+        return Err(Error::usage(format!(
+            "window, horizon: {} is no table; expected a CSV or TSV file with rows in the order of time",
+            d.source
+        )));
+    }
+    let has_target = matches!(source, Source::Table(_) | Source::Series(_) | Source::Texts(_));
+    if !has_target && d.table.target != TableOptions::default().target {
         return Err(Error::usage(format!("target {}: {} is not a table", d.table.target.join(", "), d.source)));
     }
     let audit = super::data::audit(&source, images.as_ref(), s)?;
     Ok(Data { source, audit })
+}
+
+/// The texts of a table, with their classes.
+fn texts_of_table(path: &Path, d: &DataSettings) -> Result<LabelledSplits> {
+    let table = labelled::open_table(path, &d.table)?;
+    let train = labelled::from_table(&table, d.text.columns(&d.table.target)?, &d.table.missing_values)?;
+    Ok(LabelledSplits { train, val: None, test: None })
+}
+
+/// Refuses numbers for a model that reads tokens, and the other way round.
+fn check_kind(s: &Settings, source: &Source) -> Result<()> {
+    let of_text = matches!(source, Source::Corpus(_) | Source::Texts(_));
+    match (of_text, s.model.takes_tokens()) {
+        (true, false) => Err(Error::usage(format!(
+            "{} is text, and model \"{}\" reads numbers; take a model whose first layer is an Embedding, such as \
+             char-gpt, char-lstm or, for texts with classes, text-transformer",
+            s.data.source, s.model.name
+        ))),
+        (false, true) => Err(Error::usage(format!(
+            "model \"{}\" reads text, and {} is not text; expected a .txt file, a table with a column of texts, or a \
+             folder with one sub-folder of .txt files per class",
+            s.model.name, s.data.source
+        ))),
+        _ => Ok(()),
+    }
 }
 
 /// Leaves as many samples as a trial run needs.
@@ -135,6 +173,7 @@ fn shrink(p: &mut Prepared, f: &flags::Train, s: &mut Settings) -> Result<()> {
     let rows = batches.saturating_mul(s.batch_size);
     p.train = first(&p.train, rows);
     if f.overfit_batches.is_some() {
+        p.naive = Default::default();
         (p.val, p.test, s.shuffle) = (Some(p.train.clone()), None, false);
     } else {
         (p.val, p.test) = (p.val.as_ref().map(|v| first(v, rows)), p.test.as_ref().map(|t| first(t, rows)));
@@ -185,7 +224,7 @@ fn the_same(loaded: Loaded, s: &Settings, p: &Prepared) -> Result<Loaded> {
 fn initial(path: &Path, s: &Settings, p: &Prepared) -> Result<Weights> {
     let file = if path.is_dir() { path.join(LAST) } else { path.to_path_buf() };
     let given = checkpoint::load(&file)?.weights;
-    let model = Model::new(s.model.clone(), Some(p.train.shape.clone().into()), Some(p.interface.outputs.len()))?;
+    let model = model_for(s.model.clone(), &p.train.shape, &p.interface)?;
     let mut drawn = Weights::new(s.seed);
     model.inspect(1, &mut drawn)?;
     let (mut taken, mut left) = (0, vec![]);
@@ -245,6 +284,8 @@ fn finish(
         "{scored_text}{:.1} steps/s, {:.0} samples/s; {saved}",
         outcome.steps_per_second, outcome.samples_per_second
     );
+    let forecast = scored.as_ref().and_then(|s| s.evaluation.forecast.as_ref());
+    forecast.iter().for_each(|f| eprintln!("{}", f.line()));
     if let Some(written) = &report {
         written.advice.iter().for_each(|a| eprintln!("advice: {a}"));
     }

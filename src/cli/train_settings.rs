@@ -87,6 +87,7 @@ fn apply(f: &flags::Train, table: &mut Table) -> Result<()> {
     put("optimizer.name", f.optimizer.clone().map(Value::from))?;
     put("optimizer.lr", f.lr.map(Value::from))?;
     put("schedule.name", f.schedule.clone().map(Value::from))?;
+    f.series.apply(table)?;
     put_pairs(table, &f.set)
 }
 
@@ -118,7 +119,7 @@ pub fn put_pairs(table: &mut Table, pairs: &[String]) -> Result<()> {
 }
 
 /// A value as TOML reads it; anything else is a string.
-fn parse_value(text: &str) -> Value {
+pub fn parse_value(text: &str) -> Value {
     let parsed = format!("v = {text}").parse::<Table>().ok().and_then(|mut t| t.remove("v"));
     parsed.unwrap_or_else(|| Value::String(text.to_string()))
 }

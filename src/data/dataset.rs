@@ -13,6 +13,8 @@ pub enum Samples {
     Bytes(Vec<u8>),
     /// Numbers: `[N, ..shape]`.
     Floats(Vec<f32>),
+    /// Tokens: `[N, ..shape]`, each an index into a vocabulary.
+    Tokens(Vec<u32>),
 }
 
 /// What each sample is to be mapped to.
@@ -23,6 +25,16 @@ pub enum Targets {
         /// The class of each sample, `[N]`; an index into `names`.
         labels: Vec<u32>,
         /// The names of the classes, in the order of their numbers.
+        names: Vec<String>,
+    },
+    /// A class at each position of a sequence: in a text, the token that
+    /// follows.
+    Sequence {
+        /// `[N, positions]`; indices into `names`.
+        labels: Vec<u32>,
+        /// Positions of a sample.
+        positions: usize,
+        /// The names of the classes: the vocabulary.
         names: Vec<String>,
     },
     /// Numbers each, for regression.
@@ -65,6 +77,7 @@ impl Targets {
     pub fn len(&self) -> usize {
         match self {
             Targets::Classes { labels, .. } => labels.len(),
+            Targets::Sequence { labels, positions, .. } => labels.len() / (*positions).max(1),
             Targets::Values { values, names } => values.len() / names.len().max(1),
         }
     }
@@ -77,14 +90,16 @@ impl Targets {
     /// Outputs that a model needs: classes, or target columns.
     pub fn width(&self) -> usize {
         match self {
-            Targets::Classes { names, .. } | Targets::Values { names, .. } => names.len(),
+            Targets::Classes { names, .. } | Targets::Sequence { names, .. } | Targets::Values { names, .. } => {
+                names.len()
+            }
         }
     }
 
     /// Class names, or the names of the target columns.
     pub fn names(&self) -> &[String] {
         match self {
-            Targets::Classes { names, .. } | Targets::Values { names, .. } => names,
+            Targets::Classes { names, .. } | Targets::Sequence { names, .. } | Targets::Values { names, .. } => names,
         }
     }
 
@@ -93,6 +108,11 @@ impl Targets {
             Targets::Classes { labels, names } => {
                 Targets::Classes { labels: rows.iter().map(|&i| labels[i]).collect(), names: names.clone() }
             }
+            Targets::Sequence { labels, positions, names } => Targets::Sequence {
+                labels: pick(labels, *positions, rows),
+                positions: *positions,
+                names: names.clone(),
+            },
             Targets::Values { values, names } => {
                 Targets::Values { values: pick(values, names.len(), rows), names: names.clone() }
             }
@@ -135,7 +155,7 @@ impl Dataset {
     pub fn labels(&self) -> Option<&[u32]> {
         match &self.targets {
             Targets::Classes { labels, .. } => Some(labels),
-            Targets::Values { .. } => None,
+            Targets::Sequence { .. } | Targets::Values { .. } => None,
         }
     }
 
@@ -145,6 +165,7 @@ impl Dataset {
         let samples = match &self.samples {
             Samples::Bytes(v) => Samples::Bytes(pick(v, self.width(), rows)),
             Samples::Floats(v) => Samples::Floats(pick(v, self.width(), rows)),
+            Samples::Tokens(v) => Samples::Tokens(pick(v, self.width(), rows)),
         };
         Dataset { name: self.name.clone(), shape: self.shape.clone(), samples, targets: self.targets.select(rows) }
     }

@@ -1,7 +1,9 @@
 //! What stands between a model and the world: how raw samples become its
 //! inputs and its outputs become answers. Saved with the weights.
 
+use super::series::SeriesFitted;
 use super::table::Fitted;
+use super::text::Vocabulary;
 use super::{Dataset, Normal, Targets};
 use serde::{Deserialize, Serialize};
 
@@ -14,6 +16,8 @@ pub enum Task {
     Classification,
     /// A number for each target.
     Regression,
+    /// A score for each token that may follow, at each position of a text.
+    Language,
 }
 
 /// How target values are scaled for training: `value = scaled * scale + shift`.
@@ -68,6 +72,12 @@ pub struct Interface {
     /// How rows of a table become samples.
     #[serde(default)]
     pub preprocessing: Option<Fitted>,
+    /// The tokens that texts are made of.
+    #[serde(default)]
+    pub vocabulary: Option<Vocabulary>,
+    /// How rows of a table become windows of a series.
+    #[serde(default)]
+    pub series: Option<SeriesFitted>,
     /// The outputs are logits of numbers between 0 and 1.
     #[serde(default)]
     pub sigmoid: bool,
@@ -78,6 +88,7 @@ impl Interface {
     pub fn of(train: &Dataset, normal: Normal) -> Interface {
         let task = match &train.targets {
             Targets::Classes { .. } => Task::Classification,
+            Targets::Sequence { .. } => Task::Language,
             Targets::Values { .. } => Task::Regression,
         };
         let outputs = train.targets.names().to_vec();
@@ -87,6 +98,8 @@ impl Interface {
             normal,
             target: TargetScale::learn(&train.targets),
             preprocessing: None,
+            vocabulary: None,
+            series: None,
             sigmoid: false,
         }
     }
@@ -95,6 +108,11 @@ impl Interface {
     pub fn of_table(train: &Dataset, fitted: Fitted) -> Interface {
         let normal = Normal { scale: fitted.scale.clone(), shift: fitted.shift.clone() };
         Interface { preprocessing: Some(fitted), ..Interface::of(train, normal) }
+    }
+
+    /// For a series' training windows and what was learned of its training rows.
+    pub fn of_series(train: &Dataset, normal: Normal, fitted: SeriesFitted) -> Interface {
+        Interface { series: Some(fitted), ..Interface::of(train, normal) }
     }
 
     /// The same for targets between 0 and 1, whose logits the model gives.
@@ -115,6 +133,8 @@ impl Interface {
             normal: Normal::of_channels(stats),
             target,
             preprocessing: None,
+            vocabulary: None,
+            series: None,
             sigmoid: false,
         }
     }

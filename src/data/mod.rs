@@ -1,6 +1,6 @@
 //! Data sets: the built-in digits, IDX files as MNIST has them, CIFAR-10 in its
-//! binary form, folders of pictures, single pictures, NumPy's arrays, and
-//! tables of text. Images arrive as bytes, `[N, channels, height, width]`, with
+//! binary form, folders of pictures, single pictures, NumPy's arrays, tables,
+//! and text. Images arrive as bytes, `[N, channels, height, width]`, with
 //! labels; [`open`] finds out what a source is, and [`audit`] what is wrong with
 //! it. Knows nothing of models or devices.
 
@@ -22,9 +22,11 @@ mod options;
 pub mod picture;
 mod recognise;
 mod scan;
+pub mod series;
 pub mod sheet;
 mod source;
 pub mod table;
+pub mod text;
 
 pub use cifar::read_cifar10;
 pub use dataset::{Dataset, Samples, Split, Targets};

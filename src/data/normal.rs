@@ -34,6 +34,8 @@ impl Normal {
             Samples::Bytes(pixels) => {
                 histograms(pixels, groups, each).iter().map(|h| of_histogram(h, method)).collect()
             }
+            // Tokens are names, not sizes.
+            Samples::Tokens(_) => vec![],
             Samples::Floats(values) => (0..groups).map(|g| of_values(values, g, groups, each, method)).collect(),
         };
         let repeat = if matches!(set.samples, Samples::Bytes(_)) { 1 } else { each };

@@ -4,7 +4,9 @@
 use super::idx::read_idx;
 use super::picture::starts_like_a_picture;
 use super::scan::is_image_folder;
-use super::{Images, cifar::read_cifar10};
+use super::table::prose;
+use super::text::{FolderOf, folder_of};
+use super::{Images, bytes::Source, cifar::read_cifar10};
 use crate::error::{Error, Result, nearest};
 use serde::Serialize;
 use std::fs::File;
@@ -22,6 +24,8 @@ pub(super) const EXPECTED: &str = "\"digits\" (built in), a folder with IDX file
                                    one sub-folder of pictures per class";
 /// Endings of tables, each also with `.gz`.
 const TABLES: [&str; 3] = [".csv", ".tsv", ".txt"];
+/// Endings of text, each also with `.gz`; `.txt` where it is no table.
+const TEXTS: [&str; 3] = [".txt", ".text", ".md"];
 
 /// What a data set is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -40,11 +44,16 @@ pub enum SourceKind {
     Table,
     /// NumPy arrays, `.npy` or `.npz`.
     Npy,
+    /// Plain text: a file, or a folder of files.
+    Text,
+    /// A folder with one sub-folder of text files per class.
+    TextFolder,
 }
 
 /// Finds out what a data set is. `source` is a path or `digits`. Folders are
 /// known by their files; `.npy` and `.npz` files by their first bytes; a table
-/// by its name, `.csv`, `.tsv` or `.txt`, gzipped or not.
+/// by its name, `.csv` or `.tsv`, text by `.text` or `.md`, gzipped or not. What
+/// a `.txt` file is, its first lines say.
 ///
 /// Fails when there is nothing of this name, or nothing that is known.
 pub fn kind(source: &str) -> Result<SourceKind> {
@@ -55,6 +64,8 @@ pub fn kind(source: &str) -> Result<SourceKind> {
         Found::Pictures => SourceKind::ImageFolder,
         Found::Table => SourceKind::Table,
         Found::Npy => SourceKind::Npy,
+        Found::Text => SourceKind::Text,
+        Found::TextFolder => SourceKind::TextFolder,
     })
 }
 
@@ -68,6 +79,10 @@ pub(super) enum Found {
     Pictures,
     Table,
     Npy,
+    /// A text, or a folder of texts that are one.
+    Text,
+    /// A folder of texts for each class.
+    TextFolder,
 }
 
 /// How a folder's files are written.
@@ -170,8 +185,20 @@ pub(super) fn recognise(source: &str) -> Result<Found> {
     match survey(path, &names)? {
         Some(set) => Ok(Found::Files(set)),
         None if is_image_folder(path) => Ok(Found::Pictures),
-        None => Err(unknown_folder(path, &names)),
+        None => match text_folder(path, &names) {
+            Some(FolderOf::Classes) => Ok(Found::TextFolder),
+            Some(FolderOf::Text) => Ok(Found::Text),
+            None => Err(unknown_folder(path, &names)),
+        },
     }
+}
+
+/// What a folder of texts is, if it is one. A folder with tables in it is not.
+fn text_folder(folder: &Path, names: &[String]) -> Option<FolderOf> {
+    if names.iter().any(|name| has_ending(name, &TABLES) && !has_ending(name, &TEXTS)) {
+        return None;
+    }
+    folder_of(folder, |file| is_table(file).unwrap_or(false))
 }
 
 fn recognise_file(path: &Path) -> Result<Found> {
@@ -189,7 +216,8 @@ fn recognise_file(path: &Path) -> Result<Found> {
                 folder.display()
             )));
         }
-        None if is_table(&name) => return Ok(Found::Table),
+        None if is_table(path)? => return Ok(Found::Table),
+        None if has_ending(&name, &TEXTS) => return Ok(Found::Text),
         None if starts_like_a_picture(path) => {
             return Err(Error::data(format!(
                 "{shown} is one picture; expected a folder with one sub-folder of pictures per class"
@@ -198,7 +226,7 @@ fn recognise_file(path: &Path) -> Result<Found> {
         None => {
             return Err(Error::data(format!(
                 "{shown} is a file that is no data set; expected {EXPECTED}; or a table (.csv, .tsv, .txt, plain or \
-                 .gz), or NumPy arrays (.npy, .npz)"
+                 .gz), text (.txt, .text, .md), or NumPy arrays (.npy, .npz)"
             )));
         }
     };
@@ -207,11 +235,21 @@ fn recognise_file(path: &Path) -> Result<Found> {
     Ok(Found::Files(FileSet { format: Format::Cifar10, splits, names: vec![name] }))
 }
 
-/// Whether a name is that of a table.
-fn is_table(name: &str) -> bool {
+/// Whether a name ends in one of these, gzipped or not.
+fn has_ending(name: &str, endings: &[&str]) -> bool {
     let name = name.to_lowercase();
     let name = name.strip_suffix(".gz").unwrap_or(&name);
-    TABLES.iter().any(|ending| name.ends_with(ending))
+    endings.iter().any(|ending| name.ends_with(ending))
+}
+
+/// Whether a file is a table: by its name, or by its first lines where the name
+/// may also be that of a text.
+fn is_table(path: &Path) -> Result<bool> {
+    let name = file_name(path);
+    if !has_ending(&name, &TABLES) || !has_ending(&name, &TEXTS) {
+        return Ok(has_ending(&name, &TABLES));
+    }
+    Ok(prose::is_table(&Source::open(path)?.take(prose::SAMPLE)?))
 }
 
 /// Whether a file is an array of NumPy's, or a zip archive whose first entry is
@@ -332,7 +370,7 @@ pub(super) fn unknown_folder(folder: &Path, names: &[String]) -> Error {
         survey(path, &names).is_ok_and(|found| found.is_some())
     };
     let inner = names.iter().take(100).map(|name| folder.join(name)).find(|path| is_set(path));
-    let table = names.iter().find(|name| is_table(name));
+    let table = names.iter().find(|name| has_ending(name, &TABLES));
     let next = match (inner, table) {
         (Some(path), _) => format!("did you mean the folder \"{}\" in it?", path.display()),
         (None, Some(name)) => format!("did you mean the file \"{}\" in it?", folder.join(name).display()),

@@ -198,7 +198,7 @@ fn name(path: &Path) -> String {
 
 /// The folders and the files of a folder, each sorted by name. A link counts as
 /// what it leads to, a broken one as a file.
-fn visible(folder: &Path) -> Result<(Vec<PathBuf>, Vec<PathBuf>)> {
+pub(super) fn visible(folder: &Path) -> Result<(Vec<PathBuf>, Vec<PathBuf>)> {
     let fail = |e| Error::io(format!("cannot list folder {}", folder.display()), e);
     let (mut folders, mut files) = (vec![], vec![]);
     for entry in std::fs::read_dir(folder).map_err(fail)? {

@@ -70,6 +70,7 @@ pub fn open_with(source: &str, seed: u32, options: &OpenOptions, progress: OnPro
             return Ok(Opened { set: ImageSet { train, val, test }, folder: Some(report) });
         }
         Found::Table | Found::Npy => return Err(no_images(source)),
+        Found::Text | Found::TextFolder => return Err(no_text(source)),
     };
     let [val, test] = [set.val, set.test].map(|images| images.map(|i| i.made(options)).transpose());
     Ok(Opened { set: ImageSet { train: set.train.made(options)?, val: val?, test: test? }, folder: None })
@@ -109,12 +110,17 @@ pub fn open_test_with(
             return Ok((images, Some(report)));
         }
         Found::Table | Found::Npy => return Err(no_images(source)),
+        Found::Text | Found::TextFolder => return Err(no_text(source)),
     };
     Ok((images.made(options)?, None))
 }
 
 fn no_images(source: &str) -> Error {
     Error::data(format!("{source} is a file of numbers, not a set of images; expected {EXPECTED}"))
+}
+
+fn no_text(source: &str) -> Error {
+    Error::data(format!("{source} is text, not a set of images; expected {EXPECTED}"))
 }
 
 fn open_files(source: &str, found: &FileSet) -> Result<ImageSet> {

@@ -3,6 +3,7 @@
 //! files of a run's folder; knows nothing of models or devices.
 
 pub mod advice;
+pub mod forecast;
 pub mod history;
 mod html;
 pub mod metrics;
@@ -13,6 +14,7 @@ pub mod tensorboard;
 
 pub use crate::data::Task;
 pub use advice::advise;
+pub use forecast::Forecast;
 pub use history::{EpochRecord, EpochScores};
-pub use metrics::{Classification, Metrics, Regression};
+pub use metrics::{Classification, Language, Metrics, Regression};
 pub use run::{Evaluation, Mistake, RunFiles, RunInfo};

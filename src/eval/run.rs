@@ -5,8 +5,9 @@
 
 pub use crate::data::Task;
 
+use super::forecast::Forecast;
 use super::history::{self, EpochRecord};
-use super::metrics::Metrics;
+use super::metrics::{Figure, Metrics};
 use crate::error::{Context, Error, Result};
 use crate::files;
 use serde::de::DeserializeOwned;
@@ -142,6 +143,9 @@ pub struct Evaluation {
     /// The worst mistakes, worst first.
     #[serde(default)]
     pub mistakes: Vec<Mistake>,
+    /// Of a series: what forecasts without a model score.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forecast: Option<Forecast>,
 }
 
 /// Everything a run's folder holds.
@@ -221,6 +225,12 @@ impl RunInfo {
 }
 
 impl Evaluation {
+    /// All figures, most telling first.
+    pub fn figures(&self) -> Vec<Figure> {
+        let of_forecast = self.forecast.iter().flat_map(Forecast::figures);
+        of_forecast.chain(self.metrics.figures()).collect()
+    }
+
     /// Writes `evaluation.json`.
     pub fn write(&self, folder: &Path) -> Result<()> {
         // On one line: its curves are long lists of numbers.
@@ -259,6 +269,7 @@ mod tests {
             task: Task::Classification,
             metrics: Metrics::Classification(Box::new(scored)),
             mistakes: vec![Mistake { row: 1, label: "b".into(), predicted: "a".into(), ..Mistake::default() }],
+            forecast: Some(Forecast { horizon: 3, ..Forecast::default() }),
         };
         evaluation.write(dir.path()).unwrap();
         std::fs::write(dir.path().join("config.toml"), "model = \"mlp\"\n[train]\nepochs = 3\n").unwrap();

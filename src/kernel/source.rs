@@ -38,6 +38,9 @@ const LIB: &[(&str, &str)] = &[
     ("lib/random", include_str!("../../shaders/lib/random.wgsl")),
     ("lib/recurrence", include_str!("../../shaders/lib/recurrence.wgsl")),
     ("lib/turn", include_str!("../../shaders/lib/turn.wgsl")),
+    ("lib/attention", include_str!("../../shaders/lib/attention.wgsl")),
+    ("lib/attention_rows", include_str!("../../shaders/lib/attention_rows.wgsl")),
+    ("lib/attention_tiles", include_str!("../../shaders/lib/attention_tiles.wgsl")),
     ("lib/lanes", LANES),
     ("lib/no_lanes", NO_LANES),
 ];

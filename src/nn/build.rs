@@ -20,6 +20,17 @@ pub enum Mode {
     },
     /// Evaluation and prediction.
     Eval,
+    /// Prediction of one position of a sequence at a time: a sample has one
+    /// token, and layers keep what they need of those before it (keys, values,
+    /// recurrent states) in buffers of their own.
+    Decode {
+        /// The position of the token, u32 `[1]`.
+        position: TensorId,
+        /// The number of positions up to it, u32 `[1]`: one more.
+        length: TensorId,
+        /// Positions that there is room for.
+        context: usize,
+    },
 }
 
 /// Values of parameters and state by name: given (from a file), or drawn when
@@ -88,6 +99,11 @@ pub struct Build<'a> {
     pub mode: Mode,
     /// The number of classes of the data, for layers that ask for it.
     pub classes: Option<usize>,
+    /// The number of tokens that the data may hold, for layers that ask for it.
+    pub vocabulary: Option<usize>,
+    /// The valid positions of each sample, u32 `[N]`, once a layer has found
+    /// out: padding behind them is left out by the layers that follow.
+    pub lengths: Option<TensorId>,
     /// The layer's name.
     pub name: String,
     /// The layer's number, for random streams.
@@ -128,6 +144,34 @@ impl Build<'_> {
         Ok(self.g.persistent(&full, Spec::f32(shape), Init::Data(value)))
     }
 
+    /// A parameter of another layer, by its full name: weights that are shared.
+    pub fn shared(&self, name: &str) -> Result<TensorId> {
+        self.g.find(name).ok_or_else(|| {
+            Error::model(format!("there is no parameter \"{name}\" before this layer whose weights it could share"))
+        })
+    }
+
+    /// What this layer keeps between the positions of [`Mode::Decode`], zeros
+    /// in the beginning.
+    pub fn kept(&mut self, name: &str, shape: impl Into<Shape>) -> TensorId {
+        let full = format!("{KEPT}{}.{name}", self.name);
+        self.g.persistent(&full, Spec::f32(shape.into()), Init::Zeros)
+    }
+
+    /// Drops elements of `x` while training. Dropouts of one layer are told
+    /// apart by `number`, below 64.
+    pub fn dropout(&mut self, x: TensorId, p: f64, number: u32) -> Result<TensorId> {
+        match self.mode {
+            Mode::Train { clock, .. } => self.g.dropout(x, p as f32, clock, self.draws(number)),
+            Mode::Eval | Mode::Decode { .. } => Ok(x),
+        }
+    }
+
+    /// The random stream of this layer's draw `number`, below 64.
+    pub fn draws(&self, number: u32) -> u32 {
+        self.index + number * MAX_LAYERS
+    }
+
     fn value(&mut self, name: &str, shape: &Shape, draw: impl FnOnce() -> HostTensor) -> Result<Arc<HostTensor>> {
         if let Some(given) = self.weights.get(name) {
             if given.shape != *shape {
@@ -142,6 +186,12 @@ impl Build<'_> {
         Ok(self.weights.get(name).expect("just set").clone())
     }
 }
+
+/// What stands before the names of buffers that [`Build::kept`] makes.
+pub const KEPT: &str = "decode.";
+
+/// Layers that a model may have: each has random streams of its own.
+const MAX_LAYERS: u32 = 1 << 20;
 
 /// Refuses weights that no kernel can count, or that memory cannot hold twice:
 /// as they are drawn, and in the buffer that they move to.
@@ -165,6 +215,8 @@ pub struct Model {
     pub input: Shape,
     /// The number of classes of the data, where it is known.
     pub classes: Option<usize>,
+    /// The number of tokens that samples may hold, where they are tokens.
+    pub vocabulary: Option<usize>,
 }
 
 impl Model {
@@ -187,14 +239,32 @@ impl Model {
                 )));
             }
         };
-        Ok(Model { description, input, classes })
+        if description.layers.len() > MAX_LAYERS as usize {
+            let n = description.layers.len();
+            return Err(Error::model(format!(
+                "model \"{}\" has {n} layers; expected at most {MAX_LAYERS}",
+                description.name
+            )));
+        }
+        Ok(Model { description, input, classes, vocabulary: None })
+    }
+
+    /// For samples of so many different tokens.
+    pub fn with_vocabulary(self, tokens: Option<usize>) -> Model {
+        Model { vocabulary: tokens, ..self }
+    }
+
+    /// Shape and type of a batch of samples.
+    pub fn batch_spec(&self, batch: usize) -> Spec {
+        let shape: Shape = [batch].into_iter().chain(self.input.iter().copied()).collect();
+        if self.description.takes_tokens() { Spec::u32(shape) } else { Spec::f32(shape) }
     }
 
     /// Adds the model to a graph that holds its input `x [N, ..]`.
     pub fn build(&self, g: &mut Graph, x: TensorId, mode: Mode, weights: &mut Weights) -> Result<Built> {
         let mut outputs: BTreeMap<String, TensorId> = BTreeMap::from([("input".to_string(), x)]);
         let mut layers: Vec<LayerInfo> = vec![];
-        let (mut last, mut drawn) = (x, 0);
+        let (mut last, mut drawn, mut lengths) = (x, 0, None);
         for (index, layer) in self.description.layers.iter().enumerate() {
             let inputs = self.inputs(layer, last, &outputs)?;
             let name = layer.name.clone();
@@ -202,6 +272,8 @@ impl Model {
                 g,
                 mode,
                 classes: self.classes,
+                vocabulary: self.vocabulary,
+                lengths,
                 name: name.clone(),
                 index: index as u32,
                 weights,
@@ -213,6 +285,7 @@ impl Model {
             let place = || format!("layer {} ({kind} \"{name}\")", index + 1);
             last = in_scope(&mut cx, &name, |cx| layer.layer.build(cx, &inputs)).context(place)?;
             let (trainable, state) = (cx.trainable, cx.state);
+            lengths = cx.lengths;
             outputs.insert(name.clone(), last);
             let (inputs, output) = (layer.inputs.clone().unwrap_or_default(), g.spec(last).shape.clone());
             layers.push(LayerInfo { name, kind, inputs, output, trainable, state });
@@ -238,8 +311,7 @@ impl Model {
     /// `batch`: its layers, its output's shape, and the values of its weights.
     pub fn inspect(&self, batch: usize, weights: &mut Weights) -> Result<(Graph, Built)> {
         let mut g = Graph::new();
-        let shape: Shape = [batch].into_iter().chain(self.input.iter().copied()).collect();
-        let x = g.input("x", Spec::f32(shape));
+        let x = g.input("x", self.batch_spec(batch));
         let built = self.build(&mut g, x, Mode::Eval, weights)?;
         Ok((g, built))
     }

@@ -15,12 +15,16 @@
 //! units = "classes"            # as many as the data has
 //! ```
 //!
+//! `repeat = 4` in a layer stands for four such layers, one after the other.
+//! `reads = "text"` or `"series"` says that the model is for such data: see
+//! [`Reads`].
+//!
 //! A layer reads the one before it, or those that `inputs = ["a", "b"]` names;
 //! `"input"` names the model's input.
 
 use super::layers::{self, Layer};
 use super::presets::preset;
-use crate::error::{Context, Error, Result};
+use crate::error::{Context, Error, Result, unknown};
 use crate::keys::{self, Keys};
 use crate::tensor::Shape;
 use std::collections::BTreeMap;
@@ -38,11 +42,27 @@ pub struct LayerDescription {
     pub layer: Arc<dyn Layer>,
 }
 
+/// What a model is made for, where it matters how data is read: a table may be
+/// rows or a series in time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reads {
+    /// One sample after another: images, rows of a table.
+    Samples,
+    /// Tokens.
+    Text,
+    /// Rows in the order of time.
+    Series,
+}
+
+const READS: [(&str, Reads); 3] = [("samples", Reads::Samples), ("text", Reads::Text), ("series", Reads::Series)];
+
 /// A model's layers.
 #[derive(Debug, Clone)]
 pub struct Description {
     /// The model's name.
     pub name: String,
+    /// What it is made for.
+    pub reads: Reads,
     /// The shape of one sample, if the description says it.
     pub input: Option<Shape>,
     /// The layers, in order.
@@ -70,6 +90,13 @@ impl Description {
         let mut keys = Keys::new(table, "model");
         let name = keys.text("name")?.unwrap_or_else(|| "model".into());
         let input = keys.list("input")?.map(Shape::from);
+        let reads = match keys.text("reads")? {
+            Some(name) => {
+                let found = READS.iter().find(|(n, _)| *n == name).map(|(_, r)| *r);
+                Some(found.ok_or_else(|| unknown("reads", &name, READS.iter().map(|(n, _)| *n)))?)
+            }
+            None => None,
+        };
         let list = match keys.take("layer") {
             Some(Value::Array(list)) if !list.is_empty() => list,
             Some(_) | None => {
@@ -83,19 +110,40 @@ impl Description {
             let Value::Table(table) = value else {
                 return Err(Error::model(format!("layer {}: expected a table, found {value}", i + 1)));
             };
-            let layer = read_layer(table, i + 1, &mut counts)?;
-            if layer.name == "input" || layers.iter().any(|l| l.name == layer.name) {
-                return Err(Error::model(format!("layer {}: the name \"{}\" is taken", i + 1, layer.name)));
+            for layer in read_layer(table, i + 1, &mut counts)? {
+                if layer.name == "input" || layers.iter().any(|l| l.name == layer.name) {
+                    return Err(Error::model(format!("layer {}: the name \"{}\" is taken", i + 1, layer.name)));
+                }
+                layers.push(layer);
             }
-            layers.push(layer);
         }
-        Ok(Description { name, input, layers })
+        Ok(Description::of(name, input, layers, reads))
+    }
+
+    /// These layers. What the model reads is found from them, if it is not said.
+    fn of(name: String, input: Option<Shape>, layers: Vec<LayerDescription>, reads: Option<Reads>) -> Description {
+        let mut description = Description { name, reads: Reads::Samples, input, layers };
+        let found = if description.takes_tokens() { Reads::Text } else { Reads::Samples };
+        description.reads = reads.unwrap_or(found);
+        description
+    }
+
+    /// Whether the model's input is tokens: whether a layer that reads it takes
+    /// them.
+    pub fn takes_tokens(&self) -> bool {
+        let reads_input = |i: usize, l: &LayerDescription| match &l.inputs {
+            None => i == 0,
+            Some(names) => names.iter().any(|n| n == "input"),
+        };
+        self.layers.iter().enumerate().any(|(i, l)| reads_input(i, l) && l.layer.takes_tokens())
     }
 
     /// The description as TOML, complete enough to be read back.
     pub fn to_table(&self) -> Table {
         let mut table = Table::new();
         table.insert("name".into(), self.name.clone().into());
+        let reads = READS.iter().find(|(_, r)| *r == self.reads).expect("everything has a name").0;
+        table.insert("reads".into(), reads.into());
         if let Some(input) = &self.input {
             table.insert("input".into(), Value::Array(input.iter().map(|&n| Value::Integer(n as i64)).collect()));
         }
@@ -114,17 +162,41 @@ impl Description {
     }
 }
 
-fn read_layer(table: Table, number: usize, counts: &mut BTreeMap<&'static str, usize>) -> Result<LayerDescription> {
+/// The most that `repeat` may say.
+const REPEATED: usize = 4096;
+
+/// A layer, or as many as `repeat` says.
+fn read_layer(
+    table: Table,
+    number: usize,
+    counts: &mut BTreeMap<&'static str, usize>,
+) -> Result<Vec<LayerDescription>> {
     let mut keys = Keys::new(table, format!("layer {number}"));
     let kind = keys.text("type")?.ok_or_else(|| {
         Error::model(format!("layer {number}: the key \"type\" is missing; one of {}", layers::kinds().join(", ")))
     })?;
     let name = keys.text("name")?;
     let inputs = keys.strings("inputs")?;
+    let repeat = keys.count("repeat", 1, Some(1))?;
     let layer = layers::read(&kind, &mut keys)?;
     keys.finish()?;
-    let name = name.unwrap_or_else(|| default_name(&*layer, counts));
-    Ok(LayerDescription { name, inputs, layer })
+    if repeat > REPEATED {
+        return Err(Error::model(format!("layer {number}: repeat = {repeat}; expected at most {REPEATED}")));
+    }
+    if repeat > 1 && inputs.is_some() {
+        return Err(Error::model(format!(
+            "layer {number}: repeat = {repeat} and inputs; a repeated layer reads the one before"
+        )));
+    }
+    let mut one = |i: usize| {
+        let name = match &name {
+            Some(name) if repeat > 1 => format!("{name}{}", i + 1),
+            Some(name) => name.clone(),
+            None => default_name(&*layer, counts),
+        };
+        LayerDescription { name, inputs: inputs.clone(), layer: layer.clone() }
+    };
+    Ok((0..repeat).map(&mut one).collect())
 }
 
 /// `conv1`, `conv2`, `dense1`: the short name of the type, counted.
@@ -166,7 +238,7 @@ impl Sequential {
 
     /// The description.
     pub fn describe(self, name: &str) -> Description {
-        Description { name: name.into(), input: None, layers: self.layers }
+        Description::of(name.into(), None, self.layers, None)
     }
 }
 

@@ -31,6 +31,8 @@ pub enum Initializer {
     RandomUniform,
     /// Normal of deviation 0.05 (Keras' `random_normal`).
     RandomNormal,
+    /// Normal of deviation 0.02: GPT-2's.
+    Gpt,
     /// Uniform within `1 / sqrt(fan_in)`: what PyTorch gives the weights and
     /// biases of its linear and convolution layers.
     Torch,
@@ -47,6 +49,7 @@ const NAMES: &[(&str, Initializer)] = &[
     ("lecun_normal", Initializer::LecunNormal),
     ("random_uniform", Initializer::RandomUniform),
     ("random_normal", Initializer::RandomNormal),
+    ("gpt", Initializer::Gpt),
     ("torch", Initializer::Torch),
 ];
 
@@ -81,6 +84,7 @@ impl Initializer {
             Initializer::HeNormal => cut_normal(&mut r, (2.0 / fan_in).sqrt()),
             Initializer::LecunNormal => cut_normal(&mut r, (1.0 / fan_in).sqrt()),
             Initializer::RandomNormal => Box::new(|| 0.05 * r.normal()),
+            Initializer::Gpt => Box::new(|| 0.02 * r.normal()),
         };
         HostTensor::f32(shape.clone(), (0..shape.elements()).map(|_| next()).collect())
     }

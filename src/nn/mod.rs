@@ -15,8 +15,8 @@ mod summary;
 
 pub use crate::keys::Keys;
 pub use activation::Activation;
-pub use build::{Build, Built, LayerInfo, Mode, Model, Weights};
-pub use describe::{Description, LayerDescription, Sequential};
+pub use build::{Build, Built, KEPT, LayerInfo, Mode, Model, Weights};
+pub use describe::{Description, LayerDescription, Reads, Sequential};
 pub use init::Initializer;
 pub use presets::{PRESETS, preset};
 pub use summary::summary;

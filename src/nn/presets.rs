@@ -11,6 +11,10 @@ pub const PRESETS: &[(&str, &str)] = &[
     ("convnet", include_str!("../../assets/models/convnet.toml")),
     ("lenet", include_str!("../../assets/models/lenet.toml")),
     ("resnet8", include_str!("../../assets/models/resnet8.toml")),
+    ("vit-tiny", include_str!("../../assets/models/vit-tiny.toml")),
+    ("char-gpt", include_str!("../../assets/models/char-gpt.toml")),
+    ("gpt2", include_str!("../../assets/models/gpt2.toml")),
+    ("text-transformer", include_str!("../../assets/models/text-transformer.toml")),
 ];
 
 /// The preset of that name.

@@ -20,12 +20,16 @@ macro_rules! rooms {
 }
 
 mod optimiser;
+mod wide;
 mod state;
 
 rooms! {
     accumulate,
     adam,
     adjust_grads,
+    attention,
+    attention_grad,
+    attention_grad_tiles,
     augment_images,
     avg_pool2d,
     batch_norm,
@@ -37,13 +41,17 @@ rooms! {
     cross_entropy,
     dropout,
     ema,
+    embedding,
     gather_floats,
     gather_images,
     gather_rows,
     grad_norm,
+    layer_norm,
+    mask_rows,
     matmul,
     max_norm,
     max_pool2d,
+    mean_rows,
     pace,
     mix_batch,
     rearrange,
@@ -53,9 +61,13 @@ rooms! {
     regression_loss,
     reshape,
     rmsprop,
+    rotary,
+    row_lengths,
     select_rows,
     sgd,
     softmax,
+    take_row,
     tally,
     unary,
+    write_rows,
 }

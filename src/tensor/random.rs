@@ -23,6 +23,8 @@ pub mod stream {
     pub const BOOTSTRAP: u32 = 0xb000_0000;
     /// Draws of a hyperparameter search.
     pub const SEARCH: u32 = 0x8000_0000;
+    /// Tokens of a text that a model makes up.
+    pub const SAMPLES: u32 = 0xc000_0000;
     /// Data for tests and benches.
     pub const CASES: u32 = 0x7000_0000;
 }

@@ -48,7 +48,7 @@ const MODES: &[(&str, Option<bool>)] = &[("auto", None), ("min", Some(false)), (
 /// set.
 pub(super) fn check_monitor(place: &str, monitor: &str, task: Task, held_out: bool) -> Result<()> {
     let there = match monitor.trim_start_matches("val_") {
-        "accuracy" => task == Task::Classification,
+        "accuracy" => task != Task::Regression,
         "rmse" | "mae" => task == Task::Regression && monitor.starts_with("val_") && held_out,
         _ => true,
     };
@@ -57,6 +57,7 @@ pub(super) fn check_monitor(place: &str, monitor: &str, task: Task, held_out: bo
     }
     let (what, instead) = match task {
         Task::Classification => ("a classification", "val_loss or val_accuracy"),
+        Task::Language => ("a language model", "val_loss or val_accuracy"),
         Task::Regression if held_out => ("a regression", "val_loss, val_rmse or val_mae"),
         Task::Regression => ("a regression without a validation set", "loss"),
     };

@@ -2,9 +2,12 @@
 //! learned on the training rows alone.
 
 use super::LossName;
+use super::text;
 use super::settings::{DataSettings, Settings, SplitBy};
 use crate::data::dataset::{self, Split};
+use crate::data::series::{self, NaiveSets, SeriesOptions};
 use crate::data::table::{Fitted, Goal, Table};
+use crate::data::text::{Corpus, LabelledSplits};
 use crate::data::{Dataset, Interface, Normal, Targets};
 use crate::error::{Error, Result};
 
@@ -19,6 +22,8 @@ pub struct Prepared {
     pub test: Option<Dataset>,
     /// What was learned on the training rows.
     pub interface: Interface,
+    /// Forecasts without a model, of a series.
+    pub naive: NaiveSets,
     /// What a user should know of the data.
     pub notes: Vec<String>,
 }
@@ -37,6 +42,12 @@ pub enum Source {
     },
     /// Rows that become samples by what is learned on some of them.
     Table(Table),
+    /// A text to foretell.
+    Corpus(Corpus),
+    /// Texts with a class each.
+    Texts(LabelledSplits),
+    /// Rows in the order of time, that become windows.
+    Series(Table),
 }
 
 impl Source {
@@ -44,7 +55,9 @@ impl Source {
     pub fn name(&self) -> &str {
         match self {
             Source::Sets { train, .. } => &train.name,
-            Source::Table(table) => &table.name,
+            Source::Table(table) | Source::Series(table) => &table.name,
+            Source::Corpus(corpus) => &corpus.name,
+            Source::Texts(texts) => &texts.train.name,
         }
     }
 
@@ -52,7 +65,9 @@ impl Source {
     pub fn rows(&self) -> usize {
         match self {
             Source::Sets { train, .. } => train.len(),
-            Source::Table(table) => table.rows(),
+            Source::Table(table) | Source::Series(table) => table.rows(),
+            Source::Corpus(_) => 1,
+            Source::Texts(texts) => texts.train.texts.len(),
         }
     }
 
@@ -65,6 +80,9 @@ impl Source {
                 Targets::Classes { labels, .. } if even => labels.clone(),
                 targets => vec![0; targets.len()],
             }),
+            Source::Corpus(_) => Ok(vec![0]),
+            Source::Texts(texts) if even => Ok(texts.train.labels.clone()),
+            Source::Texts(texts) => Ok(vec![0; texts.train.labels.len()]),
             Source::Table(table) => {
                 let all = table.all_rows();
                 let fitted = Fitted::fit(table, &all, &s.table)?;
@@ -78,11 +96,27 @@ impl Source {
                 }
                 Ok(strata)
             }
+            // Rows in the order of time are split by it.
+            Source::Series(table) => Ok(vec![0; table.rows()]),
         }
+    }
+
+    /// The folds of a cross-validation, and what they keep even. Those of a
+    /// series keep the order of time.
+    pub fn folds(&self, s: &Settings) -> Result<(Vec<Split>, Vec<u32>)> {
+        let strata = self.strata(&s.data)?;
+        let folds = match self {
+            Source::Series(table) => series::expanding(table, &s.data.table, &series_options(s), s.data.folds)?,
+            _ => dataset::folds(self.name(), &strata, s.data.folds, s.seed)?,
+        };
+        Ok((folds, strata))
     }
 
     /// The sets of a run without folds.
     pub fn prepare(&self, s: &Settings) -> Result<Prepared> {
+        if let Source::Corpus(corpus) = self {
+            return text::language(corpus, s);
+        }
         let all: Vec<usize> = (0..self.rows()).collect();
         self.prepare_rows(&all, None, None, s)
     }
@@ -90,6 +124,9 @@ impl Source {
     /// The sets of a fold: `fold.held` is the test set. `strata` are those that
     /// the folds were made of.
     pub fn prepare_fold(&self, fold: &Split, strata: &[u32], s: &Settings) -> Result<Prepared> {
+        if let Source::Corpus(corpus) = self {
+            return Err(Error::usage(format!("folds of {}: a text is one whole; hold out its end with val_split", corpus.name)));
+        }
         self.prepare_rows(&fold.kept, Some(&fold.held), Some(strata), s)
     }
 
@@ -102,7 +139,15 @@ impl Source {
         strata: Option<&[u32]>,
         s: &Settings,
     ) -> Result<Prepared> {
-        let own_val = matches!(self, Source::Sets { val: Some(_), .. }) && held.is_none();
+        if let Source::Series(table) = self {
+            return series_sets(table, held.map(|held| Split { kept: rows.to_vec(), held: held.to_vec() }), s);
+        }
+        let has_val = match self {
+            Source::Sets { val, .. } => val.is_some(),
+            Source::Texts(texts) => texts.val.is_some(),
+            Source::Table(_) | Source::Series(_) | Source::Corpus(_) => false,
+        };
+        let own_val = has_val && held.is_none();
         let split = match (s.data.val_split, s.data.split) {
             _ if own_val => Split { kept: (0..rows.len()).collect(), held: vec![] },
             (0.0, _) => Split { kept: (0..rows.len()).collect(), held: vec![] },
@@ -127,9 +172,14 @@ impl Source {
                 let interface = Interface::of(&learned, Normal::learn(&learned, s.data.table.normalize));
                 let val = if own_val { val.clone() } else { (!out.is_empty()).then(|| part(&out, "held out")) };
                 let test = held.map_or_else(|| test.clone(), |rows| Some(part(rows, "fold")));
-                Prepared { train: learned, val, test, interface, notes: vec![] }
+                Prepared { train: learned, val, test, interface, naive: NaiveSets::default(), notes: vec![] }
             }
-            Source::Table(table) => table_sets(table, &kept, &out, held, s)?,
+            Source::Table(table) | Source::Series(table) => table_sets(table, &kept, &out, held, s)?,
+            Source::Corpus(_) => unreachable!("a text is not split by rows"),
+            Source::Texts(texts) => {
+                let others = [texts.val.as_ref().filter(|_| own_val), texts.test.as_ref().filter(|_| held.is_none())];
+                text::labelled(&texts.train, others, &kept, [Some(&out), held], s)?
+            }
         };
         if let Some(labels) = prepared.train.labels() {
             let weights = s.loss.class_weights.resolve(&prepared.interface.outputs, labels)?;
@@ -174,5 +224,27 @@ fn table_sets(table: &Table, kept: &[usize], out: &[usize], held: Option<&[usize
     let val = part(out, "held out")?;
     let test = part(held.unwrap_or_default(), "fold")?;
     let interface = Interface::of_table(&applied.dataset, fitted);
-    Ok(Prepared { train: applied.dataset, val, test, interface, notes })
+    Ok(Prepared { train: applied.dataset, val, test, interface, naive: NaiveSets::default(), notes })
+}
+
+/// What is said about a series; the defaults where the model alone makes it one.
+fn series_options(s: &Settings) -> SeriesOptions {
+    s.data.series.clone().unwrap_or_default()
+}
+
+fn series_sets(table: &Table, fold: Option<Split>, s: &Settings) -> Result<Prepared> {
+    if matches!(s.data.split, SplitBy::Random | SplitBy::Stratified) {
+        return Err(Error::usage(format!(
+            "[data]: split = \"{}\": {} is a series, which is split by time; expected \"auto\" or \"time\"",
+            if s.data.split == SplitBy::Random { "random" } else { "stratified" },
+            table.name
+        )));
+    }
+    let made = series::prepare(table, &s.data.table, &series_options(s), s.data.val_split, fold.as_ref())?;
+    let mut interface = Interface::of_series(&made.train, made.normal, made.fitted);
+    if s.loss.name == LossName::Bce {
+        interface = interface.of_logits();
+    }
+    let series::Prepared { train, val, test, naive, notes, .. } = made;
+    Ok(Prepared { train, val, test, interface, naive, notes })
 }

@@ -22,6 +22,19 @@ pub enum Elements {
     Bytes,
     /// Floats.
     Floats,
+    /// Tokens.
+    Tokens,
+}
+
+/// What a target is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TargetKind {
+    /// A class.
+    Class,
+    /// A class at each of so many positions.
+    Sequence(usize),
+    /// So many numbers.
+    Values(usize),
 }
 
 /// A set on a device.
@@ -46,14 +59,14 @@ impl Resident {
     /// device at a time.
     pub fn of(set: &Dataset, interface: &Interface, batch: usize, budget: u64) -> Resident {
         let batch = batch.min(set.len()).max(1);
-        let mut resident = Resident::blank(set.len(), &set.shape, kind(set), target_width(set), batch);
+        let mut resident = Resident::blank(set.len(), &set.shape, kind(set), target_kind(set), batch);
         let batches = set.len().div_ceil(batch);
         let fits = (budget / resident.bytes_per_batch().max(1)) as usize;
         if fits < batches {
             // Two windows are under way at a time: one in use, one arriving.
             resident.window = Some((fits / 2).max(1));
             let rows = resident.rows_held();
-            (resident.data.0, resident.target.0) = resident.specs(rows, target_width(set));
+            (resident.data.0, resident.target.0) = resident.specs(rows, target_kind(set));
             return resident;
         }
         let (data, target) = host(set, interface);
@@ -62,15 +75,8 @@ impl Resident {
         resident
     }
 
-    /// A set without content: enough to plan with. `targets` is `None` for
-    /// classes.
-    pub fn blank(
-        samples: usize,
-        shape: &[usize],
-        elements: Elements,
-        targets: Option<usize>,
-        batch: usize,
-    ) -> Resident {
+    /// A set without content: enough to plan with.
+    pub fn blank(samples: usize, shape: &[usize], elements: Elements, targets: TargetKind, batch: usize) -> Resident {
         let none = || (Spec::u32([1]), Init::Zeros);
         let (data, target) = (none(), none());
         let mut set = Resident { samples, shape: shape.to_vec(), elements, batch, window: None, data, target };
@@ -78,15 +84,17 @@ impl Resident {
         set
     }
 
-    fn specs(&self, rows: usize, targets: Option<usize>) -> (Spec, Spec) {
+    fn specs(&self, rows: usize, targets: TargetKind) -> (Spec, Spec) {
         let width: usize = self.shape.iter().product();
         let data = match self.elements {
             Elements::Bytes => Spec::u32([(rows * width).div_ceil(4)]),
             Elements::Floats => Spec::f32([rows, width]),
+            Elements::Tokens => Spec::u32([rows, width]),
         };
         let target = match targets {
-            None => Spec::u32([rows]),
-            Some(t) => Spec::f32([rows, t]),
+            TargetKind::Class => Spec::u32([rows]),
+            TargetKind::Sequence(positions) => Spec::u32([rows, positions]),
+            TargetKind::Values(n) => Spec::f32([rows, n]),
         };
         (data, target)
     }
@@ -140,14 +148,16 @@ pub fn kind(set: &Dataset) -> Elements {
     match &set.samples {
         Samples::Bytes(_) => Elements::Bytes,
         Samples::Floats(_) => Elements::Floats,
+        Samples::Tokens(_) => Elements::Tokens,
     }
 }
 
-/// Numbers per target; `None` for classes.
-pub fn target_width(set: &Dataset) -> Option<usize> {
+/// What the targets of a set are made of.
+pub fn target_kind(set: &Dataset) -> TargetKind {
     match &set.targets {
-        Targets::Classes { .. } => None,
-        Targets::Values { names, .. } => Some(names.len()),
+        Targets::Classes { .. } => TargetKind::Class,
+        Targets::Sequence { positions, .. } => TargetKind::Sequence(*positions),
+        Targets::Values { names, .. } => TargetKind::Values(names.len()),
     }
 }
 
@@ -158,9 +168,11 @@ fn host(set: &Dataset, interface: &Interface) -> (HostTensor, HostTensor) {
             HostTensor::u32([words.len()], words)
         }
         Samples::Floats(v) => HostTensor::f32([set.len(), set.width()], v.clone()),
+        Samples::Tokens(v) => HostTensor::u32([set.len(), set.width()], v.clone()),
     };
     let targets = match &set.targets {
         Targets::Classes { labels, .. } => HostTensor::u32([labels.len()], labels.clone()),
+        Targets::Sequence { labels, positions, .. } => HostTensor::u32([set.len(), *positions], labels.clone()),
         Targets::Values { values, names } => {
             HostTensor::f32(Shape::from([set.len(), names.len()]), interface.target.scaled(values))
         }

@@ -7,7 +7,10 @@ use crate::data::Task;
 pub struct Scores {
     /// Mean loss.
     pub loss: f64,
-    /// Share of samples classified right.
+    /// e to the loss: among how many tokens a language model is undecided.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub perplexity: Option<f64>,
+    /// Share of samples classified right; in a text, of positions.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub accuracy: Option<f64>,
     /// Root of the mean squared error, in the units of the target.
@@ -28,9 +31,11 @@ impl Scores {
     /// From the sums that the device keeps: loss, correct, rows, not-finite.
     pub(super) fn of(sums: &[f32], task: Task) -> Scores {
         let rows = f64::from(sums[2]).max(1.0);
+        let loss = f64::from(sums[0]) / rows;
         Scores {
-            loss: f64::from(sums[0]) / rows,
-            accuracy: (task == Task::Classification).then_some(f64::from(sums[1]) / rows),
+            loss,
+            perplexity: (task == Task::Language).then(|| loss.exp()),
+            accuracy: (task != Task::Regression).then_some(f64::from(sums[1]) / rows),
             rmse: None,
             mae: None,
             samples: sums[2] as usize,
@@ -42,7 +47,8 @@ impl Scores {
 impl std::fmt::Display for Scores {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "loss {:.4}", self.loss)?;
-        let others = [("accuracy", self.accuracy), ("rmse", self.rmse), ("mae", self.mae)];
+        let others =
+            [("perplexity", self.perplexity), ("accuracy", self.accuracy), ("rmse", self.rmse), ("mae", self.mae)];
         others.iter().filter_map(|(n, v)| v.map(|v| (n, v))).try_for_each(|(n, v)| write!(f, " {n} {v:.4}"))
     }
 }

@@ -6,19 +6,27 @@
 //! nothing to it.
 
 use super::checkpoint::Progressed;
-use super::resident::{self, Elements, Resident};
+use super::resident::{self, Elements, Resident, TargetKind};
 use super::scores::Scores;
 use super::step::{self, Builder, Step};
 use super::{EMA, LR_FACTOR, Loss, Settings, checkpoint};
+use crate::data::text::Vocabulary;
 use crate::data::{Dataset, Interface, Task};
 use crate::device::Device;
 use crate::error::{Context, Error, Result};
 use crate::files;
 use crate::graph::TensorId;
-use crate::nn::{Model, Weights};
+use crate::nn::{Description, Model, Weights};
 use crate::plan::{Executor, Plan, ProgramId, Target, Ticket};
 use crate::tensor::{HostTensor, Shape, Spec};
 use std::collections::BTreeMap;
+
+/// The model of a description for samples of a shape, with as many outputs and
+/// tokens as the interface says.
+pub fn model_for(description: Description, sample: &[usize], interface: &Interface) -> Result<Model> {
+    let model = Model::new(description, Some(sample.into()), Some(interface.outputs.len()))?;
+    Ok(model.with_vocabulary(interface.vocabulary.as_ref().map(Vocabulary::len)))
+}
 
 /// A loaded program over one data set.
 #[derive(Clone)]
@@ -97,6 +105,18 @@ impl Session {
     fn check_outputs(&self, shape: &[usize]) -> Result<()> {
         let (name, wanted) = (&self.model.description.name, self.interface.outputs.len());
         let what = if self.interface.task == Task::Classification { "classes" } else { "targets" };
+        if self.interface.task == Task::Language {
+            return match (shape, &self.model.input[..]) {
+                ([_, positions, outputs], [context]) if positions == context && *outputs == wanted => Ok(()),
+                _ => Err(Error::model(format!(
+                    "model \"{name}\" gives a shape of {} for a text of {} tokens; a language model gives [{}, {wanted}], a \
+                     score for each of the {wanted} tokens that may follow, at each position",
+                    Shape::from(shape[1..].to_vec()),
+                    self.model.input,
+                    self.model.input
+                ))),
+            };
+        }
         match shape {
             [_, outputs] if *outputs == wanted => Ok(()),
             [_, outputs] => Err(Error::model(format!(
@@ -170,15 +190,27 @@ impl Session {
     }
 
     /// The plan of a training step on any device, without data.
-    pub fn training_plan(model: &Model, s: &Settings, target: Target) -> Result<Plan> {
-        let elements = if model.input.len() == 3 { Elements::Bytes } else { Elements::Floats };
-        let set = Resident::blank(s.batch_size, &model.input, elements, None, s.batch_size);
+    pub fn training_plan(model: &Model, s: &Settings, device: Target) -> Result<Plan> {
+        let elements = match model.input.len() {
+            _ if model.description.takes_tokens() => Elements::Tokens,
+            3 => Elements::Bytes,
+            _ => Elements::Floats,
+        };
+        let (g, built) = model.inspect(1, &mut Weights::new(0))?;
+        let target = match g.shape(built.output) {
+            [_, positions, _] => TargetKind::Sequence(*positions),
+            _ => TargetKind::Class,
+        };
+        let set = Resident::blank(s.batch_size, &model.input, elements, target, s.batch_size);
         let channels = if elements == Elements::Bytes { model.input[0] } else { model.input.elements() };
         let outputs = (0..model.classes.unwrap_or(1)).map(|i| i.to_string()).collect();
-        let interface = Interface::of_images(outputs, &vec![(0.0, 1.0); channels]);
+        let mut interface = Interface::of_images(outputs, &vec![(0.0, 1.0); channels]);
+        if matches!(target, TargetKind::Sequence(_)) {
+            interface.task = Task::Language;
+        }
         let weights = &mut Weights::new(0);
         let step = Builder { model, weights, interface: &interface, params: "params" }.training(&set, s, None)?;
-        Plan::build(&step.graph, &[], target)
+        Plan::build(&step.graph, &[], device)
     }
 
     /// Bytes that training takes: weights, gradients, optimiser, activations.

@@ -2,11 +2,14 @@
 //! writes its flags into the same tables first, so there is one reader, one
 //! set of names and one set of messages.
 
+use super::text::TextSettings;
+use super::usual::fill_in;
 use super::{Augment, EarlyStopping, Loss, UpdateSettings};
-use crate::data::{self, OpenOptions, SourceKind, TableOptions};
+use crate::data::series::SeriesOptions;
+use crate::data::{OpenOptions, TableOptions};
 use crate::error::{Error, Result, unknown};
 use crate::keys::Keys;
-use crate::nn::Description;
+use crate::nn::{Description, Reads};
 use toml::{Table, Value};
 
 /// How rows are chosen to be held out.
@@ -44,6 +47,10 @@ pub struct DataSettings {
     pub images: OpenOptions,
     /// Target, task, cleaning of tables, and the normalisation of any data.
     pub table: TableOptions,
+    /// How texts become tokens and samples.
+    pub text: TextSettings,
+    /// Window and horizon, where a table is a series in time.
+    pub series: Option<SeriesOptions>,
     /// Bytes of samples that may lie on the device at a time.
     pub device_bytes: Option<u64>,
 }
@@ -65,6 +72,8 @@ impl DataSettings {
             folds,
             images: OpenOptions::read(keys)?,
             table: TableOptions::read(keys)?,
+            text: TextSettings::read(keys)?,
+            series: SeriesOptions::read(keys)?,
             device_bytes: (device_mb > 0.0).then_some((device_mb * 1024.0 * 1024.0) as u64),
         })
     }
@@ -82,6 +91,8 @@ impl DataSettings {
         let mut table = Table::from_iter(own.map(|(k, v)| (k.to_string(), v)));
         table.extend(self.images.to_table());
         table.extend(self.table.to_table());
+        table.extend(self.text.to_table());
+        table.extend(self.series.iter().flat_map(SeriesOptions::to_table));
         table
     }
 }
@@ -130,7 +141,7 @@ impl Settings {
     /// Reads all settings from a table; what it leaves out has a default.
     ///
     /// A table that says nothing of optimiser, learning rate and schedule gets
-    /// a recipe that does well on its kind of data: see `fill_in`. One that says
+    /// a recipe that does well on its kind of data: see `usual`. One that says
     /// anything of them gets PyTorch's defaults for the rest, and a constant
     /// rate.
     pub fn read(mut table: Table) -> Result<Settings> {
@@ -146,7 +157,7 @@ impl Settings {
         }
         data_table.extend(keys.table("clean")?.map(|c| ("clean".to_string(), Value::Table(c))));
         let mut data_keys = Keys::new(data_table, "[data]");
-        let data = DataSettings::read(&mut data_keys)?;
+        let mut data = DataSettings::read(&mut data_keys)?;
         data_keys.finish()?;
         let mut augment_keys = section(&mut keys, "augment")?;
         let augment = Augment::read(&mut augment_keys)?;
@@ -157,6 +168,9 @@ impl Settings {
             Some(Value::Table(t)) => Description::from_table(t)?,
             Some(v) => return Err(Error::model(format!("model = {v}; expected a name, a file or a [model] table"))),
         };
+        if model.reads == Reads::Series && data.series.is_none() {
+            data.series = Some(SeriesOptions::default());
+        }
         let mut train = section(&mut keys, "train")?;
         let epochs = train.count("epochs", 1, None)?;
         let batch_size = train.count("batch_size", 1, None)?;
@@ -241,42 +255,6 @@ impl Settings {
         }
         toml::to_string(&table).expect("a table of plain values prints")
     }
-}
-
-/// Adds what a configuration says nothing of and what depends on the kind of
-/// its data: the model, epochs, batches, and optimiser with schedule together.
-fn fill_in(table: &mut Table) -> Result<()> {
-    let get = |table: &Table, section: &str, key: &str| {
-        table.get(section).and_then(Value::as_table).and_then(|t| t.get(key)).cloned()
-    };
-    let source = get(table, "data", "source");
-    let kind = source.as_ref().and_then(Value::as_str).map_or(Ok(SourceKind::Digits), data::kind);
-    // A source that cannot be opened is reported by whoever opens it.
-    let (model, epochs, batch) = match kind {
-        Ok(SourceKind::Table) => ("tabular", 100, 32),
-        Ok(SourceKind::Npy) => ("mlp", 10, 64),
-        _ => ("keras-cnn", 3, 128),
-    };
-    let is_table = matches!(kind, Ok(SourceKind::Table));
-    let mut recipe: Vec<(&str, Value)> = vec![];
-    // A section that is no table is reported by whoever reads it.
-    let broken = |section: &str| table.get(section).is_some_and(|v| !v.is_table());
-    let says = |section: &str, key: &str| broken(section) || get(table, section, key).is_some();
-    if !says("optimizer", "name") && !says("optimizer", "lr") && !says("schedule", "name") {
-        recipe.push(("schedule.name", "cosine".into()));
-        if is_table {
-            recipe.extend([("optimizer.name", "adamw".into()), ("optimizer.lr", 0.003.into())]);
-            if !says("optimizer", "weight_decay") {
-                recipe.push(("optimizer.weight_decay", 0.1.into()));
-            }
-        } else {
-            recipe.push(("optimizer.lr", 0.004.into()));
-        }
-    }
-    recipe.extend((!says("train", "epochs")).then(|| ("train.epochs", epochs.into())));
-    recipe.extend((!says("train", "batch_size")).then(|| ("train.batch_size", batch.into())));
-    recipe.extend((!table.contains_key("model")).then(|| ("model", model.into())));
-    recipe.into_iter().try_for_each(|(key, value)| set(table, key, value))
 }
 
 /// Sets `a.b.c = value` in a table, making the tables on the way.

@@ -11,7 +11,7 @@ use crate::nn::{Mode, Model, Weights};
 use crate::ops::clock;
 use crate::ops::select_rows::Order;
 use crate::ops::unary::Function;
-use crate::tensor::{HostTensor, Spec};
+use crate::tensor::{HostTensor, Shape, Spec};
 use std::sync::Arc;
 
 /// A step's graph, and how to run it over its data set.
@@ -52,8 +52,8 @@ impl Builder<'_> {
         let start = HostTensor::u32([4], vec![0, 0, 0, s.seed]);
         let clock = g.persistent("clock", clock::spec(), Init::Data(Arc::new(start)));
         let order = Order::shuffled(s.shuffle);
-        let of_classes = self.interface.task == Task::Classification;
-        let classes = of_classes.then_some(self.interface.outputs.len());
+        let of_classes = self.interface.task != Task::Regression;
+        let classes = (self.interface.task == Task::Classification).then_some(self.interface.outputs.len());
         s.augment.check(&set.shape, classes)?;
         let feed = self.feed(&mut g, "train", set, clock, order, &s.augment)?;
         let (x, targets) = match classes.filter(|_| s.augment.mixes()) {
@@ -72,10 +72,7 @@ impl Builder<'_> {
         let updated = update(&mut g, loss, clock, Some(feed.rows), &s.update, steps, batches)?;
         // The mean norm of an epoch, weighted as the mean loss is.
         tally(&mut g, "train.norms", updated.grad_norm, None, &feed)?;
-        let correct = match self.interface.task {
-            Task::Classification => Some(g.correct(built.output, feed.targets, Some(feed.rows))?),
-            Task::Regression => None,
-        };
+        let correct = correct(&mut g, self.interface.task, built.output, &feed)?;
         tally(&mut g, "train.metrics", loss, correct, &feed)?;
         g.tick(clock, batches)?;
         Ok(Step { graph: g, name: "train".into(), output: loss })
@@ -97,12 +94,9 @@ impl Builder<'_> {
         let interface = self.interface;
         let (feed, output, clock) = self.forward(&mut g, set, name)?;
         let metrics = |part: &str| format!("{name}.{part}");
-        let of_classes = interface.task == Task::Classification;
+        let of_classes = interface.task != Task::Regression;
         let loss = loss.for_scoring().build(&mut g, output, feed.targets, Some(feed.rows), of_classes, None)?;
-        let correct = match interface.task {
-            Task::Classification => Some(g.correct(output, feed.targets, Some(feed.rows))?),
-            Task::Regression => None,
-        };
+        let correct = correct(&mut g, interface.task, output, &feed)?;
         tally(&mut g, &metrics("metrics"), loss, correct, &feed)?;
         if interface.task == Task::Regression {
             let answer = if interface.sigmoid { g.unary(Function::Sigmoid, output)? } else { output };
@@ -127,7 +121,7 @@ impl Builder<'_> {
         if sigmoid {
             output = g.unary(Function::Sigmoid, output)?;
         }
-        if task == Task::Classification {
+        if task != Task::Regression {
             let last = g.shape(output).len() - 1;
             output = g.softmax(output, last)?;
         }
@@ -152,21 +146,52 @@ impl Builder<'_> {
         let (data, targets) = set.declare(g, name);
         let order = set.window.map_or(order, Order::Window);
         let (index, rows) = g.select_rows(clock, set.samples, set.batch, order)?;
+        if set.elements == Elements::Tokens && *augment != Augment::default() {
+            return Err(Error::model("[augment]: these samples are tokens, which are not augmented; leave it out"));
+        }
         let normal = &self.interface.normal;
-        let scale = g.constant(HostTensor::f32([normal.scale.len()], normal.scale.clone()));
-        let shift = g.constant(HostTensor::f32([normal.shift.len()], normal.shift.clone()));
+        let factors = |g: &mut Graph| {
+            let mut list = |v: &Vec<f32>| g.constant(HostTensor::f32([v.len()], v.clone()));
+            (list(&normal.scale), list(&normal.shift))
+        };
         let x = match (set.elements, &set.shape[..]) {
             (Elements::Bytes, &[c, h, w]) => {
+                let (scale, shift) = factors(g);
                 augment.gather(g, data, index, clock, scale, shift, set.rows_held(), [c, h, w])?
             }
             (Elements::Bytes, shape) => {
                 return Err(Error::data(format!("samples of bytes have shape {shape:?}; expected images")));
             }
-            (Elements::Floats, shape) => g.gather_floats(data, index, scale, shift, shape)?,
+            (Elements::Floats, shape) => {
+                let (scale, shift) = factors(g);
+                g.gather_floats(data, index, scale, shift, shape)?
+            }
+            (Elements::Tokens, shape) => {
+                let rows = g.gather_rows(data, index)?;
+                match shape {
+                    [_] => rows,
+                    _ => g.reshape(rows, [set.batch].into_iter().chain(shape.iter().copied()).collect::<Shape>())?,
+                }
+            }
         };
         let targets = g.gather_rows(targets, index)?;
         Ok(Feed { x, targets, rows })
     }
+}
+
+/// How many answers of a batch are right; in a text, the share of its positions.
+fn correct(g: &mut Graph, task: Task, output: TensorId, feed: &Feed) -> Result<Option<TensorId>> {
+    let count = |g: &mut Graph| g.correct(output, feed.targets, Some(feed.rows));
+    Ok(match task {
+        Task::Regression => None,
+        Task::Classification => Some(count(g)?),
+        Task::Language => {
+            let positions: usize = g.shape(feed.targets)[1..].iter().product();
+            let share = g.constant(HostTensor::f32(vec![], vec![1.0 / positions as f32]));
+            let count = count(g)?;
+            Some(g.mul(count, share)?)
+        }
+    })
 }
 
 /// Sums a batch into a buffer of metrics.

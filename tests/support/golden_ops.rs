@@ -4,6 +4,7 @@
 use serde_json::Value;
 use wgrad::Result;
 use wgrad::graph::{Graph, TensorId};
+use wgrad::ops::attention::{Attention, AttentionInputs};
 use wgrad::ops::avg_pool2d::AvgPool2d;
 use wgrad::ops::batch_norm::BatchNorm;
 use wgrad::ops::conv2d::Conv2d;
@@ -77,6 +78,16 @@ pub fn build(g: &mut Graph, op: &str, a: &Value, x: &[TensorId]) -> Result<Vec<T
             g.batch_norm(x[0], x[1], x[2], x[x.len() - 2], x[x.len() - 1], rows, options)?
         }
         "batch_norm_eval" => g.batch_norm_eval(x[0], x[1], x[2], x[3], x[4], number(&a["eps"]))?,
+        "attention" => {
+            let options = Attention { scale: a["scale"].as_f64().map(|s| s as f32), causal: flag(&a["causal"]), ..Attention::default() };
+            g.attention(x[0], x[1], x[2], options, attention_inputs(a, &x[3..]))?
+        }
+        "multi_head_attention" => {
+            let qkv = g.matmul_t(x[0], x[1], Some(x[2]))?;
+            let options = Attention { causal: flag(&a["causal"]), ..Attention::default() };
+            let o = g.attention_packed(qkv, pair(&a["heads"]), options, attention_inputs(a, &x[5..]))?;
+            g.matmul_t(o, x[3], Some(x[4]))?
+        }
         "cross_entropy" => {
             let mut rest = x[2..].iter().copied();
             let options = CrossEntropy {
@@ -114,6 +125,13 @@ fn conv2d(g: &mut Graph, a: &Value, x: &[TensorId]) -> Result<TensorId> {
         }
     };
     g.conv2d(x[0], x[1], x.get(2).copied(), Conv2d { stride, padding, dilation, groups })
+}
+
+/// Lengths and mask, as far as the attributes say that there are any.
+fn attention_inputs(a: &Value, x: &[TensorId]) -> AttentionInputs {
+    let mut rest = x.iter().copied();
+    let mut next = |key: &str| a[key].as_bool().unwrap_or(false).then(|| rest.next().expect("one more input"));
+    AttentionInputs { lengths: next("lengths"), mask: next("mask"), clock: None }
 }
 
 fn fold(a: &Value) -> Fold {

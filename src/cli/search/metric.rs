@@ -4,7 +4,7 @@ use super::super::job::Scored;
 use super::settings::SearchSettings;
 use crate::data::{Interface, Task};
 use crate::error::{Error, Result, unknown};
-use crate::eval::{Classification, Evaluation, Metrics, Regression};
+use crate::eval::{Classification, Evaluation, Language, Metrics, Regression};
 use crate::train::Scores;
 use serde_json::{Map, Value};
 
@@ -61,6 +61,11 @@ fn known(interface: &Interface) -> Result<Vec<(String, Option<bool>)>> {
             let of = Classification::of(&even, &ids.collect::<Vec<_>>(), names)?;
             (Metrics::Classification(Box::new(of)), Scores { accuracy: Some(0.0), ..Scores::default() })
         }
+        Task::Language => {
+            let of = Language::of(1.0, 0.0, 1, 1, None);
+            let scores = Scores { perplexity: Some(0.0), accuracy: Some(0.0), ..Scores::default() };
+            (Metrics::Language(Box::new(of)), scores)
+        }
         Task::Regression => {
             let values: Vec<f32> = (0..2 * n).map(|i| i as f32).collect();
             let of = Regression::of(&values, &values, names)?;
@@ -68,14 +73,17 @@ fn known(interface: &Interface) -> Result<Vec<(String, Option<bool>)>> {
         }
     };
     let figures = metrics.figures();
-    let evaluation = Evaluation { split: String::new(), task: interface.task, metrics, mistakes: vec![] };
+    let evaluation =
+        Evaluation { split: String::new(), task: interface.task, metrics, mistakes: vec![], forecast: None };
     let Value::Object(all) = (Scored { scores, evaluation }).json() else { return Ok(vec![]) };
     let better = |key: &str| match (figures.iter().find(|f| f.key == key), key) {
         (Some(figure), _) => figure.more_is_better,
         (None, "precision" | "recall" | "f1") => Some(true),
         (None, _) => Some(false),
     };
-    Ok(all.keys().map(|k| (k.clone(), better(k))).collect())
+    let of_series = [("skill".to_string(), Some(true)), ("mase".to_string(), Some(false))];
+    let more = of_series.into_iter().filter(|_| interface.series.is_some());
+    Ok(all.keys().map(|k| (k.clone(), better(k))).chain(more).collect())
 }
 
 #[cfg(test)]

@@ -117,7 +117,7 @@ fn by_key(d: &Dimension, metric: &Metric, scored: &[(&Record, f64)], y: &Axis) -
             let named: Vec<String> = names.iter().enumerate().map(|(i, n)| format!("{} {n}", i + 1)).collect();
             let label = format!("{}: {}", d.key, named.join(", "));
             let range = Some([0.5, names.len() as f64 + 0.5]);
-            (places, Axis { label, range, whole: true, log: false })
+            (places, Axis { label, range, whole: true, ..Axis::default() })
         }
     };
     let points = places.into_iter().zip(&seen).map(|(x, (_, v))| [x, *v]).collect();

@@ -31,6 +31,7 @@ pub fn audit(source: &str, set: &ArraySet) -> ArrayAudit {
     let values: Vec<f32> = match &train.samples {
         Samples::Floats(v) => v.clone(),
         Samples::Bytes(v) => v.iter().map(|&b| b.into()).collect(),
+        Samples::Tokens(v) => v.iter().map(|&t| t as f32).collect(),
     };
     let finite = || values.iter().filter(|v| v.is_finite()).map(|&v| f64::from(v));
     let n = finite().count();
@@ -41,7 +42,7 @@ pub fn audit(source: &str, set: &ArraySet) -> ArrayAudit {
             let count = |c: usize| labels.iter().filter(|&&l| l as usize == c).count();
             names.iter().enumerate().map(|(c, name)| (name.clone(), count(c))).collect()
         }
-        Targets::Values { .. } => vec![],
+        Targets::Sequence { .. } | Targets::Values { .. } => vec![],
     };
     ArrayAudit {
         source: source.into(),

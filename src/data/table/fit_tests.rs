@@ -19,7 +19,7 @@ fn fit(table: &Table, text: &str) -> Fitted {
 fn floats(applied: &Applied) -> &[f32] {
     match &applied.dataset.samples {
         Samples::Floats(v) => v,
-        Samples::Bytes(_) => panic!("floats expected"),
+        Samples::Bytes(_) | Samples::Tokens(_) => panic!("floats expected"),
     }
 }
 
@@ -329,7 +329,7 @@ fn wine_from_the_raw_file() {
         let test = fitted.apply(&t, &fold.held).unwrap();
         let values = |a: &Applied| match &a.dataset.targets {
             Targets::Values { values, .. } => values.clone(),
-            Targets::Classes { .. } => panic!("numbers expected"),
+            Targets::Classes { .. } | Targets::Sequence { .. } => panic!("numbers expected"),
         };
         let targets: Vec<f32> =
             values(&train).iter().map(|y| y * fitted.target_scale()[0] + fitted.target_shift()[0]).collect();

@@ -57,7 +57,7 @@ pub fn header(bytes: &[u8], delimiter: u8) -> bool {
 }
 
 /// The first rows of the file as text; bytes that are no UTF-8 do not matter.
-fn sample(bytes: &[u8], delimiter: u8) -> Vec<StringRecord> {
+pub(super) fn sample(bytes: &[u8], delimiter: u8) -> Vec<StringRecord> {
     let cut = &bytes[..bytes.len().min(SAMPLE)];
     let mut rows: Vec<StringRecord> = reader(cut, delimiter)
         .byte_records()

@@ -9,6 +9,7 @@
 mod bootstrap;
 mod calibration;
 mod classification;
+mod language;
 mod ranking;
 mod regression;
 mod tally;
@@ -20,6 +21,7 @@ use std::collections::BTreeMap;
 
 pub use calibration::Bin;
 pub use classification::{Averages, ClassScores, Classification, Curve, TopK};
+pub use language::{AttentionMap, Language, Sampled};
 pub use regression::{Regression, TargetScores};
 pub use threshold::{Choice, ThresholdPoint, Thresholds};
 
@@ -34,6 +36,8 @@ pub enum Metrics {
     Classification(Box<Classification>),
     /// Of numbers.
     Regression(Box<Regression>),
+    /// Of a text.
+    Language(Box<Language>),
 }
 
 /// One figure as tables and headers show it.
@@ -59,6 +63,7 @@ impl Metrics {
         match self {
             Metrics::Classification(c) => c.figures(),
             Metrics::Regression(r) => r.figures(),
+            Metrics::Language(l) => l.figures(),
         }
     }
 
@@ -67,6 +72,7 @@ impl Metrics {
         match self {
             Metrics::Classification(c) => &c.notes,
             Metrics::Regression(r) => &r.notes,
+            Metrics::Language(l) => &l.notes,
         }
     }
 }

@@ -5,6 +5,8 @@ use crate::eval::plot::number;
 
 /// Size of a chart unless it is square.
 const SIZE: [f64; 2] = [420.0, 270.0];
+/// Size of a chart that gets a row of its own.
+const WIDE: [f64; 2] = [880.0, 300.0];
 /// Points per series, beyond which they are thinned.
 const MOST_POINTS: usize = 800;
 /// Points per series up to which each has a dot.
@@ -51,6 +53,8 @@ pub struct Axis {
     pub whole: bool,
     /// Whether it is logarithmic; needs positive data.
     pub log: bool,
+    /// Places with names, in the place of ticks; ascending.
+    pub names: Vec<(f64, String)>,
 }
 
 /// A chart.
@@ -68,6 +72,8 @@ pub struct Chart {
     pub mark: Option<(f64, String)>,
     /// Whether both axes are equally long.
     pub square: bool,
+    /// Whether it gets a row of its own: for a line over time.
+    pub wide: bool,
 }
 
 /// An axis laid out: from values to positions.
@@ -99,7 +105,11 @@ impl Laid {
 impl Chart {
     /// Lays the chart out.
     pub fn scene(&self) -> Scene {
-        let [width, height] = if self.square { [SIZE[0]; 2] } else { SIZE };
+        let [width, height] = match (self.square, self.wide) {
+            (true, _) => [SIZE[0]; 2],
+            (false, true) => WIDE,
+            (false, false) => SIZE,
+        };
         let mut scene = Scene { width, height, label: self.title.clone(), shapes: vec![] };
         scene.heading(&self.title);
         let top = self.legend(&mut scene) + 10.0;
@@ -118,9 +128,12 @@ impl Chart {
             scene.line(vec![[left, y.at(*t)], [right, y.at(*t)]], Ink::Grid, 1.0, false);
             scene.text([left - 6.0, y.at(*t) + 4.0], label, Anchor::End, Ink::Muted);
         }
-        for t in x.ticks(&self.x, 7) {
+        for (t, label) in self.x_ticks(&x) {
             scene.line(vec![[x.at(t), bottom], [x.at(t), bottom + 4.0]], Ink::Muted, 1.0, false);
-            scene.text([x.at(t), bottom + 16.0], ticks::label(t), Anchor::Middle, Ink::Muted);
+            // A name must not stand out at the sides.
+            let half = font::width(&label, SMALL) / 2.0;
+            let middle = x.at(t).min(width - half).max(half.min(width / 2.0));
+            scene.text([middle, bottom + 16.0], label, Anchor::Middle, Ink::Muted);
         }
         scene.line(vec![[left, bottom], [right, bottom]], Ink::Muted, 1.0, false);
         scene.text([(left + right) / 2.0, height - 4.0], &self.x.label, Anchor::Middle, Ink::Muted);
@@ -140,6 +153,20 @@ impl Chart {
             draw(&mut scene, series, &x, &y, titled);
         }
         scene
+    }
+
+    /// What stands on the horizontal axis: names, as many as have room, or
+    /// numbers.
+    fn x_ticks(&self, x: &Laid) -> Vec<(f64, String)> {
+        if self.x.names.is_empty() {
+            return x.ticks(&self.x, 7).into_iter().map(|t| (t, ticks::label(t))).collect();
+        }
+        let names = self.x.names.iter().map(|(t, name)| (*t, font::shorten(name, SMALL, 150.0)));
+        let names: Vec<(f64, String)> = names.filter(|(t, _)| (x.low..=x.high).contains(t)).collect();
+        let widest = names.iter().map(|(_, name)| font::width(name, SMALL)).fold(0.0, f64::max) + 14.0;
+        let most = (((x.to - x.from) / widest) as usize).max(2);
+        let every = names.len().saturating_sub(1).div_ceil(most - 1).max(1);
+        names.into_iter().step_by(every).collect()
     }
 
     /// Draws the legend; returns where it ends.

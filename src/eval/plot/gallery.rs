@@ -30,8 +30,10 @@ pub fn gallery(run: &RunFiles) -> Vec<Plot> {
         let made = match &evaluation.metrics {
             Metrics::Classification(c) => classification(c),
             Metrics::Regression(r) => regression(r),
+            Metrics::Language(_) => vec![],
         };
-        plots.extend(made.into_iter().map(|(name, scene)| Plot { name, scene, training: false }));
+        let made = evaluation.forecast.iter().flat_map(super::forecast::plots).chain(made);
+        plots.extend(made.map(|(name, scene)| Plot { name, scene, training: false }));
     }
     plots
 }

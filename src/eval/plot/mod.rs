@@ -2,10 +2,12 @@
 //! for the report and as PNG beside it. Colours are roles, not values: the page
 //! decides what they look like in light and in dark.
 
+pub mod attention;
 mod braille;
 mod chart;
 mod file;
 mod font;
+mod forecast;
 mod gallery;
 mod heat;
 mod png;

@@ -67,7 +67,7 @@ pub fn comparison(folders: &[PathBuf]) -> Result<Comparison> {
             train_loss: best.and_then(|e| e.train.loss()),
             val_loss: best.and_then(|e| e.val.as_ref()?.loss()),
             split: f.evaluation.as_ref().map(|e| e.split.clone()),
-            figures: f.evaluation.as_ref().map_or(vec![], |e| e.metrics.figures()),
+            figures: f.evaluation.as_ref().map_or(vec![], |e| e.figures()),
             seconds: f.epochs.iter().map(|e| e.seconds).sum(),
         }
     };

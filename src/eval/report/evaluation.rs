@@ -1,5 +1,7 @@
 //! Tables of an evaluation, and the worst mistakes.
 
+use super::language;
+use crate::eval::forecast::Forecaster;
 use crate::eval::html::{Cell, bar, escape, interval, list, table, value};
 use crate::eval::metrics::{Classification, Figure, Metrics, Regression, TargetScores};
 use crate::eval::plot::{number, percent};
@@ -15,13 +17,14 @@ pub(super) fn metrics(e: &Evaluation) -> String {
     let samples = match &e.metrics {
         Metrics::Classification(c) => c.samples,
         Metrics::Regression(r) => r.samples,
+        Metrics::Language(l) => l.samples,
     };
     let row = |f: &Figure| {
         let range = f.interval.map_or(String::new(), |i| escape(&interval(i, f.share)));
         let (name, value) = (escape(&f.name), escape(&value(f.value, f.share)));
         format!("<div><span>{name}</span><b>{value}</b><small>{range}</small></div>\n")
     };
-    let rows: String = e.metrics.figures().iter().map(row).collect();
+    let rows: String = e.figures().iter().map(row).collect();
     format!(
         "<p class=\"note\">{} samples. Small: 95 % percentile intervals of a bootstrap over them, how far another test \
          set of this size could move the figure.</p>\n<div class=\"metrics\">\n{rows}</div>\n{}",
@@ -30,11 +33,38 @@ pub(super) fn metrics(e: &Evaluation) -> String {
     )
 }
 
+/// The model beside forecasts that need none.
+pub(super) fn forecast(e: &Evaluation) -> String {
+    let Some(f) = &e.forecast else { return String::new() };
+    let best = f.forecasts.iter().map(|w| w.mae).fold(f64::INFINITY, f64::min);
+    let row = |w: &Forecaster| {
+        let optional = |v: Option<f64>| Cell::Number(v.map_or("–".into(), number));
+        let name = match w.mae <= best {
+            true => Cell::Html(format!("<b class=\"best\">{}</b>", escape(&w.name))),
+            false => Cell::Text(w.name.clone()),
+        };
+        vec![name, Cell::Number(number(w.mae)), Cell::Number(number(w.rmse)), optional(w.mase)]
+    };
+    let rows: Vec<Vec<Cell>> = f.forecasts.iter().map(row).collect();
+    let season = f.season.map_or("no season".into(), |m| format!("a season of {m}"));
+    format!(
+        "<h3>Beside forecasts without a model</h3>\n<p class=\"note\">{} row{} ahead from {} rows of the past, {}, on the \
+         same windows. MASE: the error in units of a naive forecast within the training rows.</p>\n{}{}",
+        f.horizon,
+        if f.horizon == 1 { "" } else { "s" },
+        f.window,
+        escape(&season),
+        table(&["forecast", "mean absolute error", "root mean squared", "MASE"], &rows),
+        list("note", &f.notes)
+    )
+}
+
 /// What stands below the plots.
 pub(super) fn tables(e: &Evaluation) -> String {
     match &e.metrics {
         Metrics::Classification(c) => thresholds(c) + &confused(c) + &classes(c),
         Metrics::Regression(r) => targets(r),
+        Metrics::Language(l) => language::tables(l),
     }
 }
 
@@ -143,7 +173,7 @@ pub(super) fn mistakes(e: &Evaluation) -> String {
     let class = if shown.iter().any(|m| m.text.is_some()) { "mistakes words" } else { "mistakes" };
     let note = match &e.metrics {
         Metrics::Classification(_) => "Worst first: what is wrong here is wrong with conviction.",
-        Metrics::Regression(_) => "Largest error first.",
+        Metrics::Regression(_) | Metrics::Language(_) => "Largest error first.",
     };
     format!("<p class=\"note\">{note}</p>\n<div class=\"{class}\">\n{mistakes}</div>\n")
 }

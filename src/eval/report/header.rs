@@ -14,6 +14,7 @@ pub(super) fn header(run: &RunFiles) -> String {
     let what = match info.task {
         Task::Classification => "Classification",
         Task::Regression => "Regression",
+        Task::Language => "Language model",
     };
     let on = if info.data.is_empty() { String::new() } else { format!(" of {}", info.data) };
     let mut chips = vec![];
@@ -48,7 +49,7 @@ pub(super) fn header(run: &RunFiles) -> String {
 /// The figures of the evaluation, or without one those of the best epoch.
 fn key_figures(run: &RunFiles) -> Vec<Figure> {
     if let Some(e) = &run.evaluation {
-        let mut figures = e.metrics.figures();
+        let mut figures = e.figures();
         figures.truncate(LARGE);
         return figures;
     }

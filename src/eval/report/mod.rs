@@ -6,6 +6,7 @@ mod compare;
 mod details;
 mod evaluation;
 mod header;
+mod language;
 
 use super::advise;
 use super::html::{figure, page, section};
@@ -50,7 +51,10 @@ fn render(run: &RunFiles, plots: &[Plot]) -> String {
     body += &section("Training", &grid(true));
     if let Some(e) = &run.evaluation {
         let heading = format!("Evaluation on {} data", e.split);
-        body += &section(&heading, &(evaluation::metrics(e) + &grid(false) + &evaluation::tables(e)));
+        body += &section(
+            &heading,
+            &(evaluation::metrics(e) + &evaluation::forecast(e) + &grid(false) + &evaluation::tables(e)),
+        );
         body += &section("Worst mistakes", &evaluation::mistakes(e));
     }
     body += &section("Model", &details::model(run));

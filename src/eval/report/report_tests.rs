@@ -1,4 +1,5 @@
 use super::*;
+use crate::eval::forecast::{Forecast, Forecaster, Plotted};
 use crate::eval::history::{EpochRecord, EpochScores};
 use crate::eval::metrics::{Classification, Metrics, Regression};
 use crate::eval::run::{Evaluation, LayerInfo, Mistake, RunInfo, Task, write_json};
@@ -46,6 +47,7 @@ fn hostile_run(folder: &Path, classes: usize) {
         task: Task::Classification,
         metrics: Metrics::Classification(Box::new(metrics)),
         mistakes: vec![mistake, good],
+        forecast: Some(hostile_forecast()),
     };
     evaluation.write(folder).unwrap();
     let info = RunInfo {
@@ -63,6 +65,20 @@ fn hostile_run(folder: &Path, classes: usize) {
     let config = format!("model = {}\n[optimizer]\nlr = 0.{classes}\n", toml::Value::from(HOSTILE));
     std::fs::write(folder.join("config.toml"), config).unwrap();
     epochs(folder, 12, 1.0 / classes as f64);
+}
+
+/// A forecast whose names and lengths nobody has checked.
+fn hostile_forecast() -> Forecast {
+    let way =
+        Forecaster { name: HOSTILE.into(), mae: f64::MAX, by_step: vec![vec![1.0, 2.0]], ..Forecaster::default() };
+    let (labels, actual) = (vec![HOSTILE.into(); 3], vec![1.0, f64::MIN]);
+    Forecast {
+        horizon: 2,
+        forecasts: vec![way.clone(), way],
+        plotted: vec![Plotted { target: HOSTILE.into(), labels, actual, ..Plotted::default() }, Plotted::default()],
+        notes: vec![HOSTILE.into()],
+        ..Forecast::default()
+    }
 }
 
 /// Every quote, bracket and ampersand of a hostile name must have been
@@ -115,7 +131,8 @@ fn a_regression_has_its_own_plots() {
     let predicted: Vec<f32> = target.iter().map(|t| t * 0.9 + 3.0).collect();
     let names = ["price".to_string(), "size".to_string()];
     let metrics = Metrics::Regression(Box::new(Regression::of(&predicted, &target, &names).unwrap()));
-    let evaluation = Evaluation { split: "test".into(), task: Task::Regression, metrics, mistakes: vec![] };
+    let evaluation =
+        Evaluation { split: "test".into(), task: Task::Regression, metrics, mistakes: vec![], forecast: None };
     evaluation.write(dir.path()).unwrap();
     let html = std::fs::read_to_string(write(dir.path()).unwrap()).unwrap();
     for part in ["Residuals: price", "Predicted and true: size", "R²", "Mean absolute error"] {

@@ -3,7 +3,7 @@
 use super::{Layer, single};
 use crate::error::{Error, Result};
 use crate::graph::TensorId;
-use crate::nn::{Activation, Build, Keys, Mode};
+use crate::nn::{Activation, Build, Keys};
 use toml::Table;
 
 /// An activation as a layer of its own.
@@ -70,10 +70,7 @@ impl Layer for Dropout {
 
     fn build(&self, cx: &mut Build, inputs: &[TensorId]) -> Result<TensorId> {
         let x = single(inputs)?;
-        match cx.mode {
-            Mode::Train { clock, .. } => cx.g.dropout(x, self.rate as f32, clock, cx.index),
-            Mode::Eval => Ok(x),
-        }
+        cx.dropout(x, self.rate, 0)
     }
 
     fn to_table(&self) -> Table {

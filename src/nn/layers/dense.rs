@@ -7,12 +7,59 @@ use crate::graph::TensorId;
 use crate::nn::{Activation, Build, Initializer, Keys};
 use toml::{Table, Value};
 
+/// How many outputs a layer has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Units {
+    /// So many.
+    Number(usize),
+    /// As many as the data has classes, or targets.
+    Classes,
+    /// As many as the data has tokens.
+    Vocabulary,
+}
+
+impl Units {
+    fn read(keys: &mut Keys) -> Result<Units> {
+        match keys.take("units") {
+            Some(Value::String(s)) if s == "classes" => Ok(Units::Classes),
+            Some(Value::String(s)) if s == "vocabulary" => Ok(Units::Vocabulary),
+            Some(Value::Integer(n)) if n > 0 => Ok(Units::Number(n as usize)),
+            other => {
+                let found = other.map_or("nothing".into(), |v| v.to_string());
+                let place = keys.place();
+                Err(Error::model(format!(
+                    "{place}: units = {found}; expected a whole number of at least 1, \"classes\" or \"vocabulary\""
+                )))
+            }
+        }
+    }
+
+    fn value(self) -> Value {
+        match self {
+            Units::Number(n) => (n as i64).into(),
+            Units::Classes => "classes".into(),
+            Units::Vocabulary => "vocabulary".into(),
+        }
+    }
+
+    fn resolve(self, cx: &Build) -> Result<usize> {
+        let (number, what) = match self {
+            Units::Number(n) => return Ok(n),
+            Units::Classes => (cx.classes, "classes"),
+            Units::Vocabulary => (cx.vocabulary, "vocabulary"),
+        };
+        number.ok_or_else(|| {
+            Error::model(format!("units = \"{what}\", and how many that is is not known here; write the number"))
+        })
+    }
+}
+
 /// `y = activation(x w^T + bias)` over the last axis. Parameters: `weight
 /// [units, features]`, `bias [units]`.
 #[derive(Debug, Clone)]
 pub struct Dense {
-    /// Outputs; `None` for as many as the data has classes.
-    pub units: Option<usize>,
+    /// Outputs.
+    pub units: Units,
     /// Whether to add a bias.
     pub use_bias: bool,
     /// Applied to the output.
@@ -26,13 +73,13 @@ pub struct Dense {
 impl Dense {
     /// `units` outputs, with Keras' defaults.
     pub fn new(units: usize) -> Dense {
-        Dense { units: Some(units), ..Dense::classes() }
+        Dense { units: Units::Number(units), ..Dense::classes() }
     }
 
     /// As many outputs as the data has classes.
     pub fn classes() -> Dense {
         Dense {
-            units: None,
+            units: Units::Classes,
             use_bias: true,
             activation: Activation::Linear,
             kernel_initializer: Initializer::GlorotUniform,
@@ -47,19 +94,8 @@ impl Dense {
     }
 
     pub(super) fn read(keys: &mut Keys) -> Result<Dense> {
-        let units = match keys.take("units") {
-            Some(Value::String(s)) if s == "classes" => None,
-            Some(Value::Integer(n)) if n > 0 => Some(n as usize),
-            other => {
-                let found = other.map_or("nothing".into(), |v| v.to_string());
-                let place = keys.place();
-                return Err(Error::model(format!(
-                    "{place}: units = {found}; expected a whole number of at least 1, or \"classes\""
-                )));
-            }
-        };
         Ok(Dense {
-            units,
+            units: Units::read(keys)?,
             use_bias: keys.flag("use_bias", true)?,
             activation: read_activation(keys)?,
             kernel_initializer: read_initializer(keys, "kernel_initializer", Initializer::GlorotUniform)?,
@@ -80,9 +116,7 @@ impl Layer for Dense {
     fn build(&self, cx: &mut Build, inputs: &[TensorId]) -> Result<TensorId> {
         let x = single(inputs)?;
         let shape = cx.g.shape(x).to_vec();
-        let units = self.units.or(cx.classes).ok_or_else(|| {
-            Error::model("units = \"classes\", and the number of classes is not known here; write the number")
-        })?;
+        let units = self.units.resolve(cx)?;
         if shape.len() < 2 {
             return Err(Error::model(format!("its input has shape {shape:?}; expected [batch, .., features]")));
         }
@@ -99,7 +133,7 @@ impl Layer for Dense {
 
     fn to_table(&self) -> Table {
         let mut t = Table::new();
-        t.insert("units".into(), self.units.map_or("classes".into(), |n| (n as i64).into()));
+        t.insert("units".into(), self.units.value());
         t.insert("use_bias".into(), self.use_bias.into());
         t.insert("activation".into(), self.activation.name().into());
         t.insert("kernel_initializer".into(), self.kernel_initializer.name().into());

@@ -2,20 +2,28 @@
 //! `impl Layer`, and its name in [`read`] and [`kinds`].
 
 mod activations;
+mod attention;
 mod conv;
 mod dense;
+mod embedding;
 mod merge;
 mod norm;
 mod pool;
+mod sequence;
 mod shape;
+mod transformer;
 
 pub use activations::{ActivationLayer, Dropout};
+pub use attention::MultiHeadAttention;
 pub use conv::{Conv2D, Padding};
-pub use dense::Dense;
+pub use dense::{Dense, Units};
+pub use embedding::{Embedding, PositionalEmbedding, Positions, TiedDense};
 pub use merge::{Add, Concatenate};
-pub use norm::BatchNormalization;
+pub use norm::{BatchNormalization, LayerNormalization, Norm, RMSNormalization};
 pub use pool::{AveragePooling2D, GlobalAveragePooling2D, MaxPooling2D};
-pub use shape::{Flatten, Reshape};
+pub use sequence::{Conv1D, GlobalPooling1D, Permute, Pick, Pooling1D};
+pub use shape::{Flatten, Patches, Reshape};
+pub use transformer::{FeedForward, TransformerBlock};
 
 use super::{Build, Keys};
 use crate::error::{Error, Result, unknown};
@@ -35,6 +43,11 @@ pub trait Layer: Debug + Send + Sync + 'static {
     /// Adds its nodes; parameters and state come from `cx`.
     fn build(&self, cx: &mut Build, inputs: &[TensorId]) -> Result<TensorId>;
 
+    /// Whether its input is tokens (u32), not numbers.
+    fn takes_tokens(&self) -> bool {
+        false
+    }
+
     /// Its keys in TOML, all of them, so that a saved model states everything.
     fn to_table(&self) -> Table;
 }
@@ -48,11 +61,25 @@ const LAYERS: &[(&str, Reader)] = &[
     ("AveragePooling2D", |k| Ok(Arc::new(AveragePooling2D::read(k)?))),
     ("GlobalAveragePooling2D", |_| Ok(Arc::new(GlobalAveragePooling2D))),
     ("Flatten", |_| Ok(Arc::new(Flatten))),
+    ("Patches", |_| Ok(Arc::new(Patches))),
     ("Reshape", |k| Ok(Arc::new(Reshape::read(k)?))),
     ("Dense", |k| Ok(Arc::new(Dense::read(k)?))),
     ("Activation", |k| Ok(Arc::new(ActivationLayer::read(k)?))),
     ("Dropout", |k| Ok(Arc::new(Dropout::read(k)?))),
+    ("MultiHeadAttention", |k| Ok(Arc::new(MultiHeadAttention::read(k)?))),
     ("BatchNormalization", |k| Ok(Arc::new(BatchNormalization::read(k)?))),
+    ("LayerNormalization", |k| Ok(Arc::new(LayerNormalization::read(k)?))),
+    ("RMSNormalization", |k| Ok(Arc::new(RMSNormalization::read(k)?))),
+    ("Embedding", |k| Ok(Arc::new(Embedding::read(k)?))),
+    ("PositionalEmbedding", |k| Ok(Arc::new(PositionalEmbedding::read(k)?))),
+    ("TiedDense", |k| Ok(Arc::new(TiedDense::read(k)?))),
+    ("TransformerBlock", |k| Ok(Arc::new(TransformerBlock::read(k)?))),
+    ("Conv1D", |k| Ok(Arc::new(Conv1D::read(k)?))),
+    ("MaxPooling1D", |k| Ok(Arc::new(Pooling1D::read(k, Pick::Max)?))),
+    ("AveragePooling1D", |k| Ok(Arc::new(Pooling1D::read(k, Pick::Mean)?))),
+    ("GlobalMaxPooling1D", |_| Ok(Arc::new(GlobalPooling1D { pick: Pick::Max }))),
+    ("GlobalAveragePooling1D", |_| Ok(Arc::new(GlobalPooling1D { pick: Pick::Mean }))),
+    ("Permute", |k| Ok(Arc::new(Permute::read(k)?))),
     ("Add", |_| Ok(Arc::new(Add))),
     ("Concatenate", |k| Ok(Arc::new(Concatenate::read(k)?))),
 ];
@@ -85,6 +112,17 @@ pub(crate) fn image(cx: &Build, x: TensorId) -> Result<[usize; 3]> {
         [_, c, h, w] => Ok([*c, *h, *w]),
         _ => Err(Error::model(format!(
             "its input has shape {shape:?}; expected images [batch, channels, height, width]"
+        ))),
+    }
+}
+
+/// `[N, T, W]` of a sequence, or an error that says what it is instead.
+pub(crate) fn sequence(cx: &Build, x: TensorId) -> Result<[usize; 3]> {
+    let shape = cx.g.shape(x);
+    match shape {
+        [n, t, w] => Ok([*n, *t, *w]),
+        _ => Err(Error::model(format!(
+            "its input has shape {shape:?}; expected a sequence [batch, positions, features]"
         ))),
     }
 }

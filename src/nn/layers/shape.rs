@@ -1,6 +1,6 @@
 //! Layers that only change the shape.
 
-use super::{Layer, single};
+use super::{Layer, image, single};
 use crate::error::{Error, Result};
 use crate::graph::TensorId;
 use crate::nn::{Build, Keys};
@@ -21,6 +21,33 @@ impl Layer for Flatten {
 
     fn build(&self, cx: &mut Build, inputs: &[TensorId]) -> Result<TensorId> {
         cx.g.flatten(single(inputs)?)
+    }
+
+    fn to_table(&self) -> Table {
+        Table::new()
+    }
+}
+
+/// The pixels of an image `[C, H, W]` as a sequence `[H W, C]`, line by line: the
+/// patches that a convolution has made of an image, for attention.
+#[derive(Debug, Clone)]
+pub struct Patches;
+
+impl Layer for Patches {
+    fn kind(&self) -> &'static str {
+        "Patches"
+    }
+
+    fn short(&self) -> &'static str {
+        "patches"
+    }
+
+    fn build(&self, cx: &mut Build, inputs: &[TensorId]) -> Result<TensorId> {
+        let x = single(inputs)?;
+        let [c, h, w] = image(cx, x)?;
+        let n = cx.g.shape(x)[0];
+        let x = cx.g.reshape(x, [n, c, h * w])?;
+        cx.g.permute(x, &[0, 2, 1])
     }
 
     fn to_table(&self) -> Table {

@@ -1,0 +1,115 @@
+"""200 losses of a small GPT in PyTorch, from the weights and batches that
+`tests/sequence.rs` uses. Both sides draw them from the same counter-based
+generator (src/tensor/random.rs), as in make_losses.py.
+
+    python assets/goldens/make_gpt_losses.py > assets/goldens/gpt_losses.json
+
+Made with PyTorch 2.15.0 on the CPU, one thread.
+"""
+
+import json
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+CASES = 0x7000_0000
+SEED, SAMPLES, BATCH, STEPS = 11, 64, 8, 200
+VOCABULARY, CONTEXT, WIDTH, HEADS, LAYERS = 23, 16, 32, 4, 2
+
+
+def pcg4d(key):
+    v = (key.astype(np.uint32) * np.uint32(1664525) + np.uint32(1013904223)).T.copy()
+    for r in range(2):
+        v[0] += v[1] * v[3]
+        v[1] += v[2] * v[0]
+        v[2] += v[0] * v[1]
+        v[3] += v[1] * v[2]
+        if r == 0:
+            v ^= v >> np.uint32(16)
+    return v.T
+
+
+def bits(seed, stream, n):
+    keys = np.zeros(((n + 3) // 4, 4), np.uint32)
+    keys[:, 0], keys[:, 1], keys[:, 2] = seed, stream, np.arange(len(keys))
+    return pcg4d(keys).reshape(-1)[:n]
+
+
+def shapes():
+    """Parameters in the order of their names, with how far each is drawn."""
+    yield "embedding1.weight", (VOCABULARY, WIDTH), 0.05
+    yield "position1.weight", (CONTEXT, WIDTH), 0.05
+    for i in range(1, LAYERS + 1):
+        b = f"block{i}."
+        yield b + "ln_1.weight", (WIDTH,), None
+        yield b + "ln_1.bias", (WIDTH,), 0.05
+        yield b + "attn.in_proj.weight", (3 * WIDTH, WIDTH), 0.1
+        yield b + "attn.in_proj.bias", (3 * WIDTH,), 0.05
+        yield b + "attn.out_proj.weight", (WIDTH, WIDTH), 0.1
+        yield b + "attn.out_proj.bias", (WIDTH,), 0.05
+        yield b + "ln_2.weight", (WIDTH,), None
+        yield b + "ln_2.bias", (WIDTH,), 0.05
+        yield b + "mlp.fc.weight", (4 * WIDTH, WIDTH), 0.1
+        yield b + "mlp.fc.bias", (4 * WIDTH,), 0.05
+        yield b + "mlp.proj.weight", (WIDTH, 4 * WIDTH), 0.1
+        yield b + "mlp.proj.bias", (WIDTH,), 0.05
+    yield "ln1.weight", (WIDTH,), None
+    yield "ln1.bias", (WIDTH,), 0.05
+
+
+def weights():
+    """Parameter `i` is drawn from seed SEED + i: uniform within its limit, or
+    within 0.1 of 1 for the factors of a norm."""
+    made = {}
+    for i, (name, shape, limit) in enumerate(shapes()):
+        unit = (bits(SEED + i, CASES, int(np.prod(shape))) >> np.uint32(8)).astype(np.float32) * np.float32(2.0**-24)
+        limit_, middle = (np.float32(0.1), np.float32(1)) if limit is None else (np.float32(limit), np.float32(0))
+        low, high = middle - limit_, middle + limit_
+        made[name] = torch.from_numpy((low + (high - low) * unit).reshape(shape)).requires_grad_(True)
+    return made
+
+
+def tokens():
+    """Each token follows from the one before, but for a draw among three."""
+    b = bits(SEED, CASES, SAMPLES * CONTEXT + 1)
+    text, last = [], 0
+    for x in b:
+        last = (last * 5 + 1 + int(x % np.uint32(3))) % VOCABULARY
+        text.append(last)
+    x = torch.tensor(text[:-1]).view(SAMPLES, CONTEXT)
+    y = torch.tensor(text[1:]).view(SAMPLES, CONTEXT)
+    return x, y
+
+
+def model(p, x):
+    h = p["embedding1.weight"][x] + p["position1.weight"]
+    for i in range(1, LAYERS + 1):
+        w = {k.removeprefix(f"block{i}."): v for k, v in p.items() if k.startswith(f"block{i}.")}
+        a = F.layer_norm(h, (WIDTH,), w["ln_1.weight"], w["ln_1.bias"])
+        qkv = F.linear(a, w["attn.in_proj.weight"], w["attn.in_proj.bias"])
+        n, t, _ = qkv.shape
+        q, k, v = (s.view(n, t, HEADS, WIDTH // HEADS).transpose(1, 2) for s in qkv.split(WIDTH, dim=2))
+        a = F.scaled_dot_product_attention(q, k, v, is_causal=True).transpose(1, 2).reshape(n, t, WIDTH)
+        h = h + F.linear(a, w["attn.out_proj.weight"], w["attn.out_proj.bias"])
+        a = F.layer_norm(h, (WIDTH,), w["ln_2.weight"], w["ln_2.bias"])
+        a = F.gelu(F.linear(a, w["mlp.fc.weight"], w["mlp.fc.bias"]))
+        h = h + F.linear(a, w["mlp.proj.weight"], w["mlp.proj.bias"])
+    h = F.layer_norm(h, (WIDTH,), p["ln1.weight"], p["ln1.bias"])
+    return h @ p["embedding1.weight"].T
+
+
+torch.set_num_threads(1)
+parameters = weights()
+optimizer = torch.optim.Adam(parameters.values(), lr=1e-3)
+x, y = tokens()
+losses = []
+for step in range(STEPS):
+    at = step * BATCH % SAMPLES
+    logits = model(parameters, x[at : at + BATCH])
+    loss = F.cross_entropy(logits.reshape(-1, VOCABULARY), y[at : at + BATCH].reshape(-1))
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    losses.append(loss.item())
+print(json.dumps({"torch": torch.__version__, "losses": losses}))

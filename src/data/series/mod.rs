@@ -1,0 +1,34 @@
+//! Time series: from a table whose rows follow one another in time to samples
+//! that look back and targets that lie ahead.
+//!
+//! [`Series`] is the table in the order of time, as numbers without gaps.
+//! [`prepare`] splits it by time, learns a [`SeriesFitted`] from the training
+//! rows alone, and cuts windows: `[window, columns]` of the past, `horizon`
+//! values ahead. [`Naive`] holds forecasts that need no model, for the same
+//! windows. [`SeriesAudit`] looks at a series for people.
+
+mod audit;
+mod calendar;
+mod columns;
+mod dates;
+mod fit;
+mod naive;
+mod options;
+mod prepare;
+mod rows;
+mod season;
+mod windows;
+
+pub use audit::SeriesAudit;
+pub use calendar::Cycle;
+pub use columns::{DateColumn, NumberColumn};
+pub use dates::dates_after;
+pub use fit::SeriesFitted;
+pub use naive::{Naive, NaiveSets};
+pub use options::{Season, SeriesOptions};
+pub use prepare::{Prepared, expanding, prepare};
+pub use rows::Series;
+pub use windows::{ToForecast, Windows};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,133 @@
+//! Forecasts that need no model. A model that does not beat them has learned
+//! nothing.
+
+use super::super::{Dataset, Targets};
+use super::fit::SeriesFitted;
+use super::rows::Series;
+
+/// The name of the forecast that all others are compared with.
+pub const PERSISTENCE: &str = "persistence";
+
+/// Forecasts without a model for the windows of a set, and what came true.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Naive {
+    /// Windows.
+    pub windows: usize,
+    /// What is forecast, by column.
+    pub targets: Vec<String>,
+    /// Rows ahead.
+    pub horizon: usize,
+    /// Rows that a window looks back on.
+    pub window: usize,
+    /// Rows per season, if there is one.
+    pub season: Option<usize>,
+    /// The unit of MASE, per target.
+    pub naive_error: Vec<f64>,
+    /// Whether the set's targets are changes from the last known value.
+    pub difference: bool,
+    /// What came true, `[windows, horizon * targets]`.
+    pub truth: Vec<f32>,
+    /// The date, or the number, of the first row ahead of each window.
+    pub labels: Vec<String>,
+    /// Each way to forecast by name, persistence first: `[windows, horizon *
+    /// targets]`.
+    pub forecasts: Vec<(String, Vec<f32>)>,
+    /// Why one is not there.
+    pub notes: Vec<String>,
+}
+
+/// The forecasts for the sets of a run.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct NaiveSets {
+    /// For the validation windows.
+    pub val: Option<Naive>,
+    /// For the test windows.
+    pub test: Option<Naive>,
+}
+
+impl Naive {
+    /// For the windows ahead of which the rows `starts` come first.
+    ///
+    /// - persistence: the last known value;
+    /// - seasonal naive: the latest known value of the same place in the season;
+    /// - drift: the line through the first and the last value of the window;
+    /// - window mean.
+    pub fn of(fitted: &SeriesFitted, series: &Series, starts: &[usize]) -> Naive {
+        let columns: Vec<&[f64]> = fitted.targets.iter().map(|t| &series.column(&t.name).values[..]).collect();
+        let window = fitted.window;
+        // The value of column `c`, `h` rows (from 1) ahead of row `s - 1`.
+        let all = |value: &dyn Fn(&[f64], usize, usize) -> f64| -> Vec<f32> {
+            let mut values = Vec::with_capacity(starts.len() * fitted.horizon * columns.len());
+            for &s in starts {
+                for h in 1..=fitted.horizon {
+                    values.extend(columns.iter().map(|c| value(c, s, h) as f32));
+                }
+            }
+            values
+        };
+        let mut forecasts = vec![(PERSISTENCE.to_string(), all(&|c, s, _| c[s - 1]))];
+        let mut notes = vec![];
+        match fitted.season {
+            Some(m) if starts.iter().all(|&s| s >= m) => {
+                let seasonal = all(&|c, s, h| c[s + h - 1 - m * h.div_ceil(m)]);
+                forecasts.push((format!("seasonal naive ({m})"), seasonal));
+            }
+            Some(m) => notes.push(format!(
+                "There is no seasonal naive forecast: a season has {m} rows, and not all windows have that many before \
+                 them."
+            )),
+            None => {}
+        }
+        if window > 1 {
+            let drift =
+                |c: &[f64], s: usize, h: usize| c[s - 1] + h as f64 * (c[s - 1] - c[s - window]) / (window - 1) as f64;
+            forecasts.push(("drift".into(), all(&drift)));
+            let mean = |c: &[f64], s: usize, _: usize| c[s - window..s].iter().sum::<f64>() / window as f64;
+            forecasts.push(("window mean".into(), all(&mean)));
+        }
+        Naive {
+            windows: starts.len(),
+            targets: fitted.targets.iter().map(|t| t.name.clone()).collect(),
+            horizon: fitted.horizon,
+            window,
+            season: fitted.season,
+            naive_error: fitted.naive_error.clone(),
+            difference: fitted.difference,
+            truth: all(&|c, s, h| c[s + h - 1]),
+            labels: starts.iter().map(|&s| series.labels[s].clone()).collect(),
+            forecasts,
+            notes,
+        }
+    }
+
+    /// For the first windows alone.
+    pub fn first(&self, windows: usize) -> Naive {
+        let windows = windows.min(self.windows);
+        let width = self.horizon * self.targets.len();
+        let mut part = Naive { windows, ..self.clone() };
+        part.labels.truncate(windows);
+        part.truth.truncate(windows * width);
+        part.forecasts.iter_mut().for_each(|(_, values)| values.truncate(windows * width));
+        part
+    }
+
+    /// The forecast of this name.
+    pub fn forecast(&self, name: &str) -> Option<&[f32]> {
+        self.forecasts.iter().find(|(n, _)| n == name).map(|(_, values)| &values[..])
+    }
+
+    /// Turns a model's answers for the windows into values.
+    pub fn restore(&self, answers: &mut [f32]) {
+        if self.difference
+            && let Some(last) = self.forecast(PERSISTENCE)
+        {
+            answers.iter_mut().zip(last).for_each(|(v, last)| *v += last);
+        }
+    }
+
+    /// The set with the values themselves as targets.
+    pub fn with_truth(&self, set: &Dataset) -> Dataset {
+        let names = set.targets.names().to_vec();
+        Dataset { targets: Targets::Values { values: self.truth.clone(), names }, ..set.clone() }
+    }
+}

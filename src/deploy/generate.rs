@@ -1,0 +1,118 @@
+//! A language model that goes on with a text, token by token.
+//!
+//! The model is built for one position at a time: attention keeps the keys and
+//! values of what was read, recurrent layers their states, so a token costs one
+//! pass over one position, however much text lies behind it. Where a model has
+//! a last position and the text reaches it, the latter half of what it has read
+//! is read anew from the first position on; spread over the tokens that this
+//! makes room for, that is one more pass per token.
+
+use crate::device::Device;
+use crate::error::{Error, Result};
+use crate::graph::{Graph, Home, TensorId};
+use crate::nn::{KEPT, Mode, Model, Weights};
+use crate::plan::{Executor, Plan, ProgramId};
+use crate::tensor::{HostTensor, Spec};
+
+const TOKEN: &str = "generate.token";
+const POSITION: &str = "generate.position";
+const LENGTH: &str = "generate.length";
+
+/// A model that reads and foretells tokens.
+pub struct Generator {
+    executor: Box<dyn Executor>,
+    program: ProgramId,
+    scores: TensorId,
+    /// Buffers that hold what was read, and their sizes.
+    kept: Vec<(String, usize)>,
+    /// The most positions that it can read; `None` for any number.
+    room: Option<usize>,
+    tokens: usize,
+    /// What was read since the first position.
+    read: Vec<u32>,
+}
+
+impl Generator {
+    /// The model with these weights on a device.
+    ///
+    /// Fails when it does not read tokens and foretell them.
+    pub fn new(device: &Device, model: &Model, weights: &Weights) -> Result<Generator> {
+        let name = &model.description.name;
+        let ([context], true) = (&model.input[..], model.description.takes_tokens()) else {
+            return Err(Error::model(format!(
+                "model \"{name}\" takes samples of shape {}; a language model, which reads tokens, is needed",
+                model.input
+            )));
+        };
+        let mut g = Graph::new();
+        let token = g.input(TOKEN, Spec::u32([1, 1]));
+        let position = g.input(POSITION, Spec::u32([1]));
+        let length = g.input(LENGTH, Spec::u32([1]));
+        let mode = Mode::Decode { position, length, context: *context };
+        let built = model.build(&mut g, token, mode, &mut weights.clone())?;
+        let tokens = match *g.shape(built.output) {
+            [1, 1, tokens] if Some(tokens) == model.vocabulary => tokens,
+            ref shape => {
+                return Err(Error::model(format!(
+                    "model \"{name}\" gives {shape:?} for a token; expected a score for each token that may follow: it \
+                     is no language model"
+                )));
+            }
+        };
+        g.flatten_params("params");
+        let kept = g.tensors().iter().filter_map(|t| match &t.home {
+            Home::Persistent { name, .. } if name.starts_with(KEPT) => Some((name.clone(), t.spec.elements())),
+            _ => None,
+        });
+        let kept = kept.collect();
+        let counts = g.nodes().iter().any(|n| n.inputs.contains(&position) || n.inputs.contains(&length));
+        let plan = Plan::build(&g, &[built.output], device.target())?;
+        let mut executor = device.executor();
+        let program = executor.load(plan)?;
+        let room = counts.then_some(*context);
+        Ok(Generator { executor, program, scores: built.output, kept, room, tokens, read: vec![] })
+    }
+
+    /// The number of different tokens.
+    pub fn tokens(&self) -> usize {
+        self.tokens
+    }
+
+    /// Forgets what was read.
+    pub fn reset(&mut self) -> Result<()> {
+        self.read.clear();
+        for (name, elements) in &self.kept {
+            self.executor.write(name, &HostTensor::f32([*elements], vec![0.0; *elements]))?;
+        }
+        Ok(())
+    }
+
+    /// Reads a token and gives the scores of those that may follow.
+    pub fn read(&mut self, token: u32) -> Result<Vec<f32>> {
+        if token as usize >= self.tokens {
+            return Err(Error::data(format!("token {token}: the vocabulary has {} tokens", self.tokens)));
+        }
+        if self.room.is_some_and(|room| self.read.len() >= room) {
+            let tail = self.read[self.read.len() - self.read.len() / 2..].to_vec();
+            self.reset()?;
+            for token in tail {
+                self.step(token)?;
+            }
+        }
+        self.step(token)?;
+        Ok(self.executor.fetch(self.program, self.scores)?.as_f32().to_vec())
+    }
+
+    fn step(&mut self, token: u32) -> Result<()> {
+        let position = self.read.len().min(u32::MAX as usize) as u32;
+        // A model without attention does not ask for all of these.
+        for (name, value) in [(TOKEN, token), (POSITION, position), (LENGTH, position.saturating_add(1))] {
+            if self.executor.holds(name) {
+                self.executor.write(name, &HostTensor::u32([1], vec![value]))?;
+            }
+        }
+        self.executor.run(self.program, 1)?;
+        self.read.push(token);
+        Ok(())
+    }
+}

@@ -1,0 +1,233 @@
+//! How good a forecast is beside those that need no model, on the same windows.
+//!
+//! - skill: 1 less the mean absolute error over that of persistence (the last
+//!   known value); 0 and below means that the model is of no use;
+//! - MASE: the mean absolute error over that of a naive forecast within the
+//!   training rows, one season ahead (Hyndman and Koehler, 2006).
+
+use super::metrics::Figure;
+use crate::data::series::Naive;
+use crate::error::{Error, Result};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+/// Points of the test part that are kept for the plot, the last ones.
+const POINTS: usize = 200;
+/// Targets that are plotted.
+const TARGETS: usize = 3;
+/// What the trained model is called among the forecasts.
+pub const MODEL: &str = "model";
+
+/// A model's forecasts beside those that need none.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Forecast {
+    /// Rows that a forecast looks back on.
+    pub window: usize,
+    /// Rows ahead that are forecast.
+    pub horizon: usize,
+    /// Rows per season, if there is one.
+    pub season: Option<usize>,
+    /// What is forecast, by column.
+    pub targets: Vec<String>,
+    /// The model, then persistence, then the others.
+    pub forecasts: Vec<Forecaster>,
+    /// The latest forecasts of one row ahead.
+    pub plotted: Vec<Plotted>,
+    /// Why something is not there.
+    pub notes: Vec<String>,
+}
+
+/// How good one way to forecast is.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Forecaster {
+    /// Its name.
+    pub name: String,
+    /// Mean absolute error, over windows, rows ahead and targets.
+    pub mae: f64,
+    /// Root mean squared error; the mean over rows ahead and targets.
+    pub rmse: f64,
+    /// Mean absolute scaled error; `None` where a target repeats itself without
+    /// an error in the training rows.
+    pub mase: Option<f64>,
+    /// Mean absolute error per target and row ahead.
+    pub by_step: Vec<Vec<f64>>,
+}
+
+/// Forecasts of one row ahead, in the order of time.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Plotted {
+    /// The target.
+    pub target: String,
+    /// Dates, or the numbers of rows.
+    pub labels: Vec<String>,
+    /// What came true.
+    pub actual: Vec<f64>,
+    /// What the model said.
+    pub model: Vec<f64>,
+    /// The value before.
+    pub persistence: Vec<f64>,
+}
+
+impl Forecast {
+    /// Scores a model's forecasts `[windows, horizon * targets]`, in the units
+    /// of the source, and those without a model.
+    ///
+    /// Fails when the forecasts are not as many.
+    pub fn of(answers: &[f32], naive: &Naive) -> Result<Forecast> {
+        if answers.len() != naive.truth.len() || answers.is_empty() {
+            return Err(Error::data(format!(
+                "{} forecasts for {} values; expected one each, and at least one",
+                answers.len(),
+                naive.truth.len()
+            )));
+        }
+        let mut forecasts = vec![score(MODEL, answers, naive)];
+        forecasts.extend(naive.forecasts.iter().map(|(name, values)| score(name, values, naive)));
+        Ok(Forecast {
+            window: naive.window,
+            horizon: naive.horizon,
+            season: naive.season,
+            targets: naive.targets.clone(),
+            forecasts,
+            plotted: plotted(answers, naive),
+            notes: naive.notes.clone(),
+        })
+    }
+
+    /// The model.
+    fn model(&self) -> Option<&Forecaster> {
+        self.forecasts.iter().find(|f| f.name == MODEL)
+    }
+
+    /// The forecasts without a model, persistence first.
+    pub fn baselines(&self) -> &[Forecaster] {
+        self.forecasts.get(1..).unwrap_or_default()
+    }
+
+    /// 1 less the model's mean absolute error over that of persistence; `None`
+    /// where persistence makes no error.
+    pub fn skill(&self) -> Option<f64> {
+        let [model, persistence, ..] = &self.forecasts[..] else { return None };
+        (persistence.mae > 0.0).then(|| 1.0 - model.mae / persistence.mae)
+    }
+
+    /// Skill and MASE as figures.
+    pub fn figures(&self) -> Vec<Figure> {
+        let figure = |key: &str, name: &str, value: Option<f64>, more: bool, share: bool| {
+            let (key, name) = (key.to_string(), name.to_string());
+            value.map(|value| Figure { key, name, value, interval: None, more_is_better: Some(more), share })
+        };
+        let skill = figure("skill", "Skill over persistence", self.skill(), true, true);
+        let mase = figure("mase", "Mean absolute scaled error", self.model().and_then(|m| m.mase), false, false);
+        [skill, mase].into_iter().flatten().collect()
+    }
+
+    /// The forecasts without a model as JSON, by name.
+    pub fn json(&self) -> Value {
+        let one = |f: &Forecaster| (f.name.clone(), json!({ "mae": f.mae, "rmse": f.rmse, "mase": f.mase }));
+        Value::Object(self.baselines().iter().map(one).collect::<Map<_, _>>())
+    }
+
+    /// The comparison in a line.
+    pub fn line(&self) -> String {
+        let Some(model) = self.model() else { return String::new() };
+        let others: Vec<String> = self.baselines().iter().map(|f| format!("{} {:.4}", f.name, f.mae)).collect();
+        let verdict = match self.skill() {
+            Some(skill) if skill > 0.0 => format!("{:.1} % better than persistence", 100.0 * skill),
+            Some(skill) => format!("{:.1} % worse than persistence: the model is of no use", -100.0 * skill),
+            None => "persistence makes no error".into(),
+        };
+        let mase = model.mase.map_or(String::new(), |m| format!(", MASE {m:.4}"));
+        format!("mean absolute error: {:.4}; without a model: {}; {verdict}{mase}", model.mae, others.join(", "))
+    }
+}
+
+/// Errors of forecasts `[windows, horizon * targets]`.
+fn score(name: &str, forecasts: &[f32], naive: &Naive) -> Forecaster {
+    let (targets, width) = (naive.targets.len(), naive.horizon * naive.targets.len());
+    let (mut absolute, mut square) = (vec![0.0; width], vec![0.0; width]);
+    for (i, (found, truth)) in forecasts.iter().zip(&naive.truth).enumerate() {
+        let e = f64::from(*found) - f64::from(*truth);
+        absolute[i % width] += e.abs();
+        square[i % width] += e * e;
+    }
+    let n = naive.windows as f64;
+    let mean = |all: Vec<f64>| all.iter().sum::<f64>() / width as f64;
+    let mae: Vec<f64> = absolute.iter().map(|sum| sum / n).collect();
+    let unit = |i: usize| naive.naive_error[i % targets];
+    let scalable = naive.naive_error.iter().all(|e| *e > 0.0);
+    Forecaster {
+        name: name.into(),
+        rmse: mean(square.iter().map(|sum| (sum / n).sqrt()).collect()),
+        mase: scalable.then(|| mean(mae.iter().enumerate().map(|(i, e)| e / unit(i)).collect())),
+        by_step: (0..targets).map(|t| mae.iter().skip(t).step_by(targets).copied().collect()).collect(),
+        mae: mean(mae),
+    }
+}
+
+fn plotted(answers: &[f32], naive: &Naive) -> Vec<Plotted> {
+    let (targets, width) = (naive.targets.len(), naive.horizon * naive.targets.len());
+    let from = naive.windows.saturating_sub(POINTS);
+    let (_, persistence) = &naive.forecasts[0];
+    let one = |t: usize| {
+        let of = |all: &[f32]| (from..naive.windows).map(|i| f64::from(all[i * width + t])).collect();
+        Plotted {
+            target: naive.targets[t].clone(),
+            labels: naive.labels[from..].to_vec(),
+            actual: of(&naive.truth),
+            model: of(answers),
+            persistence: of(persistence),
+        }
+    };
+    (0..targets.min(TARGETS)).map(one).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn naive() -> Naive {
+        Naive {
+            windows: 2,
+            targets: vec!["a".into()],
+            horizon: 2,
+            window: 3,
+            season: None,
+            naive_error: vec![2.0],
+            difference: false,
+            truth: vec![1.0, 2.0, 2.0, 3.0],
+            labels: vec!["4".into(), "5".into()],
+            forecasts: vec![("persistence".into(), vec![0.0, 0.0, 1.0, 1.0])],
+            notes: vec![],
+        }
+    }
+
+    #[test]
+    fn figures_are_those_computed_by_hand() {
+        let found = Forecast::of(&[1.5, 2.0, 2.0, 2.0], &naive()).unwrap();
+        let [model, persistence] = &found.forecasts[..] else { panic!("two forecasts") };
+        // Errors 0.5, 0, 0, 1 against 1, 2, 1, 2.
+        assert_eq!((model.mae, persistence.mae), (0.375, 1.5));
+        assert_eq!(model.by_step, [[0.25, 0.5]]);
+        assert_eq!((model.mase, persistence.mase), (Some(0.1875), Some(0.75)));
+        let rmse = (0.125f64.sqrt() + 0.5f64.sqrt()) / 2.0;
+        assert!((model.rmse - rmse).abs() < 1e-12);
+        assert_eq!(found.skill(), Some(0.75));
+        assert_eq!(found.plotted[0].model, [1.5, 2.0]);
+        assert!(found.line().contains("75.0 % better"), "{}", found.line());
+        let worse = Forecast::of(&[9.0; 4], &naive()).unwrap();
+        assert!(worse.skill().unwrap() < 0.0 && worse.line().contains("of no use"));
+        assert!(Forecast::of(&[1.0], &naive()).is_err());
+    }
+
+    #[test]
+    fn what_is_undefined_is_left_out() {
+        let flat = Naive { truth: vec![0.0, 0.0, 1.0, 1.0], naive_error: vec![0.0], ..naive() };
+        let found = Forecast::of(&[0.0, 0.0, 1.0, 1.0], &flat).unwrap();
+        assert_eq!((found.skill(), found.forecasts[0].mase), (None, None));
+        assert!(found.figures().is_empty());
+    }
+}

@@ -1,0 +1,90 @@
+//! Sums and maxima of slices in lanes: several vector registers for the
+//! compiler, and shorter sums for the rounding. Lane `i` takes the elements `i`,
+//! `i + LANES` and so on, so the order is the same on every machine.
+
+use super::Real;
+
+/// Running results side by side.
+const LANES: usize = 16;
+
+/// The sum of `term(x)` over a slice.
+#[inline(always)]
+pub fn sum<T: Real>(x: &[T], term: impl Fn(T) -> T) -> T {
+    let mut sums = [T::ZERO; LANES];
+    let blocks = x.chunks_exact(LANES);
+    for (sum, &x) in sums.iter_mut().zip(blocks.remainder()) {
+        *sum = term(x);
+    }
+    for x in blocks {
+        for i in 0..LANES {
+            sums[i] += term(x[i]);
+        }
+    }
+    total(sums)
+}
+
+/// The sums of two terms over a pair of slices of one length.
+#[inline(always)]
+pub fn sums<T: Real>(a: &[T], b: &[T], term: impl Fn(T, T) -> [T; 2]) -> [T; 2] {
+    let (mut first, mut second) = ([T::ZERO; LANES], [T::ZERO; LANES]);
+    let (blocks_a, blocks_b) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
+    for (i, (&a, &b)) in blocks_a.remainder().iter().zip(blocks_b.remainder()).enumerate() {
+        [first[i], second[i]] = term(a, b);
+    }
+    for (a, b) in blocks_a.zip(blocks_b) {
+        for i in 0..LANES {
+            let [p, q] = term(a[i], b[i]);
+            first[i] += p;
+            second[i] += q;
+        }
+    }
+    [total(first), total(second)]
+}
+
+/// The largest element; NaN loses, unless there is nothing else.
+#[inline(always)]
+pub fn max<T: Real>(x: &[T]) -> T {
+    let mut largest = [x[0]; LANES];
+    let blocks = x.chunks_exact(LANES);
+    for (largest, &x) in largest.iter_mut().zip(blocks.remainder()) {
+        *largest = largest.max(x);
+    }
+    for x in blocks {
+        for i in 0..LANES {
+            largest[i] = largest[i].max(x[i]);
+        }
+    }
+    largest.into_iter().fold(x[0], T::max)
+}
+
+/// The sum of the lanes, as a tree.
+#[inline(always)]
+fn total<T: Real>(mut lanes: [T; LANES]) -> T {
+    let mut span = LANES / 2;
+    while span > 0 {
+        for i in 0..span {
+            lanes[i] += lanes[i + span];
+        }
+        span /= 2;
+    }
+    lanes[0]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_element_counts_once() {
+        for n in [1, 15, 16, 17, 32, 50] {
+            let x: Vec<f64> = (0..n).map(|i| f64::from((i * 7 % 11) as i32) - 20.0).collect();
+            let y: Vec<f64> = x.iter().map(|v| v * v + 1.0).collect();
+            assert_eq!(sum(&x, |v| 2.0 * v), 2.0 * x.iter().sum::<f64>());
+            let both = [x.iter().zip(&y).map(|(a, b)| a * b).sum::<f64>(), y.iter().sum()];
+            assert_eq!(sums(&x, &y, |a, b| [a * b, b]), both);
+            assert_eq!(max(&x), x.iter().copied().fold(f64::NEG_INFINITY, f64::max));
+        }
+        assert_eq!(max(&[f32::NAN, -3.0]), -3.0);
+        assert!(max(&[f32::NAN]).is_nan());
+    }
+}
