@@ -6,7 +6,7 @@
 // Launch: step_*: one step of time, whose number steps[0] holds. step_rows: LANES neighbours own ROWS rows of the batch
 //         by LANES * UNITS units; x walks units, y rows. step_tiled: 16x16 invocations own 16 ROWS rows by 16 units.
 //         sequence_*: all steps. sequence_rows: LANES neighbours own ROWS rows and walk all units. sequence_shared: a
-//         workgroup owns ROWS rows, an invocation a unit, h lies in workgroup memory, w transposed to [H, ALL * H] by `transpose`.
+//         workgroup owns ROWS rows, an invocation a unit, h lies in workgroup memory, w transposed to [H, ALL * H] by `turn_w`.
 //         finish: one invocation per element of last.
 // Source: Elman 1990; Hochreiter and Schmidhuber 1997; Cho et al. 2014; one product for all gates after Appleyard 2016.
 // Numerics: f32, sums over H in ascending order; no exponential of a positive number.
@@ -74,16 +74,16 @@ fn left(row: u32, k: u32, t: u32) -> f32 {
 // row's end.
 fn cell(row: u32, unit: u32, t: u32, product: array<f32, GATES>, state: f32) -> vec2<f32> {
     let at = (row * T + t) * H + unit;
-    if t >= length(row) {
+    if t >= valid_steps(row) {
         y[at] = 0.0;
         return vec2<f32>(state);
     }
-    let in = (row * T + t) * ALL * H + unit;
+    let input = (row * T + t) * ALL * H + unit;
     let keep = (row * T + t) * SLOTS * H + unit;
     var a = product;
     for (var g = 0u; g < GATES; g++) {
         if BIAS { a[g] += b_hh[g * H + unit]; }
-        if !(CELL == 3u && g == 2u) { a[g] += gx[in + (g + 2u * PHASE) * H]; }
+        if !(CELL == 3u && g == 2u) { a[g] += gx[input + (g + 2u * PHASE) * H]; }
     }
     var h = 0.0;
     var next = 0.0;
@@ -106,7 +106,7 @@ fn cell(row: u32, unit: u32, t: u32, product: array<f32, GATES>, state: f32) -> 
         case 3u: {
             let r = sigmoid(a[0]);
             let z = sigmoid(a[1 % GATES]);
-            let n = tanh_safe(gx[in + 2u * H] + r * a[2 % GATES]);
+            let n = tanh_safe(gx[input + 2u * H] + r * a[2 % GATES]);
             h = n + z * (state - n);
             next = h;
             saved[keep] = r;
@@ -255,10 +255,10 @@ fn sequence_shared(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invoc
         }
         for (var i = 0u; i < ROWS; i++) {
             if row + i < B && local.x < H {
-                let new = cell(row + i, unit, time(s), sum[i], state[i]);
-                if time(s) < length(row + i) {
-                    fresh[i] = new.x;
-                    state[i] = new.y;
+                let now = cell(row + i, unit, time(s), sum[i], state[i]);
+                if time(s) < valid_steps(row + i) {
+                    fresh[i] = now.x;
+                    state[i] = now.y;
                 }
             }
         }
@@ -266,7 +266,7 @@ fn sequence_shared(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invoc
 }
 
 @compute @workgroup_size(WG)
-fn transpose(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
+fn turn_w(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
     let i = flat_id(id, groups);
     if i >= ALL * H * H { return; } // guard
     turned[i] = w[i % (ALL * H) * H + i / (ALL * H)];
@@ -278,7 +278,7 @@ fn finish(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups)
     if i >= STATES * B * H { return; } // guard
     let state = i / (B * H);
     let row = i / H % B;
-    let end = length(row);
+    let end = valid_steps(row);
     last[i] = initially(state, row, i % H);
     if end > 0u {
         let t = select(end - 1u, 0u, REVERSE);

@@ -74,7 +74,7 @@ fn cell(row: u32, unit: u32, t: u32, product: f32) -> array<f32, ALL> {
     var d: array<f32, ALL>;
     let i = row * H + unit;
     let out = (row * T + t) * ALL * H + unit;
-    if FINISH || t >= length(row) {
+    if FINISH || t >= valid_steps(row) {
         carry[i] += product;
         if !FINISH {
             for (var g = 0u; g < ALL; g++) {
@@ -264,7 +264,7 @@ fn shift(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) 
     let t = i / H % T;
     let row = i / (H * T);
     var h = 0.0;
-    if t < length(row) {
+    if t < valid_steps(row) {
         if starts(row, t) { h = initially(0u, row, i % H); } else { h = y[(row * T + before(t)) * H + i % H]; }
     }
     h_before[i] = h;

@@ -11,7 +11,7 @@ fn tanh_safe(v: f32) -> f32 {
     return tanh(clamp(v, -10.0, 10.0));
 }
 
-fn length(row: u32) -> u32 {
+fn valid_steps(row: u32) -> u32 {
     if RAGGED { return min(lengths[row], T); }
     return T;
 }
@@ -26,7 +26,7 @@ fn before(t: u32) -> u32 {
 }
 
 fn starts(row: u32, t: u32) -> bool {
-    if REVERSE { return t + 1u >= length(row); }
+    if REVERSE { return t + 1u >= valid_steps(row); }
     return t == 0u;
 }
 

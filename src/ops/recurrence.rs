@@ -370,7 +370,7 @@ impl Op for Recurrence {
         let mut dispatches = vec![];
         let mut w = Slot::Input(1);
         if cut.sequence && cut.tiled {
-            let turn = kernel("transpose", 0, false, false).dispatch_1d(all * h * h, 64);
+            let turn = kernel("turn_w", 0, false, false).dispatch_1d(all * h * h, 64);
             dispatches.push(turn.input("w", 1).scratch("turned", scratch.len()));
             w = Slot::Scratch(scratch.len());
             scratch.push(Spec::f32([h, all * h]));
