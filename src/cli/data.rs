@@ -167,6 +167,8 @@ fn settings(f: &flags::Data) -> Result<Settings> {
     if let Some(window) = f.window {
         let window = i64::try_from(window).unwrap_or(i64::MAX);
         set(&mut table, "data.window", window.into())?;
+        // A look at a series needs no model, and any will do.
+        set(&mut table, "model", "mlp".into())?;
     }
     train_settings::put_pairs(&mut table, &f.set)?;
     Settings::read(table)

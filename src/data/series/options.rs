@@ -33,7 +33,8 @@ pub struct SeriesOptions {
     pub calendar: bool,
     /// Rows per season.
     pub season: Season,
-    /// Whether the model gives the change from the last known value.
+    /// Whether the model gives the change from the last known value, and sees
+    /// what it forecasts as its distance from there.
     pub difference: bool,
     /// The share of the series, at its end, that is for the test.
     pub test_split: f64,

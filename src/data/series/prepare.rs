@@ -177,18 +177,27 @@ pub fn prepare(
     let train = part(0..parts.train, "training")?.expect("the split leaves training rows").0;
     let (val, naive_val) = part(parts.train..parts.val, "validation")?.unzip();
     let (test, naive_test) = part(parts.val..parts.rows, "test")?.unzip();
-    let normal = normal(&fitted, &series.first(parts.train), base);
+    let normal = normal(&fitted, &series.first(parts.train), &train, base);
     Ok(Prepared { train, val, test, naive: NaiveSets { val: naive_val, test: naive_test }, normal, fitted, notes })
 }
 
-/// Per column of the training rows, for each row of a window; sine and cosine
-/// stay as they are.
-fn normal(fitted: &SeriesFitted, train: &Series, base: &TableOptions) -> Normal {
-    let (width, rows) = (fitted.width(), train.len());
-    let samples = Samples::Floats(fitted.encode(train));
-    let targets = Targets::Values { values: vec![0.0; rows], names: vec![String::new()] };
-    let set = Dataset { name: String::new(), shape: vec![width], samples, targets };
-    let mut one = Normal::learn(&set, base.normalize);
+/// Per column of the training rows, for each row of a window; where a column is
+/// looked at from its last value, of the training windows. Sine and cosine stay
+/// as they are.
+fn normal(fitted: &SeriesFitted, rows: &Series, windows: &Dataset, base: &TableOptions) -> Normal {
+    let width = fitted.width();
+    let learn = |samples: Samples, rows: usize| {
+        let targets = Targets::Values { values: vec![0.0; rows], names: vec![String::new()] };
+        Normal::learn(&Dataset { name: String::new(), shape: vec![width], samples, targets }, base.normalize)
+    };
+    let mut one = learn(Samples::Floats(fitted.encode(rows)), rows.len());
+    let relative = fitted.relative();
+    if !relative.is_empty() {
+        let of_windows = learn(windows.samples.clone(), windows.len() * fitted.window);
+        for column in relative {
+            (one.scale[column], one.shift[column]) = (of_windows.scale[column], of_windows.shift[column]);
+        }
+    }
     one.scale[fitted.inputs.len()..].fill(1.0);
     one.shift[fitted.inputs.len()..].fill(0.0);
     Normal { scale: one.scale.repeat(fitted.window), shift: one.shift.repeat(fitted.window) }

@@ -90,18 +90,22 @@ fn known(p: &Prepared) -> (Dataset, super::super::Normal, SeriesFitted, Interfac
 fn the_future_changes_nothing_before_it() {
     let wave = |i: usize| (i as f64 * 0.5).sin() * 4.0 + noise(i);
     let rows: Vec<Vec<f64>> = (0..160).map(|i| vec![wave(i), 3.0 * wave(i + 40) + 20.0]).collect();
-    let o = SeriesOptions { calendar: true, ..options(7, 3) };
-    let before = made(&days(&rows), &o).unwrap();
+    leaks(&rows, &SeriesOptions { calendar: true, ..options(7, 3) });
+    leaks(&rows, &SeriesOptions { difference: true, ..options(7, 3) });
+}
+
+fn leaks(rows: &[Vec<f64>], o: &SeriesOptions) {
+    let before = made(&days(rows), o).unwrap();
     // 128 rows before the test, 96 of them for training.
-    let mut later = rows.clone();
+    let mut later = rows.to_vec();
     later[96..].iter_mut().for_each(|row| row.iter_mut().for_each(|v| *v = *v * -30.0 + 1000.0));
-    let after = made(&days(&later), &o).unwrap();
+    let after = made(&days(&later), o).unwrap();
     assert_eq!(known(&before), known(&after));
     assert_ne!(before.val, after.val);
     // The windows of the test up to a row know nothing of the rows behind it.
-    let mut later = rows.clone();
+    let mut later = rows.to_vec();
     later[140..].iter_mut().for_each(|row| row.iter_mut().for_each(|v| *v = 1e6));
-    let after = made(&days(&later), &o).unwrap();
+    let after = made(&days(&later), o).unwrap();
     assert_eq!((known(&before), &before.val), (known(&after), &after.val));
     let (one, other) = (before.test.unwrap(), after.test.unwrap());
     let width = one.width();
@@ -164,6 +168,9 @@ fn changes_add_up_to_values() {
     let p = prepare(&table(&text), &base, &o, 0.25, None).unwrap();
     assert_eq!(p.train.shape, [4, 1]);
     assert_eq!(p.train.targets.names(), ["c1+1", "c0+1", "c1+2", "c0+2"]);
+    // What is forecast is looked at from its last value.
+    let seen: Vec<f32> = (0..4).map(|i| rows[i][0] as f32 - rows[3][0] as f32).collect();
+    assert!(floats(&p.train)[..4] == seen && floats(&p.train)[3] == 0.0, "{seen:?}");
     let test = p.test.unwrap();
     let naive = p.naive.test.unwrap();
     let mut answers = values(&test).to_vec();

@@ -62,8 +62,24 @@ impl SeriesFitted {
 
     fn samples(&self, encoded: &[f32], starts: &[usize]) -> Samples {
         let width = self.width();
-        let one = |s: &usize| &encoded[(s - self.window) * width..s * width];
-        Samples::Floats(starts.iter().flat_map(one).copied().collect())
+        let mut all = Vec::with_capacity(starts.len() * self.window * width);
+        for s in starts {
+            let from = all.len();
+            all.extend_from_slice(&encoded[(s - self.window) * width..s * width]);
+            for column in self.relative() {
+                let last = encoded[(s - 1) * width + column];
+                all[from + column..].iter_mut().step_by(width).for_each(|v| *v -= last);
+            }
+        }
+        Samples::Floats(all)
+    }
+
+    /// The inputs that are looked at as their distance from the last known
+    /// value: where changes are forecast, what is forecast. The level, which may
+    /// have left the range of training, is then of no account.
+    pub(super) fn relative(&self) -> Vec<usize> {
+        let place = |t| self.inputs.iter().position(|n| n == t);
+        self.targets.iter().filter(|_| self.difference).filter_map(place).collect()
     }
 
     fn shape(&self) -> Vec<usize> {

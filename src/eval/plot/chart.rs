@@ -6,7 +6,7 @@ use crate::eval::plot::number;
 /// Size of a chart unless it is square.
 const SIZE: [f64; 2] = [420.0, 270.0];
 /// Size of a chart that gets a row of its own.
-const WIDE: [f64; 2] = [880.0, 300.0];
+const WIDE: [f64; 2] = [960.0, 300.0];
 /// Points per series, beyond which they are thinned.
 const MOST_POINTS: usize = 800;
 /// Points per series up to which each has a dot.
