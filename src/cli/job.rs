@@ -4,6 +4,7 @@
 
 use super::progress::Terminal;
 use super::run_folder::RunFolder;
+use super::said;
 use crate::data::series::Naive;
 use crate::data::sheet::{self, Tile};
 use crate::data::{Dataset, Samples, Targets, Task};
@@ -56,11 +57,18 @@ impl Job {
     pub fn run(&mut self, s: &Settings, p: &Prepared, start: Start, folder: Option<&RunFolder>) -> Result<Done> {
         let mut watch = Terminal::new(folder, s.batch_size.min(p.train.len()));
         let outcome = go_on(&mut self.session, &p.train, p.val.as_ref(), s, start, &mut watch)?;
-        let scored = match (&p.test, &p.val) {
+        let mut scored = match (&p.test, &p.val) {
             (Some(set), _) => Some(score(&mut self.session, set, p.naive.test.as_ref(), "test", s.batch_size)?),
             (None, Some(set)) => Some(score(&mut self.session, set, p.naive.val.as_ref(), "validation", s.batch_size)?),
             (None, None) => None,
         };
+        let set = p.test.as_ref().or(p.val.as_ref());
+        if let (Some(scored), Some(set), Some(_)) = (&mut scored, set, folder)
+            && let Metrics::Language(language) = &mut scored.evaluation.metrics
+        {
+            // A model may be good for scores alone; its report then says so.
+            said::add(language, &mut self.session, set).unwrap_or_else(|e| language.notes.push(e.to_string()));
+        }
         Ok(Done { outcome, scored })
     }
 }
@@ -88,7 +96,9 @@ fn rate(session: &Session, set: &Dataset, scores: Scores, answers: &[f32], split
     let (metrics, mistakes) = match &set.targets {
         Targets::Sequence { labels, .. } => {
             let accuracy = scores.accuracy.unwrap_or_default();
-            (Metrics::Language(Box::new(Language::of(scores.loss, accuracy, set.len(), labels.len(), None))), vec![])
+            let bytes = session.interface.vocabulary.as_ref().map(|v| v.decode(labels).len());
+            let language = Language::of(scores.loss, accuracy, set.len(), labels.len(), bytes);
+            (Metrics::Language(Box::new(language)), vec![])
         }
         Targets::Classes { labels, .. } => (
             Metrics::Classification(Box::new(Classification::of(answers, labels, names)?)),

@@ -20,6 +20,7 @@ mod progress;
 mod report;
 mod run_folder;
 mod run_info;
+mod said;
 mod scored_data;
 mod search;
 mod series_flags;

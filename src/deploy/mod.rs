@@ -1,4 +1,5 @@
 //! What is done with a trained model.
 
 pub mod generate;
+pub mod look;
 pub mod sample;
