@@ -343,8 +343,8 @@ pub struct Tokenizer {
     /// Show a vocabulary: one written by this command, or any tokenizer.json.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["kind", "size", "out"])]
     pub show: Option<PathBuf>,
-    /// Show the tokens of this text.
-    #[arg(long, value_name = "TEXT", requires = "show")]
+    /// With --show: the tokens of this text.
+    #[arg(long, value_name = "TEXT")]
     pub encode: Option<String>,
     /// Print one JSON object as the last line of stdout.
     #[arg(long)]

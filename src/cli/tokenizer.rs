@@ -22,6 +22,10 @@ pub fn run(f: &Tokenizer) -> Result<()> {
 }
 
 fn train(f: &Tokenizer) -> Result<()> {
+    // clap drops a requirement that conflicts with what was given.
+    if let Some(text) = &f.encode {
+        return Err(Error::usage(format!("--encode {}: it goes with --show FILE", shortened(text))));
+    }
     if let (Some(size), VocabularyKind::Char | VocabularyKind::Byte) = (f.size, f.kind) {
         let fixed = if f.kind == VocabularyKind::Byte { "256 bytes" } else { "the characters of the text" };
         return Err(Error::usage(format!("--size {size}: this kind has {fixed}; --size goes with --kind bpe")));
