@@ -3,8 +3,8 @@
 // Shapes: a [M, K] or [K, M], b [K, N] or [N, K], y [M, N], bias [N], one after another per product;
 //         STRIDE_A and STRIDE_B step from product to product, in elements, 0 where one matrix serves all.
 // Launch: z = product * SPLIT + slice of K. tiled: a workgroup of 16x16 owns 16 SIDE x 16 SIDE elements of y.
-//         rows: LANES neighbours own ROWS rows of y by LANES * COLUMNS columns and share their loads of a; x walks columns,
-//         y walks rows.
+//         rows: TEAM neighbours own ROWS rows of y by PANELS * TEAM quads of columns and share their loads of a; x walks
+//         columns, y rows, and the teams of a workgroup all three.
 // Source: derived in src/ops/matmul.rs; tiling after Boehm 2022.
 // Numerics: f32, K in ascending order within a slice, slices added in order by `combine`. tiled: 8 KiB workgroup memory.
 // include: lib/index
@@ -14,6 +14,10 @@
 @group(0) @binding(2) var<storage, read> bias: array<f32>;
 @group(0) @binding(3) var<storage, read_write> y: array<f32>;
 @group(0) @binding(4) var<storage, read> parts: array<f32>;
+// The same by quads, where every row begins at a multiple of four.
+@group(0) @binding(5) var<storage, read> a4: array<vec4<f32>>;
+@group(0) @binding(6) var<storage, read> b4: array<vec4<f32>>;
+@group(0) @binding(7) var<storage, read_write> y4: array<vec4<f32>>;
 
 override WG: u32 = 64u;
 override M: u32;
@@ -27,10 +31,16 @@ override SLICE: u32; // elements of K per slice
 override TRANSPOSE_A: bool;
 override TRANSPOSE_B: bool;
 override BIAS: bool;
+override ACROSS: u32; // tiles of a workgroup of `rows`: side by side,
+override DOWN: u32; // one below the other, and the rest in neighbouring z
 // From the kernel: const SIDE, the elements per side of an invocation's tile, and DEPTH, the tile's share of K (tiled);
-// const ROWS, COLUMNS and LANES, the tile and the invocations that share loads (rows); and lib/lanes or lib/no_lanes.
+// const ROWS, PANELS and TEAM, as above, LANES, the invocations of a subgroup, quad_a, quad_b and put_quad, which move four
+// elements at once where they are neighbours, of a4, b4 and y4, or else of a, b and y (rows); lib/lanes or lib/no_lanes.
 
 const TILE: u32 = 16u * SIDE;
+const QUADS: u32 = (ROWS + 3u) / 4u;
+const LOADS: u32 = (ROWS + TEAM - 1u) / TEAM; // quads of a that each invocation loads per 4 elements of K
+const WIDE: u32 = 4u * TEAM; // columns of a panel
 
 var<workgroup> sh_a: array<f32, DEPTH * TILE>; // [DEPTH, TILE]: row of op(a) runs fastest
 var<workgroup> sh_b: array<f32, DEPTH * TILE>; // [DEPTH, TILE]: column of op(b) runs fastest
@@ -94,10 +104,13 @@ fn tiled(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) 
     }
 }
 
-// Slices lie behind each other: parts [SPLIT, BATCH, M, N].
 fn store(z: u32, row: u32, col: u32, value: f32) {
-    let at = ((z % SPLIT * BATCH + z / SPLIT) * M + row) * N + col;
-    y[at] = with_bias(value, col);
+    y[place(z, row) + col] = with_bias(value, col);
+}
+
+// Where a row begins. Slices lie behind each other: parts [SPLIT, BATCH, M, N].
+fn place(z: u32, row: u32) -> u32 {
+    return ((z % SPLIT * BATCH + z / SPLIT) * M + row) * N;
 }
 
 fn with_bias(value: f32, col: u32) -> f32 {
@@ -107,41 +120,96 @@ fn with_bias(value: f32, col: u32) -> f32 {
     return value;
 }
 
-// No early return: every lane takes part in handing a's elements around.
+// On a software adapter a load runs lane by lane and costs as much as a hundred multiplications, a sum that outlives a turn
+// of a loop is masked in it, and a body beyond 1,000 multiplications leaves the instruction cache. Hence loads of four
+// elements, 4 elements of K per turn and the limits of ROWS and PANELS.
+// Every lane takes part in handing a's elements around, so none may leave early. Rows, columns and elements of K past the
+// end repeat the last one; such rows and columns are not stored, such elements of K count as 0.
 @compute @workgroup_size(WG)
 fn rows(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {
-    let product = group.z / SPLIT;
-    let first_k = group.z % SPLIT * SLICE;
-    let end_k = min(first_k + SLICE, K);
-    let lane = local.x % LANES;
-    let col = (group.x * (WG / LANES) + local.x / LANES) * (LANES * COLUMNS) + lane;
-    let row = group.y * ROWS;
-    var sum: array<array<f32, COLUMNS>, ROWS>;
-    for (var k0 = first_k; k0 < end_k; k0 += LANES) {
-        // Lane j holds column k0 + j of a's rows. Rows and columns past the end repeat the last one and are not stored;
-        // elements of K past the end of the slice count as 0.
-        var left: array<f32, ROWS>;
-        for (var i = 0u; i < ROWS; i++) {
-            let at = product * STRIDE_A + at_a(min(row + i, M - 1u), min(k0 + lane, end_k - 1u));
-            left[i] = select(0.0, a[at], k0 + lane < end_k);
+    let team = local.x / TEAM;
+    let lane = local.x % TEAM;
+    let first_lane = select(local.x % LANES - lane, 0u, TEAM == LANES); // of the team
+    let col = (group.x * ACROSS + team % ACROSS) * (PANELS * WIDE) + 4u * lane;
+    let row = (group.y * DOWN + team / ACROSS % DOWN) * ROWS;
+    let z = group.z * (WG / (TEAM * ACROSS * DOWN)) + team / (ACROSS * DOWN);
+    let product = min(z / SPLIT, BATCH - 1u);
+    let first_k = z % SPLIT * SLICE;
+    let four = vec4(0u, 1u, 2u, 3u);
+    // Quad q of the tile's share of a lies in lane q % TEAM of load q / TEAM: four elements of row q, or of four rows.
+    var in_a: array<vec4<u32>, LOADS>;
+    var k_a: array<u32, LOADS>;
+    for (var t = 0u; t < LOADS; t++) {
+        let q = t * TEAM + lane;
+        if TRANSPOSE_A {
+            in_a[t] = product * STRIDE_A + min(row + q % QUADS * 4u + four, vec4(M - 1u));
+            k_a[t] = q / QUADS;
+        } else {
+            in_a[t] = vec4(product * STRIDE_A + min(row + q, M - 1u) * K);
         }
-        for (var j = 0u; j < LANES; j++) {
-            var right: array<f32, COLUMNS>;
-            for (var c = 0u; c < COLUMNS; c++) {
-                right[c] = b[product * STRIDE_B + at_b(min(k0 + j, end_k - 1u), min(col + c * LANES, N - 1u))];
+    }
+    var in_b: array<vec4<u32>, PANELS>;
+    for (var p = 0u; p < PANELS; p++) {
+        let column = min(col + p * WIDE + four, vec4(N - 1u));
+        in_b[p] = product * STRIDE_B + select(column, column * K, TRANSPOSE_B);
+    }
+    var sum: array<array<vec4<f32>, PANELS>, ROWS>;
+    for (var step = 0u; step < SLICE; step += 4u) {
+        let k0 = first_k + step;
+        let k = min(k0 + four, vec4(K - 1u));
+        var left: array<vec4<f32>, LOADS>;
+        for (var t = 0u; t < LOADS; t++) {
+            if TRANSPOSE_A {
+                left[t] = quad_a(min(k0 + k_a[t], K - 1u) * M + in_a[t]);
+            } else {
+                left[t] = quad_a(in_a[t] + k);
             }
-            for (var i = 0u; i < ROWS; i++) {
-                let value = lane_of(left[i], j);
-                for (var c = 0u; c < COLUMNS; c++) {
-                    sum[i][c] = fma(value, right[c], sum[i][c]);
+            if SPLIT * SLICE != K {
+                left[t] = select(vec4(0.0), left[t], k0 + select(four, vec4(k_a[t]), TRANSPOSE_A) < vec4(K));
+            }
+        }
+        var right: array<array<vec4<f32>, PANELS>, 4>; // of 4 elements of K, by neighbouring columns
+        for (var p = 0u; p < PANELS; p++) {
+            if TRANSPOSE_B {
+                let c0 = quad_b(in_b[p].x + k);
+                let c1 = quad_b(in_b[p].y + k);
+                let c2 = quad_b(in_b[p].z + k);
+                let c3 = quad_b(in_b[p].w + k);
+                right[0][p] = vec4(c0.x, c1.x, c2.x, c3.x);
+                right[1][p] = vec4(c0.y, c1.y, c2.y, c3.y);
+                right[2][p] = vec4(c0.z, c1.z, c2.z, c3.z);
+                right[3][p] = vec4(c0.w, c1.w, c2.w, c3.w);
+            } else {
+                for (var j = 0u; j < 4u; j++) {
+                    right[j][p] = quad_b(k[j] * N + in_b[p]);
+                }
+            }
+            if SPLIT * SLICE != K {
+                for (var j = 0u; j < 4u; j++) {
+                    right[j][p] = select(vec4(0.0), right[j][p], k0 + j < K);
+                }
+            }
+        }
+        for (var i = 0u; i < ROWS; i++) {
+            for (var j = 0u; j < 4u; j++) {
+                let q = select(i, j * QUADS + i / 4u, TRANSPOSE_A);
+                let value = lane_of(left[q / TEAM][select(j, i % 4u, TRANSPOSE_A)], first_lane + q % TEAM);
+                for (var p = 0u; p < PANELS; p++) {
+                    sum[i][p] = fma(vec4(value), right[j][p], sum[i][p]);
                 }
             }
         }
     }
-    for (var i = 0u; i < ROWS; i++) {
-        for (var c = 0u; c < COLUMNS; c++) {
-            if row + i < M && col + c * LANES < N {
-                store(group.z, row + i, col + c * LANES, sum[i][c]);
+    for (var p = 0u; p < PANELS; p++) {
+        let column = col + p * WIDE + four;
+        var add = vec4<f32>();
+        if BIAS {
+            let known = min(column, vec4(N - 1u));
+            add = vec4(bias[known.x], bias[known.y], bias[known.z], bias[known.w]);
+        }
+        for (var i = 0u; i < ROWS; i++) {
+            if row + i < M && z < BATCH * SPLIT {
+                put_quad(place(z, row + i) + column, column < vec4(N), sum[i][p] + add);
             }
         }
     }

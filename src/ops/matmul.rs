@@ -13,13 +13,16 @@
 //!
 //! Kernels. `tiled`: square tiles of y per workgroup, operands staged in
 //! workgroup memory, 4x4 elements per invocation; for GPUs. `rows`: a block of
-//! rows and columns in registers, no barriers, and the loads of a shared out
-//! among the lanes of a subgroup; for software adapters, where every load is a
-//! gather, lane by lane, and costs as much as ten multiplications. When y is
-//! small and K long, K is cut into slices that run side by side, and `combine`
-//! adds them in order.
+//! rows and columns in registers, no barriers, loads of four elements, and
+//! those of a shared out among the lanes of a subgroup; for software adapters,
+//! where every load runs lane by lane and costs as much as a hundred
+//! multiplications. When y is small and K long, K is cut into slices that run
+//! side by side, and `combine` adds them in order.
 //! Source: Boehm, "How to Optimize a CUDA Matmul Kernel", 2022 (tiling).
 
+mod rows;
+
+use self::rows::{LONGEST_SLICE, Rows};
 use crate::error::{Error, Result};
 use crate::graph::{Backward, Case, Cost, Fill, Graph, Infer, Io, Lower, Op, Reference, TensorId};
 use crate::kernel::{Class, Dispatch, Kernel, Lowered, Shader, groups_1d};
@@ -162,33 +165,33 @@ impl Op for Matmul {
             _ => s,
         };
         let bias = cx.inputs.len() > 2;
+        let transpose = [self.transpose_a, self.transpose_b];
         let cut = match cx.caps.class {
-            Class::Cpu => rows(s, cx.caps.shared_lanes()),
-            _ => tiles(s),
+            Class::Cpu => Cut::rows(Rows::new(s, transpose, cx.caps.shared_lanes())),
+            _ => Cut::tiles(s, transpose),
         };
         // Slices are added before the bias is, once.
-        let kernel = |entry, split: usize, bias: bool| {
+        let kernel = |entry, bias: bool| {
             let k = Kernel::new(&SHADER, entry).set("M", s.m).set("N", s.n).set("K", s.k).set("BATCH", s.batch);
             let k = k.set("STRIDE_A", if s.batched[0] { s.m * s.k } else { 0 });
             let k = k.set("STRIDE_B", if s.batched[1] { s.k * s.n } else { 0 });
-            let k = k.set("SPLIT", split).set("SLICE", s.k.div_ceil(split));
-            let k = k.flag("TRANSPOSE_A", self.transpose_a).flag("TRANSPOSE_B", self.transpose_b);
-            let k = k.constant("SIDE", cut.side).constant("DEPTH", DEPTH).constant("ROWS", cut.rows).constant("COLUMNS", cut.columns);
-            k.lanes(cut.lanes).flag("BIAS", bias)
+            let k = k.set("SPLIT", cut.split).set("SLICE", cut.slice);
+            let k = k.flag("TRANSPOSE_A", cut.transpose[0]).flag("TRANSPOSE_B", cut.transpose[1]);
+            let k = k.constant("SIDE", cut.side).constant("DEPTH", DEPTH).flag("BIAS", bias);
+            cut.rows.unwrap_or(Rows::unused(s)).describe(k)
         };
         // A file's entry points name `bias` whether or not there is one.
         let with_bias = |d: Dispatch| d.input("bias", if bias { 2 } else { 0 });
-        let grid = [cut.groups[0] as u32, cut.groups[1] as u32, (s.batch * cut.split) as u32];
-        let product = kernel(cut.entry, cut.split, bias && cut.split == 1).set("WG", cut.wg).dispatch(grid);
-        let product = with_bias(product.input("a", 0).input("b", 1));
+        let product = kernel(cut.entry, bias && cut.split == 1).set("WG", cut.wg).dispatch(cut.groups.map(|n| n as u32));
+        let product = with_bias(product.input(cut.names[0], 0).input(cut.names[1], 1));
         if cut.split == 1 {
-            return Ok(Lowered::one(product.output("y", 0)));
+            return Ok(Lowered::one(product.output(cut.names[2], 0)));
         }
-        let combine = kernel("combine", cut.split, bias).set("WG", 64);
+        let combine = kernel("combine", bias).set("WG", 64);
         let combine = combine.dispatch(groups_1d(s.batch * s.m * s.n, 64)).scratch("parts", 0).output("y", 0);
         Ok(Lowered {
             scratch: vec![Spec::f32([cut.split, s.batch, s.m, s.n])],
-            dispatches: vec![product.scratch("y", 0), with_bias(combine)],
+            dispatches: vec![product.scratch(cut.names[2], 0), with_bias(combine)],
         })
     }
 
@@ -203,47 +206,42 @@ struct Cut {
     entry: &'static str,
     /// Invocations per workgroup.
     wg: usize,
+    groups: [usize; 3],
+    /// Slices of K and their length.
+    split: usize,
+    slice: usize,
+    /// Whether a and b are read transposed.
+    transpose: [bool; 2],
+    /// What the kernel calls a, b and y.
+    names: [&'static str; 3],
     /// Elements per side of an invocation's tile (`tiled`).
     side: usize,
-    /// Rows and columns per invocation, and invocations that share loads
-    /// (`rows`).
-    rows: usize,
-    columns: usize,
-    lanes: usize,
-    groups: [usize; 2],
-    /// Slices of K.
-    split: usize,
+    /// The rest of the cut (`rows`).
+    rows: Option<Rows>,
 }
 
-/// The longest slice of K: lavapipe silently ends a loop of more than 65,535
-/// steps.
-const LONGEST_SLICE: usize = 60_000;
+impl Cut {
+    /// For GPUs: tiles of 64x64, or 32x32 where the matrix is narrow, and
+    /// slices of K, none shorter than four turns, where tiles are few.
+    fn tiles(s: Sizes, transpose: [bool; 2]) -> Cut {
+        let side = if s.m.min(s.n) <= 32 { 2 } else { 4 };
+        let tiles = [s.n.div_ceil(16 * side), s.m.div_ceil(16 * side)];
+        let split = (192 / (tiles[0] * tiles[1] * s.batch)).clamp(1, (s.k / (4 * DEPTH)).max(1));
+        let split = split.max(s.k.div_ceil(LONGEST_SLICE));
+        let slice = s.k.div_ceil(split);
+        let (groups, names) = ([tiles[0], tiles[1], s.batch * split], ["a", "b", "y"]);
+        Cut { entry: "tiled", wg: 256, groups, split, slice, transpose, names, side, rows: None }
+    }
 
-/// Slices of K, so that at least `wanted` workgroups run and no slice is
-/// shorter than `least`.
-fn split_k(s: Sizes, groups: [usize; 2], wanted: usize, least: usize) -> usize {
-    let split = (wanted / (groups[0] * groups[1] * s.batch).max(1)).clamp(1, (s.k / least).max(1));
-    split.max(s.k.div_ceil(LONGEST_SLICE))
-}
-
-/// The cut for GPUs: tiles of 64x64, or 32x32 where the matrix is narrow.
-fn tiles(s: Sizes) -> Cut {
-    let side = if s.m.min(s.n) <= 32 { 2 } else { 4 };
-    let groups = [s.n.div_ceil(16 * side), s.m.div_ceil(16 * side)];
-    let split = split_k(s, groups, 192, 4 * DEPTH);
-    Cut { entry: "tiled", wg: 256, side, rows: 1, columns: 1, lanes: 1, groups, split }
-}
-
-/// The cut for software adapters: no workgroup memory, no barriers, and as many
-/// multiplications per load as registers and stack allow.
-fn rows(s: Sizes, lanes: usize) -> Cut {
-    let rows = s.m.next_power_of_two().min(32);
-    let columns = s.n.div_ceil(lanes).next_power_of_two().min(8);
-    let blocks = s.n.div_ceil(lanes * columns);
-    let wg = lanes * blocks.next_power_of_two().min((32 / lanes).max(1));
-    let groups = [blocks.div_ceil(wg / lanes), s.m.div_ceil(rows)];
-    let split = split_k(s, groups, 4, 256);
-    Cut { entry: "rows", wg, side: 1, rows, columns, lanes, groups, split }
+    /// For software adapters: no workgroup memory and no barriers.
+    fn rows(rows: Rows) -> Cut {
+        let Rows { split, slice, transpose, .. } = rows;
+        let quads = rows.quads();
+        let name = |i: usize| if quads[i] { ["a4", "b4", "y4"][i] } else { ["a", "b", "y"][i] };
+        let names = [name(0), name(1), name(2)];
+        let (wg, groups, rows) = (rows.wg(), rows.groups(), Some(rows));
+        Cut { entry: "rows", wg, groups, split, slice, transpose, names, side: 1, rows }
+    }
 }
 
 /// `x` as one matrix of all its rows.
@@ -378,5 +376,12 @@ pub fn cases() -> Vec<Case> {
     add("shared_b_transposed_a", 5, 6, 7, true, false, (&[4], &[]), false);
     add("shared_a", 5, 8, 7, false, false, (&[], &[3]), false);
     add("wide", 3, 300, 5, false, false, (&[], &[]), false);
+    add("column_deep", 9, 1, 520, true, false, (&[], &[]), true);
+    add("row_deep", 1, 9, 521, true, true, (&[3], &[3]), true);
+    add("rows+1", 33, 3, 6, true, false, (&[], &[]), false);
+    add("panels+1", 4, 97, 4, false, true, (&[], &[]), true);
+    add("slices_stacked", 3, 5, 1502, true, true, (&[5], &[5]), true);
+    add("products_stacked", 2, 8, 4, true, false, (&[37], &[37]), false);
+    add("products_single", 1, 3, 3, false, true, (&[41], &[]), true);
     cases
 }
