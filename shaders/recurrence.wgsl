@@ -74,12 +74,15 @@ fn left(row: u32, k: u32, t: u32) -> f32 {
 // row's end.
 fn cell(row: u32, unit: u32, t: u32, product: array<f32, GATES>, state: f32) -> vec2<f32> {
     let at = (row * T + t) * H + unit;
-    if t >= valid_steps(row) {
-        y[at] = 0.0;
-        return vec2<f32>(state);
-    }
     let input = (row * T + t) * ALL * H + unit;
     let keep = (row * T + t) * SLOTS * H + unit;
+    if t >= valid_steps(row) {
+        y[at] = 0.0;
+        for (var slot = 0u; slot < select(0u, SLOTS, CELL > 1u); slot++) {
+            saved[keep + slot * H] = 0.0;
+        }
+        return vec2<f32>(state);
+    }
     var a = product;
     for (var g = 0u; g < GATES; g++) {
         if BIAS { a[g] += b_hh[g * H + unit]; }

@@ -22,6 +22,7 @@ use wgrad::tensor::{DType, Data, HostTensor};
 const FILES: &[&[u8]] = &[
     include_bytes!("../assets/goldens/ops.safetensors"),
     include_bytes!("../assets/goldens/attention.safetensors"),
+    include_bytes!("../assets/goldens/recurrence.safetensors"),
 ];
 
 /// PyTorch and the judge both compute in f64, in another order of sums.
@@ -273,6 +274,7 @@ const WITHOUT: &[&str] = &[
     "max_norm",
     "mix_batch",
     "pace",
+    "recurrence_grad",
     "select_rows",
     "tally",
 ];

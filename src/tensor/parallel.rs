@@ -15,7 +15,7 @@ pub const CHUNK: usize = 4 * 1024;
 /// Runs `f`, compiled for the vector instructions that the machine has. They do
 /// the same arithmetic as any others: Rust never fuses or reorders it.
 #[inline(always)]
-fn vectorised<R>(f: impl FnOnce() -> R) -> R {
+pub fn vectorised<R>(f: impl FnOnce() -> R) -> R {
     pulp::Arch::new().dispatch(f)
 }
 

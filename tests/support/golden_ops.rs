@@ -10,6 +10,7 @@ use wgrad::ops::batch_norm::BatchNorm;
 use wgrad::ops::conv2d::Conv2d;
 use wgrad::ops::cross_entropy::CrossEntropy;
 use wgrad::ops::max_pool2d::MaxPool2d;
+use wgrad::ops::recurrence::{Cell, Direction, Recurrent, RecurrentWeights, State};
 use wgrad::ops::reduce::Fold;
 use wgrad::ops::unary::Function;
 
@@ -88,6 +89,7 @@ pub fn build(g: &mut Graph, op: &str, a: &Value, x: &[TensorId]) -> Result<Vec<T
             let o = g.attention_packed(qkv, pair(&a["heads"]), options, attention_inputs(a, &x[5..]))?;
             g.matmul_t(o, x[3], Some(x[4]))?
         }
+        "recurrence" => return recurrence(g, a, x),
         "cross_entropy" => {
             let mut rest = x[2..].iter().copied();
             let options = CrossEntropy {
@@ -125,6 +127,57 @@ fn conv2d(g: &mut Graph, a: &Value, x: &[TensorId]) -> Result<TensorId> {
         }
     };
     g.conv2d(x[0], x[1], x.get(2).copied(), Conv2d { stride, padding, dilation, groups })
+}
+
+/// y, h_n and, for an LSTM, c_n, the last two stacked as PyTorch stacks them.
+fn recurrence(g: &mut Graph, a: &Value, x: &[TensorId]) -> Result<Vec<TensorId>> {
+    let cell = match a["cell"].as_str() {
+        Some("rnn_tanh") => Cell::RnnTanh,
+        Some("rnn_relu") => Cell::RnnRelu,
+        Some("lstm") => Cell::Lstm,
+        Some("gru") => Cell::Gru { reset_after: true },
+        Some("gru_reset_first") => Cell::Gru { reset_after: false },
+        other => panic!("no cell {other:?}"),
+    };
+    let bidirectional = flag(&a["bidirectional"]);
+    let walks = size(&a["layers"]) * if bidirectional { 2 } else { 1 };
+    // Keras' GRU has one bias.
+    let each = if cell == (Cell::Gru { reset_after: false }) { 3 } else { 4 };
+    let (weights, rest) = x[1..].split_at(walks * each);
+    let set = |w: &[TensorId]| RecurrentWeights { w_ih: w[0], w_hh: w[1], b_ih: Some(w[2]), b_hh: w.get(3).copied() };
+    let weights: Vec<RecurrentWeights> = weights.chunks(each).map(set).collect();
+    let row = |g: &mut Graph, states: TensorId, i: usize| {
+        let &[_, batch, hidden] = g.shape(states) else { panic!("states have three axes") };
+        let state = g.slice(states, 0, i, i + 1, 1)?;
+        g.reshape(state, [batch, hidden])
+    };
+    let mut initial = vec![];
+    for i in 0..walks {
+        let h = row(g, rest[0], i)?;
+        let c = if cell == Cell::Lstm { Some(row(g, rest[1], i)?) } else { None };
+        initial.push(State { h, c });
+    }
+    let lengths = flag(&a["ragged"]).then(|| rest[rest.len() - 1]);
+    if a["reverse"].as_bool() == Some(true) {
+        let direction = Direction { reverse: true, lengths, initial: Some(initial[0]) };
+        let walked = g.recurrent_layer(cell, x[0], &weights[0], direction)?;
+        let &[batch, hidden] = g.shape(walked.last.h) else { panic!("a state has two axes") };
+        return Ok(vec![walked.y, g.reshape(walked.last.h, [1, batch, hidden])?]);
+    }
+    let how = Recurrent { cell, bidirectional, lengths, initial: &initial, dropout: None };
+    let stack = g.recurrent(x[0], &weights, how)?;
+    let mut outputs = vec![stack.y];
+    for of in [|s: &State| Some(s.h), |s: &State| s.c] {
+        let mut states = vec![];
+        for state in stack.last.iter().filter_map(of) {
+            let shape: Vec<usize> = [1].into_iter().chain(g.shape(state).iter().copied()).collect();
+            states.push(g.reshape(state, shape)?);
+        }
+        if !states.is_empty() {
+            outputs.push(g.concat(&states, 0)?);
+        }
+    }
+    Ok(outputs)
 }
 
 /// Lengths and mask, as far as the attributes say that there are any.

@@ -9,6 +9,7 @@ mod embedding;
 mod merge;
 mod norm;
 mod pool;
+mod recurrent;
 mod sequence;
 mod shape;
 mod transformer;
@@ -21,6 +22,7 @@ pub use embedding::{Embedding, PositionalEmbedding, Positions, TiedDense};
 pub use merge::{Add, Concatenate};
 pub use norm::{BatchNormalization, LayerNormalization, Norm, RMSNormalization};
 pub use pool::{AveragePooling2D, GlobalAveragePooling2D, MaxPooling2D};
+pub use recurrent::Recurrence;
 pub use sequence::{Conv1D, GlobalPooling1D, Permute, Pick, Pooling1D};
 pub use shape::{Flatten, Patches, Reshape};
 pub use transformer::{FeedForward, TransformerBlock};
@@ -74,6 +76,9 @@ const LAYERS: &[(&str, Reader)] = &[
     ("PositionalEmbedding", |k| Ok(Arc::new(PositionalEmbedding::read(k)?))),
     ("TiedDense", |k| Ok(Arc::new(TiedDense::read(k)?))),
     ("TransformerBlock", |k| Ok(Arc::new(TransformerBlock::read(k)?))),
+    ("SimpleRNN", |k| Ok(Arc::new(Recurrence::read_rnn(k)?))),
+    ("LSTM", |k| Ok(Arc::new(Recurrence::read_lstm(k)?))),
+    ("GRU", |k| Ok(Arc::new(Recurrence::read_gru(k)?))),
     ("Conv1D", |k| Ok(Arc::new(Conv1D::read(k)?))),
     ("MaxPooling1D", |k| Ok(Arc::new(Pooling1D::read(k, Pick::Max)?))),
     ("AveragePooling1D", |k| Ok(Arc::new(Pooling1D::read(k, Pick::Mean)?))),

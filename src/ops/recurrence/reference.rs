@@ -5,7 +5,7 @@
 use super::{Cell, Recurrence, Sizes};
 use crate::graph::{Io, Reference};
 use crate::ops::matmul::gemm_alone;
-use crate::tensor::Real;
+use crate::tensor::{Real, parallel};
 use rayon::prelude::*;
 
 /// Rows of the batch that walk together: enough for a good product.
@@ -112,7 +112,10 @@ fn forward<T: Real>(walk: &Walk<T>, gx: &[T], bias: Option<&[T]>, part: Part<T>)
                 let at = part.first * steps + i * steps + t;
                 let saved = &mut part.saved[(i * steps + t) * slots..][..slots];
                 let h = &part.h[i * n..][..n];
-                gru_gates(saved, &gx[at * all..][..first], &product[i * first..][..first], h);
+                parallel::vectorised(
+                    #[inline(always)]
+                    || gru_gates(saved, &gx[at * all..][..first], &product[i * first..][..first], h),
+                );
                 reset[i * n..][..n].copy_from_slice(&saved[3 * n..4 * n]);
             }
             gemm_alone(&mut second, &reset, &walk.w[first * n..], [rows, n, n], false, true, T::ZERO);
@@ -132,28 +135,31 @@ fn forward<T: Real>(walk: &Walk<T>, gx: &[T], bias: Option<&[T]>, part: Part<T>)
             if let Some(bias) = bias {
                 product.iter_mut().zip(bias).for_each(|(p, &b)| *p += b);
             }
-            match cell {
-                Cell::RnnTanh => {
-                    add(h, gx, product);
-                    tanh(h);
-                }
-                Cell::RnnRelu => {
-                    add(h, gx, product);
-                    h.iter_mut().for_each(|h| *h = if *h <= T::ZERO { T::ZERO } else { *h });
-                }
-                Cell::Lstm => lstm(saved, gx, product, h, &mut part.c[i * n..][..n]),
-                Cell::Gru { reset_after: true } => {
-                    add(&mut saved[..2 * n], &gx[..2 * n], &product[..2 * n]);
-                    sigmoid(&mut saved[..2 * n]);
-                    saved[3 * n..4 * n].copy_from_slice(&product[2 * n..]);
-                    saved[4 * n..].copy_from_slice(h);
-                    gru(saved, &gx[2 * n..], true, h);
-                }
-                Cell::Gru { reset_after: false } => {
-                    saved[2 * n..3 * n].copy_from_slice(&second[i * n..][..n]);
-                    gru(saved, &gx[2 * n..], false, h);
-                }
-            }
+            parallel::vectorised(
+                #[inline(always)]
+                || match cell {
+                    Cell::RnnTanh => {
+                        add(h, gx, product);
+                        tanh(h);
+                    }
+                    Cell::RnnRelu => {
+                        add(h, gx, product);
+                        h.iter_mut().for_each(|h| *h = if *h <= T::ZERO { T::ZERO } else { *h });
+                    }
+                    Cell::Lstm => lstm(saved, gx, product, h, &mut part.c[i * n..][..n]),
+                    Cell::Gru { reset_after: true } => {
+                        add(&mut saved[..2 * n], &gx[..2 * n], &product[..2 * n]);
+                        sigmoid(&mut saved[..2 * n]);
+                        saved[3 * n..4 * n].copy_from_slice(&product[2 * n..]);
+                        saved[4 * n..].copy_from_slice(h);
+                        gru(saved, &gx[2 * n..], true, h);
+                    }
+                    Cell::Gru { reset_after: false } => {
+                        saved[2 * n..3 * n].copy_from_slice(&second[i * n..][..n]);
+                        gru(saved, &gx[2 * n..], false, h);
+                    }
+                },
+            );
             y.copy_from_slice(h);
         }
         // The product of the first step is zeros where it starts from zeros.
@@ -164,21 +170,21 @@ fn forward<T: Real>(walk: &Walk<T>, gx: &[T], bias: Option<&[T]>, part: Part<T>)
 }
 
 /// `y = a + b`.
-#[inline(never)]
+#[inline(always)]
 fn add<T: Real>(y: &mut [T], a: &[T], b: &[T]) {
     for ((y, &a), &b) in y.iter_mut().zip(a).zip(b) {
         *y = a + b;
     }
 }
 
-#[inline(never)]
+#[inline(always)]
 fn sigmoid<T: Real>(y: &mut [T]) {
     for y in y {
         *y = T::ONE / (T::ONE + (-*y).exp());
     }
 }
 
-#[inline(never)]
+#[inline(always)]
 fn tanh<T: Real>(y: &mut [T]) {
     for y in y {
         *y = y.tanh();
@@ -186,7 +192,7 @@ fn tanh<T: Real>(y: &mut [T]) {
 }
 
 /// Saves i, f, g, o and the cell state before.
-#[inline(never)]
+#[inline(always)]
 fn lstm<T: Real>(saved: &mut [T], gx: &[T], product: &[T], h: &mut [T], c: &mut [T]) {
     let n = h.len();
     add(&mut saved[..4 * n], gx, product);
@@ -204,7 +210,7 @@ fn lstm<T: Real>(saved: &mut [T], gx: &[T], product: &[T], h: &mut [T], c: &mut 
 }
 
 /// r, z and `r h` of a GRU that resets before the product, and h.
-#[inline(never)]
+#[inline(always)]
 fn gru_gates<T: Real>(saved: &mut [T], gx: &[T], product: &[T], h: &[T]) {
     let n = h.len();
     add(&mut saved[..2 * n], gx, product);
@@ -218,7 +224,7 @@ fn gru_gates<T: Real>(saved: &mut [T], gx: &[T], product: &[T], h: &[T]) {
 
 /// n and the new h from r, z, what n gets of the past (in slot 3, to be scaled
 /// by r, or whole in n's own place), and h before.
-#[inline(never)]
+#[inline(always)]
 fn gru<T: Real>(saved: &mut [T], gx: &[T], scale: bool, h: &mut [T]) {
     let n = h.len();
     let (gates, rest) = saved.split_at_mut(3 * n);

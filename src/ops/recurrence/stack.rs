@@ -29,9 +29,9 @@ pub struct Recurrent<'a> {
     /// Where each layer and direction starts, in the order of the weights;
     /// empty for zeros.
     pub initial: &'a [State],
-    /// Drops what goes from layer to layer with a probability, by a clock, and
-    /// with a stream of random numbers per layer counted from the one given.
-    pub dropout: Option<(f32, TensorId, u32)>,
+    /// Drops what a layer reads of the one below, with a probability, by a
+    /// clock, and with a stream of random numbers for each layer.
+    pub dropout: Option<(f32, TensorId, &'a [u32])>,
 }
 
 /// What a stack gives.
@@ -59,8 +59,8 @@ impl Graph {
         }
         let (mut y, mut last) = (x, vec![]);
         for (layer, pair) in weights.chunks(directions).enumerate() {
-            if let (Some((p, clock, stream)), true) = (how.dropout, layer > 0) {
-                y = self.dropout(y, p, clock, stream + layer as u32)?;
+            if let (Some((p, clock, streams)), true) = (how.dropout, layer > 0) {
+                y = self.dropout(y, p, clock, streams[layer])?;
             }
             let mut outputs = vec![];
             for (d, w) in pair.iter().enumerate() {

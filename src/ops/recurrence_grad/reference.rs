@@ -4,7 +4,7 @@ use super::RecurrenceGrad;
 use crate::graph::{Io, Reference};
 use crate::ops::matmul::gemm_alone;
 use crate::ops::recurrence::{Cell, PART, Walk};
-use crate::tensor::Real;
+use crate::tensor::{Real, parallel};
 use rayon::prelude::*;
 
 /// A part's outputs. `d_h` and `d_c` carry gradients from step to step, and in
@@ -101,17 +101,20 @@ fn backward<T: Real>(given: &Given<T>, part: Part<T>) {
             if let Some(d_y) = given.d_y {
                 add_to(d_h, &d_y[(row * steps + t) * n..][..n]);
             }
-            match cell {
-                Cell::RnnTanh | Cell::RnnRelu => {
-                    rnn(d_gx, saved, d_h, cell == Cell::RnnRelu);
-                    d_h.fill(T::ZERO);
-                }
-                Cell::Lstm => {
-                    lstm(d_gx, saved, d_h, &mut part.d_c[i * n..][..n]);
-                    d_h.fill(T::ZERO);
-                }
-                Cell::Gru { .. } => gru(d_gx, saved, d_h),
-            }
+            parallel::vectorised(
+                #[inline(always)]
+                || match cell {
+                    Cell::RnnTanh | Cell::RnnRelu => {
+                        rnn(d_gx, saved, d_h, cell == Cell::RnnRelu);
+                        d_h.fill(T::ZERO);
+                    }
+                    Cell::Lstm => {
+                        lstm(d_gx, saved, d_h, &mut part.d_c[i * n..][..n]);
+                        d_h.fill(T::ZERO);
+                    }
+                    Cell::Gru { .. } => gru(d_gx, saved, d_h),
+                },
+            );
             match cell {
                 Cell::Gru { reset_after: true } => {
                     reset(&mut d_gx[..n], &saved[..n], &saved[3 * n..4 * n]);
@@ -165,12 +168,12 @@ fn start<T: Real>(given: &Given<T>, first: usize, d_h: &mut [T], d_c: &mut [T]) 
     }
 }
 
-#[inline(never)]
+#[inline(always)]
 fn add_to<T: Real>(y: &mut [T], x: &[T]) {
     y.iter_mut().zip(x).for_each(|(y, &x)| *y += x);
 }
 
-#[inline(never)]
+#[inline(always)]
 fn rnn<T: Real>(d: &mut [T], y: &[T], d_h: &[T], relu: bool) {
     for ((d, &y), &d_h) in d.iter_mut().zip(y).zip(d_h) {
         let slope = if !relu {
@@ -186,7 +189,7 @@ fn rnn<T: Real>(d: &mut [T], y: &[T], d_h: &[T], relu: bool) {
 
 /// `d_c` comes as the gradient of the new cell state that the next step left,
 /// and goes as that of the old one.
-#[inline(never)]
+#[inline(always)]
 fn lstm<T: Real>(d: &mut [T], saved: &[T], d_h: &[T], d_c: &mut [T]) {
     let n = d_h.len();
     let (i, rest) = saved.split_at(n);
@@ -217,7 +220,7 @@ fn lstm<T: Real>(d: &mut [T], saved: &[T], d_h: &[T], d_c: &mut [T]) {
 }
 
 /// d_z and d_n, and d_n once more in r's place; `d_h` keeps what z hands on.
-#[inline(never)]
+#[inline(always)]
 fn gru<T: Real>(d: &mut [T], saved: &[T], d_h: &mut [T]) {
     let n = d_h.len();
     let (z, new, h) = (&saved[n..2 * n], &saved[2 * n..3 * n], &saved[4 * n..]);
@@ -234,7 +237,7 @@ fn gru<T: Real>(d: &mut [T], saved: &[T], d_h: &mut [T]) {
 }
 
 /// The gradient of r's sum from that of what r scales: `d past r (1 - r)`.
-#[inline(never)]
+#[inline(always)]
 fn reset<T: Real>(d: &mut [T], r: &[T], past: &[T]) {
     for ((d, &r), &past) in d.iter_mut().zip(r).zip(past) {
         *d *= past * r * (T::ONE - r);
