@@ -26,9 +26,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("eval", &["error", "files", "tensor", "keys", "data"]),
     (
         "train",
-        &[
-            "error", "files", "tensor", "keys", "kernel", "graph", "ops", "plan", "cpu", "device", "data", "nn", "eval",
-        ],
+        &["error", "files", "tensor", "keys", "kernel", "graph", "ops", "plan", "cpu", "device", "data", "nn", "eval"],
     ),
     (
         "deploy",

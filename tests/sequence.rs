@@ -5,7 +5,7 @@
 mod support;
 
 use libtest_mimic::{Arguments, Failed, Trial};
-use support::device::{GPU_UNCHECKED, NO_ADAPTER, announce, floor_caps, required};
+use support::device::{GPU_UNCHECKED, NO_ADAPTER, announce, required};
 use wgrad::data::text::Vocabulary;
 use wgrad::data::{Dataset, Interface, Normal, Samples, Targets};
 use wgrad::deploy::generate::Generator;
@@ -278,7 +278,8 @@ fn padding_changes_nothing(on_gpu: bool) -> Result<(), Failed> {
                 samples: Samples::Tokens(rows.collect()),
                 targets: Targets::Classes { labels: vec![0, 1, 2, 0], names: ["a", "b", "c"].map(String::from).into() },
             };
-            let model = Model::new(Description::parse(&layers)?, Some([length].into()), Some(3))?.with_vocabulary(Some(11));
+            let model =
+                Model::new(Description::parse(&layers)?, Some([length].into()), Some(3))?.with_vocabulary(Some(11));
             let vocabulary = Some(Vocabulary::characters(&["abcdefghi"])?.padded());
             let interface = Interface { vocabulary, ..Interface::of(&set, Normal::default()) };
             Session::new(device(on_gpu), model, interface, Weights::new(5))?.predict(&set)
@@ -297,7 +298,8 @@ fn sequence_presets_learn(on_gpu: bool) -> Result<(), Failed> {
         let set = text(32);
         let mut description = preset(name)?;
         description.input = None;
-        let model = Model::new(description, Some([CONTEXT].into()), Some(VOCABULARY))?.with_vocabulary(Some(VOCABULARY));
+        let model =
+            Model::new(description, Some([CONTEXT].into()), Some(VOCABULARY))?.with_vocabulary(Some(VOCABULARY));
         let mut s = Session::new(device(on_gpu), model, Interface::of(&set, Normal::default()), Weights::new(0))?;
         s.prepare_training(&set, &settings(&[("train.batch_size", 16.into()), ("optimizer.lr", 0.003.into())]))?;
         let curve = losses(&mut s, 30)?;

@@ -120,7 +120,9 @@ pub fn audit(source: &Source, opened: Option<&Opened>, s: &Settings) -> Result<O
             let kind = data::kind(&s.data.source)?;
             serde_json::to_value(data::audit::audit(&s.data.source, kind, opened, s.data.val_split, s.seed))
         }
-        (Source::Corpus(corpus), _) => serde_json::to_value(text::audit(&corpus.name, &String::from_utf8_lossy(corpus.bytes()))),
+        (Source::Corpus(corpus), _) => {
+            serde_json::to_value(text::audit(&corpus.name, &String::from_utf8_lossy(corpus.bytes())))
+        }
         (Source::Sets { .. } | Source::Texts(_), None) => return Ok(None),
     };
     Ok(Some(audit.expect("plain data prints")))

@@ -20,7 +20,9 @@ pub fn to_score(source: &str, kind: SourceKind, model: &Model, about: &About) ->
     let length = model.input.first().copied().unwrap_or(1);
     if about.interface.task == Task::Language {
         if kind != SourceKind::Text {
-            return Err(Error::data(format!("{source} is no text; this language model expects a .txt file, or a folder of them")));
+            return Err(Error::data(format!(
+                "{source} is no text; this language model expects a .txt file, or a folder of them"
+            )));
         }
         let set = windows_for(&Corpus::open(path)?, &about.interface, length)?;
         return Ok(ToScore { set, naive: None, notes: vec![], dropped: 0 });
@@ -89,7 +91,11 @@ pub fn predict(f: &flags::Predict, model: Model, loaded: Loaded) -> Result<()> {
                 asked.push(Asked { file: file.clone(), row: None, answer: None });
                 texts.push(Corpus::open(file)?.text()?.to_string());
             }
-            _ => return Err(Error::data(format!("{name} is no text; expected .txt files, or tables with a column of texts"))),
+            _ => {
+                return Err(Error::data(format!(
+                    "{name} is no text; expected .txt files, or tables with a column of texts"
+                )));
+            }
         }
     }
     let (device, info) = open_device(&f.device)?;

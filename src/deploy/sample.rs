@@ -38,7 +38,9 @@ impl Sampler {
     pub fn new(how: Sampling) -> Result<Sampler> {
         let Sampling { temperature, top_k, top_p, seed } = how;
         if !(temperature >= 0.0 && temperature.is_finite()) {
-            return Err(Error::usage(format!("temperature {temperature}: expected a number of at least 0, such as 0.8")));
+            return Err(Error::usage(format!(
+                "temperature {temperature}: expected a number of at least 0, such as 0.8"
+            )));
         }
         if top_k == Some(0) {
             return Err(Error::usage("top-k 0: expected at least 1"));

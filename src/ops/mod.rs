@@ -20,8 +20,8 @@ macro_rules! rooms {
 }
 
 mod optimiser;
-mod wide;
 mod state;
+mod wide;
 
 rooms! {
     accumulate,

@@ -21,7 +21,12 @@ pub fn vectorised<R>(f: impl FnOnce() -> R) -> R {
 
 /// Calls `f(first element, chunk)` for chunks of [`CHUNK`] elements of `y`.
 pub fn chunks<T: Send>(y: &mut [T], f: impl Fn(usize, &mut [T]) + Sync) {
-    let run = |start: usize, chunk: &mut [T]| vectorised(#[inline(always)] || f(start, chunk));
+    let run = |start: usize, chunk: &mut [T]| {
+        vectorised(
+            #[inline(always)]
+            || f(start, chunk),
+        )
+    };
     if y.len() <= SERIAL {
         run(0, y);
     } else {
@@ -57,6 +62,11 @@ pub fn rows<T: Send>(y: &mut [T], row: usize, f: impl Fn(usize, &mut [T]) + Sync
 /// Calls `f(i)` for each `i` below `n`, in parallel when `work` elements in all
 /// are worth it, and returns the results in order.
 pub fn map<R: Send>(n: usize, work: usize, f: impl Fn(usize) -> R + Sync + Send) -> Vec<R> {
-    let run = |i| vectorised(#[inline(always)] || f(i));
+    let run = |i| {
+        vectorised(
+            #[inline(always)]
+            || f(i),
+        )
+    };
     if work <= SERIAL { (0..n).map(run).collect() } else { (0..n).into_par_iter().map(run).collect() }
 }

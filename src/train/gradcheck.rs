@@ -79,7 +79,9 @@ pub fn gradcheck(model: &Model, options: GradCheck) -> Result<Vec<Checked>> {
     cpu.run(program, 1)?;
     let value = cpu.values(program, objective)?[0];
     if !value.is_finite() {
-        return Err(Error::model(format!("the model's output is {value} on random samples: there is nothing to compare")));
+        return Err(Error::model(format!(
+            "the model's output is {value} on random samples: there is nothing to compare"
+        )));
     }
     let rules: Vec<Vec<f64>> = d.iter().map(|&t| cpu.values(program, t)).collect::<Result<_>>()?;
     let mut draw = Random::new(options.seed, stream::CASES);
@@ -189,7 +191,6 @@ fn compare(
     Ok(found)
 }
 
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -203,7 +204,10 @@ mod tests {
     fn a_right_gradient_passes_and_a_wrong_one_does_not() {
         let text = "[[layer]]\ntype = \"Dense\"\nunits = 4\nactivation = \"tanh\"\n\n[[layer]]\ntype = \"Dropout\"\nrate = 0.3\n";
         let found = gradcheck(&model(text, &[5]), GradCheck::default()).unwrap();
-        assert_eq!(found.iter().map(|c| c.name.as_str()).collect::<Vec<_>>(), ["input", "dense1.weight", "dense1.bias"]);
+        assert_eq!(
+            found.iter().map(|c| c.name.as_str()).collect::<Vec<_>>(),
+            ["input", "dense1.weight", "dense1.bias"]
+        );
         assert!(found.iter().all(|c| c.ok && c.error < 1e-7), "{found:?}");
         let spec = Spec::f32([2]);
         // f(w) = w0^2 + w1, near w = (3, 1): the rule for w0 is 1 % off.

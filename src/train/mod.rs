@@ -22,8 +22,8 @@ mod settings;
 mod step;
 mod stream;
 pub mod text;
-mod usual;
 mod update;
+mod usual;
 
 pub use augment::{Augment, preview};
 pub use class_weights::{ClassWeights, Resolved};

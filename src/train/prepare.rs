@@ -2,8 +2,8 @@
 //! learned on the training rows alone.
 
 use super::LossName;
-use super::text;
 use super::settings::{DataSettings, Settings, SplitBy};
+use super::text;
 use crate::data::dataset::{self, Split};
 use crate::data::series::{self, NaiveSets, SeriesOptions};
 use crate::data::table::{Fitted, Goal, Table};
@@ -125,7 +125,10 @@ impl Source {
     /// the folds were made of.
     pub fn prepare_fold(&self, fold: &Split, strata: &[u32], s: &Settings) -> Result<Prepared> {
         if let Source::Corpus(corpus) = self {
-            return Err(Error::usage(format!("folds of {}: a text is one whole; hold out its end with val_split", corpus.name)));
+            return Err(Error::usage(format!(
+                "folds of {}: a text is one whole; hold out its end with val_split",
+                corpus.name
+            )));
         }
         self.prepare_rows(&fold.kept, Some(&fold.held), Some(strata), s)
     }

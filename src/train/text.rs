@@ -156,7 +156,10 @@ pub fn windows_for(corpus: &Corpus, interface: &Interface, context: usize) -> Re
 
 /// The vocabulary that a model was trained with.
 pub fn vocabulary_of(interface: &Interface) -> Result<&Vocabulary> {
-    interface.vocabulary.as_ref().ok_or_else(|| Error::data("this model was not trained on texts: it has no vocabulary"))
+    interface
+        .vocabulary
+        .as_ref()
+        .ok_or_else(|| Error::data("this model was not trained on texts: it has no vocabulary"))
 }
 
 fn names(vocabulary: &Vocabulary) -> Vec<String> {

@@ -80,7 +80,11 @@ pub fn build(g: &mut Graph, op: &str, a: &Value, x: &[TensorId]) -> Result<Vec<T
         }
         "batch_norm_eval" => g.batch_norm_eval(x[0], x[1], x[2], x[3], x[4], number(&a["eps"]))?,
         "attention" => {
-            let options = Attention { scale: a["scale"].as_f64().map(|s| s as f32), causal: flag(&a["causal"]), ..Attention::default() };
+            let options = Attention {
+                scale: a["scale"].as_f64().map(|s| s as f32),
+                causal: flag(&a["causal"]),
+                ..Attention::default()
+            };
             g.attention(x[0], x[1], x[2], options, attention_inputs(a, &x[3..]))?
         }
         "multi_head_attention" => {

@@ -78,7 +78,9 @@ impl MultiHeadAttention {
     fn resolve(&self, width: usize) -> Result<Heads> {
         let (q, kv) = (self.heads, self.kv_heads.unwrap_or(self.heads));
         if !q.is_multiple_of(kv) {
-            return Err(Error::model(format!("heads = {q} and kv_heads = {kv}; the first must be a multiple of the second")));
+            return Err(Error::model(format!(
+                "heads = {q} and kv_heads = {kv}; the first must be a multiple of the second"
+            )));
         }
         let d = match self.key_dim {
             Some(d) => d,
@@ -90,7 +92,9 @@ impl MultiHeadAttention {
             }
         };
         if self.rotary && !d.is_multiple_of(2) {
-            return Err(Error::model(format!("rotary turns pairs of elements, and a head has {d}; expected an even number")));
+            return Err(Error::model(format!(
+                "rotary turns pairs of elements, and a head has {d}; expected an even number"
+            )));
         }
         Ok(Heads { q, kv, d })
     }
@@ -102,7 +106,9 @@ impl MultiHeadAttention {
         let Heads { q, kv, d } = heads;
         let qkv = self.project(cx, &format!("{prefix}in_proj"), x, [(q + 2 * kv) * d, width], start)?;
         let o = match cx.mode {
-            Mode::Decode { position, length, context } => self.decode(cx, qkv, heads, prefix, position, length, context)?,
+            Mode::Decode { position, length, context } => {
+                self.decode(cx, qkv, heads, prefix, position, length, context)?
+            }
             _ => self.over_all(cx, qkv, heads)?,
         };
         self.project(cx, &format!("{prefix}out_proj"), o, [width, q * d], start)
@@ -172,7 +178,9 @@ impl MultiHeadAttention {
         context: usize,
     ) -> Result<TensorId> {
         if !self.causal {
-            return Err(Error::model("its attention sees later positions too, so it cannot foretell them; set causal = true"));
+            return Err(Error::model(
+                "its attention sees later positions too, so it cannot foretell them; set causal = true",
+            ));
         }
         let [mut q, mut k, v] = self.parts(cx, qkv, heads)?;
         if self.rotary {

@@ -66,7 +66,9 @@ impl Layer for Embedding {
     fn build(&self, cx: &mut Build, inputs: &[TensorId]) -> Result<TensorId> {
         let tokens = single(inputs)?;
         let rows = self.input_dim.or(cx.vocabulary).ok_or_else(|| {
-            Error::model("input_dim = \"vocabulary\", and the vocabulary of the data is not known here; write the number")
+            Error::model(
+                "input_dim = \"vocabulary\", and the vocabulary of the data is not known here; write the number",
+            )
         })?;
         if let Some(data) = cx.vocabulary.filter(|&n| n > rows) {
             return Err(Error::model(format!(
@@ -137,8 +139,7 @@ pub enum Positions {
     Sinusoidal,
 }
 
-const POSITIONS: [(&str, Positions); 2] =
-    [("learned", Positions::Learned), ("sinusoidal", Positions::Sinusoidal)];
+const POSITIONS: [(&str, Positions); 2] = [("learned", Positions::Learned), ("sinusoidal", Positions::Sinusoidal)];
 
 /// Adds a vector for the position to each element of `[N, T, W]`. Parameter, if
 /// learned: `weight [positions, W]`.

@@ -128,7 +128,9 @@ impl Layer for Conv1D {
         let (k, groups) = (self.kernel_size, self.groups);
         if !w.is_multiple_of(groups) || !self.filters.is_multiple_of(groups) {
             let filters = self.filters;
-            return Err(Error::model(format!("groups = {groups} divides neither its {w} features nor {filters} filters")));
+            return Err(Error::model(format!(
+                "groups = {groups} divides neither its {w} features nor {filters} filters"
+            )));
         }
         let fans = (w / groups * k, self.filters / groups * k);
         let weight = cx.param("weight", [self.filters, w / groups, k], self.kernel_initializer, fans)?;
@@ -275,7 +277,8 @@ pub struct Permute {
 impl Permute {
     pub(super) fn read(keys: &mut Keys) -> Result<Permute> {
         let dims = keys.list("dims")?;
-        let missing = || Error::model(format!("{}: the key \"dims\" is missing; expected such as [2, 1]", keys.place()));
+        let missing =
+            || Error::model(format!("{}: the key \"dims\" is missing; expected such as [2, 1]", keys.place()));
         Ok(Permute { dims: dims.ok_or_else(missing)? })
     }
 }
