@@ -24,7 +24,7 @@ use crate::error::{Error, Result};
 use crate::graph::{Backward, Case, Cost, Fill, Graph, Infer, Init, Io, Lower, Op, Reference, TensorId};
 use crate::kernel::{Class, Dispatch, Kernel, Lowered, Shader, groups_1d};
 use crate::shader;
-use crate::tensor::{DType, HostTensor, Real, Shape, Spec, parallel};
+use crate::tensor::{DType, HostTensor, Real, Shape, Spec, lanes, parallel};
 
 static SHADER: Shader = shader!("batch_norm");
 
@@ -183,7 +183,7 @@ fn channel_sums<T: Real>(
             let (a, b) = (&a[r * row..][..row], &b[r * row..][..row]);
             for (c, sum) in sums.iter_mut().enumerate() {
                 let at = c * z.s..(c + 1) * z.s;
-                let [p, q] = if z.s == 1 { term(a[c], b[c], centre[c]) } else { lanes(&a[at.clone()], &b[at], centre[c], &term) };
+                let [p, q] = if z.s == 1 { term(a[c], b[c], centre[c]) } else { lanes::sums(&a[at.clone()], &b[at], #[inline(always)] |a, b| term(a, b, centre[c])) };
                 sum[0] += p;
                 sum[1] += q;
             }
@@ -197,25 +197,6 @@ fn channel_sums<T: Real>(
         }
     }
     total
-}
-
-/// Sums in eight lanes, which is a vector register for the compiler and a
-/// shorter sum for the rounding.
-fn lanes<T: Real>(a: &[T], b: &[T], centre: T, term: impl Fn(T, T, T) -> [T; 2]) -> [T; 2] {
-    const LANES: usize = 8;
-    let (mut first, mut second) = ([T::ZERO; LANES], [T::ZERO; LANES]);
-    let (a8, b8) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
-    for (i, (&a, &b)) in a8.remainder().iter().zip(b8.remainder()).enumerate() {
-        [first[i], second[i]] = term(a, b, centre);
-    }
-    for (a, b) in a8.zip(b8) {
-        for i in 0..LANES {
-            let [p, q] = term(a[i], b[i], centre);
-            first[i] += p;
-            second[i] += q;
-        }
-    }
-    [first.into_iter().sum(), second.into_iter().sum()]
 }
 
 /// Calls `f(row, channel, elements)` for each channel of each row of `y`.

@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::graph::{Backward, Case, Cost, Fill, Graph, Infer, Io, Lower, Op, Reference, TensorId};
 use crate::kernel::{Class, Kernel, Lowered, Shader, groups_1d};
 use crate::shader;
-use crate::tensor::{DType, HostTensor, Real, Shape, Spec, parallel};
+use crate::tensor::{DType, HostTensor, Real, Shape, Spec, lanes, parallel};
 
 static SHADER: Shader = shader!("softmax");
 
@@ -138,34 +138,43 @@ impl Op for SoftmaxGrad {
 impl Reference for Softmax {
     fn reference<T: Real>(&self, io: &mut Io<T>) {
         let (x, n) = (io.x(0), row(io.shape(0)));
-        parallel::rows(io.y(0), n, |r, y| {
-            let x = &x[r * n..(r + 1) * n];
-            // `max` drops NaN; the sum brings it back.
-            let largest = x.iter().copied().fold(x[0], T::max);
-            let mut sum = T::ZERO;
-            for (y, &x) in y.iter_mut().zip(x) {
-                let e = (x - largest).exp();
-                sum += e;
-                *y = if self.log { x - largest } else { e };
-            }
-            let ln_sum = sum.ln();
-            for y in y {
-                *y = if self.log { *y - ln_sum } else { *y / sum };
-            }
-        });
+        parallel::rows(
+            io.y(0),
+            n,
+            #[inline(always)]
+            |r, y| {
+                let x = &x[r * n..][..n];
+                // `max` drops NaN; the sum brings it back.
+                let largest = lanes::max(x);
+                for (y, &x) in y.iter_mut().zip(x) {
+                    *y = (x - largest).exp();
+                }
+                let sum = lanes::sum(y, |y| y);
+                let (ln_sum, share) = (sum.ln(), T::ONE / sum);
+                for (y, &x) in y.iter_mut().zip(x) {
+                    *y = if self.log { x - largest - ln_sum } else { *y * share };
+                }
+            },
+        );
     }
 }
 
 impl Reference for SoftmaxGrad {
     fn reference<T: Real>(&self, io: &mut Io<T>) {
         let (saved, d_y, n) = (io.x(0), io.x(1), row(io.shape(0)));
-        parallel::rows(io.y(0), n, |r, d_x| {
-            let (y, d_y) = (&saved[r * n..(r + 1) * n], &d_y[r * n..(r + 1) * n]);
-            let sum: T = y.iter().zip(d_y).map(|(&y, &d)| if self.log { d } else { y * d }).sum();
-            for ((d_x, &y), &d) in d_x.iter_mut().zip(y).zip(d_y) {
-                *d_x = if self.log { d - y.exp() * sum } else { y * (d - sum) };
-            }
-        });
+        parallel::rows(
+            io.y(0),
+            n,
+            #[inline(always)]
+            |r, d_x| {
+                let (y, d_y) = (&saved[r * n..][..n], &d_y[r * n..][..n]);
+                let [product, plain] = lanes::sums(y, d_y, |y, d| [y * d, d]);
+                let sum = if self.log { plain } else { product };
+                for ((d_x, &y), &d) in d_x.iter_mut().zip(y).zip(d_y) {
+                    *d_x = if self.log { d - y.exp() * sum } else { y * (d - sum) };
+                }
+            },
+        );
     }
 }
 
@@ -180,11 +189,9 @@ fn cases_of(log: bool) -> Vec<Case> {
     const WHY: &str = "WGSL allows exp 3 + 2|x| ulp, log 2^-21 near 1 and division 2.5 ulp";
     let case = |name: &str, shape: &[usize], axis: usize| {
         let row = shape.get(axis).copied().unwrap_or(1);
-        Case::new(named(name), vec![(Spec::f32(shape), Fill::Normal(1.5))], move |g, x| {
-            Ok(vec![push(g, x[0], axis)?])
-        })
-        .reduction(row)
-        .extra(32.0, WHY)
+        Case::new(named(name), vec![(Spec::f32(shape), Fill::Normal(1.5))], move |g, x| Ok(vec![push(g, x[0], axis)?]))
+            .reduction(row)
+            .extra(32.0, WHY)
     };
     // Values that a finite difference cannot nudge; the gradient is an output.
     let exact = |name: &str, values: Vec<f32>, row: usize| {

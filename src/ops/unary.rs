@@ -101,6 +101,7 @@ impl Function {
         }
     }
 
+    #[inline(always)]
     fn value<T: Real>(self, x: T) -> T {
         let half = T::of(0.5);
         match self {
@@ -141,7 +142,18 @@ impl Function {
         }
     }
 
+    /// `d_y f'`. Where relu is flat, not even infinity gets through.
+    #[inline(always)]
+    fn pull<T: Real>(self, s: T, d_y: T) -> T {
+        match self {
+            Relu if s > T::ZERO => d_y,
+            Relu => T::ZERO,
+            _ => d_y * self.slope(s),
+        }
+    }
+
     /// The derivative; `s` is what [`Function::saves_output`] says.
+    #[inline(always)]
     fn slope<T: Real>(self, s: T) -> T {
         let step = |on: bool| if on { T::ONE } else { T::ZERO };
         match self {
@@ -195,18 +207,45 @@ impl Function {
     }
 }
 
+/// `$call!` with the function, known when it is compiled, so that the loop
+/// around it has no choice left and vectorises.
+macro_rules! for_each_function {
+    ($function:expr, $call:ident) => {
+        match $function {
+            Relu => $call!(Relu),
+            LeakyRelu(a) => $call!(LeakyRelu(a)),
+            Elu(a) => $call!(Elu(a)),
+            Gelu => $call!(Gelu),
+            GeluTanh => $call!(GeluTanh),
+            Silu => $call!(Silu),
+            Sigmoid => $call!(Sigmoid),
+            Tanh => $call!(Tanh),
+            Softplus => $call!(Softplus),
+            HardSwish => $call!(HardSwish),
+            Exp => $call!(Exp),
+            Ln => $call!(Ln),
+            Sqrt => $call!(Sqrt),
+            Square => $call!(Square),
+            Abs => $call!(Abs),
+            Affine(a, b) => $call!(Affine(a, b)),
+        }
+    };
+}
+
 /// sqrt(2 / pi), and the cube's factor, of the tanh form of GELU.
 const GELU_C: f64 = 0.797_884_560_802_865_4;
 const GELU_CUBE: f64 = 0.044_715;
 
+#[inline(always)]
 fn gelu_inner<T: Real>(x: T) -> T {
     T::of(GELU_C) * (x + T::of(GELU_CUBE) * x * x * x)
 }
 
 /// Never computes the exponential of a positive number.
+#[inline(always)]
 fn sigmoid<T: Real>(x: T) -> T {
     let e = (-x.abs()).exp();
-    if x < T::ZERO { e / (T::ONE + e) } else { T::ONE / (T::ONE + e) }
+    (if x < T::ZERO { e } else { T::ONE }) / (T::ONE + e)
 }
 
 /// `y = f(x)`.
@@ -280,22 +319,20 @@ impl Op for Unary {
 impl Reference for Unary {
     fn reference<T: Real>(&self, io: &mut Io<T>) {
         let x = io.x(0);
-        // The match stands outside the loop for the functions that dominate a
-        // step, so that they vectorise.
-        let relu = |start: usize, y: &mut [T]| {
-            for (y, &x) in y.iter_mut().zip(&x[start..]) {
-                *y = if x <= T::ZERO { T::ZERO } else { x };
-            }
-        };
-        let any = |start: usize, y: &mut [T]| {
-            for (y, &x) in y.iter_mut().zip(&x[start..]) {
-                *y = self.function.value(x);
-            }
-        };
-        match self.function {
-            Relu => parallel::chunks(io.y(0), relu),
-            _ => parallel::chunks(io.y(0), any),
+        macro_rules! apply {
+            ($function:expr) => {
+                parallel::chunks(
+                    io.y(0),
+                    #[inline(always)]
+                    |start, y| {
+                        for (y, &x) in y.iter_mut().zip(&x[start..]) {
+                            *y = $function.value(x);
+                        }
+                    },
+                )
+            };
         }
+        for_each_function!(self.function, apply);
     }
 }
 
@@ -333,20 +370,20 @@ impl Op for UnaryGrad {
 impl Reference for UnaryGrad {
     fn reference<T: Real>(&self, io: &mut Io<T>) {
         let (saved, d_y) = (io.x(0), io.x(1));
-        let relu = |start: usize, d_x: &mut [T]| {
-            for ((d_x, &y), &d_y) in d_x.iter_mut().zip(&saved[start..]).zip(&d_y[start..]) {
-                *d_x = if y > T::ZERO { d_y } else { T::ZERO };
-            }
-        };
-        let any = |start: usize, d_x: &mut [T]| {
-            for (i, d_x) in d_x.iter_mut().enumerate() {
-                *d_x = d_y[start + i] * self.function.slope(saved[start + i]);
-            }
-        };
-        match self.function {
-            Relu => parallel::chunks(io.y(0), relu),
-            _ => parallel::chunks(io.y(0), any),
+        macro_rules! apply {
+            ($function:expr) => {
+                parallel::chunks(
+                    io.y(0),
+                    #[inline(always)]
+                    |start, d_x| {
+                        for ((d_x, &s), &d_y) in d_x.iter_mut().zip(&saved[start..]).zip(&d_y[start..]) {
+                            *d_x = $function.pull(s, d_y);
+                        }
+                    },
+                )
+            };
         }
+        for_each_function!(self.function, apply);
     }
 }
 

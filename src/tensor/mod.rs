@@ -3,6 +3,8 @@
 
 mod dtype;
 mod host;
+pub mod lanes;
+mod math;
 pub mod parallel;
 pub mod random;
 mod shape;
