@@ -21,6 +21,7 @@ macro_rules! rooms {
 
 mod optimiser;
 mod state;
+mod wide;
 
 rooms! {
     accumulate,
@@ -37,13 +38,17 @@ rooms! {
     cross_entropy,
     dropout,
     ema,
+    embedding,
     gather_floats,
     gather_images,
     gather_rows,
     grad_norm,
+    layer_norm,
     matmul,
+    mask_rows,
     max_norm,
     max_pool2d,
+    mean_rows,
     pace,
     mix_batch,
     rearrange,
@@ -51,9 +56,13 @@ rooms! {
     regression_loss,
     reshape,
     rmsprop,
+    rotary,
+    row_lengths,
     select_rows,
     sgd,
     softmax,
+    take_row,
     tally,
     unary,
+    write_rows,
 }

@@ -77,6 +77,16 @@ pub fn build(g: &mut Graph, op: &str, a: &Value, x: &[TensorId]) -> Result<Vec<T
             g.batch_norm(x[0], x[1], x[2], x[x.len() - 2], x[x.len() - 1], rows, options)?
         }
         "batch_norm_eval" => g.batch_norm_eval(x[0], x[1], x[2], x[3], x[4], number(&a["eps"]))?,
+        "layer_norm" => {
+            let (weight, bias) = (flag(&a["weight"]).then(|| x[1]), flag(&a["bias"]).then(|| x[x.len() - 1]));
+            g.layer_norm(x[0], weight, bias, number(&a["eps"]))?
+        }
+        "rms_norm" => g.rms_norm(x[0], x.get(1).copied(), number(&a["eps"]))?,
+        "embedding" => g.embedding(x[0], x[1], a["padding"].as_u64().map(|i| i as u32))?,
+        "rotary" => g.rotary(x[0], number(&a["base"]), flag(&a["interleaved"]), x.get(1).copied())?,
+        "mask_rows" => g.mask_rows(x[0], x[1])?,
+        "mean_rows" => g.mean_rows(x[0], x[1])?,
+        "take_row" => g.take_row(x[0], x[1])?,
         "cross_entropy" => {
             let mut rest = x[2..].iter().copied();
             let options = CrossEntropy {
