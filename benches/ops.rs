@@ -12,8 +12,9 @@ use wgrad::ops::attention::{Attention, AttentionInputs};
 use wgrad::ops::augment_images::Augmentation;
 use wgrad::ops::conv2d::Conv2d;
 use wgrad::ops::mix_batch::MixBatch;
+use wgrad::ops::unary::Function;
 use wgrad::plan::{Executor, Plan, Target};
-use wgrad::tensor::Spec;
+use wgrad::tensor::{DType, Spec};
 
 fn main() -> wgrad::Result<()> {
     let args: Vec<String> = std::env::args().skip(1).filter(|a| a != "--bench").collect();
@@ -49,8 +50,9 @@ fn bench(e: &mut dyn Executor, target: &Target, case: &Case) -> wgrad::Result<()
     let mut fetch = outputs.clone();
     if case.gradient {
         let spec = g.spec(outputs[0]).clone();
+        let floats: Vec<TensorId> = inputs.iter().copied().filter(|&t| g.spec(t).dtype == DType::F32).collect();
         let seed = g.persistent(&name("seed", 0), spec.clone(), Init::Data(Fill::Normal(1.0).draw(&spec, 9).into()));
-        fetch.extend(gradient(&mut g, &[Seed { tensor: outputs[0], gradient: seed }], &inputs)?);
+        fetch.extend(gradient(&mut g, &[Seed { tensor: outputs[0], gradient: seed }], &floats)?);
     }
     let plan = Plan::build(&g, &fetch, target.clone())?;
     let program = e.load(plan.clone())?;
@@ -102,6 +104,7 @@ fn cases() -> Vec<Case> {
         }),
     ];
     cases.extend(attention());
+    cases.extend(elementwise());
     cases.extend(batches());
     cases
 }
@@ -143,6 +146,35 @@ fn attention() -> Vec<Case> {
         split,
         plain,
         apart("1024", [1, 4, 1024, 64]),
+    ]
+}
+
+/// What decides a step of a small transformer besides its products.
+fn elementwise() -> Vec<Case> {
+    let x = || vec![(Spec::f32([1024, 512]), Fill::Normal(1.0))];
+    let unary = |name: &str, f: Function| {
+        Case::new(format!("elementwise/{name}"), x(), move |g, x| Ok(vec![g.unary(f, x[0])?]))
+    };
+    let row = || vec![(Spec::f32([512]), Fill::Normal(1.0))];
+    let embedding = |name: &str, table: [usize; 2], n: usize| {
+        let inputs = vec![(Spec::f32(table), Fill::Normal(1.0)), (Spec::u32([n]), Fill::Below(table[0] as u32))];
+        Case::new(format!("embedding/{name}"), inputs, |g, x| Ok(vec![g.embedding(x[0], x[1], None)?]))
+    };
+    vec![
+        unary("gelu", Function::Gelu),
+        unary("gelu_tanh", Function::GeluTanh),
+        unary("tanh", Function::Tanh),
+        unary("sigmoid", Function::Sigmoid),
+        unary("silu", Function::Silu),
+        Case::new("elementwise/softmax", x(), |g, x| Ok(vec![g.softmax(x[0], 1)?])),
+        Case::new("elementwise/layer_norm", [x(), row(), row()].concat(), |g, x| {
+            Ok(vec![g.layer_norm(x[0], Some(x[1]), Some(x[2]), 1e-5)?])
+        }),
+        embedding("characters", [65, 512], 16_384),
+        embedding("words", [50_257, 768], 4096),
+        Case::new("rotary/heads", vec![(Spec::f32([16, 8, 256, 64]), Fill::Normal(1.0))], |g, x| {
+            Ok(vec![g.rotary(x[0], 10_000.0, false, None)?])
+        }),
     ]
 }
 

@@ -67,7 +67,7 @@ fn key(i: u32) -> u32 {
 }
 
 fn bucket(i: u32) -> u32 {
-    return key(i) >> SHIFT & (BUCKETS - 1u);
+    return (key(i) >> SHIFT) & (BUCKETS - 1u);
 }
 
 @compute @workgroup_size(WG)

@@ -19,10 +19,12 @@ use wgrad::kernel::Class;
 use wgrad::plan::{Executor, Plan, ProgramId, Target};
 use wgrad::tensor::{DType, Data, HostTensor};
 
+/// Each with a list of its own; a golden's name stands in one of them.
 const FILES: &[&[u8]] = &[
     include_bytes!("../assets/goldens/ops.safetensors"),
     include_bytes!("../assets/goldens/attention.safetensors"),
     include_bytes!("../assets/goldens/recurrence.safetensors"),
+    include_bytes!("../assets/goldens/sequence.safetensors"),
 ];
 
 /// PyTorch and the judge both compute in f64, in another order of sums.
@@ -275,8 +277,10 @@ const WITHOUT: &[&str] = &[
     "mix_batch",
     "pace",
     "recurrence_grad",
+    "row_lengths",
     "select_rows",
     "tally",
+    "write_rows",
 ];
 
 fn every_room_has_a_golden() -> Result<(), Failed> {
@@ -284,7 +288,7 @@ fn every_room_has_a_golden() -> Result<(), Failed> {
     for room in wgrad::ops::ROOMS {
         let has = names.iter().any(|n| n.split('/').next() == Some(room));
         if !has && !WITHOUT.contains(room) {
-            return Err(format!("{room} has no golden: add it to assets/goldens/make_goldens.py").into());
+            return Err(format!("{room} has no golden: add it to a script in assets/goldens").into());
         }
     }
     Ok(())

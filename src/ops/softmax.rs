@@ -150,9 +150,9 @@ impl Reference for Softmax {
                     *y = (x - largest).exp();
                 }
                 let sum = lanes::sum(y, |y| y);
-                let ln_sum = sum.ln();
+                let (ln_sum, share) = (sum.ln(), T::ONE / sum);
                 for (y, &x) in y.iter_mut().zip(x) {
-                    *y = if self.log { x - largest - ln_sum } else { *y / sum };
+                    *y = if self.log { x - largest - ln_sum } else { *y * share };
                 }
             },
         );
@@ -189,11 +189,9 @@ fn cases_of(log: bool) -> Vec<Case> {
     const WHY: &str = "WGSL allows exp 3 + 2|x| ulp, log 2^-21 near 1 and division 2.5 ulp";
     let case = |name: &str, shape: &[usize], axis: usize| {
         let row = shape.get(axis).copied().unwrap_or(1);
-        Case::new(named(name), vec![(Spec::f32(shape), Fill::Normal(1.5))], move |g, x| {
-            Ok(vec![push(g, x[0], axis)?])
-        })
-        .reduction(row)
-        .extra(32.0, WHY)
+        Case::new(named(name), vec![(Spec::f32(shape), Fill::Normal(1.5))], move |g, x| Ok(vec![push(g, x[0], axis)?]))
+            .reduction(row)
+            .extra(32.0, WHY)
     };
     // Values that a finite difference cannot nudge; the gradient is an output.
     let exact = |name: &str, values: Vec<f32>, row: usize| {

@@ -94,6 +94,16 @@ pub fn build(g: &mut Graph, op: &str, a: &Value, x: &[TensorId]) -> Result<Vec<T
             g.matmul_t(o, x[3], Some(x[4]))?
         }
         "recurrence" => return recurrence(g, a, x),
+        "layer_norm" => {
+            let (weight, bias) = (flag(&a["weight"]).then(|| x[1]), flag(&a["bias"]).then(|| x[x.len() - 1]));
+            g.layer_norm(x[0], weight, bias, number(&a["eps"]))?
+        }
+        "rms_norm" => g.rms_norm(x[0], x.get(1).copied(), number(&a["eps"]))?,
+        "embedding" => g.embedding(x[0], x[1], a["padding"].as_u64().map(|i| i as u32))?,
+        "rotary" => g.rotary(x[0], number(&a["base"]), flag(&a["interleaved"]), x.get(1).copied())?,
+        "mask_rows" => g.mask_rows(x[0], x[1])?,
+        "mean_rows" => g.mean_rows(x[0], x[1])?,
+        "take_row" => g.take_row(x[0], x[1])?,
         "cross_entropy" => {
             let mut rest = x[2..].iter().copied();
             let options = CrossEntropy {
