@@ -227,8 +227,8 @@ impl Op for Attend {
         let lanes = cx.caps.shared_lanes();
         z.check_turns(cx.caps.class, lanes)?;
         let rows = z.in_registers(cx.caps.class);
-        // As many rows as keep 256 numbers of queries and output at hand, and kernels short.
-        let each = if cx.caps.class == Class::Cpu { (128 / z.d.max(z.dv)).clamp(1, 4) } else { 1 };
+        // More rows share a load, and make a kernel that drivers compile for long.
+        let each = if cx.caps.class == Class::Cpu { (64 / z.d.max(z.dv)).clamp(1, 2) } else { 1 };
         // Lanes that share loads must walk the same keys: they are a workgroup.
         let wg = if lanes > 1 { lanes } else { SIDE };
         let k = z.kernel(self, &SHADER, if rows { "forward_rows" } else { "forward_tile" });
