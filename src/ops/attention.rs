@@ -276,7 +276,8 @@ mod tests {
         let mut g = Graph::new();
         let mut input = |name: &str, shape: &[usize]| g.input(name, Spec::f32(shape));
         let [q, k, v] = ["q", "k", "v"].map(|name| input(name, &[2, 4, 5, 8]));
-        let (three, wide, narrow) = (input("three", &[2, 3, 5, 8]), input("wide", &[1, 1, 1, 257]), input("n", &[2, 4, 5, 7]));
+        let (three, wide, narrow) =
+            (input("three", &[2, 3, 5, 8]), input("wide", &[1, 1, 1, 257]), input("n", &[2, 4, 5, 7]));
         let (empty, mask, bad_mask) = (input("e", &[2, 4, 0, 8]), input("m", &[5, 5]), input("bm", &[2, 2, 5, 5]));
         let qkv = input("qkv", &[2, 5, 12 * 8]);
         let huge = input("huge", &[40, 16, 8192, 1]);

@@ -140,7 +140,8 @@ pub fn cases() -> Vec<Case> {
     let overflow = |name: &str, shape: [usize; 4]| {
         let tensor = (Spec::f32(shape), Fill::Normal(1.0));
         let [b, h, t, _] = shape;
-        let inputs = vec![tensor.clone(), tensor.clone(), tensor.clone(), tensor, (Spec::f32([b, h, t]), Fill::Normal(1.0))];
+        let inputs =
+            vec![tensor.clone(), tensor.clone(), tensor.clone(), tensor, (Spec::f32([b, h, t]), Fill::Normal(1.0))];
         Case::new(format!("attention_grad/{name}"), inputs, |g, x| {
             let op = Attend { options: Attention::default(), packed: None, lengths: false, mask: false };
             g.push(AttendGrad(op), &[x[0], x[1], x[2], x[3], x[4], x[3]])
