@@ -160,9 +160,11 @@ fn queries_rows(
     }
     for (var r = 0u; r < ROWS; r++) {
         let row = first + r * WG + local;
-        for (var c = 0u; c < 4u * D4; c++) {
-            if row < TQ && item == at && c < D {
-                d_q[q_at(batch, head, row) + c] = sum[r][c / 4u][c % 4u];
+        if row < TQ && item == at {
+            for (var c = 0u; c < D4; c++) {
+                for (var i = 0u; i < 4u; i++) {
+                    if 4u * c + i < D { d_q[q_at(batch, head, row) + 4u * c + i] = sum[r][c][i]; }
+                }
             }
         }
     }
@@ -257,11 +259,16 @@ fn keys_rows(
     for (var r = 0u; r < ROWS; r++) {
         let row = first + r * WG + local;
         if row < TK && item == at {
-            for (var c = 0u; c < 4u * D4; c++) {
-                if c < D { store_k(k_at(batch, kv, row) + c, sum_k[r][c / 4u][c % 4u]); }
+            // Loops of at most 32 turns, which drivers unroll, so that sums stay in registers.
+            for (var c = 0u; c < D4; c++) {
+                for (var i = 0u; i < 4u; i++) {
+                    if 4u * c + i < D { store_k(k_at(batch, kv, row) + 4u * c + i, sum_k[r][c][i]); }
+                }
             }
-            for (var c = 0u; c < 4u * DV4; c++) {
-                if c < DV { store_v(v_at(batch, kv, row) + c, sum_v[r][c / 4u][c % 4u]); }
+            for (var c = 0u; c < DV4; c++) {
+                for (var i = 0u; i < 4u; i++) {
+                    if 4u * c + i < DV { store_v(v_at(batch, kv, row) + 4u * c + i, sum_v[r][c][i]); }
+                }
             }
         }
     }

@@ -227,8 +227,8 @@ impl Op for Attend {
         let lanes = cx.caps.shared_lanes();
         z.check_turns(cx.caps.class, lanes)?;
         let rows = z.in_registers(cx.caps.class);
-        // As many rows as keep 256 numbers of queries and output at hand, and kernels short.
-        let each = if cx.caps.class == Class::Cpu { (128 / z.d.max(z.dv)).clamp(1, 4) } else { 1 };
+        // More rows share a load, and make a kernel that drivers compile for long.
+        let each = if cx.caps.class == Class::Cpu { (64 / z.d.max(z.dv)).clamp(1, 2) } else { 1 };
         // Lanes that share loads must walk the same keys: they are a workgroup.
         let wg = if lanes > 1 { lanes } else { SIDE };
         let k = z.kernel(self, &SHADER, if rows { "forward_rows" } else { "forward_tile" });
@@ -276,7 +276,8 @@ mod tests {
         let mut g = Graph::new();
         let mut input = |name: &str, shape: &[usize]| g.input(name, Spec::f32(shape));
         let [q, k, v] = ["q", "k", "v"].map(|name| input(name, &[2, 4, 5, 8]));
-        let (three, wide, narrow) = (input("three", &[2, 3, 5, 8]), input("wide", &[1, 1, 1, 257]), input("n", &[2, 4, 5, 7]));
+        let (three, wide, narrow) =
+            (input("three", &[2, 3, 5, 8]), input("wide", &[1, 1, 1, 257]), input("n", &[2, 4, 5, 7]));
         let (empty, mask, bad_mask) = (input("e", &[2, 4, 0, 8]), input("m", &[5, 5]), input("bm", &[2, 2, 5, 5]));
         let qkv = input("qkv", &[2, 5, 12 * 8]);
         let huge = input("huge", &[40, 16, 8192, 1]);

@@ -13,7 +13,8 @@ pub(super) static SHADER: Shader = shader!("attention_grad_tiles");
 /// One more than a tile and one less, of queries and of keys.
 pub fn cases() -> Vec<Case> {
     let case = |name: &str, tq: usize, tk: usize| {
-        let inputs = [[1, 2, tq, 12], [1, 2, tk, 12], [1, 2, tk, 7]].map(|s| (Spec::f32(s), Fill::Normal(1.0))).to_vec();
+        let inputs =
+            [[1, 2, tq, 12], [1, 2, tk, 12], [1, 2, tk, 7]].map(|s| (Spec::f32(s), Fill::Normal(1.0))).to_vec();
         Case::new(format!("attention_grad_tiles/{name}"), inputs, |g, x| {
             Ok(vec![g.attention(x[0], x[1], x[2], Attention::default(), AttentionInputs::default())?])
         })

@@ -128,10 +128,17 @@ pub(super) fn cases() -> Vec<Case> {
         Kind { mask: Some([2, 1]), ..Kind::of([9, 66], [8, 8]) }.case("mask_of_samples"),
         Kind { mask: Some([2, 4]), blind: true, heads: [4, 2], ..square(40, 8) }.case("mask_of_heads_blind_rows"),
         Kind { mask: Some([3, 4]), heads: [4, 2], ..square(67, 24) }.lengths(&[67, 40, 0]).causal().case("all_masks"),
-        Kind { mask: Some([3, 4]), heads: [4, 2], ..square(11, 24) }.lengths(&[11, 5, 0]).causal().case("all_masks_short"),
+        Kind { mask: Some([3, 4]), heads: [4, 2], ..square(11, 24) }
+            .lengths(&[11, 5, 0])
+            .causal()
+            .case("all_masks_short"),
         square(20, 8).dropout(0.3).case("dropout"),
         Kind { heads: [4, 2], ..Kind::of([37, 43], [8, 8]) }.dropout(0.5).case("dropout_odd"),
-        Kind { mask: Some([2, 4]), heads: [4, 2], ..square(37, 8) }.lengths(&[37, 9]).causal().dropout(0.2).case("everything"),
+        Kind { mask: Some([2, 4]), heads: [4, 2], ..square(37, 8) }
+            .lengths(&[37, 9])
+            .causal()
+            .dropout(0.2)
+            .case("everything"),
         Kind { packed: true, ..square(64, 32) }.causal().case("packed"),
         Kind { packed: true, heads: [6, 2], ..square(35, 5) }.case("packed_grouped"),
         Kind { packed: true, heads: [4, 2], mask: Some([2, 4]), ..square(37, 8) }

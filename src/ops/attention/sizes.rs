@@ -81,7 +81,9 @@ impl Sizes {
         }
         if z.d.max(z.dv) > WIDEST {
             let width = z.d.max(z.dv);
-            return Err(Error::model(format!("a head is {width} wide; at most {WIDEST} are supported: use more heads")));
+            return Err(Error::model(format!(
+                "a head is {width} wide; at most {WIDEST} are supported: use more heads"
+            )));
         }
         if z.hq % z.hkv != 0 {
             let (hq, hkv) = (z.hq, z.hkv);
