@@ -120,7 +120,7 @@ fn with_bias(value: f32, col: u32) -> f32 {
     return value;
 }
 
-// On a software adapter a load runs lane by lane and costs as much as a hundred multiplications, a sum that outlives a turn
+// On a software adapter a load runs lane by lane and costs as much as sixty multiplications, a sum that outlives a turn
 // of a loop is masked in it, and a body beyond 1,000 multiplications leaves the instruction cache. Hence loads of four
 // elements, 4 elements of K per turn and the limits of ROWS and PANELS.
 // Every lane takes part in handing a's elements around, so none may leave early. Rows, columns and elements of K past the

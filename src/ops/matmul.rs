@@ -15,7 +15,7 @@
 //! workgroup memory, 4x4 elements per invocation; for GPUs. `rows`: a block of
 //! rows and columns in registers, no barriers, loads of four elements, and
 //! those of a shared out among the lanes of a subgroup; for software adapters,
-//! where every load runs lane by lane and costs as much as a hundred
+//! where every load runs lane by lane and costs as much as sixty
 //! multiplications. When y is small and K long, K is cut into slices that run
 //! side by side, and `combine` adds them in order.
 //! Source: Boehm, "How to Optimize a CUDA Matmul Kernel", 2022 (tiling).
