@@ -141,16 +141,17 @@ fn block(row: u32, unit: u32, lane: u32, t: u32, multiply: bool) {
     var sum: array<array<f32, GATES * UNITS>, ROWS>;
     if multiply {
         for (var k0 = 0u; k0 < H; k0 += LANES) {
-            var part: array<f32, ROWS>;
+            var part: array<f32, ROWS>; // element k0 + lane of each row
             for (var i = 0u; i < ROWS; i++) {
-                let value = left(min(row + i, B - 1u), min(k0 + lane, H - 1u), t);
-                part[i] = select(0.0, value, k0 + lane < H);
+                part[i] = left(min(row + i, B - 1u), min(k0 + lane, H - 1u), t);
             }
-            for (var j = 0u; j < LANES; j++) {
+            // A bound that the compiler does not know: written out, the loop would not fit into the instruction cache.
+            let lanes = min(LANES, H - k0);
+            for (var j = 0u; j < lanes; j++) {
                 var right: array<f32, GATES * UNITS>;
                 for (var c = 0u; c < GATES * UNITS; c++) {
                     let gate = c / UNITS + 2u * PHASE;
-                    right[c] = w[(gate * H + min(unit + c % UNITS * LANES, H - 1u)) * H + min(k0 + j, H - 1u)];
+                    right[c] = w[(gate * H + min(unit + c % UNITS * LANES, H - 1u)) * H + k0 + j];
                 }
                 for (var i = 0u; i < ROWS; i++) {
                     let value = lane_of(part[i], j);
@@ -161,7 +162,7 @@ fn block(row: u32, unit: u32, lane: u32, t: u32, multiply: bool) {
             }
         }
     }
-    // A bound that the compiler does not know keeps it from writing the cell out for every row.
+    // Nor is the cell written out for every row.
     let rows = min(ROWS, B - min(row, B));
     for (var i = 0u; i < rows; i++) {
         for (var u = 0u; u < UNITS; u++) {

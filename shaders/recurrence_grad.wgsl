@@ -149,15 +149,16 @@ fn block(row: u32, unit: u32, lane: u32, t: u32, multiply: bool) {
     var sum: array<array<f32, UNITS>, ROWS>;
     if multiply {
         for (var k0 = first_k(); k0 < end_k(); k0 += LANES) {
-            var part: array<f32, ROWS>;
+            var part: array<f32, ROWS>; // element k0 + lane of each row
             for (var i = 0u; i < ROWS; i++) {
-                let value = left(min(row + i, B - 1u), min(k0 + lane, end_k() - 1u), t);
-                part[i] = select(0.0, value, k0 + lane < end_k());
+                part[i] = left(min(row + i, B - 1u), min(k0 + lane, end_k() - 1u), t);
             }
-            for (var j = 0u; j < LANES; j++) {
+            // A bound that the compiler does not know: written out, the loop would not fit into the instruction cache.
+            let lanes = min(LANES, end_k() - k0);
+            for (var j = 0u; j < lanes; j++) {
                 var right: array<f32, UNITS>;
                 for (var u = 0u; u < UNITS; u++) {
-                    right[u] = w[min(k0 + j, end_k() - 1u) * H + min(unit + u * LANES, H - 1u)];
+                    right[u] = w[(k0 + j) * H + min(unit + u * LANES, H - 1u)];
                 }
                 for (var i = 0u; i < ROWS; i++) {
                     let value = lane_of(part[i], j);
@@ -168,7 +169,7 @@ fn block(row: u32, unit: u32, lane: u32, t: u32, multiply: bool) {
             }
         }
     }
-    // A bound that the compiler does not know keeps it from writing the cell out for every row.
+    // Nor is the cell written out for every row.
     let rows = min(ROWS, B - min(row, B));
     for (var i = 0u; i < rows; i++) {
         for (var u = 0u; u < UNITS; u++) {

@@ -249,9 +249,12 @@ impl Graph {
     pub fn pack_at(&mut self, name: &str, parts: &[(TensorId, usize)], total: usize) -> Result<TensorId> {
         let flat = self.persistent(name, Spec::f32([total]), Init::Zeros);
         let mut placed = Vec::new();
+        let roots: Vec<TensorId> = parts.iter().map(|&(part, _)| self.root(part).0).collect();
         for &(part, offset) in parts {
             let (root, _) = self.root(part);
-            let alone = self.readers_of_storage(root) == usize::from(root != part);
+            // Two biases that are only ever added have one gradient.
+            let once = roots.iter().filter(|&&r| r == root).count() == 1;
+            let alone = once && self.readers_of_storage(root) == usize::from(root != part);
             let whole = self.spec(root).elements() == self.spec(part).elements();
             let computed = self.nodes.iter().any(|n| n.outputs.contains(&root));
             let free = self.tensors[root.index()].home == Home::Transient;
