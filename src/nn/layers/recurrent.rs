@@ -138,13 +138,8 @@ impl Recurrence {
         let clock = if let Mode::Train { clock, .. } = cx.mode { Some(clock) } else { None };
         let streams: Vec<u32> = (0..self.layers as u32).map(|layer| cx.draws(layer)).collect();
         let dropout = clock.filter(|_| self.dropout > 0.0).map(|clock| (self.dropout as f32, clock, &streams[..]));
-        let how = Recurrent {
-            cell: self.cell,
-            bidirectional: self.bidirectional,
-            lengths: cx.lengths,
-            initial,
-            dropout,
-        };
+        let how =
+            Recurrent { cell: self.cell, bidirectional: self.bidirectional, lengths: cx.lengths, initial, dropout };
         cx.g.recurrent(x, &weights, how)
     }
 
@@ -256,7 +251,12 @@ mod tests {
         );
         assert_eq!(
             named("type = \"SimpleRNN\"\nunits = 3\nlayers = 2\nuse_bias = false\nactivation = \"relu\""),
-            ["rnn1.weight_hh_l0 [3, 3]", "rnn1.weight_hh_l1 [3, 3]", "rnn1.weight_ih_l0 [3, 5]", "rnn1.weight_ih_l1 [3, 3]"]
+            [
+                "rnn1.weight_hh_l0 [3, 3]",
+                "rnn1.weight_hh_l1 [3, 3]",
+                "rnn1.weight_ih_l0 [3, 5]",
+                "rnn1.weight_ih_l1 [3, 3]"
+            ]
         );
         assert_eq!(
             named("type = \"GRU\"\nunits = 2\nreset_after = false"),
@@ -266,7 +266,8 @@ mod tests {
 
     #[test]
     fn outputs_are_last_states_or_all() {
-        let output = |layer: &str| model(layer).unwrap().inspect(2, &mut Weights::new(1)).unwrap().1.layers[0].output.to_vec();
+        let output =
+            |layer: &str| model(layer).unwrap().inspect(2, &mut Weights::new(1)).unwrap().1.layers[0].output.to_vec();
         assert_eq!(output("type = \"GRU\"\nunits = 3\nlayers = 2"), [2, 3]);
         assert_eq!(output("type = \"GRU\"\nunits = 3\nbidirectional = true"), [2, 6]);
         assert_eq!(output("type = \"LSTM\"\nunits = 3\nbidirectional = true\nreturn_sequences = true"), [2, 7, 6]);
