@@ -43,6 +43,7 @@ override FIRST: bool; // the first step
 const DEPTH: u32 = 16u; // elements of H per tile of step_tiled
 const TILE: u32 = 16u * ROWS;
 
+var<workgroup> sh_sum: array<f32, ROWS * GATES * UNITS * LANES>; // of the rows forms; each lane has its own
 var<workgroup> sh_left: array<f32, DEPTH * TILE>; // [DEPTH, TILE]
 var<workgroup> sh_right: array<f32, DEPTH * GATES * 16u>; // [DEPTH, GATES, 16]
 var<workgroup> sh_h: array<f32, SHARED>; // [ROWS, H]
@@ -162,13 +163,18 @@ fn block(row: u32, unit: u32, lane: u32, t: u32, multiply: bool) {
             }
         }
     }
-    // Nor is the cell written out for every row.
+    // Through memory, so that the cell need not be written out for every row.
+    for (var i = 0u; i < ROWS; i++) {
+        for (var c = 0u; c < GATES * UNITS; c++) {
+            sh_sum[(i * (GATES * UNITS) + c) * LANES + lane] = sum[i][c];
+        }
+    }
     let rows = min(ROWS, B - min(row, B));
     for (var i = 0u; i < rows; i++) {
         for (var u = 0u; u < UNITS; u++) {
             var mine: array<f32, GATES>;
             for (var g = 0u; g < GATES; g++) {
-                mine[g] = sum[i][g * UNITS + u];
+                mine[g] = sh_sum[((i * GATES + g) * UNITS + u) * LANES + lane];
             }
             if unit + u * LANES < H {
                 cell(row + i, unit + u * LANES, t, mine, state_before(row + i, unit + u * LANES, t));
@@ -177,11 +183,11 @@ fn block(row: u32, unit: u32, lane: u32, t: u32, multiply: bool) {
     }
 }
 
-@compute @workgroup_size(WG)
+@compute @workgroup_size(LANES)
 fn step_rows(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>,
              @builtin(num_workgroups) groups: vec3<u32>) {
-    let unit = (group.x * (WG / LANES) + local.x / LANES) * (LANES * UNITS) + local.x % LANES;
-    block((group.z * groups.y + group.y) * ROWS, unit, local.x % LANES, time(steps[0]), MULTIPLY);
+    let unit = group.x * (LANES * UNITS) + local.x;
+    block((group.z * groups.y + group.y) * ROWS, unit, local.x, time(steps[0]), MULTIPLY);
 }
 
 @compute @workgroup_size(LANES)

@@ -120,13 +120,8 @@ impl Graph {
         let steps: Vec<u32> = steps;
         let steps = self.constant(HostTensor::u32([steps.len()], steps));
         let initial = initial.map(|state| self.one_state(cell, state)).transpose()?;
-        let op = Recurrence {
-            cell,
-            reverse,
-            bias: b_hh.is_some(),
-            initial: initial.is_some(),
-            lengths: lengths.is_some(),
-        };
+        let op =
+            Recurrence { cell, reverse, bias: b_hh.is_some(), initial: initial.is_some(), lengths: lengths.is_some() };
         let inputs: Vec<TensorId> =
             [Some(gx), Some(w_hh), Some(steps), b_hh, initial, lengths].into_iter().flatten().collect();
         let out = self.push(op, &inputs)?;
@@ -147,7 +142,10 @@ impl Graph {
     fn one_state(&mut self, cell: Cell, state: State) -> Result<TensorId> {
         if (cell.states() == 2) != state.c.is_some() {
             let has = if state.c.is_some() { "has a cell state c" } else { "has no cell state c" };
-            return Err(Error::model(format!("the initial state of {} {has}; an LSTM has one, others none", cell.name())));
+            return Err(Error::model(format!(
+                "the initial state of {} {has}; an LSTM has one, others none",
+                cell.name()
+            )));
         }
         let mut parts = vec![];
         for part in [Some(state.h), state.c].into_iter().flatten() {
@@ -203,7 +201,7 @@ pub(crate) struct Cut {
     pub units: usize,
     /// Invocations that share loads.
     pub lanes: usize,
-    /// Invocations per workgroup.
+    /// Invocations per workgroup (`sequence_shared`).
     pub wg: usize,
     /// Elements of workgroup memory of `sequence_shared`.
     pub shared: usize,
@@ -225,14 +223,15 @@ impl Cut {
         let one_product = op.cell != Cell::Gru { reset_after: false };
         if caps.class == Class::Cpu {
             let lanes = caps.shared_lanes();
-            let rows = s.batch.next_power_of_two().min(32);
             let units = (8 / columns).max(1).min(s.hidden.div_ceil(lanes).next_power_of_two());
+            // The sums pass through workgroup memory.
+            let room = caps.workgroup_bytes as usize / (DType::BYTES * columns * units * lanes);
+            let rows = s.batch.next_power_of_two().min(32).min(room.max(1));
             let blocks = s.hidden.div_ceil(lanes * units);
             let turns = s.steps * (1 + blocks * (terms.div_ceil(lanes) * (1 + lanes) + rows * (1 + units)));
             let enough = s.batch.div_ceil(rows) >= 4 || blocks == 1;
             let sequence = one_product && !op.initial && enough && turns < TURNS;
-            let wg = lanes * blocks.next_power_of_two().min((32 / lanes).max(1));
-            return Cut { sequence, rows, units, lanes, wg, shared: 1, tiled: false };
+            return Cut { sequence, rows, units, lanes, wg: lanes, shared: 1, tiled: false };
         }
         let rows = 4;
         let sequence = one_product
@@ -269,7 +268,7 @@ impl Cut {
         }
         let (x, rows) = match self.tiled {
             true => (s.hidden.div_ceil(16), 16 * self.rows),
-            false => (s.hidden.div_ceil(self.lanes * self.units).div_ceil(self.wg / self.lanes), self.rows),
+            false => (s.hidden.div_ceil(self.lanes * self.units), self.rows),
         };
         let [y, z, _] = groups_1d(s.batch.div_ceil(rows), 1);
         [x as u32, y, z]
@@ -376,15 +375,13 @@ impl Op for Recurrence {
             scratch.push(Spec::f32([h, all * h]));
         }
         if cut.sequence {
-            let k = kernel(cut.entry(), 0, true, false);
-            let k = if cut.tiled { k.set("WG", cut.wg) } else { k };
+            let k = kernel(cut.entry(), 0, true, false).set("WG", cut.wg);
             dispatches.push(bind(k.dispatch(cut.groups(s)), w));
         } else {
             for step in 0..s.steps {
                 for phase in 0..self.cell.products() {
                     let first = step == 0 && self.initial && phase == 0;
                     let k = kernel(cut.entry(), phase, step > 0 || first || phase > 0, first);
-                    let k = if cut.tiled { k } else { k.set("WG", cut.wg) };
                     dispatches.push(bind(k.dispatch(cut.groups(s)), w).input_at("steps", 2, step * STRIDE));
                 }
             }

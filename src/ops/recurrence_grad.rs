@@ -83,11 +83,12 @@ impl Op for RecurrenceGrad {
         let s = self.sizes(&cx.inputs[3].shape);
         let all = self.of.cell.gates();
         let cut = Cut::of(&self.of, s, &cx.caps, 1, all * s.hidden, all * s.hidden);
-        let kernel = |entry, phase: usize, multiply, finish| {
-            let k = self.of.kernel(Kernel::new(&SHADER, entry), s, &cut).set("PHASE", phase).constant("ALL", all);
+        let kernel_of = |cut: &Cut, entry, phase: usize, multiply, finish| {
+            let k = self.of.kernel(Kernel::new(&SHADER, entry), s, cut).set("PHASE", phase).constant("ALL", all);
             let k = k.flag("MULTIPLY", multiply).flag("FINISH", finish);
             k.flag("D_Y", self.d_y).flag("D_LAST", self.d_last)
         };
+        let kernel = |entry| kernel_of(&cut, entry, 0, true, false);
         let [initial, lengths, d_y, d_last] = self.optional();
         // A file's entry points name these whether or not they are there.
         let or_saved = |i: Option<usize>| Slot::Input(i.unwrap_or(0));
@@ -100,23 +101,19 @@ impl Op for RecurrenceGrad {
             let d = d.bind("d_y", or_saved(d_y)).input("saved", 0).input("w", 1).bind("lengths", lengths);
             d.output("d_gx", 0).bind("d_gh", d_gh).output("carry", 2)
         };
-        let start = kernel("start", 0, false, false).dispatch_1d(cx.outputs[2].elements(), 64);
-        let shift = kernel("shift", 0, false, false).dispatch_1d(cx.outputs[1].elements(), 64);
+        let start = kernel("start").dispatch_1d(cx.outputs[2].elements(), 64);
+        let shift = kernel("shift").dispatch_1d(cx.outputs[1].elements(), 64);
         let shift = shift.input("y", 3).bind("initial", or_saved(initial)).bind("lengths", lengths);
         let mut dispatches =
             vec![start.bind("d_last", or_saved(d_last)).output("carry", 2), shift.output("h_before", 1)];
         if cut.sequence {
-            let k = kernel(cut.entry(), 0, true, false);
-            let k = if cut.tiled { k.set("WG", cut.wg) } else { k };
+            let k = kernel(cut.entry()).set("WG", cut.wg);
             dispatches.push(bind(k.dispatch(cut.groups(s))));
         }
         // A walk in one dispatch leaves the step behind the last to another.
         let single = cut.one_step();
         let step = |step: usize, phase: usize, finish: bool| {
-            let k = self.of.kernel(Kernel::new(&SHADER, single.entry()), s, &single);
-            let k = k.set("PHASE", phase).constant("ALL", all).flag("FINISH", finish);
-            let k = k.flag("MULTIPLY", step > 0 || phase > 0 || finish).flag("D_Y", self.d_y).flag("D_LAST", self.d_last);
-            let k = if single.tiled { k } else { k.set("WG", single.wg) };
+            let k = kernel_of(&single, single.entry(), phase, step > 0 || phase > 0 || finish, finish);
             bind(k.dispatch(single.groups(s))).input_at("steps", 2, step * STRIDE)
         };
         if !cut.sequence {

@@ -8,13 +8,8 @@ use crate::tensor::Spec;
 pub(crate) const WHY: &str =
     "every step takes exp, tanh and division, 2.5 to 3 + 2|x| ulp in WGSL, of what the one before gave";
 
-const CELLS: [Cell; 5] = [
-    Cell::RnnTanh,
-    Cell::RnnRelu,
-    Cell::Lstm,
-    Cell::Gru { reset_after: true },
-    Cell::Gru { reset_after: false },
-];
+const CELLS: [Cell; 5] =
+    [Cell::RnnTanh, Cell::RnnRelu, Cell::Lstm, Cell::Gru { reset_after: true }, Cell::Gru { reset_after: false }];
 
 /// Sizes and what is given.
 #[derive(Clone, Copy)]
@@ -29,8 +24,7 @@ struct Shape {
     lengths: &'static [u32],
 }
 
-const PLAIN: Shape =
-    Shape { batch: 3, steps: 4, hidden: 5, reverse: false, initial: false, bias: false, lengths: &[] };
+const PLAIN: Shape = Shape { batch: 3, steps: 4, hidden: 5, reverse: false, initial: false, bias: false, lengths: &[] };
 
 fn case(name: &str, cell: Cell, s: Shape) -> Case {
     let (b, h, n) = (s.batch, s.hidden, cell.gates());
@@ -87,7 +81,19 @@ pub fn cases() -> Vec<Case> {
         // Too large for every workgroup to read all of w_hh.
         lstm("tiled", Shape { batch: 35, hidden: 130, steps: 2, ..PLAIN }),
         lstm("tiled_initial", Shape { batch: 3, hidden: 131, steps: 2, initial: true, ..PLAIN }),
-        gru("tiled", Shape { batch: 2, hidden: 150, steps: 3, bias: true, initial: true, reverse: true, lengths: &[2, 3], ..PLAIN }),
+        gru(
+            "tiled",
+            Shape {
+                batch: 2,
+                hidden: 150,
+                steps: 3,
+                bias: true,
+                initial: true,
+                reverse: true,
+                lengths: &[2, 3],
+                ..PLAIN
+            },
+        ),
         case("wide", Cell::RnnTanh, Shape { hidden: 256, steps: 2, ..PLAIN }),
         case("tiled", Cell::RnnTanh, Shape { hidden: 257, steps: 2, batch: 2, initial: true, ..PLAIN }),
         lstm("long", Shape { steps: 67, batch: 2, hidden: 8, ..PLAIN }),
@@ -95,9 +101,13 @@ pub fn cases() -> Vec<Case> {
         case("grid_overflow", Cell::RnnRelu, Shape { batch: 65_536 * 32 + 1, steps: 1, hidden: 1, ..PLAIN })
             .no_gradient()
             .reduction(1),
-        case("grid_overflow_steps", Cell::RnnRelu, Shape { batch: 65_536 * 32 + 1, steps: 1, hidden: 1, initial: true, ..PLAIN })
-            .no_gradient()
-            .reduction(1),
+        case(
+            "grid_overflow_steps",
+            Cell::RnnRelu,
+            Shape { batch: 65_536 * 32 + 1, steps: 1, hidden: 1, initial: true, ..PLAIN },
+        )
+        .no_gradient()
+        .reduction(1),
         stack(),
     ]);
     cases
