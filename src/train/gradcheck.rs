@@ -118,7 +118,12 @@ fn objective(g: &mut Graph, model: &Model, options: GradCheck) -> Result<(Vec<St
     let spec = model.batch_spec(options.batch);
     let fill = match spec.dtype {
         DType::F32 => Fill::Normal(1.0),
-        DType::U32 => Fill::Below(tokens(model)?),
+        DType::U32 => {
+            // Token 0 may be padding, whose gradient is withheld on purpose.
+            let (n, mut draw) = (tokens(model)?, Random::new(options.seed, stream::CASES));
+            let token = |_| if n > 1 { 1 + draw.below(n - 1) } else { 0 };
+            Fill::Indices((0..spec.elements()).map(token).collect())
+        }
     };
     let x = g.persistent("input", spec.clone(), Init::Data(Arc::new(fill.draw(&spec, options.seed))));
     let built = model.build(g, x, Mode::Train { clock, rows }, &mut Weights::new(options.seed))?;

@@ -7,9 +7,10 @@ use super::text;
 use crate::data::dataset::{self, Split};
 use crate::data::series::{self, NaiveSets, SeriesOptions};
 use crate::data::table::{Fitted, Goal, Table};
-use crate::data::text::{Corpus, LabelledSplits};
+use crate::data::text::{Corpus, LabelledSplits, Vocabulary};
 use crate::data::{Dataset, Interface, Normal, Targets};
 use crate::error::{Error, Result};
+use crate::nn::{Description, Model};
 
 /// The sets of a run.
 #[derive(Debug, Clone)]
@@ -26,6 +27,13 @@ pub struct Prepared {
     pub naive: NaiveSets,
     /// What a user should know of the data.
     pub notes: Vec<String>,
+}
+
+/// The model of a description for samples of a shape, with as many outputs and
+/// tokens as the interface says.
+pub fn model_for(description: Description, sample: &[usize], interface: &Interface) -> Result<Model> {
+    let model = Model::new(description, Some(sample.into()), Some(interface.outputs.len()))?;
+    Ok(model.with_vocabulary(interface.vocabulary.as_ref().map(Vocabulary::len)))
 }
 
 /// A data source, read and not yet split.

@@ -10,23 +10,15 @@ use super::resident::{self, Elements, Resident, TargetKind};
 use super::scores::Scores;
 use super::step::{self, Builder, Step};
 use super::{EMA, LR_FACTOR, Loss, Settings, checkpoint};
-use crate::data::text::Vocabulary;
 use crate::data::{Dataset, Interface, Task};
 use crate::device::Device;
 use crate::error::{Context, Error, Result};
 use crate::files;
 use crate::graph::TensorId;
-use crate::nn::{Description, Model, Weights};
+use crate::nn::{Model, Weights};
 use crate::plan::{Executor, Plan, ProgramId, Target, Ticket};
 use crate::tensor::{HostTensor, Shape, Spec};
 use std::collections::BTreeMap;
-
-/// The model of a description for samples of a shape, with as many outputs and
-/// tokens as the interface says.
-pub fn model_for(description: Description, sample: &[usize], interface: &Interface) -> Result<Model> {
-    let model = Model::new(description, Some(sample.into()), Some(interface.outputs.len()))?;
-    Ok(model.with_vocabulary(interface.vocabulary.as_ref().map(Vocabulary::len)))
-}
 
 /// A loaded program over one data set.
 #[derive(Clone)]
