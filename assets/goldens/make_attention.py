@@ -79,7 +79,10 @@ def attention(name, b, heads, t, d, dv=None, causal=False, lengths=None, mask=No
         return o
 
     attrs = dict(causal=causal, scale=scale, lengths=lengths is not None, mask=mask is not None)
-    golden(name, "attention", attrs, inputs, [0, 1, 2], run, max(tk, tq * (hq // hkv), d, dv))
+    # With one key its share is 1 whatever q and k are: their gradients are zero,
+    # and what PyTorch gives is rounding.
+    learn = [0, 1, 2] if tk > 1 else [2]
+    golden(name, "attention", attrs, inputs, learn, run, max(tk, tq * (hq // hkv), d, dv))
 
 
 def multi_head(name, b, t, width, heads, causal=False, lengths=None):
