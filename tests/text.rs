@@ -114,7 +114,7 @@ fn texts_are_looked_through() {
     let seen = json(&["data", &place.path("book"), "--json"]);
     assert_eq!(seen["lines"].as_u64(), Some(2));
     assert!(seen["warnings"][0].as_str().is_some_and(|w| w.contains("several ways")), "{seen}");
-    refused(&["train", "--data", &story], 1, &["story.txt is text"]);
+    refused(&["train", "--data", &story, "--model", "mlp"], 2, &["story.txt is text, and model \"mlp\" reads numbers"]);
     refused(&["data", &story, "--target", "x"], 2, &["story.txt is text, not a table"]);
     refused(&["data", &story, "--sheet", &page], 2, &["story.txt is text; expected images"]);
 }
@@ -137,7 +137,7 @@ fn texts_with_classes_are_looked_through() {
     assert!(shown.contains("5 texts of 2 classes") && shown.contains("warning: 1 texts held out"), "{shown}");
     place.write("mail/train/ham/2.txt", b"caf\xe9");
     refused(&["data", &place.path("mail")], 1, &["ham/2.txt, line 1, byte 3: 0xe9 is not UTF-8"]);
-    refused(&["train", "--data", &place.path("mail")], 1, &["mail is text"]);
+    refused(&["train", "--data", &place.path("mail")], 1, &["ham/2.txt, line 1, byte 3: 0xe9 is not UTF-8"]);
 }
 
 fn tables_in_txt_files_stay_tables() {

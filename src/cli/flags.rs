@@ -13,6 +13,7 @@ pub struct Flags {
     pub command: Command,
 }
 
+#[allow(clippy::large_enum_variant)] // A process has one of them.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Train a model. With no arguments: a small CNN on the built-in digits.

@@ -68,19 +68,21 @@ fn looked(node: &crate::graph::Node) -> Option<Looked> {
 /// `e^(scale q k - l)`, where l is the logarithm of the row's sum.
 fn shares(l: &Looked, q: &HostTensor, k: &HostTensor, log_sums: &HostTensor, shown: usize) -> Vec<Head> {
     let [_, n_heads, t] = log_sums.shape[..] else { return vec![] };
-    // Where the elements of a head begin at a position.
-    let (kv_heads, d, at_q, at_k): (_, _, Box<dyn Fn(usize, usize) -> usize>, Box<dyn Fn(usize, usize) -> usize>) =
-        match l.op.packed {
-            Some([heads, kv_heads]) => {
-                let line = q.shape[2];
-                let d = line / (heads + 2 * kv_heads);
-                (kv_heads, d, Box::new(move |h, i| i * line + h * d), Box::new(move |h, i| i * line + (heads + h) * d))
-            }
-            None => {
-                let (kv_heads, d, t_k) = (k.shape[1], q.shape[3], k.shape[2]);
-                (kv_heads, d, Box::new(move |h, i| (h * t + i) * d), Box::new(move |h, i| (h * t_k + i) * d))
-            }
-        };
+    // Positions and heads of q and k are so many elements apart; k begins behind q
+    // where they share a line.
+    let (kv_heads, d, [step_q, step_k], [head_q, head_k], first_k) = match l.op.packed {
+        Some([heads, kv_heads]) => {
+            let line = q.shape[2];
+            let d = line / (heads + 2 * kv_heads);
+            (kv_heads, d, [line; 2], [d; 2], heads * d)
+        }
+        None => {
+            let d = q.shape[3];
+            (k.shape[1], d, [d; 2], [t * d, k.shape[2] * d], 0)
+        }
+    };
+    let at_q = |h: usize, i: usize| i * step_q + h * head_q;
+    let at_k = |h: usize, i: usize| first_k + i * step_k + h * head_k;
     let (scale, q, k, log_sums) = (l.op.scale(d) as f32, q.as_f32(), k.as_f32(), log_sums.as_f32());
     let group = n_heads / kv_heads.max(1);
     let head = |h: usize| {

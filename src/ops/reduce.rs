@@ -204,7 +204,12 @@ const BLOCK: usize = 64;
 
 /// The sums of the columns of rows of `width` elements.
 fn columns<T: Real>(x: &[T], width: usize) -> Vec<T> {
-    let block = |b: usize| {
+    let blocks = (x.len() / width).div_ceil(BLOCK);
+    let parts = parallel::map(
+        blocks,
+        x.len(),
+        #[inline(always)]
+        |b| {
         let rows = &x[b * BLOCK * width..x.len().min((b + 1) * BLOCK * width)];
         let mut sums = vec![T::ZERO; width];
         for row in rows.chunks_exact(width) {
@@ -213,9 +218,8 @@ fn columns<T: Real>(x: &[T], width: usize) -> Vec<T> {
             }
         }
         sums
-    };
-    let blocks = (x.len() / width).div_ceil(BLOCK);
-    let parts = parallel::map(blocks, x.len(), #[inline(always)] |b| block(b));
+        },
+    );
     parts
         .into_iter()
         .reduce(|mut sums, part| {

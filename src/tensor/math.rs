@@ -7,6 +7,9 @@
 //! and logf; a minimax polynomial for exp, within 5e-9; erf in two pieces, `a + a
 //! P(a^2)` and `1 - exp(-a - a Q(a))`, after Juffa.
 
+// Coefficients stand as they were fitted.
+#![allow(clippy::excessive_precision)]
+
 use std::f32::consts::LOG2_E;
 
 /// Adding it rounds a number below 2^22 to a whole one, which then stands in

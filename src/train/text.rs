@@ -76,7 +76,8 @@ impl TextSettings {
             "byte" => Ok(Vocabulary::bytes()),
             "bpe" => {
                 let text = corpus.text()?;
-                let end = text.floor_char_boundary((text.len() as f64 * kept) as usize);
+                let end = (text.len() as f64 * kept) as usize;
+                let end = (0..=end.min(text.len())).rev().find(|&i| text.is_char_boundary(i)).unwrap_or(0);
                 Vocabulary::train_bpe(&[&text[..end]], self.vocabulary_size)
             }
             file => load(file),

@@ -134,7 +134,7 @@ fn write(date: NaiveDateTime, format: &str) -> String {
             text.push(c);
             continue;
         }
-        let half = if date.hour() % 12 == 0 { 12 } else { date.hour() % 12 };
+        let half = if date.hour().is_multiple_of(12) { 12 } else { date.hour() % 12 };
         match marks.next() {
             Some('Y') => text += &format!("{:04}", date.year()),
             Some('y') => text += &format!("{:02}", date.year().rem_euclid(100)),

@@ -87,7 +87,7 @@ impl Norm {
     pub(super) fn read(keys: &mut Keys) -> Result<Norm> {
         let name = keys.text("norm")?.unwrap_or_else(|| "layer".into());
         if name != "layer" && name != "rms" {
-            return Err(unknown("norm", &name, ["layer", "rms"].into_iter()));
+            return Err(unknown("norm", &name, ["layer", "rms"]));
         }
         Norm::of(keys, name == "rms")
     }

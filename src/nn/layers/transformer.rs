@@ -52,7 +52,7 @@ impl TransformerBlock {
         let (feed_forward, usual) = match &name[..] {
             "mlp" => (FeedForward::Mlp, "gelu"),
             "gated" | "swiglu" => (FeedForward::Gated, "silu"),
-            _ => return Err(unknown("feed_forward", &name, ["mlp", "gated"].into_iter())),
+            _ => return Err(unknown("feed_forward", &name, ["mlp", "gated"])),
         };
         Ok(TransformerBlock {
             dropout: attention.dropout,

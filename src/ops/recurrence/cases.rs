@@ -91,7 +91,6 @@ pub fn cases() -> Vec<Case> {
                 initial: true,
                 reverse: true,
                 lengths: &[2, 3],
-                ..PLAIN
             },
         ),
         case("wide", Cell::RnnTanh, Shape { hidden: 256, steps: 2, ..PLAIN }),
