@@ -210,14 +210,14 @@ fn columns<T: Real>(x: &[T], width: usize) -> Vec<T> {
         x.len(),
         #[inline(always)]
         |b| {
-        let rows = &x[b * BLOCK * width..x.len().min((b + 1) * BLOCK * width)];
-        let mut sums = vec![T::ZERO; width];
-        for row in rows.chunks_exact(width) {
-            for (sum, &x) in sums.iter_mut().zip(row) {
-                *sum += x;
+            let rows = &x[b * BLOCK * width..x.len().min((b + 1) * BLOCK * width)];
+            let mut sums = vec![T::ZERO; width];
+            for row in rows.chunks_exact(width) {
+                for (sum, &x) in sums.iter_mut().zip(row) {
+                    *sum += x;
+                }
             }
-        }
-        sums
+            sums
         },
     );
     parts

@@ -84,7 +84,7 @@ mod tests {
     #[test]
     fn every_element_counts_once() {
         for n in [1, 15, 16, 17, 32, 50] {
-            let x: Vec<f64> = (0..n).map(|i| f64::from((i * 7 % 11) as i32) - 20.0).collect();
+            let x: Vec<f64> = (0..n).map(|i| f64::from(i * 7 % 11) - 20.0).collect();
             let y: Vec<f64> = x.iter().map(|v| v * v + 1.0).collect();
             assert_eq!(sum(&x, |v| 2.0 * v), 2.0 * x.iter().sum::<f64>());
             let both = [x.iter().zip(&y).map(|(a, b)| a * b).sum::<f64>(), y.iter().sum()];

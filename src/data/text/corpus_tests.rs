@@ -15,7 +15,7 @@ fn folder(files: &[(&str, &[u8])]) -> TempDir {
 
 fn message(dir: &TempDir, name: &str) -> String {
     let path = dir.path().join(name);
-    Corpus::open(&path).and_then(|c| c.text().map(String::from)).err().expect("an error").to_string()
+    Corpus::open(&path).and_then(|c| c.text().map(String::from)).expect_err("an error").to_string()
 }
 
 #[test]
