@@ -6,7 +6,6 @@ use crate::deploy::sample::{Sampler, Sampling};
 use crate::error::{Context, Error, Result};
 use crate::train::text::vocabulary_of;
 use serde_json::json;
-use std::io::Write;
 use std::time::Instant;
 
 pub fn run(f: &flags::Generate) -> Result<()> {
@@ -21,27 +20,16 @@ pub fn run(f: &flags::Generate) -> Result<()> {
     let (device, info) = open_device(&f.device)?;
     let mut generator = Generator::new(&device, &model, &loaded.weights)?;
     let begun = Instant::now();
-    let mut scores = vec![];
-    for &token in &prompt {
-        scores = generator.read(token)?;
-    }
     let mut decoder = vocabulary.decoder();
     let mut text = String::new();
     let mut show = |piece: String| -> Result<()> {
         text += &piece;
-        if f.json { Ok(()) } else { print(&piece) }
+        if f.json { Ok(()) } else { out::piece(piece) }
     };
     if !f.json {
-        print(&f.prompt)?;
+        out::piece(&f.prompt)?;
     }
-    for n in 1..=f.length {
-        let token = sampler.draw(&scores)?;
-        show(decoder.push(token))?;
-        // Nobody asks what follows the last one.
-        if n < f.length {
-            scores = generator.read(token)?;
-        }
-    }
+    generator.write(&prompt, f.length, &mut sampler, |token| show(decoder.push(token)))?;
     show(decoder.finish())?;
     let seconds = begun.elapsed().as_secs_f64();
     let rate = (prompt.len() + f.length) as f64 / seconds.max(1e-9);
@@ -55,17 +43,7 @@ pub fn run(f: &flags::Generate) -> Result<()> {
             "tokens_per_second": rate,
         }));
     }
-    print("\n")?;
+    out::line("")?;
     eprintln!("{} tokens, {rate:.0} tokens/s", f.length);
     Ok(())
-}
-
-/// Prints without a line break, so that a text grows as it is made.
-fn print(text: &str) -> Result<()> {
-    let mut stdout = std::io::stdout().lock();
-    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
-        Ok(()) => Ok(()),
-        Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => std::process::exit(0),
-        Err(e) => Err(Error::io("writing to stdout", e)),
-    }
 }

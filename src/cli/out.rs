@@ -6,8 +6,13 @@ use std::io::Write;
 
 /// Prints text and a newline.
 pub fn line(text: impl std::fmt::Display) -> Result<()> {
+    piece(format_args!("{text}\n"))
+}
+
+/// Prints text without a line break, so that it can grow.
+pub fn piece(text: impl std::fmt::Display) -> Result<()> {
     let mut stdout = std::io::stdout().lock();
-    let done = writeln!(stdout, "{text}").and_then(|()| stdout.flush());
+    let done = write!(stdout, "{text}").and_then(|()| stdout.flush());
     match done {
         Ok(()) => Ok(()),
         Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => std::process::exit(0),

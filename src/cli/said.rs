@@ -33,16 +33,11 @@ pub fn add(language: &mut Language, session: &mut Session, set: &Dataset) -> Res
     for temperature in TEMPERATURES {
         generator.reset()?;
         let mut sampler = Sampler::new(Sampling { temperature, ..Sampling::default() })?;
-        let mut scores = vec![];
-        for &token in prompt {
-            scores = generator.read(token)?;
-        }
         let mut written = vec![];
-        while written.len() < WRITTEN {
-            let token = sampler.draw(&scores)?;
+        generator.write(prompt, WRITTEN, &mut sampler, |token| {
             written.push(token);
-            scores = generator.read(token)?;
-        }
+            Ok(())
+        })?;
         let (prompt, text) = (vocabulary.decode(prompt), vocabulary.decode(&written));
         language.sampled.push(Sampled { prompt, text, temperature });
     }

@@ -7,6 +7,7 @@
 //! is read anew from the first position on; spread over the tokens that this
 //! makes room for, that is one more pass per token.
 
+use super::sample::Sampler;
 use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::graph::{Graph, Home, TensorId};
@@ -101,6 +102,32 @@ impl Generator {
         }
         self.step(token)?;
         Ok(self.executor.fetch(self.program, self.scores)?.as_f32().to_vec())
+    }
+
+    /// Reads a prompt and goes on with it for `length` tokens; `each` hears of
+    /// every token drawn.
+    ///
+    /// Fails as [`Generator::read`] and [`Sampler::draw`] do, and when `each` does.
+    pub fn write(
+        &mut self,
+        prompt: &[u32],
+        length: usize,
+        sampler: &mut Sampler,
+        mut each: impl FnMut(u32) -> Result<()>,
+    ) -> Result<()> {
+        let mut scores = vec![];
+        for &token in prompt {
+            scores = self.read(token)?;
+        }
+        for n in 1..=length {
+            let token = sampler.draw(&scores)?;
+            each(token)?;
+            // Nobody asks what follows the last one.
+            if n < length {
+                scores = self.read(token)?;
+            }
+        }
+        Ok(())
     }
 
     fn step(&mut self, token: u32) -> Result<()> {

@@ -114,6 +114,12 @@ impl Source {
     pub fn folds(&self, s: &Settings) -> Result<(Vec<Split>, Vec<u32>)> {
         let strata = self.strata(&s.data)?;
         let folds = match self {
+            Source::Corpus(corpus) => {
+                return Err(Error::usage(format!(
+                    "folds of {}: a text is one whole; hold out its end with val_split",
+                    corpus.name
+                )));
+            }
             Source::Series(table) => series::expanding(table, &s.data.table, &series_options(s), s.data.folds)?,
             _ => dataset::folds(self.name(), &strata, s.data.folds, s.seed)?,
         };
@@ -122,9 +128,6 @@ impl Source {
 
     /// The sets of a run without folds.
     pub fn prepare(&self, s: &Settings) -> Result<Prepared> {
-        if let Source::Corpus(corpus) = self {
-            return text::language(corpus, s);
-        }
         let all: Vec<usize> = (0..self.rows()).collect();
         self.prepare_rows(&all, None, None, s)
     }
@@ -132,12 +135,6 @@ impl Source {
     /// The sets of a fold: `fold.held` is the test set. `strata` are those that
     /// the folds were made of.
     pub fn prepare_fold(&self, fold: &Split, strata: &[u32], s: &Settings) -> Result<Prepared> {
-        if let Source::Corpus(corpus) = self {
-            return Err(Error::usage(format!(
-                "folds of {}: a text is one whole; hold out its end with val_split",
-                corpus.name
-            )));
-        }
         self.prepare_rows(&fold.kept, Some(&fold.held), Some(strata), s)
     }
 
@@ -150,13 +147,15 @@ impl Source {
         strata: Option<&[u32]>,
         s: &Settings,
     ) -> Result<Prepared> {
-        if let Source::Series(table) = self {
-            return series_sets(table, held.map(|held| Split { kept: rows.to_vec(), held: held.to_vec() }), s);
-        }
         let has_val = match self {
+            // What has an order is split by it.
+            Source::Corpus(corpus) => return text::language(corpus, s),
+            Source::Series(table) => {
+                return series_sets(table, held.map(|held| Split { kept: rows.to_vec(), held: held.to_vec() }), s);
+            }
             Source::Sets { val, .. } => val.is_some(),
             Source::Texts(texts) => texts.val.is_some(),
-            Source::Table(_) | Source::Series(_) | Source::Corpus(_) => false,
+            Source::Table(_) => false,
         };
         let own_val = has_val && held.is_none();
         let split = match (s.data.val_split, s.data.split) {
@@ -185,8 +184,8 @@ impl Source {
                 let test = held.map_or_else(|| test.clone(), |rows| Some(part(rows, "fold")));
                 Prepared { train: learned, val, test, interface, naive: NaiveSets::default(), notes: vec![] }
             }
-            Source::Table(table) | Source::Series(table) => table_sets(table, &kept, &out, held, s)?,
-            Source::Corpus(_) => unreachable!("a text is not split by rows"),
+            Source::Table(table) => table_sets(table, &kept, &out, held, s)?,
+            Source::Corpus(_) | Source::Series(_) => unreachable!("they have returned"),
             Source::Texts(texts) => {
                 let others = [texts.val.as_ref().filter(|_| own_val), texts.test.as_ref().filter(|_| held.is_none())];
                 text::labelled(&texts.train, others, &kept, [Some(&out), held], s)?

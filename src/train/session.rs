@@ -188,7 +188,8 @@ impl Session {
             3 => Elements::Bytes,
             _ => Elements::Floats,
         };
-        let (g, built) = model.inspect(1, &mut Weights::new(0))?;
+        let weights = &mut Weights::new(0);
+        let (g, built) = model.inspect(1, weights)?;
         let target = match g.shape(built.output) {
             [_, positions, _] => TargetKind::Sequence(*positions),
             _ => TargetKind::Class,
@@ -200,7 +201,6 @@ impl Session {
         if matches!(target, TargetKind::Sequence(_)) {
             interface.task = Task::Language;
         }
-        let weights = &mut Weights::new(0);
         let step = Builder { model, weights, interface: &interface, params: "params" }.training(&set, s, None)?;
         Plan::build(&step.graph, &[], device)
     }
