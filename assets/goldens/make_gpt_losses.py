@@ -1,6 +1,6 @@
 """200 losses of a small GPT in PyTorch, from the weights and batches that
 `tests/sequence.rs` uses. Both sides draw them from the same counter-based
-generator (src/tensor/random.rs), as in make_losses.py.
+generator (draws.py), as in make_losses.py.
 
     python assets/goldens/make_gpt_losses.py > assets/goldens/gpt_losses.json
 
@@ -13,27 +13,10 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-CASES = 0x7000_0000
+from draws import CASES, bits, unit
+
 SEED, SAMPLES, BATCH, STEPS = 11, 64, 8, 200
 VOCABULARY, CONTEXT, WIDTH, HEADS, LAYERS = 23, 16, 32, 4, 2
-
-
-def pcg4d(key):
-    v = (key.astype(np.uint32) * np.uint32(1664525) + np.uint32(1013904223)).T.copy()
-    for r in range(2):
-        v[0] += v[1] * v[3]
-        v[1] += v[2] * v[0]
-        v[2] += v[0] * v[1]
-        v[3] += v[1] * v[2]
-        if r == 0:
-            v ^= v >> np.uint32(16)
-    return v.T
-
-
-def bits(seed, stream, n):
-    keys = np.zeros(((n + 3) // 4, 4), np.uint32)
-    keys[:, 0], keys[:, 1], keys[:, 2] = seed, stream, np.arange(len(keys))
-    return pcg4d(keys).reshape(-1)[:n]
 
 
 def shapes():
@@ -63,10 +46,10 @@ def weights():
     within 0.1 of 1 for the factors of a norm."""
     made = {}
     for i, (name, shape, limit) in enumerate(shapes()):
-        unit = (bits(SEED + i, CASES, int(np.prod(shape))) >> np.uint32(8)).astype(np.float32) * np.float32(2.0**-24)
+        u = unit(bits(SEED + i, CASES, int(np.prod(shape))))
         limit_, middle = (np.float32(0.1), np.float32(1)) if limit is None else (np.float32(limit), np.float32(0))
         low, high = middle - limit_, middle + limit_
-        made[name] = torch.from_numpy((low + (high - low) * unit).reshape(shape)).requires_grad_(True)
+        made[name] = torch.from_numpy((low + (high - low) * u).reshape(shape)).requires_grad_(True)
     return made
 
 

@@ -1,7 +1,6 @@
 """The first 20 losses of keras-cnn in PyTorch, from the weights and batches
 that `tests/train.rs` uses. Both sides draw them from the same counter-based
-generator (src/tensor/random.rs), which is written out here in NumPy, so that
-no megabytes of weights need to be kept.
+generator (draws.py), so that no megabytes of weights need to be kept.
 
     python assets/goldens/make_losses.py > assets/goldens/keras_cnn_losses.json
 
@@ -14,31 +13,10 @@ import numpy as np
 import torch
 from torch import nn
 
-INIT, CASES = 0x1000_0000, 0x7000_0000
+from draws import CASES, INIT, bits, unit
+
 SEED, SAMPLES, BATCH, STEPS = 7, 320, 32, 20
 MEAN, STD = 0.1307, 0.3081
-
-
-def pcg4d(key):
-    v = (key.astype(np.uint32) * np.uint32(1664525) + np.uint32(1013904223)).T.copy()
-    for r in range(2):
-        v[0] += v[1] * v[3]
-        v[1] += v[2] * v[0]
-        v[2] += v[0] * v[1]
-        v[3] += v[1] * v[2]
-        if r == 0:
-            v ^= v >> np.uint32(16)
-    return v.T
-
-
-def bits(seed, stream, n):
-    keys = np.zeros(((n + 3) // 4, 4), np.uint32)
-    keys[:, 0], keys[:, 1], keys[:, 2] = seed, stream, np.arange(len(keys))
-    return pcg4d(keys).reshape(-1)[:n]
-
-
-def unit(b):
-    return (b >> np.uint32(8)).astype(np.float32) * np.float32(1 / 16777216)
 
 
 def glorot(index, shape, fan_in, fan_out):

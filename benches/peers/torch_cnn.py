@@ -4,15 +4,12 @@
     python benches/peers/torch_cnn.py [BATCH] [DEVICE]
 """
 
-import statistics
-import sys
-import time
-
 import torch
 from torch import nn
 
-batch = int(sys.argv[1]) if len(sys.argv) > 1 else 128
-device = sys.argv[2] if len(sys.argv) > 2 else "cpu"
+from timing import arguments, report
+
+batch, device = arguments(128)
 torch.manual_seed(0)
 model = nn.Sequential(
     nn.Conv2d(1, 32, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(5408, 128), nn.ReLU(), nn.Linear(128, 10)
@@ -29,21 +26,4 @@ def step():
     optimizer.step()
 
 
-def wait():
-    if device != "cpu":
-        torch.cuda.synchronize()
-
-
-for _ in range(5):
-    step()
-rates = []
-for _ in range(3):
-    wait()
-    begun, n = time.perf_counter(), 0
-    while time.perf_counter() - begun < 2.0:
-        step()
-        n += 1
-    wait()
-    rates.append(n / (time.perf_counter() - begun))
-print(f"PyTorch {torch.__version__} eager on {device}, {torch.get_num_threads()} threads, batch {batch}: "
-      f"{statistics.median(rates):.1f} steps/s (median of 3; {min(rates):.1f} to {max(rates):.1f})")
+report(step, batch, device)

@@ -4,17 +4,14 @@
     python benches/peers/torch_gpt.py [BATCH] [DEVICE]
 """
 
-import statistics
-import sys
-import time
-
 import torch
 import torch.nn.functional as F
 from torch import nn
 
+from timing import arguments, report
+
 VOCABULARY, CONTEXT, WIDTH, HEADS, LAYERS = 65, 64, 128, 4, 4
-batch = int(sys.argv[1]) if len(sys.argv) > 1 else 16
-device = sys.argv[2] if len(sys.argv) > 2 else "cpu"
+batch, device = arguments(16)
 torch.manual_seed(0)
 
 
@@ -57,21 +54,4 @@ def step():
     optimizer.step()
 
 
-def wait():
-    if device != "cpu":
-        torch.cuda.synchronize()
-
-
-for _ in range(5):
-    step()
-rates = []
-for _ in range(3):
-    wait()
-    begun, n = time.perf_counter(), 0
-    while time.perf_counter() - begun < 2.0:
-        step()
-        n += 1
-    wait()
-    rates.append(n / (time.perf_counter() - begun))
-print(f"PyTorch {torch.__version__} eager on {device}, {torch.get_num_threads()} threads, batch {batch}: "
-      f"{statistics.median(rates):.1f} steps/s (median of 3; {min(rates):.1f} to {max(rates):.1f})")
+report(step, batch, device)

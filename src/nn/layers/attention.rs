@@ -1,5 +1,6 @@
 //! `MultiHeadAttention`.
 
+use super::dense::linear;
 use super::{Layer, sequence, single};
 use crate::error::{Error, Result};
 use crate::graph::TensorId;
@@ -104,31 +105,25 @@ impl MultiHeadAttention {
         let [_, _, width] = sequence(cx, x)?;
         let heads = self.resolve(width)?;
         let Heads { q, kv, d } = heads;
-        let qkv = self.project(cx, &format!("{prefix}in_proj"), x, [(q + 2 * kv) * d, width], start)?;
+        let qkv = self.project(cx, &format!("{prefix}in_proj."), x, [(q + 2 * kv) * d, width], start)?;
         let o = match cx.mode {
             Mode::Decode { position, length, context } => {
                 self.decode(cx, qkv, heads, prefix, position, length, context)?
             }
             _ => self.over_all(cx, qkv, heads)?,
         };
-        self.project(cx, &format!("{prefix}out_proj"), o, [width, q * d], start)
+        self.project(cx, &format!("{prefix}out_proj."), o, [width, q * d], start)
     }
 
     fn project(
         &self,
         cx: &mut Build,
-        name: &str,
+        prefix: &str,
         x: TensorId,
-        [out, features]: [usize; 2],
+        sizes: [usize; 2],
         start: Initializer,
     ) -> Result<TensorId> {
-        let fans = (features, out);
-        let weight = cx.param(&format!("{name}.weight"), [out, features], start, fans)?;
-        let bias = match self.use_bias {
-            true => Some(cx.param(&format!("{name}.bias"), [out], Initializer::Zeros, fans)?),
-            false => None,
-        };
-        cx.g.matmul_t(x, weight, bias)
+        linear(cx, prefix, x, sizes, start, self.use_bias.then_some(Initializer::Zeros))
     }
 
     fn over_all(&self, cx: &mut Build, qkv: TensorId, heads: Heads) -> Result<TensorId> {

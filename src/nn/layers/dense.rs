@@ -104,6 +104,22 @@ impl Dense {
     }
 }
 
+/// `x w^T + bias` over the last axis. Parameters: `PREFIXweight [units,
+/// features]` and, if it has a start, `PREFIXbias [units]`.
+pub(super) fn linear(
+    cx: &mut Build,
+    prefix: &str,
+    x: TensorId,
+    [units, features]: [usize; 2],
+    weight: Initializer,
+    bias: Option<Initializer>,
+) -> Result<TensorId> {
+    let fans = (features, units);
+    let weight = cx.param(&format!("{prefix}weight"), [units, features], weight, fans)?;
+    let bias = bias.map(|start| cx.param(&format!("{prefix}bias"), [units], start, fans)).transpose()?;
+    cx.g.matmul_t(x, weight, bias)
+}
+
 impl Layer for Dense {
     fn kind(&self) -> &'static str {
         "Dense"
@@ -121,13 +137,8 @@ impl Layer for Dense {
             return Err(Error::model(format!("its input has shape {shape:?}; expected [batch, .., features]")));
         }
         let features = shape[shape.len() - 1];
-        let fans = (features, units);
-        let w = cx.param("weight", [units, features], self.kernel_initializer, fans)?;
-        let bias = match self.use_bias {
-            true => Some(cx.param("bias", [units], self.bias_initializer, fans)?),
-            false => None,
-        };
-        let y = cx.g.matmul_t(x, w, bias)?;
+        let bias = self.use_bias.then_some(self.bias_initializer);
+        let y = linear(cx, "", x, [units, features], self.kernel_initializer, bias)?;
         self.activation.apply(cx.g, y)
     }
 

@@ -2,6 +2,7 @@
 //! before it and a path around it.
 
 use super::attention::MultiHeadAttention;
+use super::dense::linear;
 use super::norm::Norm;
 use super::{Layer, single};
 use crate::error::{Result, unknown};
@@ -72,26 +73,20 @@ impl TransformerBlock {
             FeedForward::Gated => (8 * width / 3).next_multiple_of(8),
         };
         let hidden = self.hidden.unwrap_or(usual);
-        let fc = self.linear(cx, "mlp.fc", x, [hidden, width])?;
+        let fc = self.linear(cx, "mlp.fc.", x, [hidden, width])?;
         let inner = match self.feed_forward {
             FeedForward::Mlp => self.activation.apply(cx.g, fc)?,
             FeedForward::Gated => {
-                let gate = self.linear(cx, "mlp.gate", x, [hidden, width])?;
+                let gate = self.linear(cx, "mlp.gate.", x, [hidden, width])?;
                 let gate = self.activation.apply(cx.g, gate)?;
                 cx.g.mul(gate, fc)?
             }
         };
-        self.linear(cx, "mlp.proj", inner, [width, hidden])
+        self.linear(cx, "mlp.proj.", inner, [width, hidden])
     }
 
-    fn linear(&self, cx: &mut Build, name: &str, x: TensorId, [out, features]: [usize; 2]) -> Result<TensorId> {
-        let fans = (features, out);
-        let weight = cx.param(&format!("{name}.weight"), [out, features], Initializer::Gpt, fans)?;
-        let bias = match self.use_bias {
-            true => Some(cx.param(&format!("{name}.bias"), [out], Initializer::Zeros, fans)?),
-            false => None,
-        };
-        cx.g.matmul_t(x, weight, bias)
+    fn linear(&self, cx: &mut Build, prefix: &str, x: TensorId, sizes: [usize; 2]) -> Result<TensorId> {
+        linear(cx, prefix, x, sizes, Initializer::Gpt, self.use_bias.then_some(Initializer::Zeros))
     }
 }
 
