@@ -5,19 +5,19 @@
 mod support;
 
 use libtest_mimic::{Arguments, Failed, Trial};
-use support::device::{GPU_UNCHECKED, NO_ADAPTER, announce, required};
+use support::device::{GPU_UNCHECKED, announce, required};
+use support::training::{device, losses, settings};
 use wgrad::data::text::Vocabulary;
 use wgrad::data::{Dataset, Interface, Normal, Samples, Targets};
 use wgrad::deploy::generate::Generator;
-use wgrad::device::Device;
 use wgrad::graph::Graph;
 use wgrad::kernel::Class;
 use wgrad::nn::{Description, Mode, Model, PRESETS, Reads, Weights, preset};
 use wgrad::plan::{Plan, Target};
 use wgrad::tensor::random::{Random, stream};
 use wgrad::tensor::{HostTensor, Spec};
+use wgrad::train::Session;
 use wgrad::train::gradcheck::{GradCheck, gradcheck};
-use wgrad::train::{Session, Settings, set};
 
 fn main() {
     let args = Arguments::from_args();
@@ -41,21 +41,6 @@ fn main() {
     }
     announce();
     libtest_mimic::run(&args, trials).exit();
-}
-
-fn device(on_gpu: bool) -> Device {
-    match on_gpu {
-        true => Device::Gpu(GPU_UNCHECKED.clone().expect(NO_ADAPTER)),
-        false => Device::Cpu,
-    }
-}
-
-fn settings(pairs: &[(&str, toml::Value)]) -> Settings {
-    let mut table = toml::Table::new();
-    for (key, value) in pairs {
-        set(&mut table, key, value.clone()).expect("valid keys");
-    }
-    Settings::read(table).expect("valid settings")
 }
 
 /// A small GPT, as `assets/goldens/make_gpt_losses.py` writes it out.
@@ -135,16 +120,6 @@ fn text(samples: usize) -> Dataset {
 fn language_model(layers: &str) -> wgrad::Result<Model> {
     let model = Model::new(Description::parse(layers)?, Some([CONTEXT].into()), Some(VOCABULARY))?;
     Ok(model.with_vocabulary(Some(VOCABULARY)))
-}
-
-fn losses(s: &mut Session, n: usize) -> wgrad::Result<Vec<f64>> {
-    (0..n)
-        .map(|_| {
-            s.reset_metrics()?;
-            s.steps(1)?;
-            Ok(s.scores()?.loss)
-        })
-        .collect()
 }
 
 fn losses_of_a_gpt_as_pytorch(on_gpu: bool) -> Result<(), Failed> {

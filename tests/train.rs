@@ -5,11 +5,12 @@ mod support;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use support::device::{GPU_UNCHECKED, NO_ADAPTER, required};
+use support::training::{device, losses, settings};
 use wgrad::data::{self, Dataset, Images, Interface};
 use wgrad::device::Device;
 use wgrad::nn::{Description, Model, Weights};
 use wgrad::tensor::random::{Random, stream};
-use wgrad::train::{Epoch, Progress, Session, Settings, checkpoint, fit, set};
+use wgrad::train::{Epoch, Progress, Session, checkpoint, fit};
 
 fn main() {
     let args = Arguments::from_args();
@@ -40,21 +41,6 @@ fn main() {
     libtest_mimic::run(&args, trials).exit();
 }
 
-fn device(on_gpu: bool) -> Device {
-    match on_gpu {
-        true => Device::Gpu(GPU_UNCHECKED.clone().expect(NO_ADAPTER)),
-        false => Device::Cpu,
-    }
-}
-
-fn settings(pairs: &[(&str, toml::Value)]) -> Settings {
-    let mut table = toml::Table::new();
-    for (key, value) in pairs {
-        set(&mut table, key, value.clone()).expect("valid keys");
-    }
-    Settings::read(table).expect("valid settings")
-}
-
 /// Noise with a bright band whose place is the label: `make_losses.py` draws
 /// the same.
 fn bands(samples: usize, seed: u32) -> Dataset {
@@ -77,16 +63,6 @@ fn session(on_gpu: bool, model: &str, seed: u32) -> wgrad::Result<Session> {
     let model = Model::new(Description::named(model)?, Some([1, 28, 28].into()), Some(10))?;
     let classes = (0..10).map(|i| i.to_string()).collect();
     Session::new(device(on_gpu), model, Interface::of_images(classes, &[NORMAL]), Weights::new(seed))
-}
-
-fn losses(s: &mut Session, n: usize) -> wgrad::Result<Vec<f64>> {
-    (0..n)
-        .map(|_| {
-            s.reset_metrics()?;
-            s.steps(1)?;
-            Ok(s.scores()?.loss)
-        })
-        .collect()
 }
 
 fn first_losses_as_pytorch(on_gpu: bool) -> Result<(), Failed> {

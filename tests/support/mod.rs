@@ -10,4 +10,5 @@ pub mod lint;
 pub mod probe;
 pub mod run;
 pub mod tolerance;
+pub mod training;
 pub mod updates;
