@@ -1,6 +1,5 @@
 use super::super::{ReadOptions, leakage};
 use super::*;
-use crate::keys::Keys;
 
 fn table(text: &str) -> Table {
     Table::parse("t.csv", text.as_bytes(), &ReadOptions::default()).unwrap()
@@ -90,22 +89,4 @@ fn rows_in_both_parts_are_leaks() {
             .starts_with("2 of 3 test rows have exactly the features of a training row (lines 4 = 2, 5 = 3)")
     );
     assert!(leakage(&t, &[0], &[4], &TableOptions::default()).unwrap().lines()[0].starts_with("none of 1"));
-}
-
-#[test]
-#[ignore = "needs WGRAD_DATA"]
-fn real_tables_are_looked_at() {
-    let folder = std::env::var("WGRAD_DATA").expect("WGRAD_DATA names a folder that holds tabular/");
-    for (name, target, rows, duplicates) in
-        [("titanic.csv", "Survived", 891, 0), ("winequality-red.csv", "last", 1599, 240), ("iris.csv", "last", 150, 3)]
-    {
-        let path = std::path::Path::new(&folder).join("tabular").join(name);
-        let t = Table::open(&path, &ReadOptions::default()).unwrap();
-        let keys = format!("target = \"{target}\"").parse().unwrap();
-        let options = TableOptions::read(&mut Keys::new(keys, "[data]")).unwrap();
-        let audit = TableAudit::new(&t, &options).unwrap();
-        println!("{}", audit.lines().join("\n"));
-        assert_eq!((audit.rows, audit.duplicates.len()), (rows, duplicates), "{name}");
-        assert!(audit.target.is_some());
-    }
 }

@@ -1,6 +1,5 @@
 use super::super::{Applied, Issue, Kind};
 use super::*;
-use crate::data::dataset::folds;
 use crate::data::{Samples, Targets};
 use crate::keys::Keys;
 
@@ -257,87 +256,4 @@ fn a_type_can_be_said() {
     assert_eq!(fitted.columns[1].kind, Kind::Category);
     let e = Fitted::fit(&people, &people.all_rows(), &options("[clean.columns.sex]\ntype = \"number\"")).unwrap_err();
     assert!(e.to_string().contains("column \"sex\" of t.csv: no cell is a finite number"), "{e}");
-}
-
-/// A table of the folder `tabular` in `WGRAD_DATA`.
-fn real(name: &str) -> Table {
-    let folder = std::env::var("WGRAD_DATA").expect("WGRAD_DATA names a folder that holds tabular/");
-    Table::open(&std::path::Path::new(&folder).join("tabular").join(name), &ReadOptions::default()).unwrap()
-}
-
-/// Trains a linear model by gradient descent on normalised features; returns
-/// what it says about others.
-fn linear(fitted: &Fitted, train: &Applied, test: &Applied, targets: &[f32], logistic: bool) -> Vec<f32> {
-    let width = fitted.features.len();
-    let rows = |a: &Applied| -> Vec<f32> {
-        let at = |(i, x): (usize, &f32)| x * fitted.scale[i % width] + fitted.shift[i % width];
-        floats(a).iter().enumerate().map(at).collect()
-    };
-    let (x, held) = (rows(train), rows(test));
-    let (mut w, mut b) = (vec![0.0f32; width], 0.0);
-    let say = |w: &[f32], b: f32, x: &[f32]| b + w.iter().zip(x).map(|(w, x)| w * x).sum::<f32>();
-    for _ in 0..2000 {
-        let (mut dw, mut db) = (vec![0.0f32; width], 0.0);
-        for (x, y) in x.chunks(width).zip(targets) {
-            let out = say(&w, b, x);
-            let error = if logistic { 1.0 / (1.0 + (-out).exp()) } else { out } - y;
-            dw.iter_mut().zip(x).for_each(|(d, x)| *d += error * x);
-            db += error;
-        }
-        let n = targets.len() as f32;
-        w.iter_mut().zip(dw).for_each(|(w, d)| *w -= 0.1 * (d / n + 1e-3 * *w));
-        b -= 0.1 * db / n;
-    }
-    held.chunks(width).map(|x| say(&w, b, x)).collect()
-}
-
-#[test]
-#[ignore = "needs WGRAD_DATA"]
-fn titanic_from_the_raw_file() {
-    let t = real("titanic.csv");
-    let options = options("target = \"Survived\"");
-    let whole = Fitted::fit(&t, &t.all_rows(), &options).unwrap();
-    let said = whole.describe().join("\n");
-    println!("{said}");
-    for part in ["PassengerId: dropped (identifier)", "Name: text, of which the frequent word", "mr, miss, mrs, master"]
-    {
-        assert!(said.contains(part), "{part}");
-    }
-    let labels = whole.apply(&t, &t.all_rows()).unwrap().dataset.labels().unwrap().to_vec();
-    let mut right = 0;
-    for fold in folds("titanic", &labels, 5, 0).unwrap() {
-        let (fitted, train) = Fitted::fit_apply(&t, &fold.kept, &options).unwrap();
-        let test = fitted.apply(&t, &fold.held).unwrap();
-        let targets: Vec<f32> = train.dataset.labels().unwrap().iter().map(|&l| l as f32).collect();
-        let out = linear(&fitted, &train, &test, &targets, true);
-        right += out.iter().zip(test.dataset.labels().unwrap()).filter(|(o, l)| (**o > 0.0) == (**l == 1)).count();
-    }
-    let accuracy = right as f64 / 891.0;
-    println!("accuracy {accuracy}");
-    assert!(accuracy >= 0.81, "{accuracy}");
-}
-
-#[test]
-#[ignore = "needs WGRAD_DATA"]
-fn wine_from_the_raw_file() {
-    let t = real("winequality-red.csv");
-    assert!(!t.has_header);
-    let options = options("task = \"regression\"");
-    let mut squares = 0.0;
-    for fold in folds("wine", &vec![0; t.rows()], 5, 0).unwrap() {
-        let (fitted, train) = Fitted::fit_apply(&t, &fold.kept, &options).unwrap();
-        let test = fitted.apply(&t, &fold.held).unwrap();
-        let values = |a: &Applied| match &a.dataset.targets {
-            Targets::Values { values, .. } => values.clone(),
-            Targets::Classes { .. } | Targets::Sequence { .. } => panic!("numbers expected"),
-        };
-        let targets: Vec<f32> =
-            values(&train).iter().map(|y| y * fitted.target_scale()[0] + fitted.target_shift()[0]).collect();
-        let mut out = linear(&fitted, &train, &test, &targets, false);
-        fitted.denormalise(&mut out);
-        squares += out.iter().zip(values(&test)).map(|(o, y)| f64::from(o - y).powi(2)).sum::<f64>();
-    }
-    let rmse = (squares / t.rows() as f64).sqrt();
-    println!("rmse {rmse}");
-    assert!(rmse < 0.67, "{rmse}");
 }
