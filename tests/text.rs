@@ -114,6 +114,9 @@ fn texts_are_looked_through() {
     let seen = json(&["data", &place.path("book"), "--json"]);
     assert_eq!(seen["lines"].as_u64(), Some(2));
     assert!(seen["warnings"][0].as_str().is_some_and(|w| w.contains("several ways")), "{seen}");
+    // What the messages about characters advise is there.
+    refused(&["train", "--data", &story, "--tokenizer", "byte", "--context", "9999"], 1, &["a context of 9999"]);
+    refused(&["train", "--data", &story, "--tokenizer", "none.json"], 2, &["none.json", "no such file"]);
     refused(&["train", "--data", &story, "--model", "mlp"], 2, &["story.txt is text, and model \"mlp\" reads numbers"]);
     refused(&["data", &story, "--target", "x"], 2, &["story.txt is text, not a table"]);
     refused(&["data", &story, "--sheet", &page], 2, &["story.txt is text; expected images"]);

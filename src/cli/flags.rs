@@ -1,6 +1,7 @@
 //! The flags as typed.
 
 use super::series_flags::SeriesFlags;
+use super::text_flags::TextFlags;
 use super::tool_flags;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -160,6 +161,8 @@ pub struct Train {
     pub json: bool,
     #[command(flatten)]
     pub series: SeriesFlags,
+    #[command(flatten)]
+    pub text: TextFlags,
 }
 
 /// A number of steps as typed.

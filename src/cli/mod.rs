@@ -25,6 +25,7 @@ mod scored_data;
 mod search;
 mod series_flags;
 mod summary;
+mod text_flags;
 mod texts;
 mod tokenizer;
 mod tool_flags;

@@ -88,6 +88,7 @@ fn apply(f: &flags::Train, table: &mut Table) -> Result<()> {
     put("optimizer.lr", f.lr.map(Value::from))?;
     put("schedule.name", f.schedule.clone().map(Value::from))?;
     f.series.apply(table)?;
+    f.text.apply(table)?;
     put_pairs(table, &f.set)
 }
 
