@@ -27,7 +27,7 @@ use crate::error::{Error, Result};
 use crate::graph::{Backward, Case, Cost, Fill, Graph, Infer, Io, Lower, Op, Reference, TensorId};
 use crate::kernel::{Class, Dispatch, Kernel, Lowered, Shader, groups_1d};
 use crate::shader;
-use crate::tensor::{Real, Shape, Spec};
+use crate::tensor::{Real, Shape, Spec, parallel};
 
 static SHADER: Shader = shader!("matmul");
 
@@ -111,6 +111,16 @@ impl Matmul {
     }
 }
 
+impl Matmul {
+    /// A stack of matrices times one matrix is one tall product.
+    fn tall(&self, s: Sizes) -> Sizes {
+        match s.batched {
+            [true, false] if !self.transpose_a => Sizes { batch: 1, m: s.batch * s.m, batched: [false; 2], ..s },
+            _ => s,
+        }
+    }
+}
+
 impl Op for Matmul {
     fn name(&self) -> &'static str {
         "matmul"
@@ -159,11 +169,7 @@ impl Op for Matmul {
 
     fn lower(&self, cx: &Lower) -> Result<Lowered> {
         let (s, _) = self.sizes(&cx.inputs[0].shape, &cx.inputs[1].shape)?;
-        // A stack of matrices times one matrix is one tall product.
-        let s = match s.batched {
-            [true, false] if !self.transpose_a => Sizes { batch: 1, m: s.batch * s.m, batched: [false; 2], ..s },
-            _ => s,
-        };
+        let s = self.tall(s);
         let bias = cx.inputs.len() > 2;
         let transpose = [self.transpose_a, self.transpose_b];
         let cut = match cx.caps.class {
@@ -254,19 +260,29 @@ fn one_matrix(g: &mut Graph, x: TensorId) -> Result<TensorId> {
 impl Reference for Matmul {
     fn reference<T: Real>(&self, io: &mut Io<T>) {
         let (s, _) = self.sizes(io.shape(0), io.shape(1)).expect("infer accepted these shapes");
+        let s = self.tall(s);
         let (a, b) = (io.x(0), io.x(1));
         let bias = (io.inputs.len() > 2).then(|| io.x(2));
-        for (i, y) in io.y(0).chunks_mut(s.m * s.n).enumerate() {
+        let product = |i: usize, y: &mut [T], gemm: fn(&mut [T], &[T], &[T], [usize; 3], bool, bool, T)| {
             let a = &a[if s.batched[0] { i * s.m * s.k } else { 0 }..][..s.m * s.k];
             let b = &b[if s.batched[1] { i * s.k * s.n } else { 0 }..][..s.k * s.n];
             gemm(y, a, b, [s.m, s.n, s.k], self.transpose_a, self.transpose_b, T::ZERO);
-            if let Some(bias) = bias {
-                for row in y.chunks_mut(s.n) {
-                    for (y, &b) in row.iter_mut().zip(bias) {
+        };
+        match s.batch {
+            1 => product(0, io.y(0), gemm),
+            _ => parallel::rows(io.y(0), s.m * s.n, |i, y| product(i, y, gemm_alone)),
+        }
+        if let Some(bias) = bias {
+            parallel::rows(
+                io.y(0),
+                s.n,
+                #[inline(always)]
+                |_, y| {
+                    for (y, &b) in y.iter_mut().zip(bias) {
                         *y += b;
                     }
-                }
-            }
+                },
+            );
         }
     }
 }
