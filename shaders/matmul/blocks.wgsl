@@ -27,98 +27,53 @@ override SPLIT: u32;
 override SLICE: u32; // elements of K per slice
 override TRANSPOSE_A: bool;
 override TRANSPOSE_B: bool;
+override LEFT_RUNS: bool = !TRANSPOSE_A;
+override RIGHT_RUNS: bool = TRANSPOSE_B;
 override BIAS: bool;
 // From the kernel: the constants of lib/tiles; quad_a, quad_b and put_quad, which move four elements at once where they
 // are neighbours, of a4, b4 and y4, or else of a, b and y.
 
-const LOADS_A: u32 = DEPTH * TALL / WG; // quads that an invocation loads per tile of a
-const LOADS_B: u32 = DEPTH * WIDE / WG;
 const FOUR: vec4<u32> = vec4<u32>(0u, 1u, 2u, 3u);
 
-// Four rows of op(a) at one k. Rows and k past the end give 0.
-fn load_a(product: u32, quad: u32, k: u32, end_k: u32) -> vec4<f32> {
+// Four rows of op(a): where they begin, and which there are.
+struct Left {
+    at: vec4<u32>,
+    inside: vec4<bool>,
+}
+
+// Four columns of op(b).
+struct Right {
+    at: vec4<u32>,
+    inside: vec4<bool>,
+}
+
+fn left_of(z: u32, quad: u32) -> Left {
     let row = 4u * quad + FOUR;
-    let inside = (row < vec4(M)) & vec4(k < end_k);
-    let at = product * STRIDE_A + select(row * K + k, k * M + row, TRANSPOSE_A);
+    return Left(z / SPLIT * STRIDE_A + select(row * K, row, TRANSPOSE_A), row < vec4(M));
+}
+
+fn right_of(z: u32, quad: u32) -> Right {
+    let col = 4u * quad + FOUR;
+    return Right(z / SPLIT * STRIDE_B + select(col, col * K, TRANSPOSE_B), col < vec4(N));
+}
+
+fn load_left(l: Left, k: u32, end_k: u32) -> vec4<f32> {
+    let inside = l.inside & vec4(k < end_k);
+    let at = l.at + select(k, k * M, TRANSPOSE_A);
     return select(vec4(0.0), quad_a(select(vec4(0u), at, inside)), inside);
 }
 
-// Four columns of op(b) at one k.
-fn load_b(product: u32, quad: u32, k: u32, end_k: u32) -> vec4<f32> {
-    let col = 4u * quad + FOUR;
-    let inside = (col < vec4(N)) & vec4(k < end_k);
-    let at = product * STRIDE_B + select(k * N + col, col * K + k, TRANSPOSE_B);
+fn load_right(r: Right, k: u32, end_k: u32) -> vec4<f32> {
+    let inside = r.inside & vec4(k < end_k);
+    let at = r.at + select(k * N, k, TRANSPOSE_B);
     return select(vec4(0.0), quad_b(select(vec4(0u), at, inside)), inside);
-}
-
-// Which k and which quad of a tile load number e is: neighbours run along whichever lies contiguous.
-fn k_of(e: u32, quads: u32, k_runs: bool) -> u32 {
-    return select(e / quads, e % DEPTH, k_runs);
-}
-
-fn quad_of(e: u32, quads: u32, k_runs: bool) -> u32 {
-    return select(e % quads, e / DEPTH, k_runs);
 }
 
 @compute @workgroup_size(ACROSS, DOWN)
 fn multiply(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {
-    let id = local.y * ACROSS + local.x;
-    let product = group.z / SPLIT;
     let first_k = group.z % SPLIT * SLICE;
-    let end_k = min(first_k + SLICE, K);
-    var next_a: array<vec4<f32>, LOADS_A>;
-    var next_b: array<vec4<f32>, LOADS_B>;
-    var sum: Tile;
-    var which = 0u;
-    // Tile by tile: load the next one into registers, multiply the one before, then store what was loaded. The first
-    // turn multiplies nothing; the last one loads nothing but zeros, so that every invocation meets every barrier.
-    for (var k0 = first_k; k0 < end_k + DEPTH; k0 += DEPTH) {
-        for (var t = 0u; t < LOADS_A; t++) {
-            let e = t * WG + id;
-            let quad = group.y * TALL + quad_of(e, TALL, !TRANSPOSE_A);
-            next_a[t] = load_a(product, quad, k0 + k_of(e, TALL, !TRANSPOSE_A), end_k);
-        }
-        for (var t = 0u; t < LOADS_B; t++) {
-            let e = t * WG + id;
-            let quad = group.x * WIDE + quad_of(e, WIDE, TRANSPOSE_B);
-            next_b[t] = load_b(product, quad, k0 + k_of(e, WIDE, TRANSPOSE_B), end_k);
-        }
-        if k0 > first_k {
-            sum = multiply_tiles(sum, 1u - which, local.x, local.y);
-        }
-        for (var t = 0u; t < LOADS_A; t++) {
-            let e = t * WG + id;
-            let k = k_of(e, TALL, !TRANSPOSE_A);
-            sh_left[(which * DEPTH + k) * TALL + turned(quad_of(e, TALL, !TRANSPOSE_A), k)] = next_a[t];
-        }
-        for (var t = 0u; t < LOADS_B; t++) {
-            let e = t * WG + id;
-            let k = k_of(e, WIDE, TRANSPOSE_B);
-            sh_right[(which * DEPTH + k) * WIDE + turned(quad_of(e, WIDE, TRANSPOSE_B), k)] = next_b[t];
-        }
-        workgroupBarrier();
-        which = 1u - which;
-    }
-    let row = group.y * TALL + local.y;
-    let col = group.x * WIDE + local.x;
-    store_block(group.z, row, col, sum.s00);
-    if QUADS_X == 2u {
-        store_block(group.z, row, col + ACROSS, sum.s01);
-    }
-    if QUADS_Y == 2u {
-        store_block(group.z, row + DOWN, col, sum.s10);
-        if QUADS_X == 2u {
-            store_block(group.z, row + DOWN, col + ACROSS, sum.s11);
-        }
-    }
-}
-
-// Stores 4x4 elements at quads of rows and columns.
-fn store_block(z: u32, row: u32, col: u32, block: Block) {
-    store_row(z, 4u * row, 4u * col, block.r0);
-    store_row(z, 4u * row + 1u, 4u * col, block.r1);
-    store_row(z, 4u * row + 2u, 4u * col, block.r2);
-    store_row(z, 4u * row + 3u, 4u * col, block.r3);
+    let sum = sum_tiles(group.z, group.xy, local.xy, first_k, min(first_k + SLICE, K));
+    store_tile(group.z, group.xy, local.xy, sum);
 }
 
 // Slices lie behind each other: parts [SPLIT, BATCH, M, N].

@@ -10,4 +10,4 @@ mod variant;
 pub use caps::{Caps, Class};
 pub use dispatch::{Dispatch, Kernel, Lowered, Slot, groups_1d};
 pub use source::{Shader, assemble};
-pub use variant::{GPUS, SOFTWARE, Variant};
+pub use variant::{ANYWHERE, GPUS, SOFTWARE, Variant};

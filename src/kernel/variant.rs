@@ -25,6 +25,9 @@ pub const GPUS: &[Class] = &[Class::Integrated, Class::Discrete];
 /// Software that poses as a GPU.
 pub const SOFTWARE: &[Class] = &[Class::Cpu];
 
+/// Every kind of device.
+pub const ANYWHERE: &[Class] = &[Class::Cpu, Class::Integrated, Class::Discrete];
+
 impl Variant {
     /// A variant that needs nothing but 64 invocations.
     pub const fn new(name: &'static str, suits: &'static [Class]) -> Variant {

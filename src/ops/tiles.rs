@@ -16,12 +16,11 @@ pub(super) struct Form {
     pub depth: usize,
 }
 
-/// The forms, largest first. All stay within 16 KiB and 256 invocations, and
+/// The forms, largest first, named by rows and columns. All stay within 16 KiB and 256 invocations, and
 /// each invocation loads whole quads of both tiles.
 pub(super) const FORMS: &[Form] = &[
     Form { name: "blocks128", threads: [16, 16], quads: [2, 2], depth: 8 },
-    Form { name: "blocks128x64", threads: [8, 16], quads: [2, 2], depth: 8 },
-    Form { name: "blocks64x128", threads: [16, 8], quads: [2, 2], depth: 8 },
+    Form { name: "blocks32x128", threads: [16, 4], quads: [2, 2], depth: 8 },
     // Few invocations that own much each, or many that own less.
     Form { name: "blocks64", threads: [8, 8], quads: [2, 2], depth: 16 },
     Form { name: "blocks64_small", threads: [16, 16], quads: [1, 1], depth: 16 },

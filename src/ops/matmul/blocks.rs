@@ -2,7 +2,7 @@
 //! twice over, 4x4 to 8x8 elements per invocation.
 
 use super::Sizes;
-use crate::kernel::{Dispatch, Kernel, Shader};
+use crate::kernel::{Kernel, Shader};
 use crate::ops::tiles::{ENOUGH, Form, get_quad, put_quad};
 use crate::shader;
 
@@ -14,7 +14,7 @@ const LONGEST_SLICE: usize = 32_768;
 
 /// A product cut into tiles and slices of K.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::ops) struct Blocks {
+pub(super) struct Blocks {
     form: Form,
     s: Sizes,
     transpose: [bool; 2],
@@ -62,12 +62,5 @@ impl Blocks {
         let [a, b, y] = self.quads();
         let k = k.line("quad_a", get_quad("a", a)).line("quad_b", get_quad("b", b)).line("put_quad", put_quad(y));
         self.form.describe(k)
-    }
-
-    /// A whole product without bias into tensor y, for other rooms. `None`
-    /// where K is so long that it would have to be cut.
-    pub fn dispatch(&self) -> Option<(Dispatch, [&'static str; 3])> {
-        let dispatch = self.kernel().flag("BIAS", false).dispatch(self.groups().map(|n| n as u32));
-        (self.split == 1).then_some((dispatch, self.names()))
     }
 }
