@@ -6,7 +6,9 @@ mod executor;
 mod explain;
 #[allow(clippy::module_inception)]
 mod plan;
+mod timeline;
 
 pub use executor::{Executor, ProgramId, Ticket};
 pub use explain::human_bytes;
 pub use plan::{Bound, Buffer, Launch, Place, Plan, Step, Target};
+pub use timeline::{Clock, Span, TimedRun, Timeline};
