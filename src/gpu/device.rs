@@ -2,6 +2,7 @@
 
 use super::Adapter;
 use super::pipelines::Pipelines;
+use super::timing;
 use crate::error::{Error, Result};
 use crate::kernel::Caps;
 use std::sync::{Arc, Mutex};
@@ -36,7 +37,7 @@ impl Gpu {
         let caps = adapter.caps();
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("wgrad"),
-            required_features: adapter.features(),
+            required_features: adapter.features() | timing::features(adapter),
             required_limits: adapter.inner.limits(),
             // Buffers are few and large, so small suballocation blocks suffice.
             memory_hints: wgpu::MemoryHints::MemoryUsage,

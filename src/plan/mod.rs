@@ -7,8 +7,10 @@ mod executor;
 mod explain;
 #[allow(clippy::module_inception)]
 mod plan;
+mod timeline;
 
 pub use choice::{Choices, Tunable, eligible, key};
 pub use executor::{Executor, ProgramId, Ticket};
 pub use explain::human_bytes;
 pub use plan::{Bound, Buffer, Launch, Place, Plan, Step, Target};
+pub use timeline::{Clock, Span, TimedRun, Timeline};
