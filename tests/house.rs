@@ -19,7 +19,9 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("cpu", &["error", "tensor", "graph", "plan"]),
     // The two executors share the check of a named buffer's size.
     ("gpu", &["error", "tensor", "kernel", "graph", "plan", "cpu"]),
-    ("device", &["error", "kernel", "plan", "cpu", "gpu"]),
+    ("device", &["error", "kernel", "graph", "plan", "cpu", "gpu"]),
+    // What runs fastest is found out by running it.
+    ("tuning", &["error", "files", "tensor", "kernel", "graph", "plan", "cpu", "gpu"]),
     ("data", &["error", "tensor", "keys"]),
     // A summary counts work and memory, which the plan knows.
     ("nn", &["error", "tensor", "keys", "graph", "ops", "plan"]),
@@ -39,7 +41,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         "cli",
         &[
             "error", "files", "tensor", "keys", "kernel", "graph", "ops", "plan", "device", "data", "nn", "eval",
-            "train", "deploy",
+            "train", "deploy", "tuning",
         ],
     ),
 ];

@@ -121,6 +121,7 @@ impl Backward<'_> {
 }
 
 /// What lowering and costing see.
+#[derive(Clone)]
 pub struct Lower {
     /// Specs of the inputs.
     pub inputs: Vec<Spec>,
@@ -135,6 +136,11 @@ pub struct Lower {
 }
 
 impl Lower {
+    /// The same for one of the op's variants.
+    pub fn with(&self, variant: &'static str) -> Lower {
+        Lower { variant, ..self.clone() }
+    }
+
     /// Bytes of all tensors read and written once: the least an op can move.
     pub fn bytes_once(&self) -> u64 {
         let sum = |v: &[Spec]| v.iter().map(|s| s.bytes() as u64).sum::<u64>();

@@ -188,7 +188,7 @@ impl Plan {
                 match self.target {
                     Target::Cpu => Ok(crate::kernel::Lowered::nothing()),
                     Target::Gpu(_) => {
-                        let cx = Lower { variant, ..self.lower_context(node) };
+                        let cx = self.lower_context(node).with(variant);
                         node.op.lower(&cx).context(|| node.label())
                     }
                 }
