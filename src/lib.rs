@@ -31,5 +31,6 @@ pub mod ops;
 pub mod plan;
 pub mod tensor;
 pub mod train;
+pub mod tuning;
 
 pub use error::{Context, Error, Result};

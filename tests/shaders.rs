@@ -7,9 +7,10 @@ mod support;
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::path::Path;
 use std::sync::{Arc, LazyLock};
 use support::lint;
-use support::run::build;
+use support::run::{all_variants, build};
 use wgrad::kernel::{Caps, Class, Kernel, reflect};
 use wgrad::plan::{Launch, Plan, Target};
 
@@ -39,6 +40,13 @@ static TABLE: LazyLock<Table> = LazyLock::new(|| {
                 Plan::build(&built.graph, &built.fetches(), Target::Gpu(caps))
                     .unwrap_or_else(|e| panic!("{} for {class:?}: {e}", case.name))
             });
+            // And every variant that a GPU could take.
+            let tuned = all_variants(&lowered[2]).into_iter().map(|choices| {
+                let target = Target::Gpu(Caps::floor(Class::Discrete));
+                Plan::tuned(&built.graph, &built.fetches(), target, &choices)
+                    .unwrap_or_else(|e| panic!("{} with {choices:?}: {e}", case.name))
+            });
+            let lowered: Vec<Plan> = tuned.collect::<Vec<_>>().into_iter().chain(lowered).collect();
             (case.name.clone(), lowered.into_iter().flat_map(|p| p.steps).flat_map(|s| s.launches).collect())
         })
         .collect();
@@ -228,19 +236,22 @@ fn every_constant_has_a_giver_and_a_consumer() {
     report("constants", &found.into_iter().collect::<Vec<_>>());
 }
 
-/// All shader files: stem and text. Fragments have `lib/` in front.
+/// All shader files: stem and text. Fragments have `lib/` in front, variants in
+/// files of their own the name of their room.
 fn files() -> Vec<(String, String)> {
-    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/shaders");
-    let mut found = vec![];
-    for (folder, prefix) in [(root.to_string(), ""), (format!("{root}/lib"), "lib/")] {
+    fn walk(folder: &Path, prefix: &str, found: &mut Vec<(String, String)>) {
         for entry in fs::read_dir(folder).expect("the shaders are there") {
             let path = entry.expect("readable").path();
-            if path.extension().is_some_and(|e| e == "wgsl") {
-                let stem = path.file_stem().expect("it has an extension").to_string_lossy();
-                found.push((format!("{prefix}{stem}"), fs::read_to_string(&path).expect("UTF-8")));
+            let stem = format!("{prefix}{}", path.file_stem().expect("it has a name").to_string_lossy());
+            if path.is_dir() {
+                walk(&path, &format!("{stem}/"), found);
+            } else if path.extension().is_some_and(|e| e == "wgsl") {
+                found.push((stem, fs::read_to_string(&path).expect("UTF-8")));
             }
         }
     }
+    let mut found = vec![];
+    walk(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/shaders")), "", &mut found);
     found
 }
 

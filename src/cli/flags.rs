@@ -39,6 +39,8 @@ pub enum Command {
     Summary(Summary),
     /// Show the plan of a training step: steps, buffers, dispatches.
     Plan(Plan),
+    /// Find out which kernels are fastest on a GPU for a model's training, and keep the verdict.
+    Tune(tool_flags::Tune),
     /// Compare a model's gradients with finite differences.
     Gradcheck(Gradcheck),
     /// Write a run's report.html and plots, or a page that compares several runs.
@@ -62,6 +64,7 @@ impl Command {
             Command::Devices(f) => f.json,
             Command::Report(f) => f.json,
             Command::Gradcheck(f) => f.json,
+            Command::Tune(f) => f.json,
             Command::Summary(_) | Command::Plan(_) | Command::Watch(_) => false,
         }
     }
@@ -153,6 +156,9 @@ pub struct Train {
     /// One batch through everything, nothing written: does it run at all?
     #[arg(long, conflicts_with_all = ["out", "resume", "overfit_batches", "folds"])]
     pub fast_dev_run: bool,
+    /// Neither use nor make what `wgrad tune` finds: the kernels depend on the kind of device alone.
+    #[arg(long)]
+    pub no_tune: bool,
     /// Any other setting, such as optimizer.weight_decay=0.01 (repeatable).
     #[arg(long, value_name = "KEY=VALUE")]
     pub set: Vec<String>,

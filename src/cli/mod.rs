@@ -31,6 +31,7 @@ mod tokenizer;
 mod tool_flags;
 mod train;
 mod train_settings;
+mod tune;
 mod watch;
 
 use crate::device::{Device, DeviceInfo};
@@ -64,6 +65,7 @@ pub fn run() -> Result<()> {
         flags::Command::Devices(f) => devices::run(f),
         flags::Command::Summary(f) => summary::run(f),
         flags::Command::Plan(f) => plan::run(f),
+        flags::Command::Tune(f) => tune::run(f),
         flags::Command::Gradcheck(f) => gradcheck::run(f),
         flags::Command::Report(f) => report::run(f),
         flags::Command::Watch(f) => watch::run(f),

@@ -4,9 +4,10 @@
 
 use crate::error::{Error, Result};
 use crate::graph::{Init, Io, Op, TensorId, View, ViewMut};
-use crate::plan::{Executor, Place, Plan, ProgramId, Ticket};
+use crate::plan::{Clock, Executor, Place, Plan, ProgramId, Span, Ticket, TimedRun, Timeline};
 use crate::tensor::{DType, Data, HostTensor, Real, parallel};
 use std::collections::HashMap;
+use std::time::Instant;
 
 /// A float type that ops can be computed in.
 pub trait CpuReal: Real {
@@ -257,6 +258,25 @@ impl<T: CpuReal> Executor for Cpu<T> {
     fn run_step(&mut self, program: ProgramId, step: usize) -> Result<()> {
         parallel::on_pool(|| self.step(program, step));
         Ok(())
+    }
+
+    fn time(&mut self, program: ProgramId, runs: usize) -> Result<Timeline> {
+        let begun = Instant::now();
+        let now = || begun.elapsed().as_nanos() as f64;
+        let mut timeline = Timeline { clock: Clock::Host, runs: vec![], uncertainty: 0.0 };
+        for _ in 0..runs {
+            let start = now();
+            let mut kernels = vec![];
+            for step in 0..self.programs[program.0].plan.steps.len() {
+                let begin = now();
+                self.run_step(program, step)?;
+                kernels.push(Span { begin, end: now() });
+            }
+            let nothing = Span { begin: start, end: start };
+            let wait = Span { begin: start, end: now() };
+            timeline.runs.push(TimedRun { encode: nothing, submit: nothing, wait, kernels });
+        }
+        Ok(timeline)
     }
 
     fn fetch(&mut self, program: ProgramId, tensor: TensorId) -> Result<HostTensor> {

@@ -7,7 +7,7 @@ use super::pipelines::Pipeline;
 use crate::cpu::check_size;
 use crate::error::{Error, Result};
 use crate::graph::{Init, TensorId};
-use crate::plan::{Executor, Launch, Plan, ProgramId, Ticket};
+use crate::plan::{Clock, Executor, Launch, Plan, ProgramId, Ticket, Timeline};
 use crate::tensor::{DType, HostTensor, Spec};
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -20,17 +20,26 @@ const DISPATCHES_PER_SUBMIT: usize = 256;
 /// Submits in flight before the host waits for the oldest.
 const SUBMITS_IN_FLIGHT: usize = 4;
 
-struct Command {
+pub(super) struct Command {
     pipeline: Arc<Pipeline>,
     bind_group: wgpu::BindGroup,
     groups: [u32; 3],
 }
 
-struct Program {
+impl Command {
+    pub(super) fn encode(&self, pass: &mut wgpu::ComputePass) {
+        pass.set_pipeline(&self.pipeline.pipeline);
+        pass.set_bind_group(0, &self.bind_group, &[]);
+        let [x, y, z] = self.groups;
+        pass.dispatch_workgroups(x, y, z);
+    }
+}
+
+pub(super) struct Program {
     plan: Plan,
     /// One wgpu buffer per buffer of the plan.
     buffers: Vec<wgpu::Buffer>,
-    commands: Vec<Command>,
+    pub(super) commands: Vec<Command>,
     /// The commands of each step of the plan.
     steps: Vec<std::ops::Range<usize>>,
 }
@@ -48,14 +57,16 @@ struct Named {
 
 /// Runs plans on a [`Gpu`].
 pub struct GpuExecutor {
-    gpu: Arc<Gpu>,
+    pub(super) gpu: Arc<Gpu>,
     store: HashMap<String, Named>,
-    programs: Vec<Program>,
+    pub(super) programs: Vec<Program>,
     in_flight: VecDeque<wgpu::SubmissionIndex>,
     readbacks: HashMap<Ticket, Readback>,
     /// Staging buffers ready for reuse, by size in bytes.
     staging: HashMap<u64, Vec<wgpu::Buffer>>,
     tickets: u64,
+    /// What is timed with, where that is not the best there is.
+    pub(super) clock: Option<Clock>,
 }
 
 impl GpuExecutor {
@@ -69,6 +80,7 @@ impl GpuExecutor {
             readbacks: HashMap::new(),
             staging: HashMap::new(),
             tickets: 0,
+            clock: None,
         }
     }
 
@@ -125,10 +137,7 @@ impl GpuExecutor {
         {
             let mut pass = encoder.begin_compute_pass(&Default::default());
             for command in commands {
-                pass.set_pipeline(&command.pipeline.pipeline);
-                pass.set_bind_group(0, &command.bind_group, &[]);
-                let [x, y, z] = command.groups;
-                pass.dispatch_workgroups(x, y, z);
+                command.encode(&mut pass);
             }
         }
         self.gpu.queue.submit([encoder.finish()])
@@ -178,7 +187,7 @@ impl GpuExecutor {
         Ok(value)
     }
 
-    fn poll(&self, poll: wgpu::PollType) -> Result<()> {
+    pub(super) fn poll(&self, poll: wgpu::PollType) -> Result<()> {
         let polled = self.gpu.device.poll(poll);
         self.gpu.check()?;
         polled.map(drop).map_err(|e| Error::device(format!("{}: {e}", self.gpu.adapter.name)))
@@ -244,6 +253,10 @@ impl Executor for GpuExecutor {
         let p = &self.programs[program.0];
         self.submit(&p.commands[p.steps[step].clone()]);
         self.wait()
+    }
+
+    fn time(&mut self, program: ProgramId, runs: usize) -> Result<Timeline> {
+        self.time_program(program, runs)
     }
 
     fn fetch(&mut self, program: ProgramId, tensor: TensorId) -> Result<HostTensor> {

@@ -1,10 +1,11 @@
 //! The only folder that says `wgpu`: adapters, pipelines, buffers, replay,
-//! readback.
+//! readback, timestamps.
 
 mod adapter;
 mod device;
 mod executor;
 mod pipelines;
+mod timing;
 
 pub use adapter::{Adapter, adapters};
 pub use device::{Checks, Gpu};

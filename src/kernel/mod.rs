@@ -5,7 +5,9 @@ mod caps;
 mod dispatch;
 pub mod reflect;
 mod source;
+mod variant;
 
 pub use caps::{Caps, Class};
 pub use dispatch::{Dispatch, Kernel, Lowered, Slot, groups_1d};
 pub use source::{Shader, assemble};
+pub use variant::{ANYWHERE, GPUS, SOFTWARE, Variant};

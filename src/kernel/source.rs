@@ -41,6 +41,7 @@ const LIB: &[(&str, &str)] = &[
     ("lib/attention", include_str!("../../shaders/lib/attention.wgsl")),
     ("lib/attention_rows", include_str!("../../shaders/lib/attention_rows.wgsl")),
     ("lib/attention_tiles", include_str!("../../shaders/lib/attention_tiles.wgsl")),
+    ("lib/tiles", include_str!("../../shaders/lib/tiles.wgsl")),
     ("lib/lanes", LANES),
     ("lib/no_lanes", NO_LANES),
 ];

@@ -1,7 +1,7 @@
 //! What an executor offers. `crate::gpu` and `crate::cpu` implement it; whoever
 //! trains, evaluates or predicts need not know which one runs.
 
-use super::Plan;
+use super::{Plan, Timeline};
 use crate::error::Result;
 use crate::graph::TensorId;
 use crate::tensor::HostTensor;
@@ -26,6 +26,10 @@ pub trait Executor {
     /// Runs one step of a program alone and waits for it: for measuring, and
     /// for comparing executors step by step.
     fn run_step(&mut self, program: ProgramId, step: usize) -> Result<()>;
+
+    /// Runs a program `runs` times over, waits for each, and says when every
+    /// dispatch of a GPU, or every step on the CPU, began and ended.
+    fn time(&mut self, program: ProgramId, runs: usize) -> Result<Timeline>;
 
     /// Reads a fetched or persistent tensor of a program. Waits.
     fn fetch(&mut self, program: ProgramId, tensor: TensorId) -> Result<HostTensor>;

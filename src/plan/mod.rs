@@ -2,11 +2,15 @@
 //! dispatched. A plan is data; `crate::gpu` and `crate::cpu` carry it out.
 
 mod assign;
+mod choice;
 mod executor;
 mod explain;
 #[allow(clippy::module_inception)]
 mod plan;
+mod timeline;
 
+pub use choice::{Choices, Tunable, eligible, key};
 pub use executor::{Executor, ProgramId, Ticket};
 pub use explain::human_bytes;
 pub use plan::{Bound, Buffer, Launch, Place, Plan, Step, Target};
+pub use timeline::{Clock, Span, TimedRun, Timeline};

@@ -10,6 +10,7 @@ pub mod gradcheck;
 mod groups;
 mod loss;
 mod optimizer;
+mod planned;
 mod prepare;
 mod progress;
 mod recipes;

@@ -4,7 +4,7 @@
 use wgrad::error::Result;
 use wgrad::graph::Fill;
 use wgrad::graph::{Case, Graph, Init, Seed, TensorId, gradient};
-use wgrad::plan::Executor;
+use wgrad::plan::{Choices, Executor, Plan};
 use wgrad::tensor::{DType, HostTensor};
 
 /// A case's graph and the tensors to look at.
@@ -67,6 +67,18 @@ impl Built {
     pub fn fetches(&self) -> Vec<TensorId> {
         self.looked_at().into_iter().map(|(_, t)| t).collect()
     }
+}
+
+/// Choices under which every variant of every step of a plan runs at least
+/// once: the r-th of them takes the r-th variant of each step.
+pub fn all_variants(plan: &Plan) -> Vec<Choices> {
+    let tunables = plan.tunables();
+    let most = tunables.iter().map(|t| t.variants.len()).max().unwrap_or(0);
+    let choices = |r: usize| {
+        let of = tunables.iter().map(|t| (t.key.clone(), t.variants[r % t.variants.len()].name.to_string()));
+        Choices(of.collect())
+    };
+    (0..most).map(choices).collect()
 }
 
 /// Fetches tensors after a run.
