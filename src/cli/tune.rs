@@ -104,7 +104,7 @@ pub fn cached(device: &Device, plan: &Plan) -> Result<Choices> {
 
 /// Tunes a plan and lets the device take the choices.
 fn choose(gpu: &Arc<Gpu>, plan: &Plan, effort: Effort, said: &mut dyn FnMut(&Tuned)) -> Result<Report> {
-    let (mut cache, complaint) = Cache::open(tuning::folder().as_deref(), &gpu.adapter);
+    let (mut cache, complaint) = Cache::open(files::cache_folder().as_deref(), &gpu.adapter);
     if let Some(complaint) = complaint {
         eprintln!("warning: {complaint}");
     }
@@ -134,7 +134,7 @@ pub fn run(f: &tool_flags::Tune) -> Result<()> {
     let plan = Session::training_plan(&model, &settings, device.target())?;
     let effort = if f.again { Effort::Again } else { Effort::Missing };
     let report = choose(gpu, &plan, effort, &mut |t| eprintln!("{}", line(t)))?;
-    let path = Cache::open(tuning::folder().as_deref(), &gpu.adapter).0.path().map(Path::to_path_buf);
+    let path = Cache::open(files::cache_folder().as_deref(), &gpu.adapter).0.path().map(Path::to_path_buf);
     if f.json {
         return out::json(&json!({
             "status": "ok",

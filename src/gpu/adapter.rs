@@ -44,13 +44,14 @@ impl Adapter {
         Adapter { name: info.name, backend: info.backend.to_str().to_string(), driver, class, inner }
     }
 
-    /// The features of the adapter that are made use of: subgroups, where
-    /// lanes share loads (see [`Caps::shared_lanes`]).
+    /// The features of the adapter that are made use of: pipelines kept on disk,
+    /// and subgroups where lanes share loads (see [`Caps::shared_lanes`]).
     pub(crate) fn features(&self) -> wgpu::Features {
-        match self.class {
-            Class::Cpu => self.inner.features() & wgpu::Features::SUBGROUP,
-            _ => wgpu::Features::empty(),
-        }
+        let used = match self.class {
+            Class::Cpu => wgpu::Features::SUBGROUP | wgpu::Features::PIPELINE_CACHE,
+            _ => wgpu::Features::PIPELINE_CACHE,
+        };
+        self.inner.features() & used
     }
 
     fn subgroup(&self) -> Option<u32> {

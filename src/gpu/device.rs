@@ -1,6 +1,7 @@
 //! An opened GPU.
 
 use super::Adapter;
+use super::pipeline_cache::PipelineCache;
 use super::pipelines::Pipelines;
 use super::timing;
 use crate::error::{Error, Result};
@@ -62,10 +63,12 @@ impl Gpu {
                 lost(format!("the device was lost: {message}"));
             }
         });
+        // Checked pipelines are for tests and for hunting errors: compiled anew.
+        let kept = (checks == Checks::Off).then(|| PipelineCache::open(&device, &adapter.inner.get_info())).flatten();
         Ok(Gpu {
             device,
             queue,
-            pipelines: Pipelines::new(checks),
+            pipelines: Pipelines::new(checks, kept),
             adapter: adapter.clone(),
             caps,
             choices: Mutex::default(),

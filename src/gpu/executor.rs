@@ -216,11 +216,13 @@ impl Executor for GpuExecutor {
             }
             buffers.push(buffer);
         }
+        let launches: Vec<&Launch> = plan.steps.iter().flat_map(|s| &s.launches).collect();
+        let mut pipelines = self.gpu.pipelines.get(&self.gpu, &launches)?.into_iter();
         let (mut commands, mut steps) = (vec![], vec![]);
         for step in &plan.steps {
             let first = commands.len();
             for launch in &step.launches {
-                let pipeline = self.gpu.pipelines.get(&self.gpu, launch)?;
+                let pipeline = pipelines.next().expect("one for each launch");
                 let bind = || self.bind_group(launch, &pipeline.layout, &buffers);
                 let bind_group = self.gpu.scoped(&launch.label, bind)?;
                 commands.push(Command { pipeline, bind_group, groups: launch.groups });

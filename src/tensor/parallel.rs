@@ -37,7 +37,7 @@ pub fn chunks<T: Send>(y: &mut [T], f: impl Fn(usize, &mut [T]) + Sync) {
     if y.len() <= SERIAL {
         run(0, y);
     } else {
-        y.par_chunks_mut(CHUNK).enumerate().for_each(|(i, c)| run(i * CHUNK, c));
+        parts(y, CHUNK, &|i, chunk| run(i * CHUNK, chunk));
     }
 }
 
@@ -62,7 +62,7 @@ pub fn rows<T: Send>(y: &mut [T], row: usize, f: impl Fn(usize, &mut [T]) + Sync
     } else {
         // Short rows travel together, so that a task is worth its cost.
         let together = (CHUNK / row).max(1);
-        y.par_chunks_mut(row * together).enumerate().for_each(|(i, rows)| run(i * together, rows));
+        parts(y, row * together, &|i, rows| run(i * together, rows));
     }
 }
 
@@ -75,5 +75,18 @@ pub fn map<R: Send>(n: usize, work: usize, f: impl Fn(usize) -> R + Sync + Send)
             || f(i),
         )
     };
-    if work <= SERIAL { (0..n).map(run).collect() } else { (0..n).into_par_iter().map(run).collect() }
+    if work <= SERIAL { (0..n).map(run).collect() } else { results(n, &run) }
+}
+
+/// Calls `task(number, part)` for parts of `size` elements of `y`, in parallel.
+/// Here and in [`results`] the task is a reference on purpose: rayon's loops are
+/// then compiled once per type and not once per op, and a call per part costs
+/// nothing.
+fn parts<T: Send>(y: &mut [T], size: usize, task: &(dyn Fn(usize, &mut [T]) + Sync)) {
+    y.par_chunks_mut(size).enumerate().for_each(|(i, part)| task(i, part));
+}
+
+/// The results of `task(i)` for each `i` below `n`, in order.
+fn results<R: Send>(n: usize, task: &(dyn Fn(usize) -> R + Sync)) -> Vec<R> {
+    (0..n).into_par_iter().map(task).collect()
 }

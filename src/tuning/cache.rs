@@ -41,15 +41,6 @@ pub struct Cache {
     file: File,
 }
 
-/// Where caches lie: `WGRAD_CACHE`, else `wgrad` in the user's cache folder.
-/// `None` where there is no such folder; verdicts are then found anew.
-pub fn folder() -> Option<PathBuf> {
-    let set = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
-    let home = || set("HOME").map(|h| h.join(if cfg!(target_os = "macos") { "Library/Caches" } else { ".cache" }));
-    let caches = || set("XDG_CACHE_HOME").or_else(|| set("LOCALAPPDATA")).or_else(home);
-    set("WGRAD_CACHE").or_else(|| caches().map(|c| c.join("wgrad")))
-}
-
 impl Cache {
     /// The cache of an adapter in a folder, and what is wrong with it, if
     /// anything is. Without a folder it lives as long as the program.

@@ -9,7 +9,7 @@
 mod cache;
 mod judge;
 
-pub use cache::{Cache, Entry, folder};
+pub use cache::{Cache, Entry};
 pub use judge::Judge;
 
 use crate::error::Result;
