@@ -19,9 +19,10 @@ use wgrad::tuning::{Cache, Effort, Judge, Outcome, Tuned, tune};
 
 fn main() {
     let args = Arguments::from_args();
-    let free: [(&str, fn() -> Result<(), Failed>); 5] = [
+    let free: [(&str, fn() -> Result<(), Failed>); 6] = [
         ("what_a_device_cannot_run_is_never_chosen", ineligible),
         ("the_usual_variant_depends_on_class_and_shape_alone", usual),
+        ("variants_state_what_they_need", needs),
         ("a_cache_gives_back_what_was_put_in", round_trip),
         ("a_broken_cache_is_ignored_and_replaced", broken_cache),
         ("what_another_version_or_adapter_wrote_is_not_used", foreign_cache),
@@ -72,6 +73,35 @@ fn usual() -> Result<(), Failed> {
     check(runs(Class::Cpu)? == "rows", "software adapters multiply in registers")?;
     check(runs(Class::Discrete)?.starts_with("blocks"), "GPUs multiply in tiles")?;
     check(runs(Class::Discrete)? == runs(Class::Integrated)?, "GPUs of both kinds alike")
+}
+
+/// What a variant says that it needs is what its kernels take.
+fn needs() -> Result<(), Failed> {
+    let caps = Caps { half: Some(32), ..Caps::floor(Class::Discrete) };
+    let mut g = Graph::new();
+    let mut input = |name: &str, shape: &[usize]| g.persistent(name, Spec::f32(shape), Init::Zeros);
+    let (a, b, thin) = (input("a", &[512, 300]), input("b", &[300, 512]), input("c", &[7, 512]));
+    let (x, w) = (input("x", &[4, 32, 20, 20]), input("w", &[64, 32, 3, 3]));
+    let wide = g.matmul(a, b)?;
+    let narrow = g.matmul_t(thin, wide, None)?;
+    let image = g.conv2d(x, w, None, Default::default())?;
+    let fetch = [narrow, image];
+    let plan = Plan::build(&g, &fetch, Target::Gpu(caps.clone()))?;
+    check(plan.tunables().len() == 3, format!("{:?}", plan.tunables()))?;
+    for t in plan.tunables() {
+        for v in &t.variants {
+            let choices = Choices([(t.key.clone(), v.name.to_string())].into());
+            let plan = Plan::tuned(&g, &fetch, Target::Gpu(caps.clone()), &choices)?;
+            let step = plan.steps.iter().find(|s| s.node == t.node).ok_or("the step")?;
+            check(step.variant == v.name, format!("{} runs for {}", step.variant, v.name))?;
+            for launch in &step.launches {
+                let (bytes, [x, y, z]) = (launch.entry.workgroup_bytes, launch.entry.workgroup_size);
+                let enough = bytes <= v.workgroup_bytes && x * y * z <= v.invocations;
+                check(enough, format!("{} takes {bytes} bytes, {x}x{y}x{z}; stated: {v:?}", launch.label))?;
+            }
+        }
+    }
+    Ok(())
 }
 
 fn verdict() -> Tuned {

@@ -100,6 +100,7 @@ impl Tuning {
                 )));
             }
             Tuning::As { choices, .. } => gpu.choose(choices.clone()),
+            Tuning::Usual if gpu.adapter.class == Class::Cpu && !is_known(gpu) => gpu.choose(Choices::default()),
             Tuning::Usual => {
                 let s = Settings { batch_size: s.batch_size.min(samples).max(1), ..s.clone() };
                 // What cannot be planned is refused with its reason when the
@@ -124,6 +125,13 @@ impl Tuning {
         }
         Ok(())
     }
+}
+
+/// Whether there may be verdicts for a GPU: planning in order to look them up
+/// takes time.
+fn is_known(gpu: &Gpu) -> bool {
+    let cache = Cache::open(tuning::folder().as_deref(), &gpu.adapter).0;
+    cache.path().is_some_and(Path::exists)
 }
 
 /// Keeps a device's choices in a run's folder.

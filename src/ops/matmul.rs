@@ -27,12 +27,12 @@ mod thin;
 
 use self::blocks::Blocks;
 use self::rows::{LONGEST_SLICE, Rows};
+use super::tiles::{Form, forms_for};
 use crate::error::{Error, Result};
 use crate::graph::{Backward, Case, Cost, Fill, Graph, Infer, Init, Io, Lower, Op, Reference, TensorId};
-use super::tiles::{Form, forms_for};
 use crate::kernel::{Class, Dispatch, GPUS, Kernel, Lowered, SOFTWARE, Shader, Variant, groups_1d};
 use crate::shader;
-use crate::tensor::{Real, Shape, Spec};
+use crate::tensor::{Real, Shape, Spec, parallel};
 
 static SHADER: Shader = shader!("matmul");
 
@@ -85,10 +85,10 @@ struct Sizes {
 }
 
 impl Matmul {
-    /// The product that a device computes: a stack of matrices times one matrix
-    /// is one tall product.
-    fn product(&self, cx: &Lower) -> Sizes {
-        let (s, _) = self.sizes(&cx.inputs[0].shape, &cx.inputs[1].shape).expect("infer accepted these shapes");
+    /// The product to compute: a stack of matrices times one matrix is one tall
+    /// product.
+    fn product(&self, a: &Shape, b: &Shape) -> Sizes {
+        let (s, _) = self.sizes(a, b).expect("infer accepted these shapes");
         match s.batched {
             [true, false] if !self.transpose_a => Sizes { batch: 1, m: s.batch * s.m, batched: [false; 2], ..s },
             _ => s,
@@ -173,7 +173,7 @@ impl Op for Matmul {
     }
 
     fn lower(&self, cx: &Lower) -> Result<Lowered> {
-        let s = self.product(cx);
+        let s = self.product(&cx.inputs[0].shape, &cx.inputs[1].shape);
         let bias = cx.inputs.len() > 2;
         let transpose = [self.transpose_a, self.transpose_b];
         let cut = match (cx.variant, Form::of(cx)) {
@@ -213,7 +213,7 @@ impl Op for Matmul {
     }
 
     fn variants(&self, cx: &Lower) -> Vec<Variant> {
-        let s = self.product(cx);
+        let s = self.product(&cx.inputs[0].shape, &cx.inputs[1].shape);
         let mut all: Vec<Variant> = thin::variant(s).into_iter().collect();
         let fits = |f: &Form| Blocks::new(*f, s, [false; 2]).groups().iter().all(|&n| n <= cx.caps.groups as usize);
         all.extend(forms_for(s.m, s.n, s.batch, cx.caps.half).iter().filter(|f| fits(f)).map(Form::variant));
@@ -299,20 +299,29 @@ fn one_matrix(g: &mut Graph, x: TensorId) -> Result<TensorId> {
 
 impl Reference for Matmul {
     fn reference<T: Real>(&self, io: &mut Io<T>) {
-        let (s, _) = self.sizes(io.shape(0), io.shape(1)).expect("infer accepted these shapes");
+        let s = self.product(io.shape(0), io.shape(1));
         let (a, b) = (io.x(0), io.x(1));
         let bias = (io.inputs.len() > 2).then(|| io.x(2));
-        for (i, y) in io.y(0).chunks_mut(s.m * s.n).enumerate() {
+        let product = |i: usize, y: &mut [T], gemm: fn(&mut [T], &[T], &[T], [usize; 3], bool, bool, T)| {
             let a = &a[if s.batched[0] { i * s.m * s.k } else { 0 }..][..s.m * s.k];
             let b = &b[if s.batched[1] { i * s.k * s.n } else { 0 }..][..s.k * s.n];
             gemm(y, a, b, [s.m, s.n, s.k], self.transpose_a, self.transpose_b, T::ZERO);
-            if let Some(bias) = bias {
-                for row in y.chunks_mut(s.n) {
-                    for (y, &b) in row.iter_mut().zip(bias) {
+        };
+        match s.batch {
+            1 => product(0, io.y(0), gemm),
+            _ => parallel::rows(io.y(0), s.m * s.n, |i, y| product(i, y, gemm_alone)),
+        }
+        if let Some(bias) = bias {
+            parallel::rows(
+                io.y(0),
+                s.n,
+                #[inline(always)]
+                |_, y| {
+                    for (y, &b) in y.iter_mut().zip(bias) {
                         *y += b;
                     }
-                }
-            }
+                },
+            );
         }
     }
 }
