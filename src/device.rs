@@ -36,6 +36,12 @@ impl Device {
     /// integrated one, else the CPU executor. A software adapter is slower than
     /// the CPU executor, so it is taken only by name or number.
     pub fn open(wanted: &str) -> Result<Device> {
+        Device::open_with(wanted, false)
+    }
+
+    /// [`Device::open`]; `half`: a GPU is opened as [`Gpu::open_with`] says.
+    pub fn open_with(wanted: &str, half: bool) -> Result<Device> {
+        let gpu = |adapter| Device::gpu(adapter, half);
         let lower = wanted.to_lowercase();
         if lower == "cpu" {
             return Ok(Device::Cpu);
@@ -44,14 +50,14 @@ impl Device {
         if lower == "auto" {
             let best =
                 [Class::Discrete, Class::Integrated].into_iter().find_map(|c| found.iter().find(|a| a.class == c));
-            return best.map_or(Ok(Device::Cpu), Device::gpu);
+            return best.map_or(Ok(Device::Cpu), gpu);
         }
         let chosen = match wanted.parse::<usize>() {
             Ok(i) => found.get(i),
             Err(_) => found.iter().find(|a| a.name.to_lowercase().contains(&lower)),
         };
         match chosen {
-            Some(adapter) => Device::gpu(adapter),
+            Some(adapter) => gpu(adapter),
             None => Err(Error::device(format!(
                 "no device \"{wanted}\"; there are: auto, cpu{}. Without a GPU driver only the CPU is listed",
                 found.iter().enumerate().map(|(i, a)| format!(", {i} = {}", a.name)).collect::<String>()
@@ -59,8 +65,8 @@ impl Device {
         }
     }
 
-    fn gpu(adapter: &Adapter) -> Result<Device> {
-        Gpu::open(adapter, Checks::Off).map(|g| Device::Gpu(Arc::new(g)))
+    fn gpu(adapter: &Adapter, half: bool) -> Result<Device> {
+        Gpu::open_with(adapter, Checks::Off, half).map(|g| Device::Gpu(Arc::new(g)))
     }
 
     /// What it is.

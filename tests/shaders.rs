@@ -124,6 +124,36 @@ fn every_kernel_translates_to_every_drivers_language() {
     println!("{} kernels, four languages each", TABLE.kernels.len());
 }
 
+#[test]
+fn products_in_f16_translate_to_spirv() {
+    // Cooperative matrices of 16x16 exist in Vulkan alone. Nobody but a device can say whether they are right; this says
+    // that every kernel that uses them is valid.
+    let caps = Caps { half: Some(32), ..Caps::floor(Class::Discrete) };
+    let cases = wgrad::ops::cases();
+    let found: Vec<(usize, Vec<String>)> = cases
+        .par_iter()
+        .filter(|case| ["matmul/", "conv2d/"].iter().any(|room| case.name.starts_with(room)))
+        .map(|case| {
+            let built = build(case).unwrap_or_else(|e| panic!("{}: {e}", case.name));
+            let plan = Plan::build(&built.graph, &built.fetches(), Target::Gpu(caps.clone()))
+                .unwrap_or_else(|e| panic!("{}: {e}", case.name));
+            let half = plan.steps.iter().filter(|s| s.variant == "half").flat_map(|s| &s.launches);
+            let mut wrong = vec![];
+            let mut count = 0;
+            for launch in half {
+                count += 1;
+                wrong.extend(misfit(launch).into_iter().map(|m| format!("{}: {m}", case.name)));
+                let module = reflect::specialise(&launch.kernel).map_err(|e| e.to_string());
+                let translated = module.and_then(|(module, info)| spirv(&module, &info, launch.kernel.entry));
+                wrong.extend(translated.err().map(|e| format!("{}: {e}", case.name)));
+            }
+            (count, wrong)
+        })
+        .collect();
+    assert!(found.iter().map(|f| f.0).sum::<usize>() > 20, "the cases have products large enough");
+    report("kernels in f16", &found.into_iter().flat_map(|f| f.1).collect::<Vec<_>>());
+}
+
 type Translated = Result<(), String>;
 
 fn spirv(module: &naga::Module, info: &naga::valid::ModuleInfo, entry: &str) -> Translated {

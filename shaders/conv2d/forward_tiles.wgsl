@@ -5,7 +5,7 @@
 //         4 QUADS_X by 4 QUADS_Y of them.
 // Source: derived in src/ops/conv2d.rs; implicit GEMM after Chetlur et al., "cuDNN", arXiv:1410.0759.
 // Numerics: f32, k in ascending order. Workgroup memory: 32 DEPTH (TALL + WIDE) bytes, 16 KiB at most.
-// include: lib/tiles
+// Multiplied by lib/tiles, or by lib/tiles_half, which rounds factors to f16: the kernel brings one of them.
 
 @group(0) @binding(0) var<storage, read> x: array<f32>;
 @group(0) @binding(1) var<storage, read> w: array<f32>;
@@ -31,7 +31,7 @@ override DILATION_H: u32;
 override DILATION_W: u32;
 override GROUPS: u32;
 override BIAS: bool;
-// From the kernel: the constants of lib/tiles; put_quad, which writes four neighbours at once to y4, or else to y.
+// From the kernel: lib/tiles or lib/tiles_half with its constants; put_quad, which writes four neighbours at once to y4, or else to y.
 
 override C_GROUP: u32 = C / GROUPS;
 override O_GROUP: u32 = O / GROUPS;
@@ -82,8 +82,7 @@ fn load_right(r: Right, k: u32, end_k: u32) -> vec4<f32> {
 
 @compute @workgroup_size(ACROSS, DOWN)
 fn forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {
-    let sum = sum_tiles(group.z, group.xy, local.xy, 0u, COLUMNS);
-    store_tile(group.z, group.xy, local.xy, sum);
+    compute_tile(group.z, group.xy, local.xy, 0u, COLUMNS);
 }
 
 fn store_row(z: u32, row: u32, first: u32, value: vec4<f32>) {

@@ -6,7 +6,7 @@
 //         invocation 4 QUADS_X by 4 QUADS_Y of them.
 // Source: derived in src/ops/conv2d.rs; implicit GEMM after Chetlur et al., "cuDNN", arXiv:1410.0759.
 // Numerics: f32, k in ascending order. Workgroup memory: 32 DEPTH (TALL + WIDE) bytes, 16 KiB at most.
-// include: lib/tiles
+// Multiplied by lib/tiles, or by lib/tiles_half, which rounds factors to f16: the kernel brings one of them.
 
 @group(0) @binding(0) var<storage, read> w: array<f32>;
 @group(0) @binding(1) var<storage, read> d_y: array<f32>;
@@ -30,7 +30,7 @@ override PAD_W: u32;
 override DILATION_H: u32;
 override DILATION_W: u32;
 override GROUPS: u32;
-// From the kernel: the constants of lib/tiles; put_quad, which writes four neighbours at once to y4, or else to y.
+// From the kernel: lib/tiles or lib/tiles_half with its constants; put_quad, which writes four neighbours at once to y4, or else to y.
 
 override C_GROUP: u32 = C / GROUPS;
 override O_GROUP: u32 = O / GROUPS;
@@ -84,8 +84,7 @@ fn load_right(r: Right, k: u32, end_k: u32) -> vec4<f32> {
 
 @compute @workgroup_size(ACROSS, DOWN)
 fn backward_x(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {
-    let sum = sum_tiles(group.z, group.xy, local.xy, 0u, O_GROUP * TAPS);
-    store_tile(group.z, group.xy, local.xy, sum);
+    compute_tile(group.z, group.xy, local.xy, 0u, O_GROUP * TAPS);
 }
 
 fn store_row(z: u32, row: u32, first: u32, value: vec4<f32>) {

@@ -3,7 +3,7 @@
 // columns and rows of each, and DEPTH, the tiles' share of the sum.
 // The including file says what is multiplied. Left and Right are what it wants to know of four rows of the left matrix and
 // four columns of the right one; left_of and right_of find that out, once per quad; load_left and load_right give the four
-// elements at one k, zeros outside; LEFT_RUNS and RIGHT_RUNS say whether neighbours in memory have neighbouring k.
+// elements at one k, zeros outside; store_row stores four neighbours; LEFT_RUNS and RIGHT_RUNS say whether neighbours in memory have neighbouring k.
 
 const WIDE: u32 = ACROSS * QUADS_X; // quads of columns of a tile
 const TALL: u32 = DOWN * QUADS_Y; // quads of rows
@@ -114,7 +114,11 @@ fn sum_tiles(z: u32, tile: vec2<u32>, local: vec2<u32>, first_k: u32, end_k: u32
     return sum;
 }
 
-// Hands the rows of a tile to the file's store_row, four elements at a time.
+// Sums over k from first_k up to end_k for matrix number z, and hands the rows of the tile to store_row.
+fn compute_tile(z: u32, tile: vec2<u32>, local: vec2<u32>, first_k: u32, end_k: u32) {
+    store_tile(z, tile, local, sum_tiles(z, tile, local, first_k, end_k));
+}
+
 fn store_tile(z: u32, tile: vec2<u32>, local: vec2<u32>, sum: Tile) {
     let row = 4u * (tile.y * TALL + local.y);
     let col = 4u * (tile.x * WIDE + local.x);

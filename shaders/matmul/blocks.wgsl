@@ -6,7 +6,7 @@
 //         invocation 4 QUADS_X by 4 QUADS_Y of them.
 // Source: derived in src/ops/matmul.rs; tiling and double buffering after Boehm 2022.
 // Numerics: f32, K in ascending order within a slice. Workgroup memory: 32 DEPTH (TALL + WIDE) bytes, 16 KiB at most.
-// include: lib/tiles
+// Multiplied by lib/tiles, or by lib/tiles_half, which rounds factors to f16: the kernel brings one of them.
 
 @group(0) @binding(0) var<storage, read> a: array<f32>;
 @group(0) @binding(1) var<storage, read> b: array<f32>;
@@ -30,7 +30,7 @@ override TRANSPOSE_B: bool;
 override LEFT_RUNS: bool = !TRANSPOSE_A;
 override RIGHT_RUNS: bool = TRANSPOSE_B;
 override BIAS: bool;
-// From the kernel: the constants of lib/tiles; quad_a, quad_b and put_quad, which move four elements at once where they
+// From the kernel: lib/tiles or lib/tiles_half with its constants; quad_a, quad_b and put_quad, which move four elements at once where they
 // are neighbours, of a4, b4 and y4, or else of a, b and y.
 
 const FOUR: vec4<u32> = vec4<u32>(0u, 1u, 2u, 3u);
@@ -72,8 +72,7 @@ fn load_right(r: Right, k: u32, end_k: u32) -> vec4<f32> {
 @compute @workgroup_size(ACROSS, DOWN)
 fn multiply(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {
     let first_k = group.z % SPLIT * SLICE;
-    let sum = sum_tiles(group.z, group.xy, local.xy, first_k, min(first_k + SLICE, K));
-    store_tile(group.z, group.xy, local.xy, sum);
+    compute_tile(group.z, group.xy, local.xy, first_k, min(first_k + SLICE, K));
 }
 
 // Slices lie behind each other: parts [SPLIT, BATCH, M, N].

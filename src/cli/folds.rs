@@ -27,7 +27,7 @@ pub fn run(f: &flags::Train, s: &Settings) -> Result<()> {
         if i == 0 {
             train::say(s, &prepared);
         }
-        let device = job::reopened(&device_info, &f.device.device)?;
+        let device = job::reopened(&device_info, &f.device)?;
         let mut job = Job::new(device, s, &prepared, Weights::new(s.seed), &tune::of_flags(f, None)?)?;
         // What cannot be trained at all leaves no folder behind.
         let parent = match &parent {

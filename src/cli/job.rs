@@ -2,6 +2,7 @@
 //! on data it has not seen: what `train` does once, `train --folds` and `search`
 //! many times.
 
+use super::flags::DeviceFlag;
 use super::progress::Terminal;
 use super::run_folder::RunFolder;
 use super::said;
@@ -215,7 +216,7 @@ fn words(session: &Session, set: &Dataset, i: usize) -> Option<String> {
 }
 
 /// Device and weights of a fresh session.
-pub fn reopened(info: &DeviceInfo, wanted: &str) -> Result<Device> {
+pub fn reopened(info: &DeviceInfo, wanted: &DeviceFlag) -> Result<Device> {
     // The executor of a session goes with it; the adapter is found again.
-    if info.kind == "cpu" { Ok(Device::Cpu) } else { Device::open(wanted) }
+    if info.kind == "cpu" { Ok(Device::Cpu) } else { tune::open(wanted) }
 }

@@ -40,7 +40,7 @@ use clap::Parser;
 
 /// Opens the device that the flags ask for and says which it is.
 fn open_device(f: &flags::DeviceFlag) -> Result<(Device, DeviceInfo)> {
-    let device = Device::open(&f.device)?;
+    let device = tune::open(f)?;
     let info = device.info();
     eprintln!("device: {} ({}, {})", info.name, info.backend, info.kind);
     Ok((device, info))

@@ -2,14 +2,13 @@
 
 use super::summary::model;
 use super::{flags, out, tune};
-use crate::device::Device;
 use crate::error::Result;
 use crate::plan::human_bytes;
 use crate::train::{Session, Settings, set};
 
 pub fn run(f: &flags::Plan) -> Result<()> {
     let model = model(&f.model)?;
-    let device = Device::open(&f.device.device)?;
+    let device = tune::open(&f.device)?;
     let mut table = toml::Table::new();
     set(&mut table, "optimizer.name", f.optimizer.clone().into())?;
     set(&mut table, "train.batch_size", (f.batch_size as i64).into())?;

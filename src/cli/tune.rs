@@ -12,9 +12,11 @@ use crate::files;
 use crate::gpu::Gpu;
 use crate::kernel::Class;
 use crate::nn::Model;
+use crate::ops::matmul;
 use crate::plan::{Choices, Plan};
 use crate::train::{Session, Settings};
 use crate::tuning::{self, Cache, Effort, Outcome, Report, Tuned};
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::path::Path;
 use std::sync::Arc;
@@ -26,6 +28,31 @@ pub const SECONDS: u64 = 5;
 /// The file in a run's folder.
 const FILE: &str = "tuning.json";
 
+/// What is kept there.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Saved {
+    /// Whether products were allowed to round their factors to f16.
+    half: bool,
+    /// The variants.
+    choices: Choices,
+}
+
+/// Opens the device that the flags ask for; with f16 products, if it is asked
+/// for them and passes their test.
+pub fn open(f: &flags::DeviceFlag) -> Result<Device> {
+    let half = f.matmul == flags::Precision::F16;
+    let mut device = Device::open_with(&f.device, half)?;
+    let tried = match &mut device {
+        Device::Gpu(gpu) if half => tuning::try_half(gpu, &matmul::trials()),
+        Device::Cpu if half => Err("the CPU multiplies in f32".into()),
+        _ => Ok(()),
+    };
+    if let Err(why) = tried {
+        eprintln!("warning: --matmul f16 is left out: {why}");
+    }
+    Ok(device)
+}
+
 /// How a training comes to its variants.
 #[derive(Debug, Clone)]
 pub enum Tuning {
@@ -34,22 +61,30 @@ pub enum Tuning {
     /// From the cache; on a GPU, what is missing is found within [`SECONDS`].
     Usual,
     /// As an earlier part of the same run did.
-    As(Choices),
+    As {
+        /// Whether it was allowed to multiply in f16.
+        half: bool,
+        /// Its variants.
+        choices: Choices,
+    },
 }
 
 impl Tuning {
     /// As the run in a folder did. One from before there was tuning had none.
     pub fn of_run(folder: &Path) -> Result<Tuning> {
         let path = folder.join(FILE);
-        let Some(text) = files::read(&path)? else { return Ok(Tuning::As(Choices::default())) };
-        let choices: Choices = serde_json::from_str(&text).map_err(|e| {
+        let saved = match files::read(&path)? {
+            None => Ok(Saved::default()),
+            Some(text) => serde_json::from_str(&text),
+        };
+        let Saved { half, choices } = saved.map_err(|e| {
             Error::data(format!(
                 "{} does not say which variants the run was made with ({e}); restore it, or remove it to go on with the \
                  usual ones, which may round otherwise",
                 path.display()
             ))
         })?;
-        Ok(Tuning::As(choices))
+        Ok(Tuning::As { half, choices })
     }
 
     /// Chooses variants for the training of a model on so many samples.
@@ -57,7 +92,15 @@ impl Tuning {
         let Device::Gpu(gpu) = device else { return Ok(()) };
         match self {
             Tuning::Off => gpu.choose(Choices::default()),
-            Tuning::As(choices) => gpu.choose(choices.clone()),
+            Tuning::As { half, .. } if *half != gpu.caps.half.is_some() => {
+                let [was, is] = [*half, !*half].map(|half| if half { "f16" } else { "f32" });
+                return Err(Error::usage(format!(
+                    "this run multiplies in {was} and the device now does in {is}; resume with --matmul {was} on such a \
+                     device, or start a new run from its weights with --init"
+                )));
+            }
+            Tuning::As { choices, .. } => gpu.choose(choices.clone()),
+            Tuning::Usual if gpu.adapter.class == Class::Cpu && !is_known(gpu) => gpu.choose(Choices::default()),
             Tuning::Usual => {
                 let s = Settings { batch_size: s.batch_size.min(samples).max(1), ..s.clone() };
                 // What cannot be planned is refused with its reason when the
@@ -84,12 +127,20 @@ impl Tuning {
     }
 }
 
+/// Whether there may be verdicts for a GPU: planning in order to look them up
+/// takes time.
+fn is_known(gpu: &Gpu) -> bool {
+    let cache = Cache::open(tuning::folder().as_deref(), &gpu.adapter).0;
+    cache.path().is_some_and(Path::exists)
+}
+
 /// Keeps a device's choices in a run's folder.
 pub fn save(folder: &Path, device: &Device) -> Result<()> {
     match device {
         Device::Cpu => Ok(()),
         Device::Gpu(gpu) => {
-            let text = serde_json::to_string_pretty(&gpu.choices()).expect("plain data prints");
+            let saved = Saved { half: gpu.caps.half.is_some(), choices: gpu.choices() };
+            let text = serde_json::to_string_pretty(&saved).expect("plain data prints");
             files::write(&folder.join(FILE), text.as_bytes())
         }
     }

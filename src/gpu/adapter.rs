@@ -54,6 +54,26 @@ impl Adapter {
         self.inner.features() & used
     }
 
+    /// The features that cooperative matrices of f16 take.
+    pub(crate) fn half_features() -> wgpu::Features {
+        wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX | wgpu::Features::SHADER_F16
+    }
+
+    /// The invocations of a subgroup, where subgroups multiply matrices of 16x16
+    /// in f16 and add them up in f32. Where the size varies nobody could say
+    /// which invocations belong together.
+    pub(crate) fn half(&self) -> Option<u32> {
+        use wgpu::CooperativeScalarType as Scalar;
+        let info = self.inner.get_info();
+        let lanes = info.subgroup_min_size;
+        let fixed = lanes == info.subgroup_max_size && (16..=64).contains(&lanes);
+        let fits = |p: &wgpu::CooperativeMatrixProperties| {
+            [p.m_size, p.n_size, p.k_size] == [16; 3] && p.ab_type == Scalar::F16 && p.cr_type == Scalar::F32
+        };
+        let there = fixed && self.inner.features().contains(Adapter::half_features());
+        (there && self.inner.cooperative_matrix_properties().iter().any(fits)).then_some(lanes)
+    }
+
     fn subgroup(&self) -> Option<u32> {
         let info = self.inner.get_info();
         let fixed = info.subgroup_min_size == info.subgroup_max_size && info.subgroup_min_size > 1;
@@ -73,7 +93,7 @@ impl Adapter {
             workgroup_bytes: l.max_compute_workgroup_storage_size,
             groups: l.max_compute_workgroups_per_dimension,
             subgroup: self.subgroup(),
-            half: false,
+            half: None,
         }
     }
 }

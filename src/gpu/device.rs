@@ -29,6 +29,9 @@ pub struct Gpu {
     pub adapter: Adapter,
     /// What kernels may use.
     pub caps: Caps,
+    /// The subgroups that multiply cooperative matrices in f16, if it was opened
+    /// with them.
+    pub half: Option<u32>,
     choices: Mutex<Choices>,
     /// The first error that the driver reported outside any scope.
     failed: Arc<Mutex<Option<String>>>,
@@ -37,10 +40,25 @@ pub struct Gpu {
 impl Gpu {
     /// Opens an adapter with all the limits it has.
     pub fn open(adapter: &Adapter, checks: Checks) -> Result<Gpu> {
+        Gpu::open_with(adapter, checks, false)
+    }
+
+    /// [`Gpu::open`]; `half`: with cooperative matrices in f16, if the adapter
+    /// has them. Plans use them once somebody sets [`Caps::half`] to
+    /// [`Gpu::half`]: see `tuning::try_half`.
+    pub fn open_with(adapter: &Adapter, checks: Checks, half: bool) -> Result<Gpu> {
         let caps = adapter.caps();
+        let half = adapter.half().filter(|_| half);
+        let (more, experimental_features) = match half {
+            // SAFETY: what is experimental is tried out against the CPU before
+            // it is used.
+            Some(_) => (Adapter::half_features(), unsafe { wgpu::ExperimentalFeatures::enabled() }),
+            None => (wgpu::Features::empty(), wgpu::ExperimentalFeatures::disabled()),
+        };
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("wgrad"),
-            required_features: adapter.features() | timing::features(adapter),
+            required_features: adapter.features() | timing::features(adapter) | more,
+            experimental_features,
             required_limits: adapter.inner.limits(),
             // Buffers are few and large, so small suballocation blocks suffice.
             memory_hints: wgpu::MemoryHints::MemoryUsage,
@@ -71,6 +89,7 @@ impl Gpu {
             pipelines: Pipelines::new(checks, kept),
             adapter: adapter.clone(),
             caps,
+            half,
             choices: Mutex::default(),
             failed,
         })

@@ -35,9 +35,10 @@ pub struct Caps {
     /// Invocations per subgroup, where subgroup operations are there and the
     /// size never varies.
     pub subgroup: Option<u32>,
-    /// Whether products may round their operands to f16 and multiply
-    /// cooperative matrices: the adapter can, and the user has asked for it.
-    pub half: bool,
+    /// Where products may round their factors to f16 and multiply cooperative
+    /// matrices of 16x16: the invocations of the subgroups that do. The adapter
+    /// can, the user has asked for it, and it was tried out.
+    pub half: Option<u32>,
 }
 
 impl Caps {
@@ -64,7 +65,7 @@ impl Caps {
             workgroup_bytes: 16_384,
             groups: 65_535,
             subgroup: None,
-            half: false,
+            half: None,
         }
     }
 }

@@ -45,8 +45,13 @@ pub struct Module {
 /// Parsed modules by text: many kernels share one.
 static MODULES: LazyLock<Mutex<HashMap<String, Arc<Module>>>> = LazyLock::new(Default::default);
 
+/// Everything that some kernel asks of some device; whether the one at hand has
+/// it is the planner's question.
+const CAPABILITIES: Capabilities =
+    Capabilities::SUBGROUP.union(Capabilities::SHADER_FLOAT16).union(Capabilities::COOPERATIVE_MATRIX);
+
 fn validator() -> Validator {
-    let mut v = Validator::new(ValidationFlags::all(), Capabilities::default() | Capabilities::SUBGROUP);
+    let mut v = Validator::new(ValidationFlags::all(), CAPABILITIES);
     v.subgroup_stages(naga::valid::ShaderStages::all());
     v.subgroup_operations(naga::valid::SubgroupOperationSet::all());
     v
@@ -59,8 +64,9 @@ pub fn module(kernel: &Kernel) -> Result<Arc<Module>> {
         return Ok(found.clone());
     }
     let path = format!("shaders/{}.wgsl", kernel.shader.name);
-    let module =
-        naga::front::wgsl::parse_str(&text).map_err(|e| Error::model(e.emit_to_string_with_path(&text, &path)))?;
+    let options = naga::front::wgsl::Options { parse_doc_comments: false, capabilities: CAPABILITIES };
+    let mut frontend = naga::front::wgsl::Frontend::new_with_options(options);
+    let module = frontend.parse(&text).map_err(|e| Error::model(e.emit_to_string_with_path(&text, &path)))?;
     let info = validator().validate(&module).map_err(|e| Error::model(e.emit_to_string_with_path(&text, &path)))?;
     let parsed = Arc::new(Module { text: text.clone(), module, info });
     MODULES.lock().expect("no thread panics while it holds the cache").insert(text, parsed.clone());

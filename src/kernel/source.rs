@@ -31,6 +31,19 @@ macro_rules! shader {
 pub(super) const LANES: &str = include_str!("../../shaders/lib/lanes.wgsl");
 pub(super) const NO_LANES: &str = include_str!("../../shaders/lib/no_lanes.wgsl");
 
+/// The two forms of a product in tiles; which one a kernel gets depends on the
+/// variant.
+const TILES: &str = include_str!("../../shaders/lib/tiles.wgsl");
+const TILES_HALF: &str = include_str!("../../shaders/lib/tiles_half.wgsl");
+
+impl Kernel {
+    /// Adds the functions that multiply tiles in workgroup memory, in f32 or
+    /// with factors rounded to f16.
+    pub fn tiles(self, half: bool) -> Kernel {
+        self.line("tiles", (if half { TILES_HALF } else { TILES }).to_string())
+    }
+}
+
 /// The fragments in `shaders/lib`.
 const LIB: &[(&str, &str)] = &[
     ("lib/index", include_str!("../../shaders/lib/index.wgsl")),
@@ -41,13 +54,13 @@ const LIB: &[(&str, &str)] = &[
     ("lib/attention", include_str!("../../shaders/lib/attention.wgsl")),
     ("lib/attention_rows", include_str!("../../shaders/lib/attention_rows.wgsl")),
     ("lib/attention_tiles", include_str!("../../shaders/lib/attention_tiles.wgsl")),
-    ("lib/tiles", include_str!("../../shaders/lib/tiles.wgsl")),
     ("lib/lanes", LANES),
     ("lib/no_lanes", NO_LANES),
 ];
 
 /// The complete WGSL of a kernel: its file, each included fragment once, then
-/// the kernel's constants.
+/// the kernel's constants. What these enable stands in front of the file's first
+/// line, where WGSL wants it.
 pub fn assemble(kernel: &Kernel) -> Result<String> {
     let mut text = kernel.shader.source.to_string();
     for line in kernel.shader.source.lines() {
@@ -63,10 +76,16 @@ pub fn assemble(kernel: &Kernel) -> Result<String> {
         text.push('\n');
         text.push_str(fragment);
     }
-    for (_, line) in &kernel.consts {
-        text.push('\n');
-        text.push_str(line);
+    let mut enabled = String::new();
+    for (_, added) in &kernel.consts {
+        for line in added.lines() {
+            match line.starts_with("enable ") {
+                true => enabled = enabled + line + " ",
+                false => text = text + "\n" + line,
+            }
+        }
     }
     text.push('\n');
+    text.insert_str(0, &enabled);
     Ok(text)
 }

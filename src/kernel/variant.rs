@@ -43,7 +43,7 @@ impl Variant {
     pub fn fits(&self, caps: &Caps) -> bool {
         self.workgroup_bytes <= caps.workgroup_bytes
             && self.invocations <= caps.invocations
-            && (!self.half || caps.half)
+            && (!self.half || caps.half.is_some())
     }
 
     /// The variant that runs when nobody has measured: the first that suits

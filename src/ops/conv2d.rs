@@ -156,7 +156,7 @@ impl Op for Conv2d {
     fn lower(&self, cx: &Lower) -> Result<Lowered> {
         let s = sizes(*self, &cx.inputs[0], &cx.inputs[1]);
         let bias = cx.inputs.len() > 2;
-        if let Some(form) = Form::of(cx.variant) {
+        if let Some(form) = Form::of(cx) {
             let (d, y) = Pass::Forward.dispatch(&s, form, bias);
             return Ok(Lowered::one(d.input("x", 0).input("w", 1).input("bias", if bias { 2 } else { 1 }).output(y, 0)));
         }
@@ -211,7 +211,7 @@ fn sized(k: Kernel, s: Sizes) -> Kernel {
 
 /// The ways to compute one of the three products of a convolution.
 fn ways(pass: Pass, s: &Sizes, cx: &Lower) -> Vec<Variant> {
-    let mut all = pass.variants(s, cx.caps.groups);
+    let mut all = pass.variants(s, &cx.caps);
     match pass.narrow(s) {
         true => all.insert(0, Variant::new("registers", ANYWHERE)),
         false => all.push(Variant::new("registers", SOFTWARE)),
@@ -321,7 +321,7 @@ impl Op for Conv2dGradX {
 
     fn lower(&self, cx: &Lower) -> Result<Lowered> {
         let s = sizes(self.op, &cx.outputs[0], &cx.inputs[0]);
-        if let Some(form) = Form::of(cx.variant) {
+        if let Some(form) = Form::of(cx) {
             let (d, y) = Pass::GradX.dispatch(&s, form, false);
             return Ok(Lowered::one(d.input("w", 0).input("d_y", 1).output(y, 0)));
         }
@@ -381,7 +381,7 @@ impl Op for Conv2dGradW {
         let (channels, taps) = (s.og().min(channels(&cx.caps)), columns.min(taps(&cx.caps)));
         let blocks = s.op.groups * s.og().div_ceil(channels) * columns.div_ceil(taps);
         let pass = Pass::GradW { bias: self.bias };
-        let form = Form::of(cx.variant);
+        let form = Form::of(cx);
         let slices = match form {
             Some(form) => pass.slices(&s, form).0,
             None => (ENOUGH / blocks).clamp(1, (s.n * s.positions()).div_ceil(32).max(1)).min(512),

@@ -29,7 +29,7 @@ use self::blocks::Blocks;
 use self::rows::{LONGEST_SLICE, Rows};
 use super::tiles::{Form, forms_for};
 use crate::error::{Error, Result};
-use crate::graph::{Backward, Case, Cost, Fill, Graph, Infer, Io, Lower, Op, Reference, TensorId};
+use crate::graph::{Backward, Case, Cost, Fill, Graph, Infer, Init, Io, Lower, Op, Reference, TensorId};
 use crate::kernel::{Class, Dispatch, GPUS, Kernel, Lowered, SOFTWARE, Shader, Variant, groups_1d};
 use crate::shader;
 use crate::tensor::{Real, Shape, Spec, parallel};
@@ -176,7 +176,7 @@ impl Op for Matmul {
         let s = self.product(&cx.inputs[0].shape, &cx.inputs[1].shape);
         let bias = cx.inputs.len() > 2;
         let transpose = [self.transpose_a, self.transpose_b];
-        let cut = match (cx.variant, Form::of(cx.variant)) {
+        let cut = match (cx.variant, Form::of(cx)) {
             (_, Some(form)) => Cut::blocks(Blocks::new(form, s, transpose)),
             ("rows", _) => Cut::rows(Rows::new(s, transpose, cx.caps.shared_lanes())),
             ("thin", _) => Cut::thin(s, transpose),
@@ -216,7 +216,7 @@ impl Op for Matmul {
         let s = self.product(&cx.inputs[0].shape, &cx.inputs[1].shape);
         let mut all: Vec<Variant> = thin::variant(s).into_iter().collect();
         let fits = |f: &Form| Blocks::new(*f, s, [false; 2]).groups().iter().all(|&n| n <= cx.caps.groups as usize);
-        all.extend(forms_for(s.m, s.n, s.batch).iter().filter(|f| fits(f)).map(Form::variant));
+        all.extend(forms_for(s.m, s.n, s.batch, cx.caps.half).iter().filter(|f| fits(f)).map(Form::variant));
         all.push(Variant::new("tiled", GPUS).takes(8_192, 256));
         // It holds more in registers than a GPU has.
         if cx.caps.class == Class::Cpu {
@@ -393,6 +393,21 @@ fn gemm_with<T: Real>(
             parallelism,
         );
     }
+}
+
+/// Products in all four forms that fill no tile evenly, to try a device out.
+pub fn trials() -> Vec<(Graph, TensorId)> {
+    let trial = |transpose_a: bool, transpose_b: bool| {
+        let mut g = Graph::new();
+        let mut input = |name: &str, shape: [usize; 2], transposed: bool, seed: u32| {
+            let spec = Spec::f32(if transposed { [shape[1], shape[0]] } else { shape });
+            g.persistent(name, spec.clone(), Init::Data(Fill::Normal(1.0).draw(&spec, seed).into()))
+        };
+        let (a, b) = (input("a", [97, 83], transpose_a, 0), input("b", [83, 130], transpose_b, 1));
+        let y = g.matmul_with(a, b, transpose_a, transpose_b, None).expect("the shapes fit");
+        (g, y)
+    };
+    [(false, false), (false, true), (true, false), (true, true)].map(|(a, b)| trial(a, b)).to_vec()
 }
 
 /// All four forms at awkward sizes, batches, biases, and the sizes that make

@@ -1,6 +1,7 @@
-//! The forms of a tiled product (`shaders/lib/tiles.wgsl`), which products and
-//! convolutions share.
+//! The forms of a tiled product (`shaders/lib/tiles.wgsl` and `tiles_half.wgsl`),
+//! which products and convolutions share.
 
+use crate::graph::Lower;
 use crate::kernel::{GPUS, Kernel, Variant};
 
 /// How many invocations make a workgroup and how much each of them owns.
@@ -14,42 +15,61 @@ pub(super) struct Form {
     pub quads: [usize; 2],
     /// The tiles' share of the sum.
     pub depth: usize,
+    /// Whether subgroups multiply cooperative matrices, factors rounded to f16:
+    /// four of them in a row, 64x64 elements together.
+    pub half: bool,
 }
 
 /// The forms, largest first, named by rows and columns. All stay within 16 KiB and 256 invocations, and
 /// each invocation loads whole quads of both tiles.
 pub(super) const FORMS: &[Form] = &[
-    Form { name: "blocks128", threads: [16, 16], quads: [2, 2], depth: 8 },
-    Form { name: "blocks32x128", threads: [16, 4], quads: [2, 2], depth: 8 },
+    Form { name: "blocks128", threads: [16, 16], quads: [2, 2], depth: 8, half: false },
+    Form { name: "blocks32x128", threads: [16, 4], quads: [2, 2], depth: 8, half: false },
     // Few invocations that own much each, or many that own less.
-    Form { name: "blocks64", threads: [8, 8], quads: [2, 2], depth: 16 },
-    Form { name: "blocks64_small", threads: [16, 16], quads: [1, 1], depth: 16 },
-    Form { name: "blocks32", threads: [8, 8], quads: [1, 1], depth: 16 },
+    Form { name: "blocks64", threads: [8, 8], quads: [2, 2], depth: 16, half: false },
+    Form { name: "blocks64_small", threads: [16, 16], quads: [1, 1], depth: 16, half: false },
+    Form { name: "blocks32", threads: [8, 8], quads: [1, 1], depth: 16, half: false },
 ];
 
 impl Form {
-    /// The form of a name.
-    pub fn of(name: &str) -> Option<Form> {
-        FORMS.iter().find(|f| f.name == name).copied()
+    /// The form that a variant is to be lowered to, if it is one of these.
+    pub fn of(cx: &Lower) -> Option<Form> {
+        let half = cx.caps.half.map(Form::of_subgroups);
+        FORMS.iter().copied().chain(half).find(|f| f.name == cx.variant)
+    }
+
+    /// Cooperative matrices, for subgroups of so many invocations.
+    fn of_subgroups(lanes: u32) -> Form {
+        Form { name: "half", threads: [4 * lanes as usize, 1], quads: [1, 1], depth: 32, half: true }
     }
 
     /// Columns and rows of a tile.
     pub fn tile(&self) -> [usize; 2] {
+        if self.half {
+            return [64, 64];
+        }
         [0, 1].map(|i| 4 * self.threads[i] * self.quads[i])
     }
 
     /// As a variant of an op.
     pub fn variant(&self) -> Variant {
         let [across, down] = self.tile();
-        let bytes = 2 * self.depth * (across + down) * 4;
-        Variant::new(self.name, GPUS).takes(bytes as u32, (self.threads[0] * self.threads[1]) as u32)
+        // A pair of tiles twice in f32, or once in f16 with a matrix of sums per
+        // subgroup.
+        let staged = self.depth * (across + down);
+        let bytes = if self.half { 2 * staged + 4 * 16 * 16 * 4 } else { 2 * 4 * staged };
+        let threads = self.threads[0] * self.threads[1];
+        Variant { half: self.half, ..Variant::new(self.name, GPUS).takes(bytes as u32, threads as u32) }
     }
 
-    /// Adds the constants that `lib/tiles` leaves open.
+    /// Adds the fragment that multiplies and the constants that it leaves open.
     pub fn describe(&self, kernel: Kernel) -> Kernel {
         let k = kernel.constant("ACROSS", self.threads[0]).constant("DOWN", self.threads[1]);
-        let k = k.constant("QUADS_X", self.quads[0]).constant("QUADS_Y", self.quads[1]);
-        k.constant("DEPTH", self.depth)
+        let k = k.constant("DEPTH", self.depth).tiles(self.half);
+        match self.half {
+            true => k,
+            false => k.constant("QUADS_X", self.quads[0]).constant("QUADS_Y", self.quads[1]),
+        }
     }
 }
 
@@ -59,8 +79,9 @@ pub(super) const ENOUGH: usize = 128;
 /// The forms in the order in which they are likely to be fast for `batch`
 /// matrices of `[rows, columns]`: the largest tile of which there are enough to
 /// fill a device comes first. A form that is twice as high or wide as the
-/// matrix is left out.
-pub(super) fn forms_for(rows: usize, columns: usize, batch: usize) -> Vec<Form> {
+/// matrix is left out. Where `half` allows it, cooperative matrices come before
+/// all, unless most of them would be empty.
+pub(super) fn forms_for(rows: usize, columns: usize, batch: usize, half: Option<u32>) -> Vec<Form> {
     let tiles = |f: &Form| {
         let [across, down] = f.tile();
         columns.div_ceil(across) * rows.div_ceil(down) * batch
@@ -76,7 +97,8 @@ pub(super) fn forms_for(rows: usize, columns: usize, batch: usize) -> Vec<Form> 
         n if n >= ENOUGH => (0, 0),
         n => (1, usize::MAX - n),
     });
-    forms
+    let half = half.filter(|_| rows > 16 && columns > 16).map(Form::of_subgroups);
+    half.into_iter().chain(forms).collect()
 }
 
 /// A function that reads four elements of `x` at once: as one quad of `x4`
@@ -121,9 +143,9 @@ mod tests {
 
     #[test]
     fn large_matrices_take_large_tiles_and_small_ones_small_tiles() {
-        assert_eq!(forms_for(4096, 4096, 1)[0].name, "blocks128");
-        assert_eq!(forms_for(32, 32, 1)[0].name, "blocks32");
-        assert_eq!(forms_for(100, 10, 64)[0].name, "blocks32");
-        assert!(forms_for(300, 300, 1)[0].tile() != [128, 128], "nine tiles leave most of a GPU idle");
+        assert_eq!(forms_for(4096, 4096, 1, None)[0].name, "blocks128");
+        assert_eq!(forms_for(32, 32, 1, None)[0].name, "blocks32");
+        assert_eq!(forms_for(100, 10, 64, None)[0].name, "blocks32");
+        assert!(forms_for(300, 300, 1, None)[0].tile() != [128, 128], "nine tiles leave most of a GPU idle");
     }
 }

@@ -15,9 +15,9 @@ pub use judge::Judge;
 use crate::error::Result;
 use crate::gpu::{Gpu, GpuExecutor};
 use crate::graph::{Fill, Graph, Init, Lower, Node, TensorId};
-use crate::kernel::{Variant, assemble};
+use crate::kernel::{Caps, Variant, assemble};
 use crate::plan::{Choices, Clock, Executor, Plan, Target, Timeline, Tunable, key};
-use crate::tensor::DType;
+use crate::tensor::{DType, Spec};
 use judge::Expected;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -159,17 +159,44 @@ fn try_all(gpu: &Arc<Gpu>, node: &Node, cx: &Lower, t: &Tunable, until: Option<I
         if up() {
             return Ok(None);
         }
-        let outcome = try_one(gpu, &graph, &outputs, &t.key, variant, &expected);
+        let outcome = try_one(gpu, &gpu.caps, &graph, &outputs, &t.key, variant, &expected);
         tuned.outcomes.push((variant.name.into(), outcome));
     }
     tuned.chosen = choose(&tuned.outcomes, t.runs);
     Ok(Some(tuned))
 }
 
+/// Lets a GPU's plans multiply in f16, if it was opened for that and does it
+/// right: products in all four forms, against the reference. Takes the graph of
+/// a product, since ops are none of this layer's business.
+///
+/// Fails with the reason, and the GPU is as before.
+pub fn try_half(gpu: &mut Arc<Gpu>, products: &[(Graph, TensorId)]) -> Result<(), String> {
+    let lanes = gpu.half.ok_or("the adapter offers no 16x16 cooperative matrices of f16 with sums in f32")?;
+    let caps = Caps { half: Some(lanes), ..gpu.caps.clone() };
+    for (graph, y) in products {
+        let plan = Plan::build(graph, &[*y], Target::Gpu(caps.clone())).map_err(|e| e.to_string())?;
+        let node = &graph.nodes()[0];
+        let cx = plan.lower_context(node);
+        let half = plan.tunables().into_iter().flat_map(|t| t.variants).find(|v| v.half);
+        let half = half.ok_or("its workgroups are too small for cooperative matrices")?;
+        let expected = Expected::of(graph, &[*y], Judge::F64, node, &cx).map_err(|e| e.to_string())?;
+        match try_one(gpu, &caps, graph, &[*y], &key(&*node.op, &cx), &half, &expected) {
+            Outcome::Microseconds(_) => {}
+            Outcome::Wrong(why) | Outcome::Failed(why) => return Err(why),
+        }
+    }
+    match Arc::get_mut(gpu) {
+        Some(gpu) => gpu.caps = caps,
+        None => return Err("the device is in use already".into()),
+    }
+    Ok(())
+}
+
 /// The node in a graph of its own, on random numbers.
 fn alone(node: &Node, cx: &Lower) -> (Graph, Vec<TensorId>) {
     let mut g = Graph::new();
-    let draw = |(i, spec): (usize, &crate::tensor::Spec)| {
+    let draw = |(i, spec): (usize, &Spec)| {
         let init = Init::Data(Fill::Normal(1.0).draw(spec, i as u32).into());
         g.persistent(&format!("x{i}"), spec.clone(), init)
     };
@@ -180,6 +207,7 @@ fn alone(node: &Node, cx: &Lower) -> (Graph, Vec<TensorId>) {
 
 fn try_one(
     gpu: &Arc<Gpu>,
+    caps: &Caps,
     graph: &Graph,
     outputs: &[TensorId],
     key: &str,
@@ -188,7 +216,7 @@ fn try_one(
 ) -> Outcome {
     let run = || -> Result<Result<f64, String>> {
         let choices = Choices(BTreeMap::from([(key.to_string(), variant.name.to_string())]));
-        let plan = Plan::tuned(graph, outputs, Target::Gpu(gpu.caps.clone()), &choices)?;
+        let plan = Plan::tuned(graph, outputs, Target::Gpu(caps.clone()), &choices)?;
         let mut executor = GpuExecutor::new(gpu.clone());
         let program = executor.load(plan)?;
         // What a kernel leaves unwritten is not to pass for a result.

@@ -82,7 +82,7 @@ impl<'a> Bench<'a> {
     /// begun before goes on from its last checkpoint.
     pub fn run(&mut self, number: usize, s: &Settings, epochs: usize) -> Result<Ended> {
         let path = self.out.join(folder(number));
-        let device = job::reopened(&self.info, &self.device.device)?;
+        let device = job::reopened(&self.info, self.device)?;
         let device_info = self.info.clone();
         let prepared = self.prepare(s)?;
         let loaded = begun(&path, s)?;

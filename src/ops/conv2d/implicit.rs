@@ -7,7 +7,7 @@
 //! and tap), over all positions in slices.
 
 use super::sizes::Sizes;
-use crate::kernel::{Dispatch, Kernel, Shader, Variant};
+use crate::kernel::{Caps, Dispatch, Kernel, Shader, Variant};
 use crate::ops::tiles::{ENOUGH, Form, forms_for, put_quad};
 use crate::shader;
 
@@ -40,15 +40,15 @@ impl Pass {
         }
     }
 
-    /// The variants that can compute it within `groups` workgroups per dimension.
-    pub fn variants(self, s: &Sizes, groups: u32) -> Vec<Variant> {
+    /// The variants that can compute it on a device.
+    pub fn variants(self, s: &Sizes, caps: &Caps) -> Vec<Variant> {
         let [rows, columns, sum] = self.product(s);
         let split = matches!(self, Pass::GradW { .. });
         let fits = |f: &Form| {
             let ([x, y], z) = (self.tiles(s, *f), s.op.groups * self.slices(s, *f).0);
-            [x, y, z].iter().all(|&n| n <= groups as usize) && (split || sum <= LONGEST)
+            [x, y, z].iter().all(|&n| n <= caps.groups as usize) && (split || sum <= LONGEST)
         };
-        forms_for(rows, columns, s.op.groups).iter().filter(|f| fits(f)).map(Form::variant).collect()
+        forms_for(rows, columns, s.op.groups, caps.half).iter().filter(|f| fits(f)).map(Form::variant).collect()
     }
 
     /// Whether the product is so small in rows or sum that tiles stay mostly
