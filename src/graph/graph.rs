@@ -79,12 +79,19 @@ pub struct Node {
     pub outputs: Vec<TensorId>,
     /// The layer that asked for it, for labels: `conv1`.
     pub scope: String,
+    /// Computed a second time, because what it made the first time was not kept.
+    pub again: bool,
 }
 
 impl Node {
-    /// `op @ scope`, or the op alone outside any scope.
+    /// `op @ scope`, or the op alone outside any scope; `op + relu` where more
+    /// is fused behind it.
     pub fn label(&self) -> String {
-        if self.scope.is_empty() { self.op.name().into() } else { format!("{} @ {}", self.op.name(), self.scope) }
+        let mut label = self.op.name().to_string();
+        for follower in self.op.followers() {
+            label = format!("{label} + {follower}");
+        }
+        if self.scope.is_empty() { label } else { format!("{label} @ {}", self.scope) }
     }
 }
 
@@ -268,6 +275,7 @@ impl Graph {
             updates: vec![flat],
             outputs: vec![],
             scope: String::new(),
+            again: false,
         });
         Ok(flat)
     }
@@ -328,6 +336,7 @@ impl Graph {
             updates: updates.to_vec(),
             outputs: outputs.clone(),
             scope,
+            again: false,
         });
         Ok(outputs)
     }

@@ -1,8 +1,9 @@
 //! `trait Op`: what every op must say about itself, and nothing else.
 
+use super::pointwise::Pointwise;
 use super::{Graph, TensorId};
 use crate::error::{Error, Result};
-use crate::kernel::{Caps, Lowered};
+use crate::kernel::{Caps, Lowered, Store};
 use crate::tensor::{Real, Shape, Spec};
 use std::any::Any;
 use std::fmt::Debug;
@@ -32,6 +33,23 @@ pub trait Op: Compute + Any + Debug + Send + Sync {
     /// plan makes no step of it.
     fn alias(&self) -> bool {
         false
+    }
+
+    /// The op as an elementwise one, if it is: a plan may do its work where its
+    /// operand is made.
+    fn pointwise(&self) -> Option<&dyn Pointwise> {
+        None
+    }
+
+    /// Whether `lower` stores the elements of output 0 through
+    /// [`Lower::store`], each once, so that `work` can be done on them first.
+    fn hosts(&self, _cx: &Lower, _work: &dyn Pointwise) -> bool {
+        false
+    }
+
+    /// What a plan has fused behind the op, in order.
+    fn followers(&self) -> Vec<String> {
+        vec![]
     }
 }
 
@@ -122,6 +140,8 @@ pub struct Lower {
     pub outputs: Vec<Spec>,
     /// The device.
     pub caps: Caps,
+    /// How elements of output 0 are stored, by ops that can host others.
+    pub store: Store,
 }
 
 impl Lower {

@@ -5,7 +5,9 @@ mod caps;
 mod dispatch;
 pub mod reflect;
 mod source;
+mod store;
 
 pub use caps::{Caps, Class};
 pub use dispatch::{Dispatch, Kernel, Lowered, Slot, groups_1d};
 pub use source::{Shader, assemble};
+pub use store::{MOST_TENSORS, Store};

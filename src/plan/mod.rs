@@ -4,9 +4,11 @@
 mod assign;
 mod executor;
 mod explain;
+mod fuse;
 #[allow(clippy::module_inception)]
 mod plan;
 
 pub use executor::{Executor, ProgramId, Ticket};
 pub use explain::human_bytes;
-pub use plan::{Bound, Buffer, Launch, Place, Plan, Step, Target};
+pub use fuse::Saved;
+pub use plan::{Bound, Buffer, Launch, Options, Place, Plan, Step, Target};

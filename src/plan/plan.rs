@@ -1,9 +1,10 @@
 //! `Plan`: buffers, places and steps.
 
 use super::assign::{Lifetime, assign};
+use super::fuse::{Saved, fuse};
 use crate::error::{Context, Error, Result};
 use crate::graph::{FLAT_ALIGN, Graph, Home, Init, Lower, Node, TensorId};
-use crate::kernel::{Caps, Class, Dispatch, Kernel, Slot, reflect};
+use crate::kernel::{Caps, Class, Dispatch, Kernel, Slot, Store, reflect};
 use crate::tensor::{DType, Spec};
 use std::collections::HashMap;
 
@@ -14,6 +15,19 @@ pub enum Target {
     Cpu,
     /// A GPU with these capabilities.
     Gpu(Caps),
+}
+
+/// What a plan may do to the graph before it lays it out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Options {
+    /// Run elementwise nodes inside the nodes that make their operands.
+    pub fuse: bool,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options { fuse: true }
+    }
 }
 
 /// A buffer of the plan.
@@ -104,6 +118,8 @@ pub struct Plan {
     pub steps: Vec<Step>,
     /// First and last step of each transient buffer's tenants, for `explain`.
     pub(crate) lifetimes: Vec<(TensorId, Lifetime)>,
+    /// What fusion has saved.
+    pub saved: Saved,
     target: Target,
 }
 
@@ -111,13 +127,25 @@ impl Plan {
     /// Plans everything that `fetch` depends on and everything that updates
     /// state. Fetched tensors stay readable after a run.
     pub fn build(graph: &Graph, fetch: &[TensorId], target: Target) -> Result<Plan> {
-        let live = live_nodes(graph, fetch);
+        Plan::with(graph, fetch, target, &Options::default())
+    }
+
+    /// [`Plan::build`] with what it may do to the graph.
+    pub fn with(graph: &Graph, fetch: &[TensorId], target: Target, options: &Options) -> Result<Plan> {
+        let mut graph = graph.clone();
+        let mut live = live_nodes(&graph, fetch);
+        let mut saved = Saved::default();
+        if options.fuse {
+            (graph, saved) = fuse(&graph, &live, fetch, &target);
+            live = live_nodes(&graph, fetch);
+        }
         let mut plan = Plan {
-            graph: graph.clone(),
-            buffers: vec![],
             places: vec![None; graph.tensors().len()],
+            graph,
+            buffers: vec![],
             steps: vec![],
             lifetimes: vec![],
+            saved,
             target,
         };
         let lowered = plan.lower(&live)?;
@@ -145,12 +173,7 @@ impl Plan {
 
     /// The specs of a node's tensors, as lowering and costing see them.
     pub fn lower_context(&self, node: &Node) -> Lower {
-        let specs = |ids: &[TensorId]| ids.iter().map(|&t| self.graph.spec(t).clone()).collect();
-        let caps = match &self.target {
-            Target::Gpu(caps) => caps.clone(),
-            Target::Cpu => Caps::floor(Class::Cpu),
-        };
-        Lower { inputs: specs(&node.inputs), updates: specs(&node.updates), outputs: specs(&node.outputs), caps }
+        context_of(&self.graph, node, &self.target)
     }
 
     fn lower(&self, live: &[usize]) -> Result<Vec<crate::kernel::Lowered>> {
@@ -323,6 +346,22 @@ impl Plan {
             fits(u64::from(launch.entry.workgroup_bytes), caps.workgroup_bytes, "bytes of workgroup memory")?;
         }
         Ok(())
+    }
+}
+
+/// The specs of a node's tensors, as lowering and costing see them.
+pub(super) fn context_of(graph: &Graph, node: &Node, target: &Target) -> Lower {
+    let specs = |ids: &[TensorId]| ids.iter().map(|&t| graph.spec(t).clone()).collect();
+    let caps = match target {
+        Target::Gpu(caps) => caps.clone(),
+        Target::Cpu => Caps::floor(Class::Cpu),
+    };
+    Lower {
+        inputs: specs(&node.inputs),
+        updates: specs(&node.updates),
+        outputs: specs(&node.outputs),
+        caps,
+        store: Store::plain(Slot::Output(0)),
     }
 }
 
