@@ -115,7 +115,8 @@ impl Fused {
             });
             work.push(Work { op: Some(&*stage.op), operands: operands.collect() });
         }
-        let written: Vec<usize> = self.tail.outputs.iter().map(|o| if let Arg::Stage(i) = o { i + 1 } else { 0 }).collect();
+        let written: Vec<usize> =
+            self.tail.outputs.iter().map(|o| if let Arg::Stage(i) = o { i + 1 } else { 0 }).collect();
         let (mut first, extra) = self.split(io);
         let outputs = vec![first.swap_remove(0)].into_iter().chain(extra).map(|y| y.real).collect();
         by_stretches(&work, &written, outputs);

@@ -13,8 +13,8 @@ mod op;
 mod pointwise;
 mod tail;
 
-pub(crate) use fused::Fused;
 pub use case::{Case, Fill};
+pub(crate) use fused::Fused;
 pub use gradient::{Seed, gradient};
 pub use graph::{FLAT_ALIGN, Graph, Home, Init, Node, TensorId, TensorInfo};
 pub use op::{Backward, Cost, Infer, Io, Lower, Op, Reference, View, ViewMut};

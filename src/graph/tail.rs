@@ -65,7 +65,8 @@ impl Tail {
         fragments.sort_unstable();
         fragments.dedup();
         let mut store = Store::new(&fragments);
-        let names: Vec<Names> = (0..self.inputs.len()).map(|i| self.declare(&mut store, i, Slot::Input(inputs + i))).collect();
+        let names: Vec<Names> =
+            (0..self.inputs.len()).map(|i| self.declare(&mut store, i, Slot::Input(inputs + i))).collect();
         let mut bodies = [String::new(), "    let i = 4u * q;\n".to_string()];
         for (number, stage) in self.stages.iter().enumerate() {
             let operands = |four: bool| -> Vec<String> {
@@ -132,9 +133,14 @@ impl Names {
                 if !four {
                     return format!("{name}[{}]", walk.wgsl("i"));
                 }
-                let at = ["i", "i + 1u", "i + 2u", "i + 3u"].map(|i| format!("{name}[{}]", walk.wgsl(&format!("({i})"))));
+                let at =
+                    ["i", "i + 1u", "i + 2u", "i + 3u"].map(|i| format!("{name}[{}]", walk.wgsl(&format!("({i})"))));
                 // Four neighbours that see one element load it once.
-                if walk.same_within(4) { format!("vec4<f32>({})", at[0]) } else { format!("vec4<f32>({})", at.join(", ")) }
+                if walk.same_within(4) {
+                    format!("vec4<f32>({})", at[0])
+                } else {
+                    format!("vec4<f32>({})", at.join(", "))
+                }
             }
         }
     }

@@ -92,10 +92,8 @@ impl Store {
 
     fn declare(&mut self, number: u32, access: &str, [one, four]: [&str; 2], element: &str) {
         let mut line = |name: &str, element: &str| {
-            let _ = writeln!(
-                self.text,
-                "@group(0) @binding({number}) var<storage, {access}> {name}: array<{element}>;"
-            );
+            let _ =
+                writeln!(self.text, "@group(0) @binding({number}) var<storage, {access}> {name}: array<{element}>;");
         };
         line(one, element);
         line(four, &format!("vec4<{element}>"));

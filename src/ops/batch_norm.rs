@@ -21,7 +21,7 @@
 use super::correct::STEPS;
 use super::cross_entropy::{expect_rows, expect_type, valid_rows};
 use crate::error::{Error, Result};
-use crate::graph::{Backward, Case, Cost, Fill, Graph, Infer, Init, Io, Lower, Op, Reference, TensorId};
+use crate::graph::{Backward, Case, Cost, Fill, Graph, Infer, Init, Io, Lower, Op, Pointwise, Reference, TensorId};
 use crate::kernel::{Class, Dispatch, Kernel, Lowered, Shader, groups_1d};
 use crate::shader;
 use crate::tensor::{DType, HostTensor, Real, Shape, Spec, lanes, parallel};
@@ -142,7 +142,7 @@ impl Sizes {
         let parts = if class == Class::Cpu { parts.max(all.div_ceil(STEPS)) } else { parts };
         let length = all.div_ceil(parts);
         let cut = Cut { parts: all.div_ceil(length), length };
-        let k = cut.set(self.kernel(entries[usize::from(group)]).flag("MASKED", masked));
+        let k = cut.set(self.kernel(entries[usize::from(group)]).flag("MASKED", masked)).stores_itself();
         let d = match (group, class) {
             (true, _) => k.set("WG", 256).dispatch(groups_1d(cut.parts * self.c, 1)),
             (_, Class::Cpu) => k.dispatch_1d(cut.parts * self.c, 8),
@@ -277,14 +277,19 @@ impl Op for BatchNorm {
         let rows = if masked { 3 } else { 0 };
         let (parts, cut) = z.parts(cx.caps.class, ["statistics_serial", "statistics_group"], masked);
         let parts = parts.input("x", 0).input("valid", rows).scratch("parts", 0);
-        let combine = cut.set(z.kernel("combine_statistics")).flag("MASKED", masked);
+        let combine = cut.set(z.kernel("combine_statistics")).stores_itself().flag("MASKED", masked);
         let combine = combine.real("EPS", self.eps.into()).real("MOMENTUM", self.momentum.into()).dispatch_1d(z.c, WG);
         let combine = combine.scratch("summands", 0).input("valid", rows).output("batch_mean", 1);
         let combine = combine.output("batch_rstd", 2).update("running_mean", 0).update("running_var", 1);
         let (y, four) = z.elementwise(["normalise", "normalise4"], |k| k.flag("EVALUATE", false).real("EPS", 0.0));
         let y = y.input(if four { "x4" } else { "x" }, 0).input("gamma", 1).input("beta", 2);
-        let y = y.output("mean", 1).output("spread", 2).output(if four { "y4" } else { "y" }, 0);
+        let y = y.output("mean", 1).output("spread", 2);
+        let y = if four { y.put4(&cx.store) } else { y.put(&cx.store) };
         Ok(Lowered { scratch: vec![Spec::f32([2, cut.parts, z.c])], dispatches: vec![parts, combine, y] })
+    }
+
+    fn hosts(&self, _cx: &Lower, _work: &dyn Pointwise) -> bool {
+        true
     }
 
     fn cost(&self, cx: &Lower) -> Cost {
@@ -338,7 +343,12 @@ impl Op for BatchNormEval {
         let more = |k: Kernel| k.flag("EVALUATE", true).real("EPS", self.eps.into());
         let (y, four) = z.elementwise(["normalise", "normalise4"], more);
         let y = y.input(if four { "x4" } else { "x" }, 0).input("gamma", 1).input("beta", 2);
-        Ok(Lowered::one(y.input("mean", 3).input("spread", 4).output(if four { "y4" } else { "y" }, 0)))
+        let y = y.input("mean", 3).input("spread", 4);
+        Ok(Lowered::one(if four { y.put4(&cx.store) } else { y.put(&cx.store) }))
+    }
+
+    fn hosts(&self, _cx: &Lower, _work: &dyn Pointwise) -> bool {
+        true
     }
 
     fn cost(&self, cx: &Lower) -> Cost {
@@ -374,15 +384,20 @@ impl Op for BatchNormGrad {
         let rows = if masked { 5 } else { 0 };
         let (parts, cut) = z.parts(cx.caps.class, ["sums_serial", "sums_group"], masked);
         let parts = parts.input("x", 0).input("d_y", 4).input("mean", 2).scratch("parts", 0);
-        let combine = cut.set(z.kernel("combine_sums")).flag("MASKED", masked).flag("EVALUATE", self.evaluate);
+        let combine = cut.set(z.kernel("combine_sums")).stores_itself().flag("MASKED", masked).flag("EVALUATE", self.evaluate);
         let combine = combine.real("EPS", self.eps.into()).dispatch_1d(z.c, WG).scratch("summands", 0);
         let combine = combine.input("gamma", 1).input("mean", 2).input("spread", 3).input("valid", rows);
         let combine = combine.output("d_gamma", 1).output("d_beta", 2).scratch("factors", 1);
         let (d, four) = z.elementwise(["backward", "backward4"], |k| k.flag("MASKED", masked));
-        let names = if four { ["x4", "d_y4", "y4"] } else { ["x", "d_y", "y"] };
-        let d = d.input(names[0], 0).input(names[1], 4).output(names[2], 0).scratch("coefficients", 1);
+        let names = if four { ["x4", "d_y4"] } else { ["x", "d_y"] };
+        let d = d.input(names[0], 0).input(names[1], 4).scratch("coefficients", 1);
+        let d = if four { d.put4(&cx.store) } else { d.put(&cx.store) };
         let d = d.input("valid", rows);
         Ok(Lowered { scratch: vec![Spec::f32([2, cut.parts, z.c]), Spec::f32([4, z.c])], dispatches: vec![parts, combine, d] })
+    }
+
+    fn hosts(&self, _cx: &Lower, _work: &dyn Pointwise) -> bool {
+        true
     }
 
     fn cost(&self, cx: &Lower) -> Cost {

@@ -18,7 +18,7 @@ use super::matmul::gemm;
 mod sizes;
 
 use crate::error::Result;
-use crate::graph::{Backward, Case, Cost, Fill, Graph, Infer, Io, Lower, Op, Reference, TensorId};
+use crate::graph::{Backward, Case, Cost, Fill, Graph, Infer, Io, Lower, Op, Pointwise, Reference, TensorId};
 use crate::kernel::{Caps, Class, Kernel, Lowered, Shader, groups_1d};
 use crate::shader;
 use crate::tensor::{Real, Spec};
@@ -153,7 +153,11 @@ impl Op for Conv2d {
         let k = kernel("forward", s, channels, 1).flag("BIAS", bias);
         let k = sharing(k, &cx.caps, s.columns());
         let d = k.dispatch(grid(s.n * s.positions(), s.og().div_ceil(channels) * s.op.groups));
-        Ok(Lowered::one(d.input("x", 0).input("w", 1).input("bias", if bias { 2 } else { 1 }).output("y", 0)))
+        Ok(Lowered::one(d.input("x", 0).input("w", 1).input("bias", if bias { 2 } else { 1 }).put(&cx.store)))
+    }
+
+    fn hosts(&self, _cx: &Lower, _work: &dyn Pointwise) -> bool {
+        true
     }
 
     fn cost(&self, cx: &Lower) -> Cost {
@@ -295,7 +299,11 @@ impl Op for Conv2dGradX {
         let channels = s.cg().min(channels(&cx.caps));
         let k = sharing(kernel("backward_x", s, channels, 1), &cx.caps, s.og());
         let d = k.dispatch(grid(s.n * s.h[0] * s.h[1], s.cg().div_ceil(channels) * s.op.groups));
-        Ok(Lowered::one(d.input("w", 0).input("d_y", 1).output("y", 0)))
+        Ok(Lowered::one(d.input("w", 0).input("d_y", 1).put(&cx.store)))
+    }
+
+    fn hosts(&self, _cx: &Lower, _work: &dyn Pointwise) -> bool {
+        true
     }
 
     fn cost(&self, cx: &Lower) -> Cost {
@@ -346,7 +354,7 @@ impl Op for Conv2dGradW {
         let slices = (ENOUGH / blocks).clamp(1, (s.n * s.positions()).div_ceil(32).max(1)).min(512);
         let k = |entry| {
             let k = kernel(entry, s, channels, taps).flag("BIAS", self.bias).set("SLICES", slices);
-            sharing(k, &cx.caps, 1)
+            sharing(k, &cx.caps, 1).stores_itself()
         };
         let parts = k("backward_w").dispatch(groups_1d(blocks * slices, WG)).input("x", 0).input("d_y", 1).scratch("y", 0);
         let total = k("combine_w").dispatch(groups_1d(s.o * columns, WG)).scratch("parts", 0).output("y", 0);

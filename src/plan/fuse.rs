@@ -231,7 +231,8 @@ impl Fusion<'_> {
         for group in &self.groups {
             let node = self.node(group);
             if !group.members.is_empty() {
-                let apart = bytes(self.nodes[group.host]) + group.members.iter().map(|(m, _)| bytes(self.nodes[*m])).sum::<u64>();
+                let apart = bytes(self.nodes[group.host])
+                    + group.members.iter().map(|(m, _)| bytes(self.nodes[*m])).sum::<u64>();
                 saved.nodes += group.members.len();
                 saved.bytes += apart.saturating_sub(bytes(&node));
             }
