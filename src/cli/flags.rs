@@ -141,6 +141,9 @@ pub struct Train {
     /// Write a checkpoint every N steps, besides those after each epoch.
     #[arg(long, value_name = "STEPS", value_parser = one_or_more)]
     pub checkpoint_every: Option<usize>,
+    /// Run every op of the training step for itself; for finding faults.
+    #[arg(long)]
+    pub no_fuse: bool,
     /// Stop after N steps.
     #[arg(long, value_name = "N", value_parser = one_or_more)]
     pub max_steps: Option<usize>,
@@ -421,6 +424,9 @@ pub struct Plan {
     /// List every step with its tensors, buffers and workgroups.
     #[arg(long)]
     pub explain: bool,
+    /// Run every op as a step of its own.
+    #[arg(long)]
+    pub no_fuse: bool,
     #[command(flatten)]
     pub device: DeviceFlag,
 }

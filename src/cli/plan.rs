@@ -13,6 +13,7 @@ pub fn run(f: &flags::Plan) -> Result<()> {
     let mut table = toml::Table::new();
     set(&mut table, "optimizer.name", f.optimizer.clone().into())?;
     set(&mut table, "train.batch_size", (f.batch_size as i64).into())?;
+    set(&mut table, "train.fuse", (!f.no_fuse).into())?;
     let settings = Settings::read(table)?;
     let plan = Session::training_plan(&model, &settings, device.target())?;
     if f.explain {

@@ -81,6 +81,7 @@ fn apply(f: &flags::Train, table: &mut Table) -> Result<()> {
     put("train.batch_size", count(f.batch_size))?;
     put("train.seed", f.seed.map(|n| Value::Integer(n.into())))?;
     put("train.checkpoint_every", count(f.checkpoint_every))?;
+    put("train.fuse", f.no_fuse.then_some(false.into()))?;
     put("train.max_steps", count(f.max_steps))?;
     put("train.max_time", f.max_time.map(Value::from))?;
     put("early_stopping.patience", count(f.patience))?;
