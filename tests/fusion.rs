@@ -12,7 +12,7 @@ use wgrad::gpu::{Gpu, GpuExecutor};
 use wgrad::graph::Case;
 use wgrad::kernel::{Caps, Class};
 use wgrad::nn::{Description, Model};
-use wgrad::plan::{Executor, Options, Plan, Target};
+use wgrad::plan::{Executor, Options, Plan, Recompute, Target};
 use wgrad::tensor::HostTensor;
 use wgrad::train::{Session, Settings};
 
@@ -41,7 +41,7 @@ fn chains() -> Vec<Case> {
     wgrad::ops::cases().into_iter().filter(|c| c.name.starts_with("chains/")).collect()
 }
 
-const APART: Options = Options { fuse: false };
+const APART: Options = Options { fuse: false, recompute: Recompute::None, memory_budget: None };
 
 fn same_bits(case: &Case, run: impl Fn(&Case, &Options) -> Result<Vec<HostTensor>, Failed>) -> Result<(), Failed> {
     let (fused, apart) = (run(case, &Options::default())?, run(case, &APART)?);
@@ -104,8 +104,11 @@ fn steps_fall() -> Result<(), Failed> {
     equal(forward_steps(&named("row_odd"), Target::Cpu)?.map(|s| s.len()), [1, 6])?;
     // Whole models: fewer dispatches, and never more memory for activations than a tenth above.
     for (name, input) in [("keras-cnn", vec![1, 28, 28]), ("resnet8", vec![3, 32, 32]), ("char-gpt", vec![64])] {
-        let model = Model::new(Description::named(name)?, Some(input.into()), Some(10))?;
-        let settings = |fuse| Settings { batch_size: 8, plan: Options { fuse }, ..Settings::default() };
+        let description = Description::named(name)?;
+        let vocabulary = description.takes_tokens().then_some(65);
+        let model = Model::new(description, Some(input.into()), Some(10))?.with_vocabulary(vocabulary);
+        let settings =
+            |fuse| Settings { batch_size: 8, plan: Options { fuse, ..Options::default() }, ..Settings::default() };
         let plan = |fuse| Session::training_plan(&model, &settings(fuse), discrete());
         let (fused, apart) = (plan(true)?, plan(false)?);
         let dispatches = |p: &Plan| p.steps.iter().map(|s| s.launches.len()).sum::<usize>();

@@ -81,13 +81,13 @@ fn apply(f: &flags::Train, table: &mut Table) -> Result<()> {
     put("train.batch_size", count(f.batch_size))?;
     put("train.seed", f.seed.map(|n| Value::Integer(n.into())))?;
     put("train.checkpoint_every", count(f.checkpoint_every))?;
-    put("train.fuse", f.no_fuse.then_some(false.into()))?;
     put("train.max_steps", count(f.max_steps))?;
     put("train.max_time", f.max_time.map(Value::from))?;
     put("early_stopping.patience", count(f.patience))?;
     put("optimizer.name", f.optimizer.clone().map(Value::from))?;
     put("optimizer.lr", f.lr.map(Value::from))?;
     put("schedule.name", f.schedule.clone().map(Value::from))?;
+    f.plan.apply(table)?;
     f.series.apply(table)?;
     f.text.apply(table)?;
     put_pairs(table, &f.set)

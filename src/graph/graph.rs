@@ -106,6 +106,7 @@ pub struct Graph {
     pub(crate) nodes: Vec<Node>,
     params: Vec<TensorId>,
     scope: Vec<String>,
+    first_backward: Option<usize>,
 }
 
 impl Graph {
@@ -127,6 +128,15 @@ impl Graph {
     /// The trainable parameters, in the order they were declared.
     pub fn params(&self) -> &[TensorId] {
         &self.params
+    }
+
+    /// The node that begins the first backward pass, if there is one.
+    pub fn first_backward(&self) -> Option<usize> {
+        self.first_backward
+    }
+
+    pub(super) fn begin_backward(&mut self) {
+        self.first_backward.get_or_insert(self.nodes.len());
     }
 
     /// Shape and element type of a tensor.

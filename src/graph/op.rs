@@ -7,6 +7,7 @@ use crate::kernel::{Caps, Lowered, Store};
 use crate::tensor::{Real, Shape, Spec};
 use std::any::Any;
 use std::fmt::Debug;
+use std::sync::Arc;
 
 /// An op: a shape rule, a gradient rule, a CPU reference and GPU kernels.
 /// Implemented in `crate::ops`, one room per op.
@@ -45,6 +46,12 @@ pub trait Op: Compute + Any + Debug + Send + Sync {
     /// [`Lower::store`], each once, so that `work` can be done on them first.
     fn hosts(&self, _cx: &Lower, _work: &dyn Pointwise) -> bool {
         false
+    }
+
+    /// For an op that changes state in place: the op that makes the same outputs
+    /// from the same inputs and leaves the state alone, if there is one.
+    fn again(&self) -> Option<Arc<dyn Op>> {
+        None
     }
 
     /// What a plan has fused behind the op, in order.

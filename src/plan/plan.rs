@@ -1,10 +1,13 @@
 //! `Plan`: buffers, places and steps.
 
-use super::assign::{Lifetime, assign};
+use super::assign::{Lifetime, assign, most_at_once};
+use super::bind::{bind, check_exclusive};
 use super::fuse::{Saved, fuse};
+use super::options::{Options, Recompute};
+use super::recompute::{Layer, layers, recompute};
 use crate::error::{Context, Error, Result};
-use crate::graph::{FLAT_ALIGN, Graph, Home, Init, Lower, Node, TensorId};
-use crate::kernel::{Caps, Class, Dispatch, Kernel, Slot, Store, reflect};
+use crate::graph::{Graph, Home, Init, Lower, Node, TensorId};
+use crate::kernel::{Caps, Class, Kernel, Slot, Store, reflect};
 use crate::tensor::{DType, Spec};
 use std::collections::HashMap;
 
@@ -15,19 +18,6 @@ pub enum Target {
     Cpu,
     /// A GPU with these capabilities.
     Gpu(Caps),
-}
-
-/// What a plan may do to the graph before it lays it out.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Options {
-    /// Run elementwise nodes inside the nodes that make their operands.
-    pub fuse: bool,
-}
-
-impl Default for Options {
-    fn default() -> Options {
-        Options { fuse: true }
-    }
 }
 
 /// A buffer of the plan.
@@ -120,6 +110,11 @@ pub struct Plan {
     pub(crate) lifetimes: Vec<(TensorId, Lifetime)>,
     /// What fusion has saved.
     pub saved: Saved,
+    /// Layers that are computed again for their backward pass.
+    pub recomputed: Vec<String>,
+    /// Bytes of transient tensors that are there at once, at most: no sharing
+    /// of buffers takes less.
+    pub least: usize,
     target: Target,
 }
 
@@ -132,13 +127,39 @@ impl Plan {
 
     /// [`Plan::build`] with what it may do to the graph.
     pub fn with(graph: &Graph, fetch: &[TensorId], target: Target, options: &Options) -> Result<Plan> {
-        let mut graph = graph.clone();
-        let mut live = live_nodes(&graph, fetch);
-        let mut saved = Saved::default();
-        if options.fuse {
-            (graph, saved) = fuse(&graph, &live, fetch, &target);
-            live = live_nodes(&graph, fetch);
+        let live = live_nodes(graph, fetch);
+        if options.recompute == Recompute::None {
+            return Plan::of(graph, live, fetch, target, options.fuse);
         }
+        let mut layers = layers(graph, &live, fetch);
+        let plan = |layers: &[Layer]| -> Result<Plan> {
+            let graph = recompute(graph, &live, layers);
+            let mut plan = Plan::of(&graph, live_nodes(&graph, fetch), fetch, target.clone(), options.fuse)?;
+            plan.recomputed = layers.iter().map(|l| l.name.clone()).collect();
+            Ok(plan)
+        };
+        let budget = match options.recompute {
+            Recompute::Auto => options.budget()?,
+            _ => return plan(&layers),
+        };
+        // As few layers as will do, those that free most first.
+        layers.sort_by_key(|l| std::cmp::Reverse(l.bytes));
+        let mut least = u64::MAX;
+        for n in 0..=layers.len() {
+            let plan = plan(&layers[..n])?;
+            let bytes = plan.bytes() as u64;
+            if bytes <= budget {
+                return Ok(plan);
+            }
+            least = least.min(bytes);
+        }
+        Err(options.too_small(least))
+    }
+
+    /// The plan of these nodes.
+    fn of(graph: &Graph, live: Vec<usize>, fetch: &[TensorId], target: Target, fused: bool) -> Result<Plan> {
+        let (graph, saved) = if fused { fuse(graph, &live, fetch, &target) } else { (graph.clone(), Saved::default()) };
+        let live = if fused { live_nodes(&graph, fetch) } else { live };
         let mut plan = Plan {
             places: vec![None; graph.tensors().len()],
             graph,
@@ -146,6 +167,8 @@ impl Plan {
             steps: vec![],
             lifetimes: vec![],
             saved,
+            recomputed: vec![],
+            least: 0,
             target,
         };
         let lowered = plan.lower(&live)?;
@@ -164,6 +187,11 @@ impl Plan {
     /// Bytes of all transient buffers together.
     pub fn transient_bytes(&self) -> usize {
         self.buffers.iter().filter(|b| b.name.is_none()).map(|b| b.elements * DType::BYTES).sum()
+    }
+
+    /// Bytes of all buffers.
+    pub fn bytes(&self) -> usize {
+        self.buffers.iter().map(|b| b.elements * DType::BYTES).sum()
     }
 
     /// Bytes that the transient tensors would take without sharing buffers.
@@ -246,6 +274,7 @@ impl Plan {
             tenants.extend(low.scratch.iter().map(|s| (Lifetime { first: at, last: at }, s.elements(), s.dtype)));
         }
         let (buffers, homes) = assign(&tenants);
+        self.least = most_at_once(&tenants) * DType::BYTES;
         let base = self.buffers.len();
         self.buffers.extend(buffers.iter().map(|&(elements, dtype)| Buffer {
             name: None,
@@ -398,88 +427,4 @@ fn live_nodes(graph: &Graph, fetch: &[TensorId]) -> Vec<usize> {
     }
     live.reverse();
     live
-}
-
-/// A buffer that a step writes may not be read by it through another tensor:
-/// wgpu makes a written buffer exclusive within a dispatch, even at disjoint
-/// ranges. Nor may two tensors that it writes overlap. The planner must never
-/// come to this; a state tensor given to an op twice would.
-fn check_exclusive(step: &Step, node: &Node, buffers: &[Buffer]) -> Result<()> {
-    let written: Vec<&Place> = step.updates.iter().chain(&step.outputs).chain(&step.scratch).collect();
-    let overlap = |a: &Place, b: &Place| a.range().start < b.range().end && b.range().start < a.range().end;
-    for (i, w) in written.iter().enumerate() {
-        let here = |other: &&Place| other.buffer == w.buffer;
-        let clash = step.inputs.iter().find(here).map(|r| ("reads", r)).or_else(|| {
-            let twice = written[..i].iter().copied().find(|other| here(other) && overlap(other, w));
-            twice.map(|other| ("also writes", other))
-        });
-        if let Some((does, other)) = clash {
-            let name = buffers[w.buffer].name.clone().unwrap_or_else(|| format!("#{}", w.buffer));
-            return Err(Error::model(format!(
-                "{} {does} elements {:?} and writes elements {:?} of one buffer ({name}) in one step; \
-                 a written buffer is exclusive",
-                node.label(),
-                other.range(),
-                w.range()
-            )));
-        }
-    }
-    Ok(())
-}
-
-/// The rest of a tensor from an element on, if that is an aligned place in it.
-fn from_element(place: &Place, offset: usize) -> Option<Place> {
-    let left = place.spec.elements().checked_sub(offset).filter(|&n| n > 0)?;
-    let spec = Spec { shape: [left].into(), dtype: place.spec.dtype };
-    offset.is_multiple_of(FLAT_ALIGN).then(|| Place { buffer: place.buffer, offset: place.offset + offset, spec })
-}
-
-/// Matches a dispatch's names with what its shader declares.
-fn bind(dispatch: Dispatch, step: &Step, node: &Node) -> Result<Launch> {
-    let kernel = dispatch.kernel;
-    let entry = reflect::entry(&kernel)?;
-    let file = kernel.shader.name;
-    let mut bound = vec![];
-    for binding in &entry.bindings {
-        let Some((_, slot)) = dispatch.binds.iter().find(|(name, _)| *name == binding.name) else {
-            return Err(Error::model(format!(
-                "shaders/{file}.wgsl, {}: variable \"{}\" is used and nothing is bound to it",
-                kernel.entry, binding.name
-            )));
-        };
-        let place = match *slot {
-            Slot::Input(i) => step.inputs.get(i).cloned(),
-            Slot::InputAt(i, offset) => step.inputs.get(i).and_then(|p| from_element(p, offset)),
-            Slot::Update(i) => step.updates.get(i).cloned(),
-            Slot::Output(i) => step.outputs.get(i).cloned(),
-            Slot::Scratch(i) => step.scratch.get(i).cloned(),
-        };
-        let place = place
-            .ok_or_else(|| Error::model(format!("\"{}\" is bound to {slot:?}, which is not there", binding.name)))?;
-        if binding.writable && matches!(slot, Slot::Input(_) | Slot::InputAt(..)) {
-            return Err(Error::model(format!(
-                "\"{}\" is an input and the shader declares it read_write",
-                binding.name
-            )));
-        }
-        if !place.spec.bytes().is_multiple_of(binding.stride as usize) {
-            return Err(Error::model(format!(
-                "\"{}\" has {} bytes, not a multiple of the {} that the shader reads at once",
-                binding.name,
-                place.spec.bytes(),
-                binding.stride
-            )));
-        }
-        bound.push(Bound { number: binding.number, place, writable: binding.writable });
-    }
-    for (name, _) in &dispatch.binds {
-        if !entry.bindings.iter().any(|b| b.name == *name) {
-            return Err(Error::model(format!("shaders/{file}.wgsl, {}: no variable \"{name}\" is used", kernel.entry)));
-        }
-    }
-    let label = match node.scope.as_str() {
-        "" => format!("{file}.{}", kernel.entry),
-        scope => format!("{file}.{} @ {scope}", kernel.entry),
-    };
-    Ok(Launch { groups: dispatch.groups, bound, label, entry, kernel })
 }
