@@ -20,12 +20,12 @@ fn main() {
         Trial::test("plan::a_budget_recomputes_as_little_as_it_can", budgets),
         Trial::test("plan::a_budget_that_nothing_fits_is_refused_with_the_numbers", too_small),
     ];
-    for (name, text, input) in MODELS {
+    for (name, text, input, most) in MODELS {
         trials.push(Trial::test(format!("{name}::cpu"), move || {
-            same(text, input, Target::Cpu, || Box::new(Cpu::<f32>::new()))
+            same(text, input, most, Target::Cpu, || Box::new(Cpu::<f32>::new()))
         }));
         let run = move |gpu: &Arc<Gpu>| {
-            same(text, input, Target::Gpu(gpu.caps.clone()), || Box::new(GpuExecutor::new(gpu.clone())))
+            same(text, input, most, Target::Gpu(gpu.caps.clone()), || Box::new(GpuExecutor::new(gpu.clone())))
         };
         trials.push(gpu_trial(format!("{name}::gpu"), run));
     }
@@ -34,9 +34,10 @@ fn main() {
 }
 
 /// Models with all that could differ a second time: running statistics, masks
-/// of dropout, attention.
-const MODELS: [(&str, &str, &[usize]); 3] =
-    [("resnet8", "", &[3, 16, 16]), ("deep-gpt", DEEP_GPT, &[16]), ("dropped-gpt", DROPPED_GPT, &[16])];
+/// of dropout, attention. The last number is what activations may take, in
+/// percent of what keeping everything takes.
+const MODELS: [(&str, &str, &[usize], usize); 3] =
+    [("resnet8", "", &[3, 16, 16], 95), ("deep-gpt", DEEP_GPT, &[16], 60), ("dropped-gpt", DROPPED_GPT, &[16], 80)];
 
 const DEEP_GPT: &str = "
 name = 'deep-gpt'
@@ -85,7 +86,13 @@ fn run(plan: Plan, e: &mut dyn Executor) -> wgrad::Result<Vec<(String, HostTenso
     named.into_iter().map(|(name, _)| Ok((name.clone(), e.read(&name)?))).collect()
 }
 
-fn same(text: &str, input: &[usize], target: Target, executor: impl Fn() -> Box<dyn Executor>) -> Result<(), Failed> {
+fn same(
+    text: &str,
+    input: &[usize],
+    percent: usize,
+    target: Target,
+    executor: impl Fn() -> Box<dyn Executor>,
+) -> Result<(), Failed> {
     let with = |recompute, fuse| {
         let options = Options { fuse, recompute, ..Options::default() };
         plan(text, input, target.clone(), options)
@@ -93,7 +100,7 @@ fn same(text: &str, input: &[usize], target: Target, executor: impl Fn() -> Box<
     for fuse in [true, false] {
         let (kept, again) = (with(Recompute::None, fuse)?, with(Recompute::Layers, fuse)?);
         let (most, least) = (kept.transient_bytes(), again.transient_bytes());
-        if least * 10 > most * 8 {
+        if least * 100 > most * percent {
             return Err(format!("fuse = {fuse}: activations fell from {most} bytes to {least} only").into());
         }
         if again.recomputed.is_empty() || !again.graph.nodes().iter().any(|n| n.again) {
