@@ -1,5 +1,5 @@
-//! A whole training step: steps per second, then the time of each of its
-//! steps alone with the rate it achieves.
+//! A whole training step: steps per second, fused and with every op for itself
+//! by turns, then the time of each fused step alone with the rate it achieves.
 //!
 //!     cargo bench --bench step -- [MODEL] [BATCH] [DEVICE] [CxHxW]
 
@@ -80,7 +80,7 @@ fn random(plan: &Plan, name: &str, below: u32) -> HostTensor {
 fn steps_per_second(e: &mut dyn Executor, program: wgrad::plan::ProgramId) -> wgrad::Result<f64> {
     let begun = Instant::now();
     let mut n = 0;
-    while begun.elapsed().as_secs_f64() < 2.0 {
+    while begun.elapsed().as_secs_f64() < 1.0 {
         e.run(program, 4)?;
         n += 4;
     }

@@ -22,8 +22,6 @@
 @group(0) @binding(7) var<storage, read> summands: array<f32>; // parts, complete
 @group(0) @binding(8) var<storage, read> coefficients: array<f32>;
 @group(0) @binding(9) var<storage, read_write> parts: array<f32>;
-@group(0) @binding(10) var<storage, read_write> y: array<f32>;
-@group(0) @binding(10) var<storage, read_write> y4: array<vec4<f32>>;
 @group(0) @binding(11) var<storage, read_write> batch_mean: array<f32>;
 @group(0) @binding(12) var<storage, read_write> batch_rstd: array<f32>;
 @group(0) @binding(13) var<storage, read_write> running_mean: array<f32>;
@@ -160,7 +158,7 @@ fn normalise(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgrou
     let i = flat_id(id, groups);
     if i >= N * C * S { return; } // guard
     let channel = i / S % C;
-    y[i] = (x[i] - mean[channel]) * (rstd_of(channel) * gamma[channel]) + beta[channel];
+    put(i, (x[i] - mean[channel]) * (rstd_of(channel) * gamma[channel]) + beta[channel]);
 }
 
 @compute @workgroup_size(WG)
@@ -168,7 +166,7 @@ fn normalise4(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgro
     let i = flat_id(id, groups);
     if i >= N * C * (S / 4u) { return; } // guard
     let channel = i / (S / 4u) % C;
-    y4[i] = (x4[i] - mean[channel]) * (rstd_of(channel) * gamma[channel]) + beta[channel];
+    put4(i, (x4[i] - mean[channel]) * (rstd_of(channel) * gamma[channel]) + beta[channel]);
 }
 
 // Sums of d_y and of d_y (x - mean) over a part.
@@ -248,7 +246,7 @@ fn backward(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroup
         let centred = x[i] - coefficients[3u * C + channel];
         d -= coefficients[C + channel] + coefficients[2u * C + channel] * centred;
     }
-    y[i] = d;
+    put(i, d);
 }
 
 @compute @workgroup_size(WG)
@@ -261,5 +259,5 @@ fn backward4(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgrou
         let centred = x4[i] - coefficients[3u * C + channel];
         d -= coefficients[C + channel] + coefficients[2u * C + channel] * centred;
     }
-    y4[i] = d;
+    put4(i, d);
 }

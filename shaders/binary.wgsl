@@ -8,15 +8,13 @@
 
 @group(0) @binding(0) var<storage, read> a: array<f32>;
 @group(0) @binding(1) var<storage, read> b: array<f32>;
-@group(0) @binding(2) var<storage, read_write> y: array<f32>;
 @group(0) @binding(0) var<storage, read> a4: array<vec4<f32>>;
 @group(0) @binding(1) var<storage, read> b4: array<vec4<f32>>;
-@group(0) @binding(2) var<storage, read_write> y4: array<vec4<f32>>;
 
 override WG: u32 = 64u;
 override N: u32;
 override OP: u32;
-// From the kernel: const RANK, DIMS, STRIDES_A, STRIDES_B.
+// From the kernel: const RANK, DIMS, STRIDES_A, STRIDES_B; put and put4, which store y.
 
 fn apply(l: vec4<f32>, r: vec4<f32>) -> vec4<f32> {
     switch OP {
@@ -32,7 +30,7 @@ fn apply(l: vec4<f32>, r: vec4<f32>) -> vec4<f32> {
 fn same4(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
     let i = flat_id(id, groups);
     if i >= N / 4u { return; } // guard
-    y4[i] = apply(a4[i], b4[i]);
+    put4(i, apply(a4[i], b4[i]));
 }
 
 @compute @workgroup_size(WG)
@@ -52,5 +50,5 @@ fn broadcast(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgrou
         at_a += at * strides_a[axis];
         at_b += at * strides_b[axis];
     }
-    y[i] = apply(vec4<f32>(a[at_a]), vec4<f32>(b[at_b])).x;
+    put(i, apply(vec4<f32>(a[at_a]), vec4<f32>(b[at_b])).x);
 }

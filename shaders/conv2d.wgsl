@@ -37,7 +37,7 @@ override PADDED: bool;
 override BIAS: bool;
 override SLICES: u32;
 // From the kernel: const PIXELS (4, the lanes of a vec4), CHANNELS, TAPS, LANES (invocations that share loads of w), CHUNK (what they share
-// at once: at most LANES, so that little runs past the end), and lib/lanes or lib/no_lanes.
+// at once: at most LANES, so that little runs past the end), lib/lanes or lib/no_lanes, and put, which stores y and d_x.
 
 override C_GROUP: u32 = C / GROUPS;
 override O_GROUP: u32 = O / GROUPS;
@@ -102,7 +102,7 @@ fn forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id
             for (var i = 0u; i < CHANNELS; i++) {
                 let o = first_o + i;
                 if o < end_o {
-                    y[base + o * OH * OW] = sum[i][j] + offset(o);
+                    put(base + o * OH * OW, sum[i][j] + offset(o));
                 }
             }
         }
@@ -117,7 +117,7 @@ fn offset(o: u32) -> f32 {
 }
 
 // Each input element gathers from the outputs that saw it through tap (r, s): p STRIDE = ih + PAD - r DILATION.
-// `y` receives d_x.
+// d_x is stored.
 @compute @workgroup_size(WG)
 fn backward_x(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>,
               @builtin(num_workgroups) groups: vec3<u32>) {
@@ -171,7 +171,7 @@ fn backward_x(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation
             for (var i = 0u; i < CHANNELS; i++) {
                 let c = first_c + i;
                 if c < C_GROUP {
-                    y[base + c * H * W] = sum[i][j];
+                    put(base + c * H * W, sum[i][j]);
                 }
             }
         }

@@ -11,7 +11,6 @@
 
 @group(0) @binding(0) var<storage, read> table: array<Wide>;
 @group(0) @binding(1) var<storage, read> index: array<u32>;
-@group(0) @binding(2) var<storage, read_write> y: array<Wide>;
 @group(0) @binding(3) var<storage, read> keys: array<u32>;
 @group(0) @binding(4) var<storage, read> order: array<u32>;
 @group(0) @binding(5) var<storage, read> d_y: array<Wide>;
@@ -54,7 +53,7 @@ fn forward(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups
     if row < V {
         value = table[row * ROW + i % ROW];
     }
-    y[i] = value;
+    put_wide(i, value);
 }
 
 // What is sorted: the index, or V where it gets no gradient.

@@ -8,6 +8,7 @@
 // Numerics: f32; variance in two passes; sums in a fixed order. Workgroup memory: 4 WG bytes.
 // include: lib/index
 // include: lib/reduce
+// From the kernel: put_wide, which stores y and d_x.
 
 @group(0) @binding(0) var<storage, read> x: array<Wide>;
 @group(0) @binding(1) var<storage, read> weight: array<Wide>;
@@ -16,7 +17,6 @@
 @group(0) @binding(4) var<storage, read> saved_mean: array<f32>;
 @group(0) @binding(5) var<storage, read> saved_rstd: array<f32>;
 @group(0) @binding(6) var<storage, read> summands: array<Wide>; // parts, complete
-@group(0) @binding(7) var<storage, read_write> y: array<Wide>;
 @group(0) @binding(8) var<storage, read_write> mean: array<f32>;
 @group(0) @binding(9) var<storage, read_write> rstd: array<f32>;
 @group(0) @binding(10) var<storage, read_write> parts: array<Wide>;
@@ -70,7 +70,7 @@ fn write(base: u32, first: u32, step: u32, of_row: vec2<f32>) {
         var v = (x[base + i] - of_row.x) * of_row.y;
         if WEIGHT { v *= weight[i]; }
         if BIAS { v += bias[i]; }
-        y[base + i] = v;
+        put_wide(base + i, v);
     }
 }
 
@@ -128,12 +128,12 @@ fn moments_of(base: u32, first: u32, step: u32, of_row: vec2<f32>) -> vec2<f32> 
     return vec2<f32>(select(0.0, total(plain), CENTER), total(moment));
 }
 
-// `y` receives d_x.
+// d_x is stored.
 fn pull(base: u32, first: u32, step: u32, of_row: vec2<f32>, moments: vec2<f32>) {
     let means = moments / f32(COUNT);
     for (var i = first; i < ROW; i += step) {
         let xhat = (x[base + i] - of_row.x) * of_row.y;
-        y[base + i] = (scaled(base, i) - means.x - xhat * means.y) * of_row.y;
+        put_wide(base + i, (scaled(base, i) - means.x - xhat * means.y) * of_row.y);
     }
 }
 

@@ -12,12 +12,10 @@
 @group(0) @binding(0) var<storage, read> a: array<f32>;
 @group(0) @binding(1) var<storage, read> b: array<f32>;
 @group(0) @binding(2) var<storage, read> bias: array<f32>;
-@group(0) @binding(3) var<storage, read_write> y: array<f32>;
 @group(0) @binding(4) var<storage, read> parts: array<f32>;
 // The same by quads, where every row begins at a multiple of four.
 @group(0) @binding(5) var<storage, read> a4: array<vec4<f32>>;
 @group(0) @binding(6) var<storage, read> b4: array<vec4<f32>>;
-@group(0) @binding(7) var<storage, read_write> y4: array<vec4<f32>>;
 
 override WG: u32 = 64u;
 override M: u32;
@@ -35,7 +33,8 @@ override ACROSS: u32; // tiles of a workgroup of `rows`: side by side,
 override DOWN: u32; // one below the other, and the rest in neighbouring z
 // From the kernel: const SIDE, the elements per side of an invocation's tile, and DEPTH, the tile's share of K (tiled);
 // const ROWS, PANELS and TEAM, as above, LANES, the invocations of a subgroup, quad_a, quad_b and put_quad, which move four
-// elements at once where they are neighbours, of a4, b4 and y4, or else of a, b and y (rows); lib/lanes or lib/no_lanes.
+// elements at once where they are neighbours, of a4 and b4, or else of a and b (rows); lib/lanes or lib/no_lanes;
+// put and put4, which store y.
 
 const TILE: u32 = 16u * SIDE;
 const QUADS: u32 = (ROWS + 3u) / 4u;
@@ -105,7 +104,7 @@ fn tiled(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) 
 }
 
 fn store(z: u32, row: u32, col: u32, value: f32) {
-    y[place(z, row) + col] = with_bias(value, col);
+    put(place(z, row) + col, with_bias(value, col));
 }
 
 // Where a row begins. Slices lie behind each other: parts [SPLIT, BATCH, M, N].
@@ -225,5 +224,5 @@ fn combine(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups
     for (var slice = 1u; slice < SPLIT; slice++) {
         sum += parts[slice * size + i];
     }
-    y[i] = with_bias(sum, i % N);
+    put(i, with_bias(sum, i % N));
 }

@@ -5,6 +5,7 @@
 // Source: derived in src/ops/max_pool2d.rs.
 // Numerics: copies bits; the first maximum wins, NaN wins; backward adds in scan order.
 // include: lib/index
+// From the kernel: put, which stores y of forward.
 
 @group(0) @binding(0) var<storage, read> x: array<f32>;
 @group(0) @binding(0) var<storage, read> picked: array<u32>;
@@ -62,7 +63,7 @@ fn forward(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups
     if at == NONE {
         best = bitcast<f32>(at & 0xff800000u); // minus infinity
     }
-    y[o] = best;
+    put(o, best);
     index[o] = at;
 }
 

@@ -2,16 +2,16 @@
 // Formula: y = f(x); d_x = d_y * f'(s), where s is x or, where the derivative follows from it, y.
 // Shapes: all tensors [N], indices in elements; the entries ending in 4 own four elements each.
 // Launch: one invocation per element (or four); ceil(N / WG) workgroups, folded into two dimensions.
-// Source: formulas and derivatives in src/ops/unary.rs; erf after Eigen's rational approximation.
+// Source: formulas and derivatives in src/ops/unary.rs.
 // Numerics: f32; no exponential of a positive number, so nothing overflows; NaN passes through relu.
 // include: lib/index
+// include: lib/activation
+// From the kernel: put and put4, which store y.
 
 @group(0) @binding(0) var<storage, read> x: array<f32>;
 @group(0) @binding(1) var<storage, read> d_y: array<f32>;
-@group(0) @binding(2) var<storage, read_write> y: array<f32>;
 @group(0) @binding(0) var<storage, read> x4: array<vec4<f32>>;
 @group(0) @binding(1) var<storage, read> d_y4: array<vec4<f32>>;
-@group(0) @binding(2) var<storage, read_write> y4: array<vec4<f32>>;
 
 override WG: u32 = 64u;
 override N: u32;
@@ -19,109 +19,19 @@ override FUNCTION: u32;
 override A: f32;
 override B: f32;
 
-const SQRT_HALF: f32 = 0.7071067811865476;
-const INV_SQRT_TAU: f32 = 0.3989422804014327;
-const GELU_C: f32 = 0.7978845608028654;
-const GELU_CUBE: f32 = 0.044715;
-
-fn erf(v: f32) -> f32 {
-    let t = clamp(v, -4.0, 4.0);
-    let q = t * t;
-    var p = -2.72614225801306e-10;
-    p = fma(p, q, 2.77068142495902e-08);
-    p = fma(p, q, -2.10102402082508e-06);
-    p = fma(p, q, -5.69250639462346e-05);
-    p = fma(p, q, -7.34990630326855e-04);
-    p = fma(p, q, -2.95459980854025e-03);
-    p = fma(p, q, -1.60960333262415e-02);
-    var d = -1.45660718464996e-05;
-    d = fma(d, q, -2.13374055278905e-04);
-    d = fma(d, q, -1.68282697438203e-03);
-    d = fma(d, q, -7.37332916720468e-03);
-    d = fma(d, q, -1.42647390514189e-02);
-    return t * p / d;
-}
-
-fn sigmoid(v: f32) -> f32 {
-    let e = exp(-abs(v));
-    return select(1.0, e, v < 0.0) / (1.0 + e);
-}
-
-// The built-in may overflow inside for large arguments; at 10 tanh is 1 in f32.
-fn tanh_safe(v: f32) -> f32 {
-    return tanh(clamp(v, -10.0, 10.0));
-}
-
-// e^v - 1 for v <= 0, without cancellation near zero (Taylor, then the difference).
-fn exp_m1(v: f32) -> f32 {
-    let series = v * (1.0 + v * (0.5 + v * (0.16666667 + v * (0.041666668 + v * 0.008333334))));
-    return select(exp(v) - 1.0, series, v > -0.1);
-}
-
-// ln(1 + v) for 0 <= v <= 1 (Taylor near zero).
-fn ln_1p(v: f32) -> f32 {
-    let series = v * (1.0 - v * (0.5 - v * (0.33333334 - v * 0.25)));
-    return select(log(1.0 + v), series, v < 0.01);
-}
-
-fn gelu_inner(v: f32) -> f32 {
-    return GELU_C * (v + GELU_CUBE * v * v * v);
-}
-
 fn value(v: f32) -> f32 {
-    switch FUNCTION {
-        case 0u: { return select(v, 0.0, v <= 0.0); }
-        case 1u: { return select(v, A * v, v <= 0.0); }
-        case 2u: { return select(v, A * exp_m1(min(v, 0.0)), v <= 0.0); }
-        case 3u: { return 0.5 * v * (1.0 + erf(v * SQRT_HALF)); }
-        case 4u: { return 0.5 * v * (1.0 + tanh_safe(gelu_inner(v))); }
-        case 5u: { return v * sigmoid(v); }
-        case 6u: { return sigmoid(v); }
-        case 7u: { return tanh_safe(v); }
-        case 8u: { return max(v, 0.0) + ln_1p(exp(-abs(v))); }
-        case 9u: { return v * clamp(v + 3.0, 0.0, 6.0) / 6.0; }
-        case 10u: { return exp(v); }
-        case 11u: { return log(v); }
-        case 12u: { return sqrt(v); }
-        case 13u: { return v * v; }
-        case 14u: { return abs(v); }
-        default: { return A * v + B; }
-    }
+    return activation(FUNCTION, A, B, v);
 }
 
 fn slope(s: f32) -> f32 {
-    switch FUNCTION {
-        case 0u: { return select(0.0, 1.0, s > 0.0); }
-        case 1u: { return select(A, 1.0, s > 0.0); }
-        case 2u: { return select(A * exp(min(s, 0.0)), 1.0, s > 0.0); }
-        case 3u: { return 0.5 * (1.0 + erf(s * SQRT_HALF)) + s * exp(-0.5 * s * s) * INV_SQRT_TAU; }
-        case 4u: {
-            let t = tanh_safe(gelu_inner(s));
-            let inner = GELU_C * (1.0 + 3.0 * GELU_CUBE * s * s);
-            return 0.5 * (1.0 + t) + 0.5 * s * (1.0 - t * t) * inner;
-        }
-        case 5u: {
-            let p = sigmoid(s);
-            return p * (1.0 + s * (1.0 - p));
-        }
-        case 6u: { return s * (1.0 - s); }
-        case 7u: { return 1.0 - s * s; }
-        case 8u: { return sigmoid(s); }
-        case 9u: { return select(s / 3.0 + 0.5, select(0.0, 1.0, s > 0.0), abs(s) >= 3.0); }
-        case 10u: { return s; }
-        case 11u: { return 1.0 / s; }
-        case 12u: { return 0.5 / s; }
-        case 13u: { return 2.0 * s; }
-        case 14u: { return sign(s); }
-        default: { return A; }
-    }
+    return activation_slope(FUNCTION, A, B, s);
 }
 
 @compute @workgroup_size(WG)
 fn forward(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
     let i = flat_id(id, groups);
     if i >= N { return; } // guard
-    y[i] = value(x[i]);
+    put(i, value(x[i]));
 }
 
 @compute @workgroup_size(WG)
@@ -129,15 +39,15 @@ fn forward4(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroup
     let i = flat_id(id, groups);
     if i >= N / 4u { return; } // guard
     let v = x4[i];
-    y4[i] = vec4<f32>(value(v.x), value(v.y), value(v.z), value(v.w));
+    put4(i, vec4<f32>(value(v.x), value(v.y), value(v.z), value(v.w)));
 }
 
-// `y` receives d_x; `x` holds what the function saves.
+// d_x is stored; `x` holds what the function saves.
 @compute @workgroup_size(WG)
 fn backward(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
     let i = flat_id(id, groups);
     if i >= N { return; } // guard
-    y[i] = d_y[i] * slope(x[i]);
+    put(i, d_y[i] * slope(x[i]));
 }
 
 @compute @workgroup_size(WG)
@@ -145,5 +55,5 @@ fn backward4(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgrou
     let i = flat_id(id, groups);
     if i >= N / 4u { return; } // guard
     let s = x4[i];
-    y4[i] = d_y4[i] * vec4<f32>(slope(s.x), slope(s.y), slope(s.z), slope(s.w));
+    put4(i, d_y4[i] * vec4<f32>(slope(s.x), slope(s.y), slope(s.z), slope(s.w)));
 }

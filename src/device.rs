@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 use crate::gpu::{Adapter, Checks, Gpu, GpuExecutor, adapters};
 use crate::graph::{Graph, TensorId};
 use crate::kernel::Class;
-use crate::plan::{Choices, Executor, Plan, Target};
+use crate::plan::{Choices, Executor, Options, Plan, Target};
 use serde::Serialize;
 use std::sync::Arc;
 
@@ -95,7 +95,12 @@ impl Device {
 
     /// A plan for it, with the variants that were chosen for it.
     pub fn plan(&self, graph: &Graph, fetch: &[TensorId]) -> Result<Plan> {
-        Plan::tuned(graph, fetch, self.target(), &self.choices())
+        self.plan_with(graph, fetch, &Options::default())
+    }
+
+    /// [`Device::plan`] with what it may do to the graph.
+    pub fn plan_with(&self, graph: &Graph, fetch: &[TensorId], options: &Options) -> Result<Plan> {
+        Plan::with(graph, fetch, self.target(), &Options { choices: self.choices(), ..options.clone() })
     }
 
     /// A fresh executor.

@@ -10,9 +10,6 @@
 @group(0) @binding(0) var<storage, read> x: array<f32>;
 @group(0) @binding(1) var<storage, read> w: array<f32>;
 @group(0) @binding(2) var<storage, read> bias: array<f32>;
-@group(0) @binding(3) var<storage, read_write> y: array<f32>;
-// The same by quads, where images have a multiple of four positions.
-@group(0) @binding(4) var<storage, read_write> y4: array<vec4<f32>>;
 
 override N: u32;
 override C: u32;
@@ -31,7 +28,8 @@ override DILATION_H: u32;
 override DILATION_W: u32;
 override GROUPS: u32;
 override BIAS: bool;
-// From the kernel: lib/tiles or lib/tiles_half with its constants; put_quad, which writes four neighbours at once to y4, or else to y.
+// From the kernel: lib/tiles or lib/tiles_half with its constants; put_quad, which stores four neighbours through
+// put4, where images have a multiple of four positions, or else through put; these two, which store y.
 
 override C_GROUP: u32 = C / GROUPS;
 override O_GROUP: u32 = O / GROUPS;

@@ -10,9 +10,6 @@
 
 @group(0) @binding(0) var<storage, read> w: array<f32>;
 @group(0) @binding(1) var<storage, read> d_y: array<f32>;
-@group(0) @binding(2) var<storage, read_write> y: array<f32>;
-// The same by quads, where images have a multiple of four elements.
-@group(0) @binding(3) var<storage, read_write> y4: array<vec4<f32>>;
 
 override N: u32;
 override C: u32;
@@ -30,7 +27,8 @@ override PAD_W: u32;
 override DILATION_H: u32;
 override DILATION_W: u32;
 override GROUPS: u32;
-// From the kernel: lib/tiles or lib/tiles_half with its constants; put_quad, which writes four neighbours at once to y4, or else to y.
+// From the kernel: lib/tiles or lib/tiles_half with its constants; put_quad, which stores four neighbours through
+// put4, where planes have a multiple of four elements, or else through put; these two, which store d_x.
 
 override C_GROUP: u32 = C / GROUPS;
 override O_GROUP: u32 = O / GROUPS;

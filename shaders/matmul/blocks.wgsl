@@ -11,11 +11,9 @@
 @group(0) @binding(0) var<storage, read> a: array<f32>;
 @group(0) @binding(1) var<storage, read> b: array<f32>;
 @group(0) @binding(2) var<storage, read> bias: array<f32>;
-@group(0) @binding(3) var<storage, read_write> y: array<f32>;
 // The same by quads, where every row begins at a multiple of four.
 @group(0) @binding(4) var<storage, read> a4: array<vec4<f32>>;
 @group(0) @binding(5) var<storage, read> b4: array<vec4<f32>>;
-@group(0) @binding(6) var<storage, read_write> y4: array<vec4<f32>>;
 
 override M: u32;
 override N: u32;
@@ -31,7 +29,7 @@ override LEFT_RUNS: bool = !TRANSPOSE_A;
 override RIGHT_RUNS: bool = TRANSPOSE_B;
 override BIAS: bool;
 // From the kernel: lib/tiles or lib/tiles_half with its constants; quad_a, quad_b and put_quad, which move four elements at once where they
-// are neighbours, of a4, b4 and y4, or else of a, b and y.
+// are neighbours, of a4 and b4, or else of a and b; put and put4, which store y.
 
 const FOUR: vec4<u32> = vec4<u32>(0u, 1u, 2u, 3u);
 

@@ -12,7 +12,6 @@
 @group(0) @binding(0) var<storage, read> a: array<f32>;
 @group(0) @binding(1) var<storage, read> b: array<f32>;
 @group(0) @binding(2) var<storage, read> bias: array<f32>;
-@group(0) @binding(3) var<storage, read_write> y: array<f32>;
 
 override M: u32;
 override N: u32;
@@ -23,7 +22,7 @@ override TRANSPOSE_A: bool;
 override TRANSPOSE_B: bool;
 override BIAS: bool;
 override THIN_A: bool; // a is the thin operand, else b
-// From the kernel: const THIN, the rows of the thin operand, LINES and KEYS.
+// From the kernel: const THIN, the rows of the thin operand, LINES and KEYS; put, which stores y.
 
 const WG: u32 = LINES * KEYS;
 
@@ -82,6 +81,6 @@ fn multiply(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) gr
         if BIAS {
             value += bias[col];
         }
-        y[(group.z * M + row) * N + col] = value;
+        put((group.z * M + row) * N + col, value);
     }
 }

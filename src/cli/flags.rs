@@ -1,5 +1,6 @@
 //! The flags as typed.
 
+use super::plan_flags::PlanFlags;
 use super::series_flags::SeriesFlags;
 use super::text_flags::TextFlags;
 use super::tool_flags;
@@ -157,6 +158,8 @@ pub struct Train {
     /// Write a checkpoint every N steps, besides those after each epoch.
     #[arg(long, value_name = "STEPS", value_parser = one_or_more)]
     pub checkpoint_every: Option<usize>,
+    #[command(flatten)]
+    pub plan: PlanFlags,
     /// Stop after N steps.
     #[arg(long, value_name = "N", value_parser = one_or_more)]
     pub max_steps: Option<usize>,
@@ -440,6 +443,8 @@ pub struct Plan {
     /// List every step with its tensors, buffers and workgroups.
     #[arg(long)]
     pub explain: bool,
+    #[command(flatten)]
+    pub plan: PlanFlags,
     #[command(flatten)]
     pub device: DeviceFlag,
 }

@@ -15,6 +15,7 @@ mod job;
 mod lr_find;
 mod out;
 mod plan;
+mod plan_flags;
 mod predict;
 mod progress;
 mod report;

@@ -87,6 +87,7 @@ fn apply(f: &flags::Train, table: &mut Table) -> Result<()> {
     put("optimizer.name", f.optimizer.clone().map(Value::from))?;
     put("optimizer.lr", f.lr.map(Value::from))?;
     put("schedule.name", f.schedule.clone().map(Value::from))?;
+    f.plan.apply(table)?;
     f.series.apply(table)?;
     f.text.apply(table)?;
     put_pairs(table, &f.set)

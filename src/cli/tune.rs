@@ -130,7 +130,7 @@ impl Tuning {
 /// Whether there may be verdicts for a GPU: planning in order to look them up
 /// takes time.
 fn is_known(gpu: &Gpu) -> bool {
-    let cache = Cache::open(tuning::folder().as_deref(), &gpu.adapter).0;
+    let cache = Cache::open(files::cache_folder().as_deref(), &gpu.adapter).0;
     cache.path().is_some_and(Path::exists)
 }
 

@@ -25,6 +25,7 @@ pub struct Seed {
 /// parameter that cannot learn is a mistake in the model.
 pub fn gradient(g: &mut Graph, seeds: &[Seed], wrt: &[TensorId]) -> Result<Vec<TensorId>> {
     let needs = needs_gradient(g, wrt);
+    g.begin_backward();
     let mut d: HashMap<TensorId, Vec<TensorId>> = HashMap::new();
     for seed in seeds {
         if g.spec(seed.tensor) != g.spec(seed.gradient) {

@@ -79,12 +79,19 @@ pub struct Node {
     pub outputs: Vec<TensorId>,
     /// The layer that asked for it, for labels: `conv1`.
     pub scope: String,
+    /// Computed a second time, because what it made the first time was not kept.
+    pub again: bool,
 }
 
 impl Node {
-    /// `op @ scope`, or the op alone outside any scope.
+    /// `op @ scope`, or the op alone outside any scope; `op + relu` where more
+    /// is fused behind it.
     pub fn label(&self) -> String {
-        if self.scope.is_empty() { self.op.name().into() } else { format!("{} @ {}", self.op.name(), self.scope) }
+        let mut label = self.op.name().to_string();
+        for follower in self.op.followers() {
+            label = format!("{label} + {follower}");
+        }
+        if self.scope.is_empty() { label } else { format!("{label} @ {}", self.scope) }
     }
 }
 
@@ -99,6 +106,7 @@ pub struct Graph {
     pub(crate) nodes: Vec<Node>,
     params: Vec<TensorId>,
     scope: Vec<String>,
+    first_backward: Option<usize>,
 }
 
 impl Graph {
@@ -120,6 +128,15 @@ impl Graph {
     /// The trainable parameters, in the order they were declared.
     pub fn params(&self) -> &[TensorId] {
         &self.params
+    }
+
+    /// The node that begins the first backward pass, if there is one.
+    pub fn first_backward(&self) -> Option<usize> {
+        self.first_backward
+    }
+
+    pub(super) fn begin_backward(&mut self) {
+        self.first_backward.get_or_insert(self.nodes.len());
     }
 
     /// Shape and element type of a tensor.
@@ -268,6 +285,7 @@ impl Graph {
             updates: vec![flat],
             outputs: vec![],
             scope: String::new(),
+            again: false,
         });
         Ok(flat)
     }
@@ -308,7 +326,14 @@ impl Graph {
         let outputs: Vec<TensorId> =
             outputs.iter().map(|spec| self.tensor(spec.clone(), Home::Transient, label.clone())).collect();
         let (op, scope) = (node.op.clone(), node.scope.clone());
-        self.nodes.push(Node { op, inputs: inputs.to_vec(), updates: vec![], outputs: outputs.clone(), scope });
+        self.nodes.push(Node {
+            op,
+            inputs: inputs.to_vec(),
+            updates: vec![],
+            outputs: outputs.clone(),
+            scope,
+            again: false,
+        });
         outputs
     }
 
@@ -339,6 +364,7 @@ impl Graph {
             updates: updates.to_vec(),
             outputs: outputs.clone(),
             scope,
+            again: false,
         });
         Ok(outputs)
     }

@@ -5,12 +5,18 @@
 //! room each, and add their own constructors to [`Graph`].
 
 mod case;
+mod fused;
 mod gradient;
 #[allow(clippy::module_inception)]
 mod graph;
 mod op;
+mod pointwise;
+mod tail;
 
 pub use case::{Case, Fill};
+pub(crate) use fused::Fused;
 pub use gradient::{Seed, gradient};
 pub use graph::{FLAT_ALIGN, Graph, Home, Init, Node, TensorId, TensorInfo};
 pub use op::{Backward, Cost, Infer, Io, Lower, Op, Reference, View, ViewMut};
+pub use pointwise::{Elementwise, Pointwise, Stretch, Stretches};
+pub(crate) use tail::{Arg, Stage, Tail};

@@ -1,11 +1,13 @@
 //! `trait Op`: what every op must say about itself, and nothing else.
 
+use super::pointwise::Pointwise;
 use super::{Graph, TensorId};
 use crate::error::{Error, Result};
-use crate::kernel::{Caps, Lowered, Variant};
+use crate::kernel::{Caps, Lowered, Store, Variant};
 use crate::tensor::{Real, Shape, Spec};
 use std::any::Any;
 use std::fmt::Debug;
+use std::sync::Arc;
 
 /// An op: a shape rule, a gradient rule, a CPU reference and GPU kernels.
 /// Implemented in `crate::ops`, one room per op.
@@ -40,6 +42,29 @@ pub trait Op: Compute + Any + Debug + Send + Sync {
     /// plan makes no step of it.
     fn alias(&self) -> bool {
         false
+    }
+
+    /// The op as an elementwise one, if it is: a plan may do its work where its
+    /// operand is made.
+    fn pointwise(&self) -> Option<&dyn Pointwise> {
+        None
+    }
+
+    /// Whether `lower` stores the elements of output 0 through
+    /// [`Lower::store`], each once, so that `work` can be done on them first.
+    fn hosts(&self, _cx: &Lower, _work: &dyn Pointwise) -> bool {
+        false
+    }
+
+    /// For an op that changes state in place: the op that makes the same outputs
+    /// from the same inputs and leaves the state alone, if there is one.
+    fn again(&self) -> Option<Arc<dyn Op>> {
+        None
+    }
+
+    /// What a plan has fused behind the op, in order.
+    fn followers(&self) -> Vec<String> {
+        vec![]
     }
 }
 
@@ -133,6 +158,8 @@ pub struct Lower {
     pub caps: Caps,
     /// Which of the op's variants to lower to; empty where there is only one.
     pub variant: &'static str,
+    /// How elements of output 0 are stored, by ops that can host others.
+    pub store: Store,
 }
 
 impl Lower {

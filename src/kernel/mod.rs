@@ -5,9 +5,11 @@ mod caps;
 mod dispatch;
 pub mod reflect;
 mod source;
+mod store;
 mod variant;
 
 pub use caps::{Caps, Class};
 pub use dispatch::{Dispatch, Kernel, Lowered, Slot, groups_1d};
 pub use source::{Shader, assemble};
+pub use store::{MOST_TENSORS, Store};
 pub use variant::{ANYWHERE, GPUS, SOFTWARE, Variant};

@@ -46,6 +46,8 @@ impl Kernel {
 
 /// The fragments in `shaders/lib`.
 const LIB: &[(&str, &str)] = &[
+    ("lib/activation", include_str!("../../shaders/lib/activation.wgsl")),
+    ("lib/dropout", include_str!("../../shaders/lib/dropout.wgsl")),
     ("lib/index", include_str!("../../shaders/lib/index.wgsl")),
     ("lib/reduce", include_str!("../../shaders/lib/reduce.wgsl")),
     ("lib/random", include_str!("../../shaders/lib/random.wgsl")),
@@ -58,13 +60,19 @@ const LIB: &[(&str, &str)] = &[
     ("lib/no_lanes", NO_LANES),
 ];
 
-/// The complete WGSL of a kernel: its file, each included fragment once, then
-/// the kernel's constants. What these enable stands in front of the file's first
-/// line, where WGSL wants it.
+/// The complete WGSL of a kernel: its file, each fragment that the file or the
+/// kernel's constants include once, then the constants. What these enable stands in
+/// front of the file's first line, where WGSL wants it.
 pub fn assemble(kernel: &Kernel) -> Result<String> {
     let mut text = kernel.shader.source.to_string();
-    for line in kernel.shader.source.lines() {
+    let mut included = vec![];
+    let lines = kernel.consts.iter().flat_map(|(_, line)| line.lines());
+    for line in kernel.shader.source.lines().chain(lines) {
         let Some(name) = line.trim().strip_prefix("// include:").map(str::trim) else { continue };
+        if included.contains(&name) {
+            continue;
+        }
+        included.push(name);
         let Some((_, fragment)) = LIB.iter().find(|(n, _)| *n == name) else {
             let all: Vec<&str> = LIB.iter().map(|(n, _)| *n).collect();
             return Err(Error::model(format!(

@@ -18,13 +18,20 @@
 //! passes) are joined in order; then one elementwise pass. On GPUs a workgroup
 //! takes a part where rows are long; else an invocation does.
 
+mod again;
+mod cases;
+
+pub use self::cases::cases;
+
+use self::again::BatchNormAgain;
 use super::correct::STEPS;
 use super::cross_entropy::{expect_rows, expect_type, valid_rows};
 use crate::error::{Error, Result};
-use crate::graph::{Backward, Case, Cost, Fill, Graph, Infer, Init, Io, Lower, Op, Reference, TensorId};
+use crate::graph::{Backward, Cost, Graph, Infer, Io, Lower, Op, Pointwise, Reference, TensorId};
 use crate::kernel::{Class, Dispatch, Kernel, Lowered, Shader, groups_1d};
 use crate::shader;
-use crate::tensor::{DType, HostTensor, Real, Shape, Spec, lanes, parallel};
+use crate::tensor::{DType, Real, Shape, Spec, lanes, parallel};
+use std::sync::Arc;
 
 static SHADER: Shader = shader!("batch_norm");
 
@@ -142,7 +149,7 @@ impl Sizes {
         let parts = if class == Class::Cpu { parts.max(all.div_ceil(STEPS)) } else { parts };
         let length = all.div_ceil(parts);
         let cut = Cut { parts: all.div_ceil(length), length };
-        let k = cut.set(self.kernel(entries[usize::from(group)]).flag("MASKED", masked));
+        let k = cut.set(self.kernel(entries[usize::from(group)]).flag("MASKED", masked)).stores_itself();
         let d = match (group, class) {
             (true, _) => k.set("WG", 256).dispatch(groups_1d(cut.parts * self.c, 1)),
             (_, Class::Cpu) => k.dispatch_1d(cut.parts * self.c, 8),
@@ -277,14 +284,23 @@ impl Op for BatchNorm {
         let rows = if masked { 3 } else { 0 };
         let (parts, cut) = z.parts(cx.caps.class, ["statistics_serial", "statistics_group"], masked);
         let parts = parts.input("x", 0).input("valid", rows).scratch("parts", 0);
-        let combine = cut.set(z.kernel("combine_statistics")).flag("MASKED", masked);
+        let combine = cut.set(z.kernel("combine_statistics")).stores_itself().flag("MASKED", masked);
         let combine = combine.real("EPS", self.eps.into()).real("MOMENTUM", self.momentum.into()).dispatch_1d(z.c, WG);
         let combine = combine.scratch("summands", 0).input("valid", rows).output("batch_mean", 1);
         let combine = combine.output("batch_rstd", 2).update("running_mean", 0).update("running_var", 1);
         let (y, four) = z.elementwise(["normalise", "normalise4"], |k| k.flag("EVALUATE", false).real("EPS", 0.0));
         let y = y.input(if four { "x4" } else { "x" }, 0).input("gamma", 1).input("beta", 2);
-        let y = y.output("mean", 1).output("spread", 2).output(if four { "y4" } else { "y" }, 0);
+        let y = y.output("mean", 1).output("spread", 2);
+        let y = if four { y.put4(&cx.store) } else { y.put(&cx.store) };
         Ok(Lowered { scratch: vec![Spec::f32([2, cut.parts, z.c])], dispatches: vec![parts, combine, y] })
+    }
+
+    fn again(&self) -> Option<Arc<dyn Op>> {
+        Some(Arc::new(BatchNormAgain(*self)))
+    }
+
+    fn hosts(&self, _cx: &Lower, _work: &dyn Pointwise) -> bool {
+        true
     }
 
     fn cost(&self, cx: &Lower) -> Cost {
@@ -338,7 +354,12 @@ impl Op for BatchNormEval {
         let more = |k: Kernel| k.flag("EVALUATE", true).real("EPS", self.eps.into());
         let (y, four) = z.elementwise(["normalise", "normalise4"], more);
         let y = y.input(if four { "x4" } else { "x" }, 0).input("gamma", 1).input("beta", 2);
-        Ok(Lowered::one(y.input("mean", 3).input("spread", 4).output(if four { "y4" } else { "y" }, 0)))
+        let y = y.input("mean", 3).input("spread", 4);
+        Ok(Lowered::one(if four { y.put4(&cx.store) } else { y.put(&cx.store) }))
+    }
+
+    fn hosts(&self, _cx: &Lower, _work: &dyn Pointwise) -> bool {
+        true
     }
 
     fn cost(&self, cx: &Lower) -> Cost {
@@ -374,15 +395,20 @@ impl Op for BatchNormGrad {
         let rows = if masked { 5 } else { 0 };
         let (parts, cut) = z.parts(cx.caps.class, ["sums_serial", "sums_group"], masked);
         let parts = parts.input("x", 0).input("d_y", 4).input("mean", 2).scratch("parts", 0);
-        let combine = cut.set(z.kernel("combine_sums")).flag("MASKED", masked).flag("EVALUATE", self.evaluate);
+        let combine = cut.set(z.kernel("combine_sums")).stores_itself().flag("MASKED", masked).flag("EVALUATE", self.evaluate);
         let combine = combine.real("EPS", self.eps.into()).dispatch_1d(z.c, WG).scratch("summands", 0);
         let combine = combine.input("gamma", 1).input("mean", 2).input("spread", 3).input("valid", rows);
         let combine = combine.output("d_gamma", 1).output("d_beta", 2).scratch("factors", 1);
         let (d, four) = z.elementwise(["backward", "backward4"], |k| k.flag("MASKED", masked));
-        let names = if four { ["x4", "d_y4", "y4"] } else { ["x", "d_y", "y"] };
-        let d = d.input(names[0], 0).input(names[1], 4).output(names[2], 0).scratch("coefficients", 1);
+        let names = if four { ["x4", "d_y4"] } else { ["x", "d_y"] };
+        let d = d.input(names[0], 0).input(names[1], 4).scratch("coefficients", 1);
+        let d = if four { d.put4(&cx.store) } else { d.put(&cx.store) };
         let d = d.input("valid", rows);
         Ok(Lowered { scratch: vec![Spec::f32([2, cut.parts, z.c]), Spec::f32([4, z.c])], dispatches: vec![parts, combine, d] })
+    }
+
+    fn hosts(&self, _cx: &Lower, _work: &dyn Pointwise) -> bool {
+        true
     }
 
     fn cost(&self, cx: &Lower) -> Cost {
@@ -414,68 +440,4 @@ impl Reference for BatchNormGrad {
             }
         });
     }
-}
-
-/// Two to four axes, every kernel's sizes, masked rows, a mean far from zero,
-/// the running statistics, and evaluation.
-pub fn cases() -> Vec<Case> {
-    let running = |c: usize| -> [Vec<f32>; 2] {
-        [(0..c).map(|i| i as f32 * 0.3 - 0.5).collect(), (0..c).map(|i| 0.2 + (i * 3 % 7) as f32 * 0.4).collect()]
-    };
-    let case = |name: &str, shape: &[usize], rows: Option<u32>, evaluate: bool| {
-        let c = shape[1];
-        let per_channel = Spec::f32([c]);
-        let (gamma, beta) = (Fill::Uniform(0.5, 1.5), Fill::Normal(0.5));
-        let mut inputs = vec![(Spec::f32(shape), Fill::Normal(1.0)), (per_channel.clone(), gamma), (per_channel, beta)];
-        inputs.extend(rows.map(|r| (Spec::u32([1]), Fill::Indices(vec![r]))));
-        let build = move |g: &mut Graph, x: &[TensorId]| {
-            let [mean, var] = running(c).map(|v| HostTensor::f32([c], v));
-            if evaluate {
-                let (mean, var) = (g.constant(mean), g.constant(var));
-                return Ok(vec![g.batch_norm_eval(x[0], x[1], x[2], mean, var, 1e-3)?]);
-            }
-            let mut state = |name: &str, v: HostTensor| g.persistent(name, v.spec(), Init::Data(v.into()));
-            let (mean, var) = (state("running_mean", mean), state("running_var", var));
-            Ok(vec![g.batch_norm(x[0], x[1], x[2], mean, var, x.get(3).copied(), BatchNorm::default())?])
-        };
-        let m = shape[0] * shape[2..].iter().product::<usize>();
-        Case::new(format!("batch_norm/{name}"), inputs, build)
-            .reduction(m.max(4))
-            .extra(8.0, "WGSL allows division and square root 2.5 ulp each")
-    };
-    let mut cases = vec![
-        case("two_values", &[2, 1], None, false).extra(128.0, "with two values the gradient cancels to what eps leaves"),
-        case("odd", &[17, 5], None, false),
-        case("dense", &[65, 37], None, false),
-        case("dense_rows", &[65, 12], Some(33), false),
-        case("sequence", &[5, 3, 7], None, false),
-        case("vec4", &[3, 5, 2, 4], None, false),
-        case("one_row", &[1, 3, 5, 7], None, false),
-        case("image", &[7, 3, 13, 11], None, false),
-        case("image_vec4", &[9, 2, 16, 16], None, false),
-        case("image_rows", &[9, 2, 16, 16], Some(4), false),
-        case("image_rows_odd", &[5, 3, 7, 11], Some(2), false),
-        case("more_rows_than_there_are", &[5, 3, 2], Some(u32::MAX), false),
-        case("many_channels", &[19, 1031], None, false),
-        case("eval_dense", &[17, 5], None, true),
-        case("eval_image", &[3, 5, 6, 7], None, true),
-        case("eval_vec4", &[1, 5, 6, 8], None, true),
-        case("grid_overflow", &[65_537, 65], None, false).no_gradient(),
-        case("group_overflow", &[1, 65_537, 33], None, false).no_gradient(),
-        case("no_row", &[3, 2, 2], Some(0), false).no_gradient(),
-    ];
-    let far = case("far_from_zero", &[257, 2], None, false).extra(32.0, "the mean, 350 deviations, is rounded to f32");
-    cases.push(Case { inputs: [vec![(Spec::f32([257, 2]), Fill::Uniform(100.0, 101.0))], far.inputs[1..].to_vec()].concat(), ..far });
-    // With momentum 1 a second run leaves the same running statistics.
-    let image = Spec::f32([6, 5, 7, 7]);
-    let inputs = vec![(image, Fill::Normal(2.0)), (Spec::u32([1]), Fill::Indices(vec![4]))];
-    let build = |g: &mut Graph, x: &[TensorId]| {
-        let [mean, var] = ["mean", "var"].map(|name| g.persistent(name, Spec::f32([5]), Init::Zeros));
-        let one = g.constant(HostTensor::f32([5], vec![1.0; 5]));
-        let y = g.batch_norm(x[0], one, one, mean, var, Some(x[1]), BatchNorm { momentum: 1.0, eps: 1e-5 })?;
-        Ok(vec![y, g.copy(mean)?, g.copy(var)?])
-    };
-    let extra = "WGSL allows division and square root 2.5 ulp each";
-    cases.push(Case::new("batch_norm/running", inputs, build).no_gradient().reduction(196).extra(8.0, extra));
-    cases
 }

@@ -6,7 +6,9 @@
 //! `equal` gives 1 or 0 and stops the gradient.
 
 use crate::error::Result;
-use crate::graph::{Backward, Case, Cost, Fill, Graph, Infer, Io, Lower, Op, Reference, TensorId};
+use crate::graph::{
+    Backward, Case, Cost, Elementwise, Fill, Graph, Infer, Io, Lower, Op, Pointwise, Reference, Stretch, TensorId,
+};
 use crate::kernel::{Kernel, Lowered, Shader};
 use crate::shader;
 use crate::tensor::{Real, Shape, Spec, parallel};
@@ -111,11 +113,19 @@ impl Op for Binary {
             k.array("STRIDES_A", &strides(a)).array("STRIDES_B", &strides(b))
         };
         let d = if a == y && b == y && n.is_multiple_of(4) {
-            kernel("same4").dispatch_1d(n / 4, WG).input("a4", 0).input("b4", 1).output("y4", 0)
+            kernel("same4").dispatch_1d(n / 4, WG).input("a4", 0).input("b4", 1).put4(&cx.store)
         } else {
-            kernel("broadcast").dispatch_1d(n, WG).input("a", 0).input("b", 1).output("y", 0)
+            kernel("broadcast").dispatch_1d(n, WG).input("a", 0).input("b", 1).put(&cx.store)
         };
         Ok(Lowered::one(d))
+    }
+
+    fn pointwise(&self) -> Option<&dyn Pointwise> {
+        Some(self)
+    }
+
+    fn hosts(&self, _cx: &Lower, _work: &dyn Pointwise) -> bool {
+        true
     }
 
     fn cost(&self, cx: &Lower) -> Cost {
@@ -136,6 +146,56 @@ impl Reference for Binary {
             Arithmetic::Mul => zip(io, |a, b| a * b),
             Arithmetic::Div => zip(io, |a, b| a / b),
             Arithmetic::Equal => zip(io, |a, b| if a == b { T::ONE } else { T::ZERO }),
+        }
+    }
+}
+
+impl Elementwise for Binary {
+    fn elements<T: Real>(&self, at: &Stretch<T>, y: &mut [T]) {
+        let (a, b) = (at.x[0], at.x[1]);
+        macro_rules! apply {
+            ($f:expr) => {
+                parallel::vectorised(
+                    #[inline(always)]
+                    || {
+                        for ((y, &a), &b) in y.iter_mut().zip(a).zip(b) {
+                            *y = $f(a, b);
+                        }
+                    },
+                )
+            };
+        }
+        match self.op {
+            Arithmetic::Add => apply!(|a: T, b: T| a + b),
+            Arithmetic::Sub => apply!(|a: T, b: T| a - b),
+            Arithmetic::Mul => apply!(|a: T, b: T| a * b),
+            Arithmetic::Div => apply!(|a: T, b: T| a / b),
+            Arithmetic::Equal => apply!(|a: T, b: T| if a == b { T::ONE } else { T::ZERO }),
+        }
+    }
+}
+
+impl Pointwise for Binary {
+    fn label(&self) -> String {
+        format!("{:?}", self.op).to_lowercase()
+    }
+
+    fn heavy(&self) -> bool {
+        false
+    }
+
+    fn fragments(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    fn wgsl(&self, x: &[String]) -> String {
+        let (a, b) = (&x[0], &x[1]);
+        match self.op {
+            Arithmetic::Add => format!("{a} + {b}"),
+            Arithmetic::Sub => format!("{a} - {b}"),
+            Arithmetic::Mul => format!("{a} * {b}"),
+            Arithmetic::Div => format!("{a} / {b}"),
+            Arithmetic::Equal => format!("select(0.0, 1.0, {a} == {b})"),
         }
     }
 }

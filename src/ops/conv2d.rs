@@ -24,8 +24,8 @@ mod sizes;
 pub use cases::cases;
 
 use crate::error::Result;
-use crate::graph::{Backward, Cost, Graph, Infer, Io, Lower, Op, Reference, TensorId};
-use crate::kernel::{Caps, Class, ANYWHERE, Kernel, Lowered, SOFTWARE, Shader, Variant, groups_1d};
+use crate::graph::{Backward, Cost, Graph, Infer, Io, Lower, Op, Pointwise, Reference, TensorId};
+use crate::kernel::{ANYWHERE, Caps, Class, Kernel, Lowered, SOFTWARE, Shader, Variant, groups_1d};
 use crate::shader;
 use crate::tensor::{Real, Spec};
 use rayon::prelude::*;
@@ -157,14 +157,18 @@ impl Op for Conv2d {
         let s = sizes(*self, &cx.inputs[0], &cx.inputs[1]);
         let bias = cx.inputs.len() > 2;
         if let Some(form) = Form::of(cx) {
-            let (d, y) = Pass::Forward.dispatch(&s, form, bias);
-            return Ok(Lowered::one(d.input("x", 0).input("w", 1).input("bias", if bias { 2 } else { 1 }).output(y, 0)));
+            let d = Pass::Forward.dispatch(&s, form, bias, &cx.store);
+            return Ok(Lowered::one(d.input("x", 0).input("w", 1).input("bias", if bias { 2 } else { 1 })));
         }
         let channels = s.og().min(channels(&cx.caps));
         let k = kernel("forward", s, channels, 1).flag("BIAS", bias);
         let k = sharing(k, &cx.caps, s.columns());
         let d = k.dispatch(grid(s.n * s.positions(), s.og().div_ceil(channels) * s.op.groups));
-        Ok(Lowered::one(d.input("x", 0).input("w", 1).input("bias", if bias { 2 } else { 1 }).output("y", 0)))
+        Ok(Lowered::one(d.input("x", 0).input("w", 1).input("bias", if bias { 2 } else { 1 }).put(&cx.store)))
+    }
+
+    fn hosts(&self, _cx: &Lower, _work: &dyn Pointwise) -> bool {
+        true
     }
 
     fn variants(&self, cx: &Lower) -> Vec<Variant> {
@@ -322,13 +326,17 @@ impl Op for Conv2dGradX {
     fn lower(&self, cx: &Lower) -> Result<Lowered> {
         let s = sizes(self.op, &cx.outputs[0], &cx.inputs[0]);
         if let Some(form) = Form::of(cx) {
-            let (d, y) = Pass::GradX.dispatch(&s, form, false);
-            return Ok(Lowered::one(d.input("w", 0).input("d_y", 1).output(y, 0)));
+            let d = Pass::GradX.dispatch(&s, form, false, &cx.store);
+            return Ok(Lowered::one(d.input("w", 0).input("d_y", 1)));
         }
         let channels = s.cg().min(channels(&cx.caps));
         let k = sharing(kernel("backward_x", s, channels, 1), &cx.caps, s.og());
         let d = k.dispatch(grid(s.n * s.h[0] * s.h[1], s.cg().div_ceil(channels) * s.op.groups));
-        Ok(Lowered::one(d.input("w", 0).input("d_y", 1).output("y", 0)))
+        Ok(Lowered::one(d.input("w", 0).input("d_y", 1).put(&cx.store)))
+    }
+
+    fn hosts(&self, _cx: &Lower, _work: &dyn Pointwise) -> bool {
+        true
     }
 
     fn variants(&self, cx: &Lower) -> Vec<Variant> {
@@ -388,13 +396,13 @@ impl Op for Conv2dGradW {
         };
         let k = |entry| {
             let k = kernel(entry, s, channels, taps).flag("BIAS", self.bias).set("SLICES", slices);
-            sharing(k, &cx.caps, 1)
+            sharing(k, &cx.caps, 1).stores_itself()
         };
-        let (parts, y) = match form {
-            Some(form) => pass.dispatch(&s, form, false),
-            None => (k("backward_w").dispatch(groups_1d(blocks * slices, WG)), "y"),
+        let parts = match form {
+            Some(form) => pass.dispatch(&s, form, false, &cx.store),
+            None => k("backward_w").dispatch(groups_1d(blocks * slices, WG)),
         };
-        let parts = parts.input("x", 0).input("d_y", 1).scratch(y, 0);
+        let parts = parts.input("x", 0).input("d_y", 1).scratch("y", 0);
         let total = k("combine_w").dispatch(groups_1d(s.o * columns, WG)).scratch("parts", 0).output("y", 0);
         // The shader names `d_bias` even where there is none: it gets a word of
         // its own, since two writable bindings must not overlap.

@@ -13,7 +13,9 @@
 //! dropped one still shows (as in PyTorch).
 
 use crate::error::{Error, Result};
-use crate::graph::{Backward, Case, Cost, Fill, Graph, Infer, Io, Lower, Op, Reference, TensorId};
+use crate::graph::{
+    Backward, Case, Cost, Elementwise, Fill, Graph, Infer, Io, Lower, Op, Pointwise, Reference, Stretch, TensorId,
+};
 use crate::kernel::{Kernel, Lowered, Shader};
 use crate::shader;
 use crate::tensor::random::{pcg4d, stream, unit};
@@ -84,10 +86,19 @@ impl Op for Dropout {
 
     fn lower(&self, cx: &Lower) -> Result<Lowered> {
         let n = cx.outputs[0].elements();
-        let (entry, x, y) = if n.is_multiple_of(4) { ("forward4", "x4", "y4") } else { ("forward", "x", "y") };
+        let (entry, x) = if n.is_multiple_of(4) { ("forward4", "x4") } else { ("forward", "x") };
         let k = Kernel::new(&SHADER, entry).set("N", n).set("STREAM", (stream::DROPOUT + self.layer) as usize);
         let d = k.real("P", self.p.into()).real("SCALE", self.scale()).dispatch_1d(n.div_ceil(4), WG);
-        Ok(Lowered::one(d.input(x, 0).input("clock", 1).output(y, 0)))
+        let d = d.input(x, 0).input("clock", 1);
+        Ok(Lowered::one(if n.is_multiple_of(4) { d.put4(&cx.store) } else { d.put(&cx.store) }))
+    }
+
+    fn pointwise(&self) -> Option<&dyn Pointwise> {
+        Some(self)
+    }
+
+    fn hosts(&self, _cx: &Lower, _work: &dyn Pointwise) -> bool {
+        true
     }
 
     fn cost(&self, cx: &Lower) -> Cost {
@@ -98,27 +109,66 @@ impl Op for Dropout {
 impl Reference for Dropout {
     fn reference<T: Real>(&self, io: &mut Io<T>) {
         let (x, clock) = (io.x(0), io.x_u32(1));
+        // Chunks start at multiples of four elements.
+        parallel::chunks(io.y(0), |start, y| self.mask(start, &x[start..start + y.len()], clock, y));
+    }
+}
+
+impl Dropout {
+    /// `y = x * m` for elements from `start` on, a multiple of four.
+    fn mask<T: Real>(&self, start: usize, x: &[T], clock: &[u32], y: &mut [T]) {
         let (step, seed, stream) = (clock[0], clock[3], stream::DROPOUT + self.layer);
         // A table, because a branch on random bits is guessed wrong half the time.
         let factors = [T::ZERO, T::of(self.scale())];
         let factor = |bits: u32| factors[usize::from(unit(bits) >= self.p)];
         let bits = |quad: usize| pcg4d([seed, stream, step, quad as u32]);
-        // Chunks start at multiples of four elements.
-        parallel::chunks(io.y(0), |start, y| {
-            let x = &x[start..start + y.len()];
-            let whole = y.len() / 4;
-            let quads = y.chunks_exact_mut(4).zip(x.chunks_exact(4));
-            for (q, (y, x)) in quads.enumerate() {
-                let bits = bits(start / 4 + q);
-                for k in 0..4 {
-                    y[k] = x[k] * factor(bits[k]);
-                }
+        let whole = y.len() / 4;
+        let quads = y.chunks_exact_mut(4).zip(x.chunks_exact(4));
+        for (q, (y, x)) in quads.enumerate() {
+            let bits = bits(start / 4 + q);
+            for k in 0..4 {
+                y[k] = x[k] * factor(bits[k]);
             }
-            let last = bits(start / 4 + whole);
-            for (k, i) in (whole * 4..y.len()).enumerate() {
-                y[i] = x[i] * factor(last[k]);
-            }
-        });
+        }
+        let last = bits(start / 4 + whole);
+        for (k, i) in (whole * 4..y.len()).enumerate() {
+            y[i] = x[i] * factor(last[k]);
+        }
+    }
+}
+
+impl Elementwise for Dropout {
+    fn elements<T: Real>(&self, at: &Stretch<T>, y: &mut [T]) {
+        self.mask(at.start, at.x[0], at.tables[0], y);
+    }
+}
+
+impl Pointwise for Dropout {
+    fn label(&self) -> String {
+        "dropout".into()
+    }
+
+    fn heavy(&self) -> bool {
+        true
+    }
+
+    fn fragments(&self) -> &'static [&'static str] {
+        &["lib/random", "lib/dropout"]
+    }
+
+    fn wgsl(&self, x: &[String]) -> String {
+        format!("{} * {}[i % 4u]", x[0], self.factors(&x[1], "i / 4u"))
+    }
+
+    fn wgsl4(&self, x: &[String]) -> String {
+        format!("{} * {}", x[0], self.factors(&x[1], "q"))
+    }
+}
+
+impl Dropout {
+    fn factors(&self, clock: &str, quad: &str) -> String {
+        let (stream, p, scale) = (stream::DROPOUT + self.layer, self.p, self.scale() as f32);
+        format!("dropout_mask({clock}[3], {stream}u, {clock}[0], {quad}, f32({p:?}), f32({scale:?}))")
     }
 }
 

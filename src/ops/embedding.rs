@@ -17,9 +17,9 @@
 //! Source: a least-significant-digit radix sort, Knuth, TAOCP volume 3, 5.2.5.
 
 use super::cross_entropy::expect_type;
-use super::wide::{wide, width};
+use super::wide::{put_wide, stores_wide_itself, wide, width};
 use crate::error::{Error, Result};
-use crate::graph::{Backward, Case, Cost, Fill, Graph, Infer, Io, Lower, Op, Reference, TensorId};
+use crate::graph::{Backward, Case, Cost, Fill, Graph, Infer, Io, Lower, Op, Pointwise, Reference, TensorId};
 use crate::kernel::{Class, Dispatch, Kernel, Lowered, Shader};
 use crate::shader;
 use crate::tensor::{DType, Real, Spec, parallel};
@@ -89,7 +89,11 @@ impl Op for Embedding {
         let row = table[1] / width;
         let k = Kernel::new(&SHADER, "forward").set("V", table[0]).set("N", n).set("ROW", row);
         let d = wide(k, width).dispatch_1d(n * row, WG);
-        Ok(Lowered::one(d.input("table", 0).input("index", 1).output("y", 0)))
+        Ok(Lowered::one(put_wide(d.input("table", 0).input("index", 1), &cx.store, width)))
+    }
+
+    fn hosts(&self, _cx: &Lower, _work: &dyn Pointwise) -> bool {
+        true
     }
 
     fn cost(&self, cx: &Lower) -> Cost {
@@ -153,7 +157,7 @@ impl Cut {
     }
 
     fn kernel(&self, entry: &'static str, width: usize) -> Kernel {
-        wide(Kernel::new(&SHADER, entry), width)
+        stores_wide_itself(wide(Kernel::new(&SHADER, entry), width), width)
     }
 
     /// One pass of the sort: from the scratch tensors `from` (the indices

@@ -20,9 +20,9 @@
 
 use super::correct::{STEPS, group};
 use super::cross_entropy::expect_type;
-use super::wide::{wide, width};
+use super::wide::{put_wide, stores_wide_itself, wide, width};
 use crate::error::{Error, Result};
-use crate::graph::{Backward, Case, Cost, Fill, Graph, Infer, Io, Lower, Op, Reference, TensorId};
+use crate::graph::{Backward, Case, Cost, Fill, Graph, Infer, Io, Lower, Op, Pointwise, Reference, TensorId};
 use crate::kernel::{Class, Dispatch, Kernel, Lowered, Shader, groups_1d};
 use crate::shader;
 use crate::tensor::{DType, Real, Shape, Spec, lanes, parallel};
@@ -176,7 +176,12 @@ impl Op for LayerNorm {
         let weight = if self.weight { 1 } else { 0 };
         let bias = if self.bias { weight + 1 } else { 0 };
         let d = d.input("x", 0).input("weight", weight).input("bias", bias);
-        Ok(Lowered::one(d.output("y", 0).output("mean", 1).output("rstd", 2)))
+        let d = d.output("mean", 1).output("rstd", 2);
+        Ok(Lowered::one(put_wide(d, &cx.store, width(z.row))))
+    }
+
+    fn hosts(&self, _cx: &Lower, _work: &dyn Pointwise) -> bool {
+        true
     }
 
     fn cost(&self, cx: &Lower) -> Cost {
@@ -253,7 +258,12 @@ impl Op for LayerNormGrad {
             k.flag("CENTER", self.center).flag("WEIGHT", weight)
         });
         let d = d.input("x", 0).input("saved_mean", 1).input("saved_rstd", 2).input("d_y", 3);
-        Ok(Lowered::one(d.input("weight", if weight { 4 } else { 0 }).output("y", 0)))
+        let d = d.input("weight", if weight { 4 } else { 0 });
+        Ok(Lowered::one(put_wide(d, &cx.store, width(z.row))))
+    }
+
+    fn hosts(&self, _cx: &Lower, _work: &dyn Pointwise) -> bool {
+        true
     }
 
     fn cost(&self, cx: &Lower) -> Cost {
@@ -307,9 +317,10 @@ impl Op for LayerNormParamGrad {
         let columns = z.row / width(z.row);
         let (parts, length) = z.parts(cx.caps.class);
         let wg = if cx.caps.class == Class::Cpu { 8 } else { WG };
-        let first = z.kernel("column_parts").set("PARTS", parts).set("LENGTH", length).dispatch_1d(parts * columns, wg);
+        let first = stores_wide_itself(z.kernel("column_parts"), width(z.row)).set("PARTS", parts).set("LENGTH", length).dispatch_1d(parts * columns, wg);
         let first = first.input("x", 0).input("saved_mean", 1).input("saved_rstd", 2).input("d_y", 3);
         let sum = wide(Kernel::new(&SHADER, "combine").set("ROW", columns).set("PARTS", parts), width(z.row));
+        let sum = stores_wide_itself(sum, width(z.row));
         let sum = sum.dispatch_1d(columns, wg).scratch("summands", 0).output("d_weight", 0);
         let mut scratch = vec![Spec::f32([2, parts, z.row])];
         let sum = match self.bias {

@@ -29,8 +29,8 @@ use self::blocks::Blocks;
 use self::rows::{LONGEST_SLICE, Rows};
 use super::tiles::{Form, forms_for};
 use crate::error::{Error, Result};
-use crate::graph::{Backward, Case, Cost, Fill, Graph, Infer, Init, Io, Lower, Op, Reference, TensorId};
-use crate::kernel::{Class, Dispatch, GPUS, Kernel, Lowered, SOFTWARE, Shader, Variant, groups_1d};
+use crate::graph::{Backward, Case, Cost, Fill, Graph, Infer, Init, Io, Lower, Op, Pointwise, Reference, TensorId};
+use crate::kernel::{Class, Dispatch, GPUS, Kernel, Lowered, SOFTWARE, Shader, Slot, Store, Variant, groups_1d};
 use crate::shader;
 use crate::tensor::{Real, Shape, Spec, parallel};
 
@@ -202,13 +202,13 @@ impl Op for Matmul {
         let product = product.dispatch(cut.groups.map(|n| n as u32));
         let product = with_bias(product.input(cut.names[0], 0).input(cut.names[1], 1));
         if cut.split == 1 {
-            return Ok(Lowered::one(product.output(cut.names[2], 0)));
+            return Ok(Lowered::one(cut.stores(product, &cx.store)));
         }
         let combine = kernel("combine", bias).set("WG", 64);
-        let combine = combine.dispatch(groups_1d(s.batch * s.m * s.n, 64)).scratch("parts", 0).output("y", 0);
+        let combine = combine.dispatch(groups_1d(s.batch * s.m * s.n, 64)).scratch("parts", 0).put(&cx.store);
         Ok(Lowered {
             scratch: vec![Spec::f32([cut.split, s.batch, s.m, s.n])],
-            dispatches: vec![product.scratch(cut.names[2], 0), with_bias(combine)],
+            dispatches: vec![cut.stores(product, &Store::plain(Slot::Scratch(0))), with_bias(combine)],
         })
     }
 
@@ -223,6 +223,10 @@ impl Op for Matmul {
             all.push(Variant::new("rows", SOFTWARE).takes(0, 256));
         }
         all
+    }
+
+    fn hosts(&self, _cx: &Lower, _work: &dyn Pointwise) -> bool {
+        true
     }
 
     fn cost(&self, cx: &Lower) -> Cost {
@@ -242,8 +246,10 @@ struct Cut {
     slice: usize,
     /// Whether a and b are read transposed.
     transpose: [bool; 2],
-    /// What the kernel calls a, b and y.
-    names: [&'static str; 3],
+    /// What the kernel calls a and b.
+    names: [&'static str; 2],
+    /// Whether it stores four elements at once.
+    quads: bool,
     /// Elements per side of an invocation's tile (`tiled`).
     side: usize,
     /// The rest of the cut (`rows`).
@@ -261,32 +267,37 @@ impl Cut {
         let split = (192 / (tiles[0] * tiles[1] * s.batch)).clamp(1, (s.k / (4 * DEPTH)).max(1));
         let split = split.max(s.k.div_ceil(LONGEST_SLICE));
         let slice = s.k.div_ceil(split);
-        let (groups, names) = ([tiles[0], tiles[1], s.batch * split], ["a", "b", "y"]);
-        Cut { entry: "tiled", wg: 256, groups, split, slice, transpose, names, side, rows: None, own: None }
+        let (groups, names) = ([tiles[0], tiles[1], s.batch * split], ["a", "b"]);
+        Cut { entry: "tiled", wg: 256, groups, split, slice, transpose, names, quads: false, side, rows: None, own: None }
     }
 
     /// For GPUs: larger tiles by quads.
     fn blocks(b: Blocks) -> Cut {
-        let (groups, names, own) = (b.groups(), b.names(), Some(b.kernel()));
+        let (groups, names, quads, own) = (b.groups(), b.names(), b.stores_quads(), Some(b.kernel()));
         let Blocks { split, slice, .. } = b;
-        Cut { entry: "multiply", wg: 0, groups, split, slice, transpose: [false; 2], names, side: 1, rows: None, own }
+        let transpose = [false; 2];
+        Cut { entry: "multiply", wg: 0, groups, split, slice, transpose, names, quads, side: 1, rows: None, own }
     }
 
     /// For GPUs: few rows or columns.
     fn thin(s: Sizes, transpose: [bool; 2]) -> Cut {
         let (kernel, groups) = thin::product(s, transpose);
-        let (names, own) = (["a", "b", "y"], Some(kernel));
-        Cut { entry: "multiply", wg: 0, groups, split: 1, slice: s.k, transpose, names, side: 1, rows: None, own }
+        let (split, slice, names, own) = (1, s.k, ["a", "b"], Some(kernel));
+        Cut { entry: "multiply", wg: 0, groups, split, slice, transpose, names, quads: false, side: 1, rows: None, own }
     }
 
     /// For software adapters: no workgroup memory and no barriers.
     fn rows(rows: Rows) -> Cut {
         let Rows { split, slice, transpose, .. } = rows;
-        let quads = rows.quads();
-        let name = |i: usize| if quads[i] { ["a4", "b4", "y4"][i] } else { ["a", "b", "y"][i] };
-        let names = [name(0), name(1), name(2)];
+        let [a, b, quads] = rows.quads();
+        let names = [if a { "a4" } else { "a" }, if b { "b4" } else { "b" }];
         let (wg, groups, rows) = (rows.wg(), rows.groups(), Some(rows));
-        Cut { entry: "rows", wg, groups, split, slice, transpose, names, side: 1, rows, own: None }
+        Cut { entry: "rows", wg, groups, split, slice, transpose, names, quads, side: 1, rows, own: None }
+    }
+
+    /// Lets the product store its elements.
+    fn stores(&self, product: Dispatch, store: &Store) -> Dispatch {
+        if self.quads { product.put4(store) } else { product.put(store) }
     }
 }
 

@@ -13,7 +13,7 @@
 
 use super::unary::{Function, Unary};
 use crate::error::{Error, Result};
-use crate::graph::{Backward, Case, Cost, Fill, Graph, Infer, Io, Lower, Op, Reference, TensorId};
+use crate::graph::{Backward, Case, Cost, Fill, Graph, Infer, Io, Lower, Op, Pointwise, Reference, TensorId};
 use crate::kernel::{Class, Kernel, Lowered, Shader};
 use crate::shader;
 use crate::tensor::{DType, HostTensor, Real, Shape, Spec, parallel};
@@ -222,7 +222,11 @@ impl Op for MaxPool2d {
     fn lower(&self, cx: &Lower) -> Result<Lowered> {
         let windows = self.windows(&cx.inputs[0].shape)?;
         let d = kernel(&windows, "forward").dispatch_1d(cx.outputs[0].elements(), WG);
-        Ok(Lowered::one(d.input("x", 0).output("y", 0).output("index", 1)))
+        Ok(Lowered::one(d.input("x", 0).put(&cx.store).output("index", 1)))
+    }
+
+    fn hosts(&self, _cx: &Lower, _work: &dyn Pointwise) -> bool {
+        true
     }
 
     fn cost(&self, cx: &Lower) -> Cost {
@@ -253,9 +257,9 @@ impl Op for MaxPool2dGrad {
         // writes neighbours side by side, which a GPU needs.
         let d = if windows.side_by_side() && cx.caps.class == Class::Cpu {
             let tiles = windows.len[0].div_ceil(windows.kernel[0]) * windows.len[1].div_ceil(windows.kernel[1]);
-            kernel(&windows, "backward_windows").dispatch_1d(windows.planes * tiles, WG)
+            kernel(&windows, "backward_windows").stores_itself().dispatch_1d(windows.planes * tiles, WG)
         } else {
-            kernel(&windows, "backward").dispatch_1d(cx.outputs[0].elements(), WG)
+            kernel(&windows, "backward").stores_itself().dispatch_1d(cx.outputs[0].elements(), WG)
         };
         Ok(Lowered::one(d.input("picked", 0).input("d_y", 1).output("y", 0)))
     }

@@ -11,7 +11,7 @@ macro_rules! rooms {
         /// The case table of every op: what the tests, the gradient check and
         /// the benches run over.
         pub fn cases() -> Vec<crate::graph::Case> {
-            [$($room::cases()),*].concat()
+            [$($room::cases()),*, chains::cases()].concat()
         }
 
         /// The names of the rooms.
@@ -19,6 +19,7 @@ macro_rules! rooms {
     };
 }
 
+mod chains;
 mod optimiser;
 mod state;
 mod tiles;

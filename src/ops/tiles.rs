@@ -115,8 +115,8 @@ pub(super) fn get_quad(x: &str, quads: bool) -> String {
 /// The function that writes four elements of `y` likewise.
 pub(super) fn put_quad(quads: bool) -> String {
     let put = match quads {
-        true => "if inside.x { y4[at.x / 4u] = value; }",
-        false => "for (var i = 0u; i < 4u; i++) { if inside[i] { y[at[i]] = value[i]; } }",
+        true => "if inside.x { put4(at.x / 4u, value); }",
+        false => "for (var i = 0u; i < 4u; i++) { if inside[i] { put(at[i], value[i]); } }",
     };
     format!("fn put_quad(at: vec4<u32>, inside: vec4<bool>, value: vec4<f32>) {{ {put} }}")
 }

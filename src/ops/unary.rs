@@ -9,8 +9,35 @@
 //! arXiv:1702.03118; ELU, Clevert et al., arXiv:1511.07289; hard-swish, Howard
 //! et al., arXiv:1905.02244.
 
+/// `$call!` with the function, known when it is compiled, so that the loop
+/// around it has no choice left and vectorises.
+macro_rules! for_each_function {
+    ($function:expr, $call:ident) => {
+        match $function {
+            Relu => $call!(Relu),
+            LeakyRelu(a) => $call!(LeakyRelu(a)),
+            Elu(a) => $call!(Elu(a)),
+            Gelu => $call!(Gelu),
+            GeluTanh => $call!(GeluTanh),
+            Silu => $call!(Silu),
+            Sigmoid => $call!(Sigmoid),
+            Tanh => $call!(Tanh),
+            Softplus => $call!(Softplus),
+            HardSwish => $call!(HardSwish),
+            Exp => $call!(Exp),
+            Ln => $call!(Ln),
+            Sqrt => $call!(Sqrt),
+            Square => $call!(Square),
+            Abs => $call!(Abs),
+            Affine(a, b) => $call!(Affine(a, b)),
+        }
+    };
+}
+
+mod stage;
+
 use crate::error::Result;
-use crate::graph::{Backward, Case, Cost, Fill, Graph, Infer, Io, Lower, Op, Reference, TensorId};
+use crate::graph::{Backward, Case, Cost, Fill, Graph, Infer, Io, Lower, Op, Pointwise, Reference, TensorId};
 use crate::kernel::{Kernel, Lowered, Shader};
 use crate::shader;
 use crate::tensor::{Real, Spec, parallel};
@@ -207,31 +234,6 @@ impl Function {
     }
 }
 
-/// `$call!` with the function, known when it is compiled, so that the loop
-/// around it has no choice left and vectorises.
-macro_rules! for_each_function {
-    ($function:expr, $call:ident) => {
-        match $function {
-            Relu => $call!(Relu),
-            LeakyRelu(a) => $call!(LeakyRelu(a)),
-            Elu(a) => $call!(Elu(a)),
-            Gelu => $call!(Gelu),
-            GeluTanh => $call!(GeluTanh),
-            Silu => $call!(Silu),
-            Sigmoid => $call!(Sigmoid),
-            Tanh => $call!(Tanh),
-            Softplus => $call!(Softplus),
-            HardSwish => $call!(HardSwish),
-            Exp => $call!(Exp),
-            Ln => $call!(Ln),
-            Sqrt => $call!(Sqrt),
-            Square => $call!(Square),
-            Abs => $call!(Abs),
-            Affine(a, b) => $call!(Affine(a, b)),
-        }
-    };
-}
-
 /// sqrt(2 / pi), and the cube's factor, of the tanh form of GELU.
 const GELU_C: f64 = 0.797_884_560_802_865_4;
 const GELU_CUBE: f64 = 0.044_715;
@@ -302,13 +304,20 @@ impl Op for Unary {
     }
 
     fn lower(&self, cx: &Lower) -> Result<Lowered> {
-        let d = if vectorised(cx) {
-            kernel(self.function, "forward4", cx).dispatch_1d(cx.outputs[0].elements() / 4, WG)
+        let n = cx.outputs[0].elements();
+        Ok(Lowered::one(if vectorised(cx) {
+            kernel(self.function, "forward4", cx).dispatch_1d(n / 4, WG).input("x4", 0).put4(&cx.store)
         } else {
-            kernel(self.function, "forward", cx).dispatch_1d(cx.outputs[0].elements(), WG)
-        };
-        let (x, y) = if vectorised(cx) { ("x4", "y4") } else { ("x", "y") };
-        Ok(Lowered::one(d.input(x, 0).output(y, 0)))
+            kernel(self.function, "forward", cx).dispatch_1d(n, WG).input("x", 0).put(&cx.store)
+        }))
+    }
+
+    fn pointwise(&self) -> Option<&dyn Pointwise> {
+        self.function.finite().then_some(self)
+    }
+
+    fn hosts(&self, _cx: &Lower, _work: &dyn Pointwise) -> bool {
+        true
     }
 
     fn cost(&self, cx: &Lower) -> Cost {
@@ -352,14 +361,21 @@ impl Op for UnaryGrad {
 
     fn lower(&self, cx: &Lower) -> Result<Lowered> {
         let n = cx.outputs[0].elements();
-        let d = if vectorised(cx) {
+        Ok(Lowered::one(if vectorised(cx) {
             let d = kernel(self.function, "backward4", cx).dispatch_1d(n / 4, WG);
-            d.input("x4", 0).input("d_y4", 1).output("y4", 0)
+            d.input("x4", 0).input("d_y4", 1).put4(&cx.store)
         } else {
             let d = kernel(self.function, "backward", cx).dispatch_1d(n, WG);
-            d.input("x", 0).input("d_y", 1).output("y", 0)
-        };
-        Ok(Lowered::one(d))
+            d.input("x", 0).input("d_y", 1).put(&cx.store)
+        }))
+    }
+
+    fn pointwise(&self) -> Option<&dyn Pointwise> {
+        self.function.finite().then_some(self)
+    }
+
+    fn hosts(&self, _cx: &Lower, _work: &dyn Pointwise) -> bool {
+        true
     }
 
     fn cost(&self, cx: &Lower) -> Cost {

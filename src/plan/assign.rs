@@ -24,6 +24,21 @@ impl Lifetime {
     }
 }
 
+/// The elements that live at once, at most: the least that any assignment takes.
+pub fn most_at_once(tenants: &[(Lifetime, usize, DType)]) -> usize {
+    let end = tenants.iter().map(|t| t.0.last + 2).max().unwrap_or(0);
+    let mut change = vec![0i64; end];
+    for (life, elements, _) in tenants {
+        change[life.first] += *elements as i64;
+        change[life.last + 1] -= *elements as i64;
+    }
+    let sum = |now: &mut i64, change: &i64| {
+        *now += change;
+        Some(*now)
+    };
+    change.iter().scan(0, sum).max().unwrap_or(0) as usize
+}
+
 /// Assigns tenants (lifetime, elements, type) to buffers. Returns the buffers'
 /// sizes and each tenant's buffer.
 pub fn assign(tenants: &[(Lifetime, usize, DType)]) -> (Vec<(usize, DType)>, Vec<usize>) {
@@ -71,6 +86,9 @@ mod tests {
             }
             let used: usize = buffers.iter().map(|b| b.0).sum();
             assert!(used <= tenants.iter().map(|t| t.1).sum());
+            let alive = |at: usize| tenants.iter().filter(|t| t.0.first <= at && at <= t.0.last).map(|t| t.1).sum();
+            assert_eq!((0..40).map(alive).max(), Some(most_at_once(&tenants)));
+            assert!(most_at_once(&tenants) <= used);
         }
     }
 }

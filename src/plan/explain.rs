@@ -26,8 +26,9 @@ impl Plan {
             let bytes = node.op.cost(&self.lower_context(node)).bytes;
             let writes =
                 [list(&node.updates, &step.updates), list(&node.outputs, &step.outputs)].join(" ").trim().to_string();
+            let again = if node.again { "  (again)" } else { "" };
             let variant = if step.variant.is_empty() { String::new() } else { format!("   [{}]", step.variant) };
-            let _ = writeln!(out, "{i:4}  {}{variant}", node.label());
+            let _ = writeln!(out, "{i:4}  {}{again}{variant}", node.label());
             let _ = writeln!(
                 out,
                 "      {} -> {writes}   {}",
@@ -55,14 +56,30 @@ impl Plan {
                 .collect();
             let _ = writeln!(out, "  {name:24} {:>10}  {}", human_bytes(b.elements * DType::BYTES), tenants.join(", "));
         }
+        let _ = writeln!(out, "\n{}", self.totals());
+        out
+    }
+
+    /// Steps, what fusion saved, and memory against the least that any sharing
+    /// of buffers could take.
+    pub fn totals(&self) -> String {
         let launches: usize = self.steps.iter().map(|s| s.launches.len()).sum();
-        let _ = writeln!(
+        let mut out = format!("{} steps, {launches} dispatches", self.steps.len());
+        if self.saved.nodes > 0 {
+            let bytes = human_bytes(usize::try_from(self.saved.bytes).unwrap_or(usize::MAX));
+            let _ = write!(out, "; fusion saves {} steps and {bytes} of traffic", self.saved.nodes);
+        }
+        let _ = write!(
             out,
-            "\n{} steps, {launches} dispatches; activations {} in shared buffers ({} without sharing)",
-            self.steps.len(),
+            "\nactivations {} in shared buffers; {} live at once, {} without sharing; all buffers {}",
             human_bytes(self.transient_bytes()),
-            human_bytes(self.unshared_bytes())
+            human_bytes(self.least),
+            human_bytes(self.unshared_bytes()),
+            human_bytes(self.bytes())
         );
+        if !self.recomputed.is_empty() {
+            let _ = write!(out, "\ncomputed again in the backward pass: {}", self.recomputed.join(", "));
+        }
         out
     }
 }

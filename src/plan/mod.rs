@@ -2,15 +2,21 @@
 //! dispatched. A plan is data; `crate::gpu` and `crate::cpu` carry it out.
 
 mod assign;
+mod bind;
 mod choice;
 mod executor;
 mod explain;
+mod fuse;
+mod options;
 #[allow(clippy::module_inception)]
 mod plan;
+mod recompute;
 mod timeline;
 
 pub use choice::{Choices, Tunable, eligible, key};
 pub use executor::{Executor, ProgramId, Ticket};
 pub use explain::human_bytes;
+pub use fuse::Saved;
+pub use options::{Options, Recompute, parse_bytes};
 pub use plan::{Bound, Buffer, Launch, Place, Plan, Step, Target};
 pub use timeline::{Clock, Span, TimedRun, Timeline};

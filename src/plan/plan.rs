@@ -1,10 +1,14 @@
 //! `Plan`: buffers, places and steps.
 
 use super::Choices;
-use super::assign::{Lifetime, assign};
+use super::assign::{Lifetime, assign, most_at_once};
+use super::bind::{bind, check_exclusive};
+use super::fuse::{Saved, fuse};
+use super::options::{Options, Recompute};
+use super::recompute::{Layer, layers, recompute};
 use crate::error::{Context, Error, Result};
-use crate::graph::{FLAT_ALIGN, Graph, Home, Init, Lower, Node, TensorId};
-use crate::kernel::{Caps, Class, Dispatch, Kernel, Slot, reflect};
+use crate::graph::{Graph, Home, Init, Lower, Node, TensorId};
+use crate::kernel::{Caps, Class, Kernel, Slot, Store, reflect};
 use crate::tensor::{DType, Spec};
 use std::collections::HashMap;
 
@@ -107,6 +111,13 @@ pub struct Plan {
     pub steps: Vec<Step>,
     /// First and last step of each transient buffer's tenants, for `explain`.
     pub(crate) lifetimes: Vec<(TensorId, Lifetime)>,
+    /// What fusion has saved.
+    pub saved: Saved,
+    /// Layers that are computed again for their backward pass.
+    pub recomputed: Vec<String>,
+    /// Bytes of transient tensors that are there at once, at most: no sharing
+    /// of buffers takes less.
+    pub least: usize,
     target: Target,
 }
 
@@ -114,21 +125,62 @@ impl Plan {
     /// Plans everything that `fetch` depends on and everything that updates
     /// state. Fetched tensors stay readable after a run.
     pub fn build(graph: &Graph, fetch: &[TensorId], target: Target) -> Result<Plan> {
-        Plan::tuned(graph, fetch, target, &Choices::default())
+        Plan::with(graph, fetch, target, &Options::default())
     }
 
     /// [`Plan::build`] with variants chosen for some of the ops.
     pub fn tuned(graph: &Graph, fetch: &[TensorId], target: Target, choices: &Choices) -> Result<Plan> {
+        Plan::with(graph, fetch, target, &Options { choices: choices.clone(), ..Options::default() })
+    }
+
+    /// [`Plan::build`] with what it may do to the graph.
+    pub fn with(graph: &Graph, fetch: &[TensorId], target: Target, options: &Options) -> Result<Plan> {
         let live = live_nodes(graph, fetch);
+        if options.recompute == Recompute::None {
+            return Plan::of(graph, live, fetch, target, options);
+        }
+        let mut layers = layers(graph, &live, fetch);
+        let plan = |layers: &[Layer]| -> Result<Plan> {
+            let graph = recompute(graph, &live, layers);
+            let mut plan = Plan::of(&graph, live_nodes(&graph, fetch), fetch, target.clone(), options)?;
+            plan.recomputed = layers.iter().map(|l| l.name.clone()).collect();
+            Ok(plan)
+        };
+        let budget = match options.recompute {
+            Recompute::Auto => options.budget()?,
+            _ => return plan(&layers),
+        };
+        // As few layers as will do, those that free most first.
+        layers.sort_by_key(|l| std::cmp::Reverse(l.bytes));
+        let mut least = u64::MAX;
+        for n in 0..=layers.len() {
+            let plan = plan(&layers[..n])?;
+            let bytes = plan.bytes() as u64;
+            if bytes <= budget {
+                return Ok(plan);
+            }
+            least = least.min(bytes);
+        }
+        Err(options.too_small(least))
+    }
+
+    /// The plan of these nodes.
+    fn of(graph: &Graph, live: Vec<usize>, fetch: &[TensorId], target: Target, options: &Options) -> Result<Plan> {
+        let fused = options.fuse;
+        let (graph, saved) = if fused { fuse(graph, &live, fetch, &target) } else { (graph.clone(), Saved::default()) };
+        let live = if fused { live_nodes(&graph, fetch) } else { live };
         let mut plan = Plan {
-            graph: graph.clone(),
-            buffers: vec![],
             places: vec![None; graph.tensors().len()],
+            graph,
+            buffers: vec![],
             steps: vec![],
             lifetimes: vec![],
+            saved,
+            recomputed: vec![],
+            least: 0,
             target,
         };
-        let variants = plan.choose(&live, choices);
+        let variants = plan.choose(&live, &options.choices);
         let lowered = plan.lower(&live, &variants)?;
         plan.place_persistent(&live, fetch);
         let scratch = plan.place_transient(&live, &lowered, fetch);
@@ -147,6 +199,11 @@ impl Plan {
         self.buffers.iter().filter(|b| b.name.is_none()).map(|b| b.elements * DType::BYTES).sum()
     }
 
+    /// Bytes of all buffers.
+    pub fn bytes(&self) -> usize {
+        self.buffers.iter().map(|b| b.elements * DType::BYTES).sum()
+    }
+
     /// Bytes that the transient tensors would take without sharing buffers.
     pub fn unshared_bytes(&self) -> usize {
         self.lifetimes.iter().map(|(t, _)| self.graph.spec(*t).bytes()).sum()
@@ -154,18 +211,7 @@ impl Plan {
 
     /// The specs of a node's tensors, as lowering and costing see them.
     pub fn lower_context(&self, node: &Node) -> Lower {
-        let specs = |ids: &[TensorId]| ids.iter().map(|&t| self.graph.spec(t).clone()).collect();
-        let caps = match &self.target {
-            Target::Gpu(caps) => caps.clone(),
-            Target::Cpu => Caps::floor(Class::Cpu),
-        };
-        Lower {
-            inputs: specs(&node.inputs),
-            updates: specs(&node.updates),
-            outputs: specs(&node.outputs),
-            caps,
-            variant: "",
-        }
+        context_of(&self.graph, node, &self.target)
     }
 
     /// The variant of each live node.
@@ -254,6 +300,7 @@ impl Plan {
             tenants.extend(low.scratch.iter().map(|s| (Lifetime { first: at, last: at }, s.elements(), s.dtype)));
         }
         let (buffers, homes) = assign(&tenants);
+        self.least = most_at_once(&tenants) * DType::BYTES;
         let base = self.buffers.len();
         self.buffers.extend(buffers.iter().map(|&(elements, dtype)| Buffer {
             name: None,
@@ -359,6 +406,23 @@ impl Plan {
     }
 }
 
+/// The specs of a node's tensors, as lowering and costing see them.
+pub(super) fn context_of(graph: &Graph, node: &Node, target: &Target) -> Lower {
+    let specs = |ids: &[TensorId]| ids.iter().map(|&t| graph.spec(t).clone()).collect();
+    let caps = match target {
+        Target::Gpu(caps) => caps.clone(),
+        Target::Cpu => Caps::floor(Class::Cpu),
+    };
+    Lower {
+        inputs: specs(&node.inputs),
+        updates: specs(&node.updates),
+        outputs: specs(&node.outputs),
+        caps,
+        variant: "",
+        store: Store::plain(Slot::Output(0)),
+    }
+}
+
 fn too_big(name: &str, bytes: u64, what: &str, limit: u64) -> Error {
     let mib = |b: u64| b as f64 / f64::from(1 << 20);
     Error::device(format!(
@@ -392,88 +456,4 @@ fn live_nodes(graph: &Graph, fetch: &[TensorId]) -> Vec<usize> {
     }
     live.reverse();
     live
-}
-
-/// A buffer that a step writes may not be read by it through another tensor:
-/// wgpu makes a written buffer exclusive within a dispatch, even at disjoint
-/// ranges. Nor may two tensors that it writes overlap. The planner must never
-/// come to this; a state tensor given to an op twice would.
-fn check_exclusive(step: &Step, node: &Node, buffers: &[Buffer]) -> Result<()> {
-    let written: Vec<&Place> = step.updates.iter().chain(&step.outputs).chain(&step.scratch).collect();
-    let overlap = |a: &Place, b: &Place| a.range().start < b.range().end && b.range().start < a.range().end;
-    for (i, w) in written.iter().enumerate() {
-        let here = |other: &&Place| other.buffer == w.buffer;
-        let clash = step.inputs.iter().find(here).map(|r| ("reads", r)).or_else(|| {
-            let twice = written[..i].iter().copied().find(|other| here(other) && overlap(other, w));
-            twice.map(|other| ("also writes", other))
-        });
-        if let Some((does, other)) = clash {
-            let name = buffers[w.buffer].name.clone().unwrap_or_else(|| format!("#{}", w.buffer));
-            return Err(Error::model(format!(
-                "{} {does} elements {:?} and writes elements {:?} of one buffer ({name}) in one step; \
-                 a written buffer is exclusive",
-                node.label(),
-                other.range(),
-                w.range()
-            )));
-        }
-    }
-    Ok(())
-}
-
-/// The rest of a tensor from an element on, if that is an aligned place in it.
-fn from_element(place: &Place, offset: usize) -> Option<Place> {
-    let left = place.spec.elements().checked_sub(offset).filter(|&n| n > 0)?;
-    let spec = Spec { shape: [left].into(), dtype: place.spec.dtype };
-    offset.is_multiple_of(FLAT_ALIGN).then(|| Place { buffer: place.buffer, offset: place.offset + offset, spec })
-}
-
-/// Matches a dispatch's names with what its shader declares.
-fn bind(dispatch: Dispatch, step: &Step, node: &Node) -> Result<Launch> {
-    let kernel = dispatch.kernel;
-    let entry = reflect::entry(&kernel)?;
-    let file = kernel.shader.name;
-    let mut bound = vec![];
-    for binding in &entry.bindings {
-        let Some((_, slot)) = dispatch.binds.iter().find(|(name, _)| *name == binding.name) else {
-            return Err(Error::model(format!(
-                "shaders/{file}.wgsl, {}: variable \"{}\" is used and nothing is bound to it",
-                kernel.entry, binding.name
-            )));
-        };
-        let place = match *slot {
-            Slot::Input(i) => step.inputs.get(i).cloned(),
-            Slot::InputAt(i, offset) => step.inputs.get(i).and_then(|p| from_element(p, offset)),
-            Slot::Update(i) => step.updates.get(i).cloned(),
-            Slot::Output(i) => step.outputs.get(i).cloned(),
-            Slot::Scratch(i) => step.scratch.get(i).cloned(),
-        };
-        let place = place
-            .ok_or_else(|| Error::model(format!("\"{}\" is bound to {slot:?}, which is not there", binding.name)))?;
-        if binding.writable && matches!(slot, Slot::Input(_) | Slot::InputAt(..)) {
-            return Err(Error::model(format!(
-                "\"{}\" is an input and the shader declares it read_write",
-                binding.name
-            )));
-        }
-        if !place.spec.bytes().is_multiple_of(binding.stride as usize) {
-            return Err(Error::model(format!(
-                "\"{}\" has {} bytes, not a multiple of the {} that the shader reads at once",
-                binding.name,
-                place.spec.bytes(),
-                binding.stride
-            )));
-        }
-        bound.push(Bound { number: binding.number, place, writable: binding.writable });
-    }
-    for (name, _) in &dispatch.binds {
-        if !entry.bindings.iter().any(|b| b.name == *name) {
-            return Err(Error::model(format!("shaders/{file}.wgsl, {}: no variable \"{name}\" is used", kernel.entry)));
-        }
-    }
-    let label = match node.scope.as_str() {
-        "" => format!("{file}.{}", kernel.entry),
-        scope => format!("{file}.{} @ {scope}", kernel.entry),
-    };
-    Ok(Launch { groups: dispatch.groups, bound, label, entry, kernel })
 }

@@ -7,12 +7,12 @@ use super::{Session, Settings};
 use crate::data::{Interface, Task};
 use crate::error::Result;
 use crate::nn::{Model, Weights};
-use crate::plan::{Choices, Plan, Target};
+use crate::plan::{Choices, Options, Plan, Target};
 
 impl Session {
     /// The plan of a training step on any device, without data.
     pub fn training_plan(model: &Model, s: &Settings, device: Target) -> Result<Plan> {
-        Session::tuned_plan(model, s, device, &Choices::default())
+        Session::tuned_plan(model, s, device, &s.plan.choices)
     }
 
     /// [`Session::training_plan`] with variants chosen for some of the ops.
@@ -36,7 +36,7 @@ impl Session {
             interface.task = Task::Language;
         }
         let step = Builder { model, weights, interface: &interface, params: "params" }.training(&set, s, None)?;
-        Plan::tuned(&step.graph, &[], device, choices)
+        Plan::with(&step.graph, &[], device, &Options { choices: choices.clone(), ..s.plan.clone() })
     }
 
     /// Bytes that training takes: weights, gradients, optimiser, activations.

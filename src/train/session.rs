@@ -17,7 +17,7 @@ use crate::error::{Context, Error, Result};
 use crate::files;
 use crate::graph::TensorId;
 use crate::nn::{Model, Weights};
-use crate::plan::{Executor, ProgramId, Ticket};
+use crate::plan::{Executor, Options, ProgramId, Ticket};
 use crate::tensor::{HostTensor, Shape, Spec};
 use std::collections::BTreeMap;
 
@@ -145,9 +145,10 @@ impl Session {
         Builder { model: &self.model, weights: &mut self.weights, interface: &self.interface, params }
     }
 
-    fn load(&mut self, step: Step, set: Resident, fetch: bool) -> Result<Pass> {
+    fn load(&mut self, step: Step, set: Resident, fetch: bool, options: &Options) -> Result<Pass> {
         let fetched: Vec<TensorId> = fetch.then_some(step.output).into_iter().collect();
-        let plan = self.device.plan(&step.graph, &fetched).context(|| format!("planning the {} pass", step.name))?;
+        let plan = self.device.plan_with(&step.graph, &fetched, options);
+        let plan = plan.context(|| format!("planning the {} pass", step.name))?;
         if step.name == "train" {
             self.memory = memory_of(&plan);
         }
@@ -177,7 +178,7 @@ impl Session {
         let step = Builder { params: "params", ..self.builder() }.training(&resident, s, weights.as_deref())?;
         self.changing = step::state(&step.graph);
         self.changing.extend(step.graph.find(LR_FACTOR).map(|_| LR_FACTOR.to_string()));
-        self.train = Some(self.load(step, resident, false)?);
+        self.train = Some(self.load(step, resident, false, &s.plan)?);
         Ok(())
     }
 
@@ -260,7 +261,7 @@ impl Session {
         let name = self.pass_name(name);
         let loss = self.loss.clone();
         let step = self.builder().scoring(&resident, &name, &loss)?;
-        Ok(Scorer { pass: self.load(step, resident, false)?, set })
+        Ok(Scorer { pass: self.load(step, resident, false, &Options::default())?, set })
     }
 
     /// Scores the whole data set of a scorer with the weights as they are.
@@ -314,7 +315,7 @@ impl Session {
         let resident = self.resident(set, PREDICTED_AT_ONCE, None);
         let name = self.pass_name("predict");
         let step = self.builder().predicting(&resident, &name)?;
-        let pass = self.load(step, resident, true)?;
+        let pass = self.load(step, resident, true, &Options::default())?;
         let mut answers = vec![];
         self.whole_pass(&pass, set, |executor, pass| {
             answers.extend_from_slice(executor.fetch(pass.program, pass.output)?.as_f32());

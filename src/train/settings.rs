@@ -7,9 +7,10 @@ use super::usual::fill_in;
 use super::{Augment, EarlyStopping, Loss, UpdateSettings};
 use crate::data::series::SeriesOptions;
 use crate::data::{OpenOptions, TableOptions};
-use crate::error::{Error, Result, unknown};
+use crate::error::{Context, Error, Result, unknown};
 use crate::keys::Keys;
 use crate::nn::{Description, Reads};
+use crate::plan::{Choices, Options as PlanOptions, Recompute, parse_bytes};
 use toml::{Table, Value};
 
 /// How rows are chosen to be held out.
@@ -128,6 +129,8 @@ pub struct Settings {
     pub checkpoint_every: Option<usize>,
     /// Checkpoints by step that are kept, besides the last and the best.
     pub keep_last: usize,
+    /// What the plan of the training step may do.
+    pub plan: PlanOptions,
 }
 
 impl Default for Settings {
@@ -188,6 +191,7 @@ impl Settings {
         let max_seconds = Some(train.real("max_time", 0.0, 1e9, Some(0.0))?).filter(|&t| t > 0.0);
         let checkpoint_every = optional(train.count("checkpoint_every", 0, Some(0))?);
         let keep_last = train.count("keep_last", 0, Some(0))?;
+        let plan = plan_options(&mut train)?;
         train.finish()?;
         let asked = keys.has("early_stopping");
         let mut stopping = section(&mut keys, "early_stopping")?;
@@ -212,6 +216,7 @@ impl Settings {
             max_seconds,
             checkpoint_every,
             keep_last,
+            plan,
         })
     }
 
@@ -233,6 +238,9 @@ impl Settings {
                 ("max_time", self.max_seconds.unwrap_or(0.0).into()),
                 ("checkpoint_every", (self.checkpoint_every.unwrap_or(0) as i64).into()),
                 ("keep_last", (self.keep_last as i64).into()),
+                ("fuse", self.plan.fuse.into()),
+                ("recompute", self.plan.recompute.name().into()),
+                ("memory_budget", self.plan.memory_budget.map_or_else(String::new, |b| b.to_string()).into()),
             ]
             .map(|(k, v): (&str, Value)| (k.to_string(), v)),
         );
@@ -246,11 +254,12 @@ impl Settings {
 
     /// As TOML, without what does not decide the state after so many steps:
     /// limits, when checkpoints are written, how much of the data lies on the
-    /// device at a time.
+    /// device at a time, how the step is planned.
     pub fn deciding(&self) -> String {
         let mut table = self.to_table();
         if let Some(Value::Table(train)) = table.get_mut("train") {
-            for key in ["max_steps", "max_time", "checkpoint_every", "keep_last"] {
+            for key in ["max_steps", "max_time", "checkpoint_every", "keep_last", "fuse", "recompute", "memory_budget"]
+            {
                 train.remove(key);
             }
         }
@@ -259,6 +268,18 @@ impl Settings {
         }
         toml::to_string(&table).expect("a table of plain values prints")
     }
+}
+
+/// How the training step is planned.
+fn plan_options(train: &mut Keys) -> Result<PlanOptions> {
+    let recompute = train.text("recompute")?.map_or(Ok(Recompute::None), |r| Recompute::named(&r))?;
+    let budget = train.text("memory_budget")?.filter(|b| !b.is_empty());
+    Ok(PlanOptions {
+        choices: Choices::default(),
+        fuse: train.flag("fuse", true)?,
+        recompute,
+        memory_budget: budget.map(|b| parse_bytes(&b)).transpose().context(|| "[train]: memory_budget")?,
+    })
 }
 
 /// Sets `a.b.c = value` in a table, making the tables on the way.

@@ -7,7 +7,7 @@
 //! and tap), over all positions in slices.
 
 use super::sizes::Sizes;
-use crate::kernel::{Caps, Dispatch, Kernel, Shader, Variant};
+use crate::kernel::{Caps, Dispatch, Kernel, Shader, Store, Variant};
 use crate::ops::tiles::{ENOUGH, Form, forms_for, put_quad};
 use crate::shader;
 
@@ -76,9 +76,9 @@ impl Pass {
         (sum.div_ceil(slice), slice)
     }
 
-    /// The kernel over its grid, nothing bound, and what it calls its output.
-    /// `bias`: the forward pass adds one.
-    pub fn dispatch(self, s: &Sizes, form: Form, bias: bool) -> (Dispatch, &'static str) {
+    /// The kernel over its grid, with nothing but its output bound. `bias`: the
+    /// forward pass adds one. The weight gradient stores by itself.
+    pub fn dispatch(self, s: &Sizes, form: Form, bias: bool, store: &Store) -> Dispatch {
         let (slices, slice) = self.slices(s, form);
         let (kernel, plane) = match self {
             Pass::Forward => (Kernel::new(&FORWARD, "forward").flag("BIAS", bias), s.positions()),
@@ -95,6 +95,11 @@ impl Pass {
         };
         let [x, y] = self.tiles(s, form);
         let grid = [x, y, s.op.groups * slices].map(|n| n as u32);
-        (form.describe(super::sized(kernel, *s)).dispatch(grid), if quads { "y4" } else { "y" })
+        let d = form.describe(super::sized(kernel, *s)).dispatch(grid);
+        match self {
+            Pass::GradW { .. } => d,
+            _ if quads => d.put4(store),
+            _ => d.put(store),
+        }
     }
 }

@@ -39,11 +39,16 @@ impl Blocks {
         [self.s.n.div_ceil(across), self.s.m.div_ceil(down), self.s.batch * self.split]
     }
 
-    /// What the kernel calls a, b and y: by quads where four neighbours along
-    /// the tile always lie at a multiple of four.
-    pub fn names(&self) -> [&'static str; 3] {
-        let [a, b, y] = self.quads();
-        [if a { "a4" } else { "a" }, if b { "b4" } else { "b" }, if y { "y4" } else { "y" }]
+    /// What the kernel calls a and b: by quads where four neighbours along the
+    /// tile always lie at a multiple of four.
+    pub fn names(&self) -> [&'static str; 2] {
+        let [a, b, _] = self.quads();
+        [if a { "a4" } else { "a" }, if b { "b4" } else { "b" }]
+    }
+
+    /// Whether it stores y by quads.
+    pub fn stores_quads(&self) -> bool {
+        self.quads()[2]
     }
 
     fn quads(&self) -> [bool; 3] {

@@ -125,8 +125,8 @@ impl Rows {
             ),
         };
         let put = match y {
-            true => "if inside.x { y4[at.x / 4u] = value; }",
-            false => "for (var i = 0u; i < 4u; i++) { if inside[i] { y[at[i]] = value[i]; } }",
+            true => "if inside.x { put4(at.x / 4u, value); }",
+            false => "for (var i = 0u; i < 4u; i++) { if inside[i] { put(at[i], value[i]); } }",
         };
         let put = format!("fn put_quad(at: vec4<u32>, inside: vec4<bool>, value: vec4<f32>) {{ {put} }}");
         k.line("quad_a", get("a", a)).line("quad_b", get("b", b)).line("put_quad", put)

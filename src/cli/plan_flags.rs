@@ -1,0 +1,37 @@
+//! Flags for how a training step is planned.
+
+use crate::error::Result;
+use crate::train::set;
+use clap::Args;
+use toml::Table;
+
+#[derive(Debug, Args, Default)]
+pub struct PlanFlags {
+    /// Run every op as a step of its own; for finding faults.
+    #[arg(long)]
+    pub no_fuse: bool,
+    /// What the backward pass computes again instead of keeping it: none, auto
+    /// (as few layers as --memory-budget asks for) or layers (all).
+    #[arg(long, value_name = "WHAT")]
+    pub recompute: Option<String>,
+    /// What all buffers of the step may take, such as 2GiB; alone it means
+    /// --recompute auto.
+    #[arg(long, value_name = "BYTES")]
+    pub memory_budget: Option<String>,
+}
+
+impl PlanFlags {
+    /// Writes what was given over a table of settings.
+    pub fn apply(&self, table: &mut Table) -> Result<()> {
+        if self.no_fuse {
+            set(table, "train.fuse", false.into())?;
+        }
+        if let Some(budget) = &self.memory_budget {
+            set(table, "train.memory_budget", budget.clone().into())?;
+        }
+        if let Some(what) = self.recompute.as_deref().or(self.memory_budget.as_ref().map(|_| "auto")) {
+            set(table, "train.recompute", what.into())?;
+        }
+        Ok(())
+    }
+}

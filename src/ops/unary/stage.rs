@@ -1,0 +1,111 @@
+//! The functions as elementwise work behind another op.
+
+use super::Function::{self, *};
+use super::{Unary, UnaryGrad};
+use crate::graph::{Elementwise, Pointwise, Stretch};
+use crate::tensor::Real;
+use crate::tensor::parallel::vectorised;
+
+impl Function {
+    /// Whether its constants can be written down in WGSL.
+    pub(super) fn finite(self) -> bool {
+        let (a, b) = self.constants();
+        a.is_finite() && b.is_finite()
+    }
+
+    /// More than a choice and a multiplication or two.
+    fn heavy(self) -> bool {
+        !matches!(self, Relu | LeakyRelu(_) | HardSwish | Sqrt | Square | Abs | Affine(..))
+    }
+
+    fn label(self) -> String {
+        match self {
+            LeakyRelu(_) => "leaky_relu".into(),
+            GeluTanh => "gelu_tanh".into(),
+            HardSwish => "hard_swish".into(),
+            Affine(..) => "affine".into(),
+            Elu(_) => "elu".into(),
+            plain => format!("{plain:?}").to_lowercase(),
+        }
+    }
+
+    /// The first arguments of the functions in `lib/activation`.
+    fn arguments(self) -> String {
+        let (a, b) = self.constants();
+        format!("{}u, f32({a:?}), f32({b:?})", self.code())
+    }
+}
+
+impl Elementwise for Unary {
+    fn elements<T: Real>(&self, at: &Stretch<T>, y: &mut [T]) {
+        let x = at.x[0];
+        macro_rules! apply {
+            ($function:expr) => {
+                vectorised(
+                    #[inline(always)]
+                    || {
+                        for (y, &x) in y.iter_mut().zip(x) {
+                            *y = $function.value(x);
+                        }
+                    },
+                )
+            };
+        }
+        for_each_function!(self.function, apply);
+    }
+}
+
+impl Pointwise for Unary {
+    fn label(&self) -> String {
+        self.function.label()
+    }
+
+    fn heavy(&self) -> bool {
+        self.function.heavy()
+    }
+
+    fn fragments(&self) -> &'static [&'static str] {
+        &["lib/activation"]
+    }
+
+    fn wgsl(&self, x: &[String]) -> String {
+        format!("activation({}, {})", self.function.arguments(), x[0])
+    }
+}
+
+impl Elementwise for UnaryGrad {
+    fn elements<T: Real>(&self, at: &Stretch<T>, d_x: &mut [T]) {
+        let (saved, d_y) = (at.x[0], at.x[1]);
+        macro_rules! apply {
+            ($function:expr) => {
+                vectorised(
+                    #[inline(always)]
+                    || {
+                        for ((d_x, &s), &d_y) in d_x.iter_mut().zip(saved).zip(d_y) {
+                            *d_x = $function.pull(s, d_y);
+                        }
+                    },
+                )
+            };
+        }
+        for_each_function!(self.function, apply);
+    }
+}
+
+impl Pointwise for UnaryGrad {
+    fn label(&self) -> String {
+        format!("{}_grad", self.function.label())
+    }
+
+    fn heavy(&self) -> bool {
+        self.function.heavy() && !matches!(self.function, Sigmoid | Tanh | Exp)
+    }
+
+    fn fragments(&self) -> &'static [&'static str] {
+        &["lib/activation"]
+    }
+
+    fn wgsl(&self, x: &[String]) -> String {
+        format!("{} * activation_slope({}, {})", x[1], self.function.arguments(), x[0])
+    }
+}
