@@ -95,6 +95,6 @@ impl Pass {
         };
         let [x, y] = self.tiles(s, form);
         let grid = [x, y, s.op.groups * slices].map(|n| n as u32);
-        (form.describe(super::sized(kernel, *s)).dispatch(grid), if quads { "y4" } else { "y" })
+        (form.describe(super::sized(kernel, *s, "PLANES")).dispatch(grid), if quads { "y4" } else { "y" })
     }
 }
