@@ -12,7 +12,7 @@
 @group(0) @binding(2) var<storage, read> bias: array<f32>;
 
 override N: u32;
-override C: u32;
+override PLANES: u32; // C; that name is a role of cooperative matrices
 override H: u32;
 override W: u32;
 override O: u32;
@@ -31,7 +31,7 @@ override BIAS: bool;
 // From the kernel: lib/tiles or lib/tiles_half with its constants; put_quad, which stores four neighbours through
 // put4, where images have a multiple of four positions, or else through put; these two, which store y.
 
-override C_GROUP: u32 = C / GROUPS;
+override C_GROUP: u32 = PLANES / GROUPS;
 override O_GROUP: u32 = O / GROUPS;
 override COLUMNS: u32 = C_GROUP * KH * KW;
 const LEFT_RUNS: bool = true;
@@ -60,7 +60,7 @@ fn left_of(z: u32, quad: u32) -> Left {
 
 fn right_of(z: u32, quad: u32) -> Right {
     let at = 4u * quad + FOUR;
-    let plane = (at / (OH * OW) * C + z * C_GROUP) * (H * W);
+    let plane = (at / (OH * OW) * PLANES + z * C_GROUP) * (H * W);
     return Right(plane, at % (OH * OW) / OW * STRIDE_H - PAD_H, at % OW * STRIDE_W - PAD_W, at < vec4(N * OH * OW));
 }
 

@@ -13,7 +13,7 @@
 @group(0) @binding(2) var<storage, read_write> y: array<f32>;
 
 override N: u32;
-override C: u32;
+override PLANES: u32; // C; that name is a role of cooperative matrices
 override H: u32;
 override W: u32;
 override O: u32;
@@ -33,7 +33,7 @@ override SLICES: u32;
 override SLICE: u32; // positions per slice
 // From the kernel: lib/tiles or lib/tiles_half with its constants.
 
-override C_GROUP: u32 = C / GROUPS;
+override C_GROUP: u32 = PLANES / GROUPS;
 override O_GROUP: u32 = O / GROUPS;
 override COLUMNS: u32 = C_GROUP * KH * KW;
 const LEFT_RUNS: bool = true;
@@ -80,7 +80,7 @@ fn load_right(r: Right, k: u32, end_k: u32) -> vec4<f32> {
     let u = k % (OH * OW) / OW * STRIDE_H + r.down;
     let v = k % OW * STRIDE_W + r.across;
     let inside = r.inside & vec4(k < end_k) & (u < vec4(H)) & (v < vec4(W));
-    let at = select(vec4(0u), k / (OH * OW) * (C * H * W) + r.plane + u * W + v, inside);
+    let at = select(vec4(0u), k / (OH * OW) * (PLANES * H * W) + r.plane + u * W + v, inside);
     let seen = select(vec4(0.0), vec4(x[at.x], x[at.y], x[at.z], x[at.w]), inside);
     return select(seen, vec4(1.0), r.one);
 }

@@ -12,7 +12,7 @@
 @group(0) @binding(1) var<storage, read> d_y: array<f32>;
 
 override N: u32;
-override C: u32;
+override PLANES: u32; // C; that name is a role of cooperative matrices
 override H: u32;
 override W: u32;
 override O: u32;
@@ -30,7 +30,7 @@ override GROUPS: u32;
 // From the kernel: lib/tiles or lib/tiles_half with its constants; put_quad, which stores four neighbours through
 // put4, where planes have a multiple of four elements, or else through put; these two, which store d_x.
 
-override C_GROUP: u32 = C / GROUPS;
+override C_GROUP: u32 = PLANES / GROUPS;
 override O_GROUP: u32 = O / GROUPS;
 override TAPS: u32 = KH * KW;
 const LEFT_RUNS: bool = true;
@@ -87,6 +87,6 @@ fn backward_x(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation
 
 fn store_row(z: u32, row: u32, first: u32, value: vec4<f32>) {
     let at = first + FOUR;
-    let place = (at / (H * W) * C + z * C_GROUP + row) * (H * W) + at % (H * W);
+    let place = (at / (H * W) * PLANES + z * C_GROUP + row) * (H * W) + at % (H * W);
     put_quad(place, (at < vec4(N * H * W)) & vec4(row < C_GROUP), value);
 }

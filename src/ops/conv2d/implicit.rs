@@ -95,7 +95,7 @@ impl Pass {
         };
         let [x, y] = self.tiles(s, form);
         let grid = [x, y, s.op.groups * slices].map(|n| n as u32);
-        let d = form.describe(super::sized(kernel, *s)).dispatch(grid);
+        let d = form.describe(super::sized(kernel, *s, "PLANES")).dispatch(grid);
         match self {
             Pass::GradW { .. } => d,
             _ if quads => d.put4(store),
