@@ -3,7 +3,7 @@
 
 use crate::error::{Error, Result};
 use std::io::{Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The most bytes of one file of a run that are read: 256 MiB.
 const MOST: u64 = 256 << 20;
@@ -43,4 +43,20 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
         let _ = std::fs::remove_file(&temporary);
         Error::io(format!("writing {}", path.display()), e)
     })
+}
+
+/// The folder for what was measured on this machine and can be measured again:
+/// `WGRAD_CACHE`, else the user's cache folder. `None` where there is neither.
+pub fn cache_folder() -> Option<PathBuf> {
+    let set = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
+    let home = |below: &str| set("HOME").map(|h| h.join(below));
+    let usual = if cfg!(windows) {
+        set("LOCALAPPDATA")
+    } else if cfg!(target_os = "macos") {
+        home("Library/Caches")
+    } else {
+        // The standard has relative paths ignored.
+        set("XDG_CACHE_HOME").filter(|p| p.is_absolute()).or_else(|| home(".cache"))
+    };
+    set("WGRAD_CACHE").or_else(|| Some(usual?.join("wgrad")))
 }

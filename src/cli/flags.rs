@@ -41,6 +41,8 @@ pub enum Command {
     Plan(Plan),
     /// Compare a model's gradients with finite differences.
     Gradcheck(Gradcheck),
+    /// Time every kernel of a training step, beside what the device reaches at most.
+    Profile(super::profile::flags::Profile),
     /// Write a run's report.html and plots, or a page that compares several runs.
     Report(Report),
     /// Draw a run's curves in the terminal while it trains.
@@ -62,6 +64,7 @@ impl Command {
             Command::Devices(f) => f.json,
             Command::Report(f) => f.json,
             Command::Gradcheck(f) => f.json,
+            Command::Profile(f) => f.json,
             Command::Summary(_) | Command::Plan(_) | Command::Watch(_) => false,
         }
     }

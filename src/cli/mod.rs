@@ -16,6 +16,7 @@ mod lr_find;
 mod out;
 mod plan;
 mod predict;
+mod profile;
 mod progress;
 mod report;
 mod run_folder;
@@ -65,6 +66,7 @@ pub fn run() -> Result<()> {
         flags::Command::Summary(f) => summary::run(f),
         flags::Command::Plan(f) => plan::run(f),
         flags::Command::Gradcheck(f) => gradcheck::run(f),
+        flags::Command::Profile(f) => profile::run(f),
         flags::Command::Report(f) => report::run(f),
         flags::Command::Watch(f) => watch::run(f),
     };

@@ -34,6 +34,7 @@ rooms! {
     avg_pool2d,
     batch_norm,
     binary,
+    ceiling,
     clock,
     concat,
     conv2d,

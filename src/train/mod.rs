@@ -2,6 +2,7 @@
 //! together, the loop, and what a run leaves behind.
 
 pub mod augment;
+mod blank;
 pub mod checkpoint;
 mod class_weights;
 mod early_stopping;
@@ -26,6 +27,7 @@ mod update;
 mod usual;
 
 pub use augment::{Augment, preview};
+pub use blank::made_up;
 pub use class_weights::{ClassWeights, Resolved};
 pub use early_stopping::{EarlyStopping, Verdict, Watched};
 pub use fit::{Kept, Outcome, Start, check_monitors, fit, go_on};

@@ -6,7 +6,7 @@
 //! nothing to it.
 
 use super::checkpoint::Progressed;
-use super::resident::{self, Elements, Resident, TargetKind};
+use super::resident::{self, Resident};
 use super::scores::Scores;
 use super::step::{self, Builder, Step};
 use super::{EMA, LR_FACTOR, Loss, Settings, checkpoint};
@@ -16,7 +16,7 @@ use crate::error::{Context, Error, Result};
 use crate::files;
 use crate::graph::TensorId;
 use crate::nn::{Model, Weights};
-use crate::plan::{Executor, Plan, ProgramId, Target, Ticket};
+use crate::plan::{Executor, Plan, ProgramId, Ticket};
 use crate::tensor::{HostTensor, Shape, Spec};
 use std::collections::BTreeMap;
 
@@ -179,35 +179,6 @@ impl Session {
         self.changing.extend(step.graph.find(LR_FACTOR).map(|_| LR_FACTOR.to_string()));
         self.train = Some(self.load(step, resident, false)?);
         Ok(())
-    }
-
-    /// The plan of a training step on any device, without data.
-    pub fn training_plan(model: &Model, s: &Settings, device: Target) -> Result<Plan> {
-        let elements = match model.input.len() {
-            _ if model.description.takes_tokens() => Elements::Tokens,
-            3 => Elements::Bytes,
-            _ => Elements::Floats,
-        };
-        let weights = &mut Weights::new(0);
-        let (g, built) = model.inspect(1, weights)?;
-        let target = match g.shape(built.output) {
-            [_, positions, _] => TargetKind::Sequence(*positions),
-            _ => TargetKind::Class,
-        };
-        let set = Resident::blank(s.batch_size, &model.input, elements, target, s.batch_size);
-        let channels = if elements == Elements::Bytes { model.input[0] } else { model.input.elements() };
-        let outputs = (0..model.classes.unwrap_or(1)).map(|i| i.to_string()).collect();
-        let mut interface = Interface::of_images(outputs, &vec![(0.0, 1.0); channels]);
-        if matches!(target, TargetKind::Sequence(_)) {
-            interface.task = Task::Language;
-        }
-        let step = Builder { model, weights, interface: &interface, params: "params" }.training(&set, s, None)?;
-        Plan::build(&step.graph, &[], device)
-    }
-
-    /// Bytes that training takes: weights, gradients, optimiser, activations.
-    pub fn memory(model: &Model, s: &Settings, target: Target) -> Result<[usize; 4]> {
-        Ok(memory_of(&Session::training_plan(model, s, target)?))
     }
 
     /// Bytes that this training takes, as [`Session::memory`] gives them.
@@ -471,7 +442,7 @@ impl Session {
 }
 
 /// Bytes of a training plan: weights, gradients, optimiser, activations.
-fn memory_of(plan: &Plan) -> [usize; 4] {
+pub(super) fn memory_of(plan: &Plan) -> [usize; 4] {
     let named = |pick: &dyn Fn(&str) -> bool| -> usize {
         let of = plan.buffers.iter().filter(|b| b.name.as_deref().is_some_and(pick));
         of.map(|b| b.elements * crate::tensor::DType::BYTES).sum()

@@ -1,0 +1,74 @@
+//! A training step without a data set: to plan it, to count its memory, to
+//! time it.
+
+use super::resident::{Elements, Resident, TargetKind};
+use super::session::memory_of;
+use super::step::Builder;
+use super::{Session, Settings};
+use crate::data::{Interface, Task};
+use crate::error::Result;
+use crate::nn::{Model, Weights};
+use crate::plan::{Plan, Target};
+use crate::tensor::random::{Random, stream};
+use crate::tensor::{DType, HostTensor};
+
+impl Session {
+    /// The plan of a training step on any device, without data.
+    pub fn training_plan(model: &Model, s: &Settings, device: Target) -> Result<Plan> {
+        let channels = if elements(model, None) == Elements::Bytes { model.input[0] } else { model.input.elements() };
+        let outputs = (0..model.classes.unwrap_or(1)).map(|i| i.to_string()).collect();
+        let mut interface = Interface::of_images(outputs, &vec![(0.0, 1.0); channels]);
+        let (g, built) = model.inspect(1, &mut Weights::new(0))?;
+        if g.shape(built.output).len() == 3 {
+            interface.task = Task::Language;
+        }
+        Session::training_plan_for(model, &interface, s, device)
+    }
+
+    /// The plan of a training step for inputs and outputs of a known meaning.
+    pub fn training_plan_for(model: &Model, interface: &Interface, s: &Settings, device: Target) -> Result<Plan> {
+        let weights = &mut Weights::new(0);
+        let (g, built) = model.inspect(1, weights)?;
+        let target = match (interface.task, g.shape(built.output)) {
+            (Task::Regression, _) => TargetKind::Values(interface.outputs.len()),
+            (_, [_, positions, _]) => TargetKind::Sequence(*positions),
+            _ => TargetKind::Class,
+        };
+        let elements = elements(model, Some(interface));
+        let set = Resident::blank(s.batch_size, &model.input, elements, target, s.batch_size);
+        let step = Builder { model, weights, interface, params: "params" }.training(&set, s, None)?;
+        Plan::build(&step.graph, &[], device)
+    }
+
+    /// Bytes that training takes: weights, gradients, optimiser, activations.
+    pub fn memory(model: &Model, s: &Settings, target: Target) -> Result<[usize; 4]> {
+        Ok(memory_of(&Session::training_plan(model, s, target)?))
+    }
+}
+
+/// What the samples of a model are made of.
+fn elements(model: &Model, interface: Option<&Interface>) -> Elements {
+    let per_channel = |i: &Interface| i.normal.scale.len() == model.input[0];
+    match model.input.len() {
+        _ if model.description.takes_tokens() => Elements::Tokens,
+        3 if interface.is_none_or(per_channel) => Elements::Bytes,
+        _ => Elements::Floats,
+    }
+}
+
+/// Made-up samples and targets for the buffers of such a plan, by name: pixels
+/// or tokens of all values, numbers about zero, classes of every kind.
+pub fn made_up(plan: &Plan, model: &Model, classes: usize) -> Vec<(String, HostTensor)> {
+    let mut r = Random::new(1, stream::CASES);
+    let mut content = |name: &str, n: usize, dtype: DType| match (name, dtype) {
+        (_, DType::F32) => HostTensor::f32([n], (0..n).map(|_| r.normal()).collect()),
+        ("train.samples", DType::U32) => {
+            let bound = if model.description.takes_tokens() { model.vocabulary.unwrap_or(1) as u32 } else { u32::MAX };
+            HostTensor::u32([n], (0..n).map(|_| r.below(bound)).collect())
+        }
+        (_, DType::U32) => HostTensor::u32([n], (0..n).map(|_| r.below(classes as u32)).collect()),
+    };
+    let named = plan.buffers.iter().filter_map(|b| Some((b.name.clone()?, b.elements, b.dtype)));
+    let data = named.filter(|(name, ..)| matches!(name.as_str(), "train.samples" | "train.targets"));
+    data.map(|(name, n, dtype)| (name.clone(), content(&name, n, dtype))).collect()
+}
