@@ -6,7 +6,9 @@
 use std::time::Instant;
 use wgrad::device::Device;
 use wgrad::nn::{Description, Model};
-use wgrad::plan::Executor;
+use wgrad::plan::{Executor, Plan};
+use wgrad::tensor::random::{Random, stream};
+use wgrad::tensor::{DType, HostTensor};
 use wgrad::train::{Session, Settings};
 
 fn main() -> wgrad::Result<()> {
@@ -16,11 +18,16 @@ fn main() -> wgrad::Result<()> {
     let input: Vec<usize> = arg(3, "1x28x28").split('x').map(|n| n.parse().expect("CxHxW")).collect();
     let device = Device::open(&arg(2, "cpu"))?;
     let description = Description::named(&arg(0, "keras-cnn"))?;
-    let model = Model::new(description, Some(input.into()), Some(10))?;
+    // Language models read tokens of as many kinds as tiny Shakespeare has characters.
+    let tokens = description.takes_tokens().then_some(65);
+    let model = Model::new(description, Some(input.into()), Some(10))?.with_vocabulary(tokens);
     let settings = Settings { batch_size: batch, ..Settings::read(toml::Table::new())? };
     let plan = Session::training_plan(&model, &settings, device.target())?;
     let mut e = device.executor();
     let program = e.load(plan.clone())?;
+    for (name, below) in [("train.samples", tokens.unwrap_or(usize::MAX)), ("train.targets", tokens.unwrap_or(10))] {
+        e.write(name, &random(&plan, name, below as u32))?;
+    }
     e.run(program, 2)?;
     e.wait()?;
     let mut rates: Vec<f64> = (0..3).map(|_| steps_per_second(&mut *e, program)).collect::<wgrad::Result<_>>()?;
@@ -56,6 +63,18 @@ fn main() -> wgrad::Result<()> {
     }
     println!("{:9.3} ms  sum of steps run alone", 1e3 * total);
     Ok(())
+}
+
+/// Content for a buffer of the plan: zeros would make gradients too small for
+/// normal floats, which costs a CPU a hundred times as long.
+fn random(plan: &Plan, name: &str, below: u32) -> HostTensor {
+    let buffer = plan.buffers.iter().find(|b| b.name.as_deref() == Some(name)).expect("a plan of training has it");
+    let mut r = Random::new(0, stream::CASES);
+    let n = buffer.elements;
+    match buffer.dtype {
+        DType::F32 => HostTensor::f32([n], (0..n).map(|_| r.normal()).collect()),
+        DType::U32 => HostTensor::u32([n], (0..n).map(|_| r.below(below)).collect()),
+    }
 }
 
 fn steps_per_second(e: &mut dyn Executor, program: wgrad::plan::ProgramId) -> wgrad::Result<f64> {

@@ -3,8 +3,9 @@
 use crate::cpu::Cpu;
 use crate::error::{Error, Result};
 use crate::gpu::{Adapter, Checks, Gpu, GpuExecutor, adapters};
+use crate::graph::{Graph, TensorId};
 use crate::kernel::Class;
-use crate::plan::{Executor, Target};
+use crate::plan::{Choices, Executor, Plan, Target};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -76,6 +77,19 @@ impl Device {
             Device::Cpu => Target::Cpu,
             Device::Gpu(gpu) => Target::Gpu(gpu.caps.clone()),
         }
+    }
+
+    /// The variants that were chosen for it.
+    pub fn choices(&self) -> Choices {
+        match self {
+            Device::Cpu => Choices::default(),
+            Device::Gpu(gpu) => gpu.choices(),
+        }
+    }
+
+    /// A plan for it, with the variants that were chosen for it.
+    pub fn plan(&self, graph: &Graph, fetch: &[TensorId]) -> Result<Plan> {
+        Plan::tuned(graph, fetch, self.target(), &self.choices())
     }
 
     /// A fresh executor.

@@ -32,5 +32,6 @@ pub mod plan;
 pub mod profile;
 pub mod tensor;
 pub mod train;
+pub mod tuning;
 
 pub use error::{Context, Error, Result};

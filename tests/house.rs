@@ -19,7 +19,9 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("cpu", &["error", "tensor", "graph", "plan"]),
     // The two executors share the check of a named buffer's size.
     ("gpu", &["error", "tensor", "kernel", "graph", "plan", "cpu"]),
-    ("device", &["error", "kernel", "plan", "cpu", "gpu"]),
+    ("device", &["error", "kernel", "graph", "plan", "cpu", "gpu"]),
+    // What runs fastest is found out by running it.
+    ("tuning", &["error", "files", "tensor", "kernel", "graph", "plan", "cpu", "gpu"]),
     ("data", &["error", "tensor", "keys"]),
     // A summary counts work and memory, which the plan knows.
     ("nn", &["error", "tensor", "keys", "graph", "ops", "plan"]),
@@ -41,7 +43,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         "cli",
         &[
             "error", "files", "tensor", "keys", "kernel", "graph", "ops", "plan", "device", "data", "nn", "eval",
-            "train", "deploy", "profile",
+            "train", "deploy", "tuning", "profile",
         ],
     ),
 ];
@@ -166,13 +168,16 @@ fn graph_and_plan_know_no_op_by_name() {
 
 #[test]
 fn a_room_and_its_shader_have_one_stem() {
+    // `src/ops/x.rs` uses `shaders/x.wgsl`, and `src/ops/x/y.rs` may use `shaders/x/y.wgsl`.
     let mut found = vec![];
     let mut used = BTreeSet::new();
     for (path, text) in files(&["src"], &["rs"]) {
         let room = path.strip_prefix("src/ops/").map(|p| p.split(['/', '.']).next().unwrap_or_default());
-        for stem in text.lines().flat_map(|l| after(code(l), "shader!(\"")) {
-            used.insert(stem.to_string());
-            if room != Some(stem) {
+        let own = path.strip_prefix("src/ops/").map(|p| p.trim_end_matches(".rs"));
+        let stem_of = |line: &str| Some(line.split_once("shader!(\"")?.1.split_once('"')?.0.to_string());
+        for stem in text.lines().filter_map(|l| stem_of(code(l))) {
+            used.insert(stem.clone());
+            if room != Some(&stem) && own != Some(&stem) {
                 found.push(format!("{path} uses shaders/{stem}.wgsl, which belongs to src/ops/{stem}.rs"));
             }
         }

@@ -1,6 +1,7 @@
 //! Every case of every op, four ways: the gradient rule against finite
 //! differences on the f64 judge; the f32 CPU path against the judge; and the
-//! shaders, lowered for a software adapter and for a GPU, against the judge.
+//! shaders, lowered for a software adapter and for a GPU, and in every variant
+//! that there is, against the judge.
 //!
 //! Run one again by its name: `cargo test --release --test ops -- matmul/nn_odd`.
 
@@ -9,13 +10,13 @@ mod support;
 use libtest_mimic::{Arguments, Failed, Trial};
 use std::sync::Arc;
 use support::device::{announce, floor_caps, gpu_trial};
-use support::run::{Built, build, fetch_all, input_name};
+use support::run::{Built, all_variants, build, fetch_all, input_name};
 use support::tolerance::{compare, relative};
 use wgrad::cpu::Cpu;
 use wgrad::gpu::{Gpu, GpuExecutor};
 use wgrad::graph::{Case, Init};
 use wgrad::kernel::Class;
-use wgrad::plan::{Buffer, Executor, Plan, Target};
+use wgrad::plan::{Buffer, Choices, Executor, Plan, Target};
 use wgrad::tensor::{DType, Data, HostTensor, Spec};
 
 fn main() {
@@ -33,8 +34,10 @@ fn main() {
         }
         for (kind, class) in [("gpu_registers", Class::Cpu), ("gpu_workgroups", Class::Discrete)] {
             let c = case.clone();
-            trials.push(gpu_trial(name(kind), move |gpu| on_gpu(&c, gpu, class)));
+            trials.push(gpu_trial(name(kind), move |gpu| on_gpu(&c, gpu, class, &Choices::default())));
         }
+        let c = case.clone();
+        trials.push(gpu_trial(name("gpu_variants"), move |gpu| every_variant(&c, gpu)));
     }
     announce();
     libtest_mimic::run(&args, trials).exit();
@@ -87,10 +90,21 @@ fn cpu_f32(case: &Case) -> Result<(), Failed> {
     check(case, &built, &found)
 }
 
-fn on_gpu(case: &Case, gpu: &Arc<Gpu>, class: Class) -> Result<(), Failed> {
+/// Every variant of every step that no GPU takes by default.
+fn every_variant(case: &Case, gpu: &Arc<Gpu>) -> Result<(), Failed> {
+    let built = build(case)?;
+    let plan = Plan::build(&built.graph, &built.fetches(), Target::Gpu(floor_caps(gpu, Class::Discrete)))?;
+    // The first of each are what `gpu_workgroups` runs.
+    for choices in all_variants(&plan).into_iter().skip(1) {
+        on_gpu(case, gpu, Class::Discrete, &choices).map_err(|e| format!("{:?}: {choices:?}", e.message()))?;
+    }
+    Ok(())
+}
+
+fn on_gpu(case: &Case, gpu: &Arc<Gpu>, class: Class, choices: &Choices) -> Result<(), Failed> {
     let built = build(case)?;
     let mut e = GpuExecutor::new(gpu.clone());
-    let plan = Plan::build(&built.graph, &built.fetches(), Target::Gpu(floor_caps(gpu, class)))?;
+    let plan = Plan::tuned(&built.graph, &built.fetches(), Target::Gpu(floor_caps(gpu, class)), choices)?;
     let initial = initial_state(&plan);
     let program = e.load(plan)?;
     let mut runs = vec![];

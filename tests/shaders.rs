@@ -7,11 +7,12 @@ mod support;
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::path::Path;
 use std::sync::{Arc, LazyLock};
 use support::lint;
-use support::run::build;
-use wgrad::kernel::{Caps, Class, Kernel, reflect};
-use wgrad::plan::{Launch, Plan, Target};
+use wgrad::graph::Case;
+use wgrad::kernel::{Caps, Class, Kernel, Language, reflect, translate};
+use wgrad::plan::{Launch, launches_of};
 
 /// A kernel and the first case that needs it.
 struct Needed {
@@ -29,19 +30,8 @@ struct Table {
 
 static TABLE: LazyLock<Table> = LazyLock::new(|| {
     let cases = wgrad::ops::cases();
-    let per_case: Vec<(String, Vec<Launch>)> = cases
-        .par_iter()
-        .map(|case| {
-            let built = build(case).unwrap_or_else(|e| panic!("{}: {e}", case.name));
-            let subgroups = Caps { subgroup: Some(8), ..Caps::floor(Class::Cpu) };
-            let lowered = [Caps::floor(Class::Cpu), subgroups, Caps::floor(Class::Discrete)].map(|caps| {
-                let class = caps.class;
-                Plan::build(&built.graph, &built.fetches(), Target::Gpu(caps))
-                    .unwrap_or_else(|e| panic!("{} for {class:?}: {e}", case.name))
-            });
-            (case.name.clone(), lowered.into_iter().flat_map(|p| p.steps).flat_map(|s| s.launches).collect())
-        })
-        .collect();
+    let all = |case: &Case| launches_of(case).unwrap_or_else(|e| panic!("{e}"));
+    let per_case: Vec<(String, Vec<Launch>)> = cases.par_iter().map(|c| (c.name.clone(), all(c))).collect();
     let mut kernels = BTreeMap::new();
     let mut misfits = vec![];
     for (case, launches) in per_case {
@@ -105,73 +95,12 @@ fn over_kernels(check: impl Fn(&Kernel) -> Vec<String> + Sync) -> Vec<String> {
 
 #[test]
 fn every_kernel_translates_to_every_drivers_language() {
-    let found = over_kernels(|kernel| match reflect::specialise(kernel) {
-        Err(e) => vec![e.to_string()],
-        Ok((module, info)) => [spirv, msl, hlsl, glsl]
-            .iter()
-            .filter_map(|translate| translate(&module, &info, kernel.entry).err())
-            .collect(),
+    let found = over_kernels(|kernel| {
+        let failed = |l| translate(kernel, l).err().map(|e| e.to_string());
+        Language::ALL.into_iter().filter_map(failed).collect()
     });
     report("translations failed", &found);
     println!("{} kernels, four languages each", TABLE.kernels.len());
-}
-
-type Translated = Result<(), String>;
-
-fn spirv(module: &naga::Module, info: &naga::valid::ModuleInfo, entry: &str) -> Translated {
-    use naga::back::spv;
-    let options = spv::Options { lang_version: (1, 3), ..Default::default() };
-    let pipeline = spv::PipelineOptions { shader_stage: naga::ShaderStage::Compute, entry_point: entry.into() };
-    spv::write_vec(module, info, &options, Some(&pipeline)).map(drop).map_err(|e| format!("SPIR-V: {e}"))
-}
-
-fn msl(module: &naga::Module, info: &naga::valid::ModuleInfo, entry: &str) -> Translated {
-    use naga::back::msl;
-    let bindings = module.global_variables.iter().filter_map(|(_, v)| v.binding);
-    let resources = bindings.map(|b| {
-        let target = msl::BindTarget { buffer: Some(b.binding as u8), mutable: true, ..Default::default() };
-        (b, target)
-    });
-    let resources = msl::EntryPointResources {
-        resources: resources.collect(),
-        // Metal has no array lengths of its own; wgpu passes them in a buffer.
-        sizes_buffer: Some(30),
-        ..Default::default()
-    };
-    let options = msl::Options {
-        lang_version: (2, 0),
-        per_entry_point_map: [(entry.to_string(), resources)].into(),
-        fake_missing_bindings: false,
-        ..Default::default()
-    };
-    let pipeline =
-        msl::PipelineOptions { entry_point: Some((naga::ShaderStage::Compute, entry.into())), ..Default::default() };
-    let (_, translation) = msl::write_string(module, info, &options, &pipeline).map_err(|e| format!("MSL: {e}"))?;
-    let names = translation.entry_point_names.into_iter().collect::<Result<Vec<_>, _>>();
-    names.map(drop).map_err(|e| format!("MSL: {e}"))
-}
-
-fn hlsl(module: &naga::Module, info: &naga::valid::ModuleInfo, entry: &str) -> Translated {
-    use naga::back::hlsl;
-    // Subgroup operations exist from shader model 6.0 on.
-    let options = hlsl::Options { shader_model: hlsl::ShaderModel::V6_0, ..Default::default() };
-    let pipeline = hlsl::PipelineOptions { entry_point: Some((naga::ShaderStage::Compute, entry.into())) };
-    let mut text = String::new();
-    let mut writer = hlsl::Writer::new(&mut text, &options, &pipeline);
-    let reflection = writer.write(module, info, None).map_err(|e| format!("HLSL: {e}"))?;
-    let names = reflection.entry_point_names.into_iter().collect::<Result<Vec<_>, _>>();
-    names.map(drop).map_err(|e| format!("HLSL: {e}"))
-}
-
-fn glsl(module: &naga::Module, info: &naga::valid::ModuleInfo, entry: &str) -> Translated {
-    use naga::back::glsl;
-    let options = glsl::Options { version: glsl::Version::Desktop(430), ..Default::default() };
-    let pipeline =
-        glsl::PipelineOptions { shader_stage: naga::ShaderStage::Compute, entry_point: entry.into(), multiview: None };
-    let mut text = String::new();
-    let writer = glsl::Writer::new(&mut text, module, info, &options, &pipeline, Default::default());
-    let mut writer = writer.map_err(|e| format!("GLSL: {e}"))?;
-    writer.write().map(drop).map_err(|e| format!("GLSL: {e}"))
 }
 
 #[test]
@@ -228,19 +157,22 @@ fn every_constant_has_a_giver_and_a_consumer() {
     report("constants", &found.into_iter().collect::<Vec<_>>());
 }
 
-/// All shader files: stem and text. Fragments have `lib/` in front.
+/// All shader files: stem and text. Fragments have `lib/` in front, variants in
+/// files of their own the name of their room.
 fn files() -> Vec<(String, String)> {
-    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/shaders");
-    let mut found = vec![];
-    for (folder, prefix) in [(root.to_string(), ""), (format!("{root}/lib"), "lib/")] {
+    fn walk(folder: &Path, prefix: &str, found: &mut Vec<(String, String)>) {
         for entry in fs::read_dir(folder).expect("the shaders are there") {
             let path = entry.expect("readable").path();
-            if path.extension().is_some_and(|e| e == "wgsl") {
-                let stem = path.file_stem().expect("it has an extension").to_string_lossy();
-                found.push((format!("{prefix}{stem}"), fs::read_to_string(&path).expect("UTF-8")));
+            let stem = format!("{prefix}{}", path.file_stem().expect("it has a name").to_string_lossy());
+            if path.is_dir() {
+                walk(&path, &format!("{stem}/"), found);
+            } else if path.extension().is_some_and(|e| e == "wgsl") {
+                found.push((stem, fs::read_to_string(&path).expect("UTF-8")));
             }
         }
     }
+    let mut found = vec![];
+    walk(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/shaders")), "", &mut found);
     found
 }
 

@@ -39,10 +39,14 @@ pub enum Command {
     Summary(Summary),
     /// Show the plan of a training step: steps, buffers, dispatches.
     Plan(Plan),
+    /// Find out which kernels are fastest on a GPU for a model's training, and keep the verdict.
+    Tune(tool_flags::Tune),
     /// Compare a model's gradients with finite differences.
     Gradcheck(Gradcheck),
     /// Time every kernel of a training step, beside what the device reaches at most.
     Profile(super::profile::flags::Profile),
+    /// List the shaders and their variants; translate one for a driver.
+    Shaders(super::profile::flags::Shaders),
     /// Write a run's report.html and plots, or a page that compares several runs.
     Report(Report),
     /// Draw a run's curves in the terminal while it trains.
@@ -65,6 +69,8 @@ impl Command {
             Command::Report(f) => f.json,
             Command::Gradcheck(f) => f.json,
             Command::Profile(f) => f.json,
+            Command::Shaders(f) => f.json,
+            Command::Tune(f) => f.json,
             Command::Summary(_) | Command::Plan(_) | Command::Watch(_) => false,
         }
     }
@@ -156,6 +162,9 @@ pub struct Train {
     /// One batch through everything, nothing written: does it run at all?
     #[arg(long, conflicts_with_all = ["out", "resume", "overfit_batches", "folds"])]
     pub fast_dev_run: bool,
+    /// Neither use nor make what `wgrad tune` finds: the kernels depend on the kind of device alone.
+    #[arg(long)]
+    pub no_tune: bool,
     /// Any other setting, such as optimizer.weight_decay=0.01 (repeatable).
     #[arg(long, value_name = "KEY=VALUE")]
     pub set: Vec<String>,

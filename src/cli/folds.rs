@@ -3,7 +3,7 @@
 
 use super::job::{self, Job};
 use super::run_folder::RunFolder;
-use super::{flags, interrupt, open_device, out, run_info, train};
+use super::{flags, interrupt, open_device, out, run_info, train, tune};
 use crate::error::{Error, Result};
 use crate::eval::run::write_json;
 use crate::nn::Weights;
@@ -28,7 +28,7 @@ pub fn run(f: &flags::Train, s: &Settings) -> Result<()> {
             train::say(s, &prepared);
         }
         let device = job::reopened(&device_info, &f.device.device)?;
-        let mut job = Job::new(device, s, &prepared, Weights::new(s.seed))?;
+        let mut job = Job::new(device, s, &prepared, Weights::new(s.seed), &tune::of_flags(f, None)?)?;
         // What cannot be trained at all leaves no folder behind.
         let parent = match &parent {
             Some(parent) => parent,

@@ -5,6 +5,7 @@
 use super::progress::Terminal;
 use super::run_folder::RunFolder;
 use super::said;
+use super::tune::{self, Tuning};
 use crate::data::series::Naive;
 use crate::data::sheet::{self, Tile};
 use crate::data::{Dataset, Samples, Targets, Task};
@@ -42,10 +43,11 @@ pub struct Scored {
 }
 
 impl Job {
-    /// Builds the model and loads the training step.
-    pub fn new(device: Device, s: &Settings, p: &Prepared, weights: Weights) -> Result<Job> {
+    /// Builds the model, chooses its kernels and loads the training step.
+    pub fn new(device: Device, s: &Settings, p: &Prepared, weights: Weights, tuning: &Tuning) -> Result<Job> {
         check_monitors(s, p.interface.task, p.val.is_some())?;
         let model = model_for(s.model.clone(), &p.train.shape, &p.interface)?;
+        tuning.prepare(&device, &model, s, p.train.len())?;
         let mut session = Session::new(device, model, p.interface.clone(), weights)?;
         // What does not fit the device is found here, before anything is written.
         session.prepare_training(&p.train, s)?;
@@ -55,6 +57,7 @@ impl Job {
     /// Trains, then scores the test set, or the validation set where there is
     /// no other.
     pub fn run(&mut self, s: &Settings, p: &Prepared, start: Start, folder: Option<&RunFolder>) -> Result<Done> {
+        folder.map_or(Ok(()), |f| tune::save(f.path(), self.session.device()))?;
         let mut watch = Terminal::new(folder, s.batch_size.min(p.train.len()));
         let outcome = go_on(&mut self.session, &p.train, p.val.as_ref(), s, start, &mut watch)?;
         let mut scored = match (&p.test, &p.val) {

@@ -25,6 +25,7 @@ mod said;
 mod scored_data;
 mod search;
 mod series_flags;
+mod shaders;
 mod summary;
 mod text_flags;
 mod texts;
@@ -32,6 +33,7 @@ mod tokenizer;
 mod tool_flags;
 mod train;
 mod train_settings;
+mod tune;
 mod watch;
 
 use crate::device::{Device, DeviceInfo};
@@ -65,8 +67,10 @@ pub fn run() -> Result<()> {
         flags::Command::Devices(f) => devices::run(f),
         flags::Command::Summary(f) => summary::run(f),
         flags::Command::Plan(f) => plan::run(f),
+        flags::Command::Tune(f) => tune::run(f),
         flags::Command::Gradcheck(f) => gradcheck::run(f),
         flags::Command::Profile(f) => profile::run(f),
+        flags::Command::Shaders(f) => shaders::run(f),
         flags::Command::Report(f) => report::run(f),
         flags::Command::Watch(f) => watch::run(f),
     };

@@ -1,7 +1,7 @@
 //! `wgrad plan`
 
 use super::summary::model;
-use super::{flags, out};
+use super::{flags, out, tune};
 use crate::device::Device;
 use crate::error::Result;
 use crate::plan::human_bytes;
@@ -15,6 +15,7 @@ pub fn run(f: &flags::Plan) -> Result<()> {
     set(&mut table, "train.batch_size", (f.batch_size as i64).into())?;
     let settings = Settings::read(table)?;
     let plan = Session::training_plan(&model, &settings, device.target())?;
+    let plan = Session::tuned_plan(&model, &settings, device.target(), &tune::cached(&device, &plan)?)?;
     if f.explain {
         return out::line(plan.explain().trim_end());
     }

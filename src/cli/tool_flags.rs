@@ -1,6 +1,6 @@
-//! The flags of the tools around training: `search` and `lr-find`.
+//! The flags of the tools around training: `search`, `lr-find` and `tune`.
 
-use super::flags::DeviceFlag;
+use super::flags::{DeviceFlag, ModelFlags};
 use clap::Args;
 use std::path::PathBuf;
 
@@ -70,6 +70,24 @@ pub struct LrFind {
     /// Where the plot goes: a name that ends with .svg or .png.
     #[arg(long, value_name = "FILE", default_value = "lr-find.svg")]
     pub out: PathBuf,
+    #[command(flatten)]
+    pub device: DeviceFlag,
+    /// Print one JSON object as the last line of stdout.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Tune {
+    /// The model, or the folder of a run.
+    #[command(flatten)]
+    pub model: ModelFlags,
+    /// Samples per step (default: as the run, else as `train`).
+    #[arg(long, value_name = "N")]
+    pub batch_size: Option<usize>,
+    /// Try again what is known already.
+    #[arg(long)]
+    pub again: bool,
     #[command(flatten)]
     pub device: DeviceFlag,
     /// Print one JSON object as the last line of stdout.

@@ -3,7 +3,7 @@
 use super::dashboard::serve;
 use super::job::{Done, Job, Scored};
 use super::run_folder::{self, RunFolder};
-use super::{flags, folds, interrupt, open_device, out, run_info, train_settings};
+use super::{flags, folds, interrupt, open_device, out, run_info, train_settings, tune};
 use crate::data::table::Table;
 use crate::data::text::{Corpus, LabelledSplits, labelled};
 use crate::data::{self, Dataset, SourceKind, TableOptions};
@@ -47,7 +47,7 @@ pub fn run(f: &flags::Train) -> Result<()> {
         (None, Some(path)) => initial(path, &settings, &prepared)?,
         (None, None) => Weights::new(settings.seed),
     };
-    let mut job = Job::new(device, &settings, &prepared, start_from)?;
+    let mut job = Job::new(device, &settings, &prepared, start_from, &tune::of_flags(f, earlier)?)?;
     eprintln!("model: {} ({} parameters)", job.session.model.description.name, job.session.parameters());
     let mut start = Start::default();
     if let Some(loaded) = loaded {

@@ -5,7 +5,7 @@
 use crate::error::{Error, Result};
 use crate::graph::{Init, Io, Op, TensorId, View, ViewMut};
 use crate::plan::{Clock, Executor, Place, Plan, ProgramId, Span, Ticket, TimedRun, Timeline};
-use crate::tensor::{DType, Data, HostTensor, Real};
+use crate::tensor::{DType, Data, HostTensor, Real, parallel};
 use std::collections::HashMap;
 use std::time::Instant;
 
@@ -140,6 +140,51 @@ impl<T: CpuReal> Cpu<T> {
     fn named(&self, name: &str) -> Result<usize> {
         self.names.get(name).copied().ok_or_else(|| Error::model(format!("no program uses a buffer named \"{name}\"")))
     }
+
+    /// Computes one step of a program.
+    fn step(&mut self, program: ProgramId, step: usize) {
+        let p = &self.programs[program.0];
+        let s = &p.plan.steps[step];
+        let node = &p.plan.graph.nodes()[s.node];
+        let writes: Vec<&Place> = s.updates.iter().chain(&s.outputs).collect();
+        // What a step writes is taken out of the pool while it runs; the plan
+        // promises that none of its inputs lives there.
+        let mut taken: Vec<(usize, Buffer<T>)> = vec![];
+        for w in &writes {
+            let i = p.buffers[w.buffer];
+            if !taken.iter().any(|(t, _)| *t == i) {
+                taken.push((i, std::mem::take(&mut self.pool[i])));
+            }
+        }
+        let inputs = s
+            .inputs
+            .iter()
+            .map(|place| {
+                let b = &self.pool[p.buffers[place.buffer]];
+                match place.spec.dtype {
+                    DType::F32 => View { real: &b.real[place.range()], index: &[], spec: &place.spec },
+                    DType::U32 => View { real: &[], index: &b.index[place.range()], spec: &place.spec },
+                }
+            })
+            .collect();
+        let mut views: Vec<Option<ViewMut<T>>> = writes.iter().map(|_| None).collect();
+        for (i, buffer) in &mut taken {
+            let mut mine: Vec<usize> = (0..writes.len()).filter(|&w| p.buffers[writes[w].buffer] == *i).collect();
+            mine.sort_by_key(|&w| writes[w].offset);
+            let ranges: Vec<_> = mine.iter().map(|&w| writes[w].range()).collect();
+            let real = split(&mut buffer.real, &ranges);
+            let index = split(&mut buffer.index, &ranges);
+            for ((&w, real), index) in mine.iter().zip(real).zip(index) {
+                views[w] = Some(ViewMut { real, index, spec: &writes[w].spec });
+            }
+        }
+        let mut views: Vec<ViewMut<T>> = views.into_iter().map(|v| v.expect("every write has its view")).collect();
+        let outputs = views.split_off(s.updates.len());
+        T::compute(&*node.op, &mut Io { inputs, updates: views, outputs });
+        for (i, buffer) in taken {
+            self.pool[i] = buffer;
+        }
+    }
 }
 
 /// Whether memory has room for so many bytes at once: a process that runs out of
@@ -200,76 +245,40 @@ impl<T: CpuReal> Executor for Cpu<T> {
     }
 
     fn run(&mut self, program: ProgramId, times: usize) -> Result<()> {
-        for _ in 0..times {
-            for step in 0..self.programs[program.0].plan.steps.len() {
-                self.run_step(program, step)?;
+        parallel::on_pool(|| {
+            for _ in 0..times {
+                for step in 0..self.programs[program.0].plan.steps.len() {
+                    self.step(program, step);
+                }
             }
-        }
+        });
         Ok(())
     }
 
     fn run_step(&mut self, program: ProgramId, step: usize) -> Result<()> {
-        let p = &self.programs[program.0];
-        let s = &p.plan.steps[step];
-        let node = &p.plan.graph.nodes()[s.node];
-        let writes: Vec<&Place> = s.updates.iter().chain(&s.outputs).collect();
-        // What a step writes is taken out of the pool while it runs; the plan
-        // promises that none of its inputs lives there.
-        let mut taken: Vec<(usize, Buffer<T>)> = vec![];
-        for w in &writes {
-            let i = p.buffers[w.buffer];
-            if !taken.iter().any(|(t, _)| *t == i) {
-                taken.push((i, std::mem::take(&mut self.pool[i])));
-            }
-        }
-        let inputs = s
-            .inputs
-            .iter()
-            .map(|place| {
-                let b = &self.pool[p.buffers[place.buffer]];
-                match place.spec.dtype {
-                    DType::F32 => View { real: &b.real[place.range()], index: &[], spec: &place.spec },
-                    DType::U32 => View { real: &[], index: &b.index[place.range()], spec: &place.spec },
-                }
-            })
-            .collect();
-        let mut views: Vec<Option<ViewMut<T>>> = writes.iter().map(|_| None).collect();
-        for (i, buffer) in &mut taken {
-            let mut mine: Vec<usize> = (0..writes.len()).filter(|&w| p.buffers[writes[w].buffer] == *i).collect();
-            mine.sort_by_key(|&w| writes[w].offset);
-            let ranges: Vec<_> = mine.iter().map(|&w| writes[w].range()).collect();
-            let real = split(&mut buffer.real, &ranges);
-            let index = split(&mut buffer.index, &ranges);
-            for ((&w, real), index) in mine.iter().zip(real).zip(index) {
-                views[w] = Some(ViewMut { real, index, spec: &writes[w].spec });
-            }
-        }
-        let mut views: Vec<ViewMut<T>> = views.into_iter().map(|v| v.expect("every write has its view")).collect();
-        let outputs = views.split_off(s.updates.len());
-        T::compute(&*node.op, &mut Io { inputs, updates: views, outputs });
-        for (i, buffer) in taken {
-            self.pool[i] = buffer;
-        }
+        parallel::on_pool(|| self.step(program, step));
         Ok(())
     }
 
     fn time(&mut self, program: ProgramId, runs: usize) -> Result<Timeline> {
         let begun = Instant::now();
         let now = || begun.elapsed().as_nanos() as f64;
-        let mut timeline = Timeline { clock: Clock::Host, runs: vec![], uncertainty: 0.0 };
-        for _ in 0..runs {
-            let start = now();
-            let mut kernels = vec![];
-            for step in 0..self.programs[program.0].plan.steps.len() {
+        let steps = self.programs[program.0].plan.steps.len();
+        let runs = parallel::on_pool(|| {
+            let mut one = || {
                 let begin = now();
-                self.run_step(program, step)?;
-                kernels.push(Span { begin, end: now() });
-            }
-            let nothing = Span { begin: start, end: start };
-            let wait = Span { begin: start, end: now() };
-            timeline.runs.push(TimedRun { encode: nothing, submit: nothing, wait, kernels });
-        }
-        Ok(timeline)
+                let mut kernels = Vec::with_capacity(steps);
+                for step in 0..steps {
+                    let begin = now();
+                    self.step(program, step);
+                    kernels.push(Span { begin, end: now() });
+                }
+                let nothing = Span { begin, end: begin };
+                TimedRun { encode: nothing, submit: nothing, wait: Span { begin, end: now() }, kernels }
+            };
+            (0..runs).map(|_| one()).collect()
+        });
+        Ok(Timeline { clock: Clock::Host, runs, uncertainty: 0.0 })
     }
 
     fn fetch(&mut self, program: ProgramId, tensor: TensorId) -> Result<HostTensor> {

@@ -12,7 +12,7 @@ use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::graph::{Graph, Home, TensorId};
 use crate::nn::{KEPT, Mode, Model, Weights};
-use crate::plan::{Executor, Plan, ProgramId};
+use crate::plan::{Executor, ProgramId};
 use crate::tensor::{HostTensor, Spec};
 
 const TOKEN: &str = "generate.token";
@@ -67,7 +67,7 @@ impl Generator {
         });
         let kept = kept.collect();
         let counts = g.nodes().iter().any(|n| n.inputs.contains(&position) || n.inputs.contains(&length));
-        let plan = Plan::build(&g, &[built.output], device.target())?;
+        let plan = device.plan(&g, &[built.output])?;
         let mut executor = device.executor();
         let program = executor.load(plan)?;
         let room = counts.then_some(*context);

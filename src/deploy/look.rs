@@ -6,7 +6,6 @@ use crate::error::{Error, Result};
 use crate::graph::{Graph, TensorId};
 use crate::nn::{Mode, Model, Weights};
 use crate::ops::attention::Attend;
-use crate::plan::Plan;
 use crate::tensor::HostTensor;
 
 /// The shares of one head.
@@ -47,7 +46,7 @@ pub fn attention(model: &Model, weights: &Weights, tokens: &[u32], shown: usize)
     }
     let device = Device::Cpu;
     let mut e = device.executor();
-    let program = e.load(Plan::build(&g, &fetched, device.target())?)?;
+    let program = e.load(device.plan(&g, &fetched)?)?;
     e.write("x", &HostTensor::u32([tokens.len()], tokens.to_vec()))?;
     e.run(program, 1)?;
     let mut heads = vec![];

@@ -72,6 +72,7 @@ impl Adapter {
             workgroup_bytes: l.max_compute_workgroup_storage_size,
             groups: l.max_compute_workgroups_per_dimension,
             subgroup: self.subgroup(),
+            half: false,
         }
     }
 }

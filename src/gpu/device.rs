@@ -5,6 +5,7 @@ use super::pipelines::Pipelines;
 use super::timing;
 use crate::error::{Error, Result};
 use crate::kernel::Caps;
+use crate::plan::Choices;
 use std::sync::{Arc, Mutex};
 
 /// Whether wgpu adds its own bounds checks, loop limits and zeroed workgroup
@@ -27,6 +28,7 @@ pub struct Gpu {
     pub adapter: Adapter,
     /// What kernels may use.
     pub caps: Caps,
+    choices: Mutex<Choices>,
     /// The first error that the driver reported outside any scope.
     failed: Arc<Mutex<Option<String>>>,
 }
@@ -60,7 +62,25 @@ impl Gpu {
                 lost(format!("the device was lost: {message}"));
             }
         });
-        Ok(Gpu { device, queue, pipelines: Pipelines::new(checks), adapter: adapter.clone(), caps, failed })
+        Ok(Gpu {
+            device,
+            queue,
+            pipelines: Pipelines::new(checks),
+            adapter: adapter.clone(),
+            caps,
+            choices: Mutex::default(),
+            failed,
+        })
+    }
+
+    /// Which variants its plans take, as far as that was chosen.
+    pub fn choices(&self) -> Choices {
+        self.choices.lock().expect("nothing panics while it holds them").clone()
+    }
+
+    /// Chooses variants for the plans to come.
+    pub fn choose(&self, choices: Choices) {
+        *self.choices.lock().expect("nothing panics while it holds them") = choices;
     }
 
     /// The error noted since the device was opened, if any.

@@ -52,8 +52,7 @@ impl Case {
                     seeds.push((i, value));
                 }
             }
-            let floats: Vec<usize> =
-                (0..inputs.len()).filter(|&i| self.inputs[i].0.dtype == DType::F32).collect();
+            let floats: Vec<usize> = (0..inputs.len()).filter(|&i| self.inputs[i].0.dtype == DType::F32).collect();
             let wrt: Vec<TensorId> = floats.iter().map(|&i| inputs[i]).collect();
             gradients = floats.into_iter().zip(gradient(&mut g, &from, &wrt)?).collect();
         }

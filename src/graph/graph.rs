@@ -301,6 +301,17 @@ impl Graph {
         self.push_with(op, inputs, &[])
     }
 
+    /// Adds the op of another graph's node, whose outputs are known, on tensors
+    /// like those that it reads there.
+    pub fn push_again(&mut self, node: &Node, outputs: &[Spec], inputs: &[TensorId]) -> Vec<TensorId> {
+        let label = node.label();
+        let outputs: Vec<TensorId> =
+            outputs.iter().map(|spec| self.tensor(spec.clone(), Home::Transient, label.clone())).collect();
+        let (op, scope) = (node.op.clone(), node.scope.clone());
+        self.nodes.push(Node { op, inputs: inputs.to_vec(), updates: vec![], outputs: outputs.clone(), scope });
+        outputs
+    }
+
     /// Adds an op with one output.
     pub fn push1(&mut self, op: impl Op, inputs: &[TensorId]) -> Result<TensorId> {
         Ok(self.push(op, inputs)?[0])

@@ -4,12 +4,15 @@
 //! op is added. It never names a concrete op; ops live in `crate::ops`, one
 //! room each, and add their own constructors to [`Graph`].
 
+mod built;
 mod case;
 mod gradient;
 #[allow(clippy::module_inception)]
 mod graph;
 mod op;
+pub mod tolerance;
 
+pub use built::{Built, input_name};
 pub use case::{Case, Fill};
 pub use gradient::{Seed, gradient};
 pub use graph::{FLAT_ALIGN, Graph, Home, Init, Node, TensorId, TensorInfo};

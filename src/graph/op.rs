@@ -2,7 +2,7 @@
 
 use super::{Graph, TensorId};
 use crate::error::{Error, Result};
-use crate::kernel::{Caps, Lowered};
+use crate::kernel::{Caps, Lowered, Variant};
 use crate::tensor::{Real, Shape, Spec};
 use std::any::Any;
 use std::fmt::Debug;
@@ -21,8 +21,16 @@ pub trait Op: Compute + Any + Debug + Send + Sync {
     /// is an error in the caller, never a silent stop.
     fn gradient(&self, g: &mut Graph, at: &Backward) -> Result<Vec<Option<TensorId>>>;
 
-    /// The dispatches that compute the op on a device with these capabilities.
+    /// The dispatches that compute the op on a device with these capabilities,
+    /// in the way that [`Lower::variant`] names.
     fn lower(&self, cx: &Lower) -> Result<Lowered>;
+
+    /// The ways to compute these shapes, the likeliest to be fast first; empty
+    /// where there is only one. Which of them a device can run, and which of
+    /// those is taken, the plan decides.
+    fn variants(&self, _cx: &Lower) -> Vec<Variant> {
+        vec![]
+    }
 
     /// Work and traffic, for the roofline.
     fn cost(&self, cx: &Lower) -> Cost;
@@ -113,6 +121,7 @@ impl Backward<'_> {
 }
 
 /// What lowering and costing see.
+#[derive(Clone)]
 pub struct Lower {
     /// Specs of the inputs.
     pub inputs: Vec<Spec>,
@@ -122,9 +131,16 @@ pub struct Lower {
     pub outputs: Vec<Spec>,
     /// The device.
     pub caps: Caps,
+    /// Which of the op's variants to lower to; empty where there is only one.
+    pub variant: &'static str,
 }
 
 impl Lower {
+    /// The same for one of the op's variants.
+    pub fn with(&self, variant: &'static str) -> Lower {
+        Lower { variant, ..self.clone() }
+    }
+
     /// Bytes of all tensors read and written once: the least an op can move.
     pub fn bytes_once(&self) -> u64 {
         let sum = |v: &[Spec]| v.iter().map(|s| s.bytes() as u64).sum::<u64>();

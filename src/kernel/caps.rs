@@ -35,6 +35,9 @@ pub struct Caps {
     /// Invocations per subgroup, where subgroup operations are there and the
     /// size never varies.
     pub subgroup: Option<u32>,
+    /// Whether products may round their operands to f16 and multiply
+    /// cooperative matrices: the adapter can, and the user has asked for it.
+    pub half: bool,
 }
 
 impl Caps {
@@ -61,6 +64,7 @@ impl Caps {
             workgroup_bytes: 16_384,
             groups: 65_535,
             subgroup: None,
+            half: false,
         }
     }
 }

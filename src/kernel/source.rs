@@ -6,6 +6,8 @@
 
 use super::Kernel;
 use crate::error::{Error, Result};
+use std::collections::HashMap;
+use std::sync::{LazyLock, RwLock};
 
 /// A WGSL file of `shaders/`.
 #[derive(Debug, PartialEq, Eq)]
@@ -41,17 +43,35 @@ const LIB: &[(&str, &str)] = &[
     ("lib/attention", include_str!("../../shaders/lib/attention.wgsl")),
     ("lib/attention_rows", include_str!("../../shaders/lib/attention_rows.wgsl")),
     ("lib/attention_tiles", include_str!("../../shaders/lib/attention_tiles.wgsl")),
+    ("lib/tiles", include_str!("../../shaders/lib/tiles.wgsl")),
     ("lib/lanes", LANES),
     ("lib/no_lanes", NO_LANES),
 ];
 
+/// Texts that stand in for compiled-in ones.
+static REPLACED: LazyLock<RwLock<HashMap<String, String>>> = LazyLock::new(Default::default);
+
+/// Lets a text stand in for that of a shader (`matmul`) or of a fragment that
+/// shaders include (`lib/index`) from now on: for a person who tunes it while
+/// the program runs. What was compiled before stays as it is.
+pub fn replace(name: &str, text: String) {
+    REPLACED.write().expect("nobody panics while holding it").insert(name.to_string(), text);
+}
+
+/// The names that the lines `// include: lib/..` of a text give.
+pub fn includes(text: &str) -> impl Iterator<Item = &str> {
+    text.lines().filter_map(|line| line.trim().strip_prefix("// include:").map(str::trim))
+}
+
 /// The complete WGSL of a kernel: its file, each included fragment once, then
 /// the kernel's constants.
 pub fn assemble(kernel: &Kernel) -> Result<String> {
-    let mut text = kernel.shader.source.to_string();
-    for line in kernel.shader.source.lines() {
-        let Some(name) = line.trim().strip_prefix("// include:").map(str::trim) else { continue };
-        let Some((_, fragment)) = LIB.iter().find(|(n, _)| *n == name) else {
+    let replaced = REPLACED.read().expect("nobody panics while holding it");
+    let file = replaced.get(kernel.shader.name).map_or(kernel.shader.source, String::as_str);
+    let mut text = file.to_string();
+    for name in includes(file) {
+        let compiled = LIB.iter().find(|(n, _)| *n == name).map(|(_, fragment)| *fragment);
+        let Some(fragment) = replaced.get(name).map(String::as_str).or(compiled) else {
             let all: Vec<&str> = LIB.iter().map(|(n, _)| *n).collect();
             return Err(Error::model(format!(
                 "shader {} includes \"{name}\", which does not exist; there are {}",

@@ -12,17 +12,24 @@
 //! Source: Dumoulin and Visin, "A guide to convolution arithmetic", arXiv:1603.07285.
 //!
 //! On the CPU: im2col and `gemm`, an image at a time. On a GPU: direct, in
-//! registers; see the shader.
+//! registers (`registers`; see the shader), or as a product in tiles where
+//! channels are many (`implicit`).
 
 use super::matmul::gemm;
+use super::tiles::Form;
+mod cases;
+mod implicit;
 mod sizes;
 
+pub use cases::cases;
+
 use crate::error::Result;
-use crate::graph::{Backward, Case, Cost, Fill, Graph, Infer, Io, Lower, Op, Reference, TensorId};
-use crate::kernel::{Caps, Class, Kernel, Lowered, Shader, groups_1d};
+use crate::graph::{Backward, Cost, Graph, Infer, Io, Lower, Op, Reference, TensorId};
+use crate::kernel::{Caps, Class, ANYWHERE, Kernel, Lowered, SOFTWARE, Shader, Variant, groups_1d};
 use crate::shader;
 use crate::tensor::{Real, Spec};
 use rayon::prelude::*;
+use implicit::Pass;
 use sizes::Sizes;
 
 static SHADER: Shader = shader!("conv2d");
@@ -149,11 +156,19 @@ impl Op for Conv2d {
     fn lower(&self, cx: &Lower) -> Result<Lowered> {
         let s = sizes(*self, &cx.inputs[0], &cx.inputs[1]);
         let bias = cx.inputs.len() > 2;
+        if let Some(form) = Form::of(cx.variant) {
+            let (d, y) = Pass::Forward.dispatch(&s, form, bias);
+            return Ok(Lowered::one(d.input("x", 0).input("w", 1).input("bias", if bias { 2 } else { 1 }).output(y, 0)));
+        }
         let channels = s.og().min(channels(&cx.caps));
         let k = kernel("forward", s, channels, 1).flag("BIAS", bias);
         let k = sharing(k, &cx.caps, s.columns());
         let d = k.dispatch(grid(s.n * s.positions(), s.og().div_ceil(channels) * s.op.groups));
         Ok(Lowered::one(d.input("x", 0).input("w", 1).input("bias", if bias { 2 } else { 1 }).output("y", 0)))
+    }
+
+    fn variants(&self, cx: &Lower) -> Vec<Variant> {
+        ways(Pass::Forward, &sizes(*self, &cx.inputs[0], &cx.inputs[1]), cx)
     }
 
     fn cost(&self, cx: &Lower) -> Cost {
@@ -182,12 +197,26 @@ fn grid(positions: usize, channel_blocks: usize) -> [u32; 3] {
 
 fn kernel(entry: &'static str, s: Sizes, channels: usize, taps: usize) -> Kernel {
     let k = Kernel::new(&SHADER, entry).set("WG", WG).constant("PIXELS", PIXELS).constant("CHANNELS", channels).constant("TAPS", taps);
+    sized(k, s).flag("PADDED", s.op.padding != [[0, 0]; 2])
+}
+
+/// Sets every size of a convolution.
+fn sized(k: Kernel, s: Sizes) -> Kernel {
     let k = k.set("N", s.n).set("C", s.c).set("H", s.h[0]).set("W", s.h[1]).set("GROUPS", s.op.groups);
     let k = k.set("O", s.o).set("OH", s.out[0]).set("OW", s.out[1]).set("KH", s.k[0]).set("KW", s.k[1]);
     let k = k.set("STRIDE_H", s.op.stride[0]).set("STRIDE_W", s.op.stride[1]);
     let k = k.set("PAD_H", s.op.padding[0][0]).set("PAD_W", s.op.padding[1][0]);
-    let k = k.set("DILATION_H", s.op.dilation[0]).set("DILATION_W", s.op.dilation[1]);
-    k.flag("PADDED", s.op.padding != [[0, 0]; 2])
+    k.set("DILATION_H", s.op.dilation[0]).set("DILATION_W", s.op.dilation[1])
+}
+
+/// The ways to compute one of the three products of a convolution.
+fn ways(pass: Pass, s: &Sizes, cx: &Lower) -> Vec<Variant> {
+    let mut all = pass.variants(s, cx.caps.groups);
+    match pass.narrow(s) {
+        true => all.insert(0, Variant::new("registers", ANYWHERE)),
+        false => all.push(Variant::new("registers", SOFTWARE)),
+    }
+    all
 }
 
 impl Reference for Conv2d {
@@ -292,10 +321,18 @@ impl Op for Conv2dGradX {
 
     fn lower(&self, cx: &Lower) -> Result<Lowered> {
         let s = sizes(self.op, &cx.outputs[0], &cx.inputs[0]);
+        if let Some(form) = Form::of(cx.variant) {
+            let (d, y) = Pass::GradX.dispatch(&s, form, false);
+            return Ok(Lowered::one(d.input("w", 0).input("d_y", 1).output(y, 0)));
+        }
         let channels = s.cg().min(channels(&cx.caps));
         let k = sharing(kernel("backward_x", s, channels, 1), &cx.caps, s.og());
         let d = k.dispatch(grid(s.n * s.h[0] * s.h[1], s.cg().div_ceil(channels) * s.op.groups));
         Ok(Lowered::one(d.input("w", 0).input("d_y", 1).output("y", 0)))
+    }
+
+    fn variants(&self, cx: &Lower) -> Vec<Variant> {
+        ways(Pass::GradX, &sizes(self.op, &cx.outputs[0], &cx.inputs[0]), cx)
     }
 
     fn cost(&self, cx: &Lower) -> Cost {
@@ -343,12 +380,21 @@ impl Op for Conv2dGradW {
         let columns = s.columns() + usize::from(self.bias);
         let (channels, taps) = (s.og().min(channels(&cx.caps)), columns.min(taps(&cx.caps)));
         let blocks = s.op.groups * s.og().div_ceil(channels) * columns.div_ceil(taps);
-        let slices = (ENOUGH / blocks).clamp(1, (s.n * s.positions()).div_ceil(32).max(1)).min(512);
+        let pass = Pass::GradW { bias: self.bias };
+        let form = Form::of(cx.variant);
+        let slices = match form {
+            Some(form) => pass.slices(&s, form).0,
+            None => (ENOUGH / blocks).clamp(1, (s.n * s.positions()).div_ceil(32).max(1)).min(512),
+        };
         let k = |entry| {
             let k = kernel(entry, s, channels, taps).flag("BIAS", self.bias).set("SLICES", slices);
             sharing(k, &cx.caps, 1)
         };
-        let parts = k("backward_w").dispatch(groups_1d(blocks * slices, WG)).input("x", 0).input("d_y", 1).scratch("y", 0);
+        let (parts, y) = match form {
+            Some(form) => pass.dispatch(&s, form, false),
+            None => (k("backward_w").dispatch(groups_1d(blocks * slices, WG)), "y"),
+        };
+        let parts = parts.input("x", 0).input("d_y", 1).scratch(y, 0);
         let total = k("combine_w").dispatch(groups_1d(s.o * columns, WG)).scratch("parts", 0).output("y", 0);
         // The shader names `d_bias` even where there is none: it gets a word of
         // its own, since two writable bindings must not overlap.
@@ -358,6 +404,10 @@ impl Op for Conv2dGradW {
         };
         let scratch = [vec![Spec::f32([s.o, columns, slices])], none].concat();
         Ok(Lowered { scratch, dispatches: vec![parts, total] })
+    }
+
+    fn variants(&self, cx: &Lower) -> Vec<Variant> {
+        ways(Pass::GradW { bias: self.bias }, &sizes(self.op, &cx.inputs[0], &cx.outputs[0]), cx)
     }
 
     fn cost(&self, cx: &Lower) -> Cost {
@@ -408,54 +458,4 @@ impl Reference for Conv2dGradW {
             io.y(1).copy_from_slice(&total[weights..]);
         }
     }
-}
-
-/// Stride, padding on either side, dilation, groups down to depthwise, windows
-/// larger than the image, and sizes that run past every block.
-pub fn cases() -> Vec<Case> {
-    let plain = Conv2d::default();
-    let case = |name: &str, x: [usize; 4], w: [usize; 4], bias: bool, op: Conv2d| {
-        let mut inputs = vec![(Spec::f32(x), Fill::Normal(1.0)), (Spec::f32(w), Fill::Normal(0.5))];
-        if bias {
-            inputs.push((Spec::f32([w[0]]), Fill::Normal(1.0)));
-        }
-        let s = Sizes::new(op, x, w).expect("cases are valid");
-        Case::new(format!("conv2d/{name}"), inputs, move |g, x| {
-            Ok(vec![g.conv2d(x[0], x[1], x.get(2).copied(), op)?])
-        })
-        .reduction((s.n * s.positions()).max(s.columns()).max(s.og() * s.k[0] * s.k[1]))
-    };
-    let same = |h, k, stride, dilation| Conv2d {
-        stride,
-        dilation,
-        padding: Conv2d::same_padding(h, k, stride, dilation),
-        groups: 1,
-    };
-    vec![
-        case("plain", [2, 1, 8, 8], [5, 1, 3, 3], true, plain),
-        case("no_bias", [2, 3, 7, 9], [9, 3, 3, 3], false, plain),
-        case("one_by_one", [3, 5, 4, 6], [7, 5, 1, 1], true, plain),
-        case("one", [1, 1, 1, 1], [1, 1, 1, 1], true, plain),
-        case("same_3", [2, 3, 9, 7], [4, 3, 3, 3], true, same([9, 7], [3, 3], [1, 1], [1, 1])),
-        case("same_even_kernel", [2, 2, 7, 6], [3, 2, 4, 2], true, same([7, 6], [4, 2], [1, 1], [1, 1])),
-        case("same_stride_2", [2, 3, 9, 8], [4, 3, 3, 3], true, same([9, 8], [3, 3], [2, 2], [1, 1])),
-        case("stride_2_no_padding", [2, 2, 10, 9], [3, 2, 3, 2], true, Conv2d { stride: [2, 3], ..plain }),
-        case("pointwise_stride_2", [2, 4, 7, 7], [8, 4, 1, 1], false, Conv2d { stride: [2, 2], ..plain }),
-        case(
-            "dilation",
-            [1, 2, 11, 12],
-            [3, 2, 3, 3],
-            true,
-            Conv2d { dilation: [2, 3], padding: [[2, 2], [3, 1]], ..plain },
-        ),
-        case("groups", [2, 6, 6, 5], [9, 2, 3, 3], true, Conv2d { groups: 3, padding: [[1, 1]; 2], ..plain }),
-        case("depthwise", [2, 7, 6, 6], [7, 1, 3, 3], true, Conv2d { groups: 7, padding: [[1, 1]; 2], ..plain }),
-        case("depthwise_multiplier", [1, 3, 6, 6], [6, 1, 3, 3], false, Conv2d { groups: 3, ..plain }),
-        case("window_beyond_image", [2, 1, 2, 2], [2, 1, 5, 5], true, Conv2d { padding: [[3, 3]; 2], ..plain }),
-        case("wide_channels", [1, 17, 5, 5], [13, 17, 3, 3], true, plain),
-        case("many_images", [67, 1, 5, 5], [2, 1, 3, 3], true, plain),
-        case("mnist", [4, 1, 28, 28], [32, 1, 3, 3], true, plain),
-        case("kernel_of_image", [3, 2, 5, 4], [4, 2, 5, 4], true, plain),
-        case("grid_overflow", [1, 1, 4096, 4097], [1, 1, 1, 1], false, plain).no_gradient().reduction(1),
-    ]
 }

@@ -12,7 +12,8 @@
 //! `d_bias` sums `d_y` over its rows.
 //!
 //! Kernels. `tiled`: square tiles of y per workgroup, operands staged in
-//! workgroup memory, 4x4 elements per invocation; for GPUs. `rows`: a block of
+//! workgroup memory, 4x4 elements per invocation. `blocks`: larger tiles, twice
+//! over, by quads. `thin`: few rows or columns. These are for GPUs. `rows`: a block of
 //! rows and columns in registers, no barriers, loads of four elements, and
 //! those of a shared out among the lanes of a subgroup; for software adapters,
 //! where every load runs lane by lane and costs as much as sixty
@@ -20,14 +21,18 @@
 //! side by side, and `combine` adds them in order.
 //! Source: Boehm, "How to Optimize a CUDA Matmul Kernel", 2022 (tiling).
 
+mod blocks;
 mod rows;
+mod thin;
 
+use self::blocks::Blocks;
 use self::rows::{LONGEST_SLICE, Rows};
+use super::tiles::{Form, forms_for};
 use crate::error::{Error, Result};
 use crate::graph::{Backward, Case, Cost, Fill, Graph, Infer, Io, Lower, Op, Reference, TensorId};
-use crate::kernel::{Class, Dispatch, Kernel, Lowered, Shader, groups_1d};
+use crate::kernel::{Class, Dispatch, GPUS, Kernel, Lowered, SOFTWARE, Shader, Variant, groups_1d};
 use crate::shader;
-use crate::tensor::{Real, Shape, Spec};
+use crate::tensor::{Real, Shape, Spec, parallel};
 
 static SHADER: Shader = shader!("matmul");
 
@@ -80,6 +85,16 @@ struct Sizes {
 }
 
 impl Matmul {
+    /// The product to compute: a stack of matrices times one matrix is one tall
+    /// product.
+    fn product(&self, a: &Shape, b: &Shape) -> Sizes {
+        let (s, _) = self.sizes(a, b).expect("infer accepted these shapes");
+        match s.batched {
+            [true, false] if !self.transpose_a => Sizes { batch: 1, m: s.batch * s.m, batched: [false; 2], ..s },
+            _ => s,
+        }
+    }
+
     fn sizes(&self, a: &Shape, b: &Shape) -> Result<(Sizes, Shape)> {
         if a.rank() < 2 || b.rank() < 2 {
             return Err(Error::model(format!("a has shape {a} and b {b}; a matrix product needs two axes of each")));
@@ -158,16 +173,13 @@ impl Op for Matmul {
     }
 
     fn lower(&self, cx: &Lower) -> Result<Lowered> {
-        let (s, _) = self.sizes(&cx.inputs[0].shape, &cx.inputs[1].shape)?;
-        // A stack of matrices times one matrix is one tall product.
-        let s = match s.batched {
-            [true, false] if !self.transpose_a => Sizes { batch: 1, m: s.batch * s.m, batched: [false; 2], ..s },
-            _ => s,
-        };
+        let s = self.product(&cx.inputs[0].shape, &cx.inputs[1].shape);
         let bias = cx.inputs.len() > 2;
         let transpose = [self.transpose_a, self.transpose_b];
-        let cut = match cx.caps.class {
-            Class::Cpu => Cut::rows(Rows::new(s, transpose, cx.caps.shared_lanes())),
+        let cut = match (cx.variant, Form::of(cx.variant)) {
+            (_, Some(form)) => Cut::blocks(Blocks::new(form, s, transpose)),
+            ("rows", _) => Cut::rows(Rows::new(s, transpose, cx.caps.shared_lanes())),
+            ("thin", _) => Cut::thin(s, transpose),
             _ => Cut::tiles(s, transpose),
         };
         // Slices are added before the bias is, once.
@@ -182,7 +194,12 @@ impl Op for Matmul {
         };
         // A file's entry points name `bias` whether or not there is one.
         let with_bias = |d: Dispatch| d.input("bias", if bias { 2 } else { 0 });
-        let product = kernel(cut.entry, bias && cut.split == 1).set("WG", cut.wg).dispatch(cut.groups.map(|n| n as u32));
+        let at_once = bias && cut.split == 1;
+        let product = match cut.own.clone() {
+            Some(own) => own.flag("BIAS", at_once),
+            None => kernel(cut.entry, at_once).set("WG", cut.wg),
+        };
+        let product = product.dispatch(cut.groups.map(|n| n as u32));
         let product = with_bias(product.input(cut.names[0], 0).input(cut.names[1], 1));
         if cut.split == 1 {
             return Ok(Lowered::one(product.output(cut.names[2], 0)));
@@ -193,6 +210,19 @@ impl Op for Matmul {
             scratch: vec![Spec::f32([cut.split, s.batch, s.m, s.n])],
             dispatches: vec![product.scratch(cut.names[2], 0), with_bias(combine)],
         })
+    }
+
+    fn variants(&self, cx: &Lower) -> Vec<Variant> {
+        let s = self.product(&cx.inputs[0].shape, &cx.inputs[1].shape);
+        let mut all: Vec<Variant> = thin::variant(s).into_iter().collect();
+        let fits = |f: &Form| Blocks::new(*f, s, [false; 2]).groups().iter().all(|&n| n <= cx.caps.groups as usize);
+        all.extend(forms_for(s.m, s.n, s.batch).iter().filter(|f| fits(f)).map(Form::variant));
+        all.push(Variant::new("tiled", GPUS).takes(8_192, 256));
+        // It holds more in registers than a GPU has.
+        if cx.caps.class == Class::Cpu {
+            all.push(Variant::new("rows", SOFTWARE).takes(0, 256));
+        }
+        all
     }
 
     fn cost(&self, cx: &Lower) -> Cost {
@@ -218,6 +248,8 @@ struct Cut {
     side: usize,
     /// The rest of the cut (`rows`).
     rows: Option<Rows>,
+    /// The kernel, where it lies in a file of its own.
+    own: Option<Kernel>,
 }
 
 impl Cut {
@@ -230,7 +262,21 @@ impl Cut {
         let split = split.max(s.k.div_ceil(LONGEST_SLICE));
         let slice = s.k.div_ceil(split);
         let (groups, names) = ([tiles[0], tiles[1], s.batch * split], ["a", "b", "y"]);
-        Cut { entry: "tiled", wg: 256, groups, split, slice, transpose, names, side, rows: None }
+        Cut { entry: "tiled", wg: 256, groups, split, slice, transpose, names, side, rows: None, own: None }
+    }
+
+    /// For GPUs: larger tiles by quads.
+    fn blocks(b: Blocks) -> Cut {
+        let (groups, names, own) = (b.groups(), b.names(), Some(b.kernel()));
+        let Blocks { split, slice, .. } = b;
+        Cut { entry: "multiply", wg: 0, groups, split, slice, transpose: [false; 2], names, side: 1, rows: None, own }
+    }
+
+    /// For GPUs: few rows or columns.
+    fn thin(s: Sizes, transpose: [bool; 2]) -> Cut {
+        let (kernel, groups) = thin::product(s, transpose);
+        let (names, own) = (["a", "b", "y"], Some(kernel));
+        Cut { entry: "multiply", wg: 0, groups, split: 1, slice: s.k, transpose, names, side: 1, rows: None, own }
     }
 
     /// For software adapters: no workgroup memory and no barriers.
@@ -240,7 +286,7 @@ impl Cut {
         let name = |i: usize| if quads[i] { ["a4", "b4", "y4"][i] } else { ["a", "b", "y"][i] };
         let names = [name(0), name(1), name(2)];
         let (wg, groups, rows) = (rows.wg(), rows.groups(), Some(rows));
-        Cut { entry: "rows", wg, groups, split, slice, transpose, names, side: 1, rows }
+        Cut { entry: "rows", wg, groups, split, slice, transpose, names, side: 1, rows, own: None }
     }
 }
 
@@ -253,20 +299,29 @@ fn one_matrix(g: &mut Graph, x: TensorId) -> Result<TensorId> {
 
 impl Reference for Matmul {
     fn reference<T: Real>(&self, io: &mut Io<T>) {
-        let (s, _) = self.sizes(io.shape(0), io.shape(1)).expect("infer accepted these shapes");
+        let s = self.product(io.shape(0), io.shape(1));
         let (a, b) = (io.x(0), io.x(1));
         let bias = (io.inputs.len() > 2).then(|| io.x(2));
-        for (i, y) in io.y(0).chunks_mut(s.m * s.n).enumerate() {
+        let product = |i: usize, y: &mut [T], gemm: fn(&mut [T], &[T], &[T], [usize; 3], bool, bool, T)| {
             let a = &a[if s.batched[0] { i * s.m * s.k } else { 0 }..][..s.m * s.k];
             let b = &b[if s.batched[1] { i * s.k * s.n } else { 0 }..][..s.k * s.n];
             gemm(y, a, b, [s.m, s.n, s.k], self.transpose_a, self.transpose_b, T::ZERO);
-            if let Some(bias) = bias {
-                for row in y.chunks_mut(s.n) {
-                    for (y, &b) in row.iter_mut().zip(bias) {
+        };
+        match s.batch {
+            1 => product(0, io.y(0), gemm),
+            _ => parallel::rows(io.y(0), s.m * s.n, |i, y| product(i, y, gemm_alone)),
+        }
+        if let Some(bias) = bias {
+            parallel::rows(
+                io.y(0),
+                s.n,
+                #[inline(always)]
+                |_, y| {
+                    for (y, &b) in y.iter_mut().zip(bias) {
                         *y += b;
                     }
-                }
-            }
+                },
+            );
         }
     }
 }
@@ -368,6 +423,14 @@ pub fn cases() -> Vec<Case> {
         add(&format!("{form}_batched"), 5, 8, 12, ta, tb, (&[2, 3], &[2, 3]), false);
         add(&format!("{form}_split_k"), 7, 8, 1031, ta, tb, (&[], &[]), true);
         add(&format!("{form}_split_k_vec4"), 9, 8, 1028, ta, tb, (&[], &[]), true);
+    }
+    // The gradients of the first are the other two forms.
+    for (form, ta, tb) in [("nn", false, false), ("tt", true, true)] {
+        add(&format!("{form}_blocks+1"), 129, 133, 35, ta, tb, (&[], &[]), true);
+        add(&format!("{form}_blocks_vec4"), 72, 140, 40, ta, tb, (&[2], &[2]), false);
+        add(&format!("{form}_blocks_split"), 68, 36, 390, ta, tb, (&[2], &[2]), true);
+        add(&format!("{form}_thin_rows"), 8, 300, 77, ta, tb, (&[], &[]), true);
+        add(&format!("{form}_thin_columns"), 40, 5, 130, ta, tb, (&[3], &[3]), true);
     }
     add("one", 1, 1, 1, false, false, (&[], &[]), true);
     add("row_vector", 1, 70, 64, false, true, (&[], &[]), true);

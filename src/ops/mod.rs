@@ -21,6 +21,7 @@ macro_rules! rooms {
 
 mod optimiser;
 mod state;
+mod tiles;
 mod wide;
 
 rooms! {

@@ -26,7 +26,8 @@ impl Plan {
             let bytes = node.op.cost(&self.lower_context(node)).bytes;
             let writes =
                 [list(&node.updates, &step.updates), list(&node.outputs, &step.outputs)].join(" ").trim().to_string();
-            let _ = writeln!(out, "{i:4}  {}", node.label());
+            let variant = if step.variant.is_empty() { String::new() } else { format!("   [{}]", step.variant) };
+            let _ = writeln!(out, "{i:4}  {}{variant}", node.label());
             let _ = writeln!(
                 out,
                 "      {} -> {writes}   {}",

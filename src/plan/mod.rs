@@ -2,13 +2,17 @@
 //! dispatched. A plan is data; `crate::gpu` and `crate::cpu` carry it out.
 
 mod assign;
+mod choice;
 mod executor;
 mod explain;
+mod kernels;
 #[allow(clippy::module_inception)]
 mod plan;
 mod timeline;
 
+pub use choice::{Choices, Tunable, eligible, key};
 pub use executor::{Executor, ProgramId, Ticket};
 pub use explain::human_bytes;
+pub use kernels::{Needed, all_variants, kernels, launches_of};
 pub use plan::{Bound, Buffer, Launch, Place, Plan, Step, Target};
 pub use timeline::{Clock, Span, TimedRun, Timeline};

@@ -1,5 +1,6 @@
 //! `Plan`: buffers, places and steps.
 
+use super::Choices;
 use super::assign::{Lifetime, assign};
 use crate::error::{Context, Error, Result};
 use crate::graph::{FLAT_ALIGN, Graph, Home, Init, Lower, Node, TensorId};
@@ -89,6 +90,8 @@ pub struct Step {
     pub scratch: Vec<Place>,
     /// What a GPU runs; empty for the CPU.
     pub launches: Vec<Launch>,
+    /// Which of the op's variants that is; empty where there is only one.
+    pub variant: &'static str,
 }
 
 /// A whole step of work, planned.
@@ -111,6 +114,11 @@ impl Plan {
     /// Plans everything that `fetch` depends on and everything that updates
     /// state. Fetched tensors stay readable after a run.
     pub fn build(graph: &Graph, fetch: &[TensorId], target: Target) -> Result<Plan> {
+        Plan::tuned(graph, fetch, target, &Choices::default())
+    }
+
+    /// [`Plan::build`] with variants chosen for some of the ops.
+    pub fn tuned(graph: &Graph, fetch: &[TensorId], target: Target, choices: &Choices) -> Result<Plan> {
         let live = live_nodes(graph, fetch);
         let mut plan = Plan {
             graph: graph.clone(),
@@ -120,10 +128,11 @@ impl Plan {
             lifetimes: vec![],
             target,
         };
-        let lowered = plan.lower(&live)?;
+        let variants = plan.choose(&live, choices);
+        let lowered = plan.lower(&live, &variants)?;
         plan.place_persistent(&live, fetch);
         let scratch = plan.place_transient(&live, &lowered, fetch);
-        plan.make_steps(&live, lowered, scratch)?;
+        plan.make_steps(&live, &variants, lowered, scratch)?;
         plan.check_limits()?;
         Ok(plan)
     }
@@ -150,16 +159,38 @@ impl Plan {
             Target::Gpu(caps) => caps.clone(),
             Target::Cpu => Caps::floor(Class::Cpu),
         };
-        Lower { inputs: specs(&node.inputs), updates: specs(&node.updates), outputs: specs(&node.outputs), caps }
+        Lower {
+            inputs: specs(&node.inputs),
+            updates: specs(&node.updates),
+            outputs: specs(&node.outputs),
+            caps,
+            variant: "",
+        }
     }
 
-    fn lower(&self, live: &[usize]) -> Result<Vec<crate::kernel::Lowered>> {
+    /// The variant of each live node.
+    fn choose(&self, live: &[usize], choices: &Choices) -> Vec<&'static str> {
+        let of = |n: &usize| match self.target {
+            Target::Cpu => "",
+            Target::Gpu(_) => {
+                let node = &self.graph.nodes()[*n];
+                choices.of(&*node.op, &self.lower_context(node))
+            }
+        };
+        live.iter().map(of).collect()
+    }
+
+    fn lower(&self, live: &[usize], variants: &[&'static str]) -> Result<Vec<crate::kernel::Lowered>> {
         live.iter()
-            .map(|&n| {
+            .zip(variants)
+            .map(|(&n, &variant)| {
                 let node = &self.graph.nodes()[n];
                 match self.target {
                     Target::Cpu => Ok(crate::kernel::Lowered::nothing()),
-                    Target::Gpu(_) => node.op.lower(&self.lower_context(node)).context(|| node.label()),
+                    Target::Gpu(_) => {
+                        let cx = self.lower_context(node).with(variant);
+                        node.op.lower(&cx).context(|| node.label())
+                    }
                 }
             })
             .collect()
@@ -259,6 +290,7 @@ impl Plan {
     fn make_steps(
         &mut self,
         live: &[usize],
+        variants: &[&'static str],
         lowered: Vec<crate::kernel::Lowered>,
         scratch: Vec<Vec<Place>>,
     ) -> Result<()> {
@@ -268,7 +300,7 @@ impl Plan {
                 .collect()
         };
         let mut steps = vec![];
-        for ((&n, low), scratch) in live.iter().zip(lowered).zip(scratch) {
+        for (((&n, &variant), low), scratch) in live.iter().zip(variants).zip(lowered).zip(scratch) {
             let node = &self.graph.nodes()[n];
             if node.op.alias() {
                 continue;
@@ -280,6 +312,7 @@ impl Plan {
                 outputs: places(&node.outputs),
                 scratch,
                 launches: vec![],
+                variant,
             };
             check_exclusive(&step, node, &self.buffers)?;
             for dispatch in low.dispatches {

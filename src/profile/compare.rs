@@ -108,11 +108,15 @@ fn keyed(p: &Profile) -> impl Iterator<Item = (String, Stat)> {
     named.into_iter()
 }
 
+/// Whether a figure changed by more than noise, and by more than `least`.
+pub fn is_change(before: &Stat, after: &Stat, least: f64) -> bool {
+    let by = (after.median - before.median).abs();
+    by > SIGMAS * before.sigma.hypot(after.sigma) && by > SHARE * before.median && by > least
+}
+
 fn change(name: String, before: &Stat, after: &Stat, least: f64) -> Change {
-    let by = after.median - before.median;
-    let noise = SIGMAS * before.sigma.hypot(after.sigma);
-    let beyond = by.abs() > noise && by.abs() > SHARE * before.median && by.abs() > least;
-    let verdict = match (beyond, by > 0.0) {
+    let slower = after.median > before.median;
+    let verdict = match (is_change(before, after, least), slower) {
         (false, _) => Verdict::Unchanged,
         (true, true) => Verdict::Regressed,
         (true, false) => Verdict::Improved,

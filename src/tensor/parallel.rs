@@ -19,6 +19,13 @@ pub fn vectorised<R>(f: impl FnOnce() -> R) -> R {
     pulp::Arch::new().dispatch(f)
 }
 
+/// Runs `f` on a thread of the pool. A parallel loop that begins there shares
+/// its chunks with the others at once; one that begins outside hands over all of
+/// them and sleeps until it is woken, which costs more than most loops.
+pub fn on_pool<R: Send>(f: impl FnOnce() -> R + Send) -> R {
+    rayon::scope(|_| f())
+}
+
 /// Calls `f(first element, chunk)` for chunks of [`CHUNK`] elements of `y`.
 pub fn chunks<T: Send>(y: &mut [T], f: impl Fn(usize, &mut [T]) + Sync) {
     let run = |start: usize, chunk: &mut [T]| {

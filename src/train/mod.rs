@@ -2,7 +2,6 @@
 //! together, the loop, and what a run leaves behind.
 
 pub mod augment;
-mod blank;
 pub mod checkpoint;
 mod class_weights;
 mod early_stopping;
@@ -11,6 +10,7 @@ pub mod gradcheck;
 mod groups;
 mod loss;
 mod optimizer;
+mod planned;
 mod prepare;
 mod progress;
 mod recipes;
@@ -27,13 +27,13 @@ mod update;
 mod usual;
 
 pub use augment::{Augment, preview};
-pub use blank::made_up;
 pub use class_weights::{ClassWeights, Resolved};
 pub use early_stopping::{EarlyStopping, Verdict, Watched};
 pub use fit::{Kept, Outcome, Start, check_monitors, fit, go_on};
 pub use groups::{Group, Groups, Rule};
 pub use loss::{Loss, LossName};
 pub use optimizer::Optimizer;
+pub use planned::made_up;
 pub use prepare::{Prepared, Source, model_for};
 pub use progress::{Epoch, Lines, Progress};
 pub use recipes::{RECIPES, recipe};

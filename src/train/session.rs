@@ -6,6 +6,7 @@
 //! nothing to it.
 
 use super::checkpoint::Progressed;
+use super::planned::memory_of;
 use super::resident::{self, Resident};
 use super::scores::Scores;
 use super::step::{self, Builder, Step};
@@ -16,7 +17,7 @@ use crate::error::{Context, Error, Result};
 use crate::files;
 use crate::graph::TensorId;
 use crate::nn::{Model, Weights};
-use crate::plan::{Executor, Plan, ProgramId, Ticket};
+use crate::plan::{Executor, ProgramId, Ticket};
 use crate::tensor::{HostTensor, Shape, Spec};
 use std::collections::BTreeMap;
 
@@ -146,8 +147,7 @@ impl Session {
 
     fn load(&mut self, step: Step, set: Resident, fetch: bool) -> Result<Pass> {
         let fetched: Vec<TensorId> = fetch.then_some(step.output).into_iter().collect();
-        let plan = Plan::build(&step.graph, &fetched, self.device.target())
-            .context(|| format!("planning the {} pass", step.name))?;
+        let plan = self.device.plan(&step.graph, &fetched).context(|| format!("planning the {} pass", step.name))?;
         if step.name == "train" {
             self.memory = memory_of(&plan);
         }
@@ -439,22 +439,6 @@ impl Session {
         let (weights, about) = (self.weights()?, self.about());
         files::write(path, &checkpoint::encode(&weights, &BTreeMap::new(), &about)?)
     }
-}
-
-/// Bytes of a training plan: weights, gradients, optimiser, activations.
-pub(super) fn memory_of(plan: &Plan) -> [usize; 4] {
-    let named = |pick: &dyn Fn(&str) -> bool| -> usize {
-        let of = plan.buffers.iter().filter(|b| b.name.as_deref().is_some_and(pick));
-        of.map(|b| b.elements * crate::tensor::DType::BYTES).sum()
-    };
-    let moments = ["adam.", "sgd.", "rmsprop.", "ema"];
-    let state = |n: &str| n == "params" || n.ends_with("running_mean") || n.ends_with("running_var");
-    [
-        named(&state),
-        named(&|n| n.starts_with("grads") || n.starts_with("accumulate.")),
-        named(&|n| moments.iter().any(|m| n.starts_with(m))),
-        plan.transient_bytes(),
-    ]
 }
 
 /// Samples per step when predicting.

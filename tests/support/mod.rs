@@ -9,6 +9,7 @@ pub mod golden_optimisers;
 pub mod lint;
 pub mod probe;
 pub mod run;
-pub mod tolerance;
 pub mod training;
 pub mod updates;
+
+pub use wgrad::graph::tolerance;

@@ -24,8 +24,14 @@ pub enum Sorted {
 #[derive(Debug, Args)]
 pub struct Profile {
     /// A preset, a model description in TOML, or the folder of a run.
-    #[arg(value_name = "MODEL|RUN")]
-    pub model: String,
+    #[arg(value_name = "MODEL|RUN", required_unless_present = "shader", conflicts_with = "shader")]
+    pub model: Option<String>,
+    /// Time a shader instead, by its cases: shaders/x.wgsl as it is on disk, or the name of a room.
+    #[arg(long, value_name = "FILE|NAME", conflicts_with_all = ["trace", "html", "compare", "sort", "json"])]
+    pub shader: Option<String>,
+    /// With --shader: time it again whenever the file, or one that it includes, changes.
+    #[arg(long, requires = "shader")]
+    pub watch: bool,
     /// The shape of one sample, channels first.
     #[arg(long, value_name = "C,H,W", value_delimiter = ',')]
     pub input: Option<Vec<usize>>,
@@ -61,6 +67,40 @@ pub struct Profile {
     pub compare: Option<PathBuf>,
     #[command(flatten)]
     pub device: DeviceFlag,
+    /// Print one JSON object as the last line of stdout.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Shaders {
+    /// The shader; without one all are listed.
+    #[arg(value_name = "NAME")]
+    pub name: Option<String>,
+    /// Only what this case dispatches.
+    #[arg(long, value_name = "CASE", requires = "name")]
+    pub case: Option<String>,
+    /// Only this entry point.
+    #[arg(long, value_name = "NAME", requires = "name")]
+    pub entry: Option<String>,
+    /// Only the variant of this number.
+    #[arg(long, value_name = "N", requires = "name")]
+    pub variant: Option<usize>,
+    /// Translate it for Vulkan: SPIR-V, to a file or into a pipe.
+    #[arg(long, requires = "name", group = "language")]
+    pub spirv: bool,
+    /// Translate it for Metal.
+    #[arg(long, requires = "name", group = "language")]
+    pub msl: bool,
+    /// Translate it for DX12.
+    #[arg(long, requires = "name", group = "language")]
+    pub hlsl: bool,
+    /// Translate it for OpenGL.
+    #[arg(long, requires = "name", group = "language")]
+    pub glsl: bool,
+    /// Write the translation to a file.
+    #[arg(long, value_name = "FILE", requires = "language")]
+    pub out: Option<PathBuf>,
     /// Print one JSON object as the last line of stdout.
     #[arg(long)]
     pub json: bool,

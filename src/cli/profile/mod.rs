@@ -1,12 +1,13 @@
 //! `wgrad profile`
 
 pub mod flags;
+mod shader;
 
-use super::{flags as common, open_device, out, run_folder, summary};
+use super::{flags as common, open_device, out, run_folder, summary, tune};
 use crate::error::{Error, Result};
 use crate::files;
 use crate::nn::Model;
-use crate::plan::{Plan, Target};
+use crate::plan::{Choices, Plan, Target};
 use crate::profile::{Sort, Taken, compare, table, take};
 use crate::train::{Session, Settings, made_up, set};
 use flags::{Profile, Sorted};
@@ -22,6 +23,9 @@ fn one_or_more(text: &str) -> Result<usize, String> {
 }
 
 pub fn run(f: &Profile) -> Result<()> {
+    if let Some(name) = &f.shader {
+        return shader::run(f, name);
+    }
     // A broken file is to be known before minutes of measuring.
     let old = f.compare.as_deref().map(compare::read).transpose()?;
     [&f.trace, &f.html].into_iter().flatten().try_for_each(|path| check_place(path))?;
@@ -83,12 +87,18 @@ fn check_place(path: &Path) -> Result<()> {
     }
 }
 
+/// What is to be profiled; there is one where there is no shader.
+fn model_name(f: &Profile) -> &str {
+    f.model.as_deref().unwrap_or_default()
+}
+
 fn measure(f: &Profile) -> Result<Taken> {
-    let place = Path::new(&f.model);
+    let place = Path::new(model_name(f));
     let is_run = place.is_dir() || place.extension().is_some_and(|e| e == "safetensors");
     let step = if is_run { of_run(f)? } else { of_model(f)? };
     let (device, _) = open_device(&f.device)?;
-    let plan = (step.plan)(device.target())?;
+    let usual = (step.plan)(device.target(), &Choices::default())?;
+    let plan = (step.plan)(device.target(), &tune::cached(&device, &usual)?)?;
     let content = made_up(&plan, &step.model, step.classes);
     let mut e = device.executor();
     let program = e.load(plan.clone())?;
@@ -104,7 +114,7 @@ struct Step {
     model: Model,
     classes: usize,
     batch_size: usize,
-    plan: Box<dyn Fn(Target) -> Result<Plan>>,
+    plan: Box<dyn Fn(Target, &Choices) -> Result<Plan>>,
 }
 
 /// What flags say over a configuration.
@@ -121,14 +131,14 @@ fn settings(f: &Profile, mut table: toml::Table) -> Result<Settings> {
 
 fn of_model(f: &Profile) -> Result<Step> {
     let classes = f.classes.unwrap_or(10);
-    let (name, input) = (f.model.clone(), f.input.clone());
+    let (name, input) = (model_name(f).to_string(), f.input.clone());
     let model = summary::model(&common::ModelFlags { model: name, input, classes, vocabulary: f.vocabulary })?;
     let mut table = toml::Table::new();
     set(&mut table, "optimizer.name", "adam".into())?;
     set(&mut table, "train.batch_size", 128.into())?;
     let s = settings(f, table)?;
     let (batch_size, planned) = (s.batch_size, model.clone());
-    let plan = Box::new(move |target| Session::training_plan(&planned, &s, target));
+    let plan = Box::new(move |target, choices: &Choices| Session::tuned_plan(&planned, &s, target, choices));
     Ok(Step { model, classes, batch_size, plan })
 }
 
@@ -137,10 +147,10 @@ fn of_run(f: &Profile) -> Result<Step> {
         return Err(Error::usage("--input and --classes are for models; a run has its own"));
     }
     let checkpoint = common::Checkpoint::Last;
-    let (model, loaded) = run_folder::load(&common::RunFlags { run: f.model.clone().into(), checkpoint })?;
+    let (model, loaded) = run_folder::load(&common::RunFlags { run: model_name(f).into(), checkpoint })?;
     let (interface, config) = (loaded.about.interface, loaded.about.config);
     let s = settings(f, config.parse().unwrap_or_default())?;
     let (classes, batch_size, planned) = (interface.outputs.len(), s.batch_size, model.clone());
-    let plan = Box::new(move |target| Session::training_plan_for(&planned, &interface, &s, target));
+    let plan = Box::new(move |target, choices: &Choices| Session::plan_for(&planned, &interface, &s, target, choices));
     Ok(Step { model, classes, batch_size, plan })
 }

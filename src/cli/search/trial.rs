@@ -4,6 +4,7 @@
 use super::super::flags::DeviceFlag;
 use super::super::job::{self, Done, Job, Scored};
 use super::super::run_folder::RunFolder;
+use super::super::tune::Tuning;
 use super::super::{interrupt, run_info, train};
 use crate::device::DeviceInfo;
 use crate::error::{Error, Kind, Result};
@@ -86,7 +87,8 @@ impl<'a> Bench<'a> {
         let prepared = self.prepare(s)?;
         let loaded = begun(&path, s)?;
         let weights = loaded.as_ref().map_or_else(|| Weights::new(s.seed), |l| l.weights.clone());
-        let mut job = match Job::new(device, s, prepared, weights) {
+        let tuning = if loaded.is_some() { Tuning::of_run(&path)? } else { Tuning::Usual };
+        let mut job = match Job::new(device, s, prepared, weights, &tuning) {
             Ok(job) => job,
             Err(e) => return failed(e, &[Kind::Model, Kind::Data, Kind::Device]),
         };

@@ -1,20 +1,25 @@
-//! A training step without a data set: to plan it, to count its memory, to
-//! time it.
+//! The plan of a training step without data: what `plan`, `summary` and the
+//! tuner look at before anything is trained, and what `profile` runs on made-up
+//! samples.
 
 use super::resident::{Elements, Resident, TargetKind};
-use super::session::memory_of;
 use super::step::Builder;
 use super::{Session, Settings};
 use crate::data::{Interface, Task};
 use crate::error::Result;
 use crate::nn::{Model, Weights};
-use crate::plan::{Plan, Target};
+use crate::plan::{Choices, Plan, Target};
 use crate::tensor::random::{Random, stream};
 use crate::tensor::{DType, HostTensor};
 
 impl Session {
     /// The plan of a training step on any device, without data.
     pub fn training_plan(model: &Model, s: &Settings, device: Target) -> Result<Plan> {
+        Session::tuned_plan(model, s, device, &Choices::default())
+    }
+
+    /// [`Session::training_plan`] with variants chosen for some of the ops.
+    pub fn tuned_plan(model: &Model, s: &Settings, device: Target, choices: &Choices) -> Result<Plan> {
         let channels = if elements(model, None) == Elements::Bytes { model.input[0] } else { model.input.elements() };
         let outputs = (0..model.classes.unwrap_or(1)).map(|i| i.to_string()).collect();
         let mut interface = Interface::of_images(outputs, &vec![(0.0, 1.0); channels]);
@@ -22,11 +27,17 @@ impl Session {
         if g.shape(built.output).len() == 3 {
             interface.task = Task::Language;
         }
-        Session::training_plan_for(model, &interface, s, device)
+        Session::plan_for(model, &interface, s, device, choices)
     }
 
-    /// The plan of a training step for inputs and outputs of a known meaning.
-    pub fn training_plan_for(model: &Model, interface: &Interface, s: &Settings, device: Target) -> Result<Plan> {
+    /// The same for inputs and outputs of a known meaning.
+    pub fn plan_for(
+        model: &Model,
+        interface: &Interface,
+        s: &Settings,
+        device: Target,
+        choices: &Choices,
+    ) -> Result<Plan> {
         let weights = &mut Weights::new(0);
         let (g, built) = model.inspect(1, weights)?;
         let target = match (interface.task, g.shape(built.output)) {
@@ -37,13 +48,29 @@ impl Session {
         let elements = elements(model, Some(interface));
         let set = Resident::blank(s.batch_size, &model.input, elements, target, s.batch_size);
         let step = Builder { model, weights, interface, params: "params" }.training(&set, s, None)?;
-        Plan::build(&step.graph, &[], device)
+        Plan::tuned(&step.graph, &[], device, choices)
     }
 
     /// Bytes that training takes: weights, gradients, optimiser, activations.
     pub fn memory(model: &Model, s: &Settings, target: Target) -> Result<[usize; 4]> {
         Ok(memory_of(&Session::training_plan(model, s, target)?))
     }
+}
+
+/// Bytes of a training plan: weights, gradients, optimiser, activations.
+pub(super) fn memory_of(plan: &Plan) -> [usize; 4] {
+    let named = |pick: &dyn Fn(&str) -> bool| -> usize {
+        let of = plan.buffers.iter().filter(|b| b.name.as_deref().is_some_and(pick));
+        of.map(|b| b.elements * crate::tensor::DType::BYTES).sum()
+    };
+    let moments = ["adam.", "sgd.", "rmsprop.", "ema"];
+    let state = |n: &str| n == "params" || n.ends_with("running_mean") || n.ends_with("running_var");
+    [
+        named(&state),
+        named(&|n| n.starts_with("grads") || n.starts_with("accumulate.")),
+        named(&|n| moments.iter().any(|m| n.starts_with(m))),
+        plan.transient_bytes(),
+    ]
 }
 
 /// What the samples of a model are made of.

@@ -1,0 +1,104 @@
+// The weight gradient of a 2-D convolution as a matrix product whose right matrix is never written down, for GPUs.
+// Formula: d_w[o, (c,r,s)] = sum over k = (n,p,q) of d_y[n,o,p,q] x[n, c, p STRIDE_H - PAD_H + r DILATION_H, ..]; with a bias,
+//          one more column whose input is 1.
+// Shapes: x [N, C, H, W]; d_y [N, O, OH, OW]; parts (here y) [O, columns, SLICES]; indices in elements.
+// Launch: z = group of channels * SLICES + slice of k; a workgroup of ACROSS x DOWN owns 4 WIDE columns by 4 TALL output
+//         channels, an invocation 4 QUADS_X by 4 QUADS_Y of them. combine_w of conv2d.wgsl adds the slices.
+// Source: derived in src/ops/conv2d.rs; implicit GEMM after Chetlur et al., "cuDNN", arXiv:1410.0759.
+// Numerics: f32, k in ascending order within a slice. Workgroup memory: 32 DEPTH (TALL + WIDE) bytes, 16 KiB at most.
+// include: lib/tiles
+
+@group(0) @binding(0) var<storage, read> x: array<f32>;
+@group(0) @binding(1) var<storage, read> d_y: array<f32>;
+@group(0) @binding(2) var<storage, read_write> y: array<f32>;
+
+override N: u32;
+override C: u32;
+override H: u32;
+override W: u32;
+override O: u32;
+override OH: u32;
+override OW: u32;
+override KH: u32;
+override KW: u32;
+override STRIDE_H: u32;
+override STRIDE_W: u32;
+override PAD_H: u32;
+override PAD_W: u32;
+override DILATION_H: u32;
+override DILATION_W: u32;
+override GROUPS: u32;
+override BIAS: bool;
+override SLICES: u32;
+override SLICE: u32; // positions per slice
+// From the kernel: the constants of lib/tiles.
+
+override C_GROUP: u32 = C / GROUPS;
+override O_GROUP: u32 = O / GROUPS;
+override COLUMNS: u32 = C_GROUP * KH * KW;
+const LEFT_RUNS: bool = true;
+const RIGHT_RUNS: bool = true;
+const FOUR: vec4<u32> = vec4<u32>(0u, 1u, 2u, 3u);
+
+// Four output channels: where they lie in an image of d_y, and which there are.
+struct Left {
+    at: vec4<u32>,
+    inside: vec4<bool>,
+}
+
+// Four columns: their channels in an image of x, their taps relative to a window's corner (which may wrap to huge
+// numbers), which there are, and which of those is the bias.
+struct Right {
+    plane: vec4<u32>,
+    down: vec4<u32>,
+    across: vec4<u32>,
+    inside: vec4<bool>,
+    one: vec4<bool>,
+}
+
+fn left_of(z: u32, quad: u32) -> Left {
+    let o = 4u * quad + FOUR;
+    return Left((z / SLICES * O_GROUP + o) * (OH * OW), o < vec4(O_GROUP));
+}
+
+fn right_of(z: u32, quad: u32) -> Right {
+    let column = 4u * quad + FOUR;
+    let plane = (z / SLICES * C_GROUP + column / (KH * KW)) * (H * W);
+    let down = column / KW % KH * DILATION_H - PAD_H;
+    let across = column % KW * DILATION_W - PAD_W;
+    let one = vec4(BIAS) & (column == vec4(COLUMNS));
+    return Right(plane, down, across, column < vec4(COLUMNS), one);
+}
+
+fn load_left(l: Left, k: u32, end_k: u32) -> vec4<f32> {
+    let inside = l.inside & vec4(k < end_k);
+    let at = select(vec4(0u), l.at + k / (OH * OW) * (O * OH * OW) + k % (OH * OW), inside);
+    return select(vec4(0.0), vec4(d_y[at.x], d_y[at.y], d_y[at.z], d_y[at.w]), inside);
+}
+
+fn load_right(r: Right, k: u32, end_k: u32) -> vec4<f32> {
+    let u = k % (OH * OW) / OW * STRIDE_H + r.down;
+    let v = k % OW * STRIDE_W + r.across;
+    let inside = r.inside & vec4(k < end_k) & (u < vec4(H)) & (v < vec4(W));
+    let at = select(vec4(0u), k / (OH * OW) * (C * H * W) + r.plane + u * W + v, inside);
+    let seen = select(vec4(0.0), vec4(x[at.x], x[at.y], x[at.z], x[at.w]), inside);
+    return select(seen, vec4(1.0), r.one);
+}
+
+@compute @workgroup_size(ACROSS, DOWN)
+fn backward_w(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {
+    let first = group.z % SLICES * SLICE;
+    let sum = sum_tiles(group.z, group.xy, local.xy, first, min(first + SLICE, N * OH * OW));
+    store_tile(group.z, group.xy, local.xy, sum);
+}
+
+fn store_row(z: u32, row: u32, first: u32, value: vec4<f32>) {
+    let columns = COLUMNS + u32(BIAS);
+    if row < O_GROUP {
+        for (var i = 0u; i < 4u; i++) {
+            if first + i < columns {
+                y[((z / SLICES * O_GROUP + row) * columns + first + i) * SLICES + z % SLICES] = value[i];
+            }
+        }
+    }
+}

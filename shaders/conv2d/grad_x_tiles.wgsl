@@ -1,0 +1,95 @@
+// The input gradient of a 2-D convolution as a matrix product whose right matrix is never written down, for GPUs.
+// Formula: d_x[c, (n,h,w)] = sum over k = (o,r,s) of w[o,c,r,s] d_y[n, o, (h + PAD_H - r DILATION_H) / STRIDE_H, ..], where
+//          that is a position.
+// Shapes: d_x (here y) [N, C, H, W]; w [O, C/GROUPS, KH, KW]; d_y [N, O, OH, OW]; indices in elements.
+// Launch: z = group of channels; a workgroup of ACROSS x DOWN owns 4 WIDE elements of the plane by 4 TALL input channels, an
+//         invocation 4 QUADS_X by 4 QUADS_Y of them.
+// Source: derived in src/ops/conv2d.rs; implicit GEMM after Chetlur et al., "cuDNN", arXiv:1410.0759.
+// Numerics: f32, k in ascending order. Workgroup memory: 32 DEPTH (TALL + WIDE) bytes, 16 KiB at most.
+// include: lib/tiles
+
+@group(0) @binding(0) var<storage, read> w: array<f32>;
+@group(0) @binding(1) var<storage, read> d_y: array<f32>;
+@group(0) @binding(2) var<storage, read_write> y: array<f32>;
+// The same by quads, where images have a multiple of four elements.
+@group(0) @binding(3) var<storage, read_write> y4: array<vec4<f32>>;
+
+override N: u32;
+override C: u32;
+override H: u32;
+override W: u32;
+override O: u32;
+override OH: u32;
+override OW: u32;
+override KH: u32;
+override KW: u32;
+override STRIDE_H: u32;
+override STRIDE_W: u32;
+override PAD_H: u32;
+override PAD_W: u32;
+override DILATION_H: u32;
+override DILATION_W: u32;
+override GROUPS: u32;
+// From the kernel: the constants of lib/tiles; put_quad, which writes four neighbours at once to y4, or else to y.
+
+override C_GROUP: u32 = C / GROUPS;
+override O_GROUP: u32 = O / GROUPS;
+override TAPS: u32 = KH * KW;
+const LEFT_RUNS: bool = true;
+const RIGHT_RUNS: bool = false;
+const FOUR: vec4<u32> = vec4<u32>(0u, 1u, 2u, 3u);
+
+// Four input channels: where their weights begin, and which there are.
+struct Left {
+    at: vec4<u32>,
+    inside: vec4<bool>,
+}
+
+// Four elements of the input's plane: the group's first channel of their images in d_y, their places counted from the
+// padding's corner, and which there are.
+struct Right {
+    plane: vec4<u32>,
+    down: vec4<u32>,
+    across: vec4<u32>,
+    inside: vec4<bool>,
+}
+
+fn left_of(z: u32, quad: u32) -> Left {
+    let c = 4u * quad + FOUR;
+    return Left((z * O_GROUP * C_GROUP + c) * TAPS, c < vec4(C_GROUP));
+}
+
+fn right_of(z: u32, quad: u32) -> Right {
+    let at = 4u * quad + FOUR;
+    let plane = (at / (H * W) * O + z * O_GROUP) * (OH * OW);
+    return Right(plane, at % (H * W) / W + PAD_H, at % W + PAD_W, at < vec4(N * H * W));
+}
+
+fn load_left(l: Left, k: u32, end_k: u32) -> vec4<f32> {
+    let inside = l.inside & vec4(k < end_k);
+    let at = select(vec4(0u), l.at + k / TAPS * (C_GROUP * TAPS) + k % TAPS, inside);
+    return select(vec4(0.0), vec4(w[at.x], w[at.y], w[at.z], w[at.w]), inside);
+}
+
+fn load_right(r: Right, k: u32, end_k: u32) -> vec4<f32> {
+    let u = r.down - k / KW % KH * DILATION_H;
+    let v = r.across - k % KW * DILATION_W;
+    let p = u / STRIDE_H;
+    let q = v / STRIDE_W;
+    let met = (p * STRIDE_H == u) & (q * STRIDE_W == v) & (p < vec4(OH)) & (q < vec4(OW));
+    let inside = r.inside & vec4(k < end_k) & met;
+    let at = select(vec4(0u), r.plane + k / TAPS * (OH * OW) + p * OW + q, inside);
+    return select(vec4(0.0), vec4(d_y[at.x], d_y[at.y], d_y[at.z], d_y[at.w]), inside);
+}
+
+@compute @workgroup_size(ACROSS, DOWN)
+fn backward_x(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {
+    let sum = sum_tiles(group.z, group.xy, local.xy, 0u, O_GROUP * TAPS);
+    store_tile(group.z, group.xy, local.xy, sum);
+}
+
+fn store_row(z: u32, row: u32, first: u32, value: vec4<f32>) {
+    let at = first + FOUR;
+    let place = (at / (H * W) * C + z * C_GROUP + row) * (H * W) + at % (H * W);
+    put_quad(place, (at < vec4(N * H * W)) & vec4(row < C_GROUP), value);
+}

@@ -1,0 +1,198 @@
+//! `wgrad tune`, and the tuning before a training.
+//!
+//! A choice of variants may change the order of sums. So a run keeps the
+//! choices that it was made with in its folder, in `tuning.json`, and goes on
+//! with those.
+
+use super::summary::model;
+use super::{flags, open_device, out, run_folder, tool_flags, train, train_settings};
+use crate::device::Device;
+use crate::error::{Error, Result};
+use crate::files;
+use crate::gpu::Gpu;
+use crate::kernel::Class;
+use crate::nn::Model;
+use crate::plan::{Choices, Plan};
+use crate::train::{Session, Settings};
+use crate::tuning::{self, Cache, Effort, Outcome, Report, Tuned};
+use serde_json::json;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long a training may spend on tuning before its first step.
+pub const SECONDS: u64 = 5;
+
+/// The file in a run's folder.
+const FILE: &str = "tuning.json";
+
+/// How a training comes to its variants.
+#[derive(Debug, Clone)]
+pub enum Tuning {
+    /// Not at all: those that suit the kind of device.
+    Off,
+    /// From the cache; on a GPU, what is missing is found within [`SECONDS`].
+    Usual,
+    /// As an earlier part of the same run did.
+    As(Choices),
+}
+
+impl Tuning {
+    /// As the run in a folder did. One from before there was tuning had none.
+    pub fn of_run(folder: &Path) -> Result<Tuning> {
+        let path = folder.join(FILE);
+        let Some(text) = files::read(&path)? else { return Ok(Tuning::As(Choices::default())) };
+        let choices: Choices = serde_json::from_str(&text).map_err(|e| {
+            Error::data(format!(
+                "{} does not say which variants the run was made with ({e}); restore it, or remove it to go on with the \
+                 usual ones, which may round otherwise",
+                path.display()
+            ))
+        })?;
+        Ok(Tuning::As(choices))
+    }
+
+    /// Chooses variants for the training of a model on so many samples.
+    pub fn prepare(&self, device: &Device, model: &Model, s: &Settings, samples: usize) -> Result<()> {
+        let Device::Gpu(gpu) = device else { return Ok(()) };
+        match self {
+            Tuning::Off => gpu.choose(Choices::default()),
+            Tuning::As(choices) => gpu.choose(choices.clone()),
+            Tuning::Usual => {
+                let s = Settings { batch_size: s.batch_size.min(samples).max(1), ..s.clone() };
+                // What cannot be planned is refused with its reason when the
+                // training itself is.
+                let Ok(plan) = Session::training_plan(model, &s, device.target()) else { return Ok(()) };
+                let effort = match gpu.adapter.class {
+                    Class::Cpu => Effort::Cached,
+                    _ => Effort::Within(Duration::from_secs(SECONDS)),
+                };
+                let report = choose(gpu, &plan, effort, &mut |_| {})?;
+                if !report.tuned.is_empty() {
+                    let left = match report.left {
+                        0 => String::new(),
+                        n => format!("; {n} left for the next run, or for `wgrad tune`"),
+                    };
+                    eprintln!(
+                        "tuning: {} kinds of products tried{left} (--no-tune leaves this out)",
+                        report.tuned.len()
+                    );
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Keeps a device's choices in a run's folder.
+pub fn save(folder: &Path, device: &Device) -> Result<()> {
+    match device {
+        Device::Cpu => Ok(()),
+        Device::Gpu(gpu) => {
+            let text = serde_json::to_string_pretty(&gpu.choices()).expect("plain data prints");
+            files::write(&folder.join(FILE), text.as_bytes())
+        }
+    }
+}
+
+/// Takes the cached choices for a plan, as a training would that finds
+/// everything there.
+pub fn cached(device: &Device, plan: &Plan) -> Result<Choices> {
+    let Device::Gpu(gpu) = device else { return Ok(Choices::default()) };
+    Ok(choose(gpu, plan, Effort::Cached, &mut |_| {})?.choices)
+}
+
+/// Tunes a plan and lets the device take the choices.
+fn choose(gpu: &Arc<Gpu>, plan: &Plan, effort: Effort, said: &mut dyn FnMut(&Tuned)) -> Result<Report> {
+    let (mut cache, complaint) = Cache::open(files::cache_folder().as_deref(), &gpu.adapter);
+    if let Some(complaint) = complaint {
+        eprintln!("warning: {complaint}");
+    }
+    let report = tuning::tune(gpu, plan, &mut cache, effort, said)?;
+    let wrong = report.tuned.iter().flat_map(|t| t.outcomes.iter().map(move |o| (t, o)));
+    for (t, (name, outcome)) in wrong {
+        if let Outcome::Wrong(why) = outcome {
+            eprintln!("warning: variant {name} of {} is wrong on this device and is not used: {why}", t.key);
+        }
+    }
+    // A cache that cannot be written costs the next run some seconds.
+    if let (false, Err(e)) = (report.tuned.is_empty(), cache.save()) {
+        eprintln!("warning: what tuning found is not kept: {e}");
+    }
+    gpu.choose(report.choices.clone());
+    Ok(report)
+}
+
+pub fn run(f: &tool_flags::Tune) -> Result<()> {
+    let (model, settings) = subject(f)?;
+    let (device, info) = open_device(&f.device)?;
+    let Device::Gpu(gpu) = &device else {
+        return Err(Error::usage(
+            "the CPU computes each op in one way, so there is nothing to tune; name a GPU with --device (see `wgrad devices`)",
+        ));
+    };
+    let plan = Session::training_plan(&model, &settings, device.target())?;
+    let effort = if f.again { Effort::Again } else { Effort::Missing };
+    let report = choose(gpu, &plan, effort, &mut |t| eprintln!("{}", line(t)))?;
+    let path = Cache::open(files::cache_folder().as_deref(), &gpu.adapter).0.path().map(Path::to_path_buf);
+    if f.json {
+        return out::json(&json!({
+            "status": "ok",
+            "device": info,
+            "model": model.description.name,
+            "batch_size": settings.batch_size,
+            "tuned": report.tuned,
+            "cached": report.cached,
+            "choices": report.choices,
+            "cache": path,
+        }));
+    }
+    let kept = path.map_or("kept nowhere: there is no cache folder".into(), |p| format!("kept in {}", p.display()));
+    out::line(format!(
+        "{}, batch {}: {} ops tuned, {} known before; {kept}",
+        model.description.name,
+        settings.batch_size,
+        report.tuned.len(),
+        report.cached
+    ))
+}
+
+/// The model and the settings that are to be tuned for: of a run, or of a model.
+fn subject(f: &tool_flags::Tune) -> Result<(Model, Settings)> {
+    let folder = Path::new(&f.model.model);
+    let (model, mut settings) = if folder.is_dir() {
+        let settings = Settings::read(train_settings::read(&folder.join("config.toml"))?)?;
+        (run_folder::open(&folder.join(train::LAST))?.0, settings)
+    } else {
+        (model(&f.model)?, Settings::read(toml::Table::new())?)
+    };
+    match f.batch_size {
+        Some(0) => Err(Error::usage("--batch-size 0: expected at least 1")),
+        Some(n) => {
+            settings.batch_size = n;
+            Ok((model, settings))
+        }
+        None => Ok((model, settings)),
+    }
+}
+
+/// A verdict in a line: what was chosen and what each variant took.
+fn line(t: &Tuned) -> String {
+    let outcome = |(name, outcome): &(String, Outcome)| match outcome {
+        Outcome::Microseconds(us) => format!("{name} {us:.1} us"),
+        Outcome::Wrong(_) => format!("{name} WRONG"),
+        Outcome::Failed(_) => format!("{name} failed"),
+    };
+    let tried: Vec<String> = t.outcomes.iter().map(outcome).collect();
+    let tried = if t.judge.is_none() { "too large to be judged".into() } else { tried.join(", ") };
+    format!("{}\n  {}: {tried}", t.key, t.chosen)
+}
+
+/// How `train` is to come to its variants.
+pub fn of_flags(f: &flags::Train, earlier: Option<&Path>) -> Result<Tuning> {
+    match (earlier, f.no_tune) {
+        (Some(folder), _) => Tuning::of_run(folder),
+        (None, true) => Ok(Tuning::Off),
+        (None, false) => Ok(Tuning::Usual),
+    }
+}

@@ -1,0 +1,59 @@
+//! The case table of convolution.
+
+use super::Conv2d;
+use super::sizes::Sizes;
+use crate::graph::{Case, Fill};
+use crate::tensor::Spec;
+
+/// Stride, padding on either side, dilation, groups down to depthwise, windows
+/// larger than the image, and sizes that run past every block.
+pub fn cases() -> Vec<Case> {
+    let plain = Conv2d::default();
+    let case = |name: &str, x: [usize; 4], w: [usize; 4], bias: bool, op: Conv2d| {
+        let mut inputs = vec![(Spec::f32(x), Fill::Normal(1.0)), (Spec::f32(w), Fill::Normal(0.5))];
+        if bias {
+            inputs.push((Spec::f32([w[0]]), Fill::Normal(1.0)));
+        }
+        let s = Sizes::new(op, x, w).expect("cases are valid");
+        Case::new(format!("conv2d/{name}"), inputs, move |g, x| {
+            Ok(vec![g.conv2d(x[0], x[1], x.get(2).copied(), op)?])
+        })
+        .reduction((s.n * s.positions()).max(s.columns()).max(s.og() * s.k[0] * s.k[1]))
+    };
+    let same = |h, k, stride, dilation| Conv2d {
+        stride,
+        dilation,
+        padding: Conv2d::same_padding(h, k, stride, dilation),
+        groups: 1,
+    };
+    vec![
+        case("plain", [2, 1, 8, 8], [5, 1, 3, 3], true, plain),
+        case("no_bias", [2, 3, 7, 9], [9, 3, 3, 3], false, plain),
+        case("one_by_one", [3, 5, 4, 6], [7, 5, 1, 1], true, plain),
+        case("one", [1, 1, 1, 1], [1, 1, 1, 1], true, plain),
+        case("same_3", [2, 3, 9, 7], [4, 3, 3, 3], true, same([9, 7], [3, 3], [1, 1], [1, 1])),
+        case("same_even_kernel", [2, 2, 7, 6], [3, 2, 4, 2], true, same([7, 6], [4, 2], [1, 1], [1, 1])),
+        case("same_stride_2", [2, 3, 9, 8], [4, 3, 3, 3], true, same([9, 8], [3, 3], [2, 2], [1, 1])),
+        case("stride_2_no_padding", [2, 2, 10, 9], [3, 2, 3, 2], true, Conv2d { stride: [2, 3], ..plain }),
+        case("pointwise_stride_2", [2, 4, 7, 7], [8, 4, 1, 1], false, Conv2d { stride: [2, 2], ..plain }),
+        case(
+            "dilation",
+            [1, 2, 11, 12],
+            [3, 2, 3, 3],
+            true,
+            Conv2d { dilation: [2, 3], padding: [[2, 2], [3, 1]], ..plain },
+        ),
+        case("groups", [2, 6, 6, 5], [9, 2, 3, 3], true, Conv2d { groups: 3, padding: [[1, 1]; 2], ..plain }),
+        case("depthwise", [2, 7, 6, 6], [7, 1, 3, 3], true, Conv2d { groups: 7, padding: [[1, 1]; 2], ..plain }),
+        case("depthwise_multiplier", [1, 3, 6, 6], [6, 1, 3, 3], false, Conv2d { groups: 3, ..plain }),
+        case("window_beyond_image", [2, 1, 2, 2], [2, 1, 5, 5], true, Conv2d { padding: [[3, 3]; 2], ..plain }),
+        case("wide_channels", [1, 17, 5, 5], [13, 17, 3, 3], true, plain),
+        case("tiles", [2, 33, 7, 8], [35, 33, 3, 3], true, same([7, 8], [3, 3], [1, 1], [1, 1])),
+        case("tiles_stride_2", [3, 34, 9, 7], [40, 34, 3, 3], false, same([9, 7], [3, 3], [2, 2], [1, 1])),
+        case("tiles_groups", [2, 70, 6, 6], [66, 35, 3, 2], true, Conv2d { groups: 2, ..plain }),
+        case("many_images", [67, 1, 5, 5], [2, 1, 3, 3], true, plain),
+        case("mnist", [4, 1, 28, 28], [32, 1, 3, 3], true, plain),
+        case("kernel_of_image", [3, 2, 5, 4], [4, 2, 5, 4], true, plain),
+        case("grid_overflow", [1, 1, 4096, 4097], [1, 1, 1, 1], false, plain).no_gradient().reduction(1),
+    ]
+}

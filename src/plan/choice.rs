@@ -1,0 +1,73 @@
+//! Which variant of an op runs: what was chosen for it, if the device can run
+//! that, else what suits the kind of device.
+//!
+//! A variant may add up in another order than its neighbour. So choices are
+//! part of what makes a run repeatable: they are given to the planner, never
+//! made by it.
+
+use super::Plan;
+use crate::graph::{Lower, Node, Op};
+use crate::kernel::Variant;
+use crate::tensor::Spec;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Variants by what they were chosen for (see [`key`]).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Choices(pub BTreeMap<String, String>);
+
+impl Choices {
+    /// The variant that computes an op: the one chosen if it is among the
+    /// `eligible`, else the usual one; `""` where there is only one way.
+    pub fn of(&self, op: &dyn Op, cx: &Lower) -> &'static str {
+        let eligible = eligible(op, cx);
+        let Some(usual) = Variant::usual(&eligible, cx.caps.class) else { return "" };
+        if self.0.is_empty() {
+            return usual.name;
+        }
+        let chosen = self.0.get(&key(op, cx));
+        eligible.iter().find(|v| chosen.is_some_and(|c| c == v.name)).unwrap_or(&usual).name
+    }
+}
+
+/// The op's variants that the device can run, in the op's order.
+pub fn eligible(op: &dyn Op, cx: &Lower) -> Vec<Variant> {
+    op.variants(cx).into_iter().filter(|v| v.fits(&cx.caps)).collect()
+}
+
+/// What a choice is for: the op with its attributes, and the shapes of its
+/// tensors.
+pub fn key(op: &dyn Op, cx: &Lower) -> String {
+    let list = |specs: &[Spec]| specs.iter().map(|s| s.shape.to_string()).collect::<Vec<_>>().join(" ");
+    format!("{op:?}: {} -> {}", list(&cx.inputs), list(&cx.outputs))
+}
+
+/// A step that can be computed in several ways.
+#[derive(Debug, Clone)]
+pub struct Tunable {
+    /// The node's number in the graph.
+    pub node: usize,
+    /// What a choice for it is kept under.
+    pub key: String,
+    /// The ways that the device can run.
+    pub variants: Vec<Variant>,
+    /// The one that the plan runs.
+    pub runs: &'static str,
+}
+
+impl Plan {
+    /// The steps that can be computed in several ways, each kind once.
+    pub fn tunables(&self) -> Vec<Tunable> {
+        let mut found: Vec<Tunable> = vec![];
+        for step in self.steps.iter().filter(|s| !s.variant.is_empty()) {
+            let node: &Node = &self.graph.nodes()[step.node];
+            let cx = self.lower_context(node);
+            let (key, variants) = (key(&*node.op, &cx), eligible(&*node.op, &cx));
+            if variants.len() > 1 && !found.iter().any(|t| t.key == key) {
+                found.push(Tunable { node: step.node, key, variants, runs: step.variant });
+            }
+        }
+        found
+    }
+}
