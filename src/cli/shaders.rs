@@ -4,6 +4,8 @@ use super::out;
 use super::profile::flags::Shaders;
 use crate::error::{Error, Result, unknown};
 use crate::files;
+use crate::graph::Case;
+use crate::kernel::reflect::Binding;
 use crate::kernel::{Language, translate};
 use crate::ops;
 use crate::plan::{Needed, kernels};
@@ -33,7 +35,7 @@ fn of_shader(name: &str) -> Result<Vec<Needed>> {
     let name = name.strip_suffix(".wgsl").unwrap_or(name);
     let room = format!("{}/", name.split('/').next().unwrap_or_default());
     let (own, others): (Vec<_>, Vec<_>) = ops::cases().into_iter().partition(|c| c.name.starts_with(&room));
-    let of = |cases| -> Result<Vec<Needed>> {
+    let of = |cases: &[Case]| -> Result<Vec<Needed>> {
         Ok(kernels(cases)?.into_iter().filter(|n| n.kernel.shader.name == name).collect())
     };
     let found = of(&own)?;
@@ -69,7 +71,9 @@ fn select<'a>(f: &Shaders, all: &'a [Needed]) -> Result<Vec<(usize, &'a Needed)>
         numbered.filter(|(i, n)| by_case(n) && by_entry(n) && f.variant.is_none_or(|v| v == *i)).collect();
     match chosen.is_empty() {
         true => Err(Error::usage(format!(
-            "no variant is all that; the shader has {}, which `wgrad shaders NAME` lists",
+            "no variant is what --variant, --entry and --case ask for together{}; the shader has {}, which \
+             `wgrad shaders NAME` lists",
+            f.variant.map_or(String::new(), |v| format!(" (--variant {v})")),
             all.len()
         ))),
         false => Ok(chosen),
@@ -149,9 +153,7 @@ fn details(number: usize, n: &Needed) -> String {
     let constants: Vec<String> = n.kernel.overrides.iter().map(|(k, v)| format!("{k}={v}")).collect();
     let lines = n.kernel.consts.iter().map(|(name, _)| name.to_string());
     let constants = constants.into_iter().chain(lines).collect::<Vec<_>>().join(" ");
-    let binding = |b: &crate::kernel::reflect::Binding| {
-        format!("{}: {} {}", b.number, if b.writable { "read_write" } else { "read" }, b.name)
-    };
+    let binding = |b: &Binding| format!("{}: {} {}", b.number, if b.writable { "read_write" } else { "read" }, b.name);
     let bindings: Vec<String> = n.entry.bindings.iter().map(binding).collect();
     let more = if n.cases.len() > 1 { format!(" and {} more", n.cases.len() - 1) } else { String::new() };
     format!(
@@ -165,7 +167,7 @@ fn details(number: usize, n: &Needed) -> String {
 }
 
 fn described(number: usize, n: &Needed) -> Value {
-    let binding = |b: &crate::kernel::reflect::Binding| {
+    let binding = |b: &Binding| {
         json!({
             "binding": b.number, "name": b.name, "access": if b.writable { "read_write" } else { "read" },
             "stride": b.stride,

@@ -92,8 +92,8 @@ fn direct_x(module: &Module, info: &ModuleInfo, entry: &str) -> Translated<Strin
     let mut writer = hlsl::Writer::new(&mut text, &options, &pipeline);
     let reflection = writer.write(module, info, None).map_err(|e| e.to_string())?;
     let names = reflection.entry_point_names.into_iter().collect::<std::result::Result<Vec<_>, _>>();
-    names.map_err(|e| e.to_string())?;
-    Ok(text)
+    drop(writer);
+    names.map(|_| text).map_err(|e| e.to_string())
 }
 
 fn open_gl(module: &Module, info: &ModuleInfo, entry: &str) -> Translated<String> {

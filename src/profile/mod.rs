@@ -5,6 +5,7 @@
 mod ceilings;
 pub mod compare;
 mod page;
+pub mod shader;
 mod stat;
 mod table;
 mod take;

@@ -6,8 +6,7 @@ use super::{OpTime, Profile};
 use crate::eval::html::{Cell, escape, page, section, table};
 use crate::eval::plot::{Axis, Chart, Frame, Ink, Kind, Marker, Scene, Series, icicle, number, percent};
 
-/// The longest name that stands beside a kernel on the roofline, and how many
-/// kernels have theirs.
+/// How many of the slowest kernels have their name on the roofline.
 const NAMED: usize = 8;
 
 impl Profile {

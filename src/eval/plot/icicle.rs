@@ -53,7 +53,7 @@ fn hang(scene: &mut Scene, frame: &Frame, left: f64, top: f64, scale: f64) {
     let room = width - 9.0;
     if room > 14.0 {
         let text = font::shorten(&frame.name, SMALL, room);
-        let strong = matches!(frame.ink, Ink::Hit(s) | Ink::Miss(s) if s > 0.6);
+        let strong = matches!(frame.ink, Ink::Hit(s) | Ink::Miss(s) if s > 0.6) || matches!(frame.ink, Ink::Series(_));
         let ink = if strong { Ink::Inverse } else { Ink::Text };
         if text.chars().count() > 1 {
             scene.text([left + 4.0, top + 16.0], text, Anchor::Start, ink);
