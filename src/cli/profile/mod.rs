@@ -58,10 +58,16 @@ pub fn run(f: &Profile) -> Result<()> {
         }
         out::line(format!("\n{}", changes.text()))?;
     }
-    match regressed.is_empty() {
-        true => Ok(()),
-        false => Err(Error::device(format!("slower than before by more than noise: {regressed}"))),
+    if regressed.is_empty() {
+        return Ok(());
     }
+    let message = format!("slower than before by more than noise: {regressed}");
+    if f.json {
+        // The object has said it; an error would print another.
+        eprintln!("wgrad: {message}");
+        std::process::exit(1);
+    }
+    Err(Error::device(message))
 }
 
 fn sort(by: Sorted) -> Sort {
