@@ -6,7 +6,7 @@ use crate::gpu::{Adapter, Checks, Gpu, GpuExecutor, adapters};
 use crate::graph::{Graph, TensorId};
 use crate::kernel::Class;
 use crate::plan::{Choices, Executor, Options, Plan, Target};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// The CPU executor or an opened GPU.
@@ -18,7 +18,7 @@ pub enum Device {
 }
 
 /// What a device is, for people and for `--json`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeviceInfo {
     /// `NVIDIA H200`, `llvmpipe (..)`, `CPU`.
     pub name: String,

@@ -29,6 +29,7 @@ pub mod keys;
 pub mod nn;
 pub mod ops;
 pub mod plan;
+pub mod profile;
 pub mod tensor;
 pub mod train;
 pub mod tuning;

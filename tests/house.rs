@@ -37,11 +37,13 @@ const LAYERS: &[(&str, &[&str])] = &[
             "train",
         ],
     ),
+    // It draws with the plots and pages of reports.
+    ("profile", &["error", "files", "tensor", "kernel", "graph", "plan", "cpu", "gpu", "device", "eval"]),
     (
         "cli",
         &[
             "error", "files", "tensor", "keys", "kernel", "graph", "ops", "plan", "device", "data", "nn", "eval",
-            "train", "deploy", "tuning",
+            "train", "deploy", "tuning", "profile",
         ],
     ),
 ];

@@ -1,8 +1,13 @@
-//! Timing and profiling: timestamps that hang together on every kind of clock.
+//! Timing and profiling: timestamps that hang together on every kind of clock,
+//! profiles that account for a step, and `profile` and `shaders` as a user meets
+//! them. Nothing here depends on how fast the machine is.
 
 mod support;
 
 use libtest_mimic::{Arguments, Failed, Trial};
+use serde_json::Value;
+use std::path::Path;
+use std::process::{Command, Output};
 use support::device::{announce, gpu_trial, required};
 use support::training::settings;
 use wgrad::cpu::Cpu;
@@ -38,6 +43,16 @@ fn main() {
         assert!(refused.contains("no dispatch 100000"), "{refused}");
         Ok(())
     }));
+    let tests: [(&str, fn() -> Result<(), Failed>); 5] = [
+        ("profile_of_a_small_model::cpu", || small_model("cpu")),
+        ("a_slower_step_is_an_error", a_slower_step_is_an_error),
+        ("bad_requests_are_refused", bad_requests_are_refused),
+        ("shaders_are_listed", shaders_are_listed),
+        ("shaders_are_translated", shaders_are_translated),
+    ];
+    trials.extend(tests.into_iter().map(|(name, test)| Trial::test(name, test)));
+    trials.push(gpu_trial("profile_of_a_small_model::gpu".into(), |gpu| small_model(&gpu.adapter.name)));
+    trials.push(gpu_trial("a_shader_is_timed_as_it_is_on_disk".into(), |gpu| shader_on_disk(&gpu.adapter.name)));
     announce();
     libtest_mimic::run(&args, trials).exit();
 }
@@ -84,5 +99,209 @@ fn check(e: &mut dyn Executor, program: ProgramId, clock: Clock, kernels: usize)
     }
     let orders = runs.windows(2).all(|w| w[0].wait.end <= w[1].encode.begin);
     assert!(orders, "runs overlap");
+    Ok(())
+}
+
+/// Runs the program with a cache of its own.
+fn wgrad(cache: &Path, args: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_wgrad"));
+    command.args(args).env("WGRAD_DEVICE", "cpu").env("WGRAD_CACHE", cache);
+    command.output().expect("the program starts")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn json(output: &Output) -> Value {
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    serde_json::from_str(text(&output.stdout).lines().last().expect("a line")).expect("the last line is JSON")
+}
+
+fn refused(cache: &Path, args: &[&str], code: i32, parts: &[&str]) {
+    let output = wgrad(cache, args);
+    let message = text(&output.stderr) + &text(&output.stdout);
+    assert_eq!(output.status.code(), Some(code), "{args:?}: {message}");
+    assert!(parts.iter().all(|p| message.contains(p)), "{args:?}: {parts:?} is missing in\n{message}");
+    assert!(!message.contains("internal error"), "{message}");
+}
+
+const SMALL: [&str; 6] = ["profile", "lenet", "--batch-size", "4", "--steps", "5"];
+
+fn small_model(device: &str) -> Result<(), Failed> {
+    let place = tempfile::tempdir()?;
+    let [trace, page] = ["trace.json", "page.html"].map(|n| place.path().join(n).to_string_lossy().into_owned());
+    // A cache that is broken is measured anew.
+    let name = format!("ceilings-cpu-{device}.json");
+    std::fs::write(place.path().join(name), "{ broken")?;
+    let flags = ["--json", "--device", device, "--trace", &trace, "--html", &page];
+    let p = json(&wgrad(place.path(), &[&SMALL[..], &flags].concat()));
+    let number = |v: &Value| v.as_f64().unwrap_or_else(|| panic!("{v} is a number"));
+    assert_eq!(
+        (p["status"].as_str(), p["model"].as_str(), p["batch_size"].as_u64()),
+        (Some("ok"), Some("lenet"), Some(4))
+    );
+    assert!(number(&p["ceilings"]["gflops"]) > 0.0 && number(&p["ceilings"]["gbs"]) > 0.0);
+    let kernels = p["kernels"].as_array().expect("a list");
+    let wall = &p["wall"];
+    if p["clock"] != "runs" {
+        let accounted = number(&p["accounted"]);
+        assert!(accounted > 0.05 && accounted <= 1.0, "{accounted}");
+        let sum: f64 = kernels.iter().map(|k| number(&k["ms"]["median"])).sum();
+        assert!(sum > 0.0 && number(&p["parts"]["kernels"]["low"]) <= number(&wall["high"]), "{sum} of {wall}");
+        assert!(kernels.iter().any(|k| k["name"].as_str().is_some_and(|n| n.contains("conv2d") && n.contains(" @ "))));
+        assert!(kernels.iter().any(|k| k["bound"] == "memory" && number(&k["of_ceiling"]) > 0.0));
+    }
+    for part in ["encode", "submit", "before_first", "kernels", "gaps", "after_last"] {
+        let of = &p["parts"][part];
+        assert!(number(&of["low"]) >= 0.0 && number(&of["low"]) <= number(&of["median"]), "{part}: {of}");
+        assert!(number(&of["low"]) <= number(&wall["high"]), "{part}: {of} of {wall}");
+    }
+    let trace: Value = serde_json::from_str(&std::fs::read_to_string(&trace)?)?;
+    let events = trace["traceEvents"].as_array().expect("events");
+    let steps = events.iter().filter(|e| e["name"].as_str().is_some_and(|n| n.starts_with("step "))).count();
+    assert_eq!(steps, 5);
+    let of_device = events.iter().filter(|e| e["tid"] == 2 && e["ph"] == "X");
+    assert!(of_device.clone().count() >= 5 * kernels.len());
+    assert!(of_device.clone().all(|e| number(&e["dur"]) >= 0.0 && e["ts"].is_number()));
+    let page = std::fs::read_to_string(&page)?;
+    assert!(page.contains("Roofline") && page.matches("<svg").count() == 2 && !page.contains("<script"));
+    // What was measured once is not measured again.
+    let again = wgrad(place.path(), &[&SMALL[..], &["--device", device]].concat());
+    assert!(again.status.success() && !text(&again.stderr).contains("measuring"), "{}", text(&again.stderr));
+    let table = text(&again.stdout);
+    for part in ["accounted for:", "ceilings of this device", "bound by", "gaps between kernels"] {
+        assert!(p["clock"] == "runs" || table.contains(part), "{part} is missing in\n{table}");
+    }
+    Ok(())
+}
+
+/// Multiplies every time of a profile, and takes its noise away.
+fn scaled(value: &mut Value, factor: f64) {
+    match value {
+        Value::Object(map) if map.contains_key("median") => {
+            let median = map["median"].as_f64().expect("a number") * factor;
+            map.insert("median".into(), median.into());
+            map.insert("sigma".into(), 0.0.into());
+        }
+        Value::Object(map) => map.values_mut().for_each(|v| scaled(v, factor)),
+        Value::Array(list) => list.iter_mut().for_each(|v| scaled(v, factor)),
+        _ => {}
+    }
+}
+
+fn a_slower_step_is_an_error() -> Result<(), Failed> {
+    let place = tempfile::tempdir()?;
+    let old = json(&wgrad(place.path(), &[&SMALL[..], &["--json"]].concat()));
+    let file = place.path().join("old.json");
+    let path = file.to_string_lossy().into_owned();
+    let compared = |factor: f64| {
+        let mut old = old.clone();
+        scaled(&mut old, factor);
+        std::fs::write(&file, format!("device: CPU\n{old}\n")).expect("writable");
+        wgrad(place.path(), &[&SMALL[..], &["--compare", &path]].concat())
+    };
+    let slower = compared(1e-3);
+    assert_eq!(slower.status.code(), Some(1), "{}", text(&slower.stderr));
+    assert!(text(&slower.stderr).contains("slower than before"), "{}", text(&slower.stderr));
+    assert!(text(&slower.stdout).contains("regressed"));
+    let faster = compared(1e3);
+    assert!(faster.status.success(), "{}", text(&faster.stderr));
+    assert!(text(&faster.stdout).contains("improved"));
+    refused(
+        place.path(),
+        &["profile", "mlp", "--steps", "1", "--compare", &path],
+        1,
+        &["lenet", "mlp", "the same step"],
+    );
+    Ok(())
+}
+
+fn bad_requests_are_refused() -> Result<(), Failed> {
+    let place = tempfile::tempdir()?;
+    let at = |name: &str| place.path().join(name).to_string_lossy().into_owned();
+    let no =
+        |args: &[&str], code: i32, parts: &[&str]| refused(place.path(), &[&["profile"], args].concat(), code, parts);
+    no(&[], 2, &["MODEL|RUN"]);
+    no(&["lenet", "--steps", "0"], 2, &["at least 1"]);
+    no(&["lenet", "--batch-size", "0"], 2, &["at least 1"]);
+    no(&["lenett"], 1, &["lenett", "lenet"]);
+    no(&["lenet", "--optimizer", "adm"], 1, &["adm", "adam"]);
+    no(&["lenet", "--compare", &at("none.json")], 1, &["does not exist", "--json"]);
+    std::fs::write(at("broken.json"), "{\"model\": 3}")?;
+    no(&["lenet", "--compare", &at("broken.json")], 1, &["broken.json is no profile", "--json"]);
+    no(&["lenet", "--html", &at("none/page.html")], 2, &["there is no folder"]);
+    no(&["lenet", "--trace", &at("")], 2, &["is a folder"]);
+    no(&[&at("")], 1, &["checkpoints/last.safetensors"]);
+    no(&["--shader", "mtmul"], 1, &["did you mean", "matmul"]);
+    no(&["--shader", &at("shaders/matmul.wgsl")], 1, &["does not exist"]);
+    no(&["--shader", "matmul"], 2, &["needs a GPU"]);
+    no(&["lenet", "--watch"], 2, &["--shader"]);
+    Ok(())
+}
+
+fn shaders_are_listed() -> Result<(), Failed> {
+    let place = tempfile::tempdir()?;
+    let all = json(&wgrad(place.path(), &["shaders", "--json"]));
+    let list = all["shaders"].as_array().expect("a list");
+    for (name, text) in [("matmul", "tiled"), ("softmax", "forward"), ("ceiling", "copy")] {
+        let shader = list.iter().find(|s| s["name"] == name).unwrap_or_else(|| panic!("{name} is missing in {all}"));
+        assert!(shader["variants"].as_u64() > Some(0), "{shader}");
+        assert!(name == "softmax" || shader["entry_points"].to_string().contains(text), "{shader}");
+    }
+    let one = json(&wgrad(place.path(), &["shaders", "ceiling", "--entry", "copy", "--json"]));
+    let copy = &one["variants"][0];
+    assert_eq!(copy["bindings"][1]["access"], "read_write");
+    assert_eq!((copy["bindings"][0]["name"].as_str(), copy["bindings"][0]["stride"].as_u64()), (Some("x4"), Some(16)));
+    refused(place.path(), &["shaders", "celing"], 1, &["did you mean \"ceiling\""]);
+    refused(place.path(), &["shaders", "ceiling", "--case", "ceiling/cpy_quad"], 1, &["copy_quad"]);
+    refused(place.path(), &["shaders", "ceiling", "--entry", "cpy"], 1, &["copy"]);
+    refused(place.path(), &["shaders", "ceiling", "--variant", "99"], 2, &["99"]);
+    refused(place.path(), &["shaders", "--msl"], 2, &["NAME"]);
+    Ok(())
+}
+
+fn shaders_are_translated() -> Result<(), Failed> {
+    let place = tempfile::tempdir()?;
+    let case = ["shaders", "ceiling", "--case", "ceiling/chains_long"];
+    for (flag, word) in [("--msl", "kernel void"), ("--hlsl", "[numthreads("), ("--glsl", "#version 430")] {
+        let output = wgrad(place.path(), &[&case[..], &[flag]].concat());
+        assert!(output.status.success() && text(&output.stdout).contains(word), "{flag}: {}", text(&output.stderr));
+    }
+    let file = place.path().join("x.spv");
+    let path = file.to_string_lossy().into_owned();
+    let output = wgrad(place.path(), &[&case[..], &["--spirv", "--out", &path]].concat());
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let piped = wgrad(place.path(), &[&case[..], &["--spirv"]].concat());
+    let words = std::fs::read(&file)?;
+    assert!(words.starts_with(&0x0723_0203_u32.to_le_bytes()) && words == piped.stdout);
+    Ok(())
+}
+
+fn shader_on_disk(device: &str) -> Result<(), Failed> {
+    let place = tempfile::tempdir()?;
+    let folder = place.path().join("shaders");
+    std::fs::create_dir(&folder)?;
+    let file = folder.join("ceiling.wgsl");
+    let path = file.to_string_lossy().into_owned();
+    let original = include_str!("../shaders/ceiling.wgsl");
+    let run = |text: &str| {
+        std::fs::write(&file, text).expect("writable");
+        wgrad(place.path(), &["profile", "--shader", &path, "--device", device])
+    };
+    let good = run(original);
+    assert!(good.status.success(), "{}", text(&good.stderr));
+    assert!(
+        text(&good.stdout).contains("ceiling/copy_quad") && text(&good.stdout).contains(" us"),
+        "{}",
+        text(&good.stdout)
+    );
+    let broken = run(&format!("{original}\nfn f() {{ let x = ; }}\n"));
+    let line = format!("ceiling.wgsl:{}", original.lines().count() + 2);
+    assert_eq!(broken.status.code(), Some(1));
+    assert!(text(&broken.stderr).contains(&line), "{line} is missing in\n{}", text(&broken.stderr));
+    let wrong = run(&original.replace("y4[i] = x4[i];", "y4[i] = 2.0 * x4[i];"));
+    assert!(text(&wrong.stdout).contains("WRONG RESULTS"), "{}{}", text(&wrong.stdout), text(&wrong.stderr));
+    assert_eq!(wrong.status.code(), Some(1));
     Ok(())
 }

@@ -10,9 +10,9 @@ use std::fs;
 use std::path::Path;
 use std::sync::{Arc, LazyLock};
 use support::lint;
-use support::run::{all_variants, build};
-use wgrad::kernel::{Caps, Class, Kernel, reflect};
-use wgrad::plan::{Launch, Plan, Target};
+use wgrad::graph::Case;
+use wgrad::kernel::{Caps, Class, Kernel, Language, reflect, translate};
+use wgrad::plan::{Launch, Plan, Target, launches_of};
 
 /// A kernel and the first case that needs it.
 struct Needed {
@@ -30,26 +30,8 @@ struct Table {
 
 static TABLE: LazyLock<Table> = LazyLock::new(|| {
     let cases = wgrad::ops::cases();
-    let per_case: Vec<(String, Vec<Launch>)> = cases
-        .par_iter()
-        .map(|case| {
-            let built = build(case).unwrap_or_else(|e| panic!("{}: {e}", case.name));
-            let subgroups = Caps { subgroup: Some(8), ..Caps::floor(Class::Cpu) };
-            let lowered = [Caps::floor(Class::Cpu), subgroups, Caps::floor(Class::Discrete)].map(|caps| {
-                let class = caps.class;
-                Plan::build(&built.graph, &built.fetches(), Target::Gpu(caps))
-                    .unwrap_or_else(|e| panic!("{} for {class:?}: {e}", case.name))
-            });
-            // And every variant that a GPU could take.
-            let tuned = all_variants(&lowered[2]).into_iter().map(|choices| {
-                let target = Target::Gpu(Caps::floor(Class::Discrete));
-                Plan::tuned(&built.graph, &built.fetches(), target, &choices)
-                    .unwrap_or_else(|e| panic!("{} with {choices:?}: {e}", case.name))
-            });
-            let lowered: Vec<Plan> = tuned.collect::<Vec<_>>().into_iter().chain(lowered).collect();
-            (case.name.clone(), lowered.into_iter().flat_map(|p| p.steps).flat_map(|s| s.launches).collect())
-        })
-        .collect();
+    let all = |case: &Case| launches_of(case).unwrap_or_else(|e| panic!("{e}"));
+    let per_case: Vec<(String, Vec<Launch>)> = cases.par_iter().map(|c| (c.name.clone(), all(c))).collect();
     let mut kernels = BTreeMap::new();
     let mut misfits = vec![];
     for (case, launches) in per_case {
@@ -113,12 +95,9 @@ fn over_kernels(check: impl Fn(&Kernel) -> Vec<String> + Sync) -> Vec<String> {
 
 #[test]
 fn every_kernel_translates_to_every_drivers_language() {
-    let found = over_kernels(|kernel| match reflect::specialise(kernel) {
-        Err(e) => vec![e.to_string()],
-        Ok((module, info)) => [spirv, msl, hlsl, glsl]
-            .iter()
-            .filter_map(|translate| translate(&module, &info, kernel.entry).err())
-            .collect(),
+    let found = over_kernels(|kernel| {
+        let failed = |l| translate(kernel, l).err().map(|e| e.to_string());
+        Language::ALL.into_iter().filter_map(failed).collect()
     });
     report("translations failed", &found);
     println!("{} kernels, four languages each", TABLE.kernels.len());
@@ -134,7 +113,7 @@ fn products_in_f16_translate_to_spirv() {
         .par_iter()
         .filter(|case| ["matmul/", "conv2d/"].iter().any(|room| case.name.starts_with(room)))
         .map(|case| {
-            let built = build(case).unwrap_or_else(|e| panic!("{}: {e}", case.name));
+            let built = case.built().unwrap_or_else(|e| panic!("{}: {e}", case.name));
             let plan = Plan::build(&built.graph, &built.fetches(), Target::Gpu(caps.clone()))
                 .unwrap_or_else(|e| panic!("{}: {e}", case.name));
             let half = plan.steps.iter().filter(|s| s.variant == "half").flat_map(|s| &s.launches);
@@ -143,8 +122,7 @@ fn products_in_f16_translate_to_spirv() {
             for launch in half {
                 count += 1;
                 wrong.extend(misfit(launch).into_iter().map(|m| format!("{}: {m}", case.name)));
-                let module = reflect::specialise(&launch.kernel).map_err(|e| e.to_string());
-                let translated = module.and_then(|(module, info)| spirv(&module, &info, launch.kernel.entry));
+                let translated = translate(&launch.kernel, Language::Spirv);
                 wrong.extend(translated.err().map(|e| format!("{}: {e}", case.name)));
             }
             (count, wrong)
@@ -152,64 +130,6 @@ fn products_in_f16_translate_to_spirv() {
         .collect();
     assert!(found.iter().map(|f| f.0).sum::<usize>() > 20, "the cases have products large enough");
     report("kernels in f16", &found.into_iter().flat_map(|f| f.1).collect::<Vec<_>>());
-}
-
-type Translated = Result<(), String>;
-
-fn spirv(module: &naga::Module, info: &naga::valid::ModuleInfo, entry: &str) -> Translated {
-    use naga::back::spv;
-    let options = spv::Options { lang_version: (1, 3), ..Default::default() };
-    let pipeline = spv::PipelineOptions { shader_stage: naga::ShaderStage::Compute, entry_point: entry.into() };
-    spv::write_vec(module, info, &options, Some(&pipeline)).map(drop).map_err(|e| format!("SPIR-V: {e}"))
-}
-
-fn msl(module: &naga::Module, info: &naga::valid::ModuleInfo, entry: &str) -> Translated {
-    use naga::back::msl;
-    let bindings = module.global_variables.iter().filter_map(|(_, v)| v.binding);
-    let resources = bindings.map(|b| {
-        let target = msl::BindTarget { buffer: Some(b.binding as u8), mutable: true, ..Default::default() };
-        (b, target)
-    });
-    let resources = msl::EntryPointResources {
-        resources: resources.collect(),
-        // Metal has no array lengths of its own; wgpu passes them in a buffer.
-        sizes_buffer: Some(30),
-        ..Default::default()
-    };
-    let options = msl::Options {
-        lang_version: (2, 0),
-        per_entry_point_map: [(entry.to_string(), resources)].into(),
-        fake_missing_bindings: false,
-        ..Default::default()
-    };
-    let pipeline =
-        msl::PipelineOptions { entry_point: Some((naga::ShaderStage::Compute, entry.into())), ..Default::default() };
-    let (_, translation) = msl::write_string(module, info, &options, &pipeline).map_err(|e| format!("MSL: {e}"))?;
-    let names = translation.entry_point_names.into_iter().collect::<Result<Vec<_>, _>>();
-    names.map(drop).map_err(|e| format!("MSL: {e}"))
-}
-
-fn hlsl(module: &naga::Module, info: &naga::valid::ModuleInfo, entry: &str) -> Translated {
-    use naga::back::hlsl;
-    // Subgroup operations exist from shader model 6.0 on.
-    let options = hlsl::Options { shader_model: hlsl::ShaderModel::V6_0, ..Default::default() };
-    let pipeline = hlsl::PipelineOptions { entry_point: Some((naga::ShaderStage::Compute, entry.into())) };
-    let mut text = String::new();
-    let mut writer = hlsl::Writer::new(&mut text, &options, &pipeline);
-    let reflection = writer.write(module, info, None).map_err(|e| format!("HLSL: {e}"))?;
-    let names = reflection.entry_point_names.into_iter().collect::<Result<Vec<_>, _>>();
-    names.map(drop).map_err(|e| format!("HLSL: {e}"))
-}
-
-fn glsl(module: &naga::Module, info: &naga::valid::ModuleInfo, entry: &str) -> Translated {
-    use naga::back::glsl;
-    let options = glsl::Options { version: glsl::Version::Desktop(430), ..Default::default() };
-    let pipeline =
-        glsl::PipelineOptions { shader_stage: naga::ShaderStage::Compute, entry_point: entry.into(), multiview: None };
-    let mut text = String::new();
-    let writer = glsl::Writer::new(&mut text, module, info, &options, &pipeline, Default::default());
-    let mut writer = writer.map_err(|e| format!("GLSL: {e}"))?;
-    writer.write().map(drop).map_err(|e| format!("GLSL: {e}"))
 }
 
 #[test]

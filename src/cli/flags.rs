@@ -44,6 +44,10 @@ pub enum Command {
     Tune(tool_flags::Tune),
     /// Compare a model's gradients with finite differences.
     Gradcheck(Gradcheck),
+    /// Time every kernel of a training step, beside what the device reaches at most.
+    Profile(super::profile::flags::Profile),
+    /// List the shaders and their variants; translate one for a driver.
+    Shaders(super::profile::flags::Shaders),
     /// Write a run's report.html and plots, or a page that compares several runs.
     Report(Report),
     /// Draw a run's curves in the terminal while it trains.
@@ -65,6 +69,8 @@ impl Command {
             Command::Devices(f) => f.json,
             Command::Report(f) => f.json,
             Command::Gradcheck(f) => f.json,
+            Command::Profile(f) => f.json,
+            Command::Shaders(f) => f.json,
             Command::Tune(f) => f.json,
             Command::Summary(_) | Command::Plan(_) | Command::Watch(_) => false,
         }

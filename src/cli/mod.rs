@@ -17,6 +17,7 @@ mod out;
 mod plan;
 mod plan_flags;
 mod predict;
+mod profile;
 mod progress;
 mod report;
 mod run_folder;
@@ -25,6 +26,7 @@ mod said;
 mod scored_data;
 mod search;
 mod series_flags;
+mod shaders;
 mod summary;
 mod text_flags;
 mod texts;
@@ -68,6 +70,8 @@ pub fn run() -> Result<()> {
         flags::Command::Plan(f) => plan::run(f),
         flags::Command::Tune(f) => tune::run(f),
         flags::Command::Gradcheck(f) => gradcheck::run(f),
+        flags::Command::Profile(f) => profile::run(f),
+        flags::Command::Shaders(f) => shaders::run(f),
         flags::Command::Report(f) => report::run(f),
         flags::Command::Watch(f) => watch::run(f),
     };

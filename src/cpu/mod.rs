@@ -263,20 +263,22 @@ impl<T: CpuReal> Executor for Cpu<T> {
     fn time(&mut self, program: ProgramId, runs: usize) -> Result<Timeline> {
         let begun = Instant::now();
         let now = || begun.elapsed().as_nanos() as f64;
-        let mut timeline = Timeline { clock: Clock::Host, runs: vec![], uncertainty: 0.0 };
-        for _ in 0..runs {
-            let start = now();
-            let mut kernels = vec![];
-            for step in 0..self.programs[program.0].plan.steps.len() {
+        let steps = self.programs[program.0].plan.steps.len();
+        let runs = parallel::on_pool(|| {
+            let mut one = || {
                 let begin = now();
-                self.run_step(program, step)?;
-                kernels.push(Span { begin, end: now() });
-            }
-            let nothing = Span { begin: start, end: start };
-            let wait = Span { begin: start, end: now() };
-            timeline.runs.push(TimedRun { encode: nothing, submit: nothing, wait, kernels });
-        }
-        Ok(timeline)
+                let mut kernels = Vec::with_capacity(steps);
+                for step in 0..steps {
+                    let begin = now();
+                    self.step(program, step);
+                    kernels.push(Span { begin, end: now() });
+                }
+                let nothing = Span { begin, end: begin };
+                TimedRun { encode: nothing, submit: nothing, wait: Span { begin, end: now() }, kernels }
+            };
+            (0..runs).map(|_| one()).collect()
+        });
+        Ok(Timeline { clock: Clock::Host, runs, uncertainty: 0.0 })
     }
 
     fn fetch(&mut self, program: ProgramId, tensor: TensorId) -> Result<HostTensor> {

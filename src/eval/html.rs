@@ -5,7 +5,7 @@ pub use crate::data::html::escape;
 use crate::eval::plot::{number, percent};
 
 /// A whole page. `title` is plain text, `body` HTML.
-pub(super) fn page(title: &str, body: &str) -> String {
+pub(crate) fn page(title: &str, body: &str) -> String {
     let css = include_str!("../../assets/report/report.css");
     format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
@@ -17,7 +17,7 @@ pub(super) fn page(title: &str, body: &str) -> String {
 }
 
 /// A section with a heading; nothing if there is nothing in it.
-pub(super) fn section(heading: &str, body: &str) -> String {
+pub(crate) fn section(heading: &str, body: &str) -> String {
     match body.is_empty() {
         true => String::new(),
         false => format!("<section>\n<h2>{}</h2>\n{body}</section>\n", escape(heading)),
@@ -25,7 +25,7 @@ pub(super) fn section(heading: &str, body: &str) -> String {
 }
 
 /// A cell of a table: text, or a number that stands to the right.
-pub(super) enum Cell {
+pub(crate) enum Cell {
     /// Plain text.
     Text(String),
     /// A number, as text.
@@ -38,7 +38,7 @@ pub(super) enum Cell {
 const TALL: usize = 30;
 
 /// A table in a box that scrolls where it is too wide.
-pub(super) fn table(heads: &[&str], rows: &[Vec<Cell>]) -> String {
+pub(crate) fn table(heads: &[&str], rows: &[Vec<Cell>]) -> String {
     if rows.is_empty() {
         return String::new();
     }
@@ -62,14 +62,14 @@ pub(super) fn table(heads: &[&str], rows: &[Vec<Cell>]) -> String {
 }
 
 /// Names and values, side by side.
-pub(super) fn pairs(rows: &[(&str, String)]) -> String {
+pub(crate) fn pairs(rows: &[(&str, String)]) -> String {
     let shown = rows.iter().filter(|(_, v)| !v.is_empty());
     let rows: String = shown.map(|(k, v)| format!("<dt>{}</dt><dd>{}</dd>\n", escape(k), escape(v))).collect();
     if rows.is_empty() { rows } else { format!("<dl>\n{rows}</dl>\n") }
 }
 
 /// A list of sentences.
-pub(super) fn list(class: &str, items: &[String]) -> String {
+pub(crate) fn list(class: &str, items: &[String]) -> String {
     if items.is_empty() {
         return String::new();
     }
@@ -78,12 +78,12 @@ pub(super) fn list(class: &str, items: &[String]) -> String {
 }
 
 /// A drawing in its frame.
-pub(super) fn figure(svg: &str) -> String {
+pub(crate) fn figure(svg: &str) -> String {
     format!("<figure>{svg}</figure>\n")
 }
 
 /// A share as a bar with its number.
-pub(super) fn bar(share: f64) -> Cell {
+pub(crate) fn bar(share: f64) -> Cell {
     let width = 100.0 * share.clamp(0.0, 1.0);
     Cell::Html(format!(
         "<span class=\"bar\"><span style=\"width:{width:.1}%\"></span></span><span class=\"value\">{}</span>",
@@ -92,12 +92,12 @@ pub(super) fn bar(share: f64) -> Cell {
 }
 
 /// A metric's value as people read it.
-pub(super) fn value(v: f64, share: bool) -> String {
+pub(crate) fn value(v: f64, share: bool) -> String {
     if share { percent(v) } else { number(v) }
 }
 
 /// An interval as people read it: `97.5 – 98.6 %`.
-pub(super) fn interval([low, high]: [f64; 2], share: bool) -> String {
+pub(crate) fn interval([low, high]: [f64; 2], share: bool) -> String {
     let low = value(low, share);
     format!("{} – {}", low.trim_end_matches(" %"), value(high, share))
 }

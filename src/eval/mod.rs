@@ -5,7 +5,7 @@
 pub mod advice;
 pub mod forecast;
 pub mod history;
-mod html;
+pub(crate) mod html;
 pub mod metrics;
 pub mod plot;
 pub mod report;

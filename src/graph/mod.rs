@@ -4,6 +4,7 @@
 //! op is added. It never names a concrete op; ops live in `crate::ops`, one
 //! room each, and add their own constructors to [`Graph`].
 
+mod built;
 mod case;
 mod fused;
 mod gradient;
@@ -12,7 +13,9 @@ mod graph;
 mod op;
 mod pointwise;
 mod tail;
+pub mod tolerance;
 
+pub use built::{Built, input_name};
 pub use case::{Case, Fill};
 pub(crate) use fused::Fused;
 pub use gradient::{Seed, gradient};

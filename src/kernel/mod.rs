@@ -6,10 +6,12 @@ mod dispatch;
 pub mod reflect;
 mod source;
 mod store;
+mod translate;
 mod variant;
 
 pub use caps::{Caps, Class};
 pub use dispatch::{Dispatch, Kernel, Lowered, Slot, groups_1d};
-pub use source::{Shader, assemble};
+pub use source::{Shader, assemble, includes, replace};
 pub use store::{MOST_TENSORS, Store};
+pub use translate::{Language, translate};
 pub use variant::{ANYWHERE, GPUS, SOFTWARE, Variant};

@@ -6,6 +6,8 @@
 
 use super::Kernel;
 use crate::error::{Error, Result};
+use std::collections::HashMap;
+use std::sync::{LazyLock, RwLock};
 
 /// A WGSL file of `shaders/`.
 #[derive(Debug, PartialEq, Eq)]
@@ -60,20 +62,36 @@ const LIB: &[(&str, &str)] = &[
     ("lib/no_lanes", NO_LANES),
 ];
 
+/// Texts that stand in for compiled-in ones.
+static REPLACED: LazyLock<RwLock<HashMap<String, String>>> = LazyLock::new(Default::default);
+
+/// Lets a text stand in for that of a shader (`matmul`) or of a fragment that
+/// shaders include (`lib/index`) from now on: for a person who tunes it while
+/// the program runs. What was compiled before stays as it is.
+pub fn replace(name: &str, text: String) {
+    REPLACED.write().expect("nobody panics while holding it").insert(name.to_string(), text);
+}
+
+/// The names that the lines `// include: lib/..` of a text give.
+pub fn includes(text: &str) -> impl Iterator<Item = &str> {
+    text.lines().filter_map(|line| line.trim().strip_prefix("// include:").map(str::trim))
+}
+
 /// The complete WGSL of a kernel: its file, each fragment that the file or the
 /// kernel's constants include once, then the constants. What these enable stands in
 /// front of the file's first line, where WGSL wants it.
 pub fn assemble(kernel: &Kernel) -> Result<String> {
-    let mut text = kernel.shader.source.to_string();
+    let replaced = REPLACED.read().expect("nobody panics while holding it");
+    let file = replaced.get(kernel.shader.name).map_or(kernel.shader.source, String::as_str);
+    let mut text = file.to_string();
     let mut included = vec![];
-    let lines = kernel.consts.iter().flat_map(|(_, line)| line.lines());
-    for line in kernel.shader.source.lines().chain(lines) {
-        let Some(name) = line.trim().strip_prefix("// include:").map(str::trim) else { continue };
+    for name in includes(file).chain(kernel.consts.iter().flat_map(|(_, added)| includes(added))) {
         if included.contains(&name) {
             continue;
         }
         included.push(name);
-        let Some((_, fragment)) = LIB.iter().find(|(n, _)| *n == name) else {
+        let compiled = LIB.iter().find(|(n, _)| *n == name).map(|(_, fragment)| *fragment);
+        let Some(fragment) = replaced.get(name).map(String::as_str).or(compiled) else {
             let all: Vec<&str> = LIB.iter().map(|(n, _)| *n).collect();
             return Err(Error::model(format!(
                 "shader {} includes \"{name}\", which does not exist; there are {}",

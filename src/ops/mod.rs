@@ -36,6 +36,7 @@ rooms! {
     avg_pool2d,
     batch_norm,
     binary,
+    ceiling,
     clock,
     concat,
     conv2d,

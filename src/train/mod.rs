@@ -33,6 +33,7 @@ pub use fit::{Kept, Outcome, Start, check_monitors, fit, go_on};
 pub use groups::{Group, Groups, Rule};
 pub use loss::{Loss, LossName};
 pub use optimizer::Optimizer;
+pub use planned::made_up;
 pub use prepare::{Prepared, Source, model_for};
 pub use progress::{Epoch, Lines, Progress};
 pub use recipes::{RECIPES, recipe};

@@ -1,5 +1,6 @@
 //! The plan of a training step without data: what `plan`, `summary` and the
-//! tuner look at before anything is trained.
+//! tuner look at before anything is trained, and what `profile` runs on made-up
+//! samples.
 
 use super::resident::{Elements, Resident, TargetKind};
 use super::step::Builder;
@@ -8,6 +9,8 @@ use crate::data::{Interface, Task};
 use crate::error::Result;
 use crate::nn::{Model, Weights};
 use crate::plan::{Choices, Options, Plan, Target};
+use crate::tensor::random::{Random, stream};
+use crate::tensor::{DType, HostTensor};
 
 impl Session {
     /// The plan of a training step on any device, without data.
@@ -17,25 +20,34 @@ impl Session {
 
     /// [`Session::training_plan`] with variants chosen for some of the ops.
     pub fn tuned_plan(model: &Model, s: &Settings, device: Target, choices: &Choices) -> Result<Plan> {
-        let elements = match model.input.len() {
-            _ if model.description.takes_tokens() => Elements::Tokens,
-            3 => Elements::Bytes,
-            _ => Elements::Floats,
-        };
-        let weights = &mut Weights::new(0);
-        let (g, built) = model.inspect(1, weights)?;
-        let target = match g.shape(built.output) {
-            [_, positions, _] => TargetKind::Sequence(*positions),
-            _ => TargetKind::Class,
-        };
-        let set = Resident::blank(s.batch_size, &model.input, elements, target, s.batch_size);
-        let channels = if elements == Elements::Bytes { model.input[0] } else { model.input.elements() };
+        let channels = if elements(model, None) == Elements::Bytes { model.input[0] } else { model.input.elements() };
         let outputs = (0..model.classes.unwrap_or(1)).map(|i| i.to_string()).collect();
         let mut interface = Interface::of_images(outputs, &vec![(0.0, 1.0); channels]);
-        if matches!(target, TargetKind::Sequence(_)) {
+        let (g, built) = model.inspect(1, &mut Weights::new(0))?;
+        if g.shape(built.output).len() == 3 {
             interface.task = Task::Language;
         }
-        let step = Builder { model, weights, interface: &interface, params: "params" }.training(&set, s, None)?;
+        Session::plan_for(model, &interface, s, device, choices)
+    }
+
+    /// The same for inputs and outputs of a known meaning.
+    pub fn plan_for(
+        model: &Model,
+        interface: &Interface,
+        s: &Settings,
+        device: Target,
+        choices: &Choices,
+    ) -> Result<Plan> {
+        let weights = &mut Weights::new(0);
+        let (g, built) = model.inspect(1, weights)?;
+        let target = match (interface.task, g.shape(built.output)) {
+            (Task::Regression, _) => TargetKind::Values(interface.outputs.len()),
+            (_, [_, positions, _]) => TargetKind::Sequence(*positions),
+            _ => TargetKind::Class,
+        };
+        let elements = elements(model, Some(interface));
+        let set = Resident::blank(s.batch_size, &model.input, elements, target, s.batch_size);
+        let step = Builder { model, weights, interface, params: "params" }.training(&set, s, None)?;
         Plan::with(&step.graph, &[], device, &Options { choices: choices.clone(), ..s.plan.clone() })
     }
 
@@ -59,4 +71,31 @@ pub(super) fn memory_of(plan: &Plan) -> [usize; 4] {
         named(&|n| moments.iter().any(|m| n.starts_with(m))),
         plan.transient_bytes(),
     ]
+}
+
+/// What the samples of a model are made of.
+fn elements(model: &Model, interface: Option<&Interface>) -> Elements {
+    let per_channel = |i: &Interface| i.normal.scale.len() == model.input[0];
+    match model.input.len() {
+        _ if model.description.takes_tokens() => Elements::Tokens,
+        3 if interface.is_none_or(per_channel) => Elements::Bytes,
+        _ => Elements::Floats,
+    }
+}
+
+/// Made-up samples and targets for the buffers of such a plan, by name: pixels
+/// or tokens of all values, numbers about zero, classes of every kind.
+pub fn made_up(plan: &Plan, model: &Model, classes: usize) -> Vec<(String, HostTensor)> {
+    let mut r = Random::new(1, stream::CASES);
+    let mut content = |name: &str, n: usize, dtype: DType| match (name, dtype) {
+        (_, DType::F32) => HostTensor::f32([n], (0..n).map(|_| r.normal()).collect()),
+        ("train.samples", DType::U32) => {
+            let bound = if model.description.takes_tokens() { model.vocabulary.unwrap_or(1) as u32 } else { u32::MAX };
+            HostTensor::u32([n], (0..n).map(|_| r.below(bound)).collect())
+        }
+        (_, DType::U32) => HostTensor::u32([n], (0..n).map(|_| r.below(classes as u32)).collect()),
+    };
+    let named = plan.buffers.iter().filter_map(|b| Some((b.name.clone()?, b.elements, b.dtype)));
+    let data = named.filter(|(name, ..)| matches!(name.as_str(), "train.samples" | "train.targets"));
+    data.map(|(name, n, dtype)| (name.clone(), content(&name, n, dtype))).collect()
 }

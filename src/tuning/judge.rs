@@ -1,5 +1,5 @@
 //! Whether a variant's result is right: the CPU reference on the same numbers,
-//! within the tolerance of the tests (`tests/support/tolerance.rs`).
+//! within the tolerance of the tests (`graph::tolerance`).
 
 use crate::cpu::Cpu;
 use crate::error::Result;

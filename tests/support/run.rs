@@ -1,84 +1,16 @@
-//! A case as a graph: its inputs, outputs, and the gradients of a random
-//! cotangent contracted with the outputs.
+//! Running a case on an executor.
 
 use wgrad::error::Result;
-use wgrad::graph::Fill;
-use wgrad::graph::{Case, Graph, Init, Seed, TensorId, gradient};
-use wgrad::plan::{Choices, Executor, Plan};
-use wgrad::tensor::{DType, HostTensor};
+use wgrad::graph::{Case, TensorId};
+use wgrad::plan::Executor;
+use wgrad::tensor::HostTensor;
 
-/// A case's graph and the tensors to look at.
-pub struct Built {
-    pub graph: Graph,
-    pub inputs: Vec<TensorId>,
-    pub outputs: Vec<TensorId>,
-    /// The gradients of the float inputs, by input number.
-    pub gradients: Vec<(usize, TensorId)>,
-    /// The elements of the inputs.
-    pub values: Vec<HostTensor>,
-    /// The cotangents of the float outputs, by output number.
-    pub seeds: Vec<(usize, HostTensor)>,
-}
+pub use wgrad::graph::{Built, input_name};
+pub use wgrad::plan::all_variants;
 
 /// Builds forward and, if the case has one, backward pass.
 pub fn build(case: &Case) -> Result<Built> {
-    let mut g = Graph::new();
-    let mut values = vec![];
-    let mut inputs = vec![];
-    for (i, (spec, fill)) in case.inputs.iter().enumerate() {
-        let value = fill.draw(spec, 1000 + i as u32);
-        inputs.push(g.persistent(&input_name(i), spec.clone(), Init::Data(value.clone().into())));
-        values.push(value);
-    }
-    let outputs = (case.build)(&mut g, &inputs)?;
-    let (mut seeds, mut gradients) = (vec![], vec![]);
-    if case.gradient {
-        let mut from = vec![];
-        for (i, &y) in outputs.iter().enumerate() {
-            let spec = g.spec(y).clone();
-            if spec.dtype == DType::F32 {
-                // A random cotangent: with ones, softmax would pass anything.
-                let value = Fill::Normal(1.0).draw(&spec, 2000 + i as u32);
-                let seed = g.persistent(&format!("seed{i}"), spec, Init::Data(value.clone().into()));
-                from.push(Seed { tensor: y, gradient: seed });
-                seeds.push((i, value));
-            }
-        }
-        let floats: Vec<usize> = (0..inputs.len()).filter(|&i| case.inputs[i].0.dtype == DType::F32).collect();
-        let wrt: Vec<TensorId> = floats.iter().map(|&i| inputs[i]).collect();
-        gradients = floats.into_iter().zip(gradient(&mut g, &from, &wrt)?).collect();
-    }
-    Ok(Built { graph: g, inputs, outputs, gradients, values, seeds })
-}
-
-pub fn input_name(i: usize) -> String {
-    format!("x{i}")
-}
-
-impl Built {
-    /// Everything to compare, with a name for each.
-    pub fn looked_at(&self) -> Vec<(String, TensorId)> {
-        let outputs = self.outputs.iter().enumerate().map(|(i, &t)| (format!("y{i}"), t));
-        let gradients = self.gradients.iter().map(|&(i, t)| (format!("d_x{i}"), t));
-        outputs.chain(gradients).collect()
-    }
-
-    /// The tensors to fetch.
-    pub fn fetches(&self) -> Vec<TensorId> {
-        self.looked_at().into_iter().map(|(_, t)| t).collect()
-    }
-}
-
-/// Choices under which every variant of every step of a plan runs at least
-/// once: the r-th of them takes the r-th variant of each step.
-pub fn all_variants(plan: &Plan) -> Vec<Choices> {
-    let tunables = plan.tunables();
-    let most = tunables.iter().map(|t| t.variants.len()).max().unwrap_or(0);
-    let choices = |r: usize| {
-        let of = tunables.iter().map(|t| (t.key.clone(), t.variants[r % t.variants.len()].name.to_string()));
-        Choices(of.collect())
-    };
-    (0..most).map(choices).collect()
+    case.built()
 }
 
 /// Fetches tensors after a run.

@@ -57,6 +57,21 @@ pub struct Axis {
     pub names: Vec<(f64, String)>,
 }
 
+/// A point with a word of its own.
+#[derive(Debug, Clone)]
+pub struct Marker {
+    /// Where it is.
+    pub at: [f64; 2],
+    /// Its radius.
+    pub radius: f64,
+    /// Its colour.
+    pub ink: Ink,
+    /// What stands beside it; may be empty.
+    pub label: String,
+    /// What a pointer that rests on it is told.
+    pub title: String,
+}
+
 /// A chart.
 #[derive(Debug, Clone, Default)]
 pub struct Chart {
@@ -74,6 +89,8 @@ pub struct Chart {
     pub square: bool,
     /// Whether it gets a row of its own: for a line over time.
     pub wide: bool,
+    /// Single points in front of everything else.
+    pub markers: Vec<Marker>,
 }
 
 /// An axis laid out: from values to positions.
@@ -152,7 +169,33 @@ impl Chart {
         for series in &self.series {
             draw(&mut scene, series, &x, &y, titled);
         }
+        self.draw_markers(&mut scene, &x, &y);
         scene
+    }
+
+    /// Draws single points; a label goes where no other is yet, or nowhere.
+    fn draw_markers(&self, scene: &mut Scene, x: &Laid, y: &Laid) {
+        let mut taken: Vec<[f64; 4]> = vec![];
+        for m in &self.markers {
+            let [cx, cy] = [x.at(m.at[0]), y.at(m.at[1])];
+            scene.shapes.push(dot([cx, cy], m.radius, m.ink, 0.6, m.title.clone()));
+            if m.label.is_empty() {
+                continue;
+            }
+            let width = font::width(&m.label, SMALL);
+            let left = cx + m.radius + 4.0;
+            let (from, anchor) = match left + width > x.to {
+                true => (cx - m.radius - 4.0 - width, Anchor::End),
+                false => (left, Anchor::Start),
+            };
+            let place = [from, cy - 8.0, from + width, cy + 6.0];
+            let apart = |t: &[f64; 4]| place[2] < t[0] || t[2] < place[0] || place[3] < t[1] || t[3] < place[1];
+            if taken.iter().all(apart) {
+                taken.push(place);
+                let at = if anchor == Anchor::End { place[2] } else { from };
+                scene.text([at, cy + 4.0], m.label.clone(), anchor, Ink::Text);
+            }
+        }
     }
 
     /// What stands on the horizontal axis: names, as many as have room, or

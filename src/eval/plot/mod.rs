@@ -10,14 +10,16 @@ mod font;
 mod forecast;
 mod gallery;
 mod heat;
+mod icicle;
 mod png;
 mod svg;
 mod ticks;
 
 pub use braille::{Lines, terminal_chart};
-pub use chart::{Axis, Chart, Kind, Series};
+pub use chart::{Axis, Chart, Kind, Marker, Series};
 pub use gallery::{Plot, curve, epochs_chart, gallery};
 pub use heat::heatmap;
+pub use icicle::{Frame, icicle};
 pub use ticks::{number, percent};
 
 /// A colour by its role.

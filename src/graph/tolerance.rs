@@ -10,7 +10,7 @@
 //! inexact functions, which carries its reason in the case table. `rms(c)`
 //! stands for the size of the terms where a result cancels to nearly nothing.
 
-use wgrad::graph::Case;
+use super::Case;
 
 /// No tolerance is ever looser than this, relative to `|c| + rms(c)`.
 const CEILING: f64 = 1e-3;

@@ -1,0 +1,107 @@
+//! The flags of `wgrad profile`.
+
+use crate::cli::flags::DeviceFlag;
+use clap::{Args, ValueEnum};
+use std::path::PathBuf;
+
+/// What kernels are sorted by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Sorted {
+    /// The slowest first.
+    Time,
+    /// The order in which they run.
+    Plan,
+    /// By name.
+    Name,
+    /// First where the most could be gained: the time above what the ceilings allow.
+    Gain,
+    /// The most floating-point operations first.
+    Flops,
+    /// The most bytes first.
+    Bytes,
+}
+
+#[derive(Debug, Args)]
+pub struct Profile {
+    /// A preset, a model description in TOML, or the folder of a run.
+    #[arg(value_name = "MODEL|RUN", required_unless_present = "shader", conflicts_with = "shader")]
+    pub model: Option<String>,
+    /// Time a shader instead, by its cases: shaders/x.wgsl as it is on disk, or the name of a room.
+    #[arg(long, value_name = "FILE|NAME", conflicts_with_all = ["trace", "html", "compare", "sort", "json"])]
+    pub shader: Option<String>,
+    /// With --shader: time it again whenever the file, or one that it includes, changes.
+    #[arg(long, requires = "shader")]
+    pub watch: bool,
+    /// The shape of one sample, channels first.
+    #[arg(long, value_name = "C,H,W", value_delimiter = ',')]
+    pub input: Option<Vec<usize>>,
+    /// The number of classes (default: 10, or as the run has).
+    #[arg(long, value_name = "N")]
+    pub classes: Option<usize>,
+    /// The number of different tokens, for a model that reads them.
+    #[arg(long, value_name = "N", default_value_t = 65)]
+    pub vocabulary: usize,
+    /// Samples per step (default: 128, or as the run has).
+    #[arg(long, value_name = "N", value_parser = super::one_or_more)]
+    pub batch_size: Option<usize>,
+    /// sgd, sgdw, adam, adamw or rmsprop (default: adam, or as the run has).
+    #[arg(long, value_name = "NAME")]
+    pub optimizer: Option<String>,
+    /// Steps to measure.
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = super::one_or_more)]
+    pub steps: usize,
+    /// What to sort kernels by.
+    #[arg(long, value_name = "KEY", default_value = "time")]
+    pub sort: Sorted,
+    /// Kernels to list.
+    #[arg(long, value_name = "N", default_value_t = 30)]
+    pub top: usize,
+    /// Write a trace for Perfetto or chrome://tracing.
+    #[arg(long, value_name = "FILE")]
+    pub trace: Option<PathBuf>,
+    /// Write a page with a roofline and the time by layer.
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
+    /// Compare with what --json printed before; a step or a kernel that became slower is an error.
+    #[arg(long, value_name = "OLD.json")]
+    pub compare: Option<PathBuf>,
+    #[command(flatten)]
+    pub device: DeviceFlag,
+    /// Print one JSON object as the last line of stdout.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Shaders {
+    /// The shader; without one all are listed.
+    #[arg(value_name = "NAME")]
+    pub name: Option<String>,
+    /// Only what this case dispatches.
+    #[arg(long, value_name = "CASE", requires = "name")]
+    pub case: Option<String>,
+    /// Only this entry point.
+    #[arg(long, value_name = "NAME", requires = "name")]
+    pub entry: Option<String>,
+    /// Only the variant of this number.
+    #[arg(long, value_name = "N", requires = "name")]
+    pub variant: Option<usize>,
+    /// Translate it for Vulkan: SPIR-V, to a file or into a pipe.
+    #[arg(long, requires = "name", group = "language")]
+    pub spirv: bool,
+    /// Translate it for Metal.
+    #[arg(long, requires = "name", group = "language")]
+    pub msl: bool,
+    /// Translate it for DX12.
+    #[arg(long, requires = "name", group = "language")]
+    pub hlsl: bool,
+    /// Translate it for OpenGL.
+    #[arg(long, requires = "name", group = "language")]
+    pub glsl: bool,
+    /// Write the translation to a file.
+    #[arg(long, value_name = "FILE", requires = "language")]
+    pub out: Option<PathBuf>,
+    /// Print one JSON object as the last line of stdout.
+    #[arg(long)]
+    pub json: bool,
+}

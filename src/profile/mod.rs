@@ -1,0 +1,17 @@
+//! Where the time of a step goes: what each kernel takes, how near it comes to
+//! what the device reaches at most, and what the host does meanwhile; as a
+//! table, a trace, a page, and against an earlier profile.
+
+mod ceilings;
+pub mod compare;
+mod page;
+pub mod shader;
+mod stat;
+mod table;
+mod take;
+mod trace;
+
+pub use ceilings::Ceilings;
+pub use stat::Stat;
+pub use table::{Sort, table};
+pub use take::{DispatchTime, OpTime, Parts, Profile, Subject, Taken, take};

@@ -1,0 +1,288 @@
+//! A profile: what a step of a plan spends its time on.
+
+use super::{Ceilings, Stat};
+use crate::device::{Device, DeviceInfo};
+use crate::error::Result;
+use crate::graph::TensorId;
+use crate::plan::{Clock, Executor, Launch, Plan, ProgramId, Step, TimedRun, Timeline};
+use serde::{Deserialize, Serialize};
+use std::time::Instant;
+
+/// Runs before anything is measured: drivers compile at the first.
+const WARM_UP: usize = 2;
+
+/// What a profile is of.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Subject {
+    /// The model's name.
+    pub model: String,
+    /// Samples per step.
+    pub batch_size: usize,
+    /// The device.
+    pub device: DeviceInfo,
+}
+
+/// Where the time of a step goes. Times are in milliseconds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Profile {
+    /// What it is of.
+    #[serde(flatten)]
+    pub subject: Subject,
+    /// How kernels were timed: `dispatches`, `passes`, `host`, or `runs` where
+    /// the device cannot tell.
+    pub clock: String,
+    /// Steps measured.
+    pub steps: usize,
+    /// What the device reaches at most.
+    pub ceilings: Ceilings,
+    /// A whole step as it was measured.
+    pub wall: Stat,
+    /// A whole step without timers.
+    pub plain: Stat,
+    /// The parts of a step that follow each other.
+    pub parts: Parts,
+    /// The share of a step that was measured directly: kernels, gaps between
+    /// them, encoding and submitting. The rest lies before the first kernel and
+    /// after the last.
+    pub accounted: f64,
+    /// How far all kernels may lie from where they are on the host's clock.
+    pub clock_uncertainty: f64,
+    /// The ops, in the order of the plan.
+    pub kernels: Vec<OpTime>,
+}
+
+/// The parts of a step.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub struct Parts {
+    /// The host writes commands.
+    pub encode: Stat,
+    /// The host hands them over, until the first kernel begins.
+    pub submit: Stat,
+    /// From there to the first kernel.
+    pub before_first: Stat,
+    /// All kernels.
+    pub kernels: Stat,
+    /// Between one kernel and the next.
+    pub gaps: Stat,
+    /// From the last kernel until the host knows.
+    pub after_last: Stat,
+}
+
+/// The time of an op.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OpTime {
+    /// `conv2d.forward @ conv1`; the op's name where it has several dispatches.
+    pub name: String,
+    /// The layer: `block1.conv1`; empty outside any.
+    pub scope: String,
+    /// Shapes of what it reads and writes.
+    pub shapes: String,
+    /// Its time.
+    pub ms: Stat,
+    /// Its share of a step.
+    pub share: f64,
+    /// Floating-point operations.
+    pub flops: u64,
+    /// The fewest bytes that it must move.
+    pub bytes: u64,
+    /// The share that the device's ceilings leave as the least time.
+    pub of_ceiling: f64,
+    /// `memory` or `arithmetic`: which ceiling is the lower one for it; empty
+    /// for an op that costs neither.
+    pub bound: String,
+    /// Its dispatches, equal ones together; none on the CPU.
+    pub dispatches: Vec<DispatchTime>,
+}
+
+/// The time of a dispatch, or of several equal ones of an op.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DispatchTime {
+    /// `conv2d.forward @ conv1`.
+    pub name: String,
+    /// How many there are.
+    pub count: usize,
+    /// Workgroups per dimension.
+    pub groups: [u32; 3],
+    /// Invocations of a workgroup.
+    pub workgroup: u32,
+    /// Bytes of workgroup memory.
+    pub workgroup_bytes: u32,
+    /// The time of all of them.
+    pub ms: Stat,
+}
+
+/// A profile with what it was made from.
+pub struct Taken {
+    /// The profile.
+    pub profile: Profile,
+    /// When everything ran.
+    pub timeline: Timeline,
+    /// The kernels of each op of the profile, as the timeline counts them, with
+    /// their names.
+    pub pieces: Vec<Vec<(usize, String)>>,
+}
+
+/// Profiles a program that is loaded and has its data in place.
+pub fn take(
+    e: &mut dyn Executor,
+    program: ProgramId,
+    plan: &Plan,
+    device: &Device,
+    (model, batch_size): (&str, usize),
+    steps: usize,
+) -> Result<Taken> {
+    let ceilings = Ceilings::of(device)?;
+    let subject = Subject { model: model.into(), batch_size, device: device.info() };
+    e.run(program, WARM_UP)?;
+    e.wait()?;
+    let mut plain = vec![];
+    for _ in 0..steps {
+        let begun = Instant::now();
+        e.run(program, 1)?;
+        e.wait()?;
+        plain.push(begun.elapsed().as_secs_f64() * 1e3);
+    }
+    let timeline = e.time(program, steps)?;
+    let ops = if timeline.clock == Clock::Runs { vec![] } else { ops(plan, timeline.clock) };
+    let wall = Stat::of(timeline.runs.iter().map(|r| ms(r.wall())));
+    let (parts, accounted) = parts(&timeline.runs);
+    let kernels = ops.iter().map(|op| op_time(plan, op, &timeline.runs, &ceilings, wall.median)).collect();
+    let profile = Profile {
+        subject,
+        clock: format!("{:?}", timeline.clock).to_lowercase(),
+        steps,
+        ceilings,
+        wall,
+        plain: Stat::of(plain),
+        parts,
+        accounted,
+        clock_uncertainty: ms(timeline.uncertainty),
+        kernels,
+    };
+    let named = |op: &Op| {
+        let name = |i: usize| match op.step.launches.get(i) {
+            Some(launch) => launch.label.clone(),
+            None => plan.graph.nodes()[op.step.node].label(),
+        };
+        op.kernels.clone().enumerate().map(|(i, k)| (k, name(i))).collect()
+    };
+    let pieces = ops.iter().map(named).collect();
+    Ok(Taken { profile, timeline, pieces })
+}
+
+fn ms(ns: f64) -> f64 {
+    ns / 1e6
+}
+
+/// A step of the plan and its kernels, as a run counts them.
+struct Op<'a> {
+    step: &'a Step,
+    kernels: std::ops::Range<usize>,
+}
+
+fn ops(plan: &Plan, clock: Clock) -> Vec<Op<'_>> {
+    let mut first = 0;
+    let mut ops = vec![];
+    for step in &plan.steps {
+        let count = if clock == Clock::Host { 1 } else { step.launches.len() };
+        if count > 0 {
+            ops.push(Op { step, kernels: first..first + count });
+        }
+        first += count;
+    }
+    ops
+}
+
+/// The parts of each run, and the share that was measured directly.
+fn parts(runs: &[TimedRun]) -> (Parts, f64) {
+    let part = |of: &dyn Fn(&TimedRun) -> f64| Stat::of(runs.iter().map(|r| ms(of(r).max(0.0))));
+    // Where a device has no clock, all that is seen is that the host waits.
+    let first = |r: &TimedRun| r.kernels.first().map_or(r.wait.end, |k| k.begin).clamp(r.submit.begin, r.wait.end);
+    let last = |r: &TimedRun| r.kernels.last().map_or(r.wait.end, |k| k.end).clamp(first(r), r.wait.end);
+    // A device may begin before the host has finished handing over.
+    let submit = |r: &TimedRun| first(r).min(r.submit.end) - r.submit.begin;
+    let gaps = |r: &TimedRun| r.kernels.windows(2).map(|w| (w[1].begin - w[0].end).max(0.0)).sum::<f64>();
+    let direct = |r: &TimedRun| (r.encode.duration() + submit(r) + r.busy() + gaps(r)) / r.wall().max(1.0);
+    let all = Parts {
+        encode: part(&|r| r.encode.duration()),
+        submit: part(&submit),
+        before_first: part(&|r| first(r) - r.submit.end),
+        kernels: part(&|r| r.busy()),
+        gaps: part(&gaps),
+        after_last: part(&|r| r.wait.end - last(r)),
+    };
+    (all, Stat::of(runs.iter().map(direct)).median.min(1.0))
+}
+
+fn op_time(plan: &Plan, op: &Op, runs: &[TimedRun], ceilings: &Ceilings, wall: f64) -> OpTime {
+    let node = &plan.graph.nodes()[op.step.node];
+    let cost = node.op.cost(&plan.lower_context(node));
+    let over =
+        |kernels: &[usize]| Stat::of(runs.iter().map(|r| ms(kernels.iter().map(|&k| r.kernels[k].duration()).sum())));
+    let time = over(&op.kernels.clone().collect::<Vec<_>>());
+    let [memory, arithmetic] = ceilings.least(cost.flops, cost.bytes).map(ms);
+    let bound = match memory.total_cmp(&arithmetic) {
+        _ if memory.max(arithmetic) == 0.0 => "",
+        std::cmp::Ordering::Less => "arithmetic",
+        _ => "memory",
+    };
+    let name = match &op.step.launches[..] {
+        [one] => one.label.clone(),
+        _ => node.label(),
+    };
+    OpTime {
+        name,
+        scope: node.scope.clone(),
+        shapes: shapes(plan, &node.inputs, &node.updates, &node.outputs),
+        ms: time,
+        share: share(time.median, wall),
+        flops: cost.flops,
+        bytes: cost.bytes,
+        of_ceiling: share(memory.max(arithmetic), time.median),
+        bound: bound.into(),
+        dispatches: alike(&op.step.launches)
+            .into_iter()
+            .map(|which| {
+                let launch: &Launch = &op.step.launches[which[0]];
+                let kernels: Vec<usize> = which.iter().map(|i| op.kernels.start + i).collect();
+                DispatchTime {
+                    name: launch.label.clone(),
+                    count: which.len(),
+                    groups: launch.groups,
+                    workgroup: launch.entry.workgroup_size.iter().product(),
+                    workgroup_bytes: launch.entry.workgroup_bytes,
+                    ms: over(&kernels),
+                }
+            })
+            .collect(),
+    }
+}
+
+fn share(part: f64, whole: f64) -> f64 {
+    if whole > 0.0 { part / whole } else { 0.0 }
+}
+
+/// Which dispatches of an op have one name and one grid: those of a recurrence
+/// over time are many.
+fn alike(launches: &[Launch]) -> Vec<Vec<usize>> {
+    let mut found: Vec<Vec<usize>> = vec![];
+    for (i, launch) in launches.iter().enumerate() {
+        let same = |other: &&mut Vec<usize>| {
+            let other = &launches[other[0]];
+            other.label == launch.label && other.groups == launch.groups
+        };
+        match found.iter_mut().find(same) {
+            Some(list) => list.push(i),
+            None => found.push(vec![i]),
+        }
+    }
+    found
+}
+
+/// `[128, 28, 28] [32] -> [128, 10]`
+fn shapes(plan: &Plan, inputs: &[TensorId], updates: &[TensorId], outputs: &[TensorId]) -> String {
+    let list =
+        |ids: &[TensorId]| -> Vec<String> { ids.iter().map(|&t| plan.graph.spec(t).shape.to_string()).collect() };
+    let written = [list(updates), list(outputs)].concat();
+    format!("{} -> {}", list(inputs).join(" "), written.join(" ")).trim().into()
+}
