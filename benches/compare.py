@@ -22,7 +22,7 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PEERS = ROOT / "benches" / "peers"
-# Workload, batch (matmul: the side), the shape of a sample.
+# Workload, batch, the shape of a sample. Products of matrices come after these.
 WORKLOADS = [
     ("keras-cnn", 128, "1x28x28"),
     ("keras-cnn", 32, "1x28x28"),
@@ -30,9 +30,6 @@ WORKLOADS = [
     ("char-gpt", 16, "64"),
     ("resnet8", 128, "3x32x32"),
     ("mlp", 32, "1x28x28"),
-    ("matmul", 512, ""),
-    ("matmul", 1024, ""),
-    ("matmul", 2048, ""),
 ]
 
 
@@ -92,7 +89,7 @@ def pytorch(args, missing):
             command = lambda w, b, shape, d=device, f=flags: [args.python, script, w, str(b), d, *f, "--json"]
             label = {"": "PyTorch eager", "--compile": "PyTorch compiled", "--graphs": "PyTorch compiled, graphs"}
             # A compiled product is the same call.
-            only = [w for w, _, _ in WORKLOADS if not flags or w != "matmul"]
+            only = [w for w, _, _ in WORKLOADS] + ["matmul"] * (not flags)
             peers.append(Peer(label["".join(flags)], device, command, only))
     return peers
 
@@ -206,6 +203,7 @@ def main():
     p.add_argument("--show", metavar="FILE", help="print a file of results as a table and stop")
     p.add_argument("--out", help="default: benches/results/DEVICE-DATE.json")
     p.add_argument("--only", help="workloads, by commas")
+    p.add_argument("--matmul", default="512,1024,2048", help="sides of square matrices (default: 512,1024,2048)")
     p.add_argument("--devices", help="parts of devices' names, by commas: cpu, llvmpipe, cuda, gpu (Burn, Meganeura)")
     p.add_argument("--peers", help="parts of peers' names, by commas")
     p.add_argument("--limit", type=int, default=120, help="seconds for one measurement (default: 120)")
@@ -229,23 +227,23 @@ def main():
     for what in missing:
         print(f"not there: {what}", file=sys.stderr)
     wanted = lambda name, given: not given or any(g in name.lower() for g in given.lower().split(","))
-    results = []
-    for workload, batch, shape in WORKLOADS:
+    data = {"date": datetime.date.today().isoformat(), "machine": machine(devices), "results": []}
+    slug = re.sub(r"[^a-z0-9]+", "-", short(devices[0]["name"]).lower()).strip("-") if devices else "none"
+    out = pathlib.Path(args.out or ROOT / "benches" / "results" / f"{slug}-{data['date']}.json")
+    for workload, batch, shape in WORKLOADS + [("matmul", int(n), "") for n in args.matmul.split(",")]:
         for peer in peers:
             asked = wanted(peer.device, args.devices) and wanted(peer.name, args.peers)
             if not asked or (args.only and workload not in args.only.split(",")) or workload not in (peer.only or [workload]):
                 continue
             r = measure(peer, workload, batch, shape, args)
-            results.append(r)
+            data["results"].append(r)
+            # At once, so that what stops this script costs only what is to come.
+            out.parent.mkdir(parents=True, exist_ok=True)
+            out.write_text(json.dumps(data, indent=1) + "\n")
             said = r.get("failed") or f"{number(r['median'])} {r['unit']} ({number(r['low'])}-{number(r['high'])})"
             print(f"{r['workload']} batch {r['batch']}, {r['peer']} on {r['device']}: {said}", file=sys.stderr)
-    if not results:
+    if not data["results"]:
         sys.exit("nothing was measured")
-    data = {"date": datetime.date.today().isoformat(), "machine": machine(devices), "results": results}
-    slug = re.sub(r"[^a-z0-9]+", "-", short(devices[0]["name"]).lower()).strip("-")
-    out = pathlib.Path(args.out or ROOT / "benches" / "results" / f"{slug}-{data['date']}.json")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(json.dumps(data, indent=1) + "\n")
     print(title(data), "", *table(data), "", f"written to {out}", sep="\n")
 
 

@@ -1,11 +1,13 @@
 """Rates, measured as `benches/step.rs` measures them: five windows of about a
-second, each of a number of repetitions that is found out before."""
+second (or BENCH_SECONDS), each of a number of repetitions that is found out
+before."""
 
 import json
+import os
 import statistics
 import time
 
-WINDOWS, SECONDS = 5, 1.0
+WINDOWS, SECONDS = 5, float(os.environ.get("BENCH_SECONDS", 1))
 
 
 def rates(repeat, scale=1.0):

@@ -1,15 +1,15 @@
 //! Rates, measured alike in `benches/step.rs`, in the peers in Rust and, as
-//! `timing.py`, in Python: five windows of about a second, each of a number of
-//! repetitions that is found out before.
+//! `timing.py`, in Python: five windows of about a second (or `BENCH_SECONDS`), each
+//! of a number of repetitions that is found out before.
 
 use std::time::Instant;
 
 const WINDOWS: usize = 5;
-const SECONDS: f64 = 1.0;
 
 /// Rates of the windows in repetitions per second, ascending. `repeat(n)` does
 /// the work `n` times and waits until it is done.
 pub fn rates<E>(mut repeat: impl FnMut(usize) -> Result<(), E>) -> Result<Vec<f64>, E> {
+    let window = std::env::var("BENCH_SECONDS").map_or(1.0, |s| s.parse::<f64>().expect("BENCH_SECONDS is a number"));
     let mut seconds = |n: usize| -> Result<f64, E> {
         let begun = Instant::now();
         repeat(n)?;
@@ -20,11 +20,11 @@ pub fn rates<E>(mut repeat: impl FnMut(usize) -> Result<(), E>) -> Result<Vec<f6
     seconds(1)?;
     let mut n = 1;
     let mut taken = seconds(n)?;
-    while taken < SECONDS / 4.0 && n < 1 << 20 {
+    while taken < window / 4.0 && n < 1 << 20 {
         n *= 2;
         taken = seconds(n)?;
     }
-    let n = ((n as f64 * SECONDS / taken).round() as usize).max(1);
+    let n = ((n as f64 * window / taken).round() as usize).max(1);
     let mut rates = vec![];
     for _ in 0..WINDOWS {
         rates.push(n as f64 / seconds(n)?);
