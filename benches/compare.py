@@ -96,7 +96,7 @@ def pytorch(args, missing):
 
 def rust_peer(name, folder, given, models, devices, limit, missing):
     """Burn and Meganeura, which take the fastest adapter."""
-    program = pathlib.Path(given or PEERS / folder / "target" / "release" / f"{folder}-peer")
+    program = pathlib.Path(given or ROOT / "target" / "peers" / "release" / f"{folder}-peer")
     if not any(d["kind"] != "cpu" for d in devices):
         return []
     if not program.exists():
@@ -203,6 +203,7 @@ def main():
     p.add_argument("--show", metavar="FILE", help="print a file of results as a table and stop")
     p.add_argument("--out", help="default: benches/results/DEVICE-DATE.json")
     p.add_argument("--only", help="workloads, by commas")
+    p.add_argument("--add", action="store_true", help="to the results that are in --out already")
     p.add_argument("--matmul", default="512,1024,2048", help="sides of square matrices (default: 512,1024,2048)")
     p.add_argument("--devices", help="parts of devices' names, by commas: cpu, llvmpipe, cuda, gpu (Burn, Meganeura)")
     p.add_argument("--peers", help="parts of peers' names, by commas")
@@ -230,13 +231,16 @@ def main():
     data = {"date": datetime.date.today().isoformat(), "machine": machine(devices), "results": []}
     slug = re.sub(r"[^a-z0-9]+", "-", short(devices[0]["name"]).lower()).strip("-") if devices else "none"
     out = pathlib.Path(args.out or ROOT / "benches" / "results" / f"{slug}-{data['date']}.json")
+    if args.add and out.exists():
+        data["results"] = json.loads(out.read_text())["results"]
+    same = lambda r: (r["workload"], r["batch"], r["peer"], short(r["device"]))
     for workload, batch, shape in WORKLOADS + [("matmul", int(n), "") for n in args.matmul.split(",")]:
         for peer in peers:
             asked = wanted(peer.device, args.devices) and wanted(peer.name, args.peers)
             if not asked or (args.only and workload not in args.only.split(",")) or workload not in (peer.only or [workload]):
                 continue
             r = measure(peer, workload, batch, shape, args)
-            data["results"].append(r)
+            data["results"] = [old for old in data["results"] if same(old) != same(r)] + [r]
             # At once, so that what stops this script costs only what is to come.
             out.parent.mkdir(parents=True, exist_ok=True)
             out.write_text(json.dumps(data, indent=1) + "\n")

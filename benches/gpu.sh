@@ -30,6 +30,7 @@ say() { echo "$*" | tee -a "$out/summary.txt"; }
 # run LIMIT LOG COMMAND..: at most LIMIT seconds and no more than are left.
 run() {
     local limit=$1 log=$2 left=$((end - SECONDS)) begun=$SECONDS code
+    took=0
     shift 2
     [ "$limit" -lt "$left" ] || limit=$left
     [ "$limit" -gt 2 ] || { say "left out, no time: $(basename "$1") ${*:2}"; return 1; }
