@@ -23,7 +23,7 @@ out=$(cd "$out" && pwd)
 bin=$(cd "$bin" && pwd) || { echo "no folder $bin: benches/pack.sh makes it"; exit 2; }
 [ -n "${LIBRARIES:-}" ] && export LD_LIBRARY_PATH="$LIBRARIES:${LD_LIBRARY_PATH:-}"
 export WGRAD_REQUIRE_GPU=1 BENCH_SECONDS=${BENCH_SECONDS:-0.4}
-: >"$out/summary.txt"
+for log in summary.txt tests.log profile.log compare.log f16.log; do : >"$out/$log"; done
 
 say() { echo "$*" | tee -a "$out/summary.txt"; }
 
@@ -62,18 +62,26 @@ suites="smoke ops goldens train updates sequence augment stream resume"
 for path in "$bin"/tests/*; do
     [[ " $suites " == *" $(basename "$path") "* ]] || suites+=" $(basename "$path")"
 done
+passed=0 broken=""
 for suite in $suites; do
     [ -x "$bin/tests/$suite" ] || continue
     left=$((tests_end - SECONDS))
-    [ "$left" -gt 2 ] || { say "left out, no time: $suite"; continue; }
-    log="$out/tests.log"
-    lines=$(wc -l <"$log" 2>/dev/null || echo 0)
+    [ "$left" -gt 2 ] || { broken+=" $suite (left out)"; continue; }
+    log="$out/tests.$suite"
     run $((left < each ? left : each)) "$log" "$bin/tests/$suite"
     code=$?
-    result=$(tail -n +"$((lines + 1))" "$log" | grep '^test result' | tail -1)
-    say "$suite: ${result:-no result, code $code} ($took s)"
-    tail -n +"$((lines + 1))" "$log" | grep '^test .*FAILED$' | head -20 | tee -a "$out/summary.txt"
+    result=$(grep '^test result' "$log" | tail -1)
+    sofar="$(grep -c '^test .* ok$' "$log") ok, $(grep -c '^test .*FAILED$' "$log") failed, then code $code"
+    say "$suite: ${result:-$sofar} ($took s)"
+    case $code-$result in
+    0-?*) passed=$((passed + 1)) ;;
+    124-*) broken+=" $suite (not done)" ;;
+    *) broken+=" $suite (failed)" ;;
+    esac
+    grep '^test .*FAILED$' "$log" | head -20 | tee -a "$out/summary.txt"
+    cat "$log" >>"$out/tests.log" && rm "$log"
 done
+say "$passed suites passed; not:${broken:- none}"
 
 say "-- profiles (profile.log)"
 if "$bin/wgrad" profile --help >/dev/null 2>&1; then
