@@ -1,45 +1,97 @@
-//! A whole training step: steps per second, fused and with every op for itself
-//! by turns, then the time of each fused step alone with the rate it achieves.
+//! A whole training step: steps per second, then the time of each of its
+//! steps alone with the rate it achieves. `matmul` is one square product, BATCH
+//! its side.
 //!
-//!     cargo bench --bench step -- [MODEL] [BATCH] [DEVICE] [CxHxW]
+//!     cargo bench --bench step -- [MODEL|matmul] [BATCH] [DEVICE] [CxHxW] [--json] [--no-fuse]
+
+#[path = "peers/timing.rs"]
+mod timing;
 
 use std::time::Instant;
 use wgrad::device::Device;
+use wgrad::graph::{Fill, Graph, Init};
 use wgrad::nn::{Description, Model};
-use wgrad::plan::{Executor, Plan};
+use wgrad::plan::{Executor, Options, Plan, ProgramId, Target};
 use wgrad::tensor::random::{Random, stream};
-use wgrad::tensor::{DType, HostTensor};
+use wgrad::tensor::{DType, HostTensor, Spec};
 use wgrad::train::{Session, Settings};
 
 fn main() -> wgrad::Result<()> {
-    let args: Vec<String> = std::env::args().skip(1).filter(|a| a != "--bench").collect();
+    let (flags, args): (Vec<String>, Vec<String>) = std::env::args().skip(1).partition(|a| a.starts_with("--"));
+    let given = |flag: &str| flags.iter().any(|f| f == flag);
+    let json = given("--json");
     let arg = |i: usize, default: &str| args.get(i).cloned().unwrap_or_else(|| default.into());
-    let batch: usize = arg(1, "128").parse().expect("BATCH is a number");
+    let (name, batch) = (arg(0, "keras-cnn"), arg(1, "128").parse().expect("BATCH is a number"));
     let input: Vec<usize> = arg(3, "1x28x28").split('x').map(|n| n.parse().expect("CxHxW")).collect();
     let device = Device::open(&arg(2, "cpu"))?;
-    let description = Description::named(&arg(0, "keras-cnn"))?;
-    // Language models read tokens of as many kinds as tiny Shakespeare has characters.
-    let tokens = description.takes_tokens().then_some(65);
-    let model = Model::new(description, Some(input.into()), Some(10))?.with_vocabulary(tokens);
-    let settings = Settings { batch_size: batch, ..Settings::read(toml::Table::new())? };
-    let plan = Session::training_plan(&model, &settings, device.target())?;
     let mut e = device.executor();
+    let (workload, plan, tokens, batch) = if name == "matmul" {
+        (format!("matmul-{batch}"), product(batch, device.target())?, None, 1)
+    } else {
+        let (plan, tokens) = training(&name, batch, &input, &device, !given("--no-fuse"))?;
+        (name, plan, tokens, batch)
+    };
     let program = e.load(plan.clone())?;
     for (name, below) in [("train.samples", tokens.unwrap_or(usize::MAX)), ("train.targets", tokens.unwrap_or(10))] {
-        e.write(name, &random(&plan, name, below as u32))?;
+        if let Some(content) = random(&plan, name, below as u32) {
+            e.write(name, &content)?;
+        }
     }
-    e.run(program, 2)?;
-    e.wait()?;
-    let mut rates: Vec<f64> = (0..3).map(|_| steps_per_second(&mut *e, program)).collect::<wgrad::Result<_>>()?;
-    rates.sort_by(f64::total_cmp);
-    println!(
-        "{} batch {batch} on {}: {:.1} steps/s (median of 3; {:.1} to {:.1})",
-        model.description.name,
-        device.info().name,
-        rates[1],
-        rates[0],
-        rates[2]
-    );
+    let rates = timing::rates(|n| e.run(program, n).and_then(|()| e.wait()))?;
+    let version = env!("CARGO_PKG_VERSION");
+    let what = timing::What { workload: &workload, peer: "wgrad", version, device: &device.info().name, batch };
+    println!("{}", what.line(&rates, json));
+    if !json {
+        print_steps(&mut *e, program, &plan)?;
+    }
+    Ok(())
+}
+
+/// A step of training of a preset or a description in a file, and how many kinds
+/// of tokens it reads, if it reads tokens.
+fn training(
+    name: &str,
+    batch: usize,
+    input: &[usize],
+    device: &Device,
+    fuse: bool,
+) -> wgrad::Result<(Plan, Option<usize>)> {
+    let description = Description::named(name)?;
+    // As many as tiny Shakespeare has characters.
+    let tokens = description.takes_tokens().then_some(65);
+    let model = Model::new(description, Some(input.to_vec().into()), Some(10))?.with_vocabulary(tokens);
+    let plan = Options { fuse, ..Options::default() };
+    let settings = Settings { batch_size: batch, plan, ..Settings::read(toml::Table::new())? };
+    Ok((Session::training_plan(&model, &settings, device.target())?, tokens))
+}
+
+/// One product of square matrices of side `n`.
+fn product(n: usize, target: Target) -> wgrad::Result<Plan> {
+    let mut g = Graph::new();
+    let mut matrix = |name: &str, seed: u32| {
+        let spec = Spec::f32([n, n]);
+        let values = Fill::Normal(1.0).draw(&spec, seed);
+        g.persistent(name, spec, Init::Data(values.into()))
+    };
+    let (a, b) = (matrix("a", 0), matrix("b", 1));
+    let y = g.matmul(a, b)?;
+    Plan::build(&g, &[y], target)
+}
+
+/// Content for a buffer of the plan, if it has one of that name: zeros would make
+/// gradients too small for normal floats, which costs a CPU a hundred times as
+/// long.
+fn random(plan: &Plan, name: &str, below: u32) -> Option<HostTensor> {
+    let buffer = plan.buffers.iter().find(|b| b.name.as_deref() == Some(name))?;
+    let mut r = Random::new(0, stream::CASES);
+    let n = buffer.elements;
+    Some(match buffer.dtype {
+        DType::F32 => HostTensor::f32([n], (0..n).map(|_| r.normal()).collect()),
+        DType::U32 => HostTensor::u32([n], (0..n).map(|_| r.below(below)).collect()),
+    })
+}
+
+fn print_steps(e: &mut dyn Executor, program: ProgramId, plan: &Plan) -> wgrad::Result<()> {
     let mut total = 0.0;
     for (i, step) in plan.steps.iter().enumerate() {
         let mut times: Vec<f64> = (0..7)
@@ -63,27 +115,4 @@ fn main() -> wgrad::Result<()> {
     }
     println!("{:9.3} ms  sum of steps run alone", 1e3 * total);
     Ok(())
-}
-
-/// Content for a buffer of the plan: zeros would make gradients too small for
-/// normal floats, which costs a CPU a hundred times as long.
-fn random(plan: &Plan, name: &str, below: u32) -> HostTensor {
-    let buffer = plan.buffers.iter().find(|b| b.name.as_deref() == Some(name)).expect("a plan of training has it");
-    let mut r = Random::new(0, stream::CASES);
-    let n = buffer.elements;
-    match buffer.dtype {
-        DType::F32 => HostTensor::f32([n], (0..n).map(|_| r.normal()).collect()),
-        DType::U32 => HostTensor::u32([n], (0..n).map(|_| r.below(below)).collect()),
-    }
-}
-
-fn steps_per_second(e: &mut dyn Executor, program: wgrad::plan::ProgramId) -> wgrad::Result<f64> {
-    let begun = Instant::now();
-    let mut n = 0;
-    while begun.elapsed().as_secs_f64() < 1.0 {
-        e.run(program, 4)?;
-        n += 4;
-    }
-    e.wait()?;
-    Ok(f64::from(n) / begun.elapsed().as_secs_f64())
 }

@@ -1,38 +1,40 @@
-"""Training steps per second, timed as `cargo bench --bench step` does."""
+"""Rates, measured as `benches/step.rs` measures them: five windows of about a
+second (or BENCH_SECONDS), each of a number of repetitions that is found out
+before."""
 
+import json
+import os
 import statistics
-import sys
 import time
 
-import torch
+WINDOWS, SECONDS = 5, float(os.environ.get("BENCH_SECONDS", 1))
 
 
-def arguments(batch, threads=None):
-    """BATCH and DEVICE of the command line; THREADS, where given there or here, is set."""
-    given = sys.argv[1:]
-    threads = int(given[2]) if len(given) > 2 else threads
-    if threads:
-        torch.set_num_threads(threads)
-    return int(given[0]) if given else batch, given[1] if len(given) > 1 else "cpu"
+def rates(repeat, scale=1.0):
+    """The sorted rates of the windows; `repeat(n)` does the work n times and
+    waits until it is done, once of it counts as `scale`."""
+
+    def seconds(n):
+        begun = time.perf_counter()
+        repeat(n)
+        return time.perf_counter() - begun
+
+    seconds(2)  # The first does what is done only once.
+    n = 1
+    while (taken := seconds(n)) < SECONDS / 4 and n < 1 << 20:
+        n *= 2
+    n = max(1, round(n * SECONDS / taken))
+    return sorted(scale * n / seconds(n) for _ in range(WINDOWS))
 
 
-def report(step, batch, device):
-    """Prints the median rate of three runs of two seconds."""
-
-    def wait():
-        if device != "cpu":
-            torch.cuda.synchronize()
-
-    for _ in range(5):
-        step()
-    rates = []
-    for _ in range(3):
-        wait()
-        begun, n = time.perf_counter(), 0
-        while time.perf_counter() - begun < 2.0:
-            step()
-            n += 1
-        wait()
-        rates.append(n / (time.perf_counter() - begun))
-    print(f"PyTorch {torch.__version__} eager on {device}, {torch.get_num_threads()} threads, batch {batch}: "
-          f"{statistics.median(rates):.1f} steps/s (median of 3; {min(rates):.1f} to {max(rates):.1f})")
+def report(rates, as_json, **what):
+    """One line about a measurement, for people or as JSON."""
+    median, low, high = statistics.median(rates), rates[0], rates[-1]
+    if as_json:
+        print(json.dumps({**what, "median": median, "low": low, "high": high}), flush=True)
+    else:
+        print(
+            f"{what['workload']} batch {what['batch']}, {what['peer']} {what['version']} on {what['device']}: "
+            f"{median:.1f} {what['unit']} (median of {len(rates)}; {low:.1f} to {high:.1f})",
+            flush=True,
+        )
