@@ -9,7 +9,7 @@ mod support;
 use libtest_mimic::{Arguments, Failed, Trial};
 use std::sync::Arc;
 use support::device::{announce, floor_caps, gpu_trial};
-use support::run::{Built, build, fetch_all, input_name};
+use support::run::{Built, build, fetch_all, input_name, options};
 use support::tolerance::{compare, relative};
 use wgrad::cpu::Cpu;
 use wgrad::gpu::{Gpu, GpuExecutor};
@@ -82,7 +82,7 @@ fn check(case: &Case, built: &Built, found: &[HostTensor]) -> Result<(), Failed>
 fn cpu_f32(case: &Case) -> Result<(), Failed> {
     let built = build(case)?;
     let mut cpu = Cpu::<f32>::new();
-    let program = cpu.load(Plan::build(&built.graph, &built.fetches(), Target::Cpu)?)?;
+    let program = cpu.load(Plan::with(&built.graph, &built.fetches(), Target::Cpu, &options(case))?)?;
     cpu.poison(program);
     cpu.run(program, 1)?;
     let found = fetch_all(&mut cpu, program, &built.fetches())?;
@@ -92,7 +92,8 @@ fn cpu_f32(case: &Case) -> Result<(), Failed> {
 fn on_gpu(case: &Case, gpu: &Arc<Gpu>, class: Class) -> Result<(), Failed> {
     let built = build(case)?;
     let mut e = GpuExecutor::new(gpu.clone());
-    let plan = Plan::build(&built.graph, &built.fetches(), Target::Gpu(floor_caps(gpu, class)))?;
+    let target = Target::Gpu(floor_caps(gpu, class));
+    let plan = Plan::with(&built.graph, &built.fetches(), target, &options(case))?;
     let initial = initial_state(&plan);
     let program = e.load(plan)?;
     let mut runs = vec![];

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::sync::{Arc, LazyLock};
 use support::lint;
-use support::run::build;
+use support::run::{build, options};
 use wgrad::kernel::{Caps, Class, Kernel, reflect};
 use wgrad::plan::{Launch, Plan, Target};
 
@@ -36,7 +36,7 @@ static TABLE: LazyLock<Table> = LazyLock::new(|| {
             let subgroups = Caps { subgroup: Some(8), ..Caps::floor(Class::Cpu) };
             let lowered = [Caps::floor(Class::Cpu), subgroups, Caps::floor(Class::Discrete)].map(|caps| {
                 let class = caps.class;
-                Plan::build(&built.graph, &built.fetches(), Target::Gpu(caps))
+                Plan::with(&built.graph, &built.fetches(), Target::Gpu(caps), &options(case))
                     .unwrap_or_else(|e| panic!("{} for {class:?}: {e}", case.name))
             });
             (case.name.clone(), lowered.into_iter().flat_map(|p| p.steps).flat_map(|s| s.launches).collect())

@@ -4,7 +4,7 @@
 use wgrad::error::Result;
 use wgrad::graph::Fill;
 use wgrad::graph::{Case, Graph, Init, Seed, TensorId, gradient};
-use wgrad::plan::Executor;
+use wgrad::plan::{Executor, Options};
 use wgrad::tensor::{DType, HostTensor};
 
 /// A case's graph and the tensors to look at.
@@ -53,6 +53,12 @@ pub fn build(case: &Case) -> Result<Built> {
 
 pub fn input_name(i: usize) -> String {
     format!("x{i}")
+}
+
+/// Ops run for themselves, so that every kernel is tested; chains as plans fuse
+/// them.
+pub fn options(case: &Case) -> Options {
+    Options { fuse: case.name.starts_with("chains/"), ..Options::default() }
 }
 
 impl Built {
