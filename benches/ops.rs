@@ -13,7 +13,7 @@ use wgrad::ops::augment_images::Augmentation;
 use wgrad::ops::conv2d::Conv2d;
 use wgrad::ops::mix_batch::MixBatch;
 use wgrad::ops::unary::Function;
-use wgrad::plan::{Executor, Plan, Target};
+use wgrad::plan::{Executor, Options, Plan, Target};
 use wgrad::tensor::{DType, Spec};
 
 fn main() -> wgrad::Result<()> {
@@ -54,7 +54,7 @@ fn bench(e: &mut dyn Executor, target: &Target, case: &Case) -> wgrad::Result<()
         let seed = g.persistent(&name("seed", 0), spec.clone(), Init::Data(Fill::Normal(1.0).draw(&spec, 9).into()));
         fetch.extend(gradient(&mut g, &[Seed { tensor: outputs[0], gradient: seed }], &floats)?);
     }
-    let plan = Plan::build(&g, &fetch, target.clone())?;
+    let plan = Plan::with(&g, &fetch, target.clone(), &Options { fuse: false, ..Options::default() })?;
     let program = e.load(plan.clone())?;
     e.run(program, 1)?;
     e.wait()?;

@@ -10,7 +10,7 @@ mod support;
 use libtest_mimic::{Arguments, Failed, Trial};
 use std::sync::Arc;
 use support::device::{announce, floor_caps, gpu_trial};
-use support::run::{Built, all_variants, build, fetch_all, input_name};
+use support::run::{Built, all_variants, build, fetch_all, input_name, options_for};
 use support::tolerance::{compare, relative};
 use wgrad::cpu::Cpu;
 use wgrad::gpu::{Gpu, GpuExecutor};
@@ -85,7 +85,7 @@ fn check(case: &Case, built: &Built, found: &[HostTensor]) -> Result<(), Failed>
 fn cpu_f32(case: &Case) -> Result<(), Failed> {
     let built = build(case)?;
     let mut cpu = Cpu::<f32>::new();
-    let program = cpu.load(Plan::build(&built.graph, &built.fetches(), Target::Cpu)?)?;
+    let program = cpu.load(Plan::with(&built.graph, &built.fetches(), Target::Cpu, &options_for(case))?)?;
     cpu.poison(program);
     cpu.run(program, 1)?;
     let found = fetch_all(&mut cpu, program, &built.fetches())?;
@@ -106,7 +106,9 @@ fn every_variant(case: &Case, gpu: &Arc<Gpu>) -> Result<(), Failed> {
 fn on_gpu(case: &Case, gpu: &Arc<Gpu>, class: Class, choices: &Choices) -> Result<(), Failed> {
     let built = build(case)?;
     let mut e = GpuExecutor::new(gpu.clone());
-    let plan = Plan::tuned(&built.graph, &built.fetches(), Target::Gpu(floor_caps(gpu, class)), choices)?;
+    let target = Target::Gpu(floor_caps(gpu, class));
+    let options = Options { choices: choices.clone(), ..options_for(case) };
+    let plan = Plan::with(&built.graph, &built.fetches(), target, &options)?;
     let initial = initial_state(&plan);
     let program = e.load(plan)?;
     let mut runs = vec![];

@@ -205,7 +205,7 @@ fn without_extras_there_is_nothing_more() -> Result<(), Failed> {
     let ops = |toml: &str| -> Result<Vec<&'static str>, Failed> {
         let t = Trainer::new(&settings(toml)?, 4, 2, true)?;
         let plan = Plan::build(&t.graph, &[], Target::Cpu)?;
-        let names: Vec<&str> = plan.steps.iter().map(|s| t.graph.nodes()[s.node].op.name()).collect();
+        let names: Vec<&str> = plan.steps.iter().map(|s| plan.graph.nodes()[s.node].op.name()).collect();
         let norm = names.iter().position(|n| *n == "grad_norm").expect("there is a norm");
         // What an update adds before the norm are its last gradients' neighbours.
         let before = ["pace", "accumulate", "adjust_grads"];
@@ -226,7 +226,7 @@ fn frozen_weights_have_no_backward_pass() -> Result<(), Failed> {
     let matmuls = |toml: &str| -> Result<usize, Failed> {
         let t = Trainer::new(&settings(toml)?, 4, 2, true)?;
         let plan = Plan::build(&t.graph, &[], Target::Cpu)?;
-        Ok(plan.steps.iter().filter(|s| t.graph.nodes()[s.node].op.name() == "matmul").count())
+        Ok(plan.steps.iter().filter(|s| plan.graph.nodes()[s.node].op.name() == "matmul").count())
     };
     // Two forward; of the backward ones, the head's weights alone remain.
     let (all, head) = (matmuls("")?, matmuls("[train]\nfreeze = 'fc1'")?);

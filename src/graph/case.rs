@@ -61,6 +61,9 @@ pub struct Case {
     pub build: Build,
     /// Whether float inputs have gradients to check.
     pub gradient: bool,
+    /// Whether plans may fuse its ops. Most cases are about one op, whose own
+    /// kernel has to run.
+    pub fused: bool,
     /// The longest sum behind one output or gradient element; the tolerance
     /// follows from it.
     pub reduction: usize,
@@ -76,7 +79,21 @@ impl Case {
         inputs: Vec<(Spec, Fill)>,
         build: impl Fn(&mut Graph, &[TensorId]) -> Result<Vec<TensorId>> + Send + Sync + 'static,
     ) -> Case {
-        Case { name: name.into(), inputs, build: Arc::new(build), gradient: true, reduction: 1, extra: None }
+        Case {
+            name: name.into(),
+            inputs,
+            build: Arc::new(build),
+            gradient: true,
+            fused: false,
+            reduction: 1,
+            extra: None,
+        }
+    }
+
+    /// The case is about ops that plans fuse.
+    pub fn fused(mut self) -> Case {
+        self.fused = true;
+        self
     }
 
     /// The op has no gradient to check.

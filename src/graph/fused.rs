@@ -81,8 +81,8 @@ struct Work<'a, T> {
 }
 
 impl Fused {
-    /// The host's number of outputs that stay where they are.
-    fn split<'a, 'b, T: Real>(&self, io: &'b mut Io<'a, T>) -> (Vec<ViewMut<'b, T>>, Vec<ViewMut<'b, T>>) {
+    /// The host's outputs, and what the tail writes besides.
+    fn split<'b, T: Real>(&self, io: &'b mut Io<'_, T>) -> (Vec<ViewMut<'b, T>>, Vec<ViewMut<'b, T>>) {
         let mut all: Vec<ViewMut<'b, T>> = io.outputs.iter_mut().map(reborrow).collect();
         let extra = all.split_off(self.host_outputs.len());
         (all, extra)
@@ -92,8 +92,7 @@ impl Fused {
         let inputs = io.inputs.clone();
         let elementwise = self.host.pointwise().is_some();
         if !elementwise {
-            let mut updates: Vec<ViewMut<T>> = vec![];
-            std::mem::swap(&mut updates, &mut io.updates);
+            let mut updates = std::mem::take(&mut io.updates);
             let (mut outputs, _) = self.split(io);
             outputs.iter_mut().zip(&self.host_outputs).for_each(|(y, spec)| y.spec = spec);
             let updates = updates.iter_mut().map(reborrow).collect();

@@ -101,8 +101,8 @@ impl Store {
 
     /// The bodies of `put(i: u32, head: f32)` and `put4(q: u32, head: vec4<f32>)`.
     pub fn define(&mut self, put: &str, put4: &str) {
-        let _ = write!(self.text, "fn put(i: u32, head: f32) {{\n{put}}}\n");
-        let _ = write!(self.text, "fn put4(q: u32, head: vec4<f32>) {{\n{put4}}}\n");
+        let _ = writeln!(self.text, "fn put(i: u32, head: f32) {{\n{put}}}");
+        let _ = writeln!(self.text, "fn put4(q: u32, head: vec4<f32>) {{\n{put4}}}");
     }
 }
 

@@ -14,6 +14,7 @@ type Built = Result<Vec<TensorId>>;
 fn case(name: &str, shapes: &[&[usize]], sum: usize, build: fn(&mut Graph, &[TensorId]) -> Built) -> Case {
     let inputs = shapes.iter().map(|s| (Spec::f32(*s), Fill::Normal(1.0))).collect();
     Case::new(format!("chains/{name}"), inputs, build)
+        .fused()
         .reduction(sum)
         .extra(64.0, "WGSL allows exp 3 + 2|x| ulp and derives tanh from it")
 }

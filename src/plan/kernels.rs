@@ -1,7 +1,7 @@
 //! Every kernel that cases need, without a GPU: each case is planned for each
 //! kind of device within WebGPU's floor, in every variant that could run there.
 
-use super::{Choices, Launch, Plan, Target};
+use super::{Choices, Launch, Options, Plan, Target};
 use crate::error::{Context, Result};
 use crate::graph::Case;
 use crate::kernel::{Caps, Class, Kernel, assemble, reflect};
@@ -31,6 +31,11 @@ pub fn all_variants(plan: &Plan) -> Vec<Choices> {
     (0..most).map(choices).collect()
 }
 
+/// How plans of a case are made.
+pub fn options_for(case: &Case) -> Options {
+    Options { fuse: case.fused, ..Options::default() }
+}
+
 /// Everything that a case dispatches: on a software adapter with and without
 /// subgroups, and on a GPU in all variants.
 pub fn launches_of(case: &Case) -> Result<Vec<Launch>> {
@@ -41,11 +46,12 @@ pub fn launches_of(case: &Case) -> Result<Vec<Launch>> {
     for caps in [Caps::floor(Class::Cpu), subgroups, Caps::floor(Class::Discrete)] {
         let target = Target::Gpu(caps.clone());
         let named = || format!("{} for {:?}", case.name, caps.class);
-        let usual = Plan::build(&built.graph, &fetches, target.clone()).context(named)?;
+        let usual = Plan::with(&built.graph, &fetches, target.clone(), &options_for(case)).context(named)?;
         // Variants are for GPUs.
         let choices = if caps.class == Class::Discrete { all_variants(&usual) } else { vec![] };
         for choices in choices {
-            let plan = Plan::tuned(&built.graph, &fetches, target.clone(), &choices).context(named)?;
+            let options = Options { choices, ..options_for(case) };
+            let plan = Plan::with(&built.graph, &fetches, target.clone(), &options).context(named)?;
             launches.extend(plan.steps.into_iter().flat_map(|s| s.launches));
         }
         launches.extend(usual.steps.into_iter().flat_map(|s| s.launches));

@@ -18,7 +18,7 @@ pub use choice::{Choices, Tunable, eligible, key};
 pub use executor::{Executor, ProgramId, Ticket};
 pub use explain::human_bytes;
 pub use fuse::Saved;
-pub use kernels::{Needed, all_variants, kernels, launches_of};
+pub use kernels::{Needed, all_variants, kernels, launches_of, options_for};
 pub use options::{Options, Recompute, parse_bytes};
 pub use plan::{Bound, Buffer, Launch, Place, Plan, Step, Target};
 pub use timeline::{Clock, Span, TimedRun, Timeline};

@@ -6,7 +6,7 @@ use wgrad::plan::Executor;
 use wgrad::tensor::HostTensor;
 
 pub use wgrad::graph::{Built, input_name};
-pub use wgrad::plan::all_variants;
+pub use wgrad::plan::{all_variants, options_for};
 
 /// Builds forward and, if the case has one, backward pass.
 pub fn build(case: &Case) -> Result<Built> {
