@@ -249,7 +249,7 @@ def main():
     slug = re.sub(r"[^a-z0-9]+", "-", short(devices[0]["name"]).lower()).strip("-") if devices else "none"
     out = pathlib.Path(args.out or ROOT / "benches" / "results" / f"{slug}-{data['date']}.json")
     if args.add and out.exists():
-        data["results"] = json.loads(out.read_text())["results"]
+        data = json.loads(out.read_text())
     same = lambda r: (r["workload"], r["batch"], r["peer"], short(r["device"]))
     for workload, batch, shape in WORKLOADS + [("matmul", int(n), "") for n in args.matmul.split(",")]:
         for peer in peers:
