@@ -17,6 +17,7 @@ import pathlib
 import platform
 import re
 import shlex
+import signal
 import subprocess
 import sys
 
@@ -50,8 +51,8 @@ def newest(folder, pattern):
 class Peer:
     """How one program is run: `command(workload, batch, shape)`."""
 
-    def __init__(self, name, device, command, only=None, env=None):
-        self.name, self.device, self.command, self.only, self.env = name, device, command, only, env or {}
+    def __init__(self, name, device, command, only=None):
+        self.name, self.device, self.command, self.only = name, device, command, only
 
 
 def wgrad(args, missing):
@@ -111,18 +112,34 @@ def measure(peer, workload, batch, shape, args):
     record = {"workload": f"matmul-{batch}" if workload == "matmul" else workload, "peer": peer.name}
     record |= {"device": peer.device, "batch": 1 if workload == "matmul" else batch}
     command = [*shlex.split(args.prefix), *map(str, peer.command(workload, batch, shape))]
-    try:
-        # A peer that stops itself says how far it got.
-        done = subprocess.run(command, capture_output=True, text=True, timeout=args.limit + 3, env=os.environ | peer.env)
-    except subprocess.TimeoutExpired:
+    code, said, errors = run(command, args.limit)
+    lines = said.strip().splitlines()
+    if code is None:
         return record | {"failed": f"not done in {args.limit} s"}
-    lines = done.stdout.strip().splitlines()
-    if done.returncode == 0 and lines and lines[-1].startswith("{"):
+    if code == 0 and lines and lines[-1].startswith("{"):
         return record | json.loads(lines[-1])
-    if done.returncode == 3 and lines:
+    if code == 3 and lines:
         return record | {"failed": lines[-1].split(": ", 1)[-1]}
-    why = (done.stderr.strip() or done.stdout.strip() or f"code {done.returncode}").splitlines()[-1]
-    return record | {"failed": why[:200]}
+    return record | {"failed": (errors.strip() or said.strip() or f"code {code}").splitlines()[-1][:200]}
+
+
+def run(command, limit):
+    """Code, stdout and stderr of a command; no code where it had to be stopped,
+    with all that it started."""
+    pipe = subprocess.PIPE
+    child = subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, start_new_session=True)
+    try:
+        # A peer that stops itself at the limit says how far it got.
+        said, errors = child.communicate(timeout=limit + 3)
+        return child.returncode, said, errors
+    except subprocess.TimeoutExpired:
+        for how in [signal.SIGTERM, signal.SIGKILL]:
+            try:
+                os.killpg(child.pid, how)
+                child.wait(3)
+            except (ProcessLookupError, subprocess.TimeoutExpired):
+                continue
+        return None, "", ""
 
 
 def machine(devices):
@@ -232,7 +249,7 @@ def main():
     slug = re.sub(r"[^a-z0-9]+", "-", short(devices[0]["name"]).lower()).strip("-") if devices else "none"
     out = pathlib.Path(args.out or ROOT / "benches" / "results" / f"{slug}-{data['date']}.json")
     if args.add and out.exists():
-        data["results"] = json.loads(out.read_text())["results"]
+        data = json.loads(out.read_text())
     same = lambda r: (r["workload"], r["batch"], r["peer"], short(r["device"]))
     for workload, batch, shape in WORKLOADS + [("matmul", int(n), "") for n in args.matmul.split(",")]:
         for peer in peers:
