@@ -2,7 +2,8 @@
 
 use crate::cpu::Cpu;
 use crate::error::{Error, Result};
-use crate::gpu::{Adapter, Checks, Gpu, GpuExecutor, adapters};
+pub use crate::gpu::Gpu;
+use crate::gpu::{Adapter, Checks, GpuExecutor, adapters};
 use crate::graph::{Graph, TensorId};
 use crate::kernel::Class;
 use crate::plan::{Choices, Executor, Options, Plan, Target};

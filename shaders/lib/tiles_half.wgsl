@@ -90,8 +90,8 @@ fn compute_tile(z: u32, tile: vec2<u32>, local: vec2<u32>, first_k: u32, end_k: 
 fn store_part(z: u32, at: vec2<u32>, subgroup: u32, lane: u32) {
     workgroupBarrier();
     for (var i = lane; i < 64u; i += LANES) {
-        let from = subgroup * 256u + 4u * i;
-        let value = vec4(sh_sum[from], sh_sum[from + 1u], sh_sum[from + 2u], sh_sum[from + 3u]);
+        let first = subgroup * 256u + 4u * i;
+        let value = vec4(sh_sum[first], sh_sum[first + 1u], sh_sum[first + 2u], sh_sum[first + 3u]);
         store_row(z, at.y + i / 4u, at.x + 4u * (i % 4u), value);
     }
     workgroupBarrier();

@@ -6,10 +6,9 @@
 
 use super::summary::model;
 use super::{flags, open_device, out, run_folder, tool_flags, train, train_settings};
-use crate::device::Device;
+use crate::device::{Device, Gpu};
 use crate::error::{Error, Result};
 use crate::files;
-use crate::gpu::Gpu;
 use crate::kernel::Class;
 use crate::nn::Model;
 use crate::ops::matmul;
