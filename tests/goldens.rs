@@ -265,6 +265,7 @@ const WITHOUT: &[&str] = &[
     "attention_grad",
     "attention_grad_tiles",
     "augment_images",
+    "ceiling",
     "clock",
     "correct",
     "dropout",

@@ -286,10 +286,11 @@ fn run_keeps_choices(gpu: &Arc<Gpu>) -> Result<(), Failed> {
         at.join("m.toml"),
         "[[layer]]\ntype = \"Flatten\"\n[[layer]]\ntype = \"Dense\"\nunits = \"classes\"",
     )?;
-    let train = |more: &[&str]| {
-        let usual = ["train", "--model", "m.toml", "--max-steps", "4", "--batch-size", "8"];
+    let train_for = |steps: &str, more: &[&str]| {
+        let usual = ["train", "--model", "m.toml", "--max-steps", steps, "--batch-size", "8"];
         wgrad(at, &[&usual[..], more].concat())
     };
+    let train = |more: &[&str]| train_for("4", more);
     let tuned = json(&done(wgrad(at, &["tune", "m.toml", "--batch-size", "8", "--json"]))?.stdout)?;
     check(tuned["tuned"].as_array().is_some_and(|t| t.len() >= 2), &tuned)?;
     let read = |run: &str| -> Result<Value, Failed> {
@@ -308,7 +309,7 @@ fn run_keeps_choices(gpu: &Arc<Gpu>) -> Result<(), Failed> {
     }
     // A run goes on with its own choices, whatever became of the cache.
     std::fs::remove_dir_all(at.join("cache"))?;
-    let go_on = |run: &str| train(&["--out", run, "--resume", "--max-steps", "6"]);
+    let go_on = |run: &str| train_for("6", &["--out", run, "--resume"]);
     done(go_on("with"))?;
     check(read("with")? == tuned["choices"], "they are the run's")?;
     std::fs::write(at.join("with/tuning.json"), "{")?;

@@ -26,6 +26,9 @@ pub fn run(f: &Profile) -> Result<()> {
     if let Some(name) = &f.shader {
         return shader::run(f, name);
     }
+    if f.watch {
+        return Err(Error::usage("--watch times a shader again when its file changes: give the shader with --shader FILE"));
+    }
     // A broken file is to be known before minutes of measuring.
     let old = f.compare.as_deref().map(compare::read).transpose()?;
     [&f.trace, &f.html].into_iter().flatten().try_for_each(|path| check_place(path))?;
