@@ -16,6 +16,8 @@ use wgrad::nn::{Description, Model};
 use wgrad::plan::{Clock, Executor, Plan, ProgramId, Target, Timeline};
 use wgrad::train::Session;
 
+type Test = fn() -> Result<(), Failed>;
+
 fn main() {
     let args = Arguments::from_args();
     let mut trials = vec![Trial::test("timeline_of_the_cpu", timeline_of_the_cpu)];
@@ -43,7 +45,7 @@ fn main() {
         assert!(refused.contains("no dispatch 100000"), "{refused}");
         Ok(())
     }));
-    let tests: [(&str, fn() -> Result<(), Failed>); 5] = [
+    let tests: [(&str, Test); 5] = [
         ("profile_of_a_small_model::cpu", || small_model("cpu")),
         ("a_slower_step_is_an_error", a_slower_step_is_an_error),
         ("bad_requests_are_refused", bad_requests_are_refused),

@@ -17,9 +17,11 @@ use wgrad::plan::{Choices, Plan, Target};
 use wgrad::tensor::{Real, Spec};
 use wgrad::tuning::{Cache, Effort, Judge, Outcome, Tuned, tune};
 
+type Test = fn() -> Result<(), Failed>;
+
 fn main() {
     let args = Arguments::from_args();
-    let free: [(&str, fn() -> Result<(), Failed>); 6] = [
+    let free: [(&str, Test); 6] = [
         ("what_a_device_cannot_run_is_never_chosen", ineligible),
         ("the_usual_variant_depends_on_class_and_shape_alone", usual),
         ("variants_state_what_they_need", needs),

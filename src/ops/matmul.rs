@@ -313,14 +313,15 @@ impl Reference for Matmul {
         let s = self.product(io.shape(0), io.shape(1));
         let (a, b) = (io.x(0), io.x(1));
         let bias = (io.inputs.len() > 2).then(|| io.x(2));
-        let product = |i: usize, y: &mut [T], gemm: fn(&mut [T], &[T], &[T], [usize; 3], bool, bool, T)| {
+        let product = |i: usize, y: &mut [T], alone: bool| {
             let a = &a[if s.batched[0] { i * s.m * s.k } else { 0 }..][..s.m * s.k];
             let b = &b[if s.batched[1] { i * s.k * s.n } else { 0 }..][..s.k * s.n];
+            let gemm = if alone { gemm_alone } else { gemm };
             gemm(y, a, b, [s.m, s.n, s.k], self.transpose_a, self.transpose_b, T::ZERO);
         };
         match s.batch {
-            1 => product(0, io.y(0), gemm),
-            _ => parallel::rows(io.y(0), s.m * s.n, |i, y| product(i, y, gemm_alone)),
+            1 => product(0, io.y(0), false),
+            _ => parallel::rows(io.y(0), s.m * s.n, |i, y| product(i, y, true)),
         }
         if let Some(bias) = bias {
             parallel::rows(

@@ -28,8 +28,8 @@ impl Judge {
     /// in reasonable time.
     pub fn of(cost: &Cost) -> Option<Judge> {
         match cost.flops {
-            0..=IN_F64 => Some(Judge::F64),
-            0..=IN_F32 => Some(Judge::F32),
+            n if n <= IN_F64 => Some(Judge::F64),
+            n if n <= IN_F32 => Some(Judge::F32),
             _ => None,
         }
     }

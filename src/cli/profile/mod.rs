@@ -27,7 +27,9 @@ pub fn run(f: &Profile) -> Result<()> {
         return shader::run(f, name);
     }
     if f.watch {
-        return Err(Error::usage("--watch times a shader again when its file changes: give the shader with --shader FILE"));
+        return Err(Error::usage(
+            "--watch times a shader again when its file changes: give the shader with --shader FILE",
+        ));
     }
     // A broken file is to be known before minutes of measuring.
     let old = f.compare.as_deref().map(compare::read).transpose()?;
@@ -118,12 +120,15 @@ fn measure(f: &Profile) -> Result<Taken> {
     take(&mut *e, program, &plan, &device, (&name, step.batch_size), f.steps)
 }
 
+/// Plans a step for a device, with variants chosen for some of its ops.
+type Planner = Box<dyn Fn(Target, &Choices) -> Result<Plan>>;
+
 /// A training step to be planned for a device.
 struct Step {
     model: Model,
     classes: usize,
     batch_size: usize,
-    plan: Box<dyn Fn(Target, &Choices) -> Result<Plan>>,
+    plan: Planner,
 }
 
 /// What flags say over a configuration.

@@ -45,7 +45,7 @@ pub fn icicle(title: &str, whole: &Frame) -> Scene {
 fn hang(scene: &mut Scene, frame: &Frame, left: f64, top: f64, scale: f64) {
     let width = (frame.value * scale).min(WIDTH - left);
     // Nothing that is not a number passes.
-    if !(width >= LEAST) {
+    if width.is_nan() || width < LEAST {
         return;
     }
     let at = [left, top, (width - 1.0).max(LEAST), ROW - 1.0];
