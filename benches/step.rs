@@ -12,9 +12,8 @@ use wgrad::device::Device;
 use wgrad::graph::{Fill, Graph, Init};
 use wgrad::nn::{Description, Model};
 use wgrad::plan::{Executor, Options, Plan, ProgramId, Target};
-use wgrad::tensor::random::{Random, stream};
-use wgrad::tensor::{DType, HostTensor, Spec};
-use wgrad::train::{Session, Settings};
+use wgrad::tensor::{HostTensor, Spec};
+use wgrad::train::{Session, Settings, made_up};
 
 fn main() -> wgrad::Result<()> {
     let (flags, args): (Vec<String>, Vec<String>) = std::env::args().skip(1).partition(|a| a.starts_with("--"));
@@ -25,17 +24,15 @@ fn main() -> wgrad::Result<()> {
     let input: Vec<usize> = arg(3, "1x28x28").split('x').map(|n| n.parse().expect("CxHxW")).collect();
     let device = Device::open(&arg(2, "cpu"))?;
     let mut e = device.executor();
-    let (workload, plan, tokens, batch) = if name == "matmul" {
-        (format!("matmul-{batch}"), product(batch, device.target())?, None, 1)
+    let (workload, plan, content, batch) = if name == "matmul" {
+        (format!("matmul-{batch}"), product(batch, device.target())?, vec![], 1)
     } else {
-        let (plan, tokens) = training(&name, batch, &input, &device, !given("--no-fuse"))?;
-        (name, plan, tokens, batch)
+        let (plan, content) = training(&name, batch, &input, &device, !given("--no-fuse"))?;
+        (name, plan, content, batch)
     };
     let program = e.load(plan.clone())?;
-    for (name, below) in [("train.samples", tokens.unwrap_or(usize::MAX)), ("train.targets", tokens.unwrap_or(10))] {
-        if let Some(content) = random(&plan, name, below as u32) {
-            e.write(name, &content)?;
-        }
+    for (name, value) in &content {
+        e.write(name, value)?;
     }
     let rates = timing::rates(|n| e.run(program, n).and_then(|()| e.wait()))?;
     let version = env!("CARGO_PKG_VERSION");
@@ -47,22 +44,25 @@ fn main() -> wgrad::Result<()> {
     Ok(())
 }
 
-/// A step of training of a preset or a description in a file, and how many kinds
-/// of tokens it reads, if it reads tokens.
+/// A step of training of a preset or a description in a file, and content for its
+/// set: zeros would make gradients too small for normal floats, which costs a CPU a
+/// hundred times as long.
 fn training(
     name: &str,
     batch: usize,
     input: &[usize],
     device: &Device,
     fuse: bool,
-) -> wgrad::Result<(Plan, Option<usize>)> {
+) -> wgrad::Result<(Plan, Vec<(String, HostTensor)>)> {
     let description = Description::named(name)?;
     // As many as tiny Shakespeare has characters.
     let tokens = description.takes_tokens().then_some(65);
     let model = Model::new(description, Some(input.to_vec().into()), Some(10))?.with_vocabulary(tokens);
     let plan = Options { fuse, ..Options::default() };
     let settings = Settings { batch_size: batch, plan, ..Settings::read(toml::Table::new())? };
-    Ok((Session::training_plan(&model, &settings, device.target())?, tokens))
+    let plan = Session::training_plan(&model, &settings, device.target())?;
+    let content = made_up(&plan, &model, tokens.unwrap_or(10));
+    Ok((plan, content))
 }
 
 /// One product of square matrices of side `n`.
@@ -76,19 +76,6 @@ fn product(n: usize, target: Target) -> wgrad::Result<Plan> {
     let (a, b) = (matrix("a", 0), matrix("b", 1));
     let y = g.matmul(a, b)?;
     Plan::build(&g, &[y], target)
-}
-
-/// Content for a buffer of the plan, if it has one of that name: zeros would make
-/// gradients too small for normal floats, which costs a CPU a hundred times as
-/// long.
-fn random(plan: &Plan, name: &str, below: u32) -> Option<HostTensor> {
-    let buffer = plan.buffers.iter().find(|b| b.name.as_deref() == Some(name))?;
-    let mut r = Random::new(0, stream::CASES);
-    let n = buffer.elements;
-    Some(match buffer.dtype {
-        DType::F32 => HostTensor::f32([n], (0..n).map(|_| r.normal()).collect()),
-        DType::U32 => HostTensor::u32([n], (0..n).map(|_| r.below(below)).collect()),
-    })
 }
 
 fn print_steps(e: &mut dyn Executor, program: ProgramId, plan: &Plan) -> wgrad::Result<()> {

@@ -1,24 +1,28 @@
 //! The flags of `wgrad profile`.
 
 use crate::cli::flags::DeviceFlag;
+use crate::profile::Sort;
+use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 
-/// What kernels are sorted by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Sorted {
-    /// The slowest first.
-    Time,
-    /// The order in which they run.
-    Plan,
-    /// By name.
-    Name,
-    /// First where the most could be gained: the time above what the ceilings allow.
-    Gain,
-    /// The most floating-point operations first.
-    Flops,
-    /// The most bytes first.
-    Bytes,
+/// The names that `--sort` takes, with what each does.
+impl ValueEnum for Sort {
+    fn value_variants<'a>() -> &'a [Sort] {
+        &[Sort::Time, Sort::Plan, Sort::Name, Sort::Gain, Sort::Flops, Sort::Bytes]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        let (name, help) = match self {
+            Sort::Time => ("time", "The slowest first"),
+            Sort::Plan => ("plan", "The order in which they run"),
+            Sort::Name => ("name", "By name"),
+            Sort::Gain => ("gain", "First where the most could be gained: the time above what the ceilings allow"),
+            Sort::Flops => ("flops", "The most floating-point operations first"),
+            Sort::Bytes => ("bytes", "The most bytes first"),
+        };
+        Some(PossibleValue::new(name).help(help))
+    }
 }
 
 #[derive(Debug, Args)]
@@ -52,7 +56,7 @@ pub struct Profile {
     pub steps: usize,
     /// What to sort kernels by.
     #[arg(long, value_name = "KEY", default_value = "time")]
-    pub sort: Sorted,
+    pub sort: Sort,
     /// Kernels to list.
     #[arg(long, value_name = "N", default_value_t = 30)]
     pub top: usize,

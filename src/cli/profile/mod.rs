@@ -8,9 +8,9 @@ use crate::error::{Error, Result};
 use crate::files;
 use crate::nn::Model;
 use crate::plan::{Choices, Plan, Target};
-use crate::profile::{Sort, Taken, compare, table, take};
+use crate::profile::{Taken, compare, table, take};
 use crate::train::{Session, Settings, made_up, set};
-use flags::{Profile, Sorted};
+use flags::Profile;
 use serde_json::json;
 use std::path::Path;
 
@@ -37,7 +37,7 @@ pub fn run(f: &Profile) -> Result<()> {
     let taken = measure(f)?;
     let changes = old.as_ref().map(|old| compare::compare(old, &taken.profile)).transpose()?;
     if !f.json {
-        out::line(table(&taken.profile, sort(f.sort), f.top))?;
+        out::line(table(&taken.profile, f.sort, f.top))?;
     }
     if let Some(path) = &f.trace {
         files::write(path, taken.trace().as_bytes())?;
@@ -73,17 +73,6 @@ pub fn run(f: &Profile) -> Result<()> {
         std::process::exit(1);
     }
     Err(Error::device(message))
-}
-
-fn sort(by: Sorted) -> Sort {
-    match by {
-        Sorted::Time => Sort::Time,
-        Sorted::Plan => Sort::Plan,
-        Sorted::Name => Sort::Name,
-        Sorted::Gain => Sort::Gain,
-        Sorted::Flops => Sort::Flops,
-        Sorted::Bytes => Sort::Bytes,
-    }
 }
 
 /// Whether a file could be written there, as far as that can be known before.
