@@ -4,7 +4,9 @@
 //! k (Higham, "Accuracy and Stability of Numerical Algorithms", 2nd ed., 2.8),
 //! so an f32 result `g` agrees with the f64 judge's `c` when
 //!
-//!     |g - c| <= (8 + extra) eps sqrt(k) (|c| + rms(c))
+//! ```text
+//! |g - c| <= (8 + extra) eps sqrt(k) (|c| + rms(c))
+//! ```
 //!
 //! `k` is the case's declared reduction and `extra` its declared allowance for
 //! inexact functions, which carries its reason in the case table. `rms(c)`
