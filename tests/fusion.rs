@@ -13,7 +13,7 @@ use wgrad::gpu::{Gpu, GpuExecutor};
 use wgrad::graph::Case;
 use wgrad::kernel::{Caps, Class};
 use wgrad::nn::{Description, Model};
-use wgrad::plan::{Choices, Executor, Options, Plan, Recompute, Target};
+use wgrad::plan::{Choices, Executor, Options, Plan, Precision, Recompute, Target};
 use wgrad::tensor::HostTensor;
 use wgrad::train::{Session, Settings};
 
@@ -42,8 +42,14 @@ fn chains() -> Vec<Case> {
     wgrad::ops::cases().into_iter().filter(|c| c.name.starts_with("chains/")).collect()
 }
 
-const APART: Options =
-    Options { fuse: false, recompute: Recompute::None, memory_budget: None, choices: Choices(BTreeMap::new()) };
+const APART: Options = Options {
+    fuse: false,
+    precision: Precision::F32,
+    halves: vec![],
+    recompute: Recompute::None,
+    memory_budget: None,
+    choices: Choices(BTreeMap::new()),
+};
 
 fn same_bits(case: &Case, run: impl Fn(&Case, &Options) -> Result<Vec<HostTensor>, Failed>) -> Result<(), Failed> {
     let (fused, apart) = (run(case, &Options::default())?, run(case, &APART)?);

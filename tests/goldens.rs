@@ -150,7 +150,7 @@ fn graph(golden: &Golden) -> wgrad::Result<(Graph, Looked)> {
 
 fn judge_value(cpu: &mut Cpu<f64>, program: ProgramId, t: TensorId, dtype: DType) -> wgrad::Result<Vec<f64>> {
     match dtype {
-        DType::F32 => cpu.values(program, t),
+        DType::F32 | DType::F16 => cpu.values(program, t),
         DType::U32 => Ok(cpu.fetch(program, t)?.as_u32().iter().map(|&v| f64::from(v)).collect()),
     }
 }
@@ -274,6 +274,7 @@ const WITHOUT: &[&str] = &[
     "gather_images",
     "gather_rows",
     "grad_norm",
+    "loss_scale",
     "max_norm",
     "mix_batch",
     "pace",

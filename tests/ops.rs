@@ -54,7 +54,7 @@ fn judge(built: &Built) -> Result<Vec<Values>, Failed> {
     cpu.run(program, 1)?;
     let value = |&t| -> Result<Values, Failed> {
         Ok(match built.graph.spec(t).dtype {
-            DType::F32 => Values::Real(cpu.values(program, t)?),
+            DType::F32 | DType::F16 => Values::Real(cpu.values(program, t)?),
             DType::U32 => Values::Index(cpu.fetch(program, t)?.as_u32().to_vec()),
         })
     };

@@ -84,14 +84,15 @@ pub struct DeviceFlag {
     #[arg(long, env = "WGRAD_DEVICE", default_value = "auto", value_name = "DEVICE")]
     pub device: String,
     /// f16: a GPU with tensor cores may round the factors of large products and convolutions to f16
-    /// (sums stay f32). Faster and less exact; falls back to f32 where the device cannot.
-    #[arg(long, value_name = "f32|f16", default_value = "f32")]
-    pub matmul: Precision,
+    /// (sums stay f32). Faster and less exact; falls back to f32 where the device cannot. Default:
+    /// f16 when training with --precision f16, else f32.
+    #[arg(long, value_name = "f32|f16")]
+    pub matmul: Option<Factors>,
 }
 
 /// How products are multiplied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Precision {
+pub enum Factors {
     /// In single precision.
     F32,
     /// Factors rounded to half precision, where the device has hardware for it.

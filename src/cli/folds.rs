@@ -3,7 +3,7 @@
 
 use super::job::{self, Job};
 use super::run_folder::RunFolder;
-use super::{flags, interrupt, open_device, out, run_info, train, tune};
+use super::{flags, interrupt, open_device_for, out, run_info, train, tune};
 use crate::error::{Error, Result};
 use crate::eval::run::write_json;
 use crate::nn::Weights;
@@ -15,7 +15,7 @@ pub fn run(f: &flags::Train, s: &Settings) -> Result<()> {
     if f.resume || f.init.is_some() || f.overfit_batches.is_some() {
         return Err(Error::usage("--folds goes with neither --resume, --init nor --overfit-batches"));
     }
-    let (device, device_info) = open_device(&f.device)?;
+    let (device, device_info) = open_device_for(&f.device, s.plan.precision)?;
     drop(device);
     let train::Data { source, audit } = train::open(s)?;
     let (folds, strata) = source.folds(s)?;
@@ -27,7 +27,7 @@ pub fn run(f: &flags::Train, s: &Settings) -> Result<()> {
         if i == 0 {
             train::say(s, &prepared);
         }
-        let device = job::reopened(&device_info, &f.device)?;
+        let device = job::reopened(&device_info, &f.device, s.plan.precision)?;
         let mut job = Job::new(device, s, &prepared, Weights::new(s.seed), &tune::of_flags(f, None)?)?;
         // What cannot be trained at all leaves no folder behind.
         let parent = match &parent {

@@ -14,6 +14,7 @@ use crate::device::{Device, DeviceInfo};
 use crate::error::Result;
 use crate::eval::{Classification, Evaluation, Forecast, Language, Metrics, Mistake, Regression};
 use crate::nn::Weights;
+use crate::plan::Precision;
 use crate::train::{Outcome, Prepared, Scores, Session, Settings, Start, check_monitors, go_on, model_for};
 use base64::Engine;
 use serde_json::{Map, Value};
@@ -33,6 +34,9 @@ pub struct Done {
     pub outcome: Outcome,
     /// Its scores on data that it has not seen, if there was any.
     pub scored: Option<Scored>,
+    /// Under mixed precision: the last loss scale, and the updates that were left
+    /// out.
+    pub loss_scale: Option<(f32, u32)>,
 }
 
 /// Scores of a set.
@@ -73,7 +77,8 @@ impl Job {
             // A model may be good for scores alone; its report then says so.
             said::add(language, &mut self.session, set).unwrap_or_else(|e| language.notes.push(e.to_string()));
         }
-        Ok(Done { outcome, scored })
+        let loss_scale = self.session.loss_scale()?;
+        Ok(Done { outcome, scored, loss_scale })
     }
 }
 
@@ -216,7 +221,7 @@ fn words(session: &Session, set: &Dataset, i: usize) -> Option<String> {
 }
 
 /// Device and weights of a fresh session.
-pub fn reopened(info: &DeviceInfo, wanted: &DeviceFlag) -> Result<Device> {
+pub fn reopened(info: &DeviceInfo, wanted: &DeviceFlag, precision: Precision) -> Result<Device> {
     // The executor of a session goes with it; the adapter is found again.
-    if info.kind == "cpu" { Ok(Device::Cpu) } else { tune::open(wanted) }
+    if info.kind == "cpu" { Ok(Device::Cpu) } else { tune::open(wanted, precision) }
 }

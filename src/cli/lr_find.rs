@@ -1,7 +1,7 @@
 //! `wgrad lr-find`: the loss over a sweep of learning rates from tiny to huge
 //! (Smith, arXiv:1506.01186), smoothed and read as fastai does.
 
-use super::{interrupt, open_device, out, tool_flags, train, train_settings};
+use super::{interrupt, open_device_for, out, tool_flags, train, train_settings};
 use crate::data::{Dataset, Samples};
 use crate::error::{Error, Result};
 use crate::eval::plot::{Axis, Chart, Ink, Kind, Lines, Series, number, terminal_chart};
@@ -54,7 +54,7 @@ pub fn run(f: &tool_flags::LrFind) -> Result<()> {
     let mut s = Settings::read(table)?;
     s.data.folds = 0;
     interrupt::listen()?;
-    let (device, info) = open_device(&f.device)?;
+    let (device, info) = open_device_for(&f.device, s.plan.precision)?;
     let mut p = train::open(&s)?.source.prepare(&s)?;
     train::say(&s, &p);
     sweep_settings(&mut s, &mut p, f);

@@ -39,11 +39,17 @@ mod watch;
 
 use crate::device::{Device, DeviceInfo};
 use crate::error::Result;
+use crate::plan::Precision;
 use clap::Parser;
 
 /// Opens the device that the flags ask for and says which it is.
 fn open_device(f: &flags::DeviceFlag) -> Result<(Device, DeviceInfo)> {
-    let device = tune::open(f)?;
+    open_device_for(f, Precision::F32)
+}
+
+/// The same for a training in a precision.
+fn open_device_for(f: &flags::DeviceFlag, precision: Precision) -> Result<(Device, DeviceInfo)> {
+    let device = tune::open(f, precision)?;
     let info = device.info();
     eprintln!("device: {} ({}, {})", info.name, info.backend, info.kind);
     Ok((device, info))

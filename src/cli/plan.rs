@@ -7,12 +7,12 @@ use crate::train::{Session, Settings, set};
 
 pub fn run(f: &flags::Plan) -> Result<()> {
     let model = model(&f.model)?;
-    let device = tune::open(&f.device)?;
     let mut table = toml::Table::new();
     set(&mut table, "optimizer.name", f.optimizer.clone().into())?;
     set(&mut table, "train.batch_size", (f.batch_size as i64).into())?;
     f.plan.apply(&mut table)?;
     let settings = Settings::read(table)?;
+    let device = tune::open(&f.device, settings.plan.precision)?;
     let plan = Session::training_plan(&model, &settings, device.target())?;
     let plan = Session::tuned_plan(&model, &settings, device.target(), &tune::cached(&device, &plan)?)?;
     if f.explain {

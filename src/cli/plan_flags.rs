@@ -10,6 +10,10 @@ pub struct PlanFlags {
     /// Run every op as a step of its own; for finding faults.
     #[arg(long)]
     pub no_fuse: bool,
+    /// How activations and their gradients are kept: f32; f16, computed in f32, with
+    /// weights in f32 and the loss scaled; or auto, f16 on GPUs whose shaders have it.
+    #[arg(long, value_name = "f32|f16|auto")]
+    pub precision: Option<String>,
     /// What the backward pass computes again instead of keeping it: none, auto
     /// (as few layers as --memory-budget asks for) or layers (all).
     #[arg(long, value_name = "WHAT")]
@@ -25,6 +29,9 @@ impl PlanFlags {
     pub fn apply(&self, table: &mut Table) -> Result<()> {
         if self.no_fuse {
             set(table, "train.fuse", false.into())?;
+        }
+        if let Some(precision) = &self.precision {
+            set(table, "train.precision", precision.clone().into())?;
         }
         if let Some(budget) = &self.memory_budget {
             set(table, "train.memory_budget", budget.clone().into())?;

@@ -3,7 +3,7 @@
 use super::dashboard::serve;
 use super::job::{Done, Job, Scored};
 use super::run_folder::{self, RunFolder};
-use super::{flags, folds, interrupt, open_device, out, run_info, train_settings, tune};
+use super::{flags, folds, interrupt, open_device_for, out, run_info, train_settings, tune};
 use crate::data::table::Table;
 use crate::data::text::{Corpus, LabelledSplits, labelled};
 use crate::data::{self, Dataset, SourceKind, TableOptions};
@@ -32,7 +32,7 @@ pub fn run(f: &flags::Train) -> Result<()> {
     if settings.data.folds > 0 {
         return folds::run(f, &settings);
     }
-    let (device, info) = open_device(&f.device)?;
+    let (device, info) = open_device_for(&f.device, settings.plan.precision)?;
     let Data { source, audit } = open(&settings)?;
     let mut prepared = source.prepare(&settings)?;
     drop(source);
@@ -274,9 +274,12 @@ fn finish(
     folder: Option<&RunFolder>,
     report: Option<run_info::Written>,
 ) -> Result<()> {
-    let Done { outcome, scored } = done;
+    let Done { outcome, scored, loss_scale } = done;
     if let Some(reason) = &outcome.at.stopped {
         eprintln!("stopped: {reason}");
+    }
+    if let Some((scale, left_out)) = loss_scale {
+        eprintln!("mixed precision: loss scale {scale}, {left_out} updates left out because gradients overflowed");
     }
     let scored_text = scored.as_ref().map_or(String::new(), |s| format!("{}: {}; ", s.evaluation.split, s.line()));
     let saved = folder.map_or("nothing saved".into(), |f| format!("saved in {}", f.path().display()));
@@ -302,6 +305,8 @@ fn finish(
             "stopped": outcome.at.stopped,
             "test": of("test"),
             "validation": of("validation"),
+            "loss_scale": done.loss_scale.map(|(scale, _)| scale),
+            "updates_left_out": done.loss_scale.map(|(_, n)| n),
             "steps_per_second": outcome.steps_per_second,
             "samples_per_second": outcome.samples_per_second,
             "run": folder.map(RunFolder::path),

@@ -12,7 +12,7 @@ use crate::files;
 use crate::kernel::Class;
 use crate::nn::Model;
 use crate::ops::matmul;
-use crate::plan::{Choices, Plan};
+use crate::plan::{Choices, Plan, Precision};
 use crate::train::{Session, Settings};
 use crate::tuning::{self, Cache, Effort, Outcome, Report, Tuned};
 use serde::{Deserialize, Serialize};
@@ -37,16 +37,16 @@ struct Saved {
 }
 
 /// Opens the device that the flags ask for; with f16 products, if it is asked
-/// for them and passes their test.
-pub fn open(f: &flags::DeviceFlag) -> Result<Device> {
-    let half = f.matmul == flags::Precision::F16;
+/// for them, by name or as part of mixed precision, and passes their test.
+pub fn open(f: &flags::DeviceFlag, precision: Precision) -> Result<Device> {
+    let half = f.matmul.map_or(precision != Precision::F32, |m| m == flags::Factors::F16);
     let mut device = Device::open_with(&f.device, half)?;
     let tried = match &mut device {
         Device::Gpu(gpu) if half => tuning::try_half(gpu, &matmul::trials()),
         Device::Cpu if half => Err("the CPU multiplies in f32".into()),
         _ => Ok(()),
     };
-    if let Err(why) = tried {
+    if let (Err(why), true) = (tried, f.matmul.is_some()) {
         eprintln!("warning: --matmul f16 is left out: {why}");
     }
     Ok(device)

@@ -17,6 +17,10 @@ pub trait CpuReal: Real {
     fn from_f32(x: f32) -> Self;
     /// To f32.
     fn to_f32(self) -> f32;
+    /// To the nearest number of half precision, ties to even.
+    fn to_half(self) -> half::f16;
+    /// From half precision.
+    fn from_half(x: half::f16) -> Self;
 }
 
 impl CpuReal for f32 {
@@ -28,6 +32,12 @@ impl CpuReal for f32 {
     }
     fn to_f32(self) -> f32 {
         self
+    }
+    fn to_half(self) -> half::f16 {
+        half::f16::from_f32(self)
+    }
+    fn from_half(x: half::f16) -> f32 {
+        x.to_f32()
     }
 }
 
@@ -41,6 +51,12 @@ impl CpuReal for f64 {
     fn to_f32(self) -> f32 {
         self as f32
     }
+    fn to_half(self) -> half::f16 {
+        half::f16::from_f64(self)
+    }
+    fn from_half(x: half::f16) -> f64 {
+        x.to_f64()
+    }
 }
 
 /// A buffer: floats or integers, never both.
@@ -53,7 +69,7 @@ struct Buffer<T> {
 impl<T: CpuReal> Buffer<T> {
     fn zeros(dtype: DType, n: usize) -> Buffer<T> {
         match dtype {
-            DType::F32 => Buffer { real: vec![T::ZERO; n], index: vec![] },
+            DType::F32 | DType::F16 => Buffer { real: vec![T::ZERO; n], index: vec![] },
             DType::U32 => Buffer { real: vec![], index: vec![0; n] },
         }
     }
@@ -63,6 +79,15 @@ impl<T: CpuReal> Buffer<T> {
             Data::F32(v) => Buffer { real: v.iter().map(|&x| T::from_f32(x)).collect(), index: vec![] },
             Data::U32(v) => Buffer { real: vec![], index: v.clone() },
         }
+    }
+
+    /// What is kept of the elements in a type.
+    fn kept(dtype: DType, data: &Data) -> Buffer<T> {
+        let mut buffer = Buffer::of(data);
+        if dtype == DType::F16 {
+            round(&mut buffer.real);
+        }
+        buffer
     }
 
     fn len(&self) -> usize {
@@ -162,7 +187,7 @@ impl<T: CpuReal> Cpu<T> {
             .map(|place| {
                 let b = &self.pool[p.buffers[place.buffer]];
                 match place.spec.dtype {
-                    DType::F32 => View { real: &b.real[place.range()], index: &[], spec: &place.spec },
+                    DType::F32 | DType::F16 => View { real: &b.real[place.range()], index: &[], spec: &place.spec },
                     DType::U32 => View { real: &[], index: &b.index[place.range()], spec: &place.spec },
                 }
             })
@@ -180,11 +205,23 @@ impl<T: CpuReal> Cpu<T> {
         }
         let mut views: Vec<ViewMut<T>> = views.into_iter().map(|v| v.expect("every write has its view")).collect();
         let outputs = views.split_off(s.updates.len());
-        T::compute(&*node.op, &mut Io { inputs, updates: views, outputs });
+        let mut io = Io { inputs, updates: views, outputs };
+        T::compute(&*node.op, &mut io);
+        for (y, place) in io.outputs.iter_mut().zip(&s.outputs) {
+            // The step saw the tensor's type; this is how it is kept.
+            if place.spec.dtype == DType::F16 {
+                round(y.real);
+            }
+        }
         for (i, buffer) in taken {
             self.pool[i] = buffer;
         }
     }
+}
+
+/// Rounds to half precision.
+fn round<T: CpuReal>(values: &mut [T]) {
+    parallel::chunks(values, |_, part| part.iter_mut().for_each(|v| *v = T::from_half(v.to_half())));
 }
 
 /// Whether memory has room for so many bytes at once: a process that runs out of
@@ -232,7 +269,7 @@ impl<T: CpuReal> Executor for Cpu<T> {
             }
             let buffer = match &b.init {
                 Init::Zeros => Buffer::zeros(b.dtype, b.elements),
-                Init::Data(d) => Buffer::of(&d.data),
+                Init::Data(d) => Buffer::kept(b.dtype, &d.data),
             };
             self.pool.push(buffer);
             buffers.push(self.pool.len() - 1);
@@ -285,7 +322,9 @@ impl<T: CpuReal> Executor for Cpu<T> {
         let (buffer, place) = self.locate(program, tensor)?;
         let shape = place.spec.shape.clone();
         Ok(match place.spec.dtype {
-            DType::F32 => HostTensor::f32(shape, buffer.real[place.range()].iter().map(|x| x.to_f32()).collect()),
+            DType::F32 | DType::F16 => {
+                HostTensor::f32(shape, buffer.real[place.range()].iter().map(|x| x.to_f32()).collect())
+            }
             DType::U32 => HostTensor::u32(shape, buffer.index[place.range()].to_vec()),
         })
     }

@@ -45,13 +45,13 @@ impl Adapter {
     }
 
     /// The features of the adapter that are made use of: pipelines kept on disk,
-    /// and subgroups where lanes share loads (see [`Caps::shared_lanes`]).
+    /// tensors in half precision, and subgroups where lanes share loads (see [`Caps::shared_lanes`]).
     pub(crate) fn features(&self) -> wgpu::Features {
         let used = match self.class {
-            Class::Cpu => wgpu::Features::SUBGROUP | wgpu::Features::PIPELINE_CACHE,
-            _ => wgpu::Features::PIPELINE_CACHE,
+            Class::Cpu => wgpu::Features::SUBGROUP,
+            _ => wgpu::Features::empty(),
         };
-        self.inner.features() & used
+        self.inner.features() & (used | wgpu::Features::PIPELINE_CACHE | wgpu::Features::SHADER_F16)
     }
 
     /// The features that cooperative matrices of f16 take.
@@ -93,6 +93,7 @@ impl Adapter {
             workgroup_bytes: l.max_compute_workgroup_storage_size,
             groups: l.max_compute_workgroups_per_dimension,
             subgroup: self.subgroup(),
+            f16: self.features().contains(wgpu::Features::SHADER_F16),
             half: None,
         }
     }

@@ -9,6 +9,7 @@ use crate::error::{Error, Result};
 use crate::graph::{Init, TensorId};
 use crate::plan::{Clock, Executor, Launch, Plan, ProgramId, Ticket, Timeline};
 use crate::tensor::{DType, HostTensor, Spec};
+use std::borrow::Cow;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::mpsc;
@@ -46,7 +47,7 @@ pub(super) struct Program {
 
 struct Readback {
     staging: wgpu::Buffer,
-    dtype: DType,
+    spec: Spec,
     mapped: mpsc::Receiver<Result<(), wgpu::BufferAsyncError>>,
 }
 
@@ -100,16 +101,16 @@ impl GpuExecutor {
         }
     }
 
-    fn make_buffer(&self, label: &str, elements: usize, init: &Init) -> wgpu::Buffer {
+    fn make_buffer(&self, label: &str, spec: &Spec, init: &Init) -> wgpu::Buffer {
         let buffer = self.gpu.device.create_buffer(&wgpu::BufferDescriptor {
             label: Some(label),
             // wgpu binds whole vec4s, and a tensor may be one element long.
-            size: (elements.max(1) * DType::BYTES).next_multiple_of(16) as u64,
+            size: (spec.elements().max(1) * spec.dtype.bytes()).next_multiple_of(16) as u64,
             usage: wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST,
             mapped_at_creation: false,
         });
         if let Init::Data(data) = init {
-            self.gpu.queue.write_buffer(&buffer, 0, data.bytes());
+            self.gpu.queue.write_buffer(&buffer, 0, &kept(spec.dtype, data));
         }
         buffer
     }
@@ -122,8 +123,8 @@ impl GpuExecutor {
                 binding: b.number,
                 resource: wgpu::BindingResource::Buffer(wgpu::BufferBinding {
                     buffer: &buffers[b.place.buffer],
-                    offset: (b.place.offset * DType::BYTES) as u64,
-                    size: std::num::NonZeroU64::new(b.place.spec.bytes() as u64),
+                    offset: (b.place.offset * b.place.spec.dtype.bytes()) as u64,
+                    size: std::num::NonZeroU64::new(whole_words(&b.place.spec)),
                 }),
             })
             .collect();
@@ -145,7 +146,7 @@ impl GpuExecutor {
 
     /// Copies bytes of a buffer to staging memory and starts to map it.
     fn start_readback(&mut self, source: &wgpu::Buffer, offset: u64, spec: &Spec) -> Readback {
-        let size = spec.bytes() as u64;
+        let size = whole_words(spec);
         let staging = self.staging.get_mut(&size).and_then(Vec::pop).unwrap_or_else(|| {
             self.gpu.device.create_buffer(&wgpu::BufferDescriptor {
                 label: Some("staging"),
@@ -160,16 +161,21 @@ impl GpuExecutor {
         let (sender, mapped) = mpsc::channel();
         // The receiver is gone only when nobody wants the answer any more.
         staging.map_async(wgpu::MapMode::Read, .., move |result| drop(sender.send(result)));
-        Readback { staging, dtype: spec.dtype, mapped }
+        Readback { staging, spec: spec.clone(), mapped }
     }
 
     fn finish_readback(&mut self, readback: Readback) -> Result<HostTensor> {
         let value = {
             let range = readback.staging.get_mapped_range(..).map_err(|e| Error::device(format!("readback: {e}")))?;
-            let n = range.len() / DType::BYTES;
-            match readback.dtype {
-                DType::F32 => HostTensor::f32([n], bytemuck::pod_collect_to_vec(&range[..])),
-                DType::U32 => HostTensor::u32([n], bytemuck::pod_collect_to_vec(&range[..])),
+            let bytes = &range[..readback.spec.bytes()];
+            let n = readback.spec.elements();
+            match readback.spec.dtype {
+                DType::F32 => HostTensor::f32([n], bytemuck::pod_collect_to_vec(bytes)),
+                DType::U32 => HostTensor::u32([n], bytemuck::pod_collect_to_vec(bytes)),
+                DType::F16 => {
+                    let halves: Vec<half::f16> = bytemuck::pod_collect_to_vec(bytes);
+                    HostTensor::f32([n], halves.into_iter().map(half::f16::to_f32).collect())
+                }
             }
         };
         readback.staging.unmap();
@@ -198,6 +204,22 @@ impl GpuExecutor {
     }
 }
 
+/// The bytes of a tensor: the last word may be half of one, and wgpu counts in
+/// words.
+fn whole_words(spec: &Spec) -> u64 {
+    spec.bytes().next_multiple_of(4) as u64
+}
+
+/// The bytes of numbers that are kept in a type, in whole words.
+fn kept(dtype: DType, value: &HostTensor) -> Cow<'_, [u8]> {
+    if dtype != DType::F16 {
+        return value.bytes().into();
+    }
+    let mut halves: Vec<half::f16> = value.as_f32().iter().map(|&x| half::f16::from_f32(x)).collect();
+    halves.resize(halves.len().next_multiple_of(2), half::f16::ZERO);
+    bytemuck::cast_slice(&halves).to_vec().into()
+}
+
 impl Executor for GpuExecutor {
     fn load(&mut self, plan: Plan) -> Result<ProgramId> {
         let mut buffers = vec![];
@@ -209,9 +231,9 @@ impl Executor for GpuExecutor {
             }
             let label = b.name.clone().unwrap_or_else(|| format!("b{i}"));
             let gpu = self.gpu.clone();
-            let buffer = gpu.scoped(&label, || self.make_buffer(&label, b.elements, &b.init))?;
+            let spec = Spec { shape: [b.elements].into(), dtype: b.dtype };
+            let buffer = gpu.scoped(&label, || self.make_buffer(&label, &spec, &b.init))?;
             if let Some(name) = &b.name {
-                let spec = Spec { shape: [b.elements].into(), dtype: b.dtype };
                 self.store.insert(name.clone(), Named { buffer: buffer.clone(), spec });
             }
             buffers.push(buffer);
@@ -267,7 +289,7 @@ impl Executor for GpuExecutor {
             .clone()
             .ok_or_else(|| Error::model(format!("tensor {tensor:?} is not computed by this program")))?;
         let buffer = p.buffers[place.buffer].clone();
-        self.read_now(&buffer, (place.offset * DType::BYTES) as u64, &place.spec)
+        self.read_now(&buffer, (place.offset * place.spec.dtype.bytes()) as u64, &place.spec)
     }
 
     fn holds(&self, name: &str) -> bool {
@@ -277,7 +299,7 @@ impl Executor for GpuExecutor {
     fn write(&mut self, name: &str, value: &HostTensor) -> Result<()> {
         let named = self.named(name)?;
         check_size(name, named.spec.elements(), value.shape.elements())?;
-        self.gpu.queue.write_buffer(&named.buffer, 0, value.bytes());
+        self.gpu.queue.write_buffer(&named.buffer, 0, &kept(named.spec.dtype, value));
         Ok(())
     }
 

@@ -69,7 +69,7 @@ enum Operand<'a, T> {
 fn operand<'a, T: Real>(x: &View<'a, T>, to: &Spec) -> Operand<'a, T> {
     match x.spec.dtype {
         DType::U32 => Operand::Table(x.index),
-        DType::F32 => Operand::Float(x.real, Walk::new(&x.spec.shape, &to.shape)),
+        DType::F32 | DType::F16 => Operand::Float(x.real, Walk::new(&x.spec.shape, &to.shape)),
     }
 }
 
@@ -233,6 +233,18 @@ impl Op for Fused {
         Cost { flops: host.flops + n * self.tail.stages.len() as u64, bytes: host.bytes + bytes }
     }
 
+    fn bears_half(&self, output: usize) -> bool {
+        let of = |arg: &Arg| match *arg {
+            Arg::Stage(i) => self.tail.stages[i].op.bears_half(0),
+            _ => self.host.bears_half(0),
+        };
+        match output {
+            0 => of(&self.tail.outputs[0]),
+            i if i < self.host_outputs.len() => self.host.bears_half(i),
+            i => of(&self.tail.outputs[i + 1 - self.host_outputs.len()]),
+        }
+    }
+
     fn followers(&self) -> Vec<String> {
         self.tail.stages.iter().map(|s| s.pointwise().label()).collect()
     }
@@ -240,10 +252,12 @@ impl Op for Fused {
 
 impl Fused {
     fn host_context(&self, cx: &Lower) -> Lower {
+        let alone = self.host_outputs.iter().zip(&cx.outputs);
+        let outputs = alone.map(|(spec, kept)| Spec { dtype: kept.dtype, ..spec.clone() }).collect();
         Lower {
             inputs: cx.inputs[..self.host_inputs].to_vec(),
             updates: cx.updates.clone(),
-            outputs: self.host_outputs.clone(),
+            outputs,
             caps: cx.caps.clone(),
             variant: cx.variant,
             store: self.tail.store(self.host_inputs, self.host_outputs.len()),

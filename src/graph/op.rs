@@ -56,6 +56,14 @@ pub trait Op: Compute + Any + Debug + Send + Sync {
         false
     }
 
+    /// Whether output `i` may be kept in half precision: activations and their
+    /// gradients, of which training bears a relative error of 2^-11. Not what
+    /// gradients are worked out from with cancellation, such as a softmax's
+    /// logarithm, nor losses, statistics, positions or coefficients.
+    fn bears_half(&self, _output: usize) -> bool {
+        false
+    }
+
     /// For an op that changes state in place: the op that makes the same outputs
     /// from the same inputs and leaves the state alone, if there is one.
     fn again(&self) -> Option<Arc<dyn Op>> {

@@ -81,7 +81,7 @@ impl Tail {
             for (four, body) in bodies.iter_mut().enumerate() {
                 let mut x = operands(four == 1);
                 for (k, arg) in stage.args.iter().enumerate() {
-                    if matches!(arg, Arg::Input(i) if self.inputs[*i].dtype == DType::F32) {
+                    if matches!(arg, Arg::Input(i) if self.inputs[*i].dtype != DType::U32) {
                         let _ = writeln!(body, "    let x{number}_{k} = {};", x[k]);
                         x[k] = format!("x{number}_{k}");
                     }
@@ -109,8 +109,8 @@ impl Tail {
         let whole = |s: &Stage| !s.args.contains(&Arg::Input(i)) || s.spec.elements() == self.inputs[i].elements();
         match self.inputs[i].dtype {
             DType::U32 => Names::Table(store.table(slot, "u32")),
-            DType::F32 if self.stages.iter().all(whole) => Names::Whole(store.input(slot)),
-            DType::F32 => Names::Table(store.table(slot, "f32")),
+            DType::F32 | DType::F16 if self.stages.iter().all(whole) => Names::Whole(store.input(slot)),
+            DType::F32 | DType::F16 => Names::Table(store.table(slot, "f32")),
         }
     }
 }

@@ -35,6 +35,8 @@ pub struct Caps {
     /// Invocations per subgroup, where subgroup operations are there and the
     /// size never varies.
     pub subgroup: Option<u32>,
+    /// Shaders may hold f16.
+    pub f16: bool,
     /// Where products may round their factors to f16 and multiply cooperative
     /// matrices of 16x16: the invocations of the subgroups that do. The adapter
     /// can, the user has asked for it, and it was tried out.
@@ -65,6 +67,7 @@ impl Caps {
             workgroup_bytes: 16_384,
             groups: 65_535,
             subgroup: None,
+            f16: false,
             half: None,
         }
     }

@@ -1,6 +1,6 @@
 //! Kernels and dispatches as plain data.
 
-use super::Shader;
+use super::{Form, Shader};
 use crate::tensor::Spec;
 
 /// One entry point of a shader with its compile-time constants: everything
@@ -16,12 +16,14 @@ pub struct Kernel {
     /// `const` lines and `alias`es the file leaves open: register tiles and
     /// element types, which WGSL does not let an override decide.
     pub consts: Vec<(&'static str, String)>,
+    /// Storage variables that are kept in half precision, and how.
+    pub halves: (Vec<&'static str>, Form),
 }
 
 impl Kernel {
     /// An entry point with no constants yet.
     pub fn new(shader: &'static Shader, entry: &'static str) -> Kernel {
-        Kernel { shader, entry, overrides: vec![], consts: vec![] }
+        Kernel { shader, entry, overrides: vec![], consts: vec![], halves: Default::default() }
     }
 
     /// Sets an `override` to a count or a size.

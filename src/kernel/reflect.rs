@@ -47,8 +47,10 @@ static MODULES: LazyLock<Mutex<HashMap<String, Arc<Module>>>> = LazyLock::new(De
 
 /// Everything that some kernel asks of some device; whether the one at hand has
 /// it is the planner's question.
-const CAPABILITIES: Capabilities =
-    Capabilities::SUBGROUP.union(Capabilities::SHADER_FLOAT16).union(Capabilities::COOPERATIVE_MATRIX);
+const CAPABILITIES: Capabilities = Capabilities::SUBGROUP
+    .union(Capabilities::SHADER_FLOAT16)
+    .union(Capabilities::SHADER_FLOAT16_IN_FLOAT32)
+    .union(Capabilities::COOPERATIVE_MATRIX);
 
 fn validator() -> Validator {
     let mut v = Validator::new(ValidationFlags::all(), CAPABILITIES);

@@ -4,8 +4,8 @@
 //! WGSL's module scope knows no order, so fragments and constants go **after**
 //! the file: naga's line numbers stay those of the file that a person edits.
 
-use super::Kernel;
-use crate::error::{Error, Result};
+use super::{Kernel, halves};
+use crate::error::{Context, Error, Result};
 use std::collections::HashMap;
 use std::sync::{LazyLock, RwLock};
 
@@ -79,7 +79,8 @@ pub fn includes(text: &str) -> impl Iterator<Item = &str> {
 
 /// The complete WGSL of a kernel: its file, each fragment that the file or the
 /// kernel's constants include once, then the constants. What these enable stands in
-/// front of the file's first line, where WGSL wants it.
+/// front of the file's first line, where WGSL wants it. Last, what is kept in
+/// halves is written so.
 pub fn assemble(kernel: &Kernel) -> Result<String> {
     let replaced = REPLACED.read().expect("nobody panics while holding it");
     let file = replaced.get(kernel.shader.name).map_or(kernel.shader.source, String::as_str);
@@ -113,5 +114,9 @@ pub fn assemble(kernel: &Kernel) -> Result<String> {
     }
     text.push('\n');
     text.insert_str(0, &enabled);
-    Ok(text)
+    match &kernel.halves {
+        (names, _) if names.is_empty() => Ok(text),
+        (names, form) => halves::narrow(&text, names, *form)
+            .context(|| format!("shaders/{}.wgsl, {}", kernel.shader.name, kernel.entry)),
+    }
 }

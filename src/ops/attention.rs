@@ -207,6 +207,10 @@ impl Op for Attend {
         Ok(vec![Spec::f32(z.output(self.packed.is_some())), Spec::f32([z.b, z.hq, z.tq])])
     }
 
+    fn bears_half(&self, output: usize) -> bool {
+        output == 0
+    }
+
     fn gradient(&self, g: &mut Graph, at: &Backward) -> Result<Vec<Option<TensorId>>> {
         let [Some(d_o), None] = at.d_outputs else {
             return Err(Error::model("attention: the sums of its rows have no gradient of their own; only o has"));

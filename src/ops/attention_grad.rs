@@ -88,6 +88,10 @@ impl Op for AttendGrad {
         Ok(cx.inputs[..given].to_vec())
     }
 
+    fn bears_half(&self, _output: usize) -> bool {
+        true
+    }
+
     fn gradient(&self, _g: &mut Graph, at: &Backward) -> Result<Vec<Option<TensorId>>> {
         Ok(vec![None; at.inputs.len()])
     }

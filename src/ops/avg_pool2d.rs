@@ -89,6 +89,10 @@ impl Op for AvgPool2d {
         Ok(vec![Spec::f32(self.windows(cx.shape(0))?.shape(cx.shape(0)))])
     }
 
+    fn bears_half(&self, output: usize) -> bool {
+        output == 0
+    }
+
     fn gradient(&self, g: &mut Graph, at: &Backward) -> Result<Vec<Option<TensorId>>> {
         let x = g.spec(at.inputs[0]).shape.clone();
         Ok(vec![Some(g.push1(AvgPool2dGrad { pool: *self, x }, &[at.d_y()])?)])
@@ -114,6 +118,10 @@ impl Op for AvgPool2dGrad {
     fn infer(&self, cx: &Infer) -> Result<Vec<Spec>> {
         cx.expect(0, "d_y", self.pool.windows(&self.x)?.shape(&self.x))?;
         Ok(vec![Spec::f32(self.x.clone())])
+    }
+
+    fn bears_half(&self, output: usize) -> bool {
+        output == 0
     }
 
     fn gradient(&self, _g: &mut Graph, at: &Backward) -> Result<Vec<Option<TensorId>>> {

@@ -267,6 +267,10 @@ impl Op for BatchNorm {
         Ok(vec![cx.inputs[0].clone(), Spec::f32([z.c]), Spec::f32([z.c])])
     }
 
+    fn bears_half(&self, output: usize) -> bool {
+        output == 0
+    }
+
     fn gradient(&self, g: &mut Graph, at: &Backward) -> Result<Vec<Option<TensorId>>> {
         let [Some(d_y), None, None] = at.d_outputs else {
             return Err(Error::model("the batch's statistics have no gradient of their own; only y has"));
@@ -343,6 +347,10 @@ impl Op for BatchNormEval {
         Ok(vec![cx.inputs[0].clone()])
     }
 
+    fn bears_half(&self, output: usize) -> bool {
+        output == 0
+    }
+
     fn gradient(&self, g: &mut Graph, at: &Backward) -> Result<Vec<Option<TensorId>>> {
         let inputs = [at.inputs[0], at.inputs[1], at.inputs[3], at.inputs[4], at.d_y()];
         let d = g.push(BatchNormGrad { eps: self.eps, evaluate: true }, &inputs)?;
@@ -383,6 +391,10 @@ impl Op for BatchNormGrad {
         cx.expect(4, "d_y", cx.shape(0).clone())?;
         let per_channel = Spec::f32([cx.shape(0)[1]]);
         Ok(vec![cx.inputs[0].clone(), per_channel.clone(), per_channel])
+    }
+
+    fn bears_half(&self, output: usize) -> bool {
+        output == 0
     }
 
     fn gradient(&self, _g: &mut Graph, at: &Backward) -> Result<Vec<Option<TensorId>>> {

@@ -76,6 +76,10 @@ impl Op for Binary {
         Ok(vec![Spec::f32(cx.shape(0).broadcast(cx.shape(1))?)])
     }
 
+    fn bears_half(&self, output: usize) -> bool {
+        output == 0
+    }
+
     fn gradient(&self, g: &mut Graph, at: &Backward) -> Result<Vec<Option<TensorId>>> {
         let (a, b, d_y) = (at.inputs[0], at.inputs[1], at.d_y());
         let like = |g: &Graph, t: TensorId| g.spec(t).shape.clone();

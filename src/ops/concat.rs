@@ -94,6 +94,10 @@ impl Op for Concat {
         Ok(vec![Spec::f32(self.join(&cx.inputs, |i| format!("input {i}"))?)])
     }
 
+    fn bears_half(&self, output: usize) -> bool {
+        output == 0
+    }
+
     fn gradient(&self, g: &mut Graph, at: &Backward) -> Result<Vec<Option<TensorId>>> {
         let mut start = 0;
         let mut d = vec![];

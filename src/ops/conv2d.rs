@@ -133,6 +133,10 @@ impl Op for Conv2d {
         Ok(vec![Spec::f32([s.n, s.o, s.out[0], s.out[1]])])
     }
 
+    fn bears_half(&self, output: usize) -> bool {
+        output == 0
+    }
+
     fn gradient(&self, g: &mut Graph, at: &Backward) -> Result<Vec<Option<TensorId>>> {
         let (x, w, d_y) = (at.inputs[0], at.inputs[1], at.d_y());
         let mut d = vec![None; at.inputs.len()];
@@ -317,6 +321,10 @@ impl Op for Conv2dGradX {
     fn infer(&self, cx: &Infer) -> Result<Vec<Spec>> {
         let ([_, cg, _, _], [n, _, _, _]) = (cx.dims(0, "w")?, cx.dims(1, "d_y")?);
         Ok(vec![Spec::f32([n, cg * self.op.groups, self.input[0], self.input[1]])])
+    }
+
+    fn bears_half(&self, output: usize) -> bool {
+        output == 0
     }
 
     fn gradient(&self, _g: &mut Graph, at: &Backward) -> Result<Vec<Option<TensorId>>> {

@@ -80,6 +80,10 @@ impl Op for Dropout {
         Ok(vec![x.clone()])
     }
 
+    fn bears_half(&self, output: usize) -> bool {
+        output == 0
+    }
+
     fn gradient(&self, g: &mut Graph, at: &Backward) -> Result<Vec<Option<TensorId>>> {
         Ok(vec![Some(g.push1(*self, &[at.d_y(), at.inputs[1]])?), None])
     }

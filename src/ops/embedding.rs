@@ -78,6 +78,10 @@ impl Op for Embedding {
         Ok(vec![Spec::f32(index.iter().copied().chain([d]).collect::<crate::tensor::Shape>())])
     }
 
+    fn bears_half(&self, output: usize) -> bool {
+        output == 0
+    }
+
     fn gradient(&self, g: &mut Graph, at: &Backward) -> Result<Vec<Option<TensorId>>> {
         let op = EmbeddingGrad { rows: g.shape(at.inputs[0])[0], padding_index: self.padding_index };
         Ok(vec![Some(g.push1(op, &[at.d_y(), at.inputs[1]])?), None])

@@ -85,6 +85,10 @@ impl Op for GatherImages {
         Ok(vec![Spec::f32([batch, c, h, w])])
     }
 
+    fn bears_half(&self, output: usize) -> bool {
+        output == 0
+    }
+
     fn gradient(&self, _g: &mut Graph, _at: &Backward) -> Result<Vec<Option<TensorId>>> {
         state::no_gradient(self.name())
     }

@@ -89,7 +89,7 @@ impl Reference for GatherRows {
         let (index, row) = (io.x_u32(1), row_len(io.shape(0)));
         // A buffer has one element type; the other view is empty.
         match io.inputs[0].spec.dtype {
-            DType::F32 => copy_rows(io.x(0), index, row, T::ZERO, io.y(0)),
+            DType::F32 | DType::F16 => copy_rows(io.x(0), index, row, T::ZERO, io.y(0)),
             DType::U32 => copy_rows(io.x_u32(0), index, row, 0, io.y_u32(0)),
         }
     }

@@ -145,6 +145,10 @@ impl Op for LayerNorm {
         Ok(vec![x.clone(), Spec::f32([z.rows]), Spec::f32([z.rows])])
     }
 
+    fn bears_half(&self, output: usize) -> bool {
+        output == 0
+    }
+
     fn gradient(&self, g: &mut Graph, at: &Backward) -> Result<Vec<Option<TensorId>>> {
         let [Some(d_y), None, None] = at.d_outputs else {
             return Err(Error::model("a row's statistics have no gradient of their own; only y has"));
@@ -245,6 +249,10 @@ impl Op for LayerNormGrad {
     fn infer(&self, cx: &Infer) -> Result<Vec<Spec>> {
         cx.expect(3, "d_y", cx.shape(0).clone())?;
         Ok(vec![cx.inputs[0].clone()])
+    }
+
+    fn bears_half(&self, output: usize) -> bool {
+        output == 0
     }
 
     fn gradient(&self, _g: &mut Graph, at: &Backward) -> Result<Vec<Option<TensorId>>> {

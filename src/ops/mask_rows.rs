@@ -54,6 +54,10 @@ impl Op for MaskRows {
         Ok(vec![cx.inputs[0].clone()])
     }
 
+    fn bears_half(&self, output: usize) -> bool {
+        output == 0
+    }
+
     fn gradient(&self, g: &mut Graph, at: &Backward) -> Result<Vec<Option<TensorId>>> {
         Ok(vec![Some(g.mask_rows(at.d_y(), at.inputs[1])?), None])
     }

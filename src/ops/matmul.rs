@@ -142,6 +142,10 @@ impl Op for Matmul {
         Ok(vec![Spec::f32(shape)])
     }
 
+    fn bears_half(&self, output: usize) -> bool {
+        output == 0
+    }
+
     fn gradient(&self, g: &mut Graph, at: &Backward) -> Result<Vec<Option<TensorId>>> {
         let (a, b, d_y) = (at.inputs[0], at.inputs[1], at.d_y());
         let (ta, tb) = (self.transpose_a, self.transpose_b);

@@ -213,6 +213,10 @@ impl Op for MaxPool2d {
         Ok(vec![Spec::f32(y.clone()), Spec::u32(y)])
     }
 
+    fn bears_half(&self, output: usize) -> bool {
+        output == 0
+    }
+
     fn gradient(&self, g: &mut Graph, at: &Backward) -> Result<Vec<Option<TensorId>>> {
         let x = g.spec(at.inputs[0]).shape.clone();
         let grad = MaxPool2dGrad { pool: *self, x };
@@ -245,6 +249,10 @@ impl Op for MaxPool2dGrad {
         cx.expect(0, "index", y.clone())?;
         cx.expect(1, "d_y", y)?;
         Ok(vec![Spec::f32(self.x.clone())])
+    }
+
+    fn bears_half(&self, output: usize) -> bool {
+        output == 0
     }
 
     fn gradient(&self, _g: &mut Graph, at: &Backward) -> Result<Vec<Option<TensorId>>> {

@@ -110,6 +110,10 @@ impl Op for MeanRowsGrad {
         Ok(vec![Spec::f32([b, self.t, d])])
     }
 
+    fn bears_half(&self, output: usize) -> bool {
+        output == 0
+    }
+
     fn gradient(&self, _g: &mut Graph, at: &Backward) -> Result<Vec<Option<TensorId>>> {
         Ok(vec![None; at.inputs.len()])
     }

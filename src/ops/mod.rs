@@ -50,6 +50,7 @@ rooms! {
     gather_rows,
     grad_norm,
     layer_norm,
+    loss_scale,
     matmul,
     mask_rows,
     max_norm,

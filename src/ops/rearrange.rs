@@ -152,6 +152,10 @@ impl Op for Rearrange {
         Ok(vec![Spec::f32(self.axes.iter().map(|a| a.len).collect::<Shape>())])
     }
 
+    fn bears_half(&self, output: usize) -> bool {
+        output == 0
+    }
+
     fn gradient(&self, g: &mut Graph, at: &Backward) -> Result<Vec<Option<TensorId>>> {
         let x = g.spec(at.inputs[0]).shape.clone();
         let repeated: Vec<usize> = (0..self.axes.len()).filter(|&k| self.axes[k].source.is_none()).collect();

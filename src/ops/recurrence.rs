@@ -225,7 +225,7 @@ impl Cut {
             let lanes = caps.shared_lanes();
             let units = (8 / columns).max(1).min(s.hidden.div_ceil(lanes).next_power_of_two());
             // The sums pass through workgroup memory.
-            let room = caps.workgroup_bytes as usize / (DType::BYTES * columns * units * lanes);
+            let room = caps.workgroup_bytes as usize / (DType::F32.bytes() * columns * units * lanes);
             let rows = s.batch.next_power_of_two().min(32).min(room.max(1));
             let blocks = s.hidden.div_ceil(lanes * units);
             let turns = s.steps * (1 + blocks * (terms.div_ceil(lanes) * (1 + lanes) + rows * (1 + units)));
@@ -237,7 +237,7 @@ impl Cut {
         let sequence = one_product
             && s.hidden <= 256
             && op.cell.gates() * s.hidden * s.hidden <= SMALL
-            && rows * kept * DType::BYTES <= caps.workgroup_bytes as usize;
+            && rows * kept * DType::F32.bytes() <= caps.workgroup_bytes as usize;
         let wg = if sequence { s.hidden.next_power_of_two().clamp(32, 256) } else { 64 };
         let cut = Cut { sequence, rows, units: 1, lanes: 1, wg, shared: rows * kept, tiled: true };
         if sequence { cut } else { cut.one_step() }

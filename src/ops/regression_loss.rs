@@ -289,6 +289,10 @@ impl Op for RegressionLossGrad {
         Ok(vec![cx.inputs[0].clone()])
     }
 
+    fn bears_half(&self, output: usize) -> bool {
+        output == 0
+    }
+
     fn gradient(&self, _g: &mut Graph, at: &Backward) -> Result<Vec<Option<TensorId>>> {
         Ok(vec![None; at.inputs.len()])
     }

@@ -90,6 +90,10 @@ impl Op for Rotary {
         Ok(vec![cx.inputs[0].clone()])
     }
 
+    fn bears_half(&self, output: usize) -> bool {
+        output == 0
+    }
+
     fn gradient(&self, g: &mut Graph, at: &Backward) -> Result<Vec<Option<TensorId>>> {
         let back = Rotary { inverse: !self.inverse, ..*self };
         let inputs: Vec<TensorId> = [at.d_y()].into_iter().chain(at.inputs[1..].iter().copied()).collect();

@@ -121,6 +121,10 @@ impl Op for SoftmaxGrad {
         Ok(vec![cx.inputs[0].clone()])
     }
 
+    fn bears_half(&self, output: usize) -> bool {
+        output == 0
+    }
+
     fn gradient(&self, _g: &mut Graph, at: &Backward) -> Result<Vec<Option<TensorId>>> {
         Ok(vec![None; at.inputs.len()])
     }

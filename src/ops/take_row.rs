@@ -53,6 +53,10 @@ impl Op for TakeRow {
         Ok(vec![Spec::f32([b, d])])
     }
 
+    fn bears_half(&self, output: usize) -> bool {
+        output == 0
+    }
+
     fn gradient(&self, g: &mut Graph, at: &Backward) -> Result<Vec<Option<TensorId>>> {
         let op = TakeRowGrad { t: g.shape(at.inputs[0])[1] };
         Ok(vec![Some(g.push1(op, &[at.d_y(), at.inputs[1]])?), None])
@@ -87,6 +91,10 @@ impl Op for TakeRowGrad {
     fn infer(&self, cx: &Infer) -> Result<Vec<Spec>> {
         let [b, d] = cx.dims(0, "d_y")?;
         Ok(vec![Spec::f32([b, self.t, d])])
+    }
+
+    fn bears_half(&self, output: usize) -> bool {
+        output == 0
     }
 
     fn gradient(&self, _g: &mut Graph, at: &Backward) -> Result<Vec<Option<TensorId>>> {

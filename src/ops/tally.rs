@@ -57,7 +57,7 @@ impl Op for Tally {
         let d = |entry| Kernel::new(&SHADER, entry).dispatch([1, 1, 1]).input("loss", 0).input("rows", 1);
         let d = match cx.inputs.get(2).map(|c| c.dtype) {
             None => d("loss_only"),
-            Some(DType::F32) => d("with_correct").input("correct", 2),
+            Some(DType::F32 | DType::F16) => d("with_correct").input("correct", 2),
             Some(DType::U32) => d("with_count").input("count", 2),
         };
         Ok(Lowered::one(d.update("metrics", 0)))
@@ -73,7 +73,7 @@ impl Reference for Tally {
         let (loss, rows) = (io.x(0)[0], io.x_u32(1)[0]);
         let correct = match io.inputs.get(2) {
             None => T::ZERO,
-            Some(c) if c.spec.dtype == DType::F32 => c.real[0],
+            Some(c) if c.spec.dtype != DType::U32 => c.real[0],
             Some(c) => T::of(c.index[0].into()),
         };
         let metrics = &mut *io.updates[0].real;

@@ -295,6 +295,10 @@ impl Op for Unary {
         Ok(vec![Spec::f32(cx.shape(0).clone())])
     }
 
+    fn bears_half(&self, output: usize) -> bool {
+        output == 0
+    }
+
     fn gradient(&self, g: &mut Graph, at: &Backward) -> Result<Vec<Option<TensorId>>> {
         if let Affine(a, _) = self.function {
             return Ok(vec![Some(g.affine(at.d_y(), a, 0.0)?)]);
@@ -353,6 +357,10 @@ impl Op for UnaryGrad {
     fn infer(&self, cx: &Infer) -> Result<Vec<Spec>> {
         cx.expect(1, "d_y", cx.shape(0).clone())?;
         Ok(vec![Spec::f32(cx.shape(0).clone())])
+    }
+
+    fn bears_half(&self, output: usize) -> bool {
+        output == 0
     }
 
     fn gradient(&self, _g: &mut Graph, at: &Backward) -> Result<Vec<Option<TensorId>>> {

@@ -24,13 +24,14 @@ impl Lifetime {
     }
 }
 
-/// The elements that live at once, at most: the least that any assignment takes.
+/// The bytes that live at once, at most: the least that any assignment takes.
 pub fn most_at_once(tenants: &[(Lifetime, usize, DType)]) -> usize {
     let end = tenants.iter().map(|t| t.0.last + 2).max().unwrap_or(0);
     let mut change = vec![0i64; end];
-    for (life, elements, _) in tenants {
-        change[life.first] += *elements as i64;
-        change[life.last + 1] -= *elements as i64;
+    for (life, elements, dtype) in tenants {
+        let bytes = (elements * dtype.bytes()) as i64;
+        change[life.first] += bytes;
+        change[life.last + 1] -= bytes;
     }
     let sum = |now: &mut i64, change: &i64| {
         *now += change;

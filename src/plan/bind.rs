@@ -69,7 +69,9 @@ pub(super) fn bind(dispatch: Dispatch, step: &Step, node: &Node) -> Result<Launc
                 binding.name
             )));
         }
-        if !place.spec.bytes().is_multiple_of(binding.stride as usize) {
+        // The last of an odd number of halves fills its word.
+        let bytes = place.spec.bytes().next_multiple_of(binding.stride.min(4) as usize);
+        if !bytes.is_multiple_of(binding.stride as usize) {
             return Err(Error::model(format!(
                 "\"{}\" has {} bytes, not a multiple of the {} that the shader reads at once",
                 binding.name,

@@ -16,7 +16,8 @@ impl Plan {
                 None => format!("b{}", p.buffer),
             };
             let at = if p.offset > 0 { format!("+{}", p.offset) } else { String::new() };
-            format!("{t:?}{}:{name}{at}", p.spec.shape)
+            let half = if p.spec.dtype == DType::F16 { " f16 " } else { "" };
+            format!("{t:?}{half}{}:{name}{at}", p.spec.shape)
         };
         for (i, step) in self.steps.iter().enumerate() {
             let node = &self.graph.nodes()[step.node];
@@ -54,7 +55,7 @@ impl Plan {
                 .filter(|(t, _)| self.places[t.index()].as_ref().is_some_and(|p| p.buffer == i))
                 .map(|(t, l)| format!("{t:?} {}..{}", l.first, l.last))
                 .collect();
-            let _ = writeln!(out, "  {name:24} {:>10}  {}", human_bytes(b.elements * DType::BYTES), tenants.join(", "));
+            let _ = writeln!(out, "  {name:24} {:>10}  {}", human_bytes(b.bytes()), tenants.join(", "));
         }
         let _ = writeln!(out, "\n{}", self.totals());
         out

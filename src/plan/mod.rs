@@ -7,6 +7,7 @@ mod choice;
 mod executor;
 mod explain;
 mod fuse;
+mod halves;
 mod kernels;
 mod options;
 #[allow(clippy::module_inception)]
@@ -19,6 +20,6 @@ pub use executor::{Executor, ProgramId, Ticket};
 pub use explain::human_bytes;
 pub use fuse::Saved;
 pub use kernels::{Needed, all_variants, kernels, launches_of, options_for};
-pub use options::{Options, Recompute, parse_bytes};
+pub use options::{Options, Precision, Recompute, parse_bytes};
 pub use plan::{Bound, Buffer, Launch, Place, Plan, Step, Target};
 pub use timeline::{Clock, Span, TimedRun, Timeline};

@@ -2,6 +2,7 @@
 
 use super::{Choices, human_bytes};
 use crate::error::{Error, Result, unknown};
+use crate::graph::TensorId;
 
 /// Which layers are computed again in the backward pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -31,11 +32,44 @@ impl Recompute {
     }
 }
 
+/// How activations and their gradients are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Precision {
+    /// In f32.
+    #[default]
+    F32,
+    /// In f16, computed in f32.
+    F16,
+    /// In f16 where that is likely to be faster: on a GPU whose shaders have the
+    /// type.
+    Auto,
+}
+
+const PRECISION: &[(&str, Precision)] = &[("f32", Precision::F32), ("f16", Precision::F16), ("auto", Precision::Auto)];
+
+impl Precision {
+    /// Reads its name.
+    pub fn named(name: &str) -> Result<Precision> {
+        let found = PRECISION.iter().find(|(n, _)| *n == name).map(|(_, p)| *p);
+        found.ok_or_else(|| unknown("precision", name, PRECISION.iter().map(|(n, _)| *n)))
+    }
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        PRECISION.iter().find(|(_, p)| *p == self).expect("every one has a name").0
+    }
+}
+
 /// What a plan may do to the graph.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
     /// Run elementwise nodes inside the nodes that make their operands.
     pub fuse: bool,
+    /// How activations and their gradients are kept.
+    pub precision: Precision,
+    /// With [`Precision::F16`], named and fetched tensors that are kept in f16 as
+    /// well, however small: for tests of single ops.
+    pub halves: Vec<TensorId>,
     /// What to compute again instead of keeping it.
     pub recompute: Recompute,
     /// Bytes that all buffers together may take.
@@ -46,7 +80,14 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Options {
-        Options { fuse: true, recompute: Recompute::None, memory_budget: None, choices: Choices::default() }
+        Options {
+            fuse: true,
+            precision: Precision::F32,
+            halves: vec![],
+            recompute: Recompute::None,
+            memory_budget: None,
+            choices: Choices::default(),
+        }
     }
 }
 

@@ -4,7 +4,8 @@ use super::Choices;
 use super::assign::{Lifetime, assign, most_at_once};
 use super::bind::{bind, check_exclusive};
 use super::fuse::{Saved, fuse};
-use super::options::{Options, Recompute};
+use super::halves::{Work, narrow};
+use super::options::{Options, Precision, Recompute};
 use super::recompute::{Layer, layers, recompute};
 use crate::error::{Context, Error, Result};
 use crate::graph::{Graph, Home, Init, Lower, Node, TensorId};
@@ -27,12 +28,19 @@ pub struct Buffer {
     /// Its name in the executor's store; `None` for a transient buffer, which
     /// belongs to this plan alone.
     pub name: Option<String>,
-    /// Size in elements (four bytes each).
+    /// Size in elements.
     pub elements: usize,
     /// Element type.
     pub dtype: DType,
     /// Content before the first step.
     pub init: Init,
+}
+
+impl Buffer {
+    /// Size in bytes.
+    pub fn bytes(&self) -> usize {
+        self.elements * self.dtype.bytes()
+    }
 }
 
 /// Where a tensor lives.
@@ -181,7 +189,11 @@ impl Plan {
             target,
         };
         let variants = plan.choose(&live, &options.choices);
-        let lowered = plan.lower(&live, &variants)?;
+        let mut lowered = plan.lower(&live, &variants)?;
+        if options.precision.on(&plan.target) == Precision::F16 {
+            let work = Work { live: &live, lowered: &mut lowered, fetch, target: &plan.target };
+            narrow(&mut plan.graph, work, &options.halves)?;
+        }
         plan.place_persistent(&live, fetch);
         let scratch = plan.place_transient(&live, &lowered, fetch);
         plan.make_steps(&live, &variants, lowered, scratch)?;
@@ -196,12 +208,12 @@ impl Plan {
 
     /// Bytes of all transient buffers together.
     pub fn transient_bytes(&self) -> usize {
-        self.buffers.iter().filter(|b| b.name.is_none()).map(|b| b.elements * DType::BYTES).sum()
+        self.buffers.iter().filter(|b| b.name.is_none()).map(Buffer::bytes).sum()
     }
 
     /// Bytes of all buffers.
     pub fn bytes(&self) -> usize {
-        self.buffers.iter().map(|b| b.elements * DType::BYTES).sum()
+        self.buffers.iter().map(Buffer::bytes).sum()
     }
 
     /// Bytes that the transient tensors would take without sharing buffers.
@@ -300,7 +312,7 @@ impl Plan {
             tenants.extend(low.scratch.iter().map(|s| (Lifetime { first: at, last: at }, s.elements(), s.dtype)));
         }
         let (buffers, homes) = assign(&tenants);
-        self.least = most_at_once(&tenants) * DType::BYTES;
+        self.least = most_at_once(&tenants);
         let base = self.buffers.len();
         self.buffers.extend(buffers.iter().map(|&(elements, dtype)| Buffer {
             name: None,
@@ -377,7 +389,7 @@ impl Plan {
     fn check_limits(&self) -> Result<()> {
         let Target::Gpu(caps) = &self.target else { return Ok(()) };
         for b in &self.buffers {
-            let bytes = (b.elements * DType::BYTES) as u64;
+            let bytes = b.bytes() as u64;
             if bytes > caps.buffer_bytes {
                 let name = b.name.as_deref().unwrap_or("an activation buffer");
                 return Err(too_big(name, bytes, "buffer", caps.buffer_bytes));

@@ -119,7 +119,7 @@ fn measure(device: &Device) -> Result<Ceilings> {
             (usize::from(gpu.adapter.class == Class::Cpu), binding.try_into().unwrap_or(usize::MAX))
         }
     };
-    let n = (COPIED[small].min(binding) / DType::BYTES).next_multiple_of(4) - 4;
+    let n = (COPIED[small].min(binding) / DType::F32.bytes()).next_multiple_of(4) - 4;
     let (_, bytes, ns) = fastest(device, n, &|g, x| g.copy_quads(x))?;
     let gbs = bytes as f64 / ns;
     if matches!(device, Device::Cpu) {

@@ -3,25 +3,33 @@
 use super::math;
 use std::fmt;
 
-/// The type of a tensor's elements. Both are four bytes wide, so element
-/// offsets convert to bytes in one place.
+/// The type of a tensor's elements.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum DType {
     /// IEEE 754 single precision.
     F32,
+    /// IEEE 754 half precision: numbers that are computed in f32 and kept in two
+    /// bytes. Ops never see it: a plan decides what is kept so.
+    F16,
     /// Unsigned integers: class labels, indices, counters, packed bytes.
     U32,
 }
 
 impl DType {
     /// Bytes per element.
-    pub const BYTES: usize = 4;
+    pub const fn bytes(self) -> usize {
+        match self {
+            DType::F16 => 2,
+            DType::F32 | DType::U32 => 4,
+        }
+    }
 }
 
 impl fmt::Display for DType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             DType::F32 => "f32",
+            DType::F16 => "f16",
             DType::U32 => "u32",
         })
     }

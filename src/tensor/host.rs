@@ -39,7 +39,7 @@ impl HostTensor {
     pub fn zeros(spec: &Spec) -> HostTensor {
         let n = spec.elements();
         match spec.dtype {
-            DType::F32 => HostTensor::f32(spec.shape.clone(), vec![0.0; n]),
+            DType::F32 | DType::F16 => HostTensor::f32(spec.shape.clone(), vec![0.0; n]),
             DType::U32 => HostTensor::u32(spec.shape.clone(), vec![0; n]),
         }
     }

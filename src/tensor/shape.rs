@@ -133,7 +133,7 @@ impl Spec {
 
     /// The number of bytes.
     pub fn bytes(&self) -> usize {
-        self.elements() * DType::BYTES
+        self.elements() * self.dtype.bytes()
     }
 }
 

@@ -117,7 +117,7 @@ fn objective(g: &mut Graph, model: &Model, options: GradCheck) -> Result<(Vec<St
     let rows = g.constant(HostTensor::u32([1], vec![options.batch as u32]));
     let spec = model.batch_spec(options.batch);
     let fill = match spec.dtype {
-        DType::F32 => Fill::Normal(1.0),
+        DType::F32 | DType::F16 => Fill::Normal(1.0),
         DType::U32 => {
             // Token 0 may be padding, whose gradient is withheld on purpose.
             let (n, mut draw) = (tokens(model)?, Random::new(options.seed, stream::CASES));

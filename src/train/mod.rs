@@ -42,4 +42,4 @@ pub use schedule::{Mode, Plateau, PlateauRule, Rates, Schedule, Shape, Warmup};
 pub use scores::Scores;
 pub use session::{Scorer, Session};
 pub use settings::{DataSettings, Settings, SplitBy, set};
-pub use update::{EMA, LR_FACTOR, UpdateSettings, Updated, update};
+pub use update::{EMA, LOSS_SCALE, LOSS_SCALE_COUNTS, LR_FACTOR, UpdateSettings, Updated, update};

@@ -38,6 +38,7 @@ impl Session {
         device: Target,
         choices: &Choices,
     ) -> Result<Plan> {
+        let s = &s.on(&device);
         let weights = &mut Weights::new(0);
         let (g, built) = model.inspect(1, weights)?;
         let target = match (interface.task, g.shape(built.output)) {
@@ -61,7 +62,7 @@ impl Session {
 pub(super) fn memory_of(plan: &Plan) -> [usize; 4] {
     let named = |pick: &dyn Fn(&str) -> bool| -> usize {
         let of = plan.buffers.iter().filter(|b| b.name.as_deref().is_some_and(pick));
-        of.map(|b| b.elements * crate::tensor::DType::BYTES).sum()
+        of.map(|b| b.bytes()).sum()
     };
     let moments = ["adam.", "sgd.", "rmsprop.", "ema"];
     let state = |n: &str| n == "params" || n.ends_with("running_mean") || n.ends_with("running_var");
@@ -88,7 +89,7 @@ fn elements(model: &Model, interface: Option<&Interface>) -> Elements {
 pub fn made_up(plan: &Plan, model: &Model, classes: usize) -> Vec<(String, HostTensor)> {
     let mut r = Random::new(1, stream::CASES);
     let mut content = |name: &str, n: usize, dtype: DType| match (name, dtype) {
-        (_, DType::F32) => HostTensor::f32([n], (0..n).map(|_| r.normal()).collect()),
+        (_, DType::F32 | DType::F16) => HostTensor::f32([n], (0..n).map(|_| r.normal()).collect()),
         ("train.samples", DType::U32) => {
             let bound = if model.description.takes_tokens() { model.vocabulary.unwrap_or(1) as u32 } else { u32::MAX };
             HostTensor::u32([n], (0..n).map(|_| r.below(bound)).collect())

@@ -10,13 +10,14 @@ use super::planned::memory_of;
 use super::resident::{self, Resident};
 use super::scores::Scores;
 use super::step::{self, Builder, Step};
-use super::{EMA, LR_FACTOR, Loss, Settings, checkpoint};
+use super::{EMA, LOSS_SCALE, LOSS_SCALE_COUNTS, LR_FACTOR, Loss, Settings, checkpoint};
 use crate::data::{Dataset, Interface, Task};
 use crate::device::Device;
 use crate::error::{Context, Error, Result};
 use crate::files;
 use crate::graph::TensorId;
 use crate::nn::{Model, Weights};
+use crate::ops::loss_scale::LEFT_OUT;
 use crate::plan::{Executor, Options, ProgramId, Ticket};
 use crate::tensor::{HostTensor, Shape, Spec};
 use std::collections::BTreeMap;
@@ -169,6 +170,7 @@ impl Session {
                 self.model.description.name
             )));
         }
+        let s = &s.on(&self.device.target());
         let resident = self.resident(set, s.batch_size, Some(s));
         let weights = match set.labels() {
             Some(labels) => s.loss.class_weights.resolve(&self.interface.outputs, labels)?.map(|r| r.weights),
@@ -222,6 +224,16 @@ impl Session {
     /// Multiplies the learning rates of the steps to come.
     pub fn set_lr_factor(&mut self, factor: f32) -> Result<()> {
         self.executor.write(LR_FACTOR, &HostTensor::f32([1], vec![factor]))
+    }
+
+    /// The scale of the loss and the updates that were left out because gradients
+    /// overflowed; `None` without mixed precision. Waits for the steps.
+    pub fn loss_scale(&mut self) -> Result<Option<(f32, u32)>> {
+        if !self.executor.holds(LOSS_SCALE) {
+            return Ok(None);
+        }
+        let scale = self.executor.read(LOSS_SCALE)?.as_f32()[0];
+        Ok(Some((scale, self.executor.read(LOSS_SCALE_COUNTS)?.as_u32()[LEFT_OUT])))
     }
 
     /// The training scores since the last reset. Waits for the steps.

@@ -10,7 +10,7 @@ use crate::data::{OpenOptions, TableOptions};
 use crate::error::{Context, Error, Result, unknown};
 use crate::keys::Keys;
 use crate::nn::{Description, Reads};
-use crate::plan::{Choices, Options as PlanOptions, Recompute, parse_bytes};
+use crate::plan::{Choices, Options as PlanOptions, Precision, Recompute, Target, parse_bytes};
 use toml::{Table, Value};
 
 /// How rows are chosen to be held out.
@@ -239,6 +239,7 @@ impl Settings {
                 ("checkpoint_every", (self.checkpoint_every.unwrap_or(0) as i64).into()),
                 ("keep_last", (self.keep_last as i64).into()),
                 ("fuse", self.plan.fuse.into()),
+                ("precision", self.plan.precision.name().into()),
                 ("recompute", self.plan.recompute.name().into()),
                 ("memory_budget", self.plan.memory_budget.map_or_else(String::new, |b| b.to_string()).into()),
             ]
@@ -250,6 +251,15 @@ impl Settings {
         all.insert("early_stopping".into(), Value::Table(self.early_stopping.to_table()));
         all.insert("model".into(), Value::Table(self.model.to_table()));
         all
+    }
+
+    /// These settings on a device: a precision that was left to it is decided,
+    /// and with halves the loss is scaled.
+    pub(super) fn on(&self, target: &Target) -> Settings {
+        let mut s = self.clone();
+        s.plan.precision = self.plan.precision.on(target);
+        s.update.scaled = s.plan.precision == Precision::F16;
+        s
     }
 
     /// As TOML, without what does not decide the state after so many steps:
@@ -277,6 +287,8 @@ fn plan_options(train: &mut Keys) -> Result<PlanOptions> {
     Ok(PlanOptions {
         choices: Choices::default(),
         fuse: train.flag("fuse", true)?,
+        precision: train.text("precision")?.map_or(Ok(Precision::F32), |p| Precision::named(&p))?,
+        halves: vec![],
         recompute,
         memory_budget: budget.map(|b| parse_bytes(&b)).transpose().context(|| "[train]: memory_budget")?,
     })

@@ -5,7 +5,8 @@
 //!
 //! State on the device: `params`; `grads`; the optimiser's moments;
 //! `accumulate.grads` and `accumulate.rows` while batches are accumulated;
-//! `lr.factor`, which the host may lower; `ema`.
+//! `lr.factor`, which the host may lower; `loss_scale` and its counts under mixed
+//! precision; `ema`.
 //!
 //! Accumulation needs no branch on the host: every batch runs the same program,
 //! and where the clock says that no update is due the optimiser and what
@@ -20,6 +21,7 @@ use crate::error::{Error, Result};
 use crate::graph::{Graph, Home, Init, Seed, TensorId, gradient};
 use crate::keys::Keys;
 use crate::ops::ema::Ema;
+use crate::ops::loss_scale::{LossScale, Scaled};
 use crate::ops::pace::{Pace, Paced};
 use crate::tensor::{HostTensor, Spec};
 use std::sync::Arc;
@@ -42,6 +44,10 @@ pub struct UpdateSettings {
     pub ema: Option<Ema>,
     /// Parameters with rules of their own.
     pub groups: Groups,
+    /// The loss is scaled on the way back, and updates whose gradients overflow
+    /// are left out: for gradients that are kept in half precision. Decided by
+    /// the precision of the plan, not read from a configuration.
+    pub scaled: bool,
 }
 
 impl Default for UpdateSettings {
@@ -55,6 +61,7 @@ impl Default for UpdateSettings {
             accumulate: 1,
             ema: None,
             groups: Groups::default(),
+            scaled: false,
         }
     }
 }
@@ -71,6 +78,17 @@ pub struct Updated {
 
 /// The name of the factor of all learning rates, f32 `[1]`.
 pub const LR_FACTOR: &str = "lr.factor";
+
+/// The name of the scale of the loss, f32 `[]`.
+pub const LOSS_SCALE: &str = "loss_scale";
+
+/// The name of what is counted about it (`ops::loss_scale`), u32 `[3]`.
+pub const LOSS_SCALE_COUNTS: &str = "loss_scale.counts";
+
+/// As `torch.amp.GradScaler`: 2^16 in the beginning, doubled after 2,000 good
+/// updates.
+const FIRST_SCALE: f32 = 65_536.0;
+const GROWS_AFTER: LossScale = LossScale { interval: 2000 };
 
 /// The name of the averaged weights, laid out as `params`.
 pub const EMA: &str = "ema";
@@ -95,6 +113,7 @@ impl UpdateSettings {
             accumulate: train.count("accumulate", 1, Some(1))?,
             ema: (decay > 0.0).then_some(Ema { decay, warmup }),
             groups: Groups::read(train, root.take("group"))?,
+            scaled: false,
         })
     }
 
@@ -152,8 +171,9 @@ pub fn update(
         ids.iter().map(|&t| (g.tensors()[t.index()].label.clone(), g.spec(t).clone())).collect();
     let rules = u.groups.rules(&named)?;
     let wrt: Vec<TensorId> = ids.iter().zip(&rules).filter(|(_, r)| !r.frozen).map(|(&t, _)| t).collect();
-    let one = g.constant(HostTensor::f32(vec![], vec![1.0]));
-    let parts = gradient(g, &[Seed { tensor: loss, gradient: one }], &wrt)?;
+    let scaled = u.scaled.then(|| scale(g));
+    let seed = scaled.map_or_else(|| g.constant(HostTensor::f32(vec![], vec![1.0])), |s| s.scale);
+    let parts = gradient(g, &[Seed { tensor: loss, gradient: seed }], &wrt)?;
     let (params, offsets) = g.flatten_params("params");
     let n = g.spec(params).elements();
     let flat = pack(g, &parts, &rules, &offsets, n)?;
@@ -165,18 +185,26 @@ pub fn update(
     let groups = g.constant(HostTensor::f32([groups.len() / 2, 2], groups));
     // The optimiser can read clock and table itself, unless they mean something
     // else than batches and rates.
-    let plain = u.accumulate == 1 && rates.stride == 1 && u.schedule.plateau.is_none();
+    let plain = scaled.is_none() && u.accumulate == 1 && rates.stride == 1 && u.schedule.plateau.is_none();
     let paced = match plain {
         true => None,
         false => Some(pace(g, clock, schedule, rows, u, batches, rates.stride)?),
     };
     let schedule = paced.map_or(schedule, |p| p.lr);
-    let (clock, grads) = match paced.filter(|_| u.accumulate > 1) {
-        None => (clock, flat),
+    let clock = match (paced, scaled) {
+        (Some(p), Some(scaled)) => {
+            let (norm, _) = g.grad_norm(flat, None)?;
+            g.loss_scale(flat, norm, p.pace, scaled, GROWS_AFTER)?
+        }
+        (Some(p), None) if u.accumulate > 1 => p.pace,
+        _ => clock,
+    };
+    let grads = match paced.filter(|_| u.accumulate > 1) {
+        None => flat,
         Some(p) => {
             let mean = g.persistent("accumulate.grads", Spec::f32([n]), Init::Zeros);
             g.accumulate(mean, flat, p.weight)?;
-            (p.pace, mean)
+            mean
         }
     };
     u.regularize.adjust(g, grads, params, clock, groups)?;
@@ -189,6 +217,15 @@ pub fn update(
         g.ema(average, params, clock, ema)?;
     }
     Ok(Updated { grad_norm, lr: paced.map(|p| p.lr) })
+}
+
+/// The scale of the loss and what is counted about it.
+fn scale(g: &mut Graph) -> Scaled {
+    let first = Init::Data(Arc::new(HostTensor::f32(vec![], vec![FIRST_SCALE])));
+    Scaled {
+        scale: g.persistent(LOSS_SCALE, Spec::f32([]), first),
+        counts: g.persistent(LOSS_SCALE_COUNTS, Spec::u32([3]), Init::Zeros),
+    }
 }
 
 /// Gradients in one flat tensor, laid out as the parameters; where one is

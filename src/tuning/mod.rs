@@ -110,7 +110,7 @@ pub fn tune(
     tunables.sort_by_key(|t| std::cmp::Reverse(work(t)));
     for t in tunables {
         let node = &plan.graph.nodes()[t.node];
-        let cx = plan.lower_context(node);
+        let cx = in_full(plan.lower_context(node));
         let shaders = fingerprint(node, &cx, &t.variants)?;
         let held = cache.get(&t.key, &shaders).filter(|e| t.variants.iter().any(|v| v.name == e.variant));
         if let Some(entry) = held.filter(|_| effort != Effort::Again) {
@@ -132,6 +132,14 @@ pub fn tune(
         report.tuned.push(tuned);
     }
     Ok(report)
+}
+
+/// Variants are compared on tensors in f32, however the plan keeps them.
+fn in_full(mut cx: Lower) -> Lower {
+    for spec in cx.inputs.iter_mut().chain(&mut cx.outputs).filter(|s| s.dtype == DType::F16) {
+        spec.dtype = DType::F32;
+    }
+    cx
 }
 
 /// Runs every variant of a node. `None` where the time is up before all of

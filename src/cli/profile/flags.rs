@@ -1,6 +1,7 @@
 //! The flags of `wgrad profile`.
 
 use crate::cli::flags::DeviceFlag;
+use crate::cli::plan_flags::PlanFlags;
 use crate::profile::Sort;
 use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
@@ -69,6 +70,8 @@ pub struct Profile {
     /// Compare with what --json printed before; a step or a kernel that became slower is an error.
     #[arg(long, value_name = "OLD.json")]
     pub compare: Option<PathBuf>,
+    #[command(flatten)]
+    pub plan: PlanFlags,
     #[command(flatten)]
     pub device: DeviceFlag,
     /// Print one JSON object as the last line of stdout.

@@ -3,11 +3,11 @@
 pub mod flags;
 mod shader;
 
-use super::{flags as common, open_device, out, run_folder, summary, tune};
+use super::{flags as common, open_device_for, out, run_folder, summary, tune};
 use crate::error::{Error, Result};
 use crate::files;
 use crate::nn::Model;
-use crate::plan::{Choices, Plan, Target};
+use crate::plan::{Choices, Plan, Precision, Target};
 use crate::profile::{Taken, compare, table, take};
 use crate::train::{Session, Settings, made_up, set};
 use flags::Profile;
@@ -96,7 +96,7 @@ fn measure(f: &Profile) -> Result<Taken> {
     let place = Path::new(model_name(f));
     let is_run = place.is_dir() || place.extension().is_some_and(|e| e == "safetensors");
     let step = if is_run { of_run(f)? } else { of_model(f)? };
-    let (device, _) = open_device(&f.device)?;
+    let (device, _) = open_device_for(&f.device, step.precision)?;
     let usual = (step.plan)(device.target(), &Choices::default())?;
     let plan = (step.plan)(device.target(), &tune::cached(&device, &usual)?)?;
     let content = made_up(&plan, &step.model, step.classes);
@@ -117,6 +117,7 @@ struct Step {
     model: Model,
     classes: usize,
     batch_size: usize,
+    precision: Precision,
     plan: Planner,
 }
 
@@ -129,6 +130,7 @@ fn settings(f: &Profile, mut table: toml::Table) -> Result<Settings> {
     if let Some(n) = f.batch_size {
         set(&mut table, "train.batch_size", (n as i64).into())?;
     }
+    f.plan.apply(&mut table)?;
     Settings::read(table)
 }
 
@@ -140,9 +142,9 @@ fn of_model(f: &Profile) -> Result<Step> {
     set(&mut table, "optimizer.name", "adam".into())?;
     set(&mut table, "train.batch_size", 128.into())?;
     let s = settings(f, table)?;
-    let (batch_size, planned) = (s.batch_size, model.clone());
+    let (batch_size, precision, planned) = (s.batch_size, s.plan.precision, model.clone());
     let plan = Box::new(move |target, choices: &Choices| Session::tuned_plan(&planned, &s, target, choices));
-    Ok(Step { model, classes, batch_size, plan })
+    Ok(Step { model, classes, batch_size, precision, plan })
 }
 
 fn of_run(f: &Profile) -> Result<Step> {
@@ -153,7 +155,8 @@ fn of_run(f: &Profile) -> Result<Step> {
     let (model, loaded) = run_folder::load(&common::RunFlags { run: model_name(f).into(), checkpoint })?;
     let (interface, config) = (loaded.about.interface, loaded.about.config);
     let s = settings(f, config.parse().unwrap_or_default())?;
-    let (classes, batch_size, planned) = (interface.outputs.len(), s.batch_size, model.clone());
+    let (classes, batch_size, precision) = (interface.outputs.len(), s.batch_size, s.plan.precision);
+    let planned = model.clone();
     let plan = Box::new(move |target, choices: &Choices| Session::plan_for(&planned, &interface, &s, target, choices));
-    Ok(Step { model, classes, batch_size, plan })
+    Ok(Step { model, classes, batch_size, precision, plan })
 }

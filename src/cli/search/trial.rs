@@ -82,7 +82,7 @@ impl<'a> Bench<'a> {
     /// begun before goes on from its last checkpoint.
     pub fn run(&mut self, number: usize, s: &Settings, epochs: usize) -> Result<Ended> {
         let path = self.out.join(folder(number));
-        let device = job::reopened(&self.info, self.device)?;
+        let device = job::reopened(&self.info, self.device, s.plan.precision)?;
         let device_info = self.info.clone();
         let prepared = self.prepare(s)?;
         let loaded = begun(&path, s)?;
@@ -118,7 +118,7 @@ impl<'a> Bench<'a> {
         done.outcome.at.stopped = own_end.or(done.outcome.at.stopped.filter(|why| ended_by_itself(why, s)));
         run_info::finish(&mut info, &done, at.elapsed().as_secs_f64());
         info.write(&path)?;
-        let Done { outcome, scored } = done;
+        let Done { outcome, scored, .. } = done;
         let scored = scored.expect("there is a validation set");
         scored.evaluation.write(&path)?;
         let figures = match Scored::json(&scored) {

@@ -192,7 +192,7 @@ impl Sizes {
 fn float4(name: &str, spec: &Spec) -> Result<[usize; 4]> {
     let shape: Option<[usize; 4]> = spec.shape.to_vec().try_into().ok();
     match shape {
-        Some(shape) if spec.dtype == DType::F32 => Ok(shape),
+        Some(shape) if spec.dtype != DType::U32 => Ok(shape),
         _ => Err(Error::model(format!("{name} is {spec}; expected f32[batch, heads, time, width]"))),
     }
 }
@@ -217,7 +217,7 @@ fn packed(qkv: &Spec, [hq, hkv]: [usize; 2]) -> Result<Sizes> {
     let shape: Option<[usize; 3]> = qkv.shape.to_vec().try_into().ok();
     let heads = hq + 2 * hkv;
     let [b, t, line] = match shape {
-        Some(shape) if qkv.dtype == DType::F32 && hq > 0 && hkv > 0 && shape[2] % heads == 0 => shape,
+        Some(shape) if qkv.dtype != DType::U32 && hq > 0 && hkv > 0 && shape[2] % heads == 0 => shape,
         _ => {
             return Err(Error::model(format!(
                 "qkv is {qkv}; expected f32[batch, time, (heads of q + k + v) * width], with {hq} + {hkv} + {hkv} heads"
@@ -234,9 +234,9 @@ fn packed(qkv: &Spec, [hq, hkv]: [usize; 2]) -> Result<Sizes> {
 fn mask_strides(z: &Sizes, mask: &Spec) -> Result<[usize; 2]> {
     let plane = z.tq * z.tk;
     match (mask.dtype, &mask.shape[..]) {
-        (DType::F32, [i, j]) if [*i, *j] == [z.tq, z.tk] => Ok([0, 0]),
-        (DType::F32, [b, 1, i, j]) if [*b, *i, *j] == [z.b, z.tq, z.tk] => Ok([plane, 0]),
-        (DType::F32, [b, h, i, j]) if [*b, *h, *i, *j] == [z.b, z.hq, z.tq, z.tk] => Ok([z.hq * plane, plane]),
+        (DType::F32 | DType::F16, [i, j]) if [*i, *j] == [z.tq, z.tk] => Ok([0, 0]),
+        (DType::F32 | DType::F16, [b, 1, i, j]) if [*b, *i, *j] == [z.b, z.tq, z.tk] => Ok([plane, 0]),
+        (DType::F32 | DType::F16, [b, h, i, j]) if [*b, *h, *i, *j] == [z.b, z.hq, z.tq, z.tk] => Ok([z.hq * plane, plane]),
         _ => {
             let (b, h, i, j) = (z.b, z.hq, z.tq, z.tk);
             Err(Error::model(format!(

@@ -20,6 +20,10 @@ impl Op for BatchNormAgain {
         self.0.infer(cx)
     }
 
+    fn bears_half(&self, output: usize) -> bool {
+        output == 0
+    }
+
     fn gradient(&self, _g: &mut Graph, _at: &Backward) -> Result<Vec<Option<TensorId>>> {
         Err(Error::model("what is computed again is part of a backward pass and has no gradient"))
     }

@@ -35,6 +35,10 @@ impl Op for MixSamples {
         Ok(vec![x.clone()])
     }
 
+    fn bears_half(&self, output: usize) -> bool {
+        output == 0
+    }
+
     fn gradient(&self, _g: &mut Graph, _at: &Backward) -> Result<Vec<Option<TensorId>>> {
         state::no_gradient(self.name())
     }
