@@ -12,6 +12,7 @@
 //! `array<vec2<u32>>`, and single elements can be loaded but not stored, since two
 //! invocations would write one word.
 
+use super::{Kernel, assemble};
 use crate::error::{Error, Result};
 
 /// How a shader holds two bytes.
@@ -58,7 +59,15 @@ pub(super) fn narrow(text: &str, names: &[&str], form: Form) -> Result<String> {
     Ok(out)
 }
 
-/// Finds the declaration of a variable; nothing if it holds integers, which are
+impl Kernel {
+    /// Whether the kernel takes floats by their bits out of a variable that holds
+    /// words: they have to stay four bytes each.
+    pub fn takes_bits(&self, name: &str) -> Result<bool> {
+        Ok(assemble(self)?.contains(&format!("bitcast<f32>({name}[")))
+    }
+}
+
+/// Finds the declaration of a variable; nothing if it holds words, which are
 /// there for a tensor that an entry point binds and does not look at.
 fn variable<'a>(text: &str, name: &'a str) -> Result<Option<Variable<'a>>> {
     let declared = |line: &&str| line.contains("var<storage") && line.contains(&format!("> {name}: array<"));

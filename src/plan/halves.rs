@@ -109,11 +109,13 @@ fn chosen(graph: &Graph, work: &Work, also: &[TensorId]) -> Result<HashSet<Tenso
 }
 
 /// What a dispatch could not bind in halves: parts of tables, which would begin
-/// where no binding may, and, packed, what it writes element by element.
+/// where no binding may, what it takes by its bits, and, packed, what it writes element by element.
 fn unfit(graph: &Graph, n: usize, dispatch: &Dispatch, form: Form) -> Result<Vec<TensorId>> {
     let mut found = vec![];
-    for (_, slot) in dispatch.binds.iter().filter(|(_, slot)| matches!(slot, Slot::InputAt(..))) {
-        found.extend(tensor(graph, n, slot));
+    for (name, slot) in &dispatch.binds {
+        if matches!(slot, Slot::InputAt(..)) || dispatch.kernel.takes_bits(name)? {
+            found.extend(tensor(graph, n, slot));
+        }
     }
     if form == Form::Packed {
         let entry = reflect::entry(&dispatch.kernel)?;
