@@ -100,12 +100,16 @@ run 400 "$out/compare.log" "$python" benches/compare.py --step "$bin/step" --wgr
     --only "${ONLY:-keras-cnn,lstm,char-gpt,resnet8,matmul}" --matmul "${MATMUL:-512,1024,2048,4096}"
 [ -e "$out/compare.json" ] && "$python" benches/compare.py --show "$out/compare.json" | tee -a "$out/summary.txt"
 
-# Products of halves with sums in floats, the yardstick for cooperative matrices.
+# Products of halves with sums in floats, and training with halves; cuBLAS is the
+# yardstick for cooperative matrices.
 if "$python" -c 'import sys, torch; sys.exit(not torch.cuda.is_available())' 2>/dev/null; then
-    say "-- cuBLAS in f16 (f16.log)"
+    say "-- f16 (f16.log)"
     for n in 1024 4096; do run "$each" "$out/f16.log" "$python" benches/peers/torch_step.py matmul $n cuda --f16; done
-    grep -v '^== ' "$out/f16.log" | tee -a "$out/summary.txt"
 else
     say "no PyTorch with CUDA here: nothing to compare with"
 fi
+for n in ${MATMUL_F16:-1024 4096}; do run "$each" "$out/f16.log" "$bin/step" matmul "$n" "$WGRAD_DEVICE" --json --f16 --tune; done
+run "$each" "$out/f16.log" "$bin/step" keras-cnn 128 "$WGRAD_DEVICE" --json --f16 --tune
+run "$each" "$out/f16.log" "$bin/step" char-gpt 16 "$WGRAD_DEVICE" 64 --json --f16 --tune
+grep -v '^== ' "$out/f16.log" | tee -a "$out/summary.txt"
 say "done in $SECONDS s: $out"

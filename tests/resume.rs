@@ -39,7 +39,8 @@ fn main() {
 }
 
 /// Everything that has a state: batch norm, dropout, an average of the weights,
-/// accumulated gradients, a rate that falls with the scores, early stopping.
+/// accumulated gradients, a rate that falls with the scores, early stopping, the
+/// scale of the loss.
 const CONFIG: &str = r#"
 [data]
 source = "set"
@@ -52,6 +53,7 @@ ema = 0.9
 clip_norm = 1.0
 seed = 3
 keep_last = 2
+precision = "f16"
 
 [optimizer]
 name = "adam"
