@@ -27,7 +27,14 @@ fn main() {
     for case in chains() {
         let case = Arc::new(case);
         let c = case.clone();
-        trials.push(Trial::test(format!("{}::cpu", case.name), move || same_bits(&c, cpu_f32)));
+        trials.push(Trial::test(format!("{}::cpu", case.name), move || {
+            same_bits(&c, |case, options| cpu_f32(case, Target::Cpu, options))
+        }));
+        // Plans for a GPU have more fused, and the CPU computes that too.
+        let c = case.clone();
+        trials.push(Trial::test(format!("{}::cpu_behind_any_host", case.name), move || {
+            same_bits(&c, |case, options| cpu_f32(case, Target::Gpu(Caps::floor(Class::Discrete)), options))
+        }));
         for (kind, class) in [("gpu_registers", Class::Cpu), ("gpu_workgroups", Class::Discrete)] {
             let c = case.clone();
             let run = move |gpu: &Arc<Gpu>| same_bits(&c, |case, options| on_gpu(case, gpu, class, options));
@@ -62,10 +69,10 @@ fn same_bits(case: &Case, run: impl Fn(&Case, &Options) -> Result<Vec<HostTensor
     Ok(())
 }
 
-fn cpu_f32(case: &Case, options: &Options) -> Result<Vec<HostTensor>, Failed> {
+fn cpu_f32(case: &Case, target: Target, options: &Options) -> Result<Vec<HostTensor>, Failed> {
     let built = build(case)?;
     let mut cpu = Cpu::<f32>::new();
-    let program = cpu.load(Plan::with(&built.graph, &built.fetches(), Target::Cpu, options)?)?;
+    let program = cpu.load(Plan::with(&built.graph, &built.fetches(), target, options)?)?;
     cpu.poison(program);
     cpu.run(program, 1)?;
     Ok(fetch_all(&mut cpu, program, &built.fetches())?)
@@ -110,6 +117,7 @@ fn steps_fall() -> Result<(), Failed> {
     equal(steps("batch_norm")?, "batch_norm + add + gelu, batch_norm_eval + sigmoid".into())?;
     equal(steps("row_odd")?, "unary + dropout + mul + sub + add + exp".into())?;
     equal(forward_steps(&named("row_odd"), Target::Cpu)?.map(|s| s.len()), [1, 6])?;
+    equal(forward_steps(&named("dense_odd"), Target::Cpu)?[0].join(", "), "matmul, unary".into())?;
     // Whole models: fewer dispatches, and never more memory for activations than a tenth above.
     for (name, input) in [("keras-cnn", vec![1, 28, 28]), ("resnet8", vec![3, 32, 32]), ("char-gpt", vec![64])] {
         let description = Description::named(name)?;

@@ -159,6 +159,11 @@ fn small_model(device: &str) -> Result<(), Failed> {
         assert!(number(&of["low"]) >= 0.0 && number(&of["low"]) <= number(&of["median"]), "{part}: {of}");
         assert!(number(&of["low"]) <= number(&wall["high"]), "{part}: {of} of {wall}");
     }
+    // A device's host writes commands; the CPU's has none to write.
+    let host = &p["host"];
+    let [encode, submit] = ["encode", "submit"].map(|part| host[part]["median"].as_f64());
+    let costs = host["dispatches"].as_u64() > Some(0) && encode > Some(0.0) && submit > Some(0.0);
+    assert!(if device == "cpu" { host.is_null() } else { costs }, "{host}");
     let trace: Value = serde_json::from_str(&std::fs::read_to_string(&trace)?)?;
     let events = trace["traceEvents"].as_array().expect("events");
     let steps = events.iter().filter(|e| e["name"].as_str().is_some_and(|n| n.starts_with("step "))).count();
@@ -175,6 +180,7 @@ fn small_model(device: &str) -> Result<(), Failed> {
     for part in ["accounted for:", "ceilings of this device", "bound by", "gaps between kernels"] {
         assert!(p["clock"] == "runs" || table.contains(part), "{part} is missing in\n{table}");
     }
+    assert!(device == "cpu" || table.contains("us a dispatch to encode"), "{table}");
     Ok(())
 }
 

@@ -30,14 +30,16 @@ pub fn run(f: &flags::Summary) -> Result<()> {
     let model = model(&f.model)?;
     out::line(summary(&model)?.trim_end())?;
     let settings = Settings { batch_size: f.batch_size.max(1), ..Settings::read(toml::Table::new())? };
-    let memory = Session::memory(&model, &settings, Target::Cpu)?;
+    let plan = Session::training_plan(&model, &settings, Target::Cpu)?;
+    let memory = Session::memory_of(&plan);
     out::line(format!(
-        "Training memory (batch {}, Adam): {} = weights {} + gradients {} + optimizer {} + activations {}",
+        "Training memory (batch {}, Adam): {} = weights {} + gradients {} + optimizer {} + activations {} ({} live at once)",
         settings.batch_size,
         human_bytes(memory.iter().sum()),
         human_bytes(memory[0]),
         human_bytes(memory[1]),
         human_bytes(memory[2]),
         human_bytes(memory[3]),
+        human_bytes(plan.least),
     ))
 }

@@ -28,8 +28,12 @@ pub(super) struct Command {
 }
 
 impl Command {
-    pub(super) fn encode(&self, pass: &mut wgpu::ComputePass) {
-        pass.set_pipeline(&self.pipeline.pipeline);
+    /// `before`: the command before it in the same pass, whose pipeline is still
+    /// set.
+    pub(super) fn encode(&self, pass: &mut wgpu::ComputePass, before: Option<&Command>) {
+        if !before.is_some_and(|b| Arc::ptr_eq(&b.pipeline, &self.pipeline)) {
+            pass.set_pipeline(&self.pipeline.pipeline);
+        }
         pass.set_bind_group(0, &self.bind_group, &[]);
         let [x, y, z] = self.groups;
         pass.dispatch_workgroups(x, y, z);
@@ -137,8 +141,10 @@ impl GpuExecutor {
         let mut encoder = self.gpu.device.create_command_encoder(&Default::default());
         {
             let mut pass = encoder.begin_compute_pass(&Default::default());
+            let mut before = None;
             for command in commands {
-                command.encode(&mut pass);
+                command.encode(&mut pass, before);
+                before = Some(command);
             }
         }
         self.gpu.queue.submit([encoder.finish()])
@@ -280,7 +286,11 @@ impl Executor for GpuExecutor {
     }
 
     fn time(&mut self, program: ProgramId, runs: usize) -> Result<Timeline> {
-        self.time_program(program, runs)
+        self.time_program(program, runs, self.clock())
+    }
+
+    fn time_host(&mut self, program: ProgramId, runs: usize) -> Result<Timeline> {
+        self.time_program(program, runs, Clock::Runs)
     }
 
     fn fetch(&mut self, program: ProgramId, tensor: TensorId) -> Result<HostTensor> {

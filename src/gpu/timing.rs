@@ -119,21 +119,20 @@ impl GpuExecutor {
             Error::model(format!("there is no dispatch {dispatch} to time: the program has {}", commands.len()))
         })?;
         let repeated = vec![command; times];
-        let timeline = self.timed(&repeated, 1)?;
+        let timeline = self.timed(&repeated, 1, self.clock())?;
         if timeline.clock == Clock::Runs {
             return Ok(timeline.runs.iter().map(|r| r.wall() / times.max(1) as f64).collect());
         }
         Ok(timeline.durations().concat())
     }
 
-    /// Times every dispatch of a program in each of `runs` runs.
-    pub(super) fn time_program(&self, program: ProgramId, runs: usize) -> Result<Timeline> {
+    /// Times every dispatch of a program in each of `runs` runs by such a clock.
+    pub(super) fn time_program(&self, program: ProgramId, runs: usize, clock: Clock) -> Result<Timeline> {
         let commands: Vec<&Command> = self.programs[program.0].commands.iter().collect();
-        self.timed(&commands, runs)
+        self.timed(&commands, runs, clock)
     }
 
-    fn timed(&self, commands: &[&Command], runs: usize) -> Result<Timeline> {
-        let clock = self.clock();
+    fn timed(&self, commands: &[&Command], runs: usize, clock: Clock) -> Result<Timeline> {
         let queries = match clock {
             Clock::Runs => None,
             _ => Some(Queries::new(&self.gpu, commands.len())?),
@@ -212,7 +211,7 @@ fn in_one_pass(encoder: &mut wgpu::CommandEncoder, commands: &[&Command], querie
         if let Some((set, at)) = place {
             pass.write_timestamp(set, at);
         }
-        command.encode(&mut pass);
+        command.encode(&mut pass, i.checked_sub(1).map(|before| commands[before]));
         if let Some((set, at)) = place {
             pass.write_timestamp(set, at + 1);
         }
@@ -230,6 +229,6 @@ fn in_passes(encoder: &mut wgpu::CommandEncoder, commands: &[&Command], queries:
             end_of_pass_write_index: Some(at + 1),
         });
         let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor { label: None, timestamp_writes });
-        command.encode(&mut pass);
+        command.encode(&mut pass, None);
     }
 }

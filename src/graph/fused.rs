@@ -3,7 +3,8 @@
 //!
 //! On a GPU the host stores through the tail's `put`. On the CPU an elementwise
 //! host and its tail run stretch by stretch in a core's cache; behind any other
-//! host the tail runs over stretches of what the host has made.
+//! host the tail runs over stretches of what the host has made, which gains
+//! nothing, so that plans for the CPU do not ask for it.
 
 use super::op::{Backward, Compute, Cost, Infer, Io, Lower, Op, View, ViewMut};
 use super::pointwise::Stretch;

@@ -31,6 +31,10 @@ pub trait Executor {
     /// dispatch of a GPU, or every step on the CPU, began and ended.
     fn time(&mut self, program: ProgramId, runs: usize) -> Result<Timeline>;
 
+    /// [`Executor::time`] as training runs it, with no timers in between: only
+    /// what the host does, and no kernels.
+    fn time_host(&mut self, program: ProgramId, runs: usize) -> Result<Timeline>;
+
     /// Reads a fetched or persistent tensor of a program. Waits.
     fn fetch(&mut self, program: ProgramId, tensor: TensorId) -> Result<HostTensor>;
 

@@ -1,6 +1,6 @@
 //! `explain`: the plan as a table for people. The first debugging tool.
 
-use super::{Place, Plan};
+use super::{Barriers, Place, Plan};
 use crate::graph::TensorId;
 use crate::tensor::DType;
 use std::fmt::Write;
@@ -78,6 +78,14 @@ impl Plan {
             human_bytes(self.unshared_bytes()),
             human_bytes(self.bytes())
         );
+        let barriers = self.barriers();
+        if barriers.set > 0 {
+            let Barriers { dispatches, set, needed } = barriers;
+            let _ = write!(
+                out,
+                "\n{set} of {dispatches} dispatches wait at a barrier; {needed} need the one directly before them"
+            );
+        }
         if !self.recomputed.is_empty() {
             let _ = write!(out, "\ncomputed again in the backward pass: {}", self.recomputed.join(", "));
         }

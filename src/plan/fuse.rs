@@ -135,6 +135,8 @@ impl Fusion<'_> {
             && joined.members.len() < MOST_STAGES
             // What is computed again belongs where it is used, not where it was first.
             && (host.again || !node.again)
+            // On the CPU a tail behind anything else is a pass over memory of its own.
+            && (*self.target != Target::Cpu || host.op.pointwise().is_some())
             && host.op.hosts(&context_of(self.graph, host, self.target), work);
         if !fits {
             return None;

@@ -2,6 +2,7 @@
 //! dispatched. A plan is data; `crate::gpu` and `crate::cpu` carry it out.
 
 mod assign;
+mod barriers;
 mod bind;
 mod choice;
 mod executor;
@@ -15,6 +16,7 @@ mod plan;
 mod recompute;
 mod timeline;
 
+pub use barriers::Barriers;
 pub use choice::{Choices, Tunable, eligible, key};
 pub use executor::{Executor, ProgramId, Ticket};
 pub use explain::human_bytes;

@@ -288,7 +288,9 @@ impl Plan {
         let mut lifetimes: HashMap<TensorId, Lifetime> = HashMap::new();
         for (at, &n) in live.iter().enumerate() {
             let node = &self.graph.nodes()[n];
-            for t in node.inputs.iter().chain(&node.updates).chain(&node.outputs) {
+            // Another view of elements touches none.
+            let touched = node.inputs.iter().chain(&node.updates).chain(&node.outputs);
+            for t in touched.filter(|_| !node.op.alias()) {
                 let root = self.graph.root(*t).0;
                 if self.graph.tensors()[root.index()].home == Home::Transient {
                     let life = lifetimes.entry(root).or_insert(Lifetime { first: at, last: at });

@@ -14,4 +14,4 @@ mod trace;
 pub use ceilings::Ceilings;
 pub use stat::Stat;
 pub use table::{Sort, table};
-pub use take::{DispatchTime, OpTime, Parts, Profile, Subject, Taken, take};
+pub use take::{DispatchTime, HostCost, OpTime, Parts, Profile, Subject, Taken, take};

@@ -189,6 +189,13 @@ pub(super) fn remarks(p: &Profile) -> Vec<String> {
             if more.abs() < 0.005 { "as long".into() } else { format!("{} {}", percent(more.abs()), longer(more)) };
         out.push(format!("without timers a step takes {} ms: measured, it took {by}", milliseconds(p.plain.median)));
     }
+    if let Some(host) = &p.host {
+        let [encode, submit] = [host.encode.median, host.submit.median].map(|us| number(round(us)));
+        out.push(format!(
+            "the host takes {encode} us a dispatch to encode and {submit} us to submit, {} dispatches a step",
+            host.dispatches
+        ));
+    }
     out.push(format!(
         "ceilings of this device, measured: {} GFLOP/s, {} GB/s; ± is a robust standard deviation",
         number(round(p.ceilings.gflops)),

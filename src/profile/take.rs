@@ -6,7 +6,6 @@ use crate::error::Result;
 use crate::graph::TensorId;
 use crate::plan::{Clock, Executor, Launch, Plan, ProgramId, Step, TimedRun, Timeline};
 use serde::{Deserialize, Serialize};
-use std::time::Instant;
 
 /// Runs before anything is measured: drivers compile at the first.
 const WARM_UP: usize = 2;
@@ -41,6 +40,9 @@ pub struct Profile {
     pub plain: Stat,
     /// The parts of a step that follow each other.
     pub parts: Parts,
+    /// What a dispatch costs the host, without timers; `None` on the CPU.
+    #[serde(default)]
+    pub host: Option<HostCost>,
     /// The share of a step that was measured directly: kernels, gaps between
     /// them, encoding and submitting. The rest lies before the first kernel and
     /// after the last.
@@ -66,6 +68,18 @@ pub struct Parts {
     pub gaps: Stat,
     /// From the last kernel until the host knows.
     pub after_last: Stat,
+}
+
+/// What replaying a plan costs the host. Times are in microseconds for each
+/// dispatch.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub struct HostCost {
+    /// Dispatches of a step.
+    pub dispatches: usize,
+    /// Writing it down.
+    pub encode: Stat,
+    /// Its share of handing all over.
+    pub submit: Stat,
 }
 
 /// The time of an op.
@@ -135,13 +149,7 @@ pub fn take(
     let subject = Subject { model: model.into(), batch_size, device: device.info() };
     e.run(program, WARM_UP)?;
     e.wait()?;
-    let mut plain = vec![];
-    for _ in 0..steps {
-        let begun = Instant::now();
-        e.run(program, 1)?;
-        e.wait()?;
-        plain.push(begun.elapsed().as_secs_f64() * 1e3);
-    }
+    let plain = e.time_host(program, steps)?.runs;
     let timeline = e.time(program, steps)?;
     let ops = if timeline.clock == Clock::Runs { vec![] } else { ops(plan, timeline.clock) };
     let wall = Stat::of(timeline.runs.iter().map(|r| ms(r.wall())));
@@ -153,8 +161,9 @@ pub fn take(
         steps,
         ceilings,
         wall,
-        plain: Stat::of(plain),
+        plain: Stat::of(plain.iter().map(|r| ms(r.wall()))),
         parts,
+        host: host_cost(&plain, plan.steps.iter().map(|s| s.launches.len()).sum()),
         accounted,
         clock_uncertainty: ms(timeline.uncertainty),
         kernels,
@@ -172,6 +181,13 @@ pub fn take(
 
 fn ms(ns: f64) -> f64 {
     ns / 1e6
+}
+
+fn host_cost(runs: &[TimedRun], dispatches: usize) -> Option<HostCost> {
+    let each = |of: &dyn Fn(&TimedRun) -> f64| Stat::of(runs.iter().map(|r| of(r) / 1e3 / dispatches as f64));
+    let cost =
+        || HostCost { dispatches, encode: each(&|r| r.encode.duration()), submit: each(&|r| r.submit.duration()) };
+    (dispatches > 0).then(cost)
 }
 
 /// A step of the plan and its kernels, as a run counts them.

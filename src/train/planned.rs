@@ -52,9 +52,10 @@ impl Session {
         Plan::with(&step.graph, &[], device, &Options { choices: choices.clone(), ..s.plan.clone() })
     }
 
-    /// Bytes that training takes: weights, gradients, optimiser, activations.
-    pub fn memory(model: &Model, s: &Settings, target: Target) -> Result<[usize; 4]> {
-        Ok(memory_of(&Session::training_plan(model, s, target)?))
+    /// Bytes that a training plan takes: weights, gradients, optimiser,
+    /// activations.
+    pub fn memory_of(plan: &Plan) -> [usize; 4] {
+        memory_of(plan)
     }
 }
 

@@ -184,7 +184,7 @@ impl Session {
         Ok(())
     }
 
-    /// Bytes that this training takes, as [`Session::memory`] gives them.
+    /// Bytes that this training takes, as [`Session::memory_of`] gives them.
     pub fn memory_used(&self) -> [usize; 4] {
         self.memory
     }
