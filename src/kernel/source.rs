@@ -58,6 +58,8 @@ const LIB: &[(&str, &str)] = &[
     ("lib/attention", include_str!("../../shaders/lib/attention.wgsl")),
     ("lib/attention_rows", include_str!("../../shaders/lib/attention_rows.wgsl")),
     ("lib/attention_tiles", include_str!("../../shaders/lib/attention_tiles.wgsl")),
+    ("lib/winograd_2", include_str!("../../shaders/lib/winograd_2.wgsl")),
+    ("lib/winograd_4", include_str!("../../shaders/lib/winograd_4.wgsl")),
     ("lib/lanes", LANES),
     ("lib/no_lanes", NO_LANES),
 ];

@@ -13,13 +13,14 @@
 //!
 //! On the CPU: im2col and `gemm`, an image at a time. On a GPU: direct, in
 //! registers (`registers`; see the shader), or as a product in tiles where
-//! channels are many (`implicit`).
+//! channels are many (`implicit`), or with fewer multiplications (`winograd`).
 
 use super::matmul::gemm;
 use super::tiles::Form;
 mod cases;
 mod implicit;
 mod sizes;
+mod winograd;
 
 pub use cases::cases;
 
@@ -31,6 +32,7 @@ use crate::tensor::{Real, Spec};
 use rayon::prelude::*;
 use implicit::Pass;
 use sizes::Sizes;
+use winograd::Winograd;
 
 static SHADER: Shader = shader!("conv2d");
 
@@ -164,6 +166,9 @@ impl Op for Conv2d {
             let d = Pass::Forward.dispatch(&s, form, bias, &cx.store);
             return Ok(Lowered::one(d.input("x", 0).input("w", 1).input("bias", if bias { 2 } else { 1 })));
         }
+        if let Some(cut) = Winograd::of(Pass::Forward, &s, cx) {
+            return Ok(cut.lower([0, 1], bias.then_some(2), &cx.store));
+        }
         let channels = s.og().min(channels(&cx.caps));
         let k = kernel("forward", s, channels, 1).flag("BIAS", bias);
         let k = sharing(k, &cx.caps, s.columns());
@@ -224,6 +229,7 @@ fn ways(pass: Pass, s: &Sizes, cx: &Lower) -> Vec<Variant> {
         true => all.insert(0, Variant::new("registers", ANYWHERE)),
         false => all.push(Variant::new("registers", SOFTWARE)),
     }
+    all.extend(winograd::variants(pass, s, &cx.caps));
     all
 }
 
@@ -336,6 +342,9 @@ impl Op for Conv2dGradX {
         if let Some(form) = Form::of(cx) {
             let d = Pass::GradX.dispatch(&s, form, false, &cx.store);
             return Ok(Lowered::one(d.input("w", 0).input("d_y", 1)));
+        }
+        if let Some(cut) = Winograd::of(Pass::GradX, &s, cx) {
+            return Ok(cut.lower([1, 0], None, &cx.store));
         }
         let channels = s.cg().min(channels(&cx.caps));
         let k = sharing(kernel("backward_x", s, channels, 1), &cx.caps, s.og());

@@ -6,7 +6,8 @@ use crate::graph::{Case, Fill};
 use crate::tensor::Spec;
 
 /// Stride, padding on either side, dilation, groups down to depthwise, windows
-/// larger than the image, and sizes that run past every block.
+/// larger than the image, and sizes that run past every block. Those of Winograd
+/// have channels enough for it, and tiles that end inside and outside the image.
 pub fn cases() -> Vec<Case> {
     let plain = Conv2d::default();
     let case = |name: &str, x: [usize; 4], w: [usize; 4], bias: bool, op: Conv2d| {
@@ -54,6 +55,30 @@ pub fn cases() -> Vec<Case> {
         case("many_images", [67, 1, 5, 5], [2, 1, 3, 3], true, plain),
         case("mnist", [4, 1, 28, 28], [32, 1, 3, 3], true, plain),
         case("kernel_of_image", [3, 2, 5, 4], [4, 2, 5, 4], true, plain),
+        case("winograd_odd", [3, 17, 9, 7], [19, 17, 3, 3], true, same([9, 7], [3, 3], [1, 1], [1, 1])),
+        case("winograd_one", [3, 16, 1, 1], [18, 16, 3, 3], true, same([1, 1], [3, 3], [1, 1], [1, 1])),
+        case("winograd_wide", [1, 18, 5, 33], [16, 18, 3, 3], false, Conv2d { padding: [[2, 2]; 2], ..plain }),
+        case("winograd_uneven", [2, 16, 4, 2], [16, 16, 3, 3], true, Conv2d { padding: [[0, 3], [4, 1]], ..plain }),
+        winograd_fused(),
         case("grid_overflow", [1, 1, 4096, 4097], [1, 1, 1, 1], false, plain).no_gradient().reduction(1),
     ]
+}
+
+/// Rows of whole quads, and work behind the convolution that is done before it
+/// stores.
+fn winograd_fused() -> Case {
+    let op = Conv2d { padding: [[1, 1]; 2], ..Conv2d::default() };
+    let inputs = [
+        (Spec::f32([1, 64, 6, 8]), Fill::Normal(1.0)),
+        (Spec::f32([17, 64, 3, 3]), Fill::Normal(0.5)),
+        (Spec::f32([17]), Fill::Normal(1.0)),
+        (Spec::f32([1, 17, 6, 8]), Fill::Normal(1.0)),
+    ];
+    Case::new("conv2d/winograd_fused", inputs.into(), move |g, x| {
+        let y = g.conv2d(x[0], x[1], Some(x[2]), op)?;
+        let y = g.add(y, x[3])?;
+        Ok(vec![g.relu(y)?])
+    })
+    .fused()
+    .reduction(9 * 64)
 }

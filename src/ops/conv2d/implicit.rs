@@ -17,7 +17,7 @@ static GRAD_W: Shader = shader!("conv2d/grad_w_tiles");
 
 /// The longest sum of an invocation: lavapipe silently ends its loops after
 /// 65,535 turns.
-const LONGEST: usize = 32_768;
+pub(super) const LONGEST: usize = 32_768;
 
 /// The products that a convolution is made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
