@@ -290,19 +290,21 @@ fn larger<T: Real>(best: (T, u32), v: T, at: u32) -> (T, u32) {
     (if wins { v } else { best.0 }, if wins { at } else { best.1 })
 }
 
-/// Pools a plane by windows of 2 x 2 side by side, all inside.
+/// Pools a plane by windows of 2 x 2 side by side, all inside. Several windows of
+/// a row at once: everything is a select.
+#[inline(always)]
 fn pool_2x2<T: Real>(w: &Windows, x: &[T], y: &mut [T], at: &mut [u32]) {
-    let [height, width] = w.len;
-    let lines = x.chunks_exact(width).take(height / 2 * 2).collect::<Vec<_>>();
-    let rows = y.chunks_exact_mut(w.out[1]).zip(at.chunks_exact_mut(w.out[1]));
-    for (oh, ((y, at), pair)) in rows.zip(lines.chunks_exact(2)).enumerate() {
-        let columns = pair[0].chunks_exact(2).zip(pair[1].chunks_exact(2));
-        let (above, below) = ((2 * oh * width) as u32, ((2 * oh + 1) * width) as u32);
-        for (ow, ((y, at), (a, b))) in y.iter_mut().zip(at).zip(columns).enumerate() {
-            let left = 2 * ow as u32;
-            let best = larger((a[0], above + left), a[1], above + left + 1);
-            let best = larger(best, b[0], below + left);
-            (*y, *at) = larger(best, b[1], below + left + 1);
+    let (width, n) = (w.len[1], w.out[1]);
+    for oh in 0..w.out[0] {
+        let (y, at) = (&mut y[oh * n..(oh + 1) * n], &mut at[oh * n..(oh + 1) * n]);
+        let (above, below) = (2 * oh * width, (2 * oh + 1) * width);
+        let (a, b) = (&x[above..above + 2 * n], &x[below..below + 2 * n]);
+        let (a, b) = (&a.as_chunks::<2>().0[..n], &b.as_chunks::<2>().0[..n]);
+        for i in 0..n {
+            let left = 2 * i as u32;
+            let best = larger((a[i][0], above as u32 + left), a[i][1], above as u32 + left + 1);
+            let best = larger(best, b[i][0], below as u32 + left);
+            (y[i], at[i]) = larger(best, b[i][1], below as u32 + left + 1);
         }
     }
 }
@@ -342,9 +344,14 @@ impl Reference for MaxPool2d {
         let chunks = y.real.par_chunks_mut(plane_out * together).zip(index.index.par_chunks_mut(plane_out * together));
         chunks.zip(x.par_chunks(plane_in * together)).for_each(|((y, index), x)| {
             let planes = y.chunks_mut(plane_out).zip(index.chunks_mut(plane_out)).zip(x.chunks(plane_in));
-            for ((y, index), x) in planes {
-                if simple { pool_2x2(&w, x, y, index) } else { pool_any(&w, &taps, x, y, index) }
-            }
+            parallel::vectorised(
+                #[inline(always)]
+                || {
+                    for ((y, index), x) in planes {
+                        if simple { pool_2x2(&w, x, y, index) } else { pool_any(&w, &taps, x, y, index) }
+                    }
+                },
+            );
         });
     }
 }
