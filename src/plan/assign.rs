@@ -25,7 +25,7 @@ impl Lifetime {
 }
 
 /// The bytes that live at once, at most: the least that any assignment takes.
-pub fn most_at_once(tenants: &[(Lifetime, usize, DType)]) -> usize {
+pub fn most_at_once(tenants: &[Tenant]) -> usize {
     let end = tenants.iter().map(|t| t.0.last + 2).max().unwrap_or(0);
     let mut change = vec![0i64; end];
     for (life, elements, dtype) in tenants {
@@ -39,6 +39,9 @@ pub fn most_at_once(tenants: &[(Lifetime, usize, DType)]) -> usize {
     };
     change.iter().scan(0, sum).max().unwrap_or(0) as usize
 }
+
+/// A tensor that needs a place: lifetime, elements, type.
+pub type Tenant = (Lifetime, usize, DType);
 
 /// Buffers (elements, type) and the buffer of each tenant.
 type Assignment = (Vec<(usize, DType)>, Vec<usize>);
@@ -55,7 +58,7 @@ enum Fit {
 /// Assigns tenants (lifetime, elements, type) to buffers: the smallest of what
 /// several orders and fits come to. Which of them that is depends on the model,
 /// and each takes less time than a dispatch takes to lower.
-pub fn assign(tenants: &[(Lifetime, usize, DType)]) -> Assignment {
+pub fn assign(tenants: &[Tenant]) -> Assignment {
     let orders = orders(tenants);
     let all = orders.iter().flat_map(|order| [Fit::First, Fit::Best].map(|fit| place(tenants, order, fit)));
     // Of equals the first: the same plan every time.
@@ -68,12 +71,12 @@ fn bytes(buffers: &[(usize, DType)]) -> usize {
 
 /// The orders that are tried: by size, equals as they come, by when they go or
 /// by how long they stay; and by how much is there at once while they are.
-fn orders(tenants: &[(Lifetime, usize, DType)]) -> [Vec<usize>; 4] {
+fn orders(tenants: &[Tenant]) -> [Vec<usize>; 4] {
     let mut crowd = vec![0usize; tenants.iter().map(|t| t.0.last + 1).max().unwrap_or(0)];
     for (life, elements, dtype) in tenants {
         crowd[life.first..=life.last].iter_mut().for_each(|c| *c += elements * dtype.bytes());
     }
-    let by = |key: &dyn Fn(&(Lifetime, usize, DType)) -> (usize, usize)| {
+    let by = |key: &dyn Fn(&Tenant) -> (usize, usize)| {
         let mut order: Vec<usize> = (0..tenants.len()).collect();
         order.sort_by_key(|&i| (std::cmp::Reverse(key(&tenants[i])), tenants[i].0.first, i));
         order
@@ -87,7 +90,7 @@ fn orders(tenants: &[(Lifetime, usize, DType)]) -> [Vec<usize>; 4] {
 }
 
 /// Places the tenants in this order.
-fn place(tenants: &[(Lifetime, usize, DType)], order: &[usize], fit: Fit) -> Assignment {
+fn place(tenants: &[Tenant], order: &[usize], fit: Fit) -> Assignment {
     let mut buffers: Vec<(usize, DType)> = vec![];
     let mut booked: Vec<Vec<Lifetime>> = vec![];
     let mut home = vec![0; tenants.len()];
@@ -137,7 +140,7 @@ mod tests {
                 }
             }
             let used = bytes(&buffers);
-            let size = |t: &(Lifetime, usize, DType)| t.1 * t.2.bytes();
+            let size = |t: &Tenant| t.1 * t.2.bytes();
             assert!(used <= tenants.iter().map(size).sum());
             let alive = |at: usize| tenants.iter().filter(|t| t.0.first <= at && at <= t.0.last).map(size).sum();
             assert_eq!((0..40).map(alive).max(), Some(most_at_once(&tenants)));

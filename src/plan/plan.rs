@@ -1,7 +1,7 @@
 //! `Plan`: buffers, places and steps.
 
 use super::Choices;
-use super::assign::{Lifetime, assign, most_at_once};
+use super::assign::{Lifetime, Tenant, assign, most_at_once};
 use super::bind::{bind, check_exclusive};
 use super::fuse::{Saved, fuse};
 use super::halves::{Work, narrow};
@@ -305,7 +305,7 @@ impl Plan {
         }
         self.lifetimes = lifetimes.into_iter().collect();
         self.lifetimes.sort_by_key(|(t, _)| *t);
-        let mut tenants: Vec<(Lifetime, usize, DType)> = vec![];
+        let mut tenants: Vec<Tenant> = vec![];
         for (t, life) in &self.lifetimes {
             let spec = self.graph.spec(*t);
             tenants.push((*life, spec.elements(), spec.dtype));
