@@ -27,7 +27,7 @@ use crate::tensor::Spec;
 static SHADER: Shader = shader!("conv2d/winograd");
 
 /// The fewest channels on either side. With less, moving the transformed planes
-/// takes longer than the product saves, and F(4x4) would not be exact enough.
+/// takes longer than the product saves, and F(4x4) comes near the tolerance or beyond.
 const FEWEST: usize = 16;
 
 /// The variants: name, outputs of a tile's side, and the transforms.
