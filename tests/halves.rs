@@ -62,8 +62,17 @@ fn of_cases() -> Vec<Trial> {
         for (case, ways) in cases.iter().zip(&ways) {
             if ways.iter().filter(|w| seen.insert(w)).count() > 0 {
                 let c = case.clone();
-                trials.push(gpu_trial(format!("{}::{kind}", case.name), move |gpu| on_gpu(&c, gpu, class, typed)));
+                trials
+                    .push(gpu_trial(format!("{}::{kind}", case.name), move |gpu| on_gpu(&c, gpu, class, typed, false)));
             }
+        }
+    }
+    // Work behind a kernel loads and stores halves as well.
+    for case in cases.into_iter().filter(|c| c.name.starts_with("chains/")) {
+        for (kind, typed) in [("fused", true), ("fused_packed", false)] {
+            let c = case.clone();
+            let run = move |gpu: &Arc<Gpu>| on_gpu(&c, gpu, Class::Discrete, typed, true);
+            trials.push(gpu_trial(format!("{}::{kind}", case.name), run));
         }
     }
     trials
@@ -75,7 +84,7 @@ fn ways(case: &Case, class: Class, typed: bool) -> Vec<String> {
     let planned = || -> wgrad::Result<Vec<String>> {
         let built = build(case)?;
         let caps = Caps { f16: typed, ..Caps::floor(class) };
-        let plan = Plan::with(&built.graph, &built.fetches(), Target::Gpu(caps), &everything(&built))?;
+        let plan = Plan::with(&built.graph, &built.fetches(), Target::Gpu(caps), &everything(&built, false))?;
         let kernels = plan.steps.iter().flat_map(|s| &s.launches).map(|l| &l.kernel);
         let halves = kernels.filter(|k| !k.halves.0.is_empty());
         Ok(halves.map(|k| format!("{} {} {:?}", k.shader.name, k.entry, k.halves)).collect())
@@ -83,15 +92,15 @@ fn ways(case: &Case, class: Class, typed: bool) -> Vec<String> {
     planned().unwrap_or_else(|_| vec![case.name.clone()])
 }
 
-/// Ops apart, and every tensor that they bear in halves.
-fn everything(built: &Built) -> Options {
+/// Every tensor that ops bear in halves.
+fn everything(built: &Built, fuse: bool) -> Options {
     let named = built
         .inputs
         .iter()
         .copied()
         .chain(built.seeds.iter().filter_map(|(i, _)| built.graph.find(&format!("seed{i}"))));
     let halves = named.chain(built.fetches()).collect();
-    Options { fuse: false, precision: Precision::F16, halves, ..Options::default() }
+    Options { fuse, precision: Precision::F16, halves, ..Options::default() }
 }
 
 fn kept(plan: &Plan, t: TensorId) -> DType {
@@ -106,17 +115,17 @@ fn suits(case: &Case) -> bool {
     if elements > 100_000 || floats.flat_map(|v| v.as_f32()).any(|x| !x.is_finite() || x.abs() > 1e3) {
         return false;
     }
-    let plan = Plan::with(&built.graph, &built.fetches(), Target::Cpu, &everything(&built));
+    let plan = Plan::with(&built.graph, &built.fetches(), Target::Cpu, &everything(&built, false));
     plan.map_or(true, |p| built.fetches().iter().any(|&t| kept(&p, t) == DType::F16))
 }
 
-fn on_gpu(case: &Case, gpu: &Arc<Gpu>, class: Class, typed: bool) -> Result<(), Failed> {
+fn on_gpu(case: &Case, gpu: &Arc<Gpu>, class: Class, typed: bool, fuse: bool) -> Result<(), Failed> {
     if typed && !gpu.caps.f16 {
         return Err("the adapter's shaders have no f16; run the trials ::packed".into());
     }
     let built = build(case)?;
     let caps = Caps { f16: typed, ..floor_caps(gpu, class) };
-    let plan = Plan::with(&built.graph, &built.fetches(), Target::Gpu(caps), &everything(&built))?;
+    let plan = Plan::with(&built.graph, &built.fetches(), Target::Gpu(caps), &everything(&built, fuse))?;
     translates(&plan)?;
     let mut judge = Cpu::<f64>::new();
     let judged = judge.load(rounding_as(&plan, &built)?)?;
