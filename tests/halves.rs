@@ -10,7 +10,7 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use rayon::prelude::*;
 use std::collections::HashSet;
 use std::sync::Arc;
-use support::device::{announce, floor_caps, gpu_trial};
+use support::device::{GPU, announce, floor_caps, gpu_trial};
 use support::run::{Built, build, fetch_all};
 use support::tolerance::{compare, relative};
 use support::updates::{Trainer, settings};
@@ -61,21 +61,28 @@ fn of_cases() -> Vec<Trial> {
         let mut seen: HashSet<&str> = HashSet::new();
         for (case, ways) in cases.iter().zip(&ways) {
             if ways.iter().filter(|w| seen.insert(w)).count() > 0 {
-                let c = case.clone();
-                trials
-                    .push(gpu_trial(format!("{}::{kind}", case.name), move |gpu| on_gpu(&c, gpu, class, typed, false)));
+                trials.push(trial(case, kind, class, typed, false));
             }
         }
     }
     // Work behind a kernel loads and stores halves as well.
-    for case in cases.into_iter().filter(|c| c.name.starts_with("chains/")) {
+    for case in cases.iter().filter(|c| c.name.starts_with("chains/")) {
         for (kind, typed) in [("fused", true), ("fused_packed", false)] {
-            let c = case.clone();
-            let run = move |gpu: &Arc<Gpu>| on_gpu(&c, gpu, Class::Discrete, typed, true);
-            trials.push(gpu_trial(format!("{}::{kind}", case.name), run));
+            trials.push(trial(case, kind, Class::Discrete, typed, true));
         }
     }
     trials
+}
+
+/// A case on the GPU under test; ignored where it takes a type that the adapter's
+/// shaders have not.
+fn trial(case: &Arc<Case>, kind: &str, class: Class, typed: bool, fuse: bool) -> Trial {
+    let c = case.clone();
+    let trial = gpu_trial(format!("{}::{kind}", case.name), move |gpu| on_gpu(&c, gpu, class, typed, fuse));
+    match typed && GPU.as_ref().is_some_and(|gpu| !gpu.caps.f16) {
+        true => trial.with_kind("no f16").with_ignored_flag(true),
+        false => trial,
+    }
 }
 
 /// The kernels of a case with the variables that hold halves. A case that
@@ -92,14 +99,15 @@ fn ways(case: &Case, class: Class, typed: bool) -> Vec<String> {
     planned().unwrap_or_else(|_| vec![case.name.clone()])
 }
 
+/// The named tensors of a case: its inputs and the cotangents of its outputs.
+fn given(built: &Built) -> Vec<TensorId> {
+    let seed = |(i, _): &(usize, HostTensor)| built.graph.find(&format!("seed{i}")).expect("it was made");
+    built.inputs.iter().copied().chain(built.seeds.iter().map(seed)).collect()
+}
+
 /// Every tensor that ops bear in halves.
 fn everything(built: &Built, fuse: bool) -> Options {
-    let named = built
-        .inputs
-        .iter()
-        .copied()
-        .chain(built.seeds.iter().filter_map(|(i, _)| built.graph.find(&format!("seed{i}"))));
-    let halves = named.chain(built.fetches()).collect();
+    let halves = given(built).into_iter().chain(built.fetches()).collect();
     Options { fuse, precision: Precision::F16, halves, ..Options::default() }
 }
 
@@ -107,7 +115,8 @@ fn kept(plan: &Plan, t: TensorId) -> DType {
     plan.graph.spec(t).dtype
 }
 
-/// Whether a case keeps any tensor in halves, is small enough to be run again, and has inputs that a half can hold.
+/// Whether a case keeps any tensor in halves, is small enough to be run again, and
+/// has inputs that a half can hold.
 fn suits(case: &Case) -> bool {
     let Ok(built) = build(case) else { return true };
     let elements: usize = case.inputs.iter().map(|(s, _)| s.elements()).sum();
@@ -163,14 +172,8 @@ fn rounding_as(other: &Plan, built: &Built) -> Result<Plan, Failed> {
             place.spec.dtype = kept(other, t);
         }
     }
-    for &t in &built.inputs {
+    for t in given(built) {
         if let (Some(place), DType::F16) = (&plan.places[t.index()], kept(other, t)) {
-            plan.buffers[place.buffer].dtype = DType::F16;
-        }
-    }
-    for (i, _) in &built.seeds {
-        let seed = built.graph.find(&format!("seed{i}")).expect("it was made");
-        if let (Some(place), DType::F16) = (&plan.places[seed.index()], kept(other, seed)) {
             plan.buffers[place.buffer].dtype = DType::F16;
         }
     }

@@ -12,7 +12,6 @@
 //! `array<vec2<u32>>`, and single elements can be loaded but not stored, since two
 //! invocations would write one word.
 
-use super::{Kernel, assemble};
 use crate::error::{Error, Result};
 
 /// How a shader holds two bytes.
@@ -59,12 +58,10 @@ pub(super) fn narrow(text: &str, names: &[&str], form: Form) -> Result<String> {
     Ok(out)
 }
 
-impl Kernel {
-    /// Whether the kernel takes floats by their bits out of a variable that holds
-    /// words: they have to stay four bytes each.
-    pub fn takes_bits(&self, name: &str) -> Result<bool> {
-        Ok(assemble(self)?.contains(&format!("bitcast<f32>({name}[")))
-    }
+/// Whether an assembled shader takes floats by their bits out of a variable that
+/// holds words: they have to stay four bytes each.
+pub fn takes_bits(text: &str, name: &str) -> bool {
+    text.contains(&format!("bitcast<f32>({name}["))
 }
 
 /// Finds the declaration of a variable; nothing if it holds words, which are

@@ -12,7 +12,7 @@ mod variant;
 
 pub use caps::{Caps, Class};
 pub use dispatch::{Dispatch, Kernel, Lowered, Slot, groups_1d};
-pub use halves::Form;
+pub use halves::{Form, takes_bits};
 pub use source::{Shader, assemble, includes, replace};
 pub use store::{MOST_TENSORS, Store};
 pub use translate::{Language, translate};

@@ -14,7 +14,7 @@ use super::Target;
 use super::options::Precision;
 use crate::error::Result;
 use crate::graph::{Graph, Home, TensorId};
-use crate::kernel::{Dispatch, Form, Lowered, Slot, reflect};
+use crate::kernel::{Class, Dispatch, Form, Lowered, Slot, assemble, reflect, takes_bits};
 use crate::tensor::DType;
 use std::collections::{HashMap, HashSet};
 
@@ -109,11 +109,13 @@ fn chosen(graph: &Graph, work: &Work, also: &[TensorId]) -> Result<HashSet<Tenso
 }
 
 /// What a dispatch could not bind in halves: parts of tables, which would begin
-/// where no binding may, what it takes by its bits, and, packed, what it writes element by element.
+/// where no binding may, what it takes by its bits, and, packed, what it writes
+/// element by element.
 fn unfit(graph: &Graph, n: usize, dispatch: &Dispatch, form: Form) -> Result<Vec<TensorId>> {
     let mut found = vec![];
+    let text = assemble(&dispatch.kernel)?;
     for (name, slot) in &dispatch.binds {
-        if matches!(slot, Slot::InputAt(..)) || dispatch.kernel.takes_bits(name)? {
+        if matches!(slot, Slot::InputAt(..)) || takes_bits(&text, name) {
             found.extend(tensor(graph, n, slot));
         }
     }
@@ -130,7 +132,6 @@ fn unfit(graph: &Graph, n: usize, dispatch: &Dispatch, form: Form) -> Result<Vec
 impl Precision {
     /// What it means on a device: `Auto` takes halves where a GPU has the type.
     pub fn on(self, target: &Target) -> Precision {
-        use crate::kernel::Class;
         match (self, target) {
             (Precision::Auto, Target::Gpu(caps)) if caps.f16 && caps.class != Class::Cpu => Precision::F16,
             (Precision::Auto, _) => Precision::F32,

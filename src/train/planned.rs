@@ -55,24 +55,19 @@ impl Session {
     /// Bytes that a training plan takes: weights, gradients, optimiser,
     /// activations.
     pub fn memory_of(plan: &Plan) -> [usize; 4] {
-        memory_of(plan)
+        let named = |pick: &dyn Fn(&str) -> bool| -> usize {
+            let of = plan.buffers.iter().filter(|b| b.name.as_deref().is_some_and(pick));
+            of.map(|b| b.bytes()).sum()
+        };
+        let moments = ["adam.", "sgd.", "rmsprop.", "ema"];
+        let state = |n: &str| n == "params" || n.ends_with("running_mean") || n.ends_with("running_var");
+        [
+            named(&state),
+            named(&|n| n.starts_with("grads") || n.starts_with("accumulate.")),
+            named(&|n| moments.iter().any(|m| n.starts_with(m))),
+            plan.transient_bytes(),
+        ]
     }
-}
-
-/// Bytes of a training plan: weights, gradients, optimiser, activations.
-pub(super) fn memory_of(plan: &Plan) -> [usize; 4] {
-    let named = |pick: &dyn Fn(&str) -> bool| -> usize {
-        let of = plan.buffers.iter().filter(|b| b.name.as_deref().is_some_and(pick));
-        of.map(|b| b.bytes()).sum()
-    };
-    let moments = ["adam.", "sgd.", "rmsprop.", "ema"];
-    let state = |n: &str| n == "params" || n.ends_with("running_mean") || n.ends_with("running_var");
-    [
-        named(&state),
-        named(&|n| n.starts_with("grads") || n.starts_with("accumulate.")),
-        named(&|n| moments.iter().any(|m| n.starts_with(m))),
-        plan.transient_bytes(),
-    ]
 }
 
 /// What the samples of a model are made of.

@@ -6,7 +6,6 @@
 //! nothing to it.
 
 use super::checkpoint::Progressed;
-use super::planned::memory_of;
 use super::resident::{self, Resident};
 use super::scores::Scores;
 use super::step::{self, Builder, Step};
@@ -151,7 +150,7 @@ impl Session {
         let plan = self.device.plan_with(&step.graph, &fetched, options);
         let plan = plan.context(|| format!("planning the {} pass", step.name))?;
         if step.name == "train" {
-            self.memory = memory_of(&plan);
+            self.memory = Session::memory_of(&plan);
         }
         let program = self.executor.load(plan)?;
         Ok(Pass { program, set, name: step.name, output: step.output })
