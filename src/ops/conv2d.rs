@@ -13,12 +13,14 @@
 //!
 //! On the CPU: im2col and `gemm`, an image at a time. On a GPU: direct, in
 //! registers (`registers`; see the shader), or as a product in tiles where
-//! channels are many (`implicit`), or with fewer multiplications (`winograd`).
+//! channels are many (`implicit`), or with fewer multiplications (`winograd`); on
+//! software adapters in registers, with loads shared out (`lanes`).
 
 use super::matmul::gemm;
 use super::tiles::Form;
 mod cases;
 mod implicit;
+mod lanes;
 mod sizes;
 mod winograd;
 
@@ -169,6 +171,9 @@ impl Op for Conv2d {
         if let Some(cut) = Winograd::of(Pass::Forward, &s, cx) {
             return Ok(cut.lower([0, 1], bias.then_some(2), &cx.store));
         }
+        if let Some(lowered) = lanes::product(Pass::Forward, &s, cx, [0, 1], bias.then_some(2)) {
+            return Ok(lowered);
+        }
         let channels = s.og().min(channels(&cx.caps));
         let k = kernel("forward", s, channels, 1).flag("BIAS", bias);
         let k = sharing(k, &cx.caps, s.columns());
@@ -228,6 +233,9 @@ fn ways(pass: Pass, s: &Sizes, cx: &Lower) -> Vec<Variant> {
     match pass.narrow(s) {
         true => all.insert(0, Variant::new("registers", ANYWHERE)),
         false => all.push(Variant::new("registers", SOFTWARE)),
+    }
+    if let Some(lanes) = lanes::variant(pass, s, &cx.caps) {
+        all.insert(0, lanes);
     }
     all.extend(winograd::variants(pass, s, &cx.caps));
     all
@@ -346,6 +354,9 @@ impl Op for Conv2dGradX {
         if let Some(cut) = Winograd::of(Pass::GradX, &s, cx) {
             return Ok(cut.lower([1, 0], None, &cx.store));
         }
+        if let Some(lowered) = lanes::product(Pass::GradX, &s, cx, [1, 0], None) {
+            return Ok(lowered);
+        }
         let channels = s.cg().min(channels(&cx.caps));
         let k = sharing(kernel("backward_x", s, channels, 1), &cx.caps, s.og());
         let d = k.dispatch(grid(s.n * s.h[0] * s.h[1], s.cg().div_ceil(channels) * s.op.groups));
@@ -407,19 +418,22 @@ impl Op for Conv2dGradW {
         let blocks = s.op.groups * s.og().div_ceil(channels) * columns.div_ceil(taps);
         let pass = Pass::GradW { bias: self.bias };
         let form = Form::of(cx);
-        let slices = match form {
-            Some(form) => pass.slices(&s, form).0,
-            None => (ENOUGH / blocks).clamp(1, (s.n * s.positions()).div_ceil(32).max(1)).min(512),
+        let spread = lanes::gradient(&s, self.bias, cx);
+        let slices = match (form, &spread) {
+            (Some(form), _) => pass.slices(&s, form).0,
+            (None, Some((_, _, slices))) => *slices,
+            (None, None) => (ENOUGH / blocks).clamp(1, (s.n * s.positions()).div_ceil(32).max(1)).min(512),
         };
         let k = |entry| {
             let k = kernel(entry, s, channels, taps).flag("BIAS", self.bias).set("SLICES", slices);
             sharing(k, &cx.caps, 1).stores_itself()
         };
-        let parts = match form {
-            Some(form) => pass.dispatch(&s, form, false, &cx.store),
-            None => k("backward_w").dispatch(groups_1d(blocks * slices, WG)),
+        let (parts, d_y) = match (form, spread) {
+            (Some(form), _) => (pass.dispatch(&s, form, false, &cx.store), "d_y"),
+            (None, Some((parts, d_y, _))) => (parts, d_y),
+            (None, None) => (k("backward_w").dispatch(groups_1d(blocks * slices, WG)), "d_y"),
         };
-        let parts = parts.input("x", 0).input("d_y", 1).scratch("y", 0);
+        let parts = parts.input("x", 0).input(d_y, 1).scratch("y", 0);
         let total = k("combine_w").dispatch(groups_1d(s.o * columns, WG)).scratch("parts", 0).output("y", 0);
         // The shader names `d_bias` even where there is none: it gets a word of
         // its own, since two writable bindings must not overlap.
