@@ -7,7 +7,8 @@ use crate::tensor::Spec;
 
 /// Stride, padding on either side, dilation, groups down to depthwise, windows
 /// larger than the image, and sizes that run past every block. Those of Winograd
-/// have channels enough for it, and tiles that end inside and outside the image.
+/// have channels enough for it, and tiles that end inside and outside the image;
+/// those of lanes also have phases of which some see no tap.
 pub fn cases() -> Vec<Case> {
     let plain = Conv2d::default();
     let case = |name: &str, x: [usize; 4], w: [usize; 4], bias: bool, op: Conv2d| {
@@ -60,6 +61,11 @@ pub fn cases() -> Vec<Case> {
         case("winograd_wide", [1, 18, 5, 33], [16, 18, 3, 3], false, Conv2d { padding: [[2, 2]; 2], ..plain }),
         case("winograd_uneven", [2, 16, 4, 2], [16, 16, 3, 3], true, Conv2d { padding: [[0, 3], [4, 1]], ..plain }),
         winograd_fused(),
+        case("lanes_stride_3", [2, 9, 11, 10], [10, 9, 5, 4], true, Conv2d { stride: [3, 2], padding: [[2, 1], [3, 0]], ..plain }),
+        case("lanes_groups", [3, 12, 9, 9], [10, 6, 3, 3], true, Conv2d { groups: 2, ..same([9, 9], [3, 3], [2, 2], [1, 1]) }),
+        case("lanes_window_7", [1, 5, 12, 45], [6, 5, 7, 7], true, same([12, 45], [7, 7], [1, 1], [1, 1])),
+        case("lanes_gaps", [2, 8, 9, 9], [9, 8, 2, 1], false, Conv2d { stride: [3, 4], ..plain }),
+        case("lanes_dilation", [1, 6, 12, 20], [24, 6, 3, 3], true, same([12, 20], [3, 3], [1, 1], [2, 3])),
         case("grid_overflow", [1, 1, 4096, 4097], [1, 1, 1, 1], false, plain).no_gradient().reduction(1),
     ]
 }

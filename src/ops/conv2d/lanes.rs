@@ -239,16 +239,15 @@ pub(super) fn product(
 
 /// The function that loads a lane's weights for a tap.
 fn weights_of(each: usize) -> String {
-    let list = match each {
-        1..4 => (0..each).map(|q| format!("filters[at + {q}u]")).collect::<Vec<_>>().join(", "),
-        _ => {
-            let quad = |u: usize| format!("filters4[at / 4u + {u}u]");
-            let slots = (0..each).map(|q| format!("quad{}[{}]", q / 4, q % 4)).collect::<Vec<_>>().join(", ");
-            let quads: String = (0..each / 4).map(|u| format!("let quad{u} = {}; ", quad(u))).collect();
-            return format!("fn weights_of(at: u32) -> array<f32, EACH> {{ {quads}return array<f32, EACH>({slots}); }}");
-        }
+    let (quads, slots): (String, Vec<String>) = match each {
+        1..4 => (String::new(), (0..each).map(|q| format!("filters[at + {q}u]")).collect()),
+        _ => (
+            (0..each / 4).map(|u| format!("let quad{u} = filters4[at / 4u + {u}u]; ")).collect(),
+            (0..each).map(|q| format!("quad{}[{}]", q / 4, q % 4)).collect(),
+        ),
     };
-    format!("fn weights_of(at: u32) -> array<f32, EACH> {{ return array<f32, EACH>({list}); }}")
+    let slots = slots.join(", ");
+    format!("fn weights_of(at: u32) -> array<f32, EACH> {{ {quads}return array<f32, EACH>({slots}); }}")
 }
 
 /// The parts of the weight gradient, if they are to be made this way, and how
@@ -281,4 +280,53 @@ fn sized(k: Kernel, s: &Sizes, cut: Cut, lanes: usize) -> Kernel {
     let k = k.set("DILATION_H", s.op.dilation[0]).set("DILATION_W", s.op.dilation[1]).lanes(lanes);
     let k = k.constant("EACH", cut.each).constant("TALL", cut.tile[0]).constant("BROAD", cut.tile[1]);
     k.constant("SPAN", span(s, cut.tile[1]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sizes(op: Conv2d, x: [usize; 4], w: [usize; 4]) -> Sizes {
+        Sizes::new(op, x, w).unwrap()
+    }
+
+    #[test]
+    fn cuts_stay_within_what_drivers_unroll_and_caches_hold() {
+        let pad = Conv2d { padding: [[1, 1]; 2], ..Conv2d::default() };
+        for s in [
+            sizes(Conv2d::default(), [128, 1, 28, 28], [32, 1, 3, 3]),
+            sizes(pad, [128, 64, 8, 8], [64, 64, 3, 3]),
+            sizes(pad, [1, 3, 1, 300], [5, 3, 3, 3]),
+            sizes(Conv2d { stride: [2, 2], ..pad }, [2, 3, 224, 224], [64, 3, 7, 7]),
+            sizes(Conv2d::default(), [2, 256, 14, 14], [512, 256, 1, 1]),
+        ] {
+            let cut = product_cut(&s, [1, 1], 8).unwrap();
+            let taps = s.k[1] * cut.each * cut.positions();
+            assert!(taps <= MOST_WORK && cut.tile.iter().all(|&n| n <= MOST_TURNS), "{s:?}: {cut:?}");
+            let cut = gradient_cut(&s, 8).unwrap();
+            assert!(cut.planes * s.k[0] * s.k[1] * cut.each <= MOST_SUMS, "{s:?}: {cut:?}");
+            assert!(cut.planes < 2 * s.cg() && cut.each < 2 * s.og(), "{s:?}: {cut:?}");
+        }
+        // A window that is too large for registers is left to the others.
+        let large = sizes(Conv2d::default(), [1, 1, 40, 40], [8, 1, 33, 33]);
+        assert_eq!((product_cut(&large, [1, 1], 8), gradient_cut(&large, 8)), (None, None));
+    }
+
+    #[test]
+    fn quads_are_whole_rows_or_lie_within_one() {
+        let quads = |tile, output| Cut { each: 1, tile, planes: 1 }.quads(output, [1, 1]);
+        assert!(quads([2, 26], [26, 26]) && quads([1, 4], [3, 8]) && quads([3, 4], [3, 4]));
+        assert!(!quads([1, 26], [26, 26]) && !quads([2, 13], [26, 26]) && !quads([4, 11], [11, 11]) && !quads([2, 4], [2, 6]));
+        assert!(!Cut { each: 1, tile: [2, 4], planes: 1 }.quads([8, 8], [2, 2]));
+    }
+
+    #[test]
+    fn the_input_gradient_is_a_convolution_per_phase() {
+        let s = sizes(Conv2d { stride: [2, 3], ..Conv2d::default() }, [1, 4, 9, 11], [6, 4, 3, 5]);
+        let (as_forward, step) = as_forward(Pass::GradX, &s).unwrap();
+        assert_eq!((step, as_forward.k, as_forward.out, as_forward.h), ([2, 3], [2, 2], [5, 4], [4, 3]));
+        assert_eq!((as_forward.c, as_forward.o, as_forward.op.stride), (6, 4, [1, 1]));
+        let dilated = Conv2d { stride: [2, 2], dilation: [2, 1], ..Conv2d::default() };
+        assert!(super::as_forward(Pass::GradX, &sizes(dilated, [1, 1, 9, 9], [1, 1, 3, 3])).is_none());
+    }
 }
