@@ -23,6 +23,7 @@
 @group(0) @binding(7) var<storage, read_write> saved: array<f32>;
 @group(0) @binding(8) var<storage, read_write> last: array<f32>;
 @group(0) @binding(9) var<storage, read_write> turned: array<f32>;
+@group(0) @binding(10) var<storage, read> w4: array<vec4<f32>>;
 
 override WG: u32 = 64u;
 override B: u32;
@@ -37,8 +38,9 @@ override INITIAL: bool;
 override RAGGED: bool;
 override MULTIPLY: bool; // false in the first step from a state of zeros
 override FIRST: bool; // the first step
-// From the kernel: const GATES, those of this dispatch; SLOTS; STATES; ROWS, UNITS, LANES as above; SHARED = ROWS * H of
-// sequence_shared; and lib/lanes or lib/no_lanes.
+// From the kernel: const GATES, those of this dispatch; SLOTS; STATES; ROWS, UNITS, LANES as above; TURN, the elements of a sum
+// that the rows forms take at once: 4, or 1 if LANES is 1; SHARED = ROWS * H of sequence_shared; weights_of, which gives
+// four neighbours in a row of w or, if those are quads, of w4; and lib/lanes or lib/no_lanes.
 
 const DEPTH: u32 = 16u; // elements of H per tile of step_tiled
 const TILE: u32 = 16u * ROWS;
@@ -144,20 +146,21 @@ fn block(row: u32, unit: u32, lane: u32, t: u32, multiply: bool) {
         for (var k0 = 0u; k0 < H; k0 += LANES) {
             var part: array<f32, ROWS>; // element k0 + lane of each row
             for (var i = 0u; i < ROWS; i++) {
-                part[i] = left(min(row + i, B - 1u), min(k0 + lane, H - 1u), t);
+                part[i] = select(0.0, left(min(row + i, B - 1u), min(k0 + lane, H - 1u), t), k0 + lane < H);
             }
-            // A bound that the compiler does not know: written out, the loop would not fit into the instruction cache.
-            let lanes = min(LANES, H - k0);
-            for (var j = 0u; j < lanes; j++) {
-                var right: array<f32, GATES * UNITS>;
+            // A bound that the compiler does not know: written out, the loop would leave the instruction cache.
+            for (var j = 0u; j < min(LANES, H - k0); j += TURN) {
+                var right: array<vec4<f32>, GATES * UNITS>;
                 for (var c = 0u; c < GATES * UNITS; c++) {
                     let gate = c / UNITS + 2u * PHASE;
-                    right[c] = w[(gate * H + min(unit + c % UNITS * LANES, H - 1u)) * H + k0 + j];
+                    right[c] = weights_of(gate * H + min(unit + c % UNITS * LANES, H - 1u), k0 + j);
                 }
                 for (var i = 0u; i < ROWS; i++) {
-                    let value = lane_of(part[i], j);
-                    for (var c = 0u; c < GATES * UNITS; c++) {
-                        sum[i][c] = fma(value, right[c], sum[i][c]);
+                    for (var k = 0u; k < TURN; k++) {
+                        let value = lane_of(part[i], j + k);
+                        for (var c = 0u; c < GATES * UNITS; c++) {
+                            sum[i][c] = fma(value, right[c][k], sum[i][c]);
+                        }
                     }
                 }
             }
@@ -221,9 +224,8 @@ fn step_tiled(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation
         workgroupBarrier();
         for (var k = 0u; k < DEPTH; k++) {
             for (var i = 0u; i < ROWS; i++) {
-                let value = sh_left[k * TILE + i * 16u + local.y];
                 for (var g = 0u; g < GATES; g++) {
-                    sum[i][g] = fma(value, sh_right[(k * GATES + g) * 16u + local.x], sum[i][g]);
+                    sum[i][g] = fma(sh_left[k * TILE + i * 16u + local.y], sh_right[(k * GATES + g) * 16u + local.x], sum[i][g]);
                 }
             }
         }

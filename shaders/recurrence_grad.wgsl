@@ -23,6 +23,7 @@
 @group(0) @binding(9) var<storage, read> y: array<f32>;
 @group(0) @binding(10) var<storage, read> initial: array<f32>;
 @group(0) @binding(11) var<storage, read_write> h_before: array<f32>;
+@group(0) @binding(12) var<storage, read> w4: array<vec4<f32>>;
 
 override WG: u32 = 64u;
 override B: u32;
@@ -37,11 +38,12 @@ override MULTIPLY: bool; // false in the first step
 override FINISH: bool; // behind the last step: what reaches the initial state
 override D_Y: bool;
 override D_LAST: bool;
-// From the kernel: const ALL, the gates; SLOTS; STATES; ROWS, UNITS, LANES as in recurrence.wgsl; SHARED = ROWS * ALL * H
-// of sequence_shared; and lib/lanes or lib/no_lanes.
+// From the kernel: const ALL, the gates; SLOTS; STATES; ROWS, UNITS, LANES and weights_of as in recurrence.wgsl; SHARED =
+// ROWS * ALL * H of sequence_shared; and lib/lanes or lib/no_lanes.
 
 const DEPTH: u32 = 16u;
 const TILE: u32 = 16u * ROWS;
+const QUADS: u32 = (UNITS + 3u) / 4u; // UNITS is a multiple of 4 in the rows forms
 
 var<workgroup> sh_sum: array<f32, ROWS * UNITS * LANES>; // of the rows forms; each lane has its own
 var<workgroup> sh_left: array<f32, DEPTH * TILE>; // [DEPTH, TILE]
@@ -145,9 +147,11 @@ fn cell(row: u32, unit: u32, t: u32, product: f32) -> array<f32, ALL> {
     return d;
 }
 
-// ROWS rows by UNITS units, LANES apart, of one step. Every lane takes part in handing d_a around.
-fn block(row: u32, unit: u32, lane: u32, t: u32, multiply: bool) {
-    var sum: array<array<f32, UNITS>, ROWS>;
+// ROWS rows by UNITS LANES units of one step; a lane owns quads of units, LANES quads apart. Every lane takes part in handing
+// d_a around.
+fn block(row: u32, first: u32, lane: u32, t: u32, multiply: bool) {
+    let unit = first + 4u * lane;
+    var sum: array<array<vec4<f32>, QUADS>, ROWS>;
     if multiply {
         for (var k0 = first_k(); k0 < end_k(); k0 += LANES) {
             var part: array<f32, ROWS>; // element k0 + lane of each row
@@ -157,14 +161,14 @@ fn block(row: u32, unit: u32, lane: u32, t: u32, multiply: bool) {
             // A bound that the compiler does not know: written out, the loop would not fit into the instruction cache.
             let lanes = min(LANES, end_k() - k0);
             for (var j = 0u; j < lanes; j++) {
-                var right: array<f32, UNITS>;
-                for (var u = 0u; u < UNITS; u++) {
-                    right[u] = w[(k0 + j) * H + min(unit + u * LANES, H - 1u)];
+                var right: array<vec4<f32>, QUADS>;
+                for (var q = 0u; q < QUADS; q++) {
+                    right[q] = weights_of(k0 + j, unit + q * 4u * LANES);
                 }
                 for (var i = 0u; i < ROWS; i++) {
                     let value = lane_of(part[i], j);
-                    for (var u = 0u; u < UNITS; u++) {
-                        sum[i][u] = fma(value, right[u], sum[i][u]);
+                    for (var q = 0u; q < QUADS; q++) {
+                        sum[i][q] = fma(vec4(value), right[q], sum[i][q]);
                     }
                 }
             }
@@ -172,14 +176,17 @@ fn block(row: u32, unit: u32, lane: u32, t: u32, multiply: bool) {
     }
     // Through memory, so that the cell need not be written out for every row.
     for (var i = 0u; i < ROWS; i++) {
-        for (var c = 0u; c < UNITS; c++) {
-            sh_sum[(i * UNITS + c) * LANES + lane] = sum[i][c];
+        for (var q = 0u; q < QUADS; q++) {
+            for (var k = 0u; k < 4u; k++) {
+                sh_sum[(i * UNITS + 4u * q + k) * LANES + lane] = sum[i][q][k];
+            }
         }
     }
     let rows = min(ROWS, B - min(row, B));
     for (var i = 0u; i < rows; i++) {
         for (var u = 0u; u < UNITS; u++) {
-            if unit + u * LANES < H { cell(row + i, unit + u * LANES, t, sh_sum[(i * UNITS + u) * LANES + lane]); }
+            let own = unit + u / 4u * (4u * LANES) + u % 4u;
+            if own < H { cell(row + i, own, t, sh_sum[(i * UNITS + u) * LANES + lane]); }
         }
     }
 }
@@ -187,8 +194,7 @@ fn block(row: u32, unit: u32, lane: u32, t: u32, multiply: bool) {
 @compute @workgroup_size(LANES)
 fn step_rows(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>,
              @builtin(num_workgroups) groups: vec3<u32>) {
-    let unit = group.x * (LANES * UNITS) + local.x;
-    block((group.z * groups.y + group.y) * ROWS, unit, local.x, time_back(steps[0]), MULTIPLY);
+    block((group.z * groups.y + group.y) * ROWS, group.x * (LANES * UNITS), local.x, time_back(steps[0]), MULTIPLY);
 }
 
 @compute @workgroup_size(LANES)
@@ -196,7 +202,7 @@ fn sequence_rows(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocat
                  @builtin(num_workgroups) groups: vec3<u32>) {
     for (var s = 0u; s < T; s++) {
         for (var unit = 0u; unit < H; unit += LANES * UNITS) {
-            block(flat_group(group, groups) * ROWS, unit + local.x, local.x, time_back(s), s > 0u);
+            block(flat_group(group, groups) * ROWS, unit, local.x, time_back(s), s > 0u);
         }
         storageBarrier();
     }

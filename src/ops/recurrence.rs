@@ -169,6 +169,11 @@ impl Sizes {
     pub fn of(gx: &[usize], w_hh: &[usize]) -> Sizes {
         Sizes { batch: gx[0], steps: gx[1], hidden: w_hh[1] }
     }
+
+    /// Whether rows of w_hh are made of whole quads.
+    fn quads(&self) -> bool {
+        self.hidden.is_multiple_of(4)
+    }
 }
 
 impl Recurrence {
@@ -186,7 +191,15 @@ impl Recurrence {
         let k = kernel.set("B", s.batch).set("T", s.steps).set("H", s.hidden).set("CELL", self.cell.code());
         let k = k.flag("REVERSE", self.reverse).flag("INITIAL", self.initial).flag("RAGGED", self.lengths);
         let k = k.constant("SLOTS", self.cell.slots().max(1)).constant("STATES", self.cell.states());
-        k.constant("ROWS", cut.rows).constant("UNITS", cut.units).constant("SHARED", cut.shared).lanes(cut.lanes)
+        let k = k.constant("ROWS", cut.rows).constant("UNITS", cut.units).constant("SHARED", cut.shared).lanes(cut.lanes);
+        let four = match s.quads() {
+            true => "return w4[(row * H + min(first, H - 4u)) / 4u];",
+            false => {
+                "let at = row * H + min(first + vec4(0u, 1u, 2u, 3u), vec4(H - 1u)); \
+                 return vec4(w[at.x], w[at.y], w[at.z], w[at.w]);"
+            }
+        };
+        k.line("weights_of", format!("fn weights_of(row: u32, first: u32) -> vec4<f32> {{ {four} }}"))
     }
 }
 
@@ -216,6 +229,11 @@ const SMALL: usize = 1 << 16;
 const TURNS: usize = 60_000;
 
 impl Cut {
+    /// What the shaders call w.
+    pub fn weights(&self, s: Sizes) -> &'static str {
+        if s.quads() && !self.tiled { "w4" } else { "w" }
+    }
+
     /// `columns`: sums per unit; `terms`: the length of the sums; `kept`:
     /// elements per row of what the next step multiplies.
     pub fn of(op: &Recurrence, s: Sizes, caps: &Caps, columns: usize, terms: usize, kept: usize) -> Cut {
@@ -224,6 +242,8 @@ impl Cut {
         if caps.class == Class::Cpu {
             let lanes = caps.shared_lanes();
             let units = (8 / columns).max(1).min(s.hidden.div_ceil(lanes).next_power_of_two());
+            // The backward pass, with one sum per unit, takes them by quads.
+            let units = if columns == 1 { units.max(4) } else { units };
             // The sums pass through workgroup memory.
             let room = caps.workgroup_bytes as usize / (DType::F32.bytes() * columns * units * lanes);
             let rows = s.batch.next_power_of_two().min(32).min(room.max(1));
@@ -352,6 +372,7 @@ impl Op for Recurrence {
             let gates = if self.cell == (Cell::Gru { reset_after: false }) { 2 - phase } else { all };
             let k = self.kernel(Kernel::new(&SHADER, entry), s, &cut).set("ALL", all).set("PHASE", phase);
             k.flag("BIAS", self.bias).flag("MULTIPLY", multiply).flag("FIRST", first).constant("GATES", gates)
+                .constant("TURN", if cut.lanes.is_multiple_of(4) { 4 } else { 1 })
         };
         let [bias, initial, lengths] = self.optional();
         // A file's entry points name these whether or not they are there.
@@ -363,7 +384,7 @@ impl Op for Recurrence {
             scratch.push(Spec::f32([STRIDE]));
         }
         let bind = |d: Dispatch, w: Slot| {
-            let d = d.input("gx", 0).bind("w", w).input("b_hh", bias.unwrap_or(0)).bind("initial", initial);
+            let d = d.input("gx", 0).bind(cut.weights(s), w).input("b_hh", bias.unwrap_or(0)).bind("initial", initial);
             d.bind("lengths", lengths).output("y", 0).bind("saved", saved)
         };
         let mut dispatches = vec![];

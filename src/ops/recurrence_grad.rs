@@ -98,7 +98,7 @@ impl Op for RecurrenceGrad {
             false => (Slot::Scratch(0), vec![Spec::f32([STRIDE])]),
         };
         let bind = |d: Dispatch| {
-            let d = d.bind("d_y", or_saved(d_y)).input("saved", 0).input("w", 1).bind("lengths", lengths);
+            let d = d.bind("d_y", or_saved(d_y)).input("saved", 0).input(cut.weights(s), 1).bind("lengths", lengths);
             d.output("d_gx", 0).bind("d_gh", d_gh).output("carry", 2)
         };
         let start = kernel("start").dispatch_1d(cx.outputs[2].elements(), 64);
