@@ -1,7 +1,8 @@
 // Maximum over windows of each plane, and its gradient.
 // Formula: y[o] = max of x over window o, index[o] = where in the plane; d_x[i] = sum of d_y[o] over the windows o that contain i and name it.
 // Shapes: x, d_x [PLANES, H, W]; y, d_y, index [PLANES, OH, OW]; index in elements from the start of its plane.
-// Launch: forward: one invocation per window; backward: one per element of d_x; backward_windows: one per KH x KW tile; all folded into two dimensions.
+// Launch: forward, forward_pairs: one invocation per window; backward: one per element of d_x; backward_windows, backward_pairs:
+//         one per KH x KW tile; all folded into two dimensions. Pairs: windows of two columns side by side, planes of even width.
 // Source: derived in src/ops/max_pool2d.rs.
 // Numerics: copies bits; the first maximum wins, NaN wins; backward adds in scan order.
 // include: lib/index
@@ -12,6 +13,8 @@
 @group(0) @binding(1) var<storage, read> d_y: array<f32>;
 @group(0) @binding(2) var<storage, read_write> y: array<f32>;
 @group(0) @binding(3) var<storage, read_write> index: array<u32>;
+@group(0) @binding(4) var<storage, read> x2: array<vec2<f32>>;
+@group(0) @binding(5) var<storage, read_write> y2: array<vec2<f32>>;
 
 override WG: u32 = 64u;
 override PLANES: u32;
@@ -62,6 +65,29 @@ fn forward(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups
     }
     if at == NONE {
         best = bitcast<f32>(at & 0xff800000u); // minus infinity
+    }
+    put(o, best);
+    index[o] = at;
+}
+
+@compute @workgroup_size(WG)
+fn forward_pairs(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
+    let o = flat_id(id, groups);
+    if o >= PLANES * OH * OW { return; } // guard
+    let plane = o / (OW * OH) * (H * W);
+    let first = o / OW % OH * KH * W + o % OW * 2u;
+    var best = 0.0;
+    var at = NONE;
+    for (var j = 0u; j < KH; j++) {
+        if INSIDE || first + j * W < H * W {
+            let two = x2[(plane + first + j * W) / 2u];
+            for (var k = 0u; k < 2u; k++) {
+                if at == NONE || two[k] > best || is_nan(two[k]) {
+                    best = two[k];
+                    at = first + j * W + k;
+                }
+            }
+        }
     }
     put(o, best);
     index[o] = at;
@@ -121,6 +147,31 @@ fn backward_windows(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_w
             if h < H && w < W {
                 y[plane * (H * W) + h * W + w] = select(0.0, d, at == h * W + w);
             }
+        }
+    }
+}
+
+// The same for pairs; `y2` receives d_x.
+@compute @workgroup_size(WG)
+fn backward_pairs(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
+    let i = flat_id(id, groups);
+    let n_rows = (H + KH - 1u) / KH;
+    if i >= PLANES * n_rows * OW { return; } // guard
+    let row = i / OW % n_rows;
+    let plane = i / (OW * n_rows);
+    let first = row * KH * W + i % OW * 2u;
+    // Tiles at the edge may belong to no window.
+    var at = NONE;
+    var d = 0.0;
+    if row < OH {
+        let o = (plane * OH + row) * OW + i % OW;
+        at = picked[o];
+        d = d_y[o];
+    }
+    for (var j = 0u; j < KH; j++) {
+        let own = first + j * W;
+        if own < H * W {
+            y2[(plane * (H * W) + own) / 2u] = select(vec2(0.0), vec2(d), vec2(at) == vec2(own, own + 1u));
         }
     }
 }

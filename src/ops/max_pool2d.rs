@@ -163,6 +163,12 @@ impl Windows {
         self.stride == self.kernel && self.padding == [0; 2] && self.dilation == [1; 2]
     }
 
+    /// Whether they are so with two columns each, and every row of the plane is
+    /// made of such pairs.
+    fn pairs(&self) -> bool {
+        self.side_by_side() && self.kernel[1] == 2 && self.len[1].is_multiple_of(2)
+    }
+
     /// Elements of an input plane.
     pub fn plane_in(&self) -> usize {
         self.len[0] * self.len[1]
@@ -225,8 +231,9 @@ impl Op for MaxPool2d {
 
     fn lower(&self, cx: &Lower) -> Result<Lowered> {
         let windows = self.windows(&cx.inputs[0].shape)?;
-        let d = kernel(&windows, "forward").dispatch_1d(cx.outputs[0].elements(), WG);
-        Ok(Lowered::one(d.input("x", 0).put(&cx.store).output("index", 1)))
+        let (entry, x) = if windows.pairs() { ("forward_pairs", "x2") } else { ("forward", "x") };
+        let d = kernel(&windows, entry).dispatch_1d(cx.outputs[0].elements(), WG);
+        Ok(Lowered::one(d.input(x, 0).put(&cx.store).output("index", 1)))
     }
 
     fn hosts(&self, _cx: &Lower, _work: &dyn Pointwise) -> bool {
@@ -263,13 +270,14 @@ impl Op for MaxPool2dGrad {
         let windows = self.pool.windows(&self.x)?;
         // One invocation per window reads least; one per element of `d_x`
         // writes neighbours side by side, which a GPU needs.
-        let d = if windows.side_by_side() && cx.caps.class == Class::Cpu {
-            let tiles = windows.len[0].div_ceil(windows.kernel[0]) * windows.len[1].div_ceil(windows.kernel[1]);
-            kernel(&windows, "backward_windows").stores_itself().dispatch_1d(windows.planes * tiles, WG)
-        } else {
-            kernel(&windows, "backward").stores_itself().dispatch_1d(cx.outputs[0].elements(), WG)
+        let tiles = windows.len[0].div_ceil(windows.kernel[0]) * windows.len[1].div_ceil(windows.kernel[1]);
+        let (entry, items, y) = match (cx.caps.class, windows.side_by_side(), windows.pairs()) {
+            (Class::Cpu, _, true) => ("backward_pairs", windows.planes * tiles, "y2"),
+            (Class::Cpu, true, _) => ("backward_windows", windows.planes * tiles, "y"),
+            _ => ("backward", cx.outputs[0].elements(), "y"),
         };
-        Ok(Lowered::one(d.input("picked", 0).input("d_y", 1).output("y", 0)))
+        let d = kernel(&windows, entry).stores_itself().dispatch_1d(items, WG);
+        Ok(Lowered::one(d.input("picked", 0).input("d_y", 1).output(y, 0)))
     }
 
     fn cost(&self, cx: &Lower) -> Cost {
@@ -406,6 +414,8 @@ pub fn cases() -> Vec<Case> {
         case("2x2_odd", [2, 3, 7, 5], MaxPool2d::new([2, 2])),
         case("2x2_odd_ceil", [2, 3, 7, 5], MaxPool2d { ceil_mode: true, ..MaxPool2d::new([2, 2]) }),
         case("3x2", [1, 2, 11, 13], MaxPool2d::new([3, 2])),
+        case("pairs", [2, 3, 7, 6], MaxPool2d::new([3, 2])),
+        case("pairs_ceil", [3, 2, 7, 10], MaxPool2d { ceil_mode: true, ..MaxPool2d::new([2, 2]) }),
         case("one", [1, 1, 1, 1], MaxPool2d::new([1, 1])),
         case("whole_plane", [3, 1, 5, 7], MaxPool2d::new([5, 7])),
         case("wg", [1, 1, 8, 8], MaxPool2d::new([1, 1])),
