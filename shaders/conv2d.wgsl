@@ -7,6 +7,7 @@
 // Source: derived in src/ops/conv2d.rs.
 // Numerics: f32, fixed order; a slice adds positions SLICES apart, combine_w adds the slices in order. No workgroup memory.
 // include: lib/index
+// include: lib/conv2d
 
 @group(0) @binding(0) var<storage, read> x: array<f32>;
 @group(0) @binding(1) var<storage, read> w: array<f32>;
@@ -17,22 +18,10 @@
 @group(0) @binding(6) var<storage, read_write> d_bias: array<f32>;
 
 override WG: u32 = 64u;
-override N: u32;
 override C: u32;
-override H: u32;
-override W: u32;
 override O: u32;
-override OH: u32;
-override OW: u32;
 override KH: u32;
 override KW: u32;
-override STRIDE_H: u32;
-override STRIDE_W: u32;
-override PAD_H: u32;
-override PAD_W: u32;
-override DILATION_H: u32;
-override DILATION_W: u32;
-override GROUPS: u32;
 override PADDED: bool;
 override BIAS: bool;
 override SLICES: u32;

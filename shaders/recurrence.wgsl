@@ -39,8 +39,7 @@ override RAGGED: bool;
 override MULTIPLY: bool; // false in the first step from a state of zeros
 override FIRST: bool; // the first step
 // From the kernel: const GATES, those of this dispatch; SLOTS; STATES; ROWS, UNITS, LANES as above; TURN, the elements of a sum
-// that the rows forms take at once: 4, or 1 if LANES is 1; SHARED = ROWS * H of sequence_shared; weights_of, which gives
-// four neighbours in a row of w or, if those are quads, of w4; and lib/lanes or lib/no_lanes.
+// that the rows forms take at once: 4, or 1 if LANES is 1; SHARED = ROWS * H; quad_w, four neighbours; lib/lanes or no_lanes.
 
 const DEPTH: u32 = 16u; // elements of H per tile of step_tiled
 const TILE: u32 = 16u * ROWS;
@@ -152,8 +151,8 @@ fn block(row: u32, unit: u32, lane: u32, t: u32, multiply: bool) {
             for (var j = 0u; j < min(LANES, H - k0); j += TURN) {
                 var right: array<vec4<f32>, GATES * UNITS>;
                 for (var c = 0u; c < GATES * UNITS; c++) {
-                    let gate = c / UNITS + 2u * PHASE;
-                    right[c] = weights_of(gate * H + min(unit + c % UNITS * LANES, H - 1u), k0 + j);
+                    let own = (c / UNITS + 2u * PHASE) * H + min(unit + c % UNITS * LANES, H - 1u);
+                    right[c] = quad_w(own * H + min(k0 + j + vec4(0u, 1u, 2u, 3u), vec4(H - 1u)));
                 }
                 for (var i = 0u; i < ROWS; i++) {
                     for (var k = 0u; k < TURN; k++) {
@@ -224,8 +223,9 @@ fn step_tiled(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation
         workgroupBarrier();
         for (var k = 0u; k < DEPTH; k++) {
             for (var i = 0u; i < ROWS; i++) {
+                let value = sh_left[k * TILE + i * 16u + local.y];
                 for (var g = 0u; g < GATES; g++) {
-                    sum[i][g] = fma(sh_left[k * TILE + i * 16u + local.y], sh_right[(k * GATES + g) * 16u + local.x], sum[i][g]);
+                    sum[i][g] = fma(value, sh_right[(k * GATES + g) * 16u + local.x], sum[i][g]);
                 }
             }
         }

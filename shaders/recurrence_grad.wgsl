@@ -38,7 +38,7 @@ override MULTIPLY: bool; // false in the first step
 override FINISH: bool; // behind the last step: what reaches the initial state
 override D_Y: bool;
 override D_LAST: bool;
-// From the kernel: const ALL, the gates; SLOTS; STATES; ROWS, UNITS, LANES and weights_of as in recurrence.wgsl; SHARED =
+// From the kernel: const ALL, the gates; SLOTS; STATES; ROWS, UNITS, LANES and quad_w as in recurrence.wgsl; SHARED =
 // ROWS * ALL * H of sequence_shared; and lib/lanes or lib/no_lanes.
 
 const DEPTH: u32 = 16u;
@@ -163,7 +163,7 @@ fn block(row: u32, first: u32, lane: u32, t: u32, multiply: bool) {
             for (var j = 0u; j < lanes; j++) {
                 var right: array<vec4<f32>, QUADS>;
                 for (var q = 0u; q < QUADS; q++) {
-                    right[q] = weights_of(k0 + j, unit + q * 4u * LANES);
+                    right[q] = quad_w((k0 + j) * H + min(unit + q * 4u * LANES + vec4(0u, 1u, 2u, 3u), vec4(H - 1u)));
                 }
                 for (var i = 0u; i < ROWS; i++) {
                     let value = lane_of(part[i], j);

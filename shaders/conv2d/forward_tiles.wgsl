@@ -6,27 +6,16 @@
 // Source: derived in src/ops/conv2d.rs; implicit GEMM after Chetlur et al., "cuDNN", arXiv:1410.0759.
 // Numerics: f32, k in ascending order. Workgroup memory: 32 DEPTH (TALL + WIDE) bytes, 16 KiB at most.
 // Multiplied by lib/tiles, or by lib/tiles_half, which rounds factors to f16: the kernel brings one of them.
+// include: lib/conv2d
 
 @group(0) @binding(0) var<storage, read> x: array<f32>;
 @group(0) @binding(1) var<storage, read> w: array<f32>;
 @group(0) @binding(2) var<storage, read> bias: array<f32>;
 
-override N: u32;
 override PLANES: u32; // C; that name is a role of cooperative matrices
-override H: u32;
-override W: u32;
 override O: u32;
-override OH: u32;
-override OW: u32;
 override KH: u32;
 override KW: u32;
-override STRIDE_H: u32;
-override STRIDE_W: u32;
-override PAD_H: u32;
-override PAD_W: u32;
-override DILATION_H: u32;
-override DILATION_W: u32;
-override GROUPS: u32;
 override BIAS: bool;
 // From the kernel: lib/tiles or lib/tiles_half with its constants; put_quad, which stores four neighbours through
 // put4, where images have a multiple of four positions, or else through put; these two, which store y.

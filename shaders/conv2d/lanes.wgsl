@@ -10,6 +10,7 @@
 // Source: derived in src/ops/conv2d/lanes.rs.
 // Numerics: f32, planes, rows and columns of windows in ascending order. No workgroup memory.
 // include: lib/index
+// include: lib/conv2d
 
 @group(0) @binding(0) var<storage, read> x: array<f32>;
 @group(0) @binding(1) var<storage, read> w: array<f32>;
@@ -19,25 +20,13 @@
 @group(0) @binding(5) var<storage, read> filters4: array<vec4<f32>>;
 
 override WG: u32 = 64u;
-override N: u32;
 override SUM: u32; // planes of a group that are added up: its input channels, or its output channels for the input gradient
 override MADE: u32; // planes of a group that are made of them
-override GROUPS: u32;
-override H: u32;
-override W: u32;
-override OH: u32;
-override OW: u32;
 override FH: u32;
 override FW: u32;
 override KH: u32; // taps of a phase: FH and FW divided by STEP, rounded up
 override STEP_H: u32; // 1 but for the gradient of windows that move further
 override STEP_W: u32;
-override STRIDE_H: u32;
-override STRIDE_W: u32;
-override PAD_H: u32;
-override PAD_W: u32;
-override DILATION_H: u32;
-override DILATION_W: u32;
 override TURNED: bool;
 override BIAS: bool;
 // From the kernel: const KW, EACH, TALL and BROAD, as above, SPAN, the columns that a row of the patch has, LOADS, the elements of it

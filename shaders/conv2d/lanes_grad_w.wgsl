@@ -7,26 +7,15 @@
 //         channels, per group; z = block of PLANES input channels.
 // Source: derived in src/ops/conv2d/lanes.rs.
 // Numerics: f32, positions of a tile in ascending order, tile after tile. No workgroup memory.
+// include: lib/conv2d
 
 @group(0) @binding(0) var<storage, read> x: array<f32>;
 @group(0) @binding(1) var<storage, read> d_y: array<f32>;
 @group(0) @binding(2) var<storage, read> d_y4: array<vec4<f32>>;
 @group(0) @binding(3) var<storage, read_write> y: array<f32>;
 
-override N: u32;
 override C: u32;
-override H: u32;
-override W: u32;
 override O: u32;
-override OH: u32;
-override OW: u32;
-override STRIDE_H: u32;
-override STRIDE_W: u32;
-override PAD_H: u32;
-override PAD_W: u32;
-override DILATION_H: u32;
-override DILATION_W: u32;
-override GROUPS: u32;
 override BIAS: bool;
 override SLICES: u32;
 // From the kernel: const KH, KW, EACH, TALL, BROAD and PLANES, as above, HIGH and SPAN, the rows and columns of a patch, LOADS, the

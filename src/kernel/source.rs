@@ -56,6 +56,7 @@ const LIB: &[(&str, &str)] = &[
     ("lib/recurrence", include_str!("../../shaders/lib/recurrence.wgsl")),
     ("lib/turn", include_str!("../../shaders/lib/turn.wgsl")),
     ("lib/attention", include_str!("../../shaders/lib/attention.wgsl")),
+    ("lib/conv2d", include_str!("../../shaders/lib/conv2d.wgsl")),
     ("lib/attention_rows", include_str!("../../shaders/lib/attention_rows.wgsl")),
     ("lib/attention_tiles", include_str!("../../shaders/lib/attention_tiles.wgsl")),
     ("lib/winograd_2", include_str!("../../shaders/lib/winograd_2.wgsl")),

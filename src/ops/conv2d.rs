@@ -33,7 +33,7 @@ use crate::shader;
 use crate::tensor::{Real, Spec};
 use rayon::prelude::*;
 use implicit::Pass;
-use sizes::Sizes;
+use sizes::{Sizes, sized};
 use winograd::Winograd;
 
 static SHADER: Shader = shader!("conv2d");
@@ -216,15 +216,6 @@ fn grid(positions: usize, channel_blocks: usize) -> [u32; 3] {
 fn kernel(entry: &'static str, s: Sizes, channels: usize, taps: usize) -> Kernel {
     let k = Kernel::new(&SHADER, entry).set("WG", WG).constant("PIXELS", PIXELS).constant("CHANNELS", channels).constant("TAPS", taps);
     sized(k, s, "C").flag("PADDED", s.op.padding != [[0, 0]; 2])
-}
-
-/// Sets every size of a convolution; `c` is what the file calls C.
-fn sized(k: Kernel, s: Sizes, c: &'static str) -> Kernel {
-    let k = k.set("N", s.n).set(c, s.c).set("H", s.h[0]).set("W", s.h[1]).set("GROUPS", s.op.groups);
-    let k = k.set("O", s.o).set("OH", s.out[0]).set("OW", s.out[1]).set("KH", s.k[0]).set("KW", s.k[1]);
-    let k = k.set("STRIDE_H", s.op.stride[0]).set("STRIDE_W", s.op.stride[1]);
-    let k = k.set("PAD_H", s.op.padding[0][0]).set("PAD_W", s.op.padding[1][0]);
-    k.set("DILATION_H", s.op.dilation[0]).set("DILATION_W", s.op.dilation[1])
 }
 
 /// The ways to compute one of the three products of a convolution.

@@ -45,6 +45,7 @@ pub(crate) use reference::{PART, Walk};
 pub use stack::{Recurrent, RecurrentWeights, Stack};
 
 use super::recurrence_grad::RecurrenceGrad;
+use super::tiles::get_quad;
 use crate::error::{Error, Result};
 use crate::graph::{Backward, Cost, Graph, Infer, Lower, Op, TensorId};
 use crate::kernel::{Caps, Class, Dispatch, Kernel, Lowered, Shader, Slot, groups_1d};
@@ -192,14 +193,7 @@ impl Recurrence {
         let k = k.flag("REVERSE", self.reverse).flag("INITIAL", self.initial).flag("RAGGED", self.lengths);
         let k = k.constant("SLOTS", self.cell.slots().max(1)).constant("STATES", self.cell.states());
         let k = k.constant("ROWS", cut.rows).constant("UNITS", cut.units).constant("SHARED", cut.shared).lanes(cut.lanes);
-        let four = match s.quads() {
-            true => "return w4[(row * H + min(first, H - 4u)) / 4u];",
-            false => {
-                "let at = row * H + min(first + vec4(0u, 1u, 2u, 3u), vec4(H - 1u)); \
-                 return vec4(w[at.x], w[at.y], w[at.z], w[at.w]);"
-            }
-        };
-        k.line("weights_of", format!("fn weights_of(row: u32, first: u32) -> vec4<f32> {{ {four} }}"))
+        k.line("quad_w", get_quad("w", s.quads()))
     }
 }
 

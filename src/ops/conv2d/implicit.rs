@@ -6,7 +6,7 @@
 //! elements of the plane. Weight gradient: output channels by columns (channel
 //! and tap), over all positions in slices.
 
-use super::sizes::Sizes;
+use super::sizes::{Sizes, sized};
 use crate::kernel::{Caps, Dispatch, Kernel, Shader, Store, Variant};
 use crate::ops::tiles::{ENOUGH, Form, forms_for, put_quad};
 use crate::shader;
@@ -95,7 +95,7 @@ impl Pass {
         };
         let [x, y] = self.tiles(s, form);
         let grid = [x, y, s.op.groups * slices].map(|n| n as u32);
-        let d = form.describe(super::sized(kernel, *s, "PLANES")).dispatch(grid);
+        let d = form.describe(sized(kernel, *s, "PLANES")).dispatch(grid);
         match self {
             Pass::GradW { .. } => d,
             _ if quads => d.put4(store),

@@ -10,7 +10,7 @@
 
 use super::Conv2d;
 use super::implicit::Pass;
-use super::sizes::Sizes;
+use super::sizes::{Sizes, moved};
 use crate::graph::Lower;
 use crate::kernel::{Caps, Class, Dispatch, Kernel, Lowered, SOFTWARE, Shader, Slot, Variant, groups_1d};
 use crate::ops::tiles::{get_quad, put_quad};
@@ -109,9 +109,9 @@ impl Cut {
     }
 }
 
-/// Columns of the patch that `broad` windows see.
-fn span(s: &Sizes, broad: usize) -> usize {
-    (broad - 1) * s.op.stride[1] + s.op.dilation[1] * (s.k[1] - 1) + 1
+/// Rows (axis 0) or columns (1) of the patch that `n` windows side by side see.
+fn span(s: &Sizes, axis: usize, n: usize) -> usize {
+    (n - 1) * s.op.stride[axis] + s.op.dilation[axis] * (s.k[axis] - 1) + 1
 }
 
 /// The convolution by which a pass is computed, and the step between positions
@@ -140,7 +140,7 @@ fn product_cut(s: &Sizes, step: [usize; 2], lanes: usize) -> Option<Cut> {
         if positions * each > MOST_SUMS || positions * each * kw > MOST_WORK {
             return f64::INFINITY;
         }
-        let loads = (cut.tile[0] * span(s, cut.tile[1])).div_ceil(lanes);
+        let loads = (cut.tile[0] * span(s, 1, cut.tile[1])).div_ceil(lanes);
         if loads.max(kw) > MOST_TURNS {
             return f64::INFINITY;
         }
@@ -157,7 +157,7 @@ fn gradient_cut(s: &Sizes, lanes: usize) -> Option<Cut> {
         if taps * each > MOST_SUMS || positions * each * taps > MOST_WORK {
             return f64::INFINITY;
         }
-        let loads = (cut.planes * high(s, cut.tile[0]) * span(s, cut.tile[1])).div_ceil(lanes);
+        let loads = (cut.planes * span(s, 0, cut.tile[0]) * span(s, 1, cut.tile[1])).div_ceil(lanes);
         if [loads, s.k[0], s.k[1], positions.div_ceil(4)].into_iter().any(|turns| turns > MOST_TURNS) {
             return f64::INFINITY;
         }
@@ -165,11 +165,6 @@ fn gradient_cut(s: &Sizes, lanes: usize) -> Option<Cut> {
         let tile = loads as f64 * ONE + cut.moving(s.out, [1, 1]) + work;
         (cut.tiles(s.out) * s.og().div_ceil(lanes * each) * s.cg().div_ceil(cut.planes)) as f64 * tile
     })
-}
-
-/// Rows of the patch that `tall` windows, one below the other, see.
-fn high(s: &Sizes, tall: usize) -> usize {
-    (tall - 1) * s.op.stride[0] + s.op.dilation[0] * (s.k[0] - 1) + 1
 }
 
 /// The variant, where a device and a pass can have it.
@@ -211,17 +206,17 @@ pub(super) fn product(
         return None;
     }
     let lanes = cx.caps.shared_lanes();
-    let (window, padding) = (s.k, s.op.padding);
+    let window = s.k;
     let (s, step) = as_forward(pass, s)?;
     let cut = product_cut(&s, step, lanes)?;
     let quads = cut.quads(s.out, step);
     let out = if pass == Pass::Forward { s.out } else { cx.outputs[0].shape[2..].try_into().ok()? };
     let kernel = |entry, wg| {
-        let k = sized(Kernel::new(&SHADER, entry), &s, cut, lanes).set("SUM", s.cg()).set("MADE", s.og()).set("WG", wg);
-        let k = k.set("OH", out[0]).set("OW", out[1]).set("FH", window[0]).set("FW", window[1]).set("KH", s.k[0]);
-        let k = k.set("STEP_H", step[0]).set("STEP_W", step[1]).set("PAD_H", padding[0][0]).set("PAD_W", padding[1][0]);
+        let k = sized(Kernel::new(&SHADER, entry), Sizes { out, ..s }, cut, lanes).set("SUM", s.cg()).set("MADE", s.og()).set("WG", wg);
+        let k = k.set("FH", window[0]).set("FW", window[1]).set("KH", s.k[0]);
+        let k = k.set("STEP_H", step[0]).set("STEP_W", step[1]);
         let k = k.constant("BLOCKS", s.og().div_ceil(lanes * cut.each));
-        let k = k.constant("LOADS", (cut.tile[0] * span(&s, cut.tile[1])).div_ceil(lanes));
+        let k = k.constant("LOADS", (cut.tile[0] * span(&s, 1, cut.tile[1])).div_ceil(lanes));
         let k = k.line("weights_of", weights_of(cut.each)).line("put_quad", put_quad(quads));
         k.flag("TURNED", pass == Pass::GradX).flag("BIAS", bias.is_some())
     };
@@ -261,10 +256,9 @@ pub(super) fn gradient(s: &Sizes, bias: bool, cx: &Lower) -> Option<(Dispatch, &
     let blocks = s.og().div_ceil(lanes * cut.each);
     let (beside, tiles) = (s.cg().div_ceil(cut.planes), s.n * cut.tiles(s.out));
     let slices = (ENOUGH / (s.op.groups * blocks * beside)).clamp(1, tiles).max(tiles.div_ceil(LONGEST));
-    let (high, span, quads) = (high(s, cut.tile[0]), span(s, cut.tile[1]), cut.quads(s.out, [1, 1]));
-    let k = sized(Kernel::new(&GRAD_W, "backward_w"), s, cut, lanes).set("C", s.c).set("O", s.o).flag("BIAS", bias);
-    let k = k.set("OH", s.out[0]).set("OW", s.out[1]);
-    let k = k.set("PAD_H", s.op.padding[0][0]).set("PAD_W", s.op.padding[1][0]).set("SLICES", slices);
+    let (high, span, quads) = (span(s, 0, cut.tile[0]), span(s, 1, cut.tile[1]), cut.quads(s.out, [1, 1]));
+    let k = sized(Kernel::new(&GRAD_W, "backward_w"), *s, cut, lanes).set("C", s.c).set("O", s.o).flag("BIAS", bias);
+    let k = k.set("SLICES", slices);
     let k = k.constant("PLANES", cut.planes).constant("KH", s.k[0]).constant("BLOCKS", blocks);
     let k = k.constant("HIGH", high).constant("LOADS", (cut.planes * high * span).div_ceil(lanes));
     let k = k.line("quad_d_y", get_quad("d_y", quads)).stores_itself();
@@ -273,13 +267,9 @@ pub(super) fn gradient(s: &Sizes, bias: bool, cx: &Lower) -> Option<(Dispatch, &
 }
 
 /// Sets what both shaders know of a convolution and its cut.
-fn sized(k: Kernel, s: &Sizes, cut: Cut, lanes: usize) -> Kernel {
-    let k = k.set("N", s.n).set("H", s.h[0]).set("W", s.h[1]);
-    let k = k.set("GROUPS", s.op.groups).constant("KW", s.k[1]);
-    let k = k.set("STRIDE_H", s.op.stride[0]).set("STRIDE_W", s.op.stride[1]);
-    let k = k.set("DILATION_H", s.op.dilation[0]).set("DILATION_W", s.op.dilation[1]).lanes(lanes);
-    let k = k.constant("EACH", cut.each).constant("TALL", cut.tile[0]).constant("BROAD", cut.tile[1]);
-    k.constant("SPAN", span(s, cut.tile[1]))
+fn sized(k: Kernel, s: Sizes, cut: Cut, lanes: usize) -> Kernel {
+    let k = moved(k, s).constant("KW", s.k[1]).lanes(lanes).constant("SPAN", span(&s, 1, cut.tile[1]));
+    k.constant("EACH", cut.each).constant("TALL", cut.tile[0]).constant("BROAD", cut.tile[1])
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use super::Conv2d;
 use crate::error::{Error, Result};
+use crate::kernel::Kernel;
 
 /// Every size of a convolution, settled.
 #[derive(Debug, Clone, Copy)]
@@ -93,4 +94,17 @@ impl Sizes {
     pub fn pointwise(&self) -> bool {
         self.k == [1, 1] && self.op.stride == [1, 1] && self.op.padding == [[0, 0]; 2]
     }
+}
+
+/// Sets every size of a convolution; `c` is what the file calls C.
+pub(super) fn sized(k: Kernel, s: Sizes, c: &'static str) -> Kernel {
+    moved(k, s).set(c, s.c).set("O", s.o).set("KH", s.k[0]).set("KW", s.k[1])
+}
+
+/// Sets the sizes that `lib/conv2d` declares.
+pub(super) fn moved(k: Kernel, s: Sizes) -> Kernel {
+    let k = k.set("N", s.n).set("H", s.h[0]).set("W", s.h[1]).set("OH", s.out[0]).set("OW", s.out[1]);
+    let k = k.set("STRIDE_H", s.op.stride[0]).set("STRIDE_W", s.op.stride[1]).set("GROUPS", s.op.groups);
+    let k = k.set("PAD_H", s.op.padding[0][0]).set("PAD_W", s.op.padding[1][0]);
+    k.set("DILATION_H", s.op.dilation[0]).set("DILATION_W", s.op.dilation[1])
 }

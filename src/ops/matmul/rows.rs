@@ -8,6 +8,7 @@
 
 use super::Sizes;
 use crate::kernel::Kernel;
+use crate::ops::tiles::{get_quad, put_quad};
 
 /// Rows of a tile: more need fewer loads per multiplication, but the loop then
 /// leaves the instruction cache.
@@ -118,18 +119,7 @@ impl Rows {
         let k = kernel.constant("ROWS", self.rows).constant("PANELS", self.panels).constant("TEAM", self.team);
         let k = k.set("ACROSS", self.across).set("DOWN", self.down).lanes(self.lanes);
         let [a, b, y] = self.quads();
-        let get = |x: &str, quads: bool| match quads {
-            true => format!("fn quad_{x}(at: vec4<u32>) -> vec4<f32> {{ return {x}4[at.x / 4u]; }}"),
-            false => format!(
-                "fn quad_{x}(at: vec4<u32>) -> vec4<f32> {{ return vec4({x}[at.x], {x}[at.y], {x}[at.z], {x}[at.w]); }}"
-            ),
-        };
-        let put = match y {
-            true => "if inside.x { put4(at.x / 4u, value); }",
-            false => "for (var i = 0u; i < 4u; i++) { if inside[i] { put(at[i], value[i]); } }",
-        };
-        let put = format!("fn put_quad(at: vec4<u32>, inside: vec4<bool>, value: vec4<f32>) {{ {put} }}");
-        k.line("quad_a", get("a", a)).line("quad_b", get("b", b)).line("put_quad", put)
+        k.line("quad_a", get_quad("a", a)).line("quad_b", get_quad("b", b)).line("put_quad", put_quad(y))
     }
 
     /// The cut of a single element, for the file's other kernels: every name
