@@ -89,11 +89,23 @@ impl Reference for AdjustGrads {
         parallel::chunks(io.updates[0].real, |start, grads| {
             for (i, g) in grads.iter_mut().enumerate() {
                 let p = params[start + i];
-                let sign = if p > T::ZERO { T::ONE } else if p < T::ZERO { -T::ONE } else { T::ZERO };
+                let sign = if p > T::ZERO {
+                    T::ONE
+                } else if p < T::ZERO {
+                    -T::ONE
+                } else {
+                    T::ZERO
+                };
                 *g += l1 * groups[(start + i) / GROUP * 2 + 1] * sign;
                 if let Some(v) = bound {
                     // Not min and max, which would hide NaN.
-                    *g = if *g > v { v } else if *g < -v { -v } else { *g };
+                    *g = if *g > v {
+                        v
+                    } else if *g < -v {
+                        -v
+                    } else {
+                        *g
+                    };
                 }
             }
         });

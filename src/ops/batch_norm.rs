@@ -190,7 +190,16 @@ fn channel_sums<T: Real>(
             let (a, b) = (&a[r * row..][..row], &b[r * row..][..row]);
             for (c, sum) in sums.iter_mut().enumerate() {
                 let at = c * z.s..(c + 1) * z.s;
-                let [p, q] = if z.s == 1 { term(a[c], b[c], centre[c]) } else { lanes::sums(&a[at.clone()], &b[at], #[inline(always)] |a, b| term(a, b, centre[c])) };
+                let [p, q] = if z.s == 1 {
+                    term(a[c], b[c], centre[c])
+                } else {
+                    lanes::sums(
+                        &a[at.clone()],
+                        &b[at],
+                        #[inline(always)]
+                        |a, b| term(a, b, centre[c]),
+                    )
+                };
                 sum[0] += p;
                 sum[1] += q;
             }
@@ -407,7 +416,8 @@ impl Op for BatchNormGrad {
         let rows = if masked { 5 } else { 0 };
         let (parts, cut) = z.parts(cx.caps.class, ["sums_serial", "sums_group"], masked);
         let parts = parts.input("x", 0).input("d_y", 4).input("mean", 2).scratch("parts", 0);
-        let combine = cut.set(z.kernel("combine_sums")).stores_itself().flag("MASKED", masked).flag("EVALUATE", self.evaluate);
+        let combine =
+            cut.set(z.kernel("combine_sums")).stores_itself().flag("MASKED", masked).flag("EVALUATE", self.evaluate);
         let combine = combine.real("EPS", self.eps.into()).dispatch_1d(z.c, WG).scratch("summands", 0);
         let combine = combine.input("gamma", 1).input("mean", 2).input("spread", 3).input("valid", rows);
         let combine = combine.output("d_gamma", 1).output("d_beta", 2).scratch("factors", 1);
@@ -416,7 +426,10 @@ impl Op for BatchNormGrad {
         let d = d.input(names[0], 0).input(names[1], 4).scratch("coefficients", 1);
         let d = if four { d.put4(&cx.store) } else { d.put(&cx.store) };
         let d = d.input("valid", rows);
-        Ok(Lowered { scratch: vec![Spec::f32([2, cut.parts, z.c]), Spec::f32([4, z.c])], dispatches: vec![parts, combine, d] })
+        Ok(Lowered {
+            scratch: vec![Spec::f32([2, cut.parts, z.c]), Spec::f32([4, z.c])],
+            dispatches: vec![parts, combine, d],
+        })
     }
 
     fn hosts(&self, _cx: &Lower, _work: &dyn Pointwise) -> bool {

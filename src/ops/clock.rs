@@ -51,11 +51,7 @@ impl Op for Tick {
     fn infer(&self, cx: &Infer) -> Result<Vec<Spec>> {
         state::expect("clock", &cx.updates[0], &spec())?;
         if self.n_batches == 0 || u32::try_from(self.n_batches).is_err() {
-            return Err(Error::model(format!(
-                "an epoch of {} batches; expected 1 to {}",
-                self.n_batches,
-                u32::MAX
-            )));
+            return Err(Error::model(format!("an epoch of {} batches; expected 1 to {}", self.n_batches, u32::MAX)));
         }
         Ok(vec![])
     }

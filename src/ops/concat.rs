@@ -57,10 +57,7 @@ impl Concat {
         joined[self.axis] = 0;
         for (i, x) in inputs.iter().enumerate() {
             if x.dtype != DType::F32 || x.elements() == 0 {
-                return Err(Error::model(format!(
-                    "concat: {} is {x}; expected f32 and at least one element",
-                    name(i)
-                )));
+                return Err(Error::model(format!("concat: {} is {x}; expected f32 and at least one element", name(i))));
             }
             let alike = x.shape.rank() == joined.len()
                 && (0..joined.len()).all(|k| k == self.axis || x.shape[k] == first.shape[k]);

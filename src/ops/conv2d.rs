@@ -31,8 +31,8 @@ use crate::graph::{Backward, Cost, Graph, Infer, Io, Lower, Op, Pointwise, Refer
 use crate::kernel::{ANYWHERE, Caps, Class, Kernel, Lowered, SOFTWARE, Shader, Variant, groups_1d};
 use crate::shader;
 use crate::tensor::{Real, Spec};
-use rayon::prelude::*;
 use implicit::Pass;
+use rayon::prelude::*;
 use sizes::{Sizes, sized};
 use winograd::Winograd;
 
@@ -88,7 +88,8 @@ impl Conv2d {
         dilation: [usize; 2],
     ) -> [[usize; 2]; 2] {
         [0, 1].map(|i| {
-            let covered = (input[i].div_ceil(stride[i]).max(1) - 1) * stride[i] + dilation[i] * (kernel[i].max(1) - 1) + 1;
+            let covered =
+                (input[i].div_ceil(stride[i]).max(1) - 1) * stride[i] + dilation[i] * (kernel[i].max(1) - 1) + 1;
             let total = covered.saturating_sub(input[i]);
             [total / 2, total - total / 2]
         })
@@ -214,7 +215,11 @@ fn grid(positions: usize, channel_blocks: usize) -> [u32; 3] {
 }
 
 fn kernel(entry: &'static str, s: Sizes, channels: usize, taps: usize) -> Kernel {
-    let k = Kernel::new(&SHADER, entry).set("WG", WG).constant("PIXELS", PIXELS).constant("CHANNELS", channels).constant("TAPS", taps);
+    let k = Kernel::new(&SHADER, entry)
+        .set("WG", WG)
+        .constant("PIXELS", PIXELS)
+        .constant("CHANNELS", channels)
+        .constant("TAPS", taps);
     sized(k, s, "C").flag("PADDED", s.op.padding != [[0, 0]; 2])
 }
 

@@ -97,7 +97,9 @@ impl Op for Correct {
         expect_type(cx, 1, "target", DType::U32)?;
         let logits = cx.shape(0);
         if logits.rank() == 0 || logits.elements() == 0 {
-            return Err(Error::model(format!("logits has shape {logits}; expected a last axis of classes, none empty")));
+            return Err(Error::model(format!(
+                "logits has shape {logits}; expected a last axis of classes, none empty"
+            )));
         }
         let lead = &logits[..logits.rank() - 1];
         cx.expect(1, "target", lead)?;

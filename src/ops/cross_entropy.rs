@@ -229,7 +229,9 @@ impl Op for CrossEntropyLoss {
         expect_type(cx, 0, "logits", DType::F32)?;
         let logits = cx.shape(0);
         if logits.rank() == 0 || logits.elements() == 0 {
-            return Err(Error::model(format!("logits has shape {logits}; expected a last axis of classes, none empty")));
+            return Err(Error::model(format!(
+                "logits has shape {logits}; expected a last axis of classes, none empty"
+            )));
         }
         let lead = &logits[..logits.rank() - 1];
         cx.expect(1, "target", if self.soft { logits.clone() } else { lead.into() })?;
@@ -413,7 +415,9 @@ fn case(name: &str, shape: &[usize], target: Fill, valid: Option<u32>, options: 
         Ok(vec![g.cross_entropy(x[0], x[1], x.get(2).copied(), CrossEntropy { class_weights, ..options })?])
     };
     let extra = "WGSL allows exp 3 + 2|x| ulp and log 2^-21 near 1";
-    Case::new(format!("cross_entropy/{name}"), inputs, build).reduction(rows.min(64).max(classes.min(1031))).extra(32.0, extra)
+    Case::new(format!("cross_entropy/{name}"), inputs, build)
+        .reduction(rows.min(64).max(classes.min(1031)))
+        .extra(32.0, extra)
 }
 
 /// Hard and soft targets, each option alone and all together, rows on both

@@ -179,8 +179,7 @@ impl Dropout {
 /// Shapes that do and do not divide by four, small and large `p`.
 pub fn cases() -> Vec<Case> {
     let case = |name: &str, shape: &[usize], p: f32, clock: [u32; 4]| {
-        let inputs =
-            vec![(Spec::f32(shape), Fill::Normal(1.0)), (Spec::u32([4]), Fill::Indices(clock.to_vec()))];
+        let inputs = vec![(Spec::f32(shape), Fill::Normal(1.0)), (Spec::u32([4]), Fill::Indices(clock.to_vec()))];
         Case::new(format!("dropout/{name}"), inputs, move |g, x| Ok(vec![g.dropout(x[0], p, x[1], 3)?]))
     };
     let clock = [7, 1, 2, 42];

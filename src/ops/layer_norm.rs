@@ -325,7 +325,10 @@ impl Op for LayerNormParamGrad {
         let columns = z.row / width(z.row);
         let (parts, length) = z.parts(cx.caps.class);
         let wg = if cx.caps.class == Class::Cpu { 8 } else { WG };
-        let first = stores_wide_itself(z.kernel("column_parts"), width(z.row)).set("PARTS", parts).set("LENGTH", length).dispatch_1d(parts * columns, wg);
+        let first = stores_wide_itself(z.kernel("column_parts"), width(z.row))
+            .set("PARTS", parts)
+            .set("LENGTH", length)
+            .dispatch_1d(parts * columns, wg);
         let first = first.input("x", 0).input("saved_mean", 1).input("saved_rstd", 2).input("d_y", 3);
         let sum = wide(Kernel::new(&SHADER, "combine").set("ROW", columns).set("PARTS", parts), width(z.row));
         let sum = stores_wide_itself(sum, width(z.row));

@@ -134,7 +134,11 @@ impl Op for Matmul {
     fn infer(&self, cx: &Infer) -> Result<Vec<Spec>> {
         let (s, shape) = self.sizes(cx.shape(0), cx.shape(1))?;
         if s.k == 0 || shape.elements() == 0 {
-            return Err(Error::model(format!("a has shape {} and b {}: nothing to multiply", cx.shape(0), cx.shape(1))));
+            return Err(Error::model(format!(
+                "a has shape {} and b {}: nothing to multiply",
+                cx.shape(0),
+                cx.shape(1)
+            )));
         }
         if cx.inputs.len() > 2 {
             cx.expect(2, "bias", [s.n])?;
@@ -272,7 +276,19 @@ impl Cut {
         let split = split.max(s.k.div_ceil(LONGEST_SLICE));
         let slice = s.k.div_ceil(split);
         let (groups, names) = ([tiles[0], tiles[1], s.batch * split], ["a", "b"]);
-        Cut { entry: "tiled", wg: 256, groups, split, slice, transpose, names, quads: false, side, rows: None, own: None }
+        Cut {
+            entry: "tiled",
+            wg: 256,
+            groups,
+            split,
+            slice,
+            transpose,
+            names,
+            quads: false,
+            side,
+            rows: None,
+            own: None,
+        }
     }
 
     /// For GPUs: larger tiles by quads.
@@ -353,8 +369,7 @@ pub(crate) fn gemm<T: Real>(
     transpose_b: bool,
     keep: T,
 ) {
-    let parallelism =
-        if m * n * k < 1 << 17 { ::gemm::Parallelism::None } else { ::gemm::Parallelism::Rayon(0) };
+    let parallelism = if m * n * k < 1 << 17 { ::gemm::Parallelism::None } else { ::gemm::Parallelism::Rayon(0) };
     gemm_with(y, a, b, [m, n, k], transpose_a, transpose_b, keep, parallelism);
 }
 
@@ -430,23 +445,24 @@ pub fn trials() -> Vec<(Graph, TensorId)> {
 /// each kernel split K or run past its tiles.
 pub fn cases() -> Vec<Case> {
     let mut cases = vec![];
-    let mut add = |name: &str, m: usize, n: usize, k: usize, ta: bool, tb: bool, batch: (&[usize], &[usize]), bias: bool| {
-        let shape = |lead: &[usize], r: usize, c: usize, t: bool| -> Vec<usize> {
-            lead.iter().copied().chain(if t { [c, r] } else { [r, c] }).collect()
+    let mut add =
+        |name: &str, m: usize, n: usize, k: usize, ta: bool, tb: bool, batch: (&[usize], &[usize]), bias: bool| {
+            let shape = |lead: &[usize], r: usize, c: usize, t: bool| -> Vec<usize> {
+                lead.iter().copied().chain(if t { [c, r] } else { [r, c] }).collect()
+            };
+            let mut inputs = vec![
+                (Spec::f32(shape(batch.0, m, k, ta)), Fill::Normal(1.0)),
+                (Spec::f32(shape(batch.1, k, n, tb)), Fill::Normal(1.0)),
+            ];
+            if bias {
+                inputs.push((Spec::f32([n]), Fill::Normal(1.0)));
+            }
+            let rows: usize = m * batch.0.iter().product::<usize>();
+            let case = Case::new(format!("matmul/{name}"), inputs, move |g, x| {
+                Ok(vec![g.matmul_with(x[0], x[1], ta, tb, x.get(2).copied())?])
+            });
+            cases.push(case.reduction(k.max(n).max(rows)));
         };
-        let mut inputs = vec![
-            (Spec::f32(shape(batch.0, m, k, ta)), Fill::Normal(1.0)),
-            (Spec::f32(shape(batch.1, k, n, tb)), Fill::Normal(1.0)),
-        ];
-        if bias {
-            inputs.push((Spec::f32([n]), Fill::Normal(1.0)));
-        }
-        let rows: usize = m * batch.0.iter().product::<usize>();
-        let case = Case::new(format!("matmul/{name}"), inputs, move |g, x| {
-            Ok(vec![g.matmul_with(x[0], x[1], ta, tb, x.get(2).copied())?])
-        });
-        cases.push(case.reduction(k.max(n).max(rows)));
-    };
     for (form, ta, tb) in [("nn", false, false), ("nt", false, true), ("tn", true, false), ("tt", true, true)] {
         add(&format!("{form}_odd"), 17, 13, 11, ta, tb, (&[], &[]), true);
         add(&format!("{form}_vec4"), 8, 12, 16, ta, tb, (&[], &[]), false);

@@ -168,13 +168,7 @@ impl Op for Rearrange {
                 Some(k) => {
                     let a = self.axes[k];
                     let sign = a.step.signum();
-                    Axis {
-                        len,
-                        source: Some(k),
-                        step: sign * a.divide,
-                        start: -sign * a.start,
-                        divide: a.step.abs(),
-                    }
+                    Axis { len, source: Some(k), step: sign * a.divide, start: -sign * a.start, divide: a.step.abs() }
                 }
             })
             .collect();

@@ -192,7 +192,8 @@ impl Recurrence {
         let k = kernel.set("B", s.batch).set("T", s.steps).set("H", s.hidden).set("CELL", self.cell.code());
         let k = k.flag("REVERSE", self.reverse).flag("INITIAL", self.initial).flag("RAGGED", self.lengths);
         let k = k.constant("SLOTS", self.cell.slots().max(1)).constant("STATES", self.cell.states());
-        let k = k.constant("ROWS", cut.rows).constant("UNITS", cut.units).constant("SHARED", cut.shared).lanes(cut.lanes);
+        let k =
+            k.constant("ROWS", cut.rows).constant("UNITS", cut.units).constant("SHARED", cut.shared).lanes(cut.lanes);
         k.line("quad_w", get_quad("w", s.quads()))
     }
 }
@@ -365,7 +366,10 @@ impl Op for Recurrence {
         let kernel = |entry, phase: usize, multiply, first| {
             let gates = if self.cell == (Cell::Gru { reset_after: false }) { 2 - phase } else { all };
             let k = self.kernel(Kernel::new(&SHADER, entry), s, &cut).set("ALL", all).set("PHASE", phase);
-            k.flag("BIAS", self.bias).flag("MULTIPLY", multiply).flag("FIRST", first).constant("GATES", gates)
+            k.flag("BIAS", self.bias)
+                .flag("MULTIPLY", multiply)
+                .flag("FIRST", first)
+                .constant("GATES", gates)
                 .constant("TURN", if cut.lanes.is_multiple_of(4) { 4 } else { 1 })
         };
         let [bias, initial, lengths] = self.optional();

@@ -321,7 +321,8 @@ impl Reference for RegressionLossGrad {
             let (live, rest) = d.split_at_mut(live);
             for (i, d) in live.iter_mut().enumerate() {
                 let (x, t) = (x[start + i], t[start + i]);
-                let slope = if self.of_target { self.distance.slope_of_target(x, t) } else { self.distance.slope(x, t) };
+                let slope =
+                    if self.of_target { self.distance.slope_of_target(x, t) } else { self.distance.slope(x, t) };
                 *d = slope * scale;
             }
             rest.fill(T::ZERO);

@@ -92,7 +92,8 @@ pub fn cases() -> Vec<Case> {
     };
     // Rows that end anywhere, padding in their middle.
     let rows = |b: u32, t: u32, pad: u32| {
-        let token = move |r: u32, c: u32| if c < r * 7 % (t + 1) && !(c + r).is_multiple_of(5) { c + pad + 1 } else { pad };
+        let token =
+            move |r: u32, c: u32| if c < r * 7 % (t + 1) && !(c + r).is_multiple_of(5) { c + pad + 1 } else { pad };
         Fill::Indices((0..b).flat_map(|r| (0..t).map(move |c| token(r, c))).collect())
     };
     vec![

@@ -463,7 +463,9 @@ pub fn cases() -> Vec<Case> {
     // More than 65,535 workgroups of 64 invocations, one element each.
     cases.push(case("unary/square_grid_overflow".into(), Square, vec![65_536 * 64 + 1]));
     // Far out, where a careless exponential overflows.
-    for (name, f) in [("sigmoid", Sigmoid), ("softplus", Softplus), ("tanh", Tanh), ("silu", Silu), ("gelu_tanh", GeluTanh)] {
+    for (name, f) in
+        [("sigmoid", Sigmoid), ("softplus", Softplus), ("tanh", Tanh), ("silu", Silu), ("gelu_tanh", GeluTanh)]
+    {
         let far = Fill::Values(vec![-200.0, -90.0, -30.0, -10.0, 0.0, 10.0, 30.0, 90.0, 200.0]);
         let build = move |g: &mut Graph, x: &[TensorId]| Ok(vec![g.unary(f, x[0])?]);
         cases.push(

@@ -236,7 +236,9 @@ fn mask_strides(z: &Sizes, mask: &Spec) -> Result<[usize; 2]> {
     match (mask.dtype, &mask.shape[..]) {
         (DType::F32 | DType::F16, [i, j]) if [*i, *j] == [z.tq, z.tk] => Ok([0, 0]),
         (DType::F32 | DType::F16, [b, 1, i, j]) if [*b, *i, *j] == [z.b, z.tq, z.tk] => Ok([plane, 0]),
-        (DType::F32 | DType::F16, [b, h, i, j]) if [*b, *h, *i, *j] == [z.b, z.hq, z.tq, z.tk] => Ok([z.hq * plane, plane]),
+        (DType::F32 | DType::F16, [b, h, i, j]) if [*b, *h, *i, *j] == [z.b, z.hq, z.tq, z.tk] => {
+            Ok([z.hq * plane, plane])
+        }
         _ => {
             let (b, h, i, j) = (z.b, z.hq, z.tq, z.tk);
             Err(Error::model(format!(

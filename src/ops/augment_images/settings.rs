@@ -187,7 +187,9 @@ impl Augmentation {
             return Err(Error::model(format!("crop_padding is {padding}; expected at most a side of {h}x{w} pixels")));
         }
         if self.saturation > 0.0 && c != 3 {
-            return Err(Error::model(format!("saturation needs images of 3 channels: red, green, blue; these have {c}")));
+            return Err(Error::model(format!(
+                "saturation needs images of 3 channels: red, green, blue; these have {c}"
+            )));
         }
         Ok(())
     }

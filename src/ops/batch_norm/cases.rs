@@ -32,7 +32,8 @@ pub fn cases() -> Vec<Case> {
             .extra(8.0, "WGSL allows division and square root 2.5 ulp each")
     };
     let mut cases = vec![
-        case("two_values", &[2, 1], None, false).extra(128.0, "with two values the gradient cancels to what eps leaves"),
+        case("two_values", &[2, 1], None, false)
+            .extra(128.0, "with two values the gradient cancels to what eps leaves"),
         case("odd", &[17, 5], None, false),
         case("dense", &[65, 37], None, false),
         case("dense_rows", &[65, 12], Some(33), false),
@@ -53,7 +54,10 @@ pub fn cases() -> Vec<Case> {
         case("no_row", &[3, 2, 2], Some(0), false).no_gradient(),
     ];
     let far = case("far_from_zero", &[257, 2], None, false).extra(32.0, "the mean, 350 deviations, is rounded to f32");
-    cases.push(Case { inputs: [vec![(Spec::f32([257, 2]), Fill::Uniform(100.0, 101.0))], far.inputs[1..].to_vec()].concat(), ..far });
+    cases.push(Case {
+        inputs: [vec![(Spec::f32([257, 2]), Fill::Uniform(100.0, 101.0))], far.inputs[1..].to_vec()].concat(),
+        ..far
+    });
     // With momentum 1 a second run leaves the same running statistics.
     let image = Spec::f32([6, 5, 7, 7]);
     let inputs = vec![(image, Fill::Normal(2.0)), (Spec::u32([1]), Fill::Indices(vec![4]))];

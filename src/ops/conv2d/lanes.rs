@@ -66,7 +66,13 @@ struct Cut {
 impl Cut {
     /// The cheapest cut by `cost`, which is infinite where one is impossible,
     /// for `channels` on `lanes`, positions of `output`, and up to `planes` at once.
-    fn best(channels: usize, lanes: usize, output: [usize; 2], planes: usize, cost: impl Fn(Cut) -> f64) -> Option<Cut> {
+    fn best(
+        channels: usize,
+        lanes: usize,
+        output: [usize; 2],
+        planes: usize,
+        cost: impl Fn(Cut) -> f64,
+    ) -> Option<Cut> {
         let mut best = (f64::INFINITY, None);
         for each in [1, 2, 4, 8].into_iter().filter(|&each| each == 1 || lanes * each < 2 * channels) {
             for planes in (0..4).map(|i| 1 << i).filter(|&p| p < 2 * planes) {
@@ -212,7 +218,10 @@ pub(super) fn product(
     let quads = cut.quads(s.out, step);
     let out = if pass == Pass::Forward { s.out } else { cx.outputs[0].shape[2..].try_into().ok()? };
     let kernel = |entry, wg| {
-        let k = sized(Kernel::new(&SHADER, entry), Sizes { out, ..s }, cut, lanes).set("SUM", s.cg()).set("MADE", s.og()).set("WG", wg);
+        let k = sized(Kernel::new(&SHADER, entry), Sizes { out, ..s }, cut, lanes)
+            .set("SUM", s.cg())
+            .set("MADE", s.og())
+            .set("WG", wg);
         let k = k.set("FH", window[0]).set("FW", window[1]).set("KH", s.k[0]);
         let k = k.set("STEP_H", step[0]).set("STEP_W", step[1]);
         let k = k.constant("BLOCKS", s.og().div_ceil(lanes * cut.each));
@@ -306,7 +315,12 @@ mod tests {
     fn quads_are_whole_rows_or_lie_within_one() {
         let quads = |tile, output| Cut { each: 1, tile, planes: 1 }.quads(output, [1, 1]);
         assert!(quads([2, 26], [26, 26]) && quads([1, 4], [3, 8]) && quads([3, 4], [3, 4]));
-        assert!(!quads([1, 26], [26, 26]) && !quads([2, 13], [26, 26]) && !quads([4, 11], [11, 11]) && !quads([2, 4], [2, 6]));
+        assert!(
+            !quads([1, 26], [26, 26])
+                && !quads([2, 13], [26, 26])
+                && !quads([4, 11], [11, 11])
+                && !quads([2, 4], [2, 6])
+        );
         assert!(!Cut { each: 1, tile: [2, 4], planes: 1 }.quads([8, 8], [2, 2]));
     }
 

@@ -94,8 +94,7 @@ impl Winograd {
         };
         let fits = |f: &Form| f.variant().fits(caps) && groups(f).iter().all(|&n| n <= caps.groups as usize);
         let form = forms_for(rows, tiles, points, None).into_iter().find(fits)?;
-        let cut =
-            Winograd { name, made, transforms, form, n: s.n, sum, rows, input, output, ahead, back, turned };
+        let cut = Winograd { name, made, transforms, form, n: s.n, sum, rows, input, output, ahead, back, turned };
         let most = caps.binding_bytes.min(caps.buffer_bytes);
         let fits = |s: &Spec| s.bytes() as u64 <= most;
         (sum <= LONGEST && cut.scratch().iter().all(fits)).then_some(cut)
@@ -115,7 +114,11 @@ impl Winograd {
     /// filled up to whole quads.
     fn scratch(&self) -> [Spec; 3] {
         let (points, rows, tiles) = (self.points(), self.rows.next_multiple_of(4), self.tiles().next_multiple_of(4));
-        [Spec::f32([points, self.sum, rows]), Spec::f32([points, self.sum, tiles]), Spec::f32([points, self.rows, tiles])]
+        [
+            Spec::f32([points, self.sum, rows]),
+            Spec::f32([points, self.sum, tiles]),
+            Spec::f32([points, self.rows, tiles]),
+        ]
     }
 
     /// Transforms, product, transform. `image` and `filter` are the numbers of the
@@ -125,7 +128,8 @@ impl Winograd {
         let quads = self.made == 4 && self.output[1].is_multiple_of(4);
         let kernel = |entry| {
             let k = Kernel::new(&SHADER, entry).set("N", self.n).set("SUM", sum).set("ROWS", rows);
-            let k = k.set("H", self.input[0]).set("W", self.input[1]).set("OH", self.output[0]).set("OW", self.output[1]);
+            let k =
+                k.set("H", self.input[0]).set("W", self.input[1]).set("OH", self.output[0]).set("OW", self.output[1]);
             let k = k.set("AHEAD_H", self.ahead[0]).set("AHEAD_W", self.ahead[1]);
             let k = k.set("BACK_H", self.back[0]).set("BACK_W", self.back[1]);
             let k = k.flag("TURNED", self.turned).flag("BIAS", bias.is_some());

@@ -83,15 +83,7 @@ pub fn cases() -> Vec<Case> {
         lstm("tiled_initial", Shape { batch: 3, hidden: 131, steps: 2, initial: true, ..PLAIN }),
         gru(
             "tiled",
-            Shape {
-                batch: 2,
-                hidden: 150,
-                steps: 3,
-                bias: true,
-                initial: true,
-                reverse: true,
-                lengths: &[2, 3],
-            },
+            Shape { batch: 2, hidden: 150, steps: 3, bias: true, initial: true, reverse: true, lengths: &[2, 3] },
         ),
         case("wide", Cell::RnnTanh, Shape { hidden: 256, steps: 2, ..PLAIN }),
         case("tiled", Cell::RnnTanh, Shape { hidden: 257, steps: 2, batch: 2, initial: true, ..PLAIN }),
