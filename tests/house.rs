@@ -201,6 +201,28 @@ fn a_room_and_its_shader_have_one_stem() {
 }
 
 #[test]
+fn the_licences_that_the_manifest_claims_are_there() {
+    let read = |name: &str| fs::read_to_string(root().join(name)).unwrap_or_else(|e| panic!("{name}: {e}"));
+    assert!(read("Cargo.toml").contains("license = \"MIT OR Apache-2.0\""));
+    assert!(read("LICENSE-MIT").contains("Permission is hereby granted, free of charge"));
+    assert!(read("LICENSE-APACHE").contains("TERMS AND CONDITIONS FOR USE, REPRODUCTION, AND DISTRIBUTION"));
+    // The notices name every crate that the manifest depends on, at the version in use.
+    let (notices, lock) = (read("THIRD-PARTY.md"), read("Cargo.lock"));
+    let manifest = read("Cargo.toml");
+    let dependencies =
+        manifest.split("\n[dependencies]\n").nth(1).and_then(|t| t.split("\n[").next()).expect("a table");
+    let mut found = vec![];
+    for name in dependencies.lines().filter_map(|l| l.split_once(" = ")).map(|(name, _)| name) {
+        let locked = lock.split("[[package]]").filter(|p| p.contains(&format!("name = \"{name}\"\n")));
+        let versions = locked.filter_map(|p| p.split("version = \"").nth(1)?.split('"').next());
+        if !versions.into_iter().any(|v| notices.contains(&format!("| {name} {v} |"))) {
+            found.push(format!("THIRD-PARTY.md does not name {name} as locked: run scripts/third-party"));
+        }
+    }
+    report(&found);
+}
+
+#[test]
 fn files_are_short_enough_to_read() {
     let all = files(&["src", "shaders", "tests", "benches", "examples"], &["rs", "wgsl"]);
     let long = all.iter().map(|(path, text)| (path, text.lines().count())).filter(|(_, n)| *n > 500);
