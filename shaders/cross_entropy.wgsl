@@ -185,15 +185,12 @@ fn rows_group(
 
 fn write_total(local: u32, my_loss: f32, my_weight: f32) {
     let sum = reduce_sum(local, my_loss);
-    var weight_sum = reduce_sum(local, my_weight);
+    let weight_sum = reduce_sum(local, my_weight);
     if local == 0u {
+        var mean = sum / weight_sum;
         if weight_sum == 0.0 {
-            // Nothing counts: NaN, made from bits that no compiler knows.
-            weight_sum = bitcast<f32>(bitcast<u32>(weight_sum) | 0x7fc00000u);
-        }
-        var mean = 0.0;
-        if valid_rows() > 0u {
-            mean = sum / weight_sum;
+            // Nothing counts.
+            mean = 0.0;
         }
         loss[0] = mean;
         denominator[0] = weight_sum;
@@ -225,9 +222,17 @@ fn small(@builtin(local_invocation_index) local: u32) {
     write_total(local, my_loss, my_weight);
 }
 
+// What a share of the loss passes on; nothing where nothing counts.
+fn passed_on() -> f32 {
+    if divisor[0] == 0.0 {
+        return 0.0;
+    }
+    return d_loss[0] / divisor[0];
+}
+
 fn slope(row: u32, col: u32, label: u32, x: f32) -> f32 {
     let p = exp(x - saved[row] - saved[ROWS + row]);
-    return (p * saved[2u * ROWS + row] - share(row, col, label)) * (d_loss[0] / divisor[0]);
+    return (p * saved[2u * ROWS + row] - share(row, col, label)) * passed_on();
 }
 
 @compute @workgroup_size(WG)
@@ -271,7 +276,7 @@ fn backward_target(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_wo
     var d = 0.0;
     if row < valid_rows() {
         let surprise = saved[row] - logits[i] + saved[ROWS + row];
-        d = KEEP * weight(i % C) * surprise * (d_loss[0] / divisor[0]);
+        d = KEEP * weight(i % C) * surprise * passed_on();
     }
     d_x[i] = d;
 }

@@ -260,3 +260,23 @@ fn broken_files_are_refused_with_the_numbers() {
     );
     broken(&|f| std::fs::write(f.join(images), b"not an IDX file").expect("written"), &[images]);
 }
+
+#[test]
+fn a_softmax_at_the_end_is_said_once_and_applied_once() {
+    let (data, out) = (data(40), tempfile::tempdir().expect("a folder"));
+    let data = data.path().to_str().expect("utf-8");
+    let trained = |name: &str, end: &str| {
+        let (model, run) = (out.path().join(format!("{name}.toml")), out.path().join(name));
+        let layers = "[[layer]]\ntype = \"Flatten\"\n[[layer]]\ntype = \"Dense\"\nunits = \"classes\"\n";
+        std::fs::write(&model, format!("{layers}{end}")).expect("written");
+        let (model, run) = (model.to_str().expect("utf-8"), run.to_str().expect("utf-8").to_string());
+        let args = ["train", "--model", model, "--data", data, "--epochs", "2", "--batch-size", "8", "--device", "cpu"];
+        let said = wgrad(&[&args[..], &["--out", &run, "--json"]].concat());
+        let scored = json(&wgrad(&["eval", &run, "--data", data, "--device", "cpu", "--json"]));
+        (json(&said)["test"].clone(), scored["test"].clone(), text(&said.stderr).matches("ends in a softmax").count())
+    };
+    let (plain, softmax) = (trained("plain", ""), trained("softmax", "activation = \"softmax\"\n"));
+    assert_eq!((plain.2, softmax.2), (0, 1));
+    assert_eq!((&softmax.0, &softmax.1), (&plain.0, &plain.1));
+    assert_eq!(softmax.0, softmax.1);
+}

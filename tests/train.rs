@@ -5,11 +5,10 @@ mod support;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use support::device::{GPU_UNCHECKED, NO_ADAPTER, required};
-use support::training::{device, losses, settings};
-use wgrad::data::{self, Dataset, Images, Interface};
+use support::training::{NORMAL, bands, device, losses, settings};
+use wgrad::data::{self, Images, Interface};
 use wgrad::device::Device;
 use wgrad::nn::{Description, Model, Weights};
-use wgrad::tensor::random::{Random, stream};
 use wgrad::train::{Epoch, Progress, Session, checkpoint, fit};
 
 fn main() {
@@ -40,24 +39,6 @@ fn main() {
     }
     libtest_mimic::run(&args, trials).exit();
 }
-
-/// Noise with a bright band whose place is the label: `make_losses.py` draws
-/// the same.
-fn bands(samples: usize, seed: u32) -> Dataset {
-    let mut r = Random::new(seed, stream::CASES);
-    let (mut pixels, mut labels) = (vec![], vec![]);
-    for _ in 0..samples {
-        let noise: Vec<u32> = (0..784).map(|_| r.bits() % 128).collect();
-        let label = r.bits() % 10;
-        let band = |i: usize| if (i / 28 / 3) as u32 == label { 90 } else { 0 };
-        pixels.extend(noise.iter().enumerate().map(|(i, n)| (n + band(i)) as u8));
-        labels.push(label);
-    }
-    let classes = (0..10).map(|i| i.to_string()).collect();
-    Images { name: "bands".into(), channels: 1, height: 28, width: 28, pixels, labels, classes }.into()
-}
-
-const NORMAL: (f32, f32) = (0.1307, 0.3081);
 
 fn session(on_gpu: bool, model: &str, seed: u32) -> wgrad::Result<Session> {
     let model = Model::new(Description::named(model)?, Some([1, 28, 28].into()), Some(10))?;

@@ -1,8 +1,9 @@
 //! A language model that goes on with a text, token by token.
 //!
 //! The model is built for one position at a time: attention keeps the keys and
-//! values of what was read, recurrent layers their states, so a token costs one
-//! pass over one position, however much text lies behind it. Where a model has
+//! values of what was read, recurrent layers their states, windows the inputs that
+//! they reach back to, so a token costs one pass over one position, however much
+//! text lies behind it. Where a model has
 //! a last position and the text reaches it, the latter half of what it has read
 //! is read anew from the first position on; spread over the tokens that this
 //! makes room for, that is one more pass per token.
@@ -10,8 +11,8 @@
 use super::sample::Sampler;
 use crate::device::Device;
 use crate::error::{Error, Result};
-use crate::graph::{Graph, Home, TensorId};
-use crate::nn::{KEPT, Mode, Model, Weights};
+use crate::graph::{Graph, Home, Init, TensorId};
+use crate::nn::{Activation, KEPT, Mode, Model, Weights};
 use crate::plan::{Executor, ProgramId};
 use crate::tensor::{HostTensor, Spec};
 
@@ -24,8 +25,8 @@ pub struct Generator {
     executor: Box<dyn Executor>,
     program: ProgramId,
     scores: TensorId,
-    /// Buffers that hold what was read, and their sizes.
-    kept: Vec<(String, usize)>,
+    /// Buffers that hold what was read, and what they hold before anything is.
+    kept: Vec<(String, HostTensor)>,
     /// The most positions that it can read; `None` for any number.
     room: Option<usize>,
     tokens: usize,
@@ -36,7 +37,7 @@ pub struct Generator {
 impl Generator {
     /// The model with these weights on a device.
     ///
-    /// Fails when it does not read tokens and foretell them.
+    /// Fails when it does not read tokens and foretell them, one from those before.
     pub fn new(device: &Device, model: &Model, weights: &Weights) -> Result<Generator> {
         let name = &model.description.name;
         let ([context], true) = (&model.input[..], model.description.takes_tokens()) else {
@@ -45,6 +46,10 @@ impl Generator {
                 model.input
             )));
         };
+        // Scores are logits, also of a model that ends in their softmax.
+        let model = &model.clone().without(Some(Activation::Softmax));
+        let (_, whole) = model.inspect(1, &mut weights.clone())?;
+        model.check_causal(&whole)?;
         let mut g = Graph::new();
         let token = g.input(TOKEN, Spec::u32([1, 1]));
         let position = g.input(POSITION, Spec::u32([1]));
@@ -62,7 +67,7 @@ impl Generator {
         };
         g.flatten_params("params");
         let kept = g.tensors().iter().filter_map(|t| match &t.home {
-            Home::Persistent { name, .. } if name.starts_with(KEPT) => Some((name.clone(), t.spec.elements())),
+            Home::Persistent { name, init } if name.starts_with(KEPT) => Some((name.clone(), start(init, &t.spec))),
             _ => None,
         });
         let kept = kept.collect();
@@ -82,8 +87,8 @@ impl Generator {
     /// Forgets what was read.
     pub fn reset(&mut self) -> Result<()> {
         self.read.clear();
-        for (name, elements) in &self.kept {
-            self.executor.write(name, &HostTensor::f32([*elements], vec![0.0; *elements]))?;
+        for (name, start) in &self.kept {
+            self.executor.write(name, start)?;
         }
         Ok(())
     }
@@ -141,5 +146,13 @@ impl Generator {
         self.executor.run(self.program, 1)?;
         self.read.push(token);
         Ok(())
+    }
+}
+
+/// What a buffer holds in the beginning.
+fn start(init: &Init, spec: &Spec) -> HostTensor {
+    match init {
+        Init::Zeros => HostTensor::zeros(spec),
+        Init::Data(data) => HostTensor::clone(data),
     }
 }

@@ -1,11 +1,12 @@
 //! A model, and how its layers become a graph.
 
-use super::describe::Description;
+use super::Activation;
+use super::describe::{Description, LayerDescription};
 use super::init::Initializer;
 use crate::error::{Context, Error, Result};
 use crate::graph::{Graph, Init, TensorId};
 use crate::tensor::{HostTensor, Shape, Spec};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// What a graph is built for.
@@ -109,6 +110,7 @@ pub struct Build<'a> {
     /// The layer's number, for random streams.
     pub index: u32,
     weights: &'a mut Weights,
+    frozen: &'a BTreeSet<String>,
     drawn: &'a mut u32,
     trainable: usize,
     state: usize,
@@ -151,11 +153,22 @@ impl Build<'_> {
         })
     }
 
-    /// What this layer keeps between the positions of [`Mode::Decode`], zeros
-    /// in the beginning.
-    pub fn kept(&mut self, name: &str, shape: impl Into<Shape>) -> TensorId {
+    /// What this layer keeps between the positions of [`Mode::Decode`]: `start`
+    /// everywhere in the beginning.
+    pub fn kept(&mut self, name: &str, shape: impl Into<Shape>, start: f32) -> TensorId {
         let full = format!("{KEPT}{}.{name}", self.name);
-        self.g.persistent(&full, Spec::f32(shape.into()), Init::Zeros)
+        let spec = Spec::f32(shape.into());
+        let init = if start == 0.0 {
+            Init::Zeros
+        } else {
+            Init::Data(Arc::new(HostTensor::f32(spec.shape.clone(), vec![start; spec.elements()])))
+        };
+        self.g.persistent(&full, spec, init)
+    }
+
+    /// Whether a parameter of this layer does not learn.
+    pub fn is_frozen(&self, name: &str) -> bool {
+        self.frozen.contains(&format!("{}.{name}", self.name))
     }
 
     /// Drops elements of `x` while training. Dropouts of one layer are told
@@ -217,6 +230,10 @@ pub struct Model {
     pub classes: Option<usize>,
     /// The number of tokens that samples may hold, where they are tokens.
     pub vocabulary: Option<usize>,
+    /// What [`Model::without`] leaves out.
+    left_out: Option<Activation>,
+    /// Parameters that do not learn.
+    frozen: BTreeSet<String>,
 }
 
 impl Model {
@@ -246,12 +263,24 @@ impl Model {
                 description.name
             )));
         }
-        Ok(Model { description, input, classes, vocabulary: None })
+        Ok(Model { description, input, classes, vocabulary: None, left_out: None, frozen: BTreeSet::new() })
     }
 
     /// For samples of so many different tokens.
     pub fn with_vocabulary(self, tokens: Option<usize>) -> Model {
         Model { vocabulary: tokens, ..self }
+    }
+
+    /// The same layers, but that the last leaves an activation out where it ends
+    /// in it: a loss that applies it itself takes what goes in. As in Keras a model
+    /// for classes may say that it ends in a softmax.
+    pub fn without(self, activation: Option<Activation>) -> Model {
+        Model { left_out: activation, ..self }
+    }
+
+    /// The same layers, with parameters that do not learn.
+    pub fn with_frozen(self, names: BTreeSet<String>) -> Model {
+        Model { frozen: names, ..self }
     }
 
     /// Shape and type of a batch of samples.
@@ -262,49 +291,40 @@ impl Model {
 
     /// Adds the model to a graph that holds its input `x [N, ..]`.
     pub fn build(&self, g: &mut Graph, x: TensorId, mode: Mode, weights: &mut Weights) -> Result<Built> {
-        let mut outputs: BTreeMap<String, TensorId> = BTreeMap::from([("input".to_string(), x)]);
+        let mut outputs = BTreeMap::from([("input", Output { tensor: x, lengths: None })]);
         let mut layers: Vec<LayerInfo> = vec![];
-        let (mut last, mut drawn, mut lengths) = (x, 0, None);
+        let (mut last, mut drawn) = (outputs["input"], 0);
         for (index, layer) in self.description.layers.iter().enumerate() {
-            let inputs = self.inputs(layer, last, &outputs)?;
+            let inputs = inputs(layer, last, &outputs)?;
             let name = layer.name.clone();
             let mut cx = Build {
                 g,
                 mode,
                 classes: self.classes,
                 vocabulary: self.vocabulary,
-                lengths,
+                lengths: inputs.iter().find_map(|i| i.lengths),
                 name: name.clone(),
                 index: index as u32,
                 weights,
+                frozen: &self.frozen,
                 drawn: &mut drawn,
                 trainable: 0,
                 state: 0,
             };
-            let kind = layer.layer.kind();
+            let is_last = index + 1 == self.description.layers.len();
+            let ends = layer.layer.last_activation().filter(|(a, _)| is_last && self.left_out == Some(*a));
+            let built = ends.map_or_else(|| layer.layer.clone(), |(_, without)| without);
+            let kind = built.kind();
             let place = || format!("layer {} ({kind} \"{name}\")", index + 1);
-            last = in_scope(&mut cx, &name, |cx| layer.layer.build(cx, &inputs)).context(place)?;
+            let tensors: Vec<TensorId> = inputs.iter().map(|i| i.tensor).collect();
+            let tensor = in_scope(&mut cx, &name, |cx| built.build(cx, &tensors)).context(place)?;
             let (trainable, state) = (cx.trainable, cx.state);
-            lengths = cx.lengths;
-            outputs.insert(name.clone(), last);
-            let (inputs, output) = (layer.inputs.clone().unwrap_or_default(), g.spec(last).shape.clone());
+            last = Output { tensor, lengths: cx.lengths };
+            outputs.insert(&layer.name, last);
+            let (inputs, output) = (layer.inputs.clone().unwrap_or_default(), g.spec(tensor).shape.clone());
             layers.push(LayerInfo { name, kind, inputs, output, trainable, state });
         }
-        Ok(Built { output: last, layers })
-    }
-
-    fn inputs(
-        &self,
-        layer: &super::LayerDescription,
-        last: TensorId,
-        outputs: &BTreeMap<String, TensorId>,
-    ) -> Result<Vec<TensorId>> {
-        let Some(names) = &layer.inputs else { return Ok(vec![last]) };
-        let find = |name: &String| {
-            let known = || crate::error::unknown("input layer", name, outputs.keys().map(String::as_str));
-            outputs.get(name).copied().ok_or_else(|| known().context(format!("layer \"{}\"", layer.name)))
-        };
-        names.iter().map(find).collect()
+        Ok(Built { output: last.tensor, layers })
     }
 
     /// The model built for evaluation in a graph of its own, with a batch of
@@ -315,6 +335,24 @@ impl Model {
         let built = self.build(&mut g, x, Mode::Eval, weights)?;
         Ok((g, built))
     }
+}
+
+/// What a layer has made.
+#[derive(Clone, Copy)]
+struct Output {
+    tensor: TensorId,
+    /// The valid positions of each sample, where they are known.
+    lengths: Option<TensorId>,
+}
+
+/// What a layer reads: the outputs that it names, or the one before it.
+fn inputs(layer: &LayerDescription, last: Output, outputs: &BTreeMap<&str, Output>) -> Result<Vec<Output>> {
+    let Some(names) = &layer.inputs else { return Ok(vec![last]) };
+    let find = |name: &String| {
+        let known = || crate::error::unknown("input layer", name, outputs.keys().copied());
+        outputs.get(name.as_str()).copied().ok_or_else(|| known().context(format!("layer \"{}\"", layer.name)))
+    };
+    names.iter().map(find).collect()
 }
 
 /// Runs `build` with the graph's scope set to the layer's name.

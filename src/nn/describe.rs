@@ -22,6 +22,7 @@
 //! A layer reads the one before it, or those that `inputs = ["a", "b"]` names;
 //! `"input"` names the model's input.
 
+use super::Activation;
 use super::layers::{self, Layer};
 use super::presets::preset;
 use crate::error::{Context, Error, Result, unknown};
@@ -136,6 +137,12 @@ impl Description {
             Some(names) => names.iter().any(|n| n == "input"),
         };
         self.layers.iter().enumerate().any(|(i, l)| reads_input(i, l) && l.layer.takes_tokens())
+    }
+
+    /// The name of the last layer, if its output has gone through this activation.
+    pub fn ends_in(&self, activation: Activation) -> Option<&str> {
+        let last = self.layers.last()?;
+        (last.layer.last_activation()?.0 == activation).then_some(&last.name)
     }
 
     /// The description as TOML, complete enough to be read back.

@@ -7,6 +7,7 @@
 
 mod activation;
 mod build;
+mod causal;
 mod describe;
 pub mod init;
 pub mod layers;

@@ -10,8 +10,9 @@
 //! where the denominator is the sum of the targets' weights for class numbers
 //! and the number of rows for probabilities, as in PyTorch's `cross_entropy`.
 //! Rows beyond the valid ones, and rows whose target is `ignore_index`, count
-//! nowhere. No valid row: loss 0. No weight at all, as when every row is ignored:
-//! NaN, as in PyTorch. A class number that does not exist makes the loss NaN.
+//! nowhere. Where the denominator is 0, as when all classes of a batch have weight
+//! 0, there is nothing to learn: loss and gradient are 0 (PyTorch: NaN). A class
+//! number that does not exist makes the loss NaN.
 //!
 //! Gradient, with `p = softmax(x)` and `d lse / d x_c = p_c`:
 //! `d_x_c = (p_c sum_k share_k - share_c) d_loss / denominator`, and for
@@ -74,6 +75,17 @@ impl Graph {
         rows: Option<TensorId>,
         options: CrossEntropy,
     ) -> Result<TensorId> {
+        self.cross_entropy_with_weight(logits, target, rows, options).map(|(loss, _)| loss)
+    }
+
+    /// [`Graph::cross_entropy`], and what its mean divides by, f32 `[]`.
+    pub fn cross_entropy_with_weight(
+        &mut self,
+        logits: TensorId,
+        target: TensorId,
+        rows: Option<TensorId>,
+        options: CrossEntropy,
+    ) -> Result<(TensorId, TensorId)> {
         let op = CrossEntropyLoss {
             label_smoothing: options.label_smoothing,
             ignore_index: options.ignore_index,
@@ -83,7 +95,8 @@ impl Graph {
         };
         let inputs: Vec<TensorId> =
             [Some(logits), Some(target), options.class_weights, rows].into_iter().flatten().collect();
-        Ok(self.push(op, &inputs)?[0])
+        let y = self.push(op, &inputs)?;
+        Ok((y[0], y[1]))
     }
 }
 
@@ -309,8 +322,7 @@ impl Reference for CrossEntropyLoss {
         );
         let loss: f64 = rows.iter().map(|r| r.loss.f64()).sum();
         let weight: f64 = rows.iter().map(|r| r.weight.f64()).sum();
-        let weight = if weight == 0.0 { f64::NAN } else { weight };
-        io.y(0)[0] = if valid == 0 { T::ZERO } else { T::of(loss / weight) };
+        io.y(0)[0] = if weight == 0.0 { T::ZERO } else { T::of(loss / weight) };
         io.y(1)[0] = T::of(weight);
         let (shifts, rest) = io.y(2).split_at_mut(sizes.rows);
         let (log_sums, shares) = rest.split_at_mut(sizes.rows);
@@ -365,7 +377,8 @@ impl Reference for CrossEntropyGrad {
         let (rows, classes) = (sizes.rows, sizes.classes);
         let valid = valid_rows(io, self.loss.rows(), sizes.batch) * (rows / sizes.batch);
         let (x, saved) = (io.x(0), io.x(first));
-        let scale = io.x(first + 2)[0] / io.x(first + 1)[0];
+        let (d_loss, denominator) = (io.x(first + 2)[0], io.x(first + 1)[0]);
+        let scale = if denominator == T::ZERO { T::ZERO } else { d_loss / denominator };
         let weights = self.loss.weights().map(|i| io.x(i));
         let keep = T::of(self.loss.spread(classes).0);
         let read = Io { inputs: io.inputs.clone(), updates: vec![], outputs: vec![] };
@@ -398,6 +411,9 @@ impl Reference for CrossEntropyGrad {
     }
 }
 
+/// The class that weighs nothing where classes have weights.
+const WEIGHTLESS: u32 = 6;
+
 /// A case on logits `[.., C]` with class numbers or probabilities, and up to
 /// that many valid rows.
 fn case(name: &str, shape: &[usize], target: Fill, valid: Option<u32>, options: CrossEntropy, weighted: bool) -> Case {
@@ -410,7 +426,8 @@ fn case(name: &str, shape: &[usize], target: Fill, valid: Option<u32>, options: 
     inputs.extend(valid.map(|n| (Spec::u32([1]), Fill::Indices(vec![n]))));
     let build = move |g: &mut Graph, x: &[TensorId]| {
         // Constants, because weights have no gradient to check.
-        let weights: Vec<f32> = (0..classes).map(|c| 0.25 + (c * 7 % 5) as f32 * 0.5).collect();
+        let weight = |c: usize| if c as u32 == WEIGHTLESS { 0.0 } else { 0.25 + (c * 7 % 5) as f32 * 0.5 };
+        let weights: Vec<f32> = (0..classes).map(weight).collect();
         let class_weights = weighted.then(|| g.constant(HostTensor::f32([classes], weights)));
         Ok(vec![g.cross_entropy(x[0], x[1], x.get(2).copied(), CrossEntropy { class_weights, ..options })?])
     };
@@ -456,6 +473,10 @@ pub fn cases() -> Vec<Case> {
         cases.push(case(&named("masked_wrong_class"), &shape, Fill::Indices(wrong), Some(3), plain, false));
         let ignored = Fill::Indices(vec![2; shape[0]]);
         cases.push(with_gradient(case(&named("all_ignored"), &shape, ignored, None, both, false)));
+        let weightless = Fill::Indices(vec![WEIGHTLESS; shape[0]]);
+        for (what, options) in [("no_weight", plain), ("no_weight_smooth", smooth)] {
+            cases.push(with_gradient(case(&named(what), &shape, weightless.clone(), None, options, true)));
+        }
     }
     cases.push(case("sequence", &[3, 5, 7], below(7), Some(2), both, true));
     cases.push(case("sequence_soft", &[3, 2, 40], soft(), Some(1), smooth, true));

@@ -1,8 +1,8 @@
-//! Zeros where a sequence has ended: `y[b, t] = x[b, t]` for `t < lengths[b]`,
-//! else 0.
+//! Zeros, or another value, where a sequence has ended: `y[b, t] = x[b, t]` for
+//! `t < lengths[b]`, else `fill`.
 //!
 //! Shapes: `x, y [B, T, ..]`, `lengths u32 [B]`; a length beyond `T` counts as `T`.
-//! Gradient: the same mask on `d_y`.
+//! Gradient: the same mask on `d_y`, with zeros.
 
 use super::cross_entropy::expect_type;
 use super::wide::{wide, width};
@@ -18,13 +18,21 @@ static SHADER: Shader = shader!("mask_rows");
 const WG: usize = 64;
 
 /// Masks rows. Inputs: x, lengths.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct MaskRows;
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct MaskRows {
+    /// What stands behind the end.
+    pub fill: f32,
+}
 
 impl Graph {
     /// `x [B, T, ..]` with zeros in the rows `t >= lengths[b]` (u32 `[B]`).
     pub fn mask_rows(&mut self, x: TensorId, lengths: TensorId) -> Result<TensorId> {
-        self.push1(MaskRows, &[x, lengths])
+        self.fill_rows(x, lengths, 0.0)
+    }
+
+    /// `x [B, T, ..]` with `fill` in the rows `t >= lengths[b]` (u32 `[B]`).
+    pub fn fill_rows(&mut self, x: TensorId, lengths: TensorId, fill: f32) -> Result<TensorId> {
+        self.push1(MaskRows { fill }, &[x, lengths])
     }
 }
 
@@ -66,6 +74,7 @@ impl Op for MaskRows {
         let [b, t, row] = sizes(&cx.inputs[0].shape);
         let width = width(row);
         let k = Kernel::new(&SHADER, "forward").set("B", b).set("T", t).set("ROW", row / width);
+        let k = k.real("FILL", self.fill.into());
         let d = wide(k, width).dispatch_1d(b * t * row / width, WG);
         Ok(Lowered::one(d.input("x", 0).input("lengths", 1).output("y", 0)))
     }
@@ -82,7 +91,7 @@ impl Reference for MaskRows {
         parallel::rows(io.y(0), t * row, |b, y| {
             let valid = (lengths[b] as usize).min(t) * row;
             y[..valid].copy_from_slice(&x[b * t * row..][..valid]);
-            y[valid..].fill(T::ZERO);
+            y[valid..].fill(T::of(self.fill.into()));
         });
     }
 }
@@ -92,6 +101,11 @@ pub fn cases() -> Vec<Case> {
     let case = |name: &str, shape: &[usize], lengths: Vec<u32>| {
         let inputs = vec![(Spec::f32(shape), Fill::Normal(1.0)), (Spec::u32([shape[0]]), Fill::Indices(lengths))];
         Case::new(format!("mask_rows/{name}"), inputs, |g, x| Ok(vec![g.mask_rows(x[0], x[1])?]))
+    };
+    let filled = |name: &str, shape: &[usize], fill: f32| {
+        let lengths = Fill::Indices(vec![0, 3, 7, 8, u32::MAX]);
+        let inputs = vec![(Spec::f32(shape), Fill::Normal(1.0)), (Spec::u32([5]), lengths)];
+        Case::new(format!("mask_rows/{name}"), inputs, move |g, x| Ok(vec![g.fill_rows(x[0], x[1], fill)?]))
     };
     let nan = Case::new(
         "mask_rows/masked_nan",
@@ -108,6 +122,8 @@ pub fn cases() -> Vec<Case> {
         case("rank2", &[3, 4], vec![4, 2, 0]),
         case("rank4", &[2, 3, 2, 6], vec![1, 3]),
         case("one", &[1, 1, 1], vec![1]),
+        filled("fill", &[5, 7, 3], -2.5),
+        filled("fill_vec4", &[5, 4, 8], f32::MIN),
         case("grid_overflow", &[many, 1], (0..many as u32).map(|i| i % 3).collect()),
         nan.no_gradient(),
     ]

@@ -9,8 +9,11 @@
 //! update, this batch's included; `weight = rows / seen`, and 1 at the first
 //! batch; `lr = factor schedule[floor(done / stride)]`, the last entry beyond.
 //!
-//! Shapes: `clock u32 [4]`, `schedule f32 [S]`, `factor f32 [1]`, `rows u32 [1]`,
-//! `seen u32 [1]`; `lr f32 [1]`, `pace u32 [2]` (done, due), `weight f32 []`. No
+//! Where batches count by the weight of their samples, `rows` and `seen` are sums of
+//! weights.
+//!
+//! Shapes: `clock u32 [4]`, `schedule f32 [S]`, `factor f32 [1]`, `rows u32 [1]` or
+//! f32 `[]`, `seen` likewise; `lr f32 [1]`, `pace u32 [2]` (done, due), `weight f32 []`. No
 //! gradient.
 
 use super::{clock, state};
@@ -56,8 +59,9 @@ pub struct Paced {
 
 impl Graph {
     /// Where training stands in updates. `factor` f32 `[1]` multiplies the
-    /// scheduled rates; `rows` u32 `[1]` counts the batch's samples; `seen` u32
-    /// `[1]` keeps their sum since the last update.
+    /// scheduled rates; `rows` u32 `[1]` counts the batch's samples, or f32 `[]` is
+    /// the sum of their weights; `seen`, of the same kind, keeps their sum since the
+    /// last update.
     pub fn pace(
         &mut self,
         clock: TensorId,
@@ -86,8 +90,9 @@ impl Op for Pace {
         state::expect("clock", &cx.inputs[0], &clock::spec())?;
         state::expect_list("schedule", &cx.inputs[1], DType::F32)?;
         state::expect("factor", &cx.inputs[2], &Spec::f32([1]))?;
-        state::expect("rows", &cx.inputs[3], &Spec::u32([1]))?;
-        state::expect("seen", &cx.updates[0], &Spec::u32([1]))?;
+        let rows = if cx.inputs[3].dtype == DType::F32 { Spec::f32([]) } else { Spec::u32([1]) };
+        state::expect("rows", &cx.inputs[3], &rows)?;
+        state::expect("seen", &cx.updates[0], &rows)?;
         Ok(vec![Spec::f32([1]), spec(), Spec::f32([])])
     }
 
@@ -96,9 +101,13 @@ impl Op for Pace {
     }
 
     fn lower(&self, cx: &Lower) -> Result<Lowered> {
-        let k = Kernel::new(&SHADER, "measure").set("BATCHES", self.n_batches).set("EVERY", self.every);
+        let [entry, rows, seen] = match cx.inputs[3].dtype {
+            DType::U32 => ["measure", "rows", "seen"],
+            _ => ["measure_weights", "weights", "weight_seen"],
+        };
+        let k = Kernel::new(&SHADER, entry).set("BATCHES", self.n_batches).set("EVERY", self.every);
         let d = k.set("STRIDE", self.stride).set("ENTRIES", cx.inputs[1].elements()).dispatch([1, 1, 1]);
-        let d = d.input("clock", 0).input("schedule", 1).input("factor", 2).input("rows", 3).update("seen", 0);
+        let d = d.input("clock", 0).input("schedule", 1).input("factor", 2).input(rows, 3).update(seen, 0);
         Ok(Lowered::one(d.output("lr", 0).output("pace", 1).output("weight", 2)))
     }
 
@@ -114,19 +123,32 @@ impl Reference for Pace {
         let (every, batches) = (self.every as u32, self.n_batches as u32);
         let done = epoch.wrapping_mul(batches.div_ceil(every)).wrapping_add(batch / every);
         let due = batch % every == every - 1 || batch >= batches - 1;
-        let (schedule, rows) = (io.x(1), io.x_u32(3)[0]);
-        let before = if batch.is_multiple_of(every) { 0 } else { io.updates[0].index[0] };
-        let seen = before.wrapping_add(rows);
+        let schedule = io.x(1);
+        let first = batch.is_multiple_of(every);
+        let weight = match io.inputs[3].spec.dtype {
+            DType::U32 => {
+                let (rows, seen) = (io.x_u32(3)[0], &mut io.updates[0].index[0]);
+                let before = if first { 0 } else { *seen };
+                *seen = before.wrapping_add(rows);
+                if before == 0 { T::ONE } else { T::of(rows.into()) / T::of((*seen).into()) }
+            }
+            _ => {
+                let (weight, seen) = (io.x(3)[0], &mut io.updates[0].real[0]);
+                let before = if first { T::ZERO } else { *seen };
+                *seen = before + weight;
+                if before == T::ZERO { T::ONE } else { weight / *seen }
+            }
+        };
         let entry = (done as usize / self.stride).min(schedule.len() - 1);
         let lr = schedule[entry] * io.x(2)[0];
-        io.updates[0].index[0] = seen;
         io.y(0)[0] = lr;
         io.y_u32(1).copy_from_slice(&[done, u32::from(due)]);
-        io.y(2)[0] = if before == 0 { T::ONE } else { T::of(rows.into()) / T::of(seen.into()) };
+        io.y(2)[0] = weight;
     }
 }
 
-/// First, middle and last batches of an update and of an epoch, long before
+/// First, middle and last batches of an update and of an epoch, by rows and by
+/// weights, long before
 /// and beyond the schedule's end.
 pub fn cases() -> Vec<Case> {
     let case = |name: &str, pace: Pace, at: [u32; 2], rows: u32, seen: u32| {
@@ -145,6 +167,13 @@ pub fn cases() -> Vec<Case> {
         .no_gradient()
         .extra(4.0, "WGSL allows division 2.5 ulp")
     };
+    let weighted = |name: &str, at: [u32; 2], weight: f32, seen: f32| {
+        let plain = case(name, Pace { n_batches: 10, every: 3, stride: 1 }, at, 0, 0);
+        let mut inputs = plain.inputs.clone();
+        inputs[3] = (Spec::f32([]), Fill::Values(vec![weight]));
+        inputs[4] = (Spec::f32([]), Fill::Values(vec![seen]));
+        Case { inputs, ..plain }
+    };
     let thirds = Pace { n_batches: 10, every: 3, stride: 1 };
     vec![
         case("plain", Pace { every: 1, ..thirds }, [0, 2], 8, 8),
@@ -155,6 +184,12 @@ pub fn cases() -> Vec<Case> {
         case("second_epoch", thirds, [1, 4], 8, 8),
         case("no_rows_yet", thirds, [0, 1], 0, 0),
         case("no_rows_now", thirds, [0, 1], 0, 8),
+        weighted("weighted_first", [0, 0], 2.5, 99.0),
+        weighted("weighted_second", [0, 1], 2.5, 0.75),
+        weighted("weighted_rest", [2, 9], 0.125, 7.0),
+        weighted("no_weight_yet", [0, 1], 0.0, 0.0),
+        weighted("no_weight_now", [0, 1], 0.0, 8.0),
+        weighted("weight_after_none", [0, 2], 1.5, 0.0),
         case("more_than_an_epoch", Pace { every: 64, ..thirds }, [3, 9], 3, 72),
         case("stride", Pace { stride: 5, ..thirds }, [2, 4], 8, 8),
         case("beyond_the_schedule", thirds, [400_000, 3], 8, 24),

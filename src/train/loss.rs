@@ -1,12 +1,18 @@
 //! What training makes small, by name.
 
 use super::class_weights::ClassWeights;
+use crate::data::{Interface, Task};
 use crate::error::{Error, Result, unknown};
 use crate::graph::{Graph, TensorId};
 use crate::keys::Keys;
+use crate::nn::Activation;
+use crate::ops::binary::{Arithmetic, Binary};
 use crate::ops::cross_entropy::CrossEntropy;
 use crate::ops::regression_loss::Distance;
+use crate::ops::softmax::Softmax;
+use crate::ops::unary::{Function, Unary};
 use crate::tensor::{DType, HostTensor};
+use std::collections::BTreeMap;
 use toml::Table;
 
 /// The losses.
@@ -25,6 +31,8 @@ pub enum LossName {
     /// Binary cross-entropy of logits.
     Bce,
 }
+
+const SIGMOID: Activation = Activation::Elementwise(Function::Sigmoid);
 
 const NAMES: [(&str, LossName); 6] = [
     ("auto", LossName::Auto),
@@ -106,14 +114,10 @@ impl Loss {
         }
     }
 
-    /// Adds the loss `[]` of a model's `output` to a graph. Targets of classes
-    /// are their numbers (u32) or, mixed, their shares (f32, as the output);
-    /// values are f32, as many as the output has. `rows` u32 `[1]` counts the
-    /// valid rows. `class_weights` are the resolved ones.
-    ///
-    /// With class weights, cross-entropy divides by the sum of the targets'
-    /// weights for class numbers, and by the number of rows for shares, as
-    /// PyTorch does.
+    /// Adds the loss of a model's `output` to a graph. Targets of classes are
+    /// their numbers (u32) or, mixed, their shares (f32, as the output); values
+    /// are f32, as many as the output has. `rows` u32 `[1]` counts the valid rows.
+    /// `class_weights` are the resolved ones.
     pub fn build(
         &self,
         g: &mut Graph,
@@ -122,7 +126,7 @@ impl Loss {
         rows: Option<TensorId>,
         of_classes: bool,
         class_weights: Option<&[f32]>,
-    ) -> Result<TensorId> {
+    ) -> Result<BatchLoss> {
         let name = self.resolve(of_classes);
         let label = self.label(name);
         if name == LossName::CrossEntropy {
@@ -137,7 +141,9 @@ impl Loss {
                 class_weights: weights,
                 ..CrossEntropy::default()
             };
-            return g.cross_entropy(output, targets, rows, options);
+            let (mean, weight) = g.cross_entropy_with_weight(output, targets, rows, options)?;
+            let by_weight = class_weights.is_some() && g.spec(targets).dtype == DType::U32;
+            return Ok(BatchLoss { mean, weight: by_weight.then_some(weight) });
         }
         if self.label_smoothing != 0.0 || class_weights.is_some() {
             let what = if class_weights.is_some() { "class_weights" } else { "label_smoothing" };
@@ -158,8 +164,76 @@ impl Loss {
         let shape = g.spec(output).shape.clone();
         let alike = g.spec(targets).elements() == shape.elements() && g.shape(targets).first() == shape.first();
         let targets = if alike && g.spec(targets).shape != shape { g.reshape(targets, shape)? } else { targets };
-        g.regression_loss(distance, output, targets, rows)
+        let mean = g.regression_loss(distance, output, targets, rows)?;
+        Ok(BatchLoss { mean, weight: None })
     }
+
+    /// Fails if the outputs are probabilities already where the loss makes them of
+    /// logits: a softmax of a softmax learns little, and badly.
+    pub fn check_logits(&self, g: &Graph, output: TensorId, of_classes: bool) -> Result<()> {
+        let name = self.resolve(of_classes);
+        let own = match name {
+            LossName::CrossEntropy => Activation::Softmax,
+            LossName::Bce => SIGMOID,
+            _ => return Ok(()),
+        };
+        let Some((layer, found)) = probabilities(g, output) else { return Ok(()) };
+        Err(Error::model(format!(
+            "loss \"{}\" applies a {} of its own, and the outputs come from the {} of layer \"{layer}\"; leave that out, or \
+             end the model with it, which the loss then takes over where it is the same",
+            self.label(name),
+            own.name(),
+            found.name()
+        )))
+    }
+}
+
+/// A loss in a graph.
+#[derive(Debug, Clone, Copy)]
+pub struct BatchLoss {
+    /// The mean over the batch, f32 `[]`.
+    pub mean: TensorId,
+    /// What the mean divides by where that is not the number of rows, f32 `[]`:
+    /// with class weights the sum of the targets' weights. For targets that are
+    /// shares it is the number of rows, as in PyTorch. Means over several batches
+    /// weigh each by this.
+    pub weight: Option<TensorId>,
+}
+
+/// The activation that makes answers of a model's outputs: probabilities of
+/// logits. Losses and `predict` apply it, the model does not.
+pub fn answering(interface: &Interface) -> Option<Activation> {
+    match interface.task {
+        Task::Classification | Task::Language => Some(Activation::Softmax),
+        Task::Regression => interface.sigmoid.then_some(SIGMOID),
+    }
+}
+
+/// The layer and the activation that made `output` probabilities, if they have
+/// only been moved, dropped, averaged or added since.
+fn probabilities(g: &Graph, output: TensorId) -> Option<(&str, Activation)> {
+    let mut known: BTreeMap<TensorId, (&str, Activation)> = BTreeMap::new();
+    for node in g.nodes() {
+        let op: &dyn std::any::Any = &*node.op;
+        let all = || {
+            let of_all: Option<Vec<_>> = node.inputs.iter().map(|t| known.get(t).copied()).collect();
+            of_all.and_then(|all| all.first().copied())
+        };
+        let found = match node.op.name() {
+            "softmax" if op.downcast_ref() == Some(&Softmax { log: false }) => {
+                Some((&node.scope[..], Activation::Softmax))
+            }
+            "unary" if op.downcast_ref::<Unary>().is_some_and(|u| u.function == Function::Sigmoid) => {
+                Some((&node.scope[..], SIGMOID))
+            }
+            "reshape" | "rearrange" | "dropout" | "reduce" | "mean_rows" => known.get(&node.inputs[0]).copied(),
+            "concat" => all(),
+            "binary" if op.downcast_ref::<Binary>().is_some_and(|b| b.op == Arithmetic::Add) => all(),
+            _ => None,
+        };
+        known.extend(found.map(|f| (node.outputs[0], f)));
+    }
+    known.get(&output).copied()
 }
 
 #[cfg(test)]
@@ -191,7 +265,7 @@ mod tests {
             let mut g = Graph::new();
             let (y, t) = (g.input("y", Spec::f32(output)), g.input("t", targets));
             let made = read(text).unwrap().build(&mut g, y, t, None, of_classes, weights);
-            made.map(|loss| g.nodes().iter().rev().find(|n| n.outputs.contains(&loss)).unwrap().op.name())
+            made.map(|loss| g.nodes().iter().rev().find(|n| n.outputs.contains(&loss.mean)).unwrap().op.name())
                 .map_err(|e| e.to_string())
         };
         let classes = || Spec::u32([4]);

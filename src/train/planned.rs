@@ -2,6 +2,7 @@
 //! tuner look at before anything is trained, and what `profile` runs on made-up
 //! samples.
 
+use super::loss::answering;
 use super::resident::{Elements, Resident, TargetKind};
 use super::step::Builder;
 use super::{Session, Settings};
@@ -40,6 +41,7 @@ impl Session {
     ) -> Result<Plan> {
         let s = &s.on(&device);
         let weights = &mut Weights::new(0);
+        let model = &model.clone().without(answering(interface));
         let (g, built) = model.inspect(1, weights)?;
         let target = match (interface.task, g.shape(built.output)) {
             (Task::Regression, _) => TargetKind::Values(interface.outputs.len()),

@@ -2,6 +2,7 @@
 //! learned on the training rows alone.
 
 use super::LossName;
+use super::loss::answering;
 use super::settings::{DataSettings, Settings, SplitBy};
 use super::text;
 use crate::data::dataset::{self, Split};
@@ -147,6 +148,23 @@ impl Source {
         strata: Option<&[u32]>,
         s: &Settings,
     ) -> Result<Prepared> {
+        let mut prepared = self.sets(rows, held, strata, s)?;
+        if let Some(activation) = answering(&prepared.interface)
+            && let Some(layer) = s.model.ends_in(activation)
+        {
+            let activation = activation.name();
+            prepared.notes.insert(
+                0,
+                format!(
+                    "the last layer, \"{layer}\", ends in a {activation}, which the loss takes over: it is applied once, and \
+                     answers are probabilities"
+                ),
+            );
+        }
+        Ok(prepared)
+    }
+
+    fn sets(&self, rows: &[usize], held: Option<&[usize]>, strata: Option<&[u32]>, s: &Settings) -> Result<Prepared> {
         let has_val = match self {
             // What has an order is split by it.
             Source::Corpus(corpus) => return text::language(corpus, s),

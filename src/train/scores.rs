@@ -28,10 +28,12 @@ pub struct Scores {
 }
 
 impl Scores {
-    /// From the sums that the device keeps: loss, correct, rows, not-finite.
+    /// From the sums that the device keeps: loss, correct, rows, not-finite, and
+    /// the weights of the loss where these are not the rows.
     pub(super) fn of(sums: &[f32], task: Task) -> Scores {
         let rows = f64::from(sums[2]).max(1.0);
-        let loss = f64::from(sums[0]) / rows;
+        let weight = sums.get(4).map_or(rows, |&w| if w > 0.0 { w.into() } else { 1.0 });
+        let loss = f64::from(sums[0]) / weight;
         Scores {
             loss,
             perplexity: (task == Task::Language).then(|| loss.exp()),

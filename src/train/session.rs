@@ -6,9 +6,10 @@
 //! nothing to it.
 
 use super::checkpoint::Progressed;
+use super::loss::answering;
 use super::resident::{self, Resident};
 use super::scores::Scores;
-use super::step::{self, Builder, Step};
+use super::step::{self, Builder, METRICS, Step};
 use super::{EMA, LOSS_SCALE, LOSS_SCALE_COUNTS, LR_FACTOR, Loss, Settings, checkpoint};
 use crate::data::{Dataset, Interface, Task};
 use crate::device::Device;
@@ -17,6 +18,7 @@ use crate::files;
 use crate::graph::TensorId;
 use crate::nn::{Model, Weights};
 use crate::ops::loss_scale::LEFT_OUT;
+use crate::ops::tally;
 use crate::plan::{Executor, Options, ProgramId, Ticket};
 use crate::tensor::{HostTensor, Shape, Spec};
 use std::collections::BTreeMap;
@@ -43,6 +45,8 @@ pub struct Session {
     params: Vec<(String, Spec, usize)>,
     states: Vec<String>,
     train: Option<Pass>,
+    /// The sums of the training's metrics, before anything is added.
+    no_sums: HostTensor,
     /// Named buffers that the training step changes.
     changing: Vec<String>,
     passes: usize,
@@ -52,9 +56,15 @@ pub struct Session {
 }
 
 impl Session {
-    /// A session for a model whose weights are given or drawn from the seed.
+    /// A session for a model whose weights are given or drawn from the seed. What
+    /// makes probabilities of its outputs is the loss's and `predict`'s; a model
+    /// that ends in it leaves it to them.
+    ///
+    /// Fails when the model does not answer as the interface says, and when a
+    /// language model sees the tokens that it is to foretell.
     pub fn new(device: Device, model: Model, interface: Interface, weights: Weights) -> Result<Session> {
         let executor = device.executor();
+        let model = model.without(answering(&interface));
         let mut session = Session {
             model,
             interface,
@@ -64,6 +74,7 @@ impl Session {
             params: vec![],
             states: vec![],
             train: None,
+            no_sums: HostTensor::zeros(&tally::spec(false)),
             changing: vec![],
             passes: 0,
             memory: [0; 4],
@@ -83,6 +94,9 @@ impl Session {
             return Err(Error::model(format!("the weights lack \"{name}\": this is not a whole model")));
         }
         self.check_outputs(g.shape(built.output))?;
+        if self.interface.task == Task::Language {
+            self.model.check_causal(&built)?;
+        }
         let params = g.params().to_vec();
         let (_, offsets) = g.flatten_params("params");
         let name = |t: TensorId| g.tensors()[t.index()].label.clone();
@@ -177,6 +191,8 @@ impl Session {
         };
         self.loss = s.loss.clone();
         let step = Builder { params: "params", ..self.builder() }.training(&resident, s, weights.as_deref())?;
+        let sums = step.graph.find(METRICS).expect("a training step has its metrics");
+        self.no_sums = HostTensor::zeros(step.graph.spec(sums));
         self.changing = step::state(&step.graph);
         self.changing.extend(step.graph.find(LR_FACTOR).map(|_| LR_FACTOR.to_string()));
         self.train = Some(self.load(step, resident, false, &s.plan)?);
@@ -211,8 +227,8 @@ impl Session {
 
     /// Sets the sums of the training metrics to zero.
     pub fn reset_metrics(&mut self) -> Result<()> {
-        self.executor.write("train.norms", &HostTensor::f32([4], vec![0.0; 4]))?;
-        self.executor.write("train.metrics", &HostTensor::f32([4], vec![0.0; 4]))
+        self.executor.write("train.norms", &HostTensor::zeros(&tally::spec(false)))?;
+        self.executor.write(METRICS, &self.no_sums)
     }
 
     /// The mean norm of the gradient since the last reset. Waits for the steps.
@@ -237,13 +253,13 @@ impl Session {
 
     /// The training scores since the last reset. Waits for the steps.
     pub fn scores(&mut self) -> Result<Scores> {
-        let sums = self.executor.read("train.metrics")?;
+        let sums = self.executor.read(METRICS)?;
         Ok(Scores::of(sums.as_f32(), self.interface.task))
     }
 
     /// Asks for the training scores without waiting.
     pub fn request_scores(&mut self) -> Result<Ticket> {
-        self.executor.request("train.metrics")
+        self.executor.request(METRICS)
     }
 
     /// The scores asked for, once they have arrived.
@@ -280,7 +296,7 @@ impl Session {
         let pass = scorer.pass.clone();
         let names = ["metrics", "squared", "absolute"].map(|part| format!("{}.{part}", pass.name));
         for name in names.iter().filter(|n| self.executor.holds(n)).cloned().collect::<Vec<_>>() {
-            self.executor.write(&name, &HostTensor::f32([4], vec![0.0; 4]))?;
+            self.executor.write(&name, &HostTensor::zeros(&tally::spec(false)))?;
         }
         self.whole_pass(&pass, scorer.set, |_, _| Ok(()))?;
         let mut scores = Scores::of(self.executor.read(&names[0])?.as_f32(), self.interface.task);

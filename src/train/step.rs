@@ -1,6 +1,8 @@
 //! The graphs of a step: training, scoring, predicting. All begin the same way:
 //! the clock picks a batch out of the data set that lies on the device.
 
+use super::groups::Groups;
+use super::loss::{BatchLoss, answering};
 use super::resident::{Elements, Resident};
 use super::update::update;
 use super::{Augment, Loss, Settings};
@@ -8,11 +10,14 @@ use crate::data::{Interface, Task};
 use crate::error::{Error, Result};
 use crate::graph::{Graph, Home, Init, TensorId};
 use crate::nn::{Mode, Model, Weights};
-use crate::ops::clock;
 use crate::ops::select_rows::Order;
-use crate::ops::unary::Function;
+use crate::ops::{clock, tally};
 use crate::tensor::{HostTensor, Shape, Spec};
+use std::collections::BTreeSet;
 use std::sync::Arc;
+
+/// The name of the sums of an epoch's losses.
+pub const METRICS: &str = "train.metrics";
 
 /// A step's graph, and how to run it over its data set.
 pub struct Step {
@@ -46,7 +51,7 @@ pub struct Builder<'a> {
 impl Builder<'_> {
     /// A whole training step: pick, forward, loss, backward, gradient norm,
     /// clip, update, metrics, clock.
-    pub fn training(self, set: &Resident, s: &Settings, class_weights: Option<&[f32]>) -> Result<Step> {
+    pub fn training(mut self, set: &Resident, s: &Settings, class_weights: Option<&[f32]>) -> Result<Step> {
         let batches = set.batches();
         let mut g = Graph::new();
         let start = HostTensor::u32([4], vec![0, 0, 0, s.seed]);
@@ -60,7 +65,10 @@ impl Builder<'_> {
             Some(classes) => s.augment.mix(&mut g, feed.x, feed.targets, feed.rows, clock, classes)?,
             None => (feed.x, feed.targets),
         };
-        let built = self.model.build(&mut g, x, Mode::Train { clock, rows: feed.rows }, self.weights)?;
+        let frozen = self.frozen(&s.update.groups)?;
+        let model = self.model.clone().with_frozen(frozen);
+        let built = model.build(&mut g, x, Mode::Train { clock, rows: feed.rows }, self.weights)?;
+        s.loss.check_logits(&g, built.output, of_classes)?;
         let loss = s.loss.build(&mut g, built.output, targets, Some(feed.rows), of_classes, class_weights)?;
         let steps = s.epochs.checked_mul(batches).filter(|&n| u32::try_from(n).is_ok()).ok_or_else(|| {
             Error::model(format!(
@@ -69,13 +77,26 @@ impl Builder<'_> {
                 u32::MAX
             ))
         })?;
-        let updated = update(&mut g, loss, clock, Some(feed.rows), &s.update, steps, batches)?;
-        // The mean norm of an epoch, weighted as the mean loss is.
-        tally(&mut g, "train.norms", updated.grad_norm, None, &feed)?;
+        let weighs = loss.weight.unwrap_or(feed.rows);
+        let updated = update(&mut g, loss.mean, clock, Some(weighs), &s.update, steps, batches)?;
+        let norm = BatchLoss { mean: updated.grad_norm, weight: None };
+        tally(&mut g, "train.norms", norm, None, &feed)?;
         let correct = correct(&mut g, self.interface.task, built.output, &feed)?;
-        tally(&mut g, "train.metrics", loss, correct, &feed)?;
+        tally(&mut g, METRICS, loss, correct, &feed)?;
         g.tick(clock, batches)?;
-        Ok(Step { graph: g, name: "train".into(), output: loss })
+        Ok(Step { graph: g, name: "train".into(), output: loss.mean })
+    }
+
+    /// The parameters that do not learn.
+    fn frozen(&mut self, groups: &Groups) -> Result<BTreeSet<String>> {
+        if *groups == Groups::default() {
+            return Ok(BTreeSet::new());
+        }
+        let (g, _) = self.model.inspect(1, self.weights)?;
+        let named = |&t: &TensorId| (g.tensors()[t.index()].label.clone(), g.spec(t).clone());
+        let params: Vec<(String, Spec)> = g.params().iter().map(named).collect();
+        let rules = groups.rules(&params)?;
+        Ok(params.into_iter().zip(rules).filter(|(_, r)| r.frozen).map(|((name, _), _)| name).collect())
     }
 
     /// A pass over a data set in order that changes no weights: pick and
@@ -99,32 +120,26 @@ impl Builder<'_> {
         let correct = correct(&mut g, interface.task, output, &feed)?;
         tally(&mut g, &metrics("metrics"), loss, correct, &feed)?;
         if interface.task == Task::Regression {
-            let answer = if interface.sigmoid { g.unary(Function::Sigmoid, output)? } else { output };
+            let answer = answer(&mut g, interface, output)?;
             // The same in the units of the source.
             let scale = &interface.target.scale;
             let scale = g.constant(HostTensor::f32([scale.len()], scale.clone()));
             let (found, wanted) = (g.mul(answer, scale)?, g.mul(feed.targets, scale)?);
-            let squared = g.mse(found, wanted, Some(feed.rows))?;
+            let squared = BatchLoss { mean: g.mse(found, wanted, Some(feed.rows))?, weight: None };
             tally(&mut g, &metrics("squared"), squared, None, &feed)?;
-            let absolute = g.mae(found, wanted, Some(feed.rows))?;
+            let absolute = BatchLoss { mean: g.mae(found, wanted, Some(feed.rows))?, weight: None };
             tally(&mut g, &metrics("absolute"), absolute, None, &feed)?;
         }
         g.tick(clock, set.batches())?;
         Ok(Step { graph: g, name: name.into(), output })
     }
 
-    /// Forward, and softmax where the outputs are classes.
+    /// Forward, and what makes answers of the outputs.
     pub fn predicting(self, set: &Resident, name: &str) -> Result<Step> {
         let mut g = Graph::new();
-        let (task, sigmoid) = (self.interface.task, self.interface.sigmoid);
-        let (_, mut output, clock) = self.forward(&mut g, set, name)?;
-        if sigmoid {
-            output = g.unary(Function::Sigmoid, output)?;
-        }
-        if task != Task::Regression {
-            let last = g.shape(output).len() - 1;
-            output = g.softmax(output, last)?;
-        }
+        let interface = self.interface;
+        let (_, output, clock) = self.forward(&mut g, set, name)?;
+        let output = answer(&mut g, interface, output)?;
         g.tick(clock, set.batches())?;
         Ok(Step { graph: g, name: name.into(), output })
     }
@@ -179,6 +194,11 @@ impl Builder<'_> {
     }
 }
 
+/// The answers that a model's outputs stand for.
+fn answer(g: &mut Graph, interface: &Interface, output: TensorId) -> Result<TensorId> {
+    answering(interface).map_or(Ok(output), |activation| activation.apply(g, output))
+}
+
 /// How many answers of a batch are right; in a text, the share of its positions.
 fn correct(g: &mut Graph, task: Task, output: TensorId, feed: &Feed) -> Result<Option<TensorId>> {
     let count = |g: &mut Graph| g.correct(output, feed.targets, Some(feed.rows));
@@ -195,9 +215,9 @@ fn correct(g: &mut Graph, task: Task, output: TensorId, feed: &Feed) -> Result<O
 }
 
 /// Sums a batch into a buffer of metrics.
-fn tally(g: &mut Graph, name: &str, loss: TensorId, correct: Option<TensorId>, feed: &Feed) -> Result<()> {
-    let sums = g.persistent(name, Spec::f32([4]), Init::Zeros);
-    g.tally(sums, loss, correct, feed.rows)
+fn tally(g: &mut Graph, name: &str, loss: BatchLoss, correct: Option<TensorId>, feed: &Feed) -> Result<()> {
+    let sums = g.persistent(name, tally::spec(loss.weight.is_some()), Init::Zeros);
+    g.tally(sums, loss.mean, correct, feed.rows, loss.weight)
 }
 
 /// The named buffers that a graph's nodes change from step to step, except

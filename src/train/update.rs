@@ -4,7 +4,7 @@
 //! nothing: without extras it is the norm's two dispatches and the optimiser's.
 //!
 //! State on the device: `params`; `grads`; the optimiser's moments;
-//! `accumulate.grads` and `accumulate.rows` while batches are accumulated;
+//! `accumulate.grads` and `accumulate.rows` (`.weight`) while batches are accumulated;
 //! `lr.factor`, which the host may lower; `loss_scale` and its counts under mixed
 //! precision; `ema`.
 //!
@@ -23,7 +23,7 @@ use crate::keys::Keys;
 use crate::ops::ema::Ema;
 use crate::ops::loss_scale::{LossScale, Scaled};
 use crate::ops::pace::{Pace, Paced};
-use crate::tensor::{HostTensor, Spec};
+use crate::tensor::{DType, HostTensor, Spec};
 use std::sync::Arc;
 use toml::{Table, Value};
 
@@ -151,9 +151,10 @@ impl UpdateSettings {
 /// Adds everything from `loss` on to a training step whose graph holds the
 /// model: `total_steps` batches, `batches` to an epoch, counted by `clock`.
 ///
-/// `rows` u32 `[1]` is the number of samples in the batch. Accumulation weights
-/// batches by it, so that an update is that of one large batch, a short one at
-/// the epoch's end included; without it, all batches count the same.
+/// `rows` is what the batch's mean divides by: u32 `[1]`, its samples, or f32 `[]`,
+/// the sum of their weights. Accumulation weights batches by it, so that an update
+/// is that of one large batch, a short one at the epoch's end included; without it,
+/// all batches count the same.
 pub fn update(
     g: &mut Graph,
     loss: TensorId,
@@ -254,7 +255,10 @@ fn pace(
     let one = Init::Data(Arc::new(HostTensor::f32([1], vec![1.0])));
     let factor = g.persistent(LR_FACTOR, Spec::f32([1]), one);
     let rows = rows.unwrap_or_else(|| g.constant(HostTensor::u32([1], vec![1])));
-    let seen = g.persistent("accumulate.rows", Spec::u32([1]), Init::Zeros);
+    let seen = match g.spec(rows).dtype {
+        DType::U32 => g.persistent("accumulate.rows", Spec::u32([1]), Init::Zeros),
+        _ => g.persistent("accumulate.weight", Spec::f32([]), Init::Zeros),
+    };
     g.pace(clock, schedule, factor, rows, seen, Pace { n_batches, every: u.accumulate, stride })
 }
 

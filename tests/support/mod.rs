@@ -9,6 +9,7 @@ pub mod golden_optimisers;
 pub mod lint;
 pub mod probe;
 pub mod run;
+pub mod sequences;
 pub mod training;
 pub mod updates;
 

@@ -1,9 +1,11 @@
 //! Layers without parameters that act element by element.
 
-use super::{Layer, single};
+use super::{Layer, along_features, single};
 use crate::error::{Error, Result};
 use crate::graph::TensorId;
 use crate::nn::{Activation, Build, Keys};
+use crate::tensor::Shape;
+use std::sync::Arc;
 use toml::Table;
 
 /// An activation as a layer of its own.
@@ -34,6 +36,17 @@ impl Layer for ActivationLayer {
 
     fn build(&self, cx: &mut Build, inputs: &[TensorId]) -> Result<TensorId> {
         self.0.apply(cx.g, single(inputs)?)
+    }
+
+    fn causal(&self, inputs: &[&Shape]) -> Result<()> {
+        match self.0 {
+            Activation::Softmax | Activation::LogSoftmax => along_features(inputs),
+            Activation::Linear | Activation::Elementwise(_) => Ok(()),
+        }
+    }
+
+    fn last_activation(&self) -> Option<(Activation, Arc<dyn Layer>)> {
+        Some((self.0, Arc::new(ActivationLayer(Activation::Linear))))
     }
 
     fn to_table(&self) -> Table {
@@ -71,6 +84,10 @@ impl Layer for Dropout {
     fn build(&self, cx: &mut Build, inputs: &[TensorId]) -> Result<TensorId> {
         let x = single(inputs)?;
         cx.dropout(x, self.rate, 0)
+    }
+
+    fn causal(&self, _inputs: &[&Shape]) -> Result<()> {
+        Ok(())
     }
 
     fn to_table(&self) -> Table {

@@ -1,11 +1,12 @@
 //! `MultiHeadAttention`.
 
 use super::dense::linear;
-use super::{Layer, sequence, single};
+use super::{Layer, along_positions, sequence, single};
 use crate::error::{Error, Result};
 use crate::graph::TensorId;
 use crate::nn::{Build, Initializer, Keys, Mode};
 use crate::ops::attention::{Attention, AttentionInputs};
+use crate::tensor::Shape;
 use toml::Table;
 
 /// Self-attention over the positions of `[N, T, W]`. Parameters, as in
@@ -161,7 +162,16 @@ impl MultiHeadAttention {
         Ok([part(q)?, part(kv)?, part(kv)?])
     }
 
-    /// Attention of one position over those kept, and itself.
+    /// [`Layer::causal`], for a layer that has it inside too.
+    pub(super) fn expect_causal(&self, inputs: &[&Shape]) -> Result<()> {
+        along_positions(inputs)?;
+        match self.causal {
+            true => Ok(()),
+            false => Err(Error::model("its attention sees later positions too; set causal = true")),
+        }
+    }
+
+    /// Attention of one position over those kept, and itself. It is causal.
     fn decode(
         &self,
         cx: &mut Build,
@@ -172,18 +182,14 @@ impl MultiHeadAttention {
         length: TensorId,
         context: usize,
     ) -> Result<TensorId> {
-        if !self.causal {
-            return Err(Error::model(
-                "its attention sees later positions too, so it cannot foretell them; set causal = true",
-            ));
-        }
         let [mut q, mut k, v] = self.parts(cx, qkv, heads)?;
         if self.rotary {
             q = cx.g.rotary(q, ROTARY_BASE, false, Some(position))?;
             k = cx.g.rotary(k, ROTARY_BASE, false, Some(position))?;
         }
         let shape = [1, heads.kv, context, heads.d];
-        let (keys, values) = (cx.kept(&format!("{prefix}keys"), shape), cx.kept(&format!("{prefix}values"), shape));
+        let mut kept = |what: &str| cx.kept(&format!("{prefix}{what}"), shape, 0.0);
+        let (keys, values) = (kept("keys"), kept("values"));
         cx.g.write_rows(keys, k, position)?;
         cx.g.write_rows(values, v, position)?;
         let inputs = AttentionInputs { lengths: Some(length), ..AttentionInputs::default() };
@@ -203,6 +209,10 @@ impl Layer for MultiHeadAttention {
 
     fn build(&self, cx: &mut Build, inputs: &[TensorId]) -> Result<TensorId> {
         self.attend(cx, single(inputs)?, "", Initializer::GlorotUniform)
+    }
+
+    fn causal(&self, inputs: &[&Shape]) -> Result<()> {
+        self.expect_causal(inputs)
     }
 
     fn to_table(&self) -> Table {

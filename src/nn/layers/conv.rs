@@ -1,11 +1,13 @@
 //! `Conv2D`.
 
-use super::{Layer, image, pair_value, single};
+use super::{Layer, image, mixes, pair_value, single};
 use crate::error::{Error, Result};
 use crate::graph::TensorId;
 use crate::keys::as_pair;
 use crate::nn::{Activation, Build, Initializer, Keys};
 use crate::ops::conv2d;
+use crate::tensor::Shape;
+use std::sync::Arc;
 use toml::{Table, Value};
 
 /// How the border of an image is treated.
@@ -162,6 +164,7 @@ impl Layer for Conv2D {
     fn build(&self, cx: &mut Build, inputs: &[TensorId]) -> Result<TensorId> {
         let x = single(inputs)?;
         let [channels, height, width] = image(cx, x)?;
+        cx.lengths = None;
         if !channels.is_multiple_of(self.groups) {
             return Err(Error::model(format!("{channels} input channels do not divide into {} groups", self.groups)));
         }
@@ -177,6 +180,14 @@ impl Layer for Conv2D {
         let op = conv2d::Conv2d { stride: self.strides, padding, dilation: self.dilation_rate, groups: self.groups };
         let y = cx.g.conv2d(x, w, bias, op)?;
         self.activation.apply(cx.g, y)
+    }
+
+    fn causal(&self, _inputs: &[&Shape]) -> Result<()> {
+        mixes("it takes positions for channels and sums over them")
+    }
+
+    fn last_activation(&self) -> Option<(Activation, Arc<dyn Layer>)> {
+        Some((self.activation, Arc::new(Conv2D { activation: Activation::Linear, ..self.clone() })))
     }
 
     fn to_table(&self) -> Table {

@@ -1,10 +1,12 @@
 //! `Dense`.
 
 use super::conv::{read_activation, read_initializer};
-use super::{Layer, single};
+use super::{Layer, along_features, single};
 use crate::error::{Error, Result};
 use crate::graph::TensorId;
 use crate::nn::{Activation, Build, Initializer, Keys};
+use crate::tensor::Shape;
+use std::sync::Arc;
 use toml::{Table, Value};
 
 /// How many outputs a layer has.
@@ -140,6 +142,14 @@ impl Layer for Dense {
         let bias = self.use_bias.then_some(self.bias_initializer);
         let y = linear(cx, "", x, [units, features], self.kernel_initializer, bias)?;
         self.activation.apply(cx.g, y)
+    }
+
+    fn causal(&self, inputs: &[&Shape]) -> Result<()> {
+        along_features(inputs)
+    }
+
+    fn last_activation(&self) -> Option<(Activation, Arc<dyn Layer>)> {
+        Some((self.activation, Arc::new(Dense { activation: Activation::Linear, ..self.clone() })))
     }
 
     fn to_table(&self) -> Table {

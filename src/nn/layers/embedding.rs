@@ -1,11 +1,11 @@
 //! From tokens to vectors and back, and where a token stands.
 
 use super::conv::read_initializer;
-use super::{Layer, single};
+use super::{Layer, along_features, single};
 use crate::error::{Error, Result, unknown};
 use crate::graph::TensorId;
 use crate::nn::{Build, Initializer, Keys, Mode};
-use crate::tensor::HostTensor;
+use crate::tensor::{HostTensor, Shape};
 use toml::{Table, Value};
 
 /// A vector for each token: `[N, T]` tokens become `[N, T, output_dim]`.
@@ -83,6 +83,15 @@ impl Layer for Embedding {
         cx.g.embedding(table, tokens, self.mask_zero.then_some(0))
     }
 
+    fn causal(&self, _inputs: &[&Shape]) -> Result<()> {
+        match self.mask_zero {
+            false => Ok(()),
+            true => Err(Error::model(
+                "mask_zero makes filling of token 0, which in a text is a token like any other, and looks for the last that                  is not; leave it out",
+            )),
+        }
+    }
+
     fn to_table(&self) -> Table {
         let mut t = Table::new();
         t.insert("input_dim".into(), self.input_dim.map_or("vocabulary".into(), |n| (n as i64).into()));
@@ -123,6 +132,10 @@ impl Layer for TiedDense {
         let x = single(inputs)?;
         let weight = cx.shared(&format!("{}.weight", self.to))?;
         cx.g.matmul_t(x, weight, None)
+    }
+
+    fn causal(&self, inputs: &[&Shape]) -> Result<()> {
+        along_features(inputs)
     }
 
     fn to_table(&self) -> Table {
@@ -200,6 +213,10 @@ impl Layer for PositionalEmbedding {
             None => table,
         };
         cx.g.add(x, at)
+    }
+
+    fn causal(&self, _inputs: &[&Shape]) -> Result<()> {
+        Ok(())
     }
 
     fn to_table(&self) -> Table {

@@ -4,6 +4,7 @@ use super::Layer;
 use crate::error::{Error, Result};
 use crate::graph::TensorId;
 use crate::nn::{Build, Keys};
+use crate::tensor::Shape;
 use toml::Table;
 
 /// The sum of its inputs: a residual connection.
@@ -31,6 +32,10 @@ impl Layer for Add {
             }
         }
         rest.iter().try_fold(*first, |sum, &x| cx.g.add(sum, x))
+    }
+
+    fn causal(&self, _inputs: &[&Shape]) -> Result<()> {
+        Ok(())
     }
 
     fn to_table(&self) -> Table {
@@ -68,7 +73,20 @@ impl Layer for Concatenate {
         if inputs.len() < 2 {
             return Err(needs_two(inputs));
         }
+        if self.axis == 1 {
+            // Samples of some lengths one after the other have no such length.
+            cx.lengths = None;
+        }
         cx.g.concat(inputs, self.axis)
+    }
+
+    fn causal(&self, inputs: &[&Shape]) -> Result<()> {
+        match self.axis {
+            1 => Err(Error::model(format!(
+                "axis = 1 puts the positions of its inputs, of shapes {inputs:?}, one behind the other; set axis = 2 to join                  their features"
+            ))),
+            _ => Ok(()),
+        }
     }
 
     fn to_table(&self) -> Table {

@@ -13,6 +13,7 @@ mod recurrent;
 mod sequence;
 mod shape;
 mod transformer;
+mod windows;
 
 pub use activations::{ActivationLayer, Dropout};
 pub use attention::MultiHeadAttention;
@@ -30,6 +31,8 @@ pub use transformer::{FeedForward, TransformerBlock};
 use super::{Build, Keys};
 use crate::error::{Error, Result, unknown};
 use crate::graph::TensorId;
+use crate::nn::Activation;
+use crate::tensor::Shape;
 use std::fmt::Debug;
 use std::sync::Arc;
 use toml::Table;
@@ -44,6 +47,18 @@ pub trait Layer: Debug + Send + Sync + 'static {
 
     /// Adds its nodes; parameters and state come from `cx`.
     fn build(&self, cx: &mut Build, inputs: &[TensorId]) -> Result<TensorId>;
+
+    /// Fails unless position `t` of its output depends on positions up to `t` of
+    /// its inputs alone, positions being axis 1 of both: what a model that
+    /// foretells tokens asks of every layer. `inputs` are shapes, batch first. The
+    /// error says what looks ahead, and what to do.
+    fn causal(&self, inputs: &[&Shape]) -> Result<()>;
+
+    /// The activation that its output has gone through, and the same layer
+    /// without it; `None` for a layer that has no such choice.
+    fn last_activation(&self) -> Option<(Activation, Arc<dyn Layer>)> {
+        None
+    }
 
     /// Whether its input is tokens (u32), not numbers.
     fn takes_tokens(&self) -> bool {
@@ -130,6 +145,32 @@ pub(crate) fn sequence(cx: &Build, x: TensorId) -> Result<[usize; 3]> {
             "its input has shape {shape:?}; expected a sequence [batch, positions, features]"
         ))),
     }
+}
+
+/// [`Layer::causal`] of what acts on the last axis of each position.
+pub(crate) fn along_features(inputs: &[&Shape]) -> Result<()> {
+    match inputs.iter().find(|s| s.rank() < 3) {
+        None => Ok(()),
+        Some(shape) => Err(Error::model(format!(
+            "its input has shape {shape}, whose last axis is that of the positions; expected features behind it"
+        ))),
+    }
+}
+
+/// [`Layer::causal`] of what moves along the positions of `[N, T, W]`, as far as
+/// shapes say.
+pub(crate) fn along_positions(inputs: &[&Shape]) -> Result<()> {
+    match inputs {
+        [shape] if shape.rank() == 3 => Ok(()),
+        _ => Err(Error::model(format!(
+            "its inputs have shapes {inputs:?}; expected one sequence [batch, positions, features]"
+        ))),
+    }
+}
+
+/// [`Layer::causal`] of what takes axis 1 for channels, or does away with it.
+pub(crate) fn mixes(what: &str) -> Result<()> {
+    Err(Error::model(format!("{what}, which shows each position all the others; leave it out")))
 }
 
 /// A pair of sizes as TOML writes it.

@@ -1,15 +1,18 @@
 //! Normalisation layers.
 
-use super::{Layer, single};
+use super::{Layer, along_features, single};
 use crate::error::{Error, Result, unknown};
 use crate::graph::TensorId;
 use crate::nn::{Build, Initializer, Keys, Mode};
 use crate::ops::batch_norm::BatchNorm;
+use crate::tensor::Shape;
 use toml::Table;
 
 /// Normalises each channel over the batch. Parameters `weight` and `bias`,
 /// state `running_mean` and `running_var`, as PyTorch names them. `momentum` is
-/// Keras': the share of the running statistics that stays in a step.
+/// Keras': the share of the running statistics that stays in a step. Where both
+/// parameters are frozen it normalises by its running statistics in training
+/// too, and leaves them as they are.
 #[derive(Debug, Clone)]
 pub struct BatchNormalization {
     /// Share of the running statistics kept per step.
@@ -49,17 +52,34 @@ impl Layer for BatchNormalization {
         let [_, channels, ..] = shape[..] else {
             return Err(Error::model(format!("its input has shape {shape:?}; expected [batch, channels, ..]")));
         };
+        // One token at a time, axis 1 is one position of many.
+        let (channels, here) = match cx.mode {
+            Mode::Decode { position, context, .. } => (context, Some(position)),
+            _ => (channels, None),
+        };
         let gamma = cx.param("weight", [channels], Initializer::Ones, (1, 1))?;
         let beta = cx.param("bias", [channels], Initializer::Zeros, (1, 1))?;
         let mean = cx.state("running_mean", [channels], 0.0)?;
         let var = cx.state("running_var", [channels], 1.0)?;
-        match cx.mode {
-            Mode::Train { rows, .. } => {
-                let op = BatchNorm { eps: self.epsilon as f32, momentum: 1.0 - self.momentum as f32 };
+        let eps = self.epsilon as f32;
+        match (cx.mode, here) {
+            // What does not learn keeps its statistics and goes by them, as in Keras.
+            (Mode::Train { rows, .. }, _) if !(cx.is_frozen("weight") && cx.is_frozen("bias")) => {
+                let op = BatchNorm { eps, momentum: 1.0 - self.momentum as f32 };
                 cx.g.batch_norm(x, gamma, beta, mean, var, Some(rows), op)
             }
-            Mode::Eval | Mode::Decode { .. } => cx.g.batch_norm_eval(x, gamma, beta, mean, var, self.epsilon as f32),
+            (_, Some(position)) => {
+                let mut at = |all| cx.g.gather_rows(all, position);
+                let (gamma, beta, mean, var) = (at(gamma)?, at(beta)?, at(mean)?, at(var)?);
+                cx.g.batch_norm_eval(x, gamma, beta, mean, var, eps)
+            }
+            _ => cx.g.batch_norm_eval(x, gamma, beta, mean, var, eps),
         }
+    }
+
+    fn causal(&self, _inputs: &[&Shape]) -> Result<()> {
+        // Axis 1, the positions, is what it takes one by one.
+        Ok(())
     }
 
     fn to_table(&self) -> Table {
@@ -147,6 +167,10 @@ impl Layer for LayerNormalization {
         Norm { rms: false, epsilon: self.epsilon }.apply(cx, single(inputs)?, "")
     }
 
+    fn causal(&self, inputs: &[&Shape]) -> Result<()> {
+        along_features(inputs)
+    }
+
     fn to_table(&self) -> Table {
         Table::from_iter([("epsilon".to_string(), self.epsilon.into())])
     }
@@ -179,6 +203,10 @@ impl Layer for RMSNormalization {
 
     fn build(&self, cx: &mut Build, inputs: &[TensorId]) -> Result<TensorId> {
         Norm { rms: true, epsilon: self.epsilon }.apply(cx, single(inputs)?, "")
+    }
+
+    fn causal(&self, inputs: &[&Shape]) -> Result<()> {
+        along_features(inputs)
     }
 
     fn to_table(&self) -> Table {

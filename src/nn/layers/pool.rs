@@ -7,6 +7,7 @@ use crate::graph::TensorId;
 use crate::nn::{Build, Keys};
 use crate::ops::avg_pool2d::AvgPool2d;
 use crate::ops::max_pool2d::MaxPool2d;
+use crate::tensor::Shape;
 use toml::Table;
 
 /// The window of a pooling layer.
@@ -81,6 +82,11 @@ impl Layer for MaxPooling2D {
         cx.g.max_pool2d(x, op)
     }
 
+    fn causal(&self, _inputs: &[&Shape]) -> Result<()> {
+        // Each channel by itself, and positions stand where channels do.
+        Ok(())
+    }
+
     fn to_table(&self) -> Table {
         self.0.to_table()
     }
@@ -132,6 +138,11 @@ impl Layer for AveragePooling2D {
         cx.g.avg_pool2d(x, op)
     }
 
+    fn causal(&self, _inputs: &[&Shape]) -> Result<()> {
+        // Each channel by itself, and positions stand where channels do.
+        Ok(())
+    }
+
     fn to_table(&self) -> Table {
         self.0.to_table()
     }
@@ -154,6 +165,11 @@ impl Layer for GlobalAveragePooling2D {
         let x = single(inputs)?;
         image(cx, x)?;
         cx.g.mean(x, &[2, 3], false)
+    }
+
+    fn causal(&self, _inputs: &[&Shape]) -> Result<()> {
+        // Each channel by itself, and positions stand where channels do.
+        Ok(())
     }
 
     fn to_table(&self) -> Table {

@@ -1,11 +1,11 @@
 //! `SimpleRNN`, `LSTM` and `GRU`.
 
-use super::{Layer, single};
+use super::{Layer, along_positions, single};
 use crate::error::{Error, Result, unknown};
 use crate::graph::TensorId;
 use crate::nn::{Build, Initializer, Keys, Mode};
 use crate::ops::recurrence::{Cell, Recurrent, RecurrentWeights, Stack, State};
-use crate::tensor::HostTensor;
+use crate::tensor::{HostTensor, Shape};
 use toml::Table;
 
 /// A stack of recurrent layers over the positions of `[N, T, W]`: the last state
@@ -144,13 +144,10 @@ impl Recurrence {
     }
 
     /// One position, from the states kept of those before to those kept for
-    /// the next.
+    /// the next. It is causal.
     fn decode(&self, cx: &mut Build, x: TensorId) -> Result<Stack> {
-        if self.bidirectional {
-            return Err(Error::model("it also reads from the end, so it cannot foretell; set bidirectional = false"));
-        }
         let batch = cx.g.shape(x)[0];
-        let mut kept = |what: &str, layer: usize| cx.kept(&format!("{what}_l{layer}"), [batch, self.units]);
+        let mut kept = |what: &str, layer: usize| cx.kept(&format!("{what}_l{layer}"), [batch, self.units], 0.0);
         let two = self.cell.states() == 2;
         let before: Vec<State> =
             (0..self.layers).map(|l| State { h: kept("h", l), c: two.then(|| kept("c", l)) }).collect();
@@ -198,6 +195,15 @@ impl Layer for Recurrence {
         // What follows sees one vector per sample.
         cx.lengths = None;
         cx.g.concat(&last, 1)
+    }
+
+    fn causal(&self, inputs: &[&Shape]) -> Result<()> {
+        along_positions(inputs)?;
+        match (self.bidirectional, self.return_sequences) {
+            (true, _) => Err(Error::model("it also reads from the end; set bidirectional = false")),
+            (_, false) => Err(Error::model("it gives its last state alone; set return_sequences = true")),
+            _ => Ok(()),
+        }
     }
 
     fn to_table(&self) -> Table {

@@ -1,78 +1,20 @@
 //! Convolution and pooling along a sequence `[N, T, W]`: positions down,
-//! features across, as in Keras.
+//! features across, as in Keras. What fills samples up to a common length is left
+//! out: a convolution sees zeros there, as beyond the end, and pooling nothing.
 
-use super::conv::{Padding, read_activation, read_initializer};
-use super::{Layer, sequence, single};
+use super::conv::{read_activation, read_initializer};
+use super::windows::{Ends, Window, as_image, as_sequence, fill, ones};
+use super::{Layer, along_positions, sequence, single};
 use crate::error::{Error, Result};
 use crate::graph::TensorId;
-use crate::nn::{Activation, Build, Initializer, Keys};
+use crate::nn::{Activation, Build, Initializer, Keys, Mode};
 use crate::ops::avg_pool2d::AvgPool2d;
 use crate::ops::conv2d::Conv2d;
 use crate::ops::max_pool2d::MaxPool2d;
 use crate::ops::reduce::Fold;
+use crate::tensor::{HostTensor, Shape};
+use std::sync::Arc;
 use toml::{Table, Value};
-
-/// How the ends of a sequence are treated.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Ends {
-    /// As the border of an image.
-    Both(Padding),
-    /// Zeros before the first position only: no position sees a later one.
-    Causal,
-}
-
-impl Ends {
-    fn read(keys: &mut Keys) -> Result<Ends> {
-        if keys.peek("padding") == Some(&Value::String("causal".into())) {
-            keys.take("padding");
-            return Ok(Ends::Causal);
-        }
-        match Padding::read(keys)? {
-            Padding::Explicit([a, b]) if a != b => Err(Error::model(format!(
-                "{}: padding = [{a}, {b}]; expected \"valid\", \"same\", \"causal\" or a number",
-                keys.place()
-            ))),
-            padding => Ok(Ends::Both(padding)),
-        }
-    }
-
-    fn value(self) -> Value {
-        match self {
-            Ends::Both(padding) => padding.value(),
-            Ends::Causal => "causal".into(),
-        }
-    }
-
-    /// Positions to add before and after.
-    fn resolve(self, t: usize, kernel: usize, stride: usize, dilation: usize) -> [usize; 2] {
-        match self {
-            Ends::Causal => [dilation * (kernel - 1), 0],
-            Ends::Both(padding) => padding.resolve([1, t], [1, kernel], [1, stride], [1, dilation])[1],
-        }
-    }
-}
-
-/// `[N, T, W]` as an image of one row, `[N, W, 1, T]`.
-fn as_image(cx: &mut Build, x: TensorId) -> Result<TensorId> {
-    let [n, t, w] = sequence(cx, x)?;
-    let x = cx.g.permute(x, &[0, 2, 1])?;
-    cx.g.reshape(x, [n, w, 1, t])
-}
-
-/// The way back.
-fn as_sequence(cx: &mut Build, x: TensorId) -> Result<TensorId> {
-    let &[n, w, _, t] = cx.g.shape(x) else { unreachable!("as_image made four axes") };
-    let x = cx.g.reshape(x, [n, w, t])?;
-    cx.g.permute(x, &[0, 2, 1])
-}
-
-/// Adds positions at the ends, where padding is not the same on both sides.
-fn pad(cx: &mut Build, x: TensorId, ends: [usize; 2], fill: f32) -> Result<(TensorId, usize)> {
-    if ends[0] == ends[1] {
-        return Ok((x, ends[0]));
-    }
-    Ok((cx.g.pad(x, &[(0, 0), (0, 0), (0, 0), (ends[0], ends[1])], fill)?, 0))
-}
 
 /// Convolution along the positions. Parameters: `weight [filters, W / groups,
 /// kernel_size]`, `bias [filters]`.
@@ -111,6 +53,10 @@ impl Conv1D {
             kernel_initializer: read_initializer(keys, "kernel_initializer", Initializer::GlorotUniform)?,
         })
     }
+
+    fn window(&self) -> Window {
+        Window { size: self.kernel_size, stride: self.strides, dilation: self.dilation_rate, ends: self.ends }
+    }
 }
 
 impl Layer for Conv1D {
@@ -139,14 +85,27 @@ impl Layer for Conv1D {
             false => None,
         };
         let weight = cx.g.reshape(weight, [self.filters, w / groups, 1, k])?;
+        let window = self.window();
+        let (x, ends) = match cx.mode {
+            Mode::Decode { .. } => (window.decode(cx, x, 0.0)?, [0, 0]),
+            _ => (fill(cx, x, 0.0)?, window.padding(t)),
+        };
         let image = as_image(cx, x)?;
-        let ends = self.ends.resolve(t, k, self.strides, self.dilation_rate);
         let (stride, dilation) = ([1, self.strides], [1, self.dilation_rate]);
         let op = Conv2d { stride, padding: [[0, 0], ends], dilation, groups };
         let y = cx.g.conv2d(image, weight, bias, op)?;
         let y = as_sequence(cx, y)?;
-        cx.lengths = None;
+        window.shorten(cx, t)?;
         self.activation.apply(cx.g, y)
+    }
+
+    fn causal(&self, inputs: &[&Shape]) -> Result<()> {
+        along_positions(inputs)?;
+        self.window().expect_causal(inputs[0][1])
+    }
+
+    fn last_activation(&self) -> Option<(Activation, Arc<dyn Layer>)> {
+        Some((self.activation, Arc::new(Conv1D { activation: Activation::Linear, ..self.clone() })))
     }
 
     fn to_table(&self) -> Table {
@@ -163,6 +122,14 @@ impl Layer for Conv1D {
         t.insert("kernel_initializer".into(), self.kernel_initializer.name().into());
         t
     }
+}
+
+/// Adds positions at the ends, where padding is not the same on both sides.
+fn pad(cx: &mut Build, x: TensorId, ends: [usize; 2], fill: f32) -> Result<(TensorId, usize)> {
+    if ends[0] == ends[1] {
+        return Ok((x, ends[0]));
+    }
+    Ok((cx.g.pad(x, &[(0, 0), (0, 0), (0, 0), (ends[0], ends[1])], fill)?, 0))
 }
 
 /// What is taken of a window of positions.
@@ -188,6 +155,66 @@ impl Pooling1D {
         let pool_size = keys.count("pool_size", 1, Some(2))?;
         Ok(Pooling1D { pick, pool_size, strides: keys.count("strides", 1, Some(pool_size))?, ends: Ends::read(keys)? })
     }
+
+    fn window(&self) -> Window {
+        Window { size: self.pool_size, stride: self.strides, dilation: 1, ends: self.ends }
+    }
+
+    /// The largest of each window.
+    fn max(&self, cx: &mut Build, x: TensorId, t: usize) -> Result<TensorId> {
+        let window = self.window();
+        let (x, ends) = match cx.mode {
+            Mode::Decode { .. } => (window.decode(cx, x, f32::MIN)?, [0, 0]),
+            _ => (fill(cx, x, f32::MIN)?, window.padding(t)),
+        };
+        let image = as_image(cx, x)?;
+        let (image, both) = pad(cx, image, ends, f32::MIN)?;
+        let (kernel, stride) = ([1, self.pool_size], [1, self.strides]);
+        let y = cx.g.max_pool2d(image, MaxPool2d { kernel, stride, padding: [0, both], ..MaxPool2d::new(kernel) })?;
+        let y = as_sequence(cx, y)?;
+        window.shorten(cx, t)?;
+        // A window of nothing but filling has no largest element.
+        fill(cx, y, 0.0)
+    }
+
+    /// The mean of each window.
+    fn mean(&self, cx: &mut Build, x: TensorId, t: usize) -> Result<TensorId> {
+        let window = self.window();
+        let ends = window.padding(t);
+        if ends[0] != ends[1] {
+            return Err(Error::model(format!(
+                "padding of {} positions before and {} after; a mean leaves padding out only where both are equal",
+                ends[0], ends[1]
+            )));
+        }
+        let op = AvgPool2d {
+            kernel: [1, self.pool_size],
+            stride: [1, self.strides],
+            padding: [0, ends[0]],
+            count_include_pad: false,
+            ceil_mode: false,
+        };
+        let [n, ..] = sequence(cx, x)?;
+        let pool = |cx: &mut Build, x: TensorId| {
+            let image = as_image(cx, x)?;
+            let y = cx.g.avg_pool2d(image, op)?;
+            as_sequence(cx, y)
+        };
+        let x = fill(cx, x, 0.0)?;
+        let (y, counted) = (pool(cx, x)?, ones(cx, n, t)?);
+        let Some(counted) = counted else { return Ok(y) };
+        // The mean of zeros and ones is the share of a window that is no filling.
+        let share = pool(cx, counted)?;
+        window.shorten(cx, t)?;
+        let outputs = cx.g.shape(y)[1];
+        let valid = ones(cx, n, outputs)?.expect("lengths are known");
+        // Windows behind the end are divided by one.
+        let all = cx.g.constant(HostTensor::f32([n, outputs, 1], vec![1.0; n * outputs]));
+        let behind = cx.g.sub(all, valid)?;
+        let share = cx.g.add(share, behind)?;
+        let y = cx.g.div(y, share)?;
+        fill(cx, y, 0.0)
+    }
 }
 
 impl Layer for Pooling1D {
@@ -202,28 +229,15 @@ impl Layer for Pooling1D {
     fn build(&self, cx: &mut Build, inputs: &[TensorId]) -> Result<TensorId> {
         let x = single(inputs)?;
         let [_, t, _] = sequence(cx, x)?;
-        let image = as_image(cx, x)?;
-        let ends = self.ends.resolve(t, self.pool_size, self.strides, 1);
-        let (kernel, stride) = ([1, self.pool_size], [1, self.strides]);
-        let y = match self.pick {
-            Pick::Max => {
-                let (image, both) = pad(cx, image, ends, f32::MIN)?;
-                cx.g.max_pool2d(image, MaxPool2d { kernel, stride, padding: [0, both], ..MaxPool2d::new(kernel) })?
-            }
-            Pick::Mean if ends[0] != ends[1] => {
-                return Err(Error::model(format!(
-                    "padding of {} positions before and {} after; a mean leaves padding out only where both are equal",
-                    ends[0], ends[1]
-                )));
-            }
-            Pick::Mean => {
-                let padding = [0, ends[0]];
-                let op = AvgPool2d { kernel, stride, padding, count_include_pad: false, ceil_mode: false };
-                cx.g.avg_pool2d(image, op)?
-            }
-        };
-        cx.lengths = None;
-        as_sequence(cx, y)
+        match self.pick {
+            Pick::Max => self.max(cx, x, t),
+            Pick::Mean => self.mean(cx, x, t),
+        }
+    }
+
+    fn causal(&self, inputs: &[&Shape]) -> Result<()> {
+        along_positions(inputs)?;
+        self.window().expect_causal(inputs[0][1])
     }
 
     fn to_table(&self) -> Table {
@@ -235,8 +249,8 @@ impl Layer for Pooling1D {
     }
 }
 
-/// The largest element, or the mean, over all positions: `[N, W]`. The mean
-/// leaves out padding where the lengths of the samples are known.
+/// The largest element, or the mean, over all positions: `[N, W]`; zeros for a
+/// sample that has none but filling.
 #[derive(Debug, Clone)]
 pub struct GlobalPooling1D {
     pub(super) pick: Pick,
@@ -253,13 +267,27 @@ impl Layer for GlobalPooling1D {
 
     fn build(&self, cx: &mut Build, inputs: &[TensorId]) -> Result<TensorId> {
         let x = single(inputs)?;
-        sequence(cx, x)?;
-        let lengths = cx.lengths.take();
-        match (self.pick, lengths) {
-            (Pick::Mean, Some(lengths)) => cx.g.mean_rows(x, lengths),
+        let [n, _, w] = sequence(cx, x)?;
+        match (self.pick, cx.lengths) {
+            (Pick::Mean, Some(lengths)) => {
+                cx.lengths = None;
+                cx.g.mean_rows(x, lengths)
+            }
             (Pick::Mean, None) => cx.g.reduce(Fold::Mean, x, &[1], false),
-            (Pick::Max, _) => cx.g.reduce(Fold::Max, x, &[1], false),
+            (Pick::Max, None) => cx.g.reduce(Fold::Max, x, &[1], false),
+            (Pick::Max, Some(_)) => {
+                let x = fill(cx, x, f32::MIN)?;
+                let y = cx.g.reduce(Fold::Max, x, &[1], true)?;
+                // What has no position has no largest element.
+                let y = fill(cx, y, 0.0)?;
+                cx.lengths = None;
+                cx.g.reshape(y, [n, w])
+            }
         }
+    }
+
+    fn causal(&self, _inputs: &[&Shape]) -> Result<()> {
+        Err(Error::model("it makes one vector of all positions; leave it out"))
     }
 
     fn to_table(&self) -> Table {
@@ -294,7 +322,21 @@ impl Layer for Permute {
 
     fn build(&self, cx: &mut Build, inputs: &[TensorId]) -> Result<TensorId> {
         let order: Vec<usize> = [0].into_iter().chain(self.dims.iter().copied()).collect();
+        if self.dims.first() != Some(&1) {
+            // What stands where positions stood has no such lengths.
+            cx.lengths = None;
+        }
         cx.g.permute(single(inputs)?, &order)
+    }
+
+    fn causal(&self, _inputs: &[&Shape]) -> Result<()> {
+        match self.dims.first() {
+            Some(1) => Ok(()),
+            _ => Err(Error::model(format!(
+                "dims = {:?} puts something else where the positions are; expected [1, ..]",
+                self.dims
+            ))),
+        }
     }
 
     fn to_table(&self) -> Table {

@@ -1,9 +1,10 @@
 //! Layers that only change the shape.
 
-use super::{Layer, image, single};
+use super::{Layer, image, mixes, single};
 use crate::error::{Error, Result};
 use crate::graph::TensorId;
-use crate::nn::{Build, Keys};
+use crate::nn::{Build, Keys, Mode};
+use crate::tensor::Shape;
 use toml::{Table, Value};
 
 /// One row per sample, channels first: PyTorch's order.
@@ -20,7 +21,12 @@ impl Layer for Flatten {
     }
 
     fn build(&self, cx: &mut Build, inputs: &[TensorId]) -> Result<TensorId> {
+        cx.lengths = None;
         cx.g.flatten(single(inputs)?)
+    }
+
+    fn causal(&self, _inputs: &[&Shape]) -> Result<()> {
+        mixes("it makes one row of all positions")
     }
 
     fn to_table(&self) -> Table {
@@ -45,9 +51,14 @@ impl Layer for Patches {
     fn build(&self, cx: &mut Build, inputs: &[TensorId]) -> Result<TensorId> {
         let x = single(inputs)?;
         let [c, h, w] = image(cx, x)?;
+        cx.lengths = None;
         let n = cx.g.shape(x)[0];
         let x = cx.g.reshape(x, [n, c, h * w])?;
         cx.g.permute(x, &[0, 2, 1])
+    }
+
+    fn causal(&self, _inputs: &[&Shape]) -> Result<()> {
+        mixes("it makes features of the positions")
     }
 
     fn to_table(&self) -> Table {
@@ -81,9 +92,26 @@ impl Layer for Reshape {
 
     fn build(&self, cx: &mut Build, inputs: &[TensorId]) -> Result<TensorId> {
         let x = single(inputs)?;
-        let batch = cx.g.shape(x)[0];
-        let shape: Vec<usize> = [batch].into_iter().chain(self.target_shape.iter().copied()).collect();
+        let from = cx.g.shape(x).to_vec();
+        let mut shape: Vec<usize> = from[..1].iter().chain(&self.target_shape).copied().collect();
+        if let (Mode::Decode { context, .. }, Some(positions)) = (cx.mode, shape.get_mut(1)) {
+            // One of as many positions as the model was made for.
+            *positions = if *positions == context { 1 } else { *positions };
+        } else if shape.get(1) != from.get(1) {
+            // What stands where positions stood has no such lengths.
+            cx.lengths = None;
+        }
         cx.g.reshape(x, shape)
+    }
+
+    fn causal(&self, inputs: &[&Shape]) -> Result<()> {
+        match (&self.target_shape[..], inputs) {
+            ([first, ..], [from]) if from.get(1) == Some(first) => Ok(()),
+            _ => Err(Error::model(format!(
+                "target_shape = {:?} cuts positions apart or joins them, of shapes {inputs:?}; expected the number of                  positions first",
+                self.target_shape
+            ))),
+        }
     }
 
     fn to_table(&self) -> Table {

@@ -8,6 +8,7 @@ use super::{Layer, single};
 use crate::error::{Result, unknown};
 use crate::graph::TensorId;
 use crate::nn::{Activation, Build, Initializer, Keys};
+use crate::tensor::Shape;
 use toml::Table;
 
 /// The network between attentions.
@@ -110,6 +111,10 @@ impl Layer for TransformerBlock {
         let fed = self.feed(cx, normed, width)?;
         let fed = cx.dropout(fed, self.dropout, 2)?;
         cx.g.add(x, fed)
+    }
+
+    fn causal(&self, inputs: &[&Shape]) -> Result<()> {
+        self.attention.expect_causal(inputs)
     }
 
     fn to_table(&self) -> Table {
