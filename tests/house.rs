@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 /// imports only from lines above its own, so there are no cycles.
 const LAYERS: &[(&str, &[&str])] = &[
     ("error", &[]),
+    ("terminal", &[]),
     ("files", &["error"]),
     ("tensor", &["error"]),
     ("keys", &["error"]),
@@ -22,7 +23,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("device", &["error", "kernel", "graph", "plan", "cpu", "gpu"]),
     // What runs fastest is found out by running it.
     ("tuning", &["error", "files", "tensor", "kernel", "graph", "plan", "cpu", "gpu"]),
-    ("data", &["error", "tensor", "keys"]),
+    ("data", &["error", "terminal", "tensor", "keys"]),
     // A summary counts work and memory, which the plan knows.
     ("nn", &["error", "tensor", "keys", "graph", "ops", "plan"]),
     ("eval", &["error", "files", "tensor", "keys", "data"]),
@@ -42,8 +43,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "error", "files", "tensor", "keys", "kernel", "graph", "ops", "plan", "device", "data", "nn", "eval",
-            "train", "deploy", "tuning", "profile",
+            "error", "terminal", "files", "tensor", "keys", "kernel", "graph", "ops", "plan", "device", "data", "nn",
+            "eval", "train", "deploy", "tuning", "profile",
         ],
     ),
 ];

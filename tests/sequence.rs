@@ -8,7 +8,7 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use support::device::{GPU_UNCHECKED, announce, required};
 use support::training::{device, losses, settings};
 use wgrad::data::text::Vocabulary;
-use wgrad::data::{Dataset, Interface, Normal, Samples, Targets};
+use wgrad::data::{Dataset, Interface, Normal, Origin, Samples, Targets};
 use wgrad::deploy::generate::Generator;
 use wgrad::graph::Graph;
 use wgrad::kernel::Class;
@@ -114,6 +114,7 @@ fn text(samples: usize) -> Dataset {
             positions: CONTEXT,
             names: (0..VOCABULARY).map(|i| i.to_string()).collect(),
         },
+        origin: Origin::default(),
     }
 }
 
@@ -252,6 +253,7 @@ fn padding_changes_nothing(on_gpu: bool) -> Result<(), Failed> {
                 shape: vec![length],
                 samples: Samples::Tokens(rows.collect()),
                 targets: Targets::Classes { labels: vec![0, 1, 2, 0], names: ["a", "b", "c"].map(String::from).into() },
+                origin: Origin::default(),
             };
             let model =
                 Model::new(Description::parse(&layers)?, Some([length].into()), Some(3))?.with_vocabulary(Some(11));

@@ -306,6 +306,10 @@ pub struct Predict {
     /// Write the answers as CSV to a file.
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
+    /// For spreadsheets: CSV cells that begin as a formula does (= + - @, tab, line break) and are
+    /// no plain number get an apostrophe in front. Without it cells are what the data says.
+    #[arg(long)]
+    pub safe_csv: bool,
     #[command(flatten)]
     pub device: DeviceFlag,
     /// Print one JSON object as the last line of stdout.

@@ -80,7 +80,7 @@ pub fn run(f: &tool_flags::LrFind) -> Result<()> {
             "plot": f.out,
         }));
     }
-    out::line(drawn(&points).join("\n"))?;
+    out::drawn(&drawn(&points))?;
     let verdict = match found {
         Some(f) => format!(
             "the loss falls fastest at {}; a tenth of where it is least is {}\ntry --lr {}",

@@ -2,6 +2,7 @@
 //! layers below. One file per subcommand.
 
 pub mod dashboard;
+mod csv_cells;
 mod data;
 mod devices;
 mod eval;
@@ -40,6 +41,7 @@ mod watch;
 use crate::device::{Device, DeviceInfo};
 use crate::error::Result;
 use crate::plan::Precision;
+use crate::terminal::is_steering;
 use clap::Parser;
 
 /// Opens the device that the flags ask for and says which it is.
@@ -55,12 +57,22 @@ fn open_device_for(f: &flags::DeviceFlag, precision: Precision) -> Result<(Devic
     Ok((device, info))
 }
 
+/// Prints several lines on stderr.
+fn eprint_lines(text: &str) {
+    text.lines().for_each(|line| eprintln!("{line}"));
+}
+
 /// Parses the arguments of the process and runs the subcommand.
 pub fn run() -> Result<()> {
     let flags = match flags::Flags::try_parse() {
         Ok(flags) => flags,
-        // clap prints help and usage errors itself and knows their exit codes.
-        Err(e) => e.exit(),
+        // clap prints help and usage errors itself and knows their exit codes. What
+        // it quotes may be a file's name, put there by the shell.
+        Err(e) if !std::env::args_os().any(|a| a.to_string_lossy().contains(is_steering)) => e.exit(),
+        Err(e) => {
+            eprint_lines(&e.render().to_string());
+            std::process::exit(e.exit_code());
+        }
     };
     let done = match &flags.command {
         flags::Command::Train(f) => train::run(f),

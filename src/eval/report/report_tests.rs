@@ -2,7 +2,7 @@ use super::*;
 use crate::eval::forecast::{Forecast, Forecaster, Plotted};
 use crate::eval::history::{EpochRecord, EpochScores};
 use crate::eval::metrics::{Classification, Metrics, Regression};
-use crate::eval::run::{Evaluation, LayerInfo, Mistake, RunInfo, Task, write_json};
+use crate::eval::run::{Evaluation, LayerInfo, Mistake, Place, RunInfo, Task, write_json};
 
 const HOSTILE: &str = "</title></td></svg><script>alert(1)</script>\" onload=\"x";
 
@@ -34,12 +34,14 @@ fn hostile_run(folder: &Path, classes: usize) {
     let probabilities: Vec<f32> = (0..60).flat_map(row).collect();
     let metrics = Classification::of(&probabilities, &labels, &names).unwrap();
     let mistake = Mistake {
-        row: 3,
+        sample: 3,
+        place: Some(Place::File { file: HOSTILE.into() }),
         label: HOSTILE.into(),
         predicted: HOSTILE.into(),
         probability: Some(0.7),
         picture: Some(format!("data:image/png;base64,{HOSTILE}")),
         text: Some(HOSTILE.into()),
+        cells: vec![(HOSTILE.into(), Some(HOSTILE.into())), ("gap".into(), None)],
     };
     let good = Mistake { picture: Some("data:image/png;base64,iVBORw0KGgo=".into()), ..mistake.clone() };
     let evaluation = Evaluation {
