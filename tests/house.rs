@@ -202,6 +202,32 @@ fn a_room_and_its_shader_have_one_stem() {
 }
 
 #[test]
+fn everything_is_printed_where_it_is_escaped() {
+    // `eprintln!` is the crate's own macro; `main` prints errors, `out` the rest.
+    // A translated shader is bytes for a file or a pipe.
+    let may = ["src/lib.rs", "src/main.rs", "src/cli/out.rs", "src/cli/shaders.rs"];
+    let mut found = vec![];
+    for (path, text) in files(&["src"], &["rs"]) {
+        if may.contains(&&*path) || path.ends_with("tests.rs") {
+            continue;
+        }
+        for (number, line) in text.lines().take_while(|l| l.trim() != "#[cfg(test)]").enumerate() {
+            let line = code(line);
+            let prints = ["print", "println", "eprint", "dbg"];
+            let macros = line.match_indices('!').filter_map(|(at, _)| words(&line[..at]).last());
+            let past = macros.filter(|name| prints.contains(name)).map(String::from);
+            let past: Vec<String> = past
+                .chain(["io::stdout", "io::stderr"].iter().filter(|w| line.contains(**w)).map(|w| w.to_string()))
+                .collect();
+            found.extend(
+                past.iter().map(|what| format!("{path}:{}: {what}; print with `eprintln!` or `cli::out`", number + 1)),
+            );
+        }
+    }
+    report(&found);
+}
+
+#[test]
 fn files_are_short_enough_to_read() {
     let all = files(&["src", "shaders", "tests", "benches", "examples"], &["rs", "wgsl"]);
     let long = all.iter().map(|(path, text)| (path, text.lines().count())).filter(|(_, n)| *n > 500);

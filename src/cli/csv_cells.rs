@@ -16,7 +16,8 @@ pub fn csv(rows: impl IntoIterator<Item = Vec<String>>, safe: bool) -> String {
 /// Whether a spreadsheet may take a cell for a formula, by OWASP's list of how
 /// such a cell begins; `-1.5e-3` is a number and stays one.
 fn is_formula(cell: &str) -> bool {
-    let begins = cell.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}']);
+    let begins =
+        cell.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}']);
     let plain = |c: char| c.is_ascii_digit() || matches!(c, '+' | '-' | '.' | 'e' | 'E');
     begins && !(cell.chars().all(plain) && cell.parse::<f64>().is_ok())
 }

@@ -1,8 +1,8 @@
 //! The command line: flags as typed, settings as resolved, then calls into the
 //! layers below. One file per subcommand.
 
-pub mod dashboard;
 mod csv_cells;
+pub mod dashboard;
 mod data;
 mod devices;
 mod eval;

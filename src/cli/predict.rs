@@ -15,7 +15,9 @@ use std::path::{Path, PathBuf};
 
 pub fn run(f: &flags::Predict) -> Result<()> {
     if f.safe_csv && f.json && f.out.is_none() {
-        return Err(Error::usage("--safe-csv: with --json nothing is written as CSV; name a file with --out, or leave one of the two out"));
+        return Err(Error::usage(
+            "--safe-csv: with --json nothing is written as CSV; name a file with --out, or leave one of the two out",
+        ));
     }
     let (model, loaded) = run_folder::load(&f.run)?;
     if loaded.about.interface.series.is_some() {
@@ -73,7 +75,9 @@ fn pictures(f: &flags::Predict, model: Model, loaded: Loaded) -> Result<()> {
         return hand_over(f, &session.interface, &info, &asked);
     }
     if f.safe_csv {
-        return Err(Error::usage("--safe-csv: the answers for pictures are lines of text, not CSV; name a file with --out"));
+        return Err(Error::usage(
+            "--safe-csv: the answers for pictures are lines of text, not CSV; name a file with --out",
+        ));
     }
     for a in &asked {
         out::line(format!("{}: {}", a.file.display(), words(&session.interface, a, f.top)))?;
@@ -221,7 +225,9 @@ mod tests {
     fn answers_are_a_table_with_a_row_for_each_row() {
         let classes = Interface::of_images(vec!["no".into(), "yes, \"so\"".into()], &[]);
         let rows = [asked(1, Some(vec![0.25, 0.75])), asked(2, None)];
-        let csv = |interface: &Interface, asked: &[Asked], with_file| csv_cells::csv(cells(interface, asked, with_file), false);
+        let csv = |interface: &Interface, asked: &[Asked], with_file| {
+            csv_cells::csv(cells(interface, asked, with_file), false)
+        };
         let text = csv(&classes, &rows, false);
         let expected = "row,prediction,p_no,\"p_yes, \"\"so\"\"\"\n1,\"yes, \"\"so\"\"\",0.25,0.75\n2,,,\n";
         assert_eq!(text, expected);

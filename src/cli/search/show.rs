@@ -51,7 +51,11 @@ pub fn table(search: &SearchSettings, metric: &Metric, ranked: &[&Record]) -> St
     }
     let clip = |text: &str| -> String {
         let plain = one_line(text);
-        if plain.chars().count() <= WIDEST { plain.into_owned() } else { plain.chars().take(WIDEST - 1).chain(['…']).collect() }
+        if plain.chars().count() <= WIDEST {
+            plain.into_owned()
+        } else {
+            plain.chars().take(WIDEST - 1).chain(['…']).collect()
+        }
     };
     let rows: Vec<Vec<String>> = rows.iter().map(|r| r.iter().map(|c| clip(c)).collect()).collect();
     let last = rows[0].len() - 1;
