@@ -204,6 +204,19 @@ fn a_sample_of_an_array_is_found_by_its_index() {
     assert_eq!(place, &json!({ "index": 117, "of": format!("{x} train") }));
 }
 
+/// A model of which characters there are.
+const BAG: &str = r#"
+[[layer]]
+type = "Embedding"
+output_dim = 16
+mask_zero = true
+[[layer]]
+type = "GlobalAveragePooling1D"
+[[layer]]
+type = "Dense"
+units = "classes"
+"#;
+
 #[test]
 fn a_text_is_found_by_its_row_or_its_file() {
     let place = Place::new();
@@ -217,8 +230,10 @@ fn a_text_is_found_by_its_row_or_its_file() {
         text += if i == 50 { "nothing,\n" } else { "" };
     }
     std::fs::write(&data, text).expect("written");
-    let args = ["--model", "text-transformer", "--epochs", "6", "--val-split", "0.2", "--set", "data.split=time"];
-    train(&run, &data, &args);
+    let model = place.path("bag.toml");
+    std::fs::write(&model, BAG).expect("written");
+    let args = ["--model", &model, "--lr", "0.03", "--epochs", "15"];
+    train(&run, &data, &[&args[..], &["--val-split", "0.2", "--set", "data.split=time"]].concat());
     let worst = &mistakes(&run)[0];
     assert_eq!(worst["place"], json!({ "row": 112, "line": 1 + 2 * 110 + 1 + 1 }), "{}", worst["place"]);
     assert!(worst["text"].as_str().is_some_and(|t| t.contains("great,\nnumber 110")), "{}", worst["text"]);
@@ -236,7 +251,7 @@ fn a_text_is_found_by_its_row_or_its_file() {
         }
     }
     let run = place.path("files");
-    train(&run, folder.to_str().expect("utf-8"), &["--model", "text-transformer", "--epochs", "4"]);
+    train(&run, folder.to_str().expect("utf-8"), &args);
     assert_eq!(mistakes(&run)[0]["place"], json!({ "file": "test/sad/41.txt" }));
 }
 

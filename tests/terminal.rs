@@ -77,7 +77,6 @@ fn tables() {
     names(&[&train[..], &["--folds", "2"]].concat());
     names(&["train", "--data", &data, "--target", &format!("knid{HOSTILE}")]);
     names(&["train", "--data", &data, "--set", &format!("data.tar{HOSTILE}=1")]);
-    names(&["train", "--data", &data, &format!("--targ{HOSTILE}")]);
     names(&train);
     let folder = runs.clone();
     told(&["eval", &folder, "--data", &data]);
@@ -175,10 +174,21 @@ fn texts_and_models() {
     told(&["plan", &model, "--explain"]);
     names(&["gradcheck", &model]);
     names(&["profile", &model]);
-    names(&["tune", &model]);
     names(&["summary", &place.write("bad.toml", &format!("[[layer]]\ntype = {}\n", toml::Value::from(HOSTILE)))]);
-    names(&["devices", "--json", &format!("--x{HOSTILE}")]);
     names(&["shaders", &format!("x{HOSTILE}")]);
+}
+
+#[test]
+fn arguments_that_there_are_not() {
+    // clap leaves out what it can of them.
+    for args in
+        [["train", "--data", "x", &format!("--targ{HOSTILE}")], ["devices", "--json", &format!("--x{HOSTILE}"), "y"]]
+    {
+        let output = run(&args);
+        assert_eq!(output.status.code(), Some(2));
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(!steers(&output.stderr) && said.contains("unexpected argument") && said.contains("31m"), "{said}");
+    }
 }
 
 #[test]
