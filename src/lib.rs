@@ -6,11 +6,12 @@
 
 /// Prints a line on stderr, in place of the standard macro of this name: that
 /// one panics where nobody reads any more, as in `wgrad train 2>&1 | head`, and a
-/// training should go on.
+/// training should go on. What would steer the terminal is escaped.
 macro_rules! eprintln {
     ($($line:tt)*) => {{
         use std::io::Write;
-        let _ = writeln!(std::io::stderr(), $($line)*);
+        let line = format!($($line)*);
+        let _ = writeln!(std::io::stderr(), "{}", $crate::terminal::one_line(&line));
     }};
 }
 
@@ -31,6 +32,7 @@ pub mod ops;
 pub mod plan;
 pub mod profile;
 pub mod tensor;
+pub mod terminal;
 pub mod train;
 pub mod tuning;
 

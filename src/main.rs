@@ -23,7 +23,8 @@ fn main() -> ExitCode {
     }
 }
 
-/// Prints on stderr, if anybody reads it.
+/// Prints on stderr, if anybody reads it. Messages name files and columns, which
+/// may hold what would steer the terminal.
 fn say(message: std::fmt::Arguments) {
-    let _ = writeln!(std::io::stderr(), "wgrad: {message}");
+    let _ = writeln!(std::io::stderr(), "wgrad: {}", wgrad::terminal::printable(&message.to_string()));
 }

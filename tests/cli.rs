@@ -21,6 +21,18 @@ fn json(output: &Output) -> serde_json::Value {
     serde_json::from_str(stdout.lines().last().expect("a line")).expect("the last line is JSON")
 }
 
+/// JSON without what a clock on the wall has said.
+fn without_times(value: &serde_json::Value) -> serde_json::Value {
+    match value {
+        serde_json::Value::Object(all) => {
+            let kept = all.iter().filter(|(key, _)| !key.contains("second"));
+            kept.map(|(key, v)| (key.clone(), without_times(v))).collect()
+        }
+        serde_json::Value::Array(list) => list.iter().map(without_times).collect(),
+        other => other.clone(),
+    }
+}
+
 /// Forty images of two classes that even one epoch tells apart.
 fn tiny_idx(folder: &Path, images: usize) {
     let label = |i: usize| (i % 2) as u8;
@@ -77,10 +89,12 @@ fn train_eval_predict_agree() {
     // The resolved configuration gives the same run again.
     let (config, again) = (format!("{run}/config.toml"), format!("{run}-again"));
     let repeated = json(&wgrad(&["train", &config, "--out", &again, "--device", "cpu", "--json"]));
-    for key in ["epochs", "test"] {
-        let loss = |v: &serde_json::Value| v[key].to_string().split("seconds").next().map(String::from);
-        assert_eq!(loss(&repeated), loss(&trained), "{key}");
+    for key in ["epochs", "test", "validation", "steps", "best_epoch", "parameters"] {
+        assert_eq!(without_times(&repeated[key]), without_times(&trained[key]), "{key}");
     }
+    // What is compared is there, and is all but the times.
+    assert!(without_times(&trained["epochs"][5])["val"]["loss"].is_f64());
+    assert!(without_times(&trained["epochs"][5]).get("seconds").is_none());
     let weights = |run: &str| std::fs::read(format!("{run}/checkpoints/last.safetensors")).expect("weights");
     assert!(weights(run) == weights(&again), "the same configuration gave other weights");
     // A second run into the same folder moves the first one aside.
@@ -108,6 +122,19 @@ fn plan_lists_steps_and_buffers() {
     }
     // Adam is one step for the whole model.
     assert_eq!(list.lines().filter(|l| l.trim_end().ends_with("  adam")).count(), 1, "{list}");
+}
+
+#[test]
+fn help_lists_every_preset() {
+    for command in ["train", "lr-find", "search", "summary", "plan", "gradcheck", "profile", "tune"] {
+        let help = text(&wgrad(&[command, "--help"]).stdout);
+        let words: Vec<&str> = help.split(|c: char| c.is_whitespace() || "(),".contains(c)).collect();
+        for (preset, _) in wgrad::nn::PRESETS {
+            assert!(words.contains(preset), "wgrad {command} --help does not name {preset}:\n{help}");
+        }
+    }
+    let help = text(&wgrad(&["train", "--help"]).stdout);
+    assert!(wgrad::train::RECIPES.iter().all(|(name, _)| help.contains(name)), "{help}");
 }
 
 #[test]

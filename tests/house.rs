@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 /// imports only from lines above its own, so there are no cycles.
 const LAYERS: &[(&str, &[&str])] = &[
     ("error", &[]),
+    ("terminal", &[]),
     ("files", &["error"]),
     ("tensor", &["error"]),
     ("keys", &["error"]),
@@ -22,7 +23,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("device", &["error", "kernel", "graph", "plan", "cpu", "gpu"]),
     // What runs fastest is found out by running it.
     ("tuning", &["error", "files", "tensor", "kernel", "graph", "plan", "cpu", "gpu"]),
-    ("data", &["error", "tensor", "keys"]),
+    ("data", &["error", "terminal", "tensor", "keys"]),
     // A summary counts work and memory, which the plan knows.
     ("nn", &["error", "tensor", "keys", "graph", "ops", "plan"]),
     ("eval", &["error", "files", "tensor", "keys", "data"]),
@@ -42,8 +43,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "error", "files", "tensor", "keys", "kernel", "graph", "ops", "plan", "device", "data", "nn", "eval",
-            "train", "deploy", "tuning", "profile",
+            "error", "terminal", "files", "tensor", "keys", "kernel", "graph", "ops", "plan", "device", "data", "nn",
+            "eval", "train", "deploy", "tuning", "profile",
         ],
     ),
 ];
@@ -217,6 +218,32 @@ fn the_licences_that_the_manifest_claims_are_there() {
         let versions = locked.filter_map(|p| p.split("version = \"").nth(1)?.split('"').next());
         if !versions.into_iter().any(|v| notices.contains(&format!("| {name} {v} |"))) {
             found.push(format!("THIRD-PARTY.md does not name {name} as locked: run scripts/third-party"));
+        }
+    }
+    report(&found);
+}
+
+#[test]
+fn everything_is_printed_where_it_is_escaped() {
+    // `eprintln!` is the crate's own macro; `main` prints errors, `out` the rest.
+    // A translated shader is bytes for a file or a pipe.
+    let may = ["src/lib.rs", "src/main.rs", "src/cli/out.rs", "src/cli/shaders.rs"];
+    let mut found = vec![];
+    for (path, text) in files(&["src"], &["rs"]) {
+        if may.contains(&&*path) || path.ends_with("tests.rs") {
+            continue;
+        }
+        for (number, line) in text.lines().take_while(|l| l.trim() != "#[cfg(test)]").enumerate() {
+            let line = code(line);
+            let prints = ["print", "println", "eprint", "dbg"];
+            let macros = line.match_indices('!').filter_map(|(at, _)| words(&line[..at]).last());
+            let past = macros.filter(|name| prints.contains(name)).map(String::from);
+            let past: Vec<String> = past
+                .chain(["io::stdout", "io::stderr"].iter().filter(|w| line.contains(**w)).map(|w| w.to_string()))
+                .collect();
+            found.extend(
+                past.iter().map(|what| format!("{path}:{}: {what}; print with `eprintln!` or `cli::out`", number + 1)),
+            );
         }
     }
     report(&found);

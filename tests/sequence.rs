@@ -9,7 +9,7 @@ use support::device::{GPU_UNCHECKED, announce, required};
 use support::sequences::{Form, POSITIONS, forms};
 use support::training::{device, losses, settings};
 use wgrad::data::text::Vocabulary;
-use wgrad::data::{Dataset, Interface, Normal, Samples, Targets};
+use wgrad::data::{Dataset, Interface, Normal, Origin, Samples, Targets};
 use wgrad::deploy::generate::Generator;
 use wgrad::device::Device;
 use wgrad::graph::Graph;
@@ -119,6 +119,7 @@ fn text(samples: usize) -> Dataset {
             positions: CONTEXT,
             names: (0..VOCABULARY).map(|i| i.to_string()).collect(),
         },
+        origin: Origin::default(),
     }
 }
 
@@ -379,6 +380,7 @@ fn padding_changes_nothing(on_gpu: bool) -> Result<(), Failed> {
                 shape: vec![length],
                 samples: Samples::Tokens(rows.collect()),
                 targets: Targets::Classes { labels: vec![0, 1, 2, 0], names: ["a", "b", "c"].map(String::from).into() },
+                origin: Origin::default(),
             };
             let model =
                 Model::new(Description::parse(&layers)?, Some([length].into()), Some(3))?.with_vocabulary(Some(11));

@@ -6,7 +6,7 @@ mod support;
 use libtest_mimic::{Arguments, Failed, Trial};
 use support::device::{GPU_UNCHECKED, NO_ADAPTER, required};
 use wgrad::data::table::Normalize;
-use wgrad::data::{Dataset, Interface, Normal, Samples, Targets};
+use wgrad::data::{Dataset, Interface, Normal, Origin, Samples, Targets};
 use wgrad::device::Device;
 use wgrad::nn::{Description, Model, Weights};
 use wgrad::tensor::random::{Random, stream};
@@ -44,7 +44,7 @@ const SETS: [(&str, Make); 3] = [("images", images), ("classes", classes), ("val
 fn images() -> Dataset {
     let mut r = Random::new(1, stream::CASES);
     let samples = Samples::Bytes((0..SAMPLES * 3 * 5 * 7).map(|_| r.bits() as u8).collect());
-    Dataset { name: "images".into(), shape: vec![3, 5, 7], samples, targets: labels(&mut r) }
+    Dataset { name: "images".into(), shape: vec![3, 5, 7], samples, targets: labels(&mut r), origin: Origin::default() }
 }
 
 fn labels(r: &mut Random) -> Targets {
@@ -58,7 +58,8 @@ fn floats(r: &mut Random) -> Samples {
 
 fn classes() -> Dataset {
     let mut r = Random::new(2, stream::CASES);
-    Dataset { name: "classes".into(), shape: vec![5], samples: floats(&mut r), targets: labels(&mut r) }
+    let (samples, targets) = (floats(&mut r), labels(&mut r));
+    Dataset { name: "classes".into(), shape: vec![5], samples, targets, origin: Origin::default() }
 }
 
 fn values() -> Dataset {
@@ -66,7 +67,7 @@ fn values() -> Dataset {
     let samples = floats(&mut r);
     let values = (0..SAMPLES * 2).map(|_| 3.0 + 5.0 * r.normal()).collect();
     let targets = Targets::Values { values, names: vec!["a".into(), "b".into()] };
-    Dataset { name: "values".into(), shape: vec![5], samples, targets }
+    Dataset { name: "values".into(), shape: vec![5], samples, targets, origin: Origin::default() }
 }
 
 /// Settings under which the device holds `window` batches at a time; 0 for all.

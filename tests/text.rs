@@ -17,6 +17,7 @@ fn main() {
         }));
     };
     add("texts_are_looked_through", texts_are_looked_through);
+    add("long_texts_are_trained_on_without_an_audit", long_texts_are_trained_on_without_an_audit);
     add("texts_with_classes_are_looked_through", texts_with_classes_are_looked_through);
     add("tables_in_txt_files_stay_tables", tables_in_txt_files_stay_tables);
     add("vocabularies_are_made_and_shown", vocabularies_are_made_and_shown);
@@ -120,6 +121,19 @@ fn texts_are_looked_through() {
     refused(&["train", "--data", &story, "--model", "mlp"], 2, &["story.txt is text, and model \"mlp\" reads numbers"]);
     refused(&["data", &story, "--target", "x"], 2, &["story.txt is text, not a table"]);
     refused(&["data", &story, "--sheet", &page], 2, &["story.txt is text; expected images"]);
+}
+
+fn long_texts_are_trained_on_without_an_audit() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let at = |name: &str| folder.path().join(name).to_str().expect("utf-8").to_string();
+    let line = "It was the best of times, it was the worst of times.\n";
+    for (name, bytes, audited) in [("short", 20_000, true), ("long", 5 << 20, false)] {
+        let (file, run) = (at(&format!("{name}.txt")), at(name));
+        std::fs::write(&file, line.repeat(bytes / line.len())).expect("written");
+        let args = ["train", "--data", &file, "--model", "char-lstm", "--max-steps", "1", "--val-split", "0.002"];
+        json(&[&args[..], &["--context", "8", "--batch-size", "4", "--out", &run, "--json"]].concat());
+        assert_eq!(Path::new(&run).join("audit.json").exists(), audited, "{name}");
+    }
 }
 
 fn texts_with_classes_are_looked_through() {

@@ -232,7 +232,9 @@ fn lr_find_suggests_a_sane_rate() {
     let plot = place.path("sweep.svg");
     let found = json(&wgrad(&["lr-find", "--data", "digits", "--model", "mlp", "--out", &plot, "--json"]));
     let lr = found["lr"].as_f64().expect("a rate");
-    assert!((1e-5..=1e-1).contains(&lr), "Adam on the digits: {lr}");
+    assert!((1e-4..=5e-3).contains(&lr), "Adam on the digits: {lr}");
+    let steepest = found["steepest"].as_f64().expect("a rate");
+    assert!((1e-4..=1e-2).contains(&steepest), "beyond it training diverges: {steepest}");
     assert!(found["minimum_by_ten"].as_f64().is_some_and(|m| (1e-4..=0.3).contains(&m)), "{found}");
     let steps = found["steps"].as_u64().expect("a number") as usize;
     assert!((50..=100).contains(&steps), "{steps}");
@@ -244,7 +246,14 @@ fn lr_find_suggests_a_sane_rate() {
     let args = ["lr-find", "--data", &data, "--target", "price", "--steps", "60", "--out", &plot];
     let told = command(&args).current_dir(place.0.path()).output().expect("the program starts");
     assert!(told.status.success(), "{}", text(&told.stderr));
-    assert!(text(&told.stdout).contains("try --lr"), "{}", text(&told.stdout));
+    let told = text(&told.stdout);
+    assert!(told.contains("try --lr"), "{told}");
+    let axis = told.lines().find(|l| l.contains("1e-6")).unwrap_or_else(|| panic!("no rates below the curve:\n{told}"));
+    assert!(["1e-5", "1e-4", "1e-3"].iter().all(|rate| axis.contains(rate)), "{axis}");
+    // Rates at which nothing is learned.
+    let args = ["lr-find", "--data", "digits", "--model", "mlp", "--min-lr", "1e-12", "--max-lr", "1e-10"];
+    let none = json(&wgrad(&[&args[..], &["--out", &place.path("none.svg"), "--json"]].concat()));
+    assert_eq!(none["lr"], Value::Null, "{none}");
     assert!(std::fs::read(&plot).expect("a plot").starts_with(b"\x89PNG"));
     assert!(!place.0.path().join("runs").exists(), "a run was left behind");
     refused(&["lr-find", "--out", "sweep.pdf"], 2, &["ends with .svg or .png"]);

@@ -14,9 +14,11 @@ use serde_json::{Value, json};
 use std::path::Path;
 use toml::Table;
 
-/// Samples that are looked through without being asked to: more would be felt
-/// before a training.
+/// Samples, cells of a table and bytes of a text that are looked through without
+/// being asked to: more would be felt before a training.
 const LOOKED_THROUGH: usize = 20_000;
+const CELLS_LOOKED_THROUGH: usize = 2_000_000;
+const BYTES_LOOKED_THROUGH: usize = 4 << 20;
 
 pub fn run(f: &flags::Data) -> Result<()> {
     if !(0.0..1.0).contains(&f.val_split) {
@@ -110,7 +112,7 @@ fn opened_images(set: &data::npy::ArraySet) -> Option<Opened> {
 /// What training says of its data: the audit, where it does not take long.
 pub fn audit(source: &Source, opened: Option<&Opened>, s: &Settings) -> Result<Option<Value>> {
     let audit = match (source, opened) {
-        _ if source.rows() > LOOKED_THROUGH => return Ok(None),
+        _ if !is_soon_looked_through(source) => return Ok(None),
         (Source::Table(table), _) => serde_json::to_value(TableAudit::new(table, &s.data.table)?),
         (Source::Series(table), _) => {
             let options = s.data.series.clone().unwrap_or_default();
@@ -126,6 +128,18 @@ pub fn audit(source: &Source, opened: Option<&Opened>, s: &Settings) -> Result<O
         (Source::Sets { .. } | Source::Texts(_), None) => return Ok(None),
     };
     Ok(Some(audit.expect("plain data prints")))
+}
+
+/// Whether looking through it takes a moment at most.
+fn is_soon_looked_through(source: &Source) -> bool {
+    match source {
+        // A text is one whole, of any size.
+        Source::Corpus(corpus) => corpus.bytes().len() <= BYTES_LOOKED_THROUGH,
+        Source::Table(table) | Source::Series(table) => {
+            table.rows() <= LOOKED_THROUGH && table.rows() * table.columns.len() <= CELLS_LOOKED_THROUGH
+        }
+        Source::Sets { .. } | Source::Texts(_) => source.rows() <= LOOKED_THROUGH,
+    }
 }
 
 /// A sheet of augmented samples: a row each of the first classes, the sample

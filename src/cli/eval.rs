@@ -2,9 +2,11 @@
 
 use super::job::{self, Scored};
 use super::{flags, open_device, out, run_folder, scored_data};
+use crate::data::Place;
 use crate::error::{Error, Result};
-use crate::eval::Metrics;
-use crate::eval::plot::number;
+use crate::eval::plot::{number, percent};
+use crate::eval::{Metrics, Mistake};
+use crate::terminal::one_line;
 use crate::train::Session;
 use serde_json::{Value, json};
 
@@ -30,11 +32,37 @@ pub fn run(f: &flags::Eval) -> Result<()> {
             "dropped": data.dropped,
             "test": scored.json(),
             "parts": parts(&scored),
+            "mistakes": mistakes(&scored),
         }));
     }
     out::line(format!("{} samples: {}", scored.scores.samples, scored.line()))?;
     scored.evaluation.forecast.iter().try_for_each(|f| out::line(f.line()))?;
-    out::line(table(&scored))
+    out::line(table(&scored))?;
+    worst(&scored).iter().try_for_each(out::line)
+}
+
+/// Mistakes that are named on a terminal.
+const WORST: usize = 5;
+
+/// The worst mistakes without their pictures, which a reader has.
+fn mistakes(scored: &Scored) -> Value {
+    let bare = |m: &Mistake| Mistake { picture: None, ..m.clone() };
+    json!(scored.evaluation.mistakes.iter().map(bare).collect::<Vec<_>>())
+}
+
+/// The worst mistakes, and where they stand.
+fn worst(scored: &Scored) -> Vec<String> {
+    let mistakes = &scored.evaluation.mistakes;
+    let line = |m: &Mistake| {
+        let place = m.place.as_ref().map_or_else(|| format!("sample {}", m.sample), ToString::to_string);
+        let sure = m.probability.map_or(String::new(), |p| format!(" ({})", percent(p)));
+        one_line(&format!("  {place}: {} is predicted as {}{sure}", m.label, m.predicted)).into_owned()
+    };
+    let what = mistakes.first().map(|m| match m.place {
+        Some(Place::Row { .. }) => "the worst mistakes (rows without the header; lines of the file, with it):",
+        _ => "the worst mistakes:",
+    });
+    what.map(String::from).into_iter().chain(mistakes.iter().take(WORST).map(line)).collect()
 }
 
 /// The scores of each class or target.
@@ -49,26 +77,27 @@ fn parts(scored: &Scored) -> Value {
 /// A row per class, or per target.
 fn table(scored: &Scored) -> String {
     let share = |v: f64| format!("{v:.4}");
-    let (head, rows): (&[&str], Vec<(&str, Vec<String>)>) = match &scored.evaluation.metrics {
+    let (head, rows): (&[&str], Vec<(String, Vec<String>)>) = match &scored.evaluation.metrics {
         Metrics::Classification(c) => {
             let row = |c: &crate::eval::metrics::ClassScores| {
                 vec![share(c.precision), share(c.recall), share(c.f1), c.support.to_string()]
             };
-            let all = c.classes.iter().map(|c| (c.name.as_str(), row(c))).collect();
+            let all = c.classes.iter().map(|c| (one_line(&c.name).into_owned(), row(c))).collect();
             (&["class", "precision", "recall", "f1", "samples"], all)
         }
         Metrics::Language(l) => {
             let row = vec![number(l.nats_per_token), number(l.bits_per_token), number(l.perplexity), share(l.accuracy)];
-            (&["tokens", "nats", "bits", "perplexity", "accuracy"], vec![("all", row)])
+            (&["tokens", "nats", "bits", "perplexity", "accuracy"], vec![("all".into(), row)])
         }
         Metrics::Regression(r) => {
             let row = |t: &crate::eval::metrics::TargetScores| {
                 vec![number(t.mae), number(t.rmse), t.r2.map_or("-".into(), share)]
             };
-            (&["target", "mae", "rmse", "r2"], r.targets.iter().map(|t| (t.name.as_str(), row(t))).collect())
+            let all = r.targets.iter().map(|t| (one_line(&t.name).into_owned(), row(t))).collect();
+            (&["target", "mae", "rmse", "r2"], all)
         }
     };
-    let names = rows.iter().map(|(n, _)| *n).chain([head[0]]);
+    let names = rows.iter().map(|(n, _)| n.as_str()).chain([head[0]]);
     let width = names.map(|n| n.chars().count()).max().unwrap_or(0);
     let line = |name: &str, cells: &[String]| {
         let cells: String = cells.iter().map(|c| format!("{c:>11}")).collect();

@@ -4,6 +4,8 @@ use super::plan_flags::PlanFlags;
 use super::series_flags::SeriesFlags;
 use super::text_flags::TextFlags;
 use super::tool_flags;
+use crate::nn::preset_names;
+use crate::train::recipe_names;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -101,12 +103,9 @@ pub enum Factors {
 
 #[derive(Debug, Args)]
 pub struct Train {
-    /// A run configuration in TOML, or a recipe (mnist, titanic, winequality); flags override
-    /// what it says.
+    #[arg(help = format!("A run configuration in TOML, or a recipe ({}); flags override what it says", recipe_names()))]
     pub config: Option<PathBuf>,
-    /// A preset (mlp, tabular, keras-cnn, convnet, lenet, resnet8, rnn, lstm, bi-gru, lstm-forecast,
-    /// char-lstm, char-gpt, vit-tiny, text-transformer) or a model description in TOML.
-    #[arg(long, value_name = "NAME|FILE")]
+    #[arg(long, value_name = "NAME|FILE", help = model_help())]
     pub model: Option<String>,
     /// "digits" (built in), a folder of IDX files (MNIST), CIFAR-10 binary batches, a folder
     /// with one sub-folder of pictures per class, a table (CSV, TSV), or NumPy arrays.
@@ -192,6 +191,11 @@ pub struct Train {
     pub series: SeriesFlags,
     #[command(flatten)]
     pub text: TextFlags,
+}
+
+/// What a flag that names a model says, with all presets there are.
+pub fn model_help() -> String {
+    format!("A preset ({}) or a model description in TOML", preset_names())
 }
 
 /// A number of steps as typed.
@@ -306,6 +310,10 @@ pub struct Predict {
     /// Write the answers as CSV to a file.
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
+    /// For spreadsheets: CSV cells that begin as a formula does (= + - @, tab, line break) and are
+    /// no plain number get an apostrophe in front. Without it cells are what the data says.
+    #[arg(long)]
+    pub safe_csv: bool,
     #[command(flatten)]
     pub device: DeviceFlag,
     /// Print one JSON object as the last line of stdout.
@@ -394,7 +402,7 @@ pub struct Devices {
 /// A model and the data it is meant for.
 #[derive(Debug, Args)]
 pub struct ModelFlags {
-    /// A preset or a model description in TOML.
+    #[arg(help = model_help())]
     pub model: String,
     /// The shape of one sample, channels first.
     #[arg(long, value_name = "C,H,W", value_delimiter = ',')]

@@ -1,6 +1,7 @@
 //! `wgrad predict` for a model of a series: what comes after the end of a file,
 //! or after each of its rows.
 
+use super::csv_cells::csv;
 use super::{flags, open_device, out, scored_data};
 use crate::data::series::{Series, SeriesFitted, dates_after};
 use crate::data::{self, SourceKind};
@@ -45,7 +46,7 @@ pub fn run(f: &flags::Predict, model: Model, loaded: Loaded) -> Result<()> {
         }
     }
     if let Some(path) = &f.out {
-        files::write(path, csv(&rows, f.files.len() > 1).as_bytes())?;
+        files::write(path, csv(cells(&rows, f.files.len() > 1), f.safe_csv).as_bytes())?;
     }
     if f.json {
         let predictions: Vec<Value> = rows.iter().map(object).collect();
@@ -56,7 +57,7 @@ pub fn run(f: &flags::Predict, model: Model, loaded: Loaded) -> Result<()> {
             eprintln!("{} forecasts in {}", rows.len(), path.display());
             Ok(())
         }
-        None => out::line(csv(&rows, f.files.len() > 1).trim_end()),
+        None => out::data(csv(cells(&rows, f.files.len() > 1), f.safe_csv).trim_end()),
     }
 }
 
@@ -105,8 +106,8 @@ fn object(row: &Row) -> Value {
     Value::Object(all)
 }
 
-/// The answers as CSV.
-fn csv(rows: &[Row], with_file: bool) -> String {
+/// The answers as a table.
+fn cells(rows: &[Row], with_file: bool) -> Vec<Vec<String>> {
     let dated = rows.iter().any(|r| r.date.is_some());
     let mut head: Vec<String> = with_file.then(|| "file".into()).into_iter().collect();
     head.push("row".into());
@@ -115,15 +116,13 @@ fn csv(rows: &[Row], with_file: bool) -> String {
         [_] => head.push("prediction".into()),
         all => head.extend(all.iter().map(|(name, _)| format!("prediction_{name}"))),
     }
-    let mut writer = csv::Writer::from_writer(vec![]);
-    let whole = "a row in memory is written";
-    writer.write_record(&head).expect(whole);
+    let mut all = vec![head];
     for row in rows {
         let mut cells: Vec<String> = with_file.then(|| row.file.clone()).into_iter().collect();
         cells.push(row.number.to_string());
         cells.extend(dated.then(|| row.date.clone().unwrap_or_default()));
         cells.extend(row.values.iter().map(|(_, v)| v.to_string()));
-        writer.write_record(&cells).expect(whole);
+        all.push(cells);
     }
-    String::from_utf8(writer.into_inner().expect(whole)).expect("cells are text")
+    all
 }

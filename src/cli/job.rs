@@ -95,7 +95,7 @@ pub fn score(session: &mut Session, set: &Dataset, naive: Option<&Naive>, split:
     let mut scored = rate(session, &naive.with_truth(set), scores, &answers, split)?;
     scored.evaluation.forecast = Some(Forecast::of(&answers, &naive)?);
     let from = |row: usize| naive.labels.get(row).map(|label| format!("from {label} on"));
-    scored.evaluation.mistakes.iter_mut().for_each(|m| m.text = from(m.row));
+    scored.evaluation.mistakes.iter_mut().for_each(|m| m.text = from(m.sample));
     Ok(scored)
 }
 
@@ -172,12 +172,10 @@ fn worst_classes(session: &Session, set: &Dataset, answers: &[f32], labels: &[u3
     wrong.sort_by(|&a, &b| row(a)[labels[a] as usize].total_cmp(&row(b)[labels[b] as usize]).then(a.cmp(&b)));
     let name = |c: usize| names.get(c).cloned().unwrap_or_default();
     let mistake = |i: usize| Mistake {
-        row: i,
         label: name(labels[i] as usize),
         predicted: name(top(i)),
         probability: Some(row(i)[top(i)].into()),
-        picture: picture(set, i),
-        text: words(session, set, i),
+        ..shown(session, set, i)
     };
     wrong.into_iter().take(MISTAKES).map(mistake).collect()
 }
@@ -190,16 +188,25 @@ fn worst_values(session: &Session, set: &Dataset, answers: &[f32], values: &[f32
         |i: usize| (0..width).map(|t| ((answers[i * width + t] - values[i * width + t]) / scale[t]).abs()).sum::<f32>();
     let mut order: Vec<usize> = (0..set.len()).collect();
     order.sort_by(|&a, &b| off(b).total_cmp(&off(a)).then(a.cmp(&b)));
-    let shown = |v: &[f32]| v.iter().map(|x| format!("{x:.4}")).collect::<Vec<_>>().join(", ");
+    let numbers = |v: &[f32]| v.iter().map(|x| format!("{x:.4}")).collect::<Vec<_>>().join(", ");
     let mistake = |i: usize| Mistake {
-        row: i,
-        label: shown(&values[i * width..(i + 1) * width]),
-        predicted: shown(&answers[i * width..(i + 1) * width]),
-        probability: None,
-        picture: picture(set, i),
-        text: words(session, set, i),
+        label: numbers(&values[i * width..(i + 1) * width]),
+        predicted: numbers(&answers[i * width..(i + 1) * width]),
+        ..shown(session, set, i)
     };
     order.into_iter().take(MISTAKES).map(mistake).collect()
+}
+
+/// A sample as its source has it.
+fn shown(session: &Session, set: &Dataset, i: usize) -> Mistake {
+    Mistake {
+        sample: i,
+        place: Some(set.place(i)),
+        picture: picture(set, i),
+        text: text(session, set, i),
+        cells: set.cells(i),
+        ..Mistake::default()
+    }
 }
 
 /// A sample as a picture, if it is one.
@@ -211,13 +218,16 @@ fn picture(set: &Dataset, i: usize) -> Option<String> {
     Some(format!("data:image/png;base64,{}", base64::engine::general_purpose::STANDARD.encode(png)))
 }
 
-/// A row of a table in words: what is not zero in it.
-fn words(session: &Session, set: &Dataset, i: usize) -> Option<String> {
-    const SHOWN: usize = 12;
-    let (Samples::Floats(values), Some(fitted)) = (&set.samples, &session.interface.preprocessing) else { return None };
-    let row = &values[i * set.width()..(i + 1) * set.width()];
-    let named = fitted.features.iter().zip(row).filter(|(_, v)| **v != 0.0);
-    Some(named.take(SHOWN).map(|(n, v)| format!("{n} {v}")).collect::<Vec<_>>().join(", "))
+/// The beginning of a text, as far as the model reads it.
+fn text(session: &Session, set: &Dataset, i: usize) -> Option<String> {
+    const SHOWN: usize = 400;
+    let (Samples::Tokens(tokens), Some(vocabulary)) = (&set.samples, &session.interface.vocabulary) else {
+        return None;
+    };
+    let row = &tokens[i * set.width()..(i + 1) * set.width()];
+    // Behind the text there is padding, token 0.
+    let end = row.iter().rposition(|&t| t != 0).map_or(0, |last| last + 1);
+    Some(vocabulary.decode(&row[..end]).chars().take(SHOWN).collect())
 }
 
 /// Device and weights of a fresh session.

@@ -1,5 +1,9 @@
 //! `wgrad lr-find`: the loss over a sweep of learning rates from tiny to huge
-//! (Smith, arXiv:1506.01186), smoothed and read as fastai does.
+//! (Smith, arXiv:1506.01186). While it runs the losses are averaged as fastai
+//! does, to see when they explode. Such an average lags behind by as much as it
+//! smooths, and would call a rate the steepest at which training has diverged
+//! already; so the curve that is read is smoothed from both sides, and searched
+//! down to its least only.
 
 use super::{interrupt, open_device_for, out, tool_flags, train, train_settings};
 use crate::data::{Dataset, Samples};
@@ -13,11 +17,18 @@ use serde_json::json;
 
 /// How much of the average is kept from step to step in a sweep of
 /// [`USUAL_STEPS`]; longer ones average over the same share of the sweep.
-const KEPT: f64 = 0.98;
+const KEPT: f64 = 0.9;
 /// fastai's number of steps.
 const USUAL_STEPS: usize = 100;
 /// The sweep ends where the smoothed loss is so many times its least.
 const EXPLODED: f64 = 4.0;
+/// The part of its fall that a curve climbs again where its descent is over.
+const CLIMBED: f64 = 0.5;
+/// The least fall of a descent: of the loss it begins with, and in standard
+/// deviations of the curve where nothing but noise is averaged.
+const FALL: [f64; 2] = [0.02, 6.0];
+/// The part of the sweep over which a slope is taken.
+const SLOPE: usize = 20;
 /// Bytes of samples: what every GPU can bind at once.
 const MOST_BYTES: usize = 128 << 20;
 /// The most steps.
@@ -80,7 +91,7 @@ pub fn run(f: &tool_flags::LrFind) -> Result<()> {
             "plot": f.out,
         }));
     }
-    out::line(drawn(&points).join("\n"))?;
+    out::drawn(&drawn(&points))?;
     let verdict = match found {
         Some(f) => format!(
             "the loss falls fastest at {}; a tenth of where it is least is {}\ntry --lr {}",
@@ -133,9 +144,8 @@ fn sweep(session: &mut Session, s: &Settings) -> Result<Vec<Point>> {
     let batches = session.batches();
     let total = s.epochs * batches;
     let mut points: Vec<Point> = vec![];
-    let updates = total.div_ceil(s.update.accumulate);
-    let kept = libm::pow(KEPT, USUAL_STEPS as f64 / updates as f64);
-    let (mut average, mut weight, mut least) = (0.0, 0.0, f64::INFINITY);
+    let kept = kept(total.div_ceil(s.update.accumulate));
+    let (mut average, mut least) = (Average::default(), f64::INFINITY);
     for step in (0..total).step_by(s.update.accumulate) {
         if interrupt::asked() {
             return Err(Error::interrupted(format!("interrupted after {step} steps")));
@@ -146,10 +156,7 @@ fn sweep(session: &mut Session, s: &Settings) -> Result<Vec<Point>> {
         if !scores.finite || !scores.loss.is_finite() {
             break;
         }
-        // The weight of what has been seen: without it the average begins at 0.
-        average = kept * average + (1.0 - kept) * scores.loss;
-        weight = kept * weight + (1.0 - kept);
-        let smooth = average / weight;
+        let smooth = average.with(scores.loss, kept);
         points.push(Point { lr: s.update.lr_at(step, total, batches), loss: scores.loss, smooth });
         least = least.min(smooth);
         if smooth > EXPLODED * least {
@@ -161,22 +168,89 @@ fn sweep(session: &mut Session, s: &Settings) -> Result<Vec<Point>> {
             "the loss is no finite number at the first rate, {}; expected a model and data that give one",
             s.update.lr_at(0, total, batches)
         ))),
-        _ => Ok(points),
+        _ => {
+            smooth(&mut points, kept);
+            Ok(points)
+        }
     }
 }
 
-/// Where the smoothed loss falls fastest, and a tenth of where it is least.
+/// What an average of a sweep of so many updates keeps from one to the next.
+fn kept(updates: usize) -> f64 {
+    libm::pow(KEPT, USUAL_STEPS as f64 / updates.max(1) as f64)
+}
+
+/// An exponential average, over what it has seen alone.
+#[derive(Default)]
+struct Average {
+    sum: f64,
+    weight: f64,
+}
+
+impl Average {
+    /// The average with one more value.
+    fn with(&mut self, value: f64, kept: f64) -> f64 {
+        self.sum = kept * self.sum + (1.0 - kept) * value;
+        // Without this weight the average would begin at 0.
+        self.weight = kept * self.weight + (1.0 - kept);
+        self.sum / self.weight
+    }
+}
+
+/// Averages the losses forwards, and what comes of it backwards, so that the
+/// curve lags neither way. What is far above the first losses counts as no more
+/// than that: how high it explodes says nothing.
+fn smooth(points: &mut [Point], kept: f64) {
+    let first = points.iter().take(5).map(|p| p.loss.abs()).fold(0.0, f64::max);
+    let (mut forwards, mut backwards) = (Average::default(), Average::default());
+    points.iter_mut().for_each(|p| p.smooth = forwards.with(p.loss.min(2.0 * first), kept));
+    points.iter_mut().rev().for_each(|p| p.smooth = backwards.with(p.smooth, kept));
+}
+
+/// Where the smoothed loss falls fastest on its way to its least, and a tenth of
+/// where it is least; `None` if it does not fall, or by no more than noise.
 /// The first tenth of the sweep and the last five updates are left out: there
 /// the average is not settled, and the loss no longer says anything.
 fn suggest(points: &[Point], steps: usize) -> Option<Found> {
     let end = points.len().saturating_sub(5);
     let seen = points.get((steps / 10).min(end)..end)?;
-    let least = seen.iter().min_by(|a, b| a.smooth.total_cmp(&b.smooth))?;
-    // Over a hundredth of the sweep: from step to step a long one is all noise.
-    let apart = (steps / USUAL_STEPS).max(1);
+    let down = &seen[..=lowest(seen)?];
+    let (high, low) = (down.iter().map(|p| p.smooth).fold(f64::NEG_INFINITY, f64::max), down[down.len() - 1]);
+    let noise = (down.iter().map(|p| (p.loss - p.smooth).powi(2)).sum::<f64>() / down.len() as f64).sqrt();
+    if high - low.smooth < (FALL[0] * high.abs()).max(FALL[1] * noise * noise_left(kept(steps))) {
+        return None;
+    }
+    // From step to step a slope is all noise.
+    let apart = (steps / SLOPE).clamp(1, down.len().saturating_sub(1).max(1));
     let slope = |w: &[Point]| (w[apart].smooth - w[0].smooth) / (w[apart].lr.ln() - w[0].lr.ln());
-    let steep = seen.windows(apart + 1).min_by(|a, b| slope(a).total_cmp(&slope(b))).filter(|w| slope(w) < 0.0)?;
-    Some(Found { steepest: steep[0].lr, minimum: least.lr / 10.0 })
+    let steep = down.windows(apart + 1).min_by(|a, b| slope(a).total_cmp(&slope(b))).filter(|w| slope(w) < 0.0)?;
+    Some(Found { steepest: steep[apart / 2].lr, minimum: low.lr / 10.0 })
+}
+
+/// The part of white noise that is left where a sequence is averaged forwards and
+/// backwards: what remains of its standard deviation.
+fn noise_left(kept: f64) -> f64 {
+    (1.0 - kept) / (1.0 + kept) * ((1.0 + kept * kept) / (1.0 - kept * kept)).sqrt()
+}
+
+/// Where the first descent ends: at the least loss before the curve has climbed
+/// again by a good part of what it had fallen. A loss that diverges may fall
+/// later once more, and that is no descent to train on.
+fn lowest(seen: &[Point]) -> Option<usize> {
+    let mut least = 0;
+    let mut high = seen.first()?.smooth;
+    for (i, p) in seen.iter().enumerate() {
+        let fallen = high - seen[least].smooth;
+        if fallen > FALL[0] * high.abs() && p.smooth - seen[least].smooth > CLIMBED * fallen {
+            break;
+        }
+        if p.smooth < seen[least].smooth {
+            least = i;
+        } else if fallen <= FALL[0] * high.abs() && p.smooth > high {
+            (high, least) = (p.smooth, i);
+        }
+    }
+    Some(least)
 }
 
 fn chart(points: &[Point], found: Option<Found>) -> Chart {
@@ -217,11 +291,34 @@ fn drawn(points: &[Point]) -> Vec<String> {
     let term = console::Term::stdout();
     let width = if term.is_term() { usize::from(term.size().1).clamp(40, 100) - 1 } else { 79 };
     let [low, high] = shown_range(points);
-    let inside = points.iter().filter(|p| (low..=high).contains(&p.smooth));
-    let points = inside.map(|p| [p.lr.log10(), p.smooth]).collect();
+    let inside: Vec<&Point> = points.iter().filter(|p| (low..=high).contains(&p.smooth)).collect();
+    let curve = inside.iter().map(|p| [p.lr.log10(), p.smooth]).collect();
     let color = term.is_term() && console::colors_enabled();
-    let curve = Lines { name: "smoothed".into(), points };
-    terminal_chart("loss by log10 of the learning rate", &[curve], width, 14, color)
+    let curve = Lines { name: "smoothed".into(), points: curve };
+    let mut lines = terminal_chart("loss by learning rate", &[curve], width, 14, color);
+    if let ([first, .., last], Some(axis)) = (&inside[..], lines.get(1).and_then(|l| l.find('│'))) {
+        let margin = lines[1][..axis].chars().count() + 1;
+        lines.pop();
+        lines.push(rates(margin, width.saturating_sub(margin), [first.lr, last.lr]));
+    }
+    lines
+}
+
+/// The axis below: powers of ten where they belong, as many as have room.
+fn rates(margin: usize, columns: usize, [low, high]: [f64; 2]) -> String {
+    let (low, high) = (low.log10(), high.log10());
+    let place = |power: i32| ((f64::from(power) - low) / (high - low) * (columns - 1) as f64).round() as usize;
+    let mut line = " ".repeat(margin);
+    for power in (low - 1e-9).ceil() as i32..=(high + 1e-9).floor() as i32 {
+        let text = format!("1e{power}");
+        let (at, written) = (margin + place(power), line.chars().count());
+        // Apart from the one before, and not out at the right.
+        if (written <= margin || at > written) && at + text.len() <= margin + columns {
+            line += &" ".repeat(at - written);
+            line += &text;
+        }
+    }
+    line
 }
 
 #[cfg(test)]
@@ -242,7 +339,7 @@ mod tests {
         // Falls fastest at 1e-3, is least at 1e-1.
         let sigmoid = |x: f64| 1.0 / (1.0 + (2.0 * (x + 3.0)).exp()) + if x > -1.0 { (x + 1.0).powi(2) } else { 0.0 };
         let found = suggest(&points(sigmoid), 100).unwrap();
-        assert!((found.steepest.log10() + 3.0).abs() < 0.1, "{found:?}");
+        assert!((found.steepest.log10() + 3.0).abs() < 0.15, "{found:?}");
         assert!((found.minimum.log10() + 2.0).abs() < 0.15, "{found:?}");
         assert_eq!(found.rate(), found.steepest);
         // A long sweep with noise says the same.
@@ -254,5 +351,54 @@ mod tests {
         assert_eq!(suggest(&points(|x| x), 100), None);
         assert_eq!(suggest(&points(|_| 1.0), 100), None);
         assert_eq!(suggest(&points(|x| -x)[..3], 100), None);
+    }
+
+    /// A sweep as a small network gives it: noise, a descent from 1e-4 to 1e-2, and
+    /// from 0.05 on losses that jump, ever higher, now and then far down.
+    fn diverging(seed: u64) -> Vec<Point> {
+        let mut state = seed;
+        let mut noise = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) as f64 / (1u64 << 30) as f64 - 1.0
+        };
+        let mut all = sweep_of(96, |x| 0.4 + 2.2 / (1.0 + (3.0 * (x + 3.0)).exp()));
+        for (i, p) in all.iter_mut().enumerate() {
+            let beyond = (p.lr.log10() + 1.3).max(0.0);
+            let jump = if i % 9 == 0 { -0.8 * beyond } else { 0.0 };
+            p.loss += 0.08 * noise() + 8.0 * beyond * (1.0 + 0.7 * noise() + jump);
+        }
+        smooth(&mut all, kept(100));
+        all
+    }
+
+    #[test]
+    fn a_rate_at_which_training_diverges_is_never_suggested() {
+        for seed in 0..200 {
+            let points = diverging(seed);
+            let found = suggest(&points, 100).unwrap_or_else(|| panic!("seed {seed}: nothing found"));
+            let [steepest, minimum] = [found.steepest, found.minimum].map(f64::log10);
+            assert!((-3.6..-2.4).contains(&steepest), "seed {seed}: {found:?}");
+            assert!((-3.5..-2.0).contains(&minimum), "seed {seed}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn noise_is_no_descent() {
+        for seed in 0..200 {
+            let mut points = diverging(seed);
+            points.truncate(30);
+            smooth(&mut points, kept(100));
+            // Up to 2e-5 nothing is learned.
+            let found = suggest(&points, 30);
+            assert_eq!(found, None, "seed {seed}: {points:?}");
+        }
+    }
+
+    #[test]
+    fn the_axis_below_the_curve_has_rates() {
+        assert_eq!(rates(3, 21, [1e-4, 1.0]), "   1e-4 1e-3 1e-2 1e-1");
+        let axis = rates(5, 60, [1e-7, 10.0]);
+        assert!(axis.starts_with("     1e-7   1e-6") && axis.contains("1e0") && axis.len() <= 65, "{axis}");
+        assert_eq!(rates(2, 8, [2e-3, 3e-3]).trim(), "");
     }
 }

@@ -1,6 +1,7 @@
 //! The command line: flags as typed, settings as resolved, then calls into the
 //! layers below. One file per subcommand.
 
+mod csv_cells;
 pub mod dashboard;
 mod data;
 mod devices;
@@ -40,6 +41,7 @@ mod watch;
 use crate::device::{Device, DeviceInfo};
 use crate::error::Result;
 use crate::plan::Precision;
+use crate::terminal::is_steering;
 use clap::Parser;
 
 /// Opens the device that the flags ask for and says which it is.
@@ -55,12 +57,22 @@ fn open_device_for(f: &flags::DeviceFlag, precision: Precision) -> Result<(Devic
     Ok((device, info))
 }
 
+/// Prints several lines on stderr.
+fn eprint_lines(text: &str) {
+    text.lines().for_each(|line| eprintln!("{line}"));
+}
+
 /// Parses the arguments of the process and runs the subcommand.
 pub fn run() -> Result<()> {
     let flags = match flags::Flags::try_parse() {
         Ok(flags) => flags,
-        // clap prints help and usage errors itself and knows their exit codes.
-        Err(e) => e.exit(),
+        // clap prints help and usage errors itself and knows their exit codes. What
+        // it quotes may be a file's name, put there by the shell.
+        Err(e) if !std::env::args_os().any(|a| a.to_string_lossy().contains(is_steering)) => e.exit(),
+        Err(e) => {
+            eprint_lines(&e.render().to_string());
+            std::process::exit(e.exit_code());
+        }
     };
     let done = match &flags.command {
         flags::Command::Train(f) => train::run(f),

@@ -1,6 +1,7 @@
 //! `wgrad predict`: a trained run's answers for pictures, or for the rows of
 //! tables.
 
+use super::csv_cells;
 use super::{flags, open_device, out, run_folder, scored_data};
 use crate::data::{self, Images, Interface, SourceKind, Task, picture};
 use crate::device::DeviceInfo;
@@ -13,6 +14,11 @@ use serde_json::{Map, Value, json};
 use std::path::{Path, PathBuf};
 
 pub fn run(f: &flags::Predict) -> Result<()> {
+    if f.safe_csv && f.json && f.out.is_none() {
+        return Err(Error::usage(
+            "--safe-csv: with --json nothing is written as CSV; name a file with --out, or leave one of the two out",
+        ));
+    }
     let (model, loaded) = run_folder::load(&f.run)?;
     if loaded.about.interface.series.is_some() {
         return super::forecast::run(f, model, loaded);
@@ -68,6 +74,11 @@ fn pictures(f: &flags::Predict, model: Model, loaded: Loaded) -> Result<()> {
     if f.json || f.out.is_some() {
         return hand_over(f, &session.interface, &info, &asked);
     }
+    if f.safe_csv {
+        return Err(Error::usage(
+            "--safe-csv: the answers for pictures are lines of text, not CSV; name a file with --out",
+        ));
+    }
     for a in &asked {
         out::line(format!("{}: {}", a.file.display(), words(&session.interface, a, f.top)))?;
     }
@@ -99,7 +110,7 @@ fn rows(f: &flags::Predict, model: Model, loaded: Loaded) -> Result<()> {
 /// Prints or writes the answers, as CSV or JSON.
 pub(super) fn hand_over(f: &flags::Predict, interface: &Interface, info: &DeviceInfo, asked: &[Asked]) -> Result<()> {
     if let Some(path) = &f.out {
-        files::write(path, csv(interface, asked, f.files.len() > 1).as_bytes())?;
+        files::write(path, csv(interface, asked, f).as_bytes())?;
     }
     if f.json {
         let predictions: Vec<Value> = asked.iter().map(|a| object(interface, a, f.top)).collect();
@@ -110,7 +121,7 @@ pub(super) fn hand_over(f: &flags::Predict, interface: &Interface, info: &Device
             eprintln!("{} predictions in {}", asked.iter().filter(|a| a.answer.is_some()).count(), path.display());
             Ok(())
         }
-        None => out::line(csv(interface, asked, f.files.len() > 1).trim_end()),
+        None => out::data(csv(interface, asked, f).trim_end()),
     }
 }
 
@@ -160,9 +171,14 @@ fn object(interface: &Interface, asked: &Asked, top: usize) -> Value {
     Value::Object(all)
 }
 
-/// The answers as CSV: where, the prediction, and a probability per class; or a
-/// value per target.
-fn csv(interface: &Interface, asked: &[Asked], with_file: bool) -> String {
+/// The answers as CSV.
+fn csv(interface: &Interface, asked: &[Asked], f: &flags::Predict) -> String {
+    csv_cells::csv(cells(interface, asked, f.files.len() > 1), f.safe_csv)
+}
+
+/// The answers as a table: where, the prediction, and a probability per class; or
+/// a value per target.
+fn cells(interface: &Interface, asked: &[Asked], with_file: bool) -> Vec<Vec<String>> {
     let names = &interface.outputs;
     let of_rows = asked.iter().any(|a| a.row.is_some());
     let with_file = with_file || !of_rows;
@@ -176,9 +192,8 @@ fn csv(interface: &Interface, asked: &[Asked], with_file: bool) -> String {
             head.extend(all.iter().map(|n| format!("p_{n}")));
         }
     }
-    let mut writer = csv::Writer::from_writer(vec![]);
-    let whole = "a row in memory is written";
-    writer.write_record(&head).expect(whole);
+    let width = head.len();
+    let mut all = vec![head];
     for a in asked {
         let mut cells: Vec<String> = with_file.then(|| shown(&a.file)).into_iter().collect();
         cells.extend(a.row.map(|[row, _]| row.to_string()));
@@ -188,10 +203,10 @@ fn csv(interface: &Interface, asked: &[Asked], with_file: bool) -> String {
             }
             cells.extend(answer.iter().map(f32::to_string));
         }
-        cells.resize(head.len(), String::new());
-        writer.write_record(&cells).expect(whole);
+        cells.resize(width, String::new());
+        all.push(cells);
     }
-    String::from_utf8(writer.into_inner().expect(whole)).expect("cells are text")
+    all
 }
 
 fn shown(path: &Path) -> String {
@@ -210,6 +225,9 @@ mod tests {
     fn answers_are_a_table_with_a_row_for_each_row() {
         let classes = Interface::of_images(vec!["no".into(), "yes, \"so\"".into()], &[]);
         let rows = [asked(1, Some(vec![0.25, 0.75])), asked(2, None)];
+        let csv = |interface: &Interface, asked: &[Asked], with_file| {
+            csv_cells::csv(cells(interface, asked, with_file), false)
+        };
         let text = csv(&classes, &rows, false);
         let expected = "row,prediction,p_no,\"p_yes, \"\"so\"\"\"\n1,\"yes, \"\"so\"\"\",0.25,0.75\n2,,,\n";
         assert_eq!(text, expected);

@@ -3,7 +3,7 @@
 
 use crate::data::series::{Naive, SeriesFitted};
 use crate::data::table::{Fitted, Table};
-use crate::data::{self, Dataset, OpenOptions, SourceKind, Targets, Task};
+use crate::data::{self, Dataset, OpenOptions, Origin, SourceKind, Targets, Task};
 use crate::error::{Context, Error, Result};
 use crate::nn::Model;
 use crate::train::Settings;
@@ -74,14 +74,17 @@ pub fn no_rows(source: &str, fitted: &Fitted) -> Error {
 fn rows(source: &str, fitted: &Fitted) -> Result<ToScore> {
     let table = Table::open(Path::new(source), &fitted.read_options())?;
     let applied = fitted.apply(&table, &table.all_rows())?;
-    Ok(ToScore { notes: applied.lines(), dropped: applied.dropped.len(), set: applied.dataset, naive: None })
+    let (notes, dropped) = (applied.lines(), applied.dropped.len());
+    let set = Dataset { origin: Origin::of_table(table, applied.kept), ..applied.dataset };
+    Ok(ToScore { set, naive: None, notes, dropped })
 }
 
 /// All windows of a series.
 fn series(source: &str, fitted: &SeriesFitted) -> Result<ToScore> {
     let table = Table::open(Path::new(source), &fitted.read_options())?;
     let series = fitted.read(&table, true)?;
-    let windows = fitted.windows(&series, 0..series.len(), table.name.clone())?;
+    let mut windows = fitted.windows(&series, 0..series.len(), table.name.clone())?;
+    windows.set.origin = Origin::of_rows(&table, windows.starts.iter().map(|&s| series.rows[s]));
     if windows.starts.is_empty() {
         let needed = fitted.window + fitted.horizon;
         let why = match windows.left_out {
@@ -121,8 +124,15 @@ fn pictures(source: &str, model: &Model, about: &About, seed: u32) -> Result<ToS
     let channels = (channels == 1 || channels == 3).then_some(channels);
     let options = OpenOptions { size: Some([height, width]), filter, channels };
     let (images, report) = data::open_test_with(source, seed, &options, &|_, _| {})?;
-    let images = images.with_classes(&about.interface.outputs)?;
-    Ok(ToScore { set: images.into(), naive: None, notes: report.map_or(vec![], |r| r.notes), dropped: 0 })
+    let mut set = Dataset::from(images.with_classes(&about.interface.outputs)?);
+    let mut notes = vec![];
+    if let Some(report) = report {
+        notes = report.notes;
+        // Of the splits one is read.
+        let read = report.origins.into_iter().find(|split| !split.files.is_empty());
+        set.origin = Origin::of_files(read.unwrap_or_default().files);
+    }
+    Ok(ToScore { set, naive: None, notes, dropped: 0 })
 }
 
 fn arrays(source: &str, model: &Model, about: &About) -> Result<ToScore> {
@@ -206,6 +216,7 @@ pub fn rows_to_predict(path: &Path, fitted: &Fitted) -> Result<Rows> {
         false => Targets::Values { values: vec![0.0; n * names.len()], names },
     };
     let samples = data::Samples::Floats(features.values);
-    let set = Dataset { name: table.name.clone(), shape: vec![features.width], samples, targets };
+    let (name, origin) = (table.name.clone(), Origin::default());
+    let set = Dataset { name, shape: vec![features.width], samples, targets, origin };
     Ok(Rows { table, set, kept: features.kept, notes })
 }

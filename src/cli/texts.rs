@@ -37,7 +37,8 @@ pub fn to_score(source: &str, kind: SourceKind, model: &Model, about: &About) ->
         _ => return Err(no_texts(source)),
     };
     let labels = known_classes(&found, &about.interface)?;
-    let (set, mut notes) = texts_for(&found.name, &found.texts, labels, &about.interface, length)?;
+    let (mut set, mut notes) = texts_for(&found.name, &found.texts, labels, &about.interface, length)?;
+    set.origin = found.origin;
     notes.splice(0..0, found.notes);
     Ok(ToScore { set, naive: None, notes, dropped: 0 })
 }

@@ -1,14 +1,13 @@
 //! The flags of the tools around training: `search`, `lr-find` and `tune`.
 
-use super::flags::{DeviceFlag, ModelFlags};
+use super::flags::{DeviceFlag, ModelFlags, model_help};
 use clap::Args;
 use std::path::PathBuf;
 
 /// What a run would be made with, over what its configuration says.
 #[derive(Debug, Args)]
 pub struct SettingFlags {
-    /// A preset (mlp, tabular, keras-cnn, convnet, lenet, resnet8) or a model description in TOML.
-    #[arg(long, value_name = "NAME|FILE")]
+    #[arg(long, value_name = "NAME|FILE", help = model_help())]
     pub model: Option<String>,
     /// The data, as for `train --data`.
     #[arg(long, value_name = "digits|PATH")]

@@ -6,7 +6,7 @@ use super::run_folder::{self, RunFolder};
 use super::{flags, folds, interrupt, open_device_for, out, run_info, train_settings, tune};
 use crate::data::table::Table;
 use crate::data::text::{Corpus, LabelledSplits, labelled};
-use crate::data::{self, Dataset, SourceKind, TableOptions};
+use crate::data::{self, Dataset, Origin, SourceKind, TableOptions};
 use crate::error::{Error, Result};
 use crate::eval::RunInfo;
 use crate::eval::run::write_json;
@@ -35,8 +35,8 @@ pub fn run(f: &flags::Train) -> Result<()> {
     let (device, info) = open_device_for(&f.device, settings.plan.precision)?;
     let Data { source, audit } = open(&settings)?;
     let mut prepared = source.prepare(&settings)?;
+    shrink(&mut prepared, f, &mut settings, &source)?;
     drop(source);
-    shrink(&mut prepared, f, &mut settings)?;
     say(&settings, &prepared);
     let loaded = match earlier {
         Some(folder) => Some(the_same(checkpoint::load(&folder.join(LAST))?, &settings, &prepared)?),
@@ -117,9 +117,14 @@ pub fn open(s: &Settings) -> Result<Data> {
         _ => {
             let opened = super::data::open(&d.source, s.seed, &d.images)?;
             let set = opened.set.clone();
+            let [train, val, test] = [Some(set.train), set.val, set.test].map(|images| images.map(Dataset::from));
+            let mut sets = [train, val, test];
+            for (set, from) in sets.iter_mut().zip(opened.folder.iter().flat_map(|f| &f.origins)) {
+                set.iter_mut().for_each(|set| set.origin = Origin::of_files(from.files.clone()));
+            }
             images = Some(opened);
-            let [val, test] = [set.val, set.test].map(|images| images.map(Dataset::from));
-            Source::Sets { train: set.train.into(), val, test }
+            let [train, val, test] = sets;
+            Source::Sets { train: train.expect("what is opened has training images"), val, test }
         }
     };
     check_kind(s, &source)?;
@@ -163,7 +168,7 @@ fn check_kind(s: &Settings, source: &Source) -> Result<()> {
 }
 
 /// Leaves as many samples as a trial run needs.
-fn shrink(p: &mut Prepared, f: &flags::Train, s: &mut Settings) -> Result<()> {
+fn shrink(p: &mut Prepared, f: &flags::Train, s: &mut Settings, source: &Source) -> Result<()> {
     let batches = match (f.fast_dev_run, f.overfit_batches) {
         (true, _) => 1,
         (false, Some(0)) => return Err(Error::usage("--overfit-batches 0: expected at least 1")),
@@ -174,7 +179,11 @@ fn shrink(p: &mut Prepared, f: &flags::Train, s: &mut Settings) -> Result<()> {
     p.train = first(&p.train, rows);
     if f.overfit_batches.is_some() {
         p.naive = Default::default();
-        (p.val, p.test, s.shuffle) = (Some(p.train.clone()), None, false);
+        let mut val = p.train.clone();
+        if let Source::Table(table) = source {
+            val.origin = val.origin.with_cells(table);
+        }
+        (p.val, p.test, s.shuffle) = (Some(val), None, false);
     } else {
         (p.val, p.test) = (p.val.as_ref().map(|v| first(v, rows)), p.test.as_ref().map(|t| first(t, rows)));
     }

@@ -23,7 +23,7 @@ pub fn run(f: &flags::Watch) -> Result<()> {
         let (epochs, info) = look(&f.run)?;
         let size = if term.is_term() { term.size() } else { (24, 80) };
         let color = term.is_term() && console::colors_enabled();
-        return out::line(frame(&f.run, &epochs, info.as_ref(), size, color).join("\n"));
+        return out::drawn(&frame(&f.run, &epochs, info.as_ref(), size, color));
     }
     if term.is_term() { in_place(&f.run, &term) } else { line_by_line(&f.run) }
 }
@@ -89,7 +89,7 @@ fn sentence(e: &EpochRecord) -> String {
 
 /// Without what would move a terminal's cursor.
 fn plain(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+    crate::terminal::one_line(text).into_owned()
 }
 
 /// What a terminal of this size (rows, columns) shows.

@@ -1,7 +1,7 @@
 //! What a model trains on: samples of one shape with their targets, whatever
 //! source they came from.
 
-use super::Images;
+use super::{Images, Origin, Place};
 use crate::error::{Error, Result};
 use crate::tensor::random::{Random, stream};
 use std::collections::BTreeMap;
@@ -59,6 +59,8 @@ pub struct Dataset {
     pub samples: Samples,
     /// The targets, as many as samples.
     pub targets: Targets,
+    /// Where the samples come from.
+    pub origin: Origin,
 }
 
 impl From<Images> for Dataset {
@@ -68,6 +70,7 @@ impl From<Images> for Dataset {
             shape: vec![images.channels, images.height, images.width],
             samples: Samples::Bytes(images.pixels),
             targets: Targets::Classes { labels: images.labels, names: images.classes },
+            origin: Origin::default(),
         }
     }
 }
@@ -167,7 +170,21 @@ impl Dataset {
             Samples::Floats(v) => Samples::Floats(pick(v, self.width(), rows)),
             Samples::Tokens(v) => Samples::Tokens(pick(v, self.width(), rows)),
         };
-        Dataset { name: self.name.clone(), shape: self.shape.clone(), samples, targets: self.targets.select(rows) }
+        let (name, shape, targets) = (self.name.clone(), self.shape.clone(), self.targets.select(rows));
+        Dataset { name, shape, samples, targets, origin: self.origin.select(&self.name, rows) }
+    }
+
+    /// Where sample `i` stands in its source. Panics when `i` is not below
+    /// `len()`.
+    pub fn place(&self, i: usize) -> Place {
+        self.origin.place(&self.name, i)
+    }
+
+    /// The columns and cells of sample `i` as its table has them, where the set
+    /// keeps them; a cell that is missing is `None`. Panics when `i` is not
+    /// below `len()`.
+    pub fn cells(&self, i: usize) -> Vec<(String, Option<String>)> {
+        self.origin.cells(i)
     }
 }
 
@@ -305,6 +322,7 @@ mod tests {
             shape: vec![2],
             samples: Samples::Floats(vec![0.0, 1.0, 2.0, 3.0, 4.0, 5.0]),
             targets: Targets::Values { values: vec![10.0, 11.0, 12.0], names: vec!["y".into()] },
+            origin: Origin::default(),
         };
         let picked = set.select(&[2, 0]);
         assert_eq!(picked.samples, Samples::Floats(vec![4.0, 5.0, 0.0, 1.0]));

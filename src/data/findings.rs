@@ -2,6 +2,7 @@
 //! warnings first, then sections of text, tables, bars and pictures.
 
 use super::html::{self, Bar};
+use crate::terminal::one_line;
 
 /// Rows of a table or a chart that a terminal shows.
 const SHOWN: usize = 20;
@@ -79,14 +80,14 @@ impl Block {
 impl Findings {
     /// For a terminal: aligned, and long tables cut short.
     pub fn to_text(&self) -> String {
-        let mut out = format!("{}\n{}\n", printable(&self.title), printable(&self.summary));
+        let mut out = format!("{}\n{}\n", one_line(&self.title), one_line(&self.summary));
         for warning in &self.warnings {
-            out += &format!("warning: {}\n", printable(warning));
+            out += &format!("warning: {}\n", one_line(warning));
         }
         for section in &self.sections {
             let blocks: String = section.blocks.iter().map(block_text).collect();
             if !blocks.is_empty() {
-                out += &format!("\n{}\n{blocks}", printable(&section.title));
+                out += &format!("\n{}\n{blocks}", one_line(&section.title));
             }
         }
         out
@@ -101,12 +102,6 @@ impl Findings {
         }
         html::page(&self.title, &body)
     }
-}
-
-/// Names of files and classes come from outside: what would steer a terminal is
-/// shown as a question mark.
-fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
 }
 
 fn block_html(block: &Block) -> String {
@@ -128,7 +123,7 @@ fn block_text(block: &Block) -> String {
         more => format!("  and {more} more\n"),
     };
     match block {
-        Block::Text(text) => format!("  {}\n", printable(text)),
+        Block::Text(text) => format!("  {}\n", one_line(text)),
         Block::Table { head, rows } => aligned(head, &rows[..rows.len().min(SHOWN)]) + &more(rows.len()),
         Block::Bars(bars) => {
             let longest = bars.iter().map(|b| b.value).fold(0.0, f64::max).max(f64::MIN_POSITIVE);
@@ -150,7 +145,7 @@ fn bar_row(bar: &Bar, longest: f64) -> Vec<String> {
 
 /// Cells in columns, numbers at the right.
 fn aligned(head: &[String], rows: &[Vec<String>]) -> String {
-    let clean = |row: &[String]| row.iter().map(|c| printable(c)).collect::<Vec<String>>();
+    let clean = |row: &[String]| row.iter().map(|c| one_line(c).into_owned()).collect::<Vec<String>>();
     let numeric: Vec<bool> = (0..rows.iter().map(Vec::len).max().unwrap_or(0))
         .map(|c| html::is_numeric(rows.iter().map(|r| r.get(c).map_or("", String::as_str))))
         .collect();
@@ -195,7 +190,7 @@ mod tests {
     #[test]
     fn a_terminal_gets_aligned_columns_and_warnings_first() {
         let text = findings(11).to_text();
-        let want = "set\na set\nwarning: look out?[31m\n\nCounts\n  name        n\n  class 0     0\n";
+        let want = "set\na set\nwarning: look out\\u{1b}[31m\n\nCounts\n  name        n\n  class 0     0\n";
         assert!(text.starts_with(want), "{text}");
         assert!(text.contains("  class 10  100\n"), "{text}");
         assert!(text.ends_with(&format!(

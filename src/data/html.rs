@@ -1,6 +1,7 @@
 //! Pieces of a self-contained HTML page: no scripts, nothing fetched, light and
 //! dark, from a phone's width up.
 
+use crate::terminal::is_steering;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use std::fmt::Write;
@@ -21,9 +22,7 @@ pub fn escape(text: &str) -> String {
             // Control characters are not allowed, and marks that turn the
             // direction of text can make it read as something else.
             '\n' | '\t' => out.push(c),
-            c if c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') => {
-                out.push('\u{fffd}');
-            }
+            c if is_steering(c) => out.push('\u{fffd}'),
             c => out.push(c),
         }
     }

@@ -126,11 +126,11 @@ fn of_values(values: &[f32], group: usize, groups: usize, each: usize, method: M
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::Targets;
+    use crate::data::{Origin, Targets};
 
     fn set(shape: Vec<usize>, samples: Samples, n: usize) -> Dataset {
         let targets = Targets::Classes { labels: vec![0; n], names: vec!["a".into()] };
-        Dataset { name: "set".into(), shape, samples, targets }
+        Dataset { name: "set".into(), shape, samples, targets, origin: Origin::default() }
     }
 
     fn near(found: &[f32], expected: &[f32]) {

@@ -7,7 +7,7 @@ mod audit;
 
 pub use audit::{ArrayAudit, audit};
 
-use super::{Dataset, Samples, Targets, bytes::Source, idx::class_names};
+use super::{Dataset, Origin, Samples, Targets, bytes::Source, idx::class_names};
 use crate::error::{Context, Error, Result};
 use std::fs::File;
 use std::io::{BufReader, Read as _};
@@ -333,7 +333,7 @@ fn dataset(name: &str, [x, y]: Pair) -> Result<Dataset> {
         )));
     }
     let (shape, samples) = samples(name, x)?;
-    Ok(Dataset { name: name.into(), shape, samples, targets: targets(name, y)? })
+    Ok(Dataset { name: name.into(), shape, samples, targets: targets(name, y)?, origin: Origin::default() })
 }
 
 fn samples(name: &str, x: Array) -> Result<(Vec<usize>, Samples)> {

@@ -2,7 +2,7 @@
 //! and be it the name of a class, goes through [`escape`].
 
 pub use crate::data::html::escape;
-use crate::eval::plot::{number, percent};
+use crate::eval::plot::{number, palette, percent};
 
 /// A whole page. `title` is plain text, `body` HTML.
 pub(crate) fn page(title: &str, body: &str) -> String {
@@ -11,8 +11,9 @@ pub(crate) fn page(title: &str, body: &str) -> String {
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; img-src data:\">\n\
-         <title>{}</title>\n<style>\n{css}</style>\n</head>\n<body>\n<main>\n{body}</main>\n</body>\n</html>\n",
-        escape(title)
+         <title>{}</title>\n<style>\n{css}{}</style>\n</head>\n<body>\n<main>\n{body}</main>\n</body>\n</html>\n",
+        escape(title),
+        palette::css(":root")
     )
 }
 

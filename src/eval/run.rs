@@ -3,7 +3,7 @@
 //! structures are the interface between training and whoever reports on it.
 //! Every field but the ones that make no sense alone may be missing.
 
-pub use crate::data::Task;
+pub use crate::data::{Place, Task};
 
 use super::forecast::Forecast;
 use super::history::{self, EpochRecord};
@@ -116,8 +116,11 @@ pub struct RunInfo {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Mistake {
-    /// Its row in the split.
-    pub row: usize,
+    /// Its number in the split that was scored, from 0.
+    #[serde(alias = "row")]
+    pub sample: usize,
+    /// Where it stands in its source; not known of earlier versions' runs.
+    pub place: Option<Place>,
     /// The truth: a class name or a number.
     pub label: String,
     /// What was predicted.
@@ -128,6 +131,8 @@ pub struct Mistake {
     pub picture: Option<String>,
     /// The sample in words.
     pub text: Option<String>,
+    /// Its columns and cells as its table has them; `None` is a missing cell.
+    pub cells: Vec<(String, Option<String>)>,
 }
 
 /// `evaluation.json`: how good the model is on data it has not seen.
@@ -268,7 +273,18 @@ mod tests {
             split: "test".into(),
             task: Task::Classification,
             metrics: Metrics::Classification(Box::new(scored)),
-            mistakes: vec![Mistake { row: 1, label: "b".into(), predicted: "a".into(), ..Mistake::default() }],
+            mistakes: vec![
+                Mistake {
+                    sample: 1,
+                    place: Some(Place::Row { row: 17, line: 23 }),
+                    label: "b".into(),
+                    predicted: "a".into(),
+                    cells: vec![("x".into(), Some("1.50".into())), ("y".into(), None)],
+                    ..Mistake::default()
+                },
+                Mistake { place: Some(Place::File { file: "cat/1.png".into() }), ..Mistake::default() },
+                Mistake { place: Some(Place::Index { index: 3, of: "a.npz test".into() }), ..Mistake::default() },
+            ],
             forecast: Some(Forecast { horizon: 3, ..Forecast::default() }),
         };
         evaluation.write(dir.path()).unwrap();
@@ -288,6 +304,8 @@ mod tests {
         let files = RunFiles::load(dir.path()).unwrap();
         assert_eq!((files.info.model.as_str(), files.epochs.len()), ("mlp", 1));
         assert_eq!(files.best().unwrap().judged(), Some(2.0));
+        let mistake: Mistake = serde_json::from_str("{\"row\":4,\"label\":\"a\"}").unwrap();
+        assert_eq!((mistake.sample, mistake.place), (4, None));
     }
 
     #[test]

@@ -66,14 +66,18 @@ impl EventWriter {
         })
     }
 
-    /// A picture: the bytes of a PNG file and its size.
-    pub fn image(&mut self, tag: &str, step: u64, png: &[u8], width: u32, height: u32) -> Result<()> {
-        const RGBA: u64 = 4;
+    /// A picture: the bytes of a PNG file, which says its size and its colours.
+    ///
+    /// Fails when they are no PNG, or the file cannot be written.
+    pub fn image(&mut self, tag: &str, step: u64, png: &[u8]) -> Result<()> {
+        let Some((width, height, channels)) = png_header(png) else {
+            return Err(Error::data(format!("the picture \"{tag}\" for TensorBoard is no PNG; expected one")));
+        };
         self.summary(tag, step, |v| {
             v.message(4, |image| {
                 image.number(1, height.into());
                 image.number(2, width.into());
-                image.number(3, RGBA);
+                image.number(3, channels);
                 image.bytes(4, png);
             });
         })
@@ -213,6 +217,22 @@ impl Message {
     }
 }
 
+/// Width, height and TensorBoard's `colorspace` of a PNG file, which is its
+/// number of channels: grey, grey and opacity, RGB, RGBA.
+fn png_header(png: &[u8]) -> Option<(u32, u32, u64)> {
+    let header = png.strip_prefix(b"\x89PNG\r\n\x1a\n")?.get(4..)?.strip_prefix(b"IHDR")?;
+    let number = |at: usize| Some(u32::from_be_bytes(header.get(at..at + 4)?.try_into().ok()?));
+    let channels = match header.get(9)? {
+        0 => 1,
+        4 => 2,
+        // A palette is one of RGB.
+        2 | 3 => 3,
+        6 => 4,
+        _ => return None,
+    };
+    Some((number(0)?, number(4)?, channels))
+}
+
 /// A TFRecord: length, its checksum, data, its checksum.
 fn frame(data: &[u8]) -> Vec<u8> {
     let length = (data.len() as u64).to_le_bytes();
@@ -268,6 +288,25 @@ mod tests {
         m.bytes(2, b"testing");
         m.message(3, |inner| inner.number(1, 1));
         assert_eq!(m.0, *b"\x08\x96\x01\x12\x07testing\x1a\x02\x08\x01");
+    }
+
+    #[test]
+    fn a_picture_says_what_it_is() {
+        use image::{ColorType, ImageFormat};
+        let types = [(ColorType::L8, 1), (ColorType::La8, 2), (ColorType::Rgb8, 3), (ColorType::Rgba8, 4)];
+        for (color, channels) in types {
+            let mut png = std::io::Cursor::new(vec![]);
+            let pixels = vec![9; 5 * 3 * usize::from(color.channel_count())];
+            image::write_buffer_with_format(&mut png, &pixels, 5, 3, color, ImageFormat::Png).unwrap();
+            assert_eq!(png_header(png.get_ref()), Some((5, 3, channels)), "{color:?}");
+        }
+        let scene = crate::eval::plot::epochs_chart("a plot", vec![]).scene();
+        let [width, height] = scene.png_size();
+        assert_eq!(png_header(&scene.png().unwrap()), Some((width, height, 3)));
+        let dir = tempfile::tempdir().unwrap();
+        let mut events = EventWriter::create(dir.path(), None).unwrap();
+        events.image("plot", 3, &scene.png().unwrap()).unwrap();
+        assert!(events.image("plot", 3, b"GIF89a").is_err());
     }
 
     #[test]

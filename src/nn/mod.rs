@@ -19,5 +19,5 @@ pub use activation::Activation;
 pub use build::{Build, Built, KEPT, LayerInfo, Mode, Model, Weights};
 pub use describe::{Description, LayerDescription, Reads, Sequential};
 pub use init::Initializer;
-pub use presets::{PRESETS, preset};
+pub use presets::{PRESETS, preset, preset_names};
 pub use summary::summary;

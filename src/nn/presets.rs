@@ -22,6 +22,11 @@ pub const PRESETS: &[(&str, &str)] = &[
     ("text-transformer", include_str!("../../assets/models/text-transformer.toml")),
 ];
 
+/// Their names, separated by commas.
+pub fn preset_names() -> String {
+    PRESETS.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
+}
+
 /// The preset of that name.
 pub fn preset(name: &str) -> Result<Description> {
     let Some((_, text)) = PRESETS.iter().find(|(n, _)| *n == name) else {

@@ -45,6 +45,9 @@ struct Kept {
     /// The processor: the same software adapter is another device on another.
     processor: String,
     ceilings: Ceilings,
+    /// Whether they were measured a second time, because a kernel exceeded them.
+    #[serde(default)]
+    again: bool,
 }
 
 impl Ceilings {
@@ -52,20 +55,32 @@ impl Ceilings {
     /// kept. A broken file, or one of another device, counts for nothing.
     pub fn of(device: &Device) -> Result<Ceilings> {
         let info = device.info();
-        let path = files::cache_folder().map(|f| file(&f, &info));
-        if let Some(kept) = path.as_deref().and_then(|p| read(p, &info)) {
-            return Ok(kept);
+        if let Some(kept) = place(&info).and_then(|p| read(&p, &info)) {
+            return Ok(kept.ceilings);
         }
         eprintln!("measuring what {} reaches at most ..", info.name);
         let ceilings = measure(device)?;
-        if let Some(path) = path {
-            let kept = Kept { version: version(), device: info, processor: processor(), ceilings };
-            // Measured again next time, at worst.
-            if let Err(e) = keep(&path, &kept) {
-                eprintln!("note: the measured ceilings are not kept: {e}");
-            }
-        }
+        keep_if_possible(info, ceilings, false);
         Ok(ceilings)
+    }
+
+    /// The ceilings after a kernel has exceeded these: the better of these and of
+    /// what a second measurement gives, for the first may have met a busy device.
+    /// Where there has been one already these stay.
+    pub fn again(self, device: &Device) -> Result<Ceilings> {
+        let info = device.info();
+        if place(&info).and_then(|p| read(&p, &info)).is_some_and(|kept| kept.again) {
+            return Ok(self);
+        }
+        eprintln!("a kernel exceeded the ceilings; measuring what {} reaches at most again ..", info.name);
+        let ceilings = self.or_more(measure(device)?);
+        keep_if_possible(info, ceilings, true);
+        Ok(ceilings)
+    }
+
+    /// The higher of each.
+    pub(super) fn or_more(self, other: Ceilings) -> Ceilings {
+        Ceilings { gflops: self.gflops.max(other.gflops), gbs: self.gbs.max(other.gbs) }
     }
 
     /// The nanoseconds that work takes at least: those of its bytes and those
@@ -79,6 +94,20 @@ fn version() -> String {
     env!("CARGO_PKG_VERSION").into()
 }
 
+/// Where the ceilings of a device are kept.
+fn place(info: &DeviceInfo) -> Option<PathBuf> {
+    files::cache_folder().map(|folder| file(&folder, info))
+}
+
+fn keep_if_possible(device: DeviceInfo, ceilings: Ceilings, again: bool) {
+    let Some(path) = place(&device) else { return };
+    let kept = Kept { version: version(), device, processor: processor(), ceilings, again };
+    // Measured again next time, at worst.
+    if let Err(e) = keep(&path, &kept) {
+        eprintln!("note: the measured ceilings are not kept: {e}");
+    }
+}
+
 /// The file of a device, with a name that every file system takes.
 fn file(folder: &Path, info: &DeviceInfo) -> PathBuf {
     let name: String = format!("{}-{}", info.backend, info.name)
@@ -89,12 +118,12 @@ fn file(folder: &Path, info: &DeviceInfo) -> PathBuf {
     folder.join(format!("ceilings-{name}.json"))
 }
 
-fn read(path: &Path, info: &DeviceInfo) -> Option<Ceilings> {
+fn read(path: &Path, info: &DeviceInfo) -> Option<Kept> {
     let kept: Kept = serde_json::from_str(&files::read(path).ok()??).ok()?;
     let Ceilings { gflops, gbs } = kept.ceilings;
     let sane = [gflops, gbs].iter().all(|v| v.is_finite() && *v > 0.0);
     let ours = kept.version == version() && kept.device == *info && kept.processor == processor();
-    (sane && ours).then_some(kept.ceilings)
+    (sane && ours).then_some(kept)
 }
 
 fn keep(path: &Path, kept: &Kept) -> Result<()> {
@@ -181,9 +210,15 @@ mod tests {
         assert!(path.ends_with("ceilings-vulkan-a-b--c-.json"), "{path:?}");
         assert_eq!(read(&path, &info("1")), None);
         let ceilings = Ceilings { gflops: 10.0, gbs: 2.0 };
-        let kept = Kept { version: version(), device: info("1"), processor: processor(), ceilings };
+        let mut kept = Kept { version: version(), device: info("1"), processor: processor(), ceilings, again: true };
         keep(&path, &kept).unwrap();
-        assert_eq!(read(&path, &info("1")), Some(ceilings));
+        assert_eq!(read(&path, &info("1")).as_ref(), Some(&kept));
+        // What an earlier version kept says nothing of a second measurement.
+        let mut earlier = serde_json::to_value(&kept).unwrap();
+        earlier.as_object_mut().unwrap().remove("again");
+        std::fs::write(&path, earlier.to_string()).unwrap();
+        kept.again = false;
+        assert_eq!(read(&path, &info("1")).as_ref(), Some(&kept));
         assert_eq!(read(&path, &info("2")), None);
         for broken in ["", "{", "[]", "{\"version\":1}", "\u{0}"] {
             std::fs::write(&path, broken).unwrap();

@@ -201,6 +201,7 @@ pub(super) fn remarks(p: &Profile) -> Vec<String> {
         number(round(p.ceilings.gflops)),
         number(round(p.ceilings.gbs))
     ));
+    out.extend(p.notes.iter().cloned());
     out
 }
 

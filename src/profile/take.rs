@@ -3,12 +3,16 @@
 use super::{Ceilings, Stat};
 use crate::device::{Device, DeviceInfo};
 use crate::error::Result;
+use crate::eval::plot::number;
 use crate::graph::TensorId;
 use crate::plan::{Clock, Executor, Launch, Plan, ProgramId, Step, TimedRun, Timeline};
 use serde::{Deserialize, Serialize};
 
 /// Runs before anything is measured: drivers compile at the first.
 const WARM_UP: usize = 2;
+/// Milliseconds below which the time of an op is no evidence against a ceiling:
+/// clocks are not that fine.
+const TOO_SHORT: f64 = 0.005;
 
 /// What a profile is of.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -51,6 +55,9 @@ pub struct Profile {
     pub clock_uncertainty: f64,
     /// The ops, in the order of the plan.
     pub kernels: Vec<OpTime>,
+    /// What was made of kernels that were faster than the ceilings.
+    #[serde(default)]
+    pub notes: Vec<String>,
 }
 
 /// The parts of a step.
@@ -145,7 +152,7 @@ pub fn take(
     (model, batch_size): (&str, usize),
     steps: usize,
 ) -> Result<Taken> {
-    let ceilings = Ceilings::of(device)?;
+    let mut ceilings = Ceilings::of(device)?;
     let subject = Subject { model: model.into(), batch_size, device: device.info() };
     e.run(program, WARM_UP)?;
     e.wait()?;
@@ -154,7 +161,13 @@ pub fn take(
     let ops = if timeline.clock == Clock::Runs { vec![] } else { ops(plan, timeline.clock) };
     let wall = Stat::of(timeline.runs.iter().map(|r| ms(r.wall())));
     let (parts, accounted) = parts(&timeline.runs);
-    let kernels = ops.iter().map(|op| op_time(plan, op, &timeline.runs, &ceilings, wall.median)).collect();
+    let mut kernels: Vec<OpTime> =
+        ops.iter().map(|op| op_time(plan, op, &timeline.runs, &ceilings, wall.median)).collect();
+    let mut notes = vec![];
+    if kernels.iter().any(OpTime::exceeds) {
+        ceilings = ceilings.again(device)?;
+        (ceilings, notes) = raised(&mut kernels, ceilings);
+    }
     let profile = Profile {
         subject,
         clock: format!("{:?}", timeline.clock).to_lowercase(),
@@ -167,6 +180,7 @@ pub fn take(
         accounted,
         clock_uncertainty: ms(timeline.uncertainty),
         kernels,
+        notes,
     };
     let named = |op: &Op| {
         let name = |i: usize| match op.step.launches.get(i) {
@@ -236,17 +250,11 @@ fn op_time(plan: &Plan, op: &Op, runs: &[TimedRun], ceilings: &Ceilings, wall: f
     let over =
         |kernels: &[usize]| Stat::of(runs.iter().map(|r| ms(kernels.iter().map(|&k| r.kernels[k].duration()).sum())));
     let time = over(&op.kernels.clone().collect::<Vec<_>>());
-    let [memory, arithmetic] = ceilings.least(cost.flops, cost.bytes).map(ms);
-    let bound = match memory.total_cmp(&arithmetic) {
-        _ if memory.max(arithmetic) == 0.0 => "",
-        std::cmp::Ordering::Less => "arithmetic",
-        _ => "memory",
-    };
     let name = match &op.step.launches[..] {
         [one] => one.label.clone(),
         _ => node.label(),
     };
-    OpTime {
+    let mut timed = OpTime {
         name,
         scope: node.scope.clone(),
         shapes: shapes(plan, &node.inputs, &node.updates, &node.outputs),
@@ -254,8 +262,8 @@ fn op_time(plan: &Plan, op: &Op, runs: &[TimedRun], ceilings: &Ceilings, wall: f
         share: share(time.median, wall),
         flops: cost.flops,
         bytes: cost.bytes,
-        of_ceiling: share(memory.max(arithmetic), time.median),
-        bound: bound.into(),
+        of_ceiling: 0.0,
+        bound: String::new(),
         dispatches: alike(&op.step.launches)
             .into_iter()
             .map(|which| {
@@ -271,7 +279,68 @@ fn op_time(plan: &Plan, op: &Op, runs: &[TimedRun], ceilings: &Ceilings, wall: f
                 }
             })
             .collect(),
+    };
+    timed.judge(ceilings);
+    timed
+}
+
+impl OpTime {
+    /// Holds the time against the ceilings.
+    fn judge(&mut self, ceilings: &Ceilings) {
+        let [memory, arithmetic] = ceilings.least(self.flops, self.bytes).map(ms);
+        let bound = match memory.total_cmp(&arithmetic) {
+            _ if memory.max(arithmetic) == 0.0 => "",
+            std::cmp::Ordering::Less => "arithmetic",
+            _ => "memory",
+        };
+        (self.bound, self.of_ceiling) = (bound.into(), share(memory.max(arithmetic), self.ms.median));
     }
+
+    /// Whether it took less time than the ceilings allow.
+    fn exceeds(&self) -> bool {
+        self.of_ceiling > 1.0
+    }
+
+    /// What it reached of each ceiling.
+    fn reached(&self) -> Ceilings {
+        let per_ns = |n: u64| n as f64 / (1e6 * self.ms.median);
+        Ceilings { gflops: per_ns(self.flops), gbs: per_ns(self.bytes) }
+    }
+}
+
+/// Judges ops by ceilings that none of them exceeds: what a kernel reaches is not
+/// beyond the device. Says which ceiling was raised, by what.
+fn raised(kernels: &mut [OpTime], measured: Ceilings) -> (Ceilings, Vec<String>) {
+    kernels.iter_mut().for_each(|op| op.judge(&measured));
+    let mut notes = vec![];
+    let mut raise = |what: &str, unit: &str, measured: f64, of: fn(Ceilings) -> f64| {
+        let long = kernels.iter().filter(|op| op.ms.median >= TOO_SHORT);
+        let best = long.max_by(|a, b| of(a.reached()).total_cmp(&of(b.reached())));
+        let Some((op, best)) = best.map(|op| (op, of(op.reached()))).filter(|(_, best)| *best > measured) else {
+            return measured;
+        };
+        notes.push(format!(
+            "the ceiling of {what} is raised from the {} {unit} that were measured to the {} {unit} that {} reached{}",
+            number(measured),
+            number(best),
+            op.name,
+            if what == "memory" { ": its data may lie in a cache" } else { "" }
+        ));
+        best
+    };
+    let gbs = raise("memory", "GB/s", measured.gbs, |c| c.gbs);
+    let gflops = raise("arithmetic", "GFLOP/s", measured.gflops, |c| c.gflops);
+    let ceilings = Ceilings { gflops, gbs };
+    kernels.iter_mut().for_each(|op| op.judge(&ceilings));
+    // What raised a ceiling is at it, but for rounding.
+    kernels.iter_mut().filter(|op| op.ms.median >= TOO_SHORT).for_each(|op| op.of_ceiling = op.of_ceiling.min(1.0));
+    let short = kernels.iter_mut().filter(|op| op.exceeds()).map(|op| op.of_ceiling = 1.0).count();
+    match short {
+        0 => {}
+        1 => notes.push("1 op is too short to be timed well; it is shown at its ceiling".into()),
+        n => notes.push(format!("{n} ops are too short to be timed well; they are shown at their ceilings")),
+    }
+    (ceilings, notes)
 }
 
 fn share(part: f64, whole: f64) -> f64 {
@@ -301,4 +370,40 @@ fn shapes(plan: &Plan, inputs: &[TensorId], updates: &[TensorId], outputs: &[Ten
         |ids: &[TensorId]| -> Vec<String> { ids.iter().map(|&t| plan.graph.spec(t).shape.to_string()).collect() };
     let written = [list(updates), list(outputs)].concat();
     format!("{} -> {}", list(inputs).join(" "), written.join(" ")).trim().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn op(name: &str, ms: f64, flops: u64, bytes: u64) -> OpTime {
+        OpTime {
+            name: name.into(),
+            scope: String::new(),
+            shapes: String::new(),
+            ms: Stat::of([ms]),
+            share: 0.5,
+            flops,
+            bytes,
+            of_ceiling: 0.0,
+            bound: String::new(),
+            dispatches: vec![],
+        }
+    }
+
+    #[test]
+    fn a_ceiling_that_is_exceeded_is_raised_and_that_is_said() {
+        let measured = Ceilings { gflops: 100.0, gbs: 1.0 };
+        // 13 GB/s where 1 was measured; 50 GFLOP/s of 100; and one too short to tell.
+        let mut ops = [op("copy", 1.0, 0, 13_000_000), op("dot", 1.0, 50_000_000, 8), op("tiny", 0.001, 0, 1_000_000)];
+        let (ceilings, notes) = raised(&mut ops, measured);
+        assert_eq!(ceilings, Ceilings { gflops: 100.0, gbs: 13.0 });
+        assert_eq!(notes.len(), 2, "{notes:?}");
+        assert!(notes[0].contains("from the 1 GB/s") && notes[0].contains("13 GB/s that copy reached"), "{notes:?}");
+        assert!(ops.iter().all(|o| o.of_ceiling <= 1.0 && o.of_ceiling > 0.0));
+        assert!((ops[1].of_ceiling - 0.5).abs() < 1e-9 && ops[1].bound == "arithmetic");
+        // Nothing is raised where nothing exceeds.
+        let mut ops = [op("copy", 1.0, 0, 900_000)];
+        assert_eq!(raised(&mut ops, measured), (measured, vec![]));
+    }
 }

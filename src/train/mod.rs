@@ -36,7 +36,7 @@ pub use optimizer::Optimizer;
 pub use planned::made_up;
 pub use prepare::{Prepared, Source, model_for};
 pub use progress::{Epoch, Lines, Progress};
-pub use recipes::{RECIPES, recipe};
+pub use recipes::{RECIPES, recipe, recipe_names};
 pub use regularize::Regularize;
 pub use schedule::{Mode, Plateau, PlateauRule, Rates, Schedule, Shape, Warmup};
 pub use scores::Scores;

@@ -247,6 +247,8 @@ fn table_sets(table: &Table, kept: &[usize], out: &[usize], held: Option<&[usize
         let mut applied = fitted.apply(table, rows)?;
         applied.dataset.name = format!("{} ({what})", table.name);
         notes.extend(applied.lines());
+        // What is scored is shown as the file has it.
+        applied.dataset.origin = applied.dataset.origin.with_cells(table);
         Ok(Some(applied.dataset))
     };
     let val = part(out, "held out")?;

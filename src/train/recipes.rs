@@ -8,6 +8,11 @@ pub const RECIPES: &[(&str, &str)] = &[
     ("winequality", include_str!("../../assets/recipes/winequality.toml")),
 ];
 
+/// Their names, separated by commas.
+pub fn recipe_names() -> String {
+    RECIPES.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
+}
+
 /// The configuration of that name.
 pub fn recipe(name: &str) -> Option<&'static str> {
     RECIPES.iter().find(|(n, _)| *n == name).map(|(_, text)| *text)

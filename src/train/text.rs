@@ -6,7 +6,7 @@ use super::settings::Settings;
 use crate::data::series::NaiveSets;
 use crate::data::text::labelled::TableColumns;
 use crate::data::text::{Corpus, EncodedTexts, LabelledTexts, TokenWindows, Vocabulary, Windows, encode_texts};
-use crate::data::{Dataset, Interface, Normal, Samples, Targets};
+use crate::data::{Dataset, Interface, Normal, Origin, Samples, Targets};
 use crate::error::{Context, Error, Result};
 use crate::keys::Keys;
 use std::path::Path;
@@ -144,6 +144,7 @@ fn windows_of(name: &str, windows: &Windows, names: &[String]) -> Dataset {
             positions,
             names: names.to_vec(),
         },
+        origin: Origin::default(),
     }
 }
 
@@ -185,17 +186,21 @@ pub(super) fn labelled(
     let mut notes = train.notes.clone();
     notes.push(format!("{}, {length} tokens a text", vocabulary.describe()));
     notes.extend(encoded.notes());
-    let learned = rows_of(&train.name, encoded, labels(kept), &train.classes);
-    let set = |name: String, texts: &[&str], labels: Vec<u32>| -> Result<Dataset> {
-        Ok(rows_of(&name, encode_texts(&vocabulary, texts, Some(length))?, labels, &train.classes))
+    let origin = |rows: &[usize]| train.origin.select(&train.name, rows);
+    let learned = rows_of(&train.name, encoded, labels(kept), &train.classes, origin(kept));
+    let set = |name: String, texts: &[&str], labels: Vec<u32>, origin: Origin| -> Result<Dataset> {
+        Ok(rows_of(&name, encode_texts(&vocabulary, texts, Some(length))?, labels, &train.classes, origin))
     };
     let mut parts = [None, None];
     for (i, what) in ["held out", "test"].into_iter().enumerate() {
         parts[i] = match (held[i].filter(|rows| !rows.is_empty()), others[i]) {
-            (Some(rows), _) => Some(set(format!("{} ({what})", train.name), &pick(rows), labels(rows))?),
+            (Some(rows), _) => {
+                let name = format!("{} ({what})", train.name);
+                Some(set(name, &pick(rows), labels(rows), origin(rows))?)
+            }
             (None, Some(t)) => {
                 let texts: Vec<&str> = t.texts.iter().map(String::as_str).collect();
-                Some(set(t.name.clone(), &texts, t.labels.clone())?)
+                Some(set(t.name.clone(), &texts, t.labels.clone(), t.origin.clone())?)
             }
             (None, None) => None,
         };
@@ -205,12 +210,13 @@ pub(super) fn labelled(
     Ok(Prepared { train: learned, val, test, interface, naive: NaiveSets::default(), notes })
 }
 
-fn rows_of(name: &str, encoded: EncodedTexts, labels: Vec<u32>, classes: &[String]) -> Dataset {
+fn rows_of(name: &str, encoded: EncodedTexts, labels: Vec<u32>, classes: &[String], origin: Origin) -> Dataset {
     Dataset {
         name: name.into(),
         shape: vec![encoded.max_len],
         samples: Samples::Tokens(encoded.rows),
         targets: Targets::Classes { labels, names: classes.to_vec() },
+        origin,
     }
 }
 
@@ -225,5 +231,5 @@ pub fn texts_for(
 ) -> Result<(Dataset, Vec<String>)> {
     let encoded = encode_texts(vocabulary_of(interface)?, texts, Some(length))?;
     let notes = encoded.notes();
-    Ok((rows_of(name, encoded, labels, &interface.outputs), notes))
+    Ok((rows_of(name, encoded, labels, &interface.outputs, Origin::default()), notes))
 }

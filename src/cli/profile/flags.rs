@@ -2,6 +2,7 @@
 
 use crate::cli::flags::DeviceFlag;
 use crate::cli::plan_flags::PlanFlags;
+use crate::nn::preset_names;
 use crate::profile::Sort;
 use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
@@ -28,8 +29,8 @@ impl ValueEnum for Sort {
 
 #[derive(Debug, Args)]
 pub struct Profile {
-    /// A preset, a model description in TOML, or the folder of a run.
     #[arg(value_name = "MODEL|RUN", required_unless_present = "shader", conflicts_with = "shader")]
+    #[arg(help = format!("A preset ({}), a model description in TOML, or the folder of a run", preset_names()))]
     pub model: Option<String>,
     /// Time a shader instead, by its cases: shaders/x.wgsl as it is on disk, or the name of a room.
     #[arg(long, value_name = "FILE|NAME", conflicts_with_all = ["trace", "html", "compare", "sort", "json"])]

@@ -5,6 +5,7 @@ use super::record::Record;
 use super::settings::{Method, SearchSettings};
 use super::space::{Dimension, Range};
 use crate::eval::plot::{Axis, Chart, Ink, Kind, Scene, Series, number};
+use crate::terminal::one_line;
 use serde_json::{Map, Value};
 
 /// Characters of a cell; more are cut.
@@ -49,8 +50,12 @@ pub fn table(search: &SearchSettings, metric: &Metric, ranked: &[&Record]) -> St
         rows.push(row);
     }
     let clip = |text: &str| -> String {
-        let plain: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-        if plain.chars().count() <= WIDEST { plain } else { plain.chars().take(WIDEST - 1).chain(['…']).collect() }
+        let plain = one_line(text);
+        if plain.chars().count() <= WIDEST {
+            plain.into_owned()
+        } else {
+            plain.chars().take(WIDEST - 1).chain(['…']).collect()
+        }
     };
     let rows: Vec<Vec<String>> = rows.iter().map(|r| r.iter().map(|c| clip(c)).collect()).collect();
     let last = rows[0].len() - 1;

@@ -2,7 +2,7 @@
 
 use super::super::dataset::Split;
 use super::super::table::{Table, TableOptions, Task};
-use super::super::{Dataset, Normal, Samples, Targets};
+use super::super::{Dataset, Normal, Origin, Samples, Targets};
 use super::columns::Columns;
 use super::dates::Step;
 use super::fit::SeriesFitted;
@@ -155,7 +155,8 @@ pub fn prepare(
         if rows.is_empty() {
             return Ok(None);
         }
-        let made = fitted.windows(&series, rows, format!("{} ({what})", table.name))?;
+        let mut made = fitted.windows(&series, rows, format!("{} ({what})", table.name))?;
+        made.set.origin = Origin::of_rows(table, made.starts.iter().map(|&s| series.rows[s]));
         if made.starts.is_empty() {
             return Err(Error::data(format!(
                 "{}: every window of the {what} part would forecast a missing value; take a smaller horizon, or fill \
@@ -188,7 +189,8 @@ fn normal(fitted: &SeriesFitted, rows: &Series, windows: &Dataset, base: &TableO
     let width = fitted.width();
     let learn = |samples: Samples, rows: usize| {
         let targets = Targets::Values { values: vec![0.0; rows], names: vec![String::new()] };
-        Normal::learn(&Dataset { name: String::new(), shape: vec![width], samples, targets }, base.normalize)
+        let origin = Origin::default();
+        Normal::learn(&Dataset { name: String::new(), shape: vec![width], samples, targets, origin }, base.normalize)
     };
     let mut one = learn(Samples::Floats(fitted.encode(rows)), rows.len());
     let relative = fitted.relative();

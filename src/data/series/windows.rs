@@ -1,6 +1,6 @@
 //! Samples that look back, with targets that lie ahead.
 
-use super::super::{Dataset, Samples, Targets};
+use super::super::{Dataset, Origin, Samples, Targets};
 use super::fit::SeriesFitted;
 use super::rows::Series;
 use crate::error::{Error, Result};
@@ -110,7 +110,7 @@ impl SeriesFitted {
         }
         let samples = self.samples(&self.encode(series), &starts);
         let targets = Targets::Values { values, names: self.outputs() };
-        let set = Dataset { name, shape: self.shape(), samples, targets };
+        let set = Dataset { name, shape: self.shape(), samples, targets, origin: Origin::default() };
         Ok(Windows { set, left_out: possible.len() - starts.len(), starts })
     }
 
@@ -131,7 +131,8 @@ impl SeriesFitted {
         let samples = self.samples(&self.encode(series), &starts);
         let values = vec![0.0; starts.len() * self.horizon * self.targets.len()];
         let targets = Targets::Values { values, names: self.outputs() };
-        let set = Dataset { name: series.name.clone(), shape: self.shape(), samples, targets };
+        let (name, origin) = (series.name.clone(), Origin::default());
+        let set = Dataset { name, shape: self.shape(), samples, targets, origin };
         let last = self.difference.then(|| {
             let at = |s: &usize| self.targets.iter().map(|t| series.column(&t.name).values[*s - 1] as f32).collect();
             starts.iter().flat_map(|s: &usize| -> Vec<f32> { at(s) }).collect()

@@ -1,6 +1,6 @@
 //! Rows of a table as features, by what was learned from the training rows.
 
-use super::super::{Dataset, Samples, Targets};
+use super::super::{Dataset, Origin, Samples, Targets};
 use super::columns::FittedColumn;
 use super::fit::Fitted;
 use super::read::{Column, Table};
@@ -159,7 +159,8 @@ impl Fitted {
         };
         let Features { width, values, kept, dropped, notes } = features;
         let samples = Samples::Floats(values);
-        let dataset = Dataset { name: table.name.clone(), shape: vec![width], samples, targets };
+        let origin = Origin::of_rows(table, kept.iter().copied());
+        let dataset = Dataset { name: table.name.clone(), shape: vec![width], samples, targets, origin };
         Ok(Applied { dataset, kept, dropped, notes })
     }
 

@@ -1,5 +1,6 @@
 //! Texts with classes: the rows of a table, or files in a folder per class.
 
+use super::super::Origin;
 use super::super::scan::{SPLITS, visible};
 use super::super::table::{Table, TableOptions};
 use super::files::{name, plain_texts, split_of};
@@ -28,6 +29,8 @@ pub struct LabelledTexts {
     pub classes: Vec<String>,
     /// What a user should know.
     pub notes: Vec<String>,
+    /// Where each text stands.
+    pub origin: Origin,
 }
 
 /// The training, validation and test texts of a folder. All have the same
@@ -76,12 +79,8 @@ pub fn from_table(table: &Table, columns: TableColumns, missing: &[String]) -> R
     let (text, target) = places(table, columns)?;
     let (texts, labels) = (&table.columns[text], &table.columns[target]);
     let is_there = |label: &&String| !missing.contains(label);
-    let rows: Vec<(String, &str)> = texts
-        .cells
-        .iter()
-        .zip(&labels.cells)
-        .filter_map(|(t, l)| Some((t.clone().unwrap_or_default(), l.as_ref().filter(is_there)?.as_str())))
-        .collect();
+    let labelled = |row: usize| Some((row, labels.cells[row].as_ref().filter(is_there)?.as_str()));
+    let rows: Vec<(usize, &str)> = (0..table.rows()).filter_map(labelled).collect();
     let mut notes = vec![format!("texts from column \"{}\", classes from column \"{}\"", texts.name, labels.name)];
     match table.rows() - rows.len() {
         0 => {}
@@ -103,8 +102,9 @@ pub fn from_table(table: &Table, columns: TableColumns, missing: &[String]) -> R
     }
     let index = |l: &str| classes.iter().position(|c| c == l).expect("collected above") as u32;
     let labels = rows.iter().map(|(_, l)| index(l)).collect();
-    let texts = rows.into_iter().map(|(t, _)| t).collect();
-    Ok(LabelledTexts { name: table.name.clone(), texts, labels, classes, notes })
+    let texts = rows.iter().map(|&(row, _)| texts.cells[row].clone().unwrap_or_default()).collect();
+    let origin = Origin::of_rows(table, rows.iter().map(|&(row, _)| row));
+    Ok(LabelledTexts { name: table.name.clone(), texts, labels, classes, notes, origin })
 }
 
 /// The texts of a table alone, for a model that is to say their classes: of the
@@ -277,8 +277,9 @@ fn open_splits(root: &Path, pick: impl Fn(usize) -> bool) -> Result<[Option<Labe
             labels: vec![],
             classes: classes.clone(),
             notes: std::mem::take(&mut notes[split]),
+            origin: Origin::default(),
         };
-        let mut failed = vec![];
+        let (mut failed, mut places) = (vec![], vec![]);
         for (class, texts) in &files[split] {
             let label = classes.iter().position(|c| c == class).expect("collected above") as u32;
             for file in texts {
@@ -286,6 +287,7 @@ fn open_splits(root: &Path, pick: impl Fn(usize) -> bool) -> Result<[Option<Labe
                     Ok(text) => {
                         set.texts.push(text);
                         set.labels.push(label);
+                        places.push(file.strip_prefix(root).unwrap_or(file).display().to_string());
                     }
                     Err(e) => failed.push(e.to_string()),
                 }
@@ -294,6 +296,7 @@ fn open_splits(root: &Path, pick: impl Fn(usize) -> bool) -> Result<[Option<Labe
         if !failed.is_empty() {
             return Err(unreadable(root, &failed));
         }
+        set.origin = Origin::of_files(places);
         found[split] = Some(set);
     }
     Ok(found)

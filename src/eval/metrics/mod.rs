@@ -91,6 +91,23 @@ impl Figures<'_> {
     }
 }
 
+/// The key of a score as a heading: `MAE`, `ROC AUC`, `Top 5 accuracy`.
+pub fn title(key: &str) -> String {
+    let word = |(i, word): (usize, &str)| -> String {
+        let mut letters = word.chars();
+        match word {
+            "mae" | "mse" | "rmse" | "rmsle" | "mape" | "smape" | "mase" | "roc" | "pr" | "auc" | "ece" | "mcc" => {
+                word.to_uppercase()
+            }
+            "r2" => "R²".into(),
+            "f1" => "F1".into(),
+            _ if i > 0 => word.into(),
+            _ => letters.next().map_or(String::new(), |c| c.to_uppercase().collect::<String>() + letters.as_str()),
+        }
+    };
+    key.split('_').enumerate().map(word).collect::<Vec<_>>().join(" ")
+}
+
 /// `a / b`, or 0 where there is nothing to divide by.
 fn ratio(a: f64, b: f64) -> f64 {
     if b == 0.0 { 0.0 } else { a / b }

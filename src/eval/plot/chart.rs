@@ -1,6 +1,6 @@
 //! Charts of points against two axes.
 
-use super::{Anchor, Ink, SMALL, Scene, Shape, font, ticks};
+use super::{Anchor, Dash, Ink, SMALL, Scene, Shape, font, ticks};
 use crate::eval::plot::number;
 
 /// Size of a chart unless it is square.
@@ -21,12 +21,29 @@ const LIMIT: f64 = 1e150;
 pub enum Kind {
     /// Points joined by lines.
     Line,
-    /// A line with gaps.
+    /// A line with gaps: no measurement, but what one is held against.
     Dashed,
+    /// A line of long pieces, to be told from another by more than its colour.
+    LongDashes,
+    /// A line of short pieces, likewise.
+    ShortDashes,
     /// Points alone.
     Dots,
     /// Bars from the axis, each of this share of the x axis.
     Bars,
+}
+
+impl Kind {
+    /// The gaps of a line; `None` for what is no line.
+    fn dash(self) -> Option<Dash> {
+        match self {
+            Kind::Line => Some(Dash::Whole),
+            Kind::Dashed => Some(Dash::Even),
+            Kind::LongDashes => Some(Dash::Long),
+            Kind::ShortDashes => Some(Dash::Short),
+            Kind::Dots | Kind::Bars => None,
+        }
+    }
 }
 
 /// Points with a name.
@@ -226,9 +243,9 @@ impl Chart {
             }
             let y = at[1] - 4.0;
             match s.kind {
-                Kind::Line | Kind::Dashed => {
-                    let dashed = s.kind == Kind::Dashed;
-                    scene.line(vec![[at[0], y], [at[0] + 16.0, y]], s.ink, 2.0, dashed);
+                Kind::Line | Kind::Dashed | Kind::LongDashes | Kind::ShortDashes => {
+                    let (points, dash) = (vec![[at[0], y], [at[0] + 16.0, y]], s.kind.dash().unwrap_or(Dash::Whole));
+                    scene.shapes.push(Shape::Line { points, ink: s.ink, width: 2.0, dash });
                 }
                 Kind::Dots => scene.shapes.push(dot([at[0] + 8.0, y], 3.5, s.ink, 1.0, String::new())),
                 Kind::Bars => {
@@ -293,13 +310,19 @@ fn draw(scene: &mut Scene, series: &Series, x: &Laid, y: &Laid, titled: bool) {
                 scene.shapes.push(dot(place(p), 2.6, series.ink, 0.55, title));
             }
         }
-        Kind::Line | Kind::Dashed => {
+        Kind::Line | Kind::Dashed | Kind::LongDashes | Kind::ShortDashes => {
             let points = thin(&series.points);
+            let reference = series.kind == Kind::Dashed;
+            let (dash, width) = (series.kind.dash().unwrap_or(Dash::Whole), if reference { 1.5 } else { 2.0 });
             for piece in points.split(|p| !finite(p)).filter(|piece| piece.len() > 1) {
-                let dashed = series.kind == Kind::Dashed;
-                scene.line(piece.iter().map(place).collect(), series.ink, if dashed { 1.5 } else { 2.0 }, dashed);
+                scene.shapes.push(Shape::Line {
+                    points: piece.iter().map(place).collect(),
+                    ink: series.ink,
+                    width,
+                    dash,
+                });
             }
-            for p in points.iter().filter(|p| series.kind == Kind::Line && finite(p)) {
+            for p in points.iter().filter(|p| !reference && finite(p)) {
                 if points.len() <= DOTS {
                     scene.shapes.push(dot(place(p), 2.6, series.ink, 1.0, String::new()));
                 }

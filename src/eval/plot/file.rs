@@ -1,17 +1,15 @@
 //! Scenes as files of their own: an SVG that brings its colours along, a PNG,
 //! and several scenes on one sheet.
 
-use super::{Scene, Shape};
+use super::{Scene, Shape, palette};
 use crate::error::{Error, Result};
 use std::path::Path;
 
-/// The colours of the report's page, light and dark.
+/// The colours of the report's page, light and dark, but for those of series.
 const THEME: &str = "svg { --card: #ffffff; --text: #18202c; --muted: #5c6778; --grid: #e3e7ee; --hit: #2563eb; \
-                     --miss: #d9580d; --inverse: #ffffff; --s0: #2563eb; --s1: #d9580d; --s2: #0d8a72; --s3: #b4318f; \
-                     --s4: #7a5af0; --s5: #8a6d00; --s6: #1596c4; --s7: #c2334d; font-family: sans-serif; }
+                     --miss: #d9580d; --inverse: #ffffff; font-family: sans-serif; }
 @media (prefers-color-scheme: dark) { svg { --card: #171d26; --text: #e7ebf2; --muted: #98a3b5; --grid: #29313e; \
-                     --hit: #7da7ff; --miss: #ff9a57; --inverse: #0e1218; --s0: #7da7ff; --s1: #ff9a57; --s2: #4fd1b3; \
-                     --s3: #f08ad2; --s4: #b3a1ff; --s5: #dcc04f; --s6: #6cc9ec; --s7: #ff8497; } }";
+                     --hit: #7da7ff; --miss: #ff9a57; --inverse: #0e1218; } }\n";
 /// Room between scenes, and around them.
 const GAP: f64 = 18.0;
 
@@ -22,8 +20,9 @@ impl Scene {
         let (head, rest) = element.split_once(">\n").expect("an element has a start tag");
         let head = head.strip_prefix("<svg").expect("the element is an svg");
         format!(
-            "<svg xmlns=\"http://www.w3.org/2000/svg\"{head}>\n<style>{THEME}</style>\n\
-             <rect width=\"100%\" height=\"100%\" fill=\"var(--card)\"/>\n{rest}"
+            "<svg xmlns=\"http://www.w3.org/2000/svg\"{head}>\n<style>{THEME}{}</style>\n\
+             <rect width=\"100%\" height=\"100%\" fill=\"var(--card)\"/>\n{rest}",
+            palette::css("svg")
         )
     }
 

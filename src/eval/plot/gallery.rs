@@ -1,8 +1,8 @@
 //! The plots of a run: what the report shows and what lies in `plots/`.
 
-use super::{Axis, Chart, Ink, Kind, Scene, Series, heatmap, percent};
+use super::{Axis, Chart, Ink, Kind, Scene, Series, heatmap, percent, stroke};
 use crate::eval::history::{EpochRecord, EpochScores, score_names};
-use crate::eval::metrics::{Classification, Metrics, Regression};
+use crate::eval::metrics::{Classification, Metrics, Regression, title};
 use crate::eval::run::RunFiles;
 
 /// Metrics, targets and classes beyond these have no plot of their own.
@@ -50,7 +50,7 @@ fn training(run: &RunFiles) -> Vec<Plot> {
         let series =
             [curve("training", 0, &run.epochs, |e| e.train.get(&name)), curve("validation", 1, &run.epochs, of_val)];
         let series: Vec<Series> = series.into_iter().flatten().collect();
-        let mut chart = epochs_chart(&capital(&name), series);
+        let mut chart = epochs_chart(&title(&name), series);
         chart.y.log = name == "loss" && spans_decades(&chart.series);
         if chart.y.log {
             chart.title += ", logarithmic";
@@ -109,7 +109,7 @@ fn classification(c: &Classification) -> Vec<(String, Scene)> {
         shown
             .map(|(i, curve)| {
                 let (name, points) = (name(&curve.class), of(curve).clone());
-                Series { name, ink: Ink::Series(i), kind: Kind::Line, points }
+                Series { name, ink: Ink::Series(i), kind: stroke(i, c.curves.len().min(CURVES)), points }
             })
             .collect()
     };
@@ -200,13 +200,6 @@ fn unit_chart(title: &str, x: &str, y: &str) -> Chart {
 
 fn diagonal(from: [f64; 2], to: [f64; 2], name: &str) -> Series {
     Series { name: name.into(), ink: Ink::Muted, kind: Kind::Dashed, points: vec![from, to] }
-}
-
-/// `grad_norm` as a heading: `Grad norm`.
-fn capital(name: &str) -> String {
-    let text: String = name.replace('_', " ");
-    let mut chars = text.chars();
-    chars.next().map_or(String::new(), |c| c.to_uppercase().collect::<String>() + chars.as_str())
 }
 
 /// A file name of a score's name, which may be anything.

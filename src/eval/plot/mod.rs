@@ -11,6 +11,7 @@ mod forecast;
 mod gallery;
 mod heat;
 mod icicle;
+pub(crate) mod palette;
 mod png;
 mod svg;
 mod ticks;
@@ -20,6 +21,7 @@ pub use chart::{Axis, Chart, Kind, Marker, Series};
 pub use gallery::{Plot, curve, epochs_chart, gallery};
 pub use heat::heatmap;
 pub use icicle::{Frame, icicle};
+pub use palette::stroke;
 pub use ticks::{number, percent};
 
 /// A colour by its role.
@@ -31,7 +33,7 @@ pub enum Ink {
     Muted,
     /// The grid.
     Grid,
-    /// One of eight series, counted round.
+    /// One of twelve series, counted round.
     Series(usize),
     /// Right, so strongly.
     Hit(f64),
@@ -52,6 +54,31 @@ pub enum Anchor {
     End,
 }
 
+/// The gaps of a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dash {
+    /// None: it is whole.
+    Whole,
+    /// As long as what is drawn.
+    Even,
+    /// Between long pieces.
+    Long,
+    /// Between short pieces.
+    Short,
+}
+
+impl Dash {
+    /// What is drawn and what is left out, in units of the scene.
+    fn pattern(self) -> Option<[f64; 2]> {
+        match self {
+            Dash::Whole => None,
+            Dash::Even => Some([4.0, 4.0]),
+            Dash::Long => Some([9.0, 3.0]),
+            Dash::Short => Some([2.5, 2.5]),
+        }
+    }
+}
+
 /// Something to draw. Positions are in units of the scene, from its top left.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Shape {
@@ -63,8 +90,8 @@ pub enum Shape {
         ink: Ink,
         /// Its width.
         width: f64,
-        /// Whether it has gaps.
-        dashed: bool,
+        /// Its gaps.
+        dash: Dash,
     },
     /// A filled rectangle.
     Rect {
@@ -134,7 +161,8 @@ impl Scene {
     }
 
     fn line(&mut self, points: Vec<[f64; 2]>, ink: Ink, width: f64, dashed: bool) {
-        self.shapes.push(Shape::Line { points, ink, width, dashed });
+        let dash = if dashed { Dash::Even } else { Dash::Whole };
+        self.shapes.push(Shape::Line { points, ink, width, dash });
     }
 }
 

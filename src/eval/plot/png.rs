@@ -1,6 +1,6 @@
 //! A scene as PNG, in the light theme's colours.
 
-use super::{Anchor, Ink, Scene, Shape, font};
+use super::{Anchor, Ink, Scene, Shape, font, palette};
 use crate::error::{Error, Result};
 use tiny_skia::{
     Color, FillRule, LineCap, LineJoin, Paint, Path, PathBuilder, Pixmap, Rect, Stroke, StrokeDash, Transform,
@@ -45,7 +45,7 @@ fn draw(map: &mut Pixmap, shape: &Shape) {
         }
     };
     match shape {
-        Shape::Line { points, ink, width, dashed } => {
+        Shape::Line { points, ink, width, dash } => {
             let mut path = PathBuilder::new();
             for (i, [x, y]) in points.iter().enumerate() {
                 match i {
@@ -53,7 +53,7 @@ fn draw(map: &mut Pixmap, shape: &Shape) {
                     _ => path.line_to(*x as f32, *y as f32),
                 }
             }
-            let dash = if *dashed { StrokeDash::new(vec![4.0, 4.0], 0.0) } else { None };
+            let dash = dash.pattern().and_then(|p| StrokeDash::new(p.map(|v| v as f32).to_vec(), 0.0));
             let width = *width as f32;
             let stroke =
                 Stroke { width, dash, line_join: LineJoin::Round, line_cap: LineCap::Butt, ..Stroke::default() };
@@ -142,12 +142,11 @@ impl OutlineBuilder for Pen {
 
 /// The light theme of `assets/report/report.css`.
 fn paint(ink: Ink, opacity: f64) -> Paint<'static> {
-    const SERIES: [u32; 8] = [0x2563eb, 0xd9580d, 0x0d8a72, 0xb4318f, 0x7a5af0, 0x8a6d00, 0x1596c4, 0xc2334d];
     let (rgb, strength) = match ink {
         Ink::Text => (0x18202c, 1.0),
         Ink::Muted => (0x5c6778, 1.0),
         Ink::Grid => (0xe3e7ee, 1.0),
-        Ink::Series(i) => (SERIES[i % 8], 1.0),
+        Ink::Series(i) => (palette::LIGHT[i % palette::COLORS], 1.0),
         Ink::Hit(s) => (0x2563eb, s),
         Ink::Miss(s) => (0xd9580d, s),
         Ink::Inverse => (0xffffff, 1.0),

@@ -1,6 +1,6 @@
 //! A scene as SVG, to stand inside a page: colours are the page's variables.
 
-use super::{Anchor, Ink, Scene, Shape};
+use super::{Anchor, Ink, Scene, Shape, palette};
 use crate::eval::html::escape;
 use std::fmt::Write;
 
@@ -23,9 +23,11 @@ impl Scene {
 fn draw(out: &mut String, shape: &Shape) {
     // Writing to a string does not fail.
     let _ = match shape {
-        Shape::Line { points, ink, width, dashed } => {
+        Shape::Line { points, ink, width, dash } => {
             let path: Vec<String> = points.iter().map(|p| format!("{},{}", short(p[0]), short(p[1]))).collect();
-            let dash = if *dashed { " stroke-dasharray=\"4 4\"" } else { "" };
+            let dash = dash
+                .pattern()
+                .map_or(String::new(), |[on, off]| format!(" stroke-dasharray=\"{} {}\"", short(on), short(off)));
             let (path, (color, _), width) = (path.join(" "), paint(*ink), short(*width));
             writeln!(
                 out,
@@ -74,7 +76,7 @@ fn paint(ink: Ink) -> (String, f64) {
         Ink::Text => ("var(--text)".into(), 1.0),
         Ink::Muted => ("var(--muted)".into(), 1.0),
         Ink::Grid => ("var(--grid)".into(), 1.0),
-        Ink::Series(i) => (format!("var(--s{})", i % 8), 1.0),
+        Ink::Series(i) => (format!("var(--s{})", i % palette::COLORS), 1.0),
         Ink::Hit(strength) => ("var(--hit)".into(), strength),
         Ink::Miss(strength) => ("var(--miss)".into(), strength),
         Ink::Inverse => ("var(--inverse)".into(), 1.0),

@@ -1,10 +1,11 @@
 //! Several runs beside each other: which settings differ, what came out, and
 //! the curves over one another.
 
+use super::layers;
 use crate::error::{Error, Result};
 use crate::eval::html::{Cell, escape, figure, interval, page, section, table, value};
 use crate::eval::metrics::Figure;
-use crate::eval::plot::{Ink, Kind, Series, curve, epochs_chart, number};
+use crate::eval::plot::{Ink, Series, curve, epochs_chart, number, stroke};
 use crate::eval::run::RunFiles;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -51,7 +52,10 @@ pub fn comparison(folders: &[PathBuf]) -> Result<Comparison> {
         return Err(Error::usage(format!("{} run to compare; expected at least 2", folders.len())));
     }
     let files = folders.iter().map(|f| RunFiles::load(f)).collect::<Result<Vec<_>>>()?;
-    let settings: Vec<BTreeMap<String, String>> = files.iter().map(|f| flat(&f.config)).collect();
+    let mut settings: Vec<BTreeMap<String, String>> = files.iter().map(settings).collect();
+    let in_short = layers::in_short(&files);
+    let of_layers = settings.iter_mut().zip(in_short).filter_map(|(s, text)| Some((s.get_mut(layers::KEY)?, text)));
+    of_layers.for_each(|(setting, text)| *setting = text);
     let keys: std::collections::BTreeSet<&String> = settings.iter().flat_map(|s| s.keys()).collect();
     let differ = |key: &&&String| settings.iter().any(|s| s.get(**key) != settings[0].get(**key));
     let keys: Vec<&String> = keys.iter().filter(differ).copied().collect();
@@ -89,20 +93,31 @@ fn distinct(files: &[RunFiles]) -> Vec<String> {
 }
 
 /// Settings by dotted key.
-fn flat(config: &toml::Table) -> BTreeMap<String, String> {
+fn settings(run: &RunFiles) -> BTreeMap<String, String> {
     fn walk(at: &str, value: &toml::Value, out: &mut BTreeMap<String, String>) {
+        let below = |key: &str| if at.is_empty() { key.to_string() } else { format!("{at}.{key}") };
         match value {
-            toml::Value::Table(t) => t.iter().for_each(|(k, v)| {
-                let key = if at.is_empty() { k.clone() } else { format!("{at}.{k}") };
-                walk(&key, v, out);
-            }),
+            toml::Value::Table(t) => t.iter().for_each(|(k, v)| walk(&below(k), v, out)),
+            // Tables that have no names have numbers.
+            toml::Value::Array(list) if list.iter().any(toml::Value::is_table) && at != layers::KEY => {
+                list.iter().zip(1..).for_each(|(v, n)| walk(&below(&n.to_string()), v, out));
+            }
             toml::Value::String(s) => drop(out.insert(at.into(), s.clone())),
             other => drop(out.insert(at.into(), other.to_string())),
         }
     }
     let mut out = BTreeMap::new();
-    walk("", &toml::Value::Table(config.clone()), &mut out);
+    walk("", &toml::Value::Table(run.config.clone()), &mut out);
     out
+}
+
+/// A setting as long as a line has room for.
+fn clipped(text: &str) -> String {
+    const MOST: usize = 48;
+    match text.char_indices().nth(MOST) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.into(),
+    }
 }
 
 impl Comparison {
@@ -138,8 +153,13 @@ impl Comparison {
         let body = header
             + &section("Figures", &self.figures_table(&head("metric")))
             + &section("Settings that differ", &self.settings_table(&head("setting")))
+            + &section("Layers that differ", &layers::differences(&self.names(), &self.files))
             + &section("Curves", &self.curves());
         page("Comparison – wgrad", &body)
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.runs.iter().map(|r| r.name.clone()).collect()
     }
 
     fn settings_table(&self, heads: &[&str]) -> String {
@@ -229,11 +249,7 @@ impl Comparison {
         for (title, of) in charts {
             let line = |(i, f): (usize, &RunFiles)| {
                 let mut series: Series = curve(&self.runs[i].name, i, &f.epochs, of)?;
-                // Colours repeat after eight; then lines have gaps.
-                if i / 8 % 2 == 1 {
-                    series.kind = Kind::Dashed;
-                }
-                series.ink = Ink::Series(i);
+                (series.ink, series.kind) = (Ink::Series(i), stroke(i, self.files.len()));
                 Some(series)
             };
             let series: Vec<Series> = self.files.iter().enumerate().filter_map(line).collect();
@@ -255,7 +271,8 @@ impl Comparison {
                 format!("{} {}{range}", f.name, value(f.value, f.share))
             });
             let loss = r.val_loss.map(|l| format!("validation loss {}", number(l)));
-            let settings = r.settings.iter().take(4).map(|(k, v)| format!("{k}={}", v.as_deref().unwrap_or("–")));
+            let settings =
+                r.settings.iter().take(4).map(|(k, v)| format!("{k}={}", v.as_deref().map_or("–".into(), clipped)));
             let parts: Vec<String> = best.chain(loss).chain(settings).collect();
             out += &format!("{name}  {}\n", parts.join("  "));
         }

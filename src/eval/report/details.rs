@@ -18,7 +18,8 @@ pub(super) fn model(run: &RunFiles) -> String {
         vec![
             Cell::Text(l.name.clone()),
             Cell::Text(l.kind.clone()),
-            Cell::Text(output.join(" × ")),
+            // A shape stays on one line.
+            Cell::Text(output.join("\u{a0}×\u{a0}")),
             Cell::Number(l.parameters.map_or(String::new(), |p| number(p as f64))),
             Cell::Text(if l.trainable { "yes" } else { "no" }.into()),
         ]

@@ -5,12 +5,15 @@ use crate::eval::forecast::Forecaster;
 use crate::eval::html::{Cell, bar, escape, interval, list, table, value};
 use crate::eval::metrics::{Classification, Figure, Metrics, Regression, TargetScores};
 use crate::eval::plot::{number, percent};
-use crate::eval::run::{Evaluation, Mistake};
+use crate::eval::run::{Evaluation, Mistake, Place};
 
 /// Mistakes, pairs of confused classes and bytes of a picture that are shown.
 const MISTAKES: usize = 60;
 const CONFUSED: usize = 10;
 const PICTURE: usize = 200_000;
+/// Characters of a cell of a table, and of a text.
+const CELL: usize = 80;
+const TEXT: usize = 400;
 
 /// All metrics with their intervals.
 pub(super) fn metrics(e: &Evaluation) -> String {
@@ -170,29 +173,50 @@ pub(super) fn mistakes(e: &Evaluation) -> String {
         return mistakes;
     }
     // Words need more room than pictures.
-    let class = if shown.iter().any(|m| m.text.is_some()) { "mistakes words" } else { "mistakes" };
+    let in_words = |m: &Mistake| m.text.is_some() || !m.cells.is_empty();
+    let class = if shown.iter().any(in_words) { "mistakes words" } else { "mistakes" };
     let note = match &e.metrics {
         Metrics::Classification(_) => "Worst first: what is wrong here is wrong with conviction.",
         Metrics::Regression(_) | Metrics::Language(_) => "Largest error first.",
     };
-    format!("<p class=\"note\">{note}</p>\n<div class=\"{class}\">\n{mistakes}</div>\n")
+    let counted = match shown[0].place {
+        Some(Place::Row { .. }) => {
+            " Rows are counted from 1 without the header; lines are those of the file, with the header and with the line \
+             breaks of quoted cells."
+        }
+        Some(Place::Index { .. }) => " Indices are counted from 0.",
+        Some(Place::File { .. }) | None => "",
+    };
+    format!("<p class=\"note\">{note}{counted}</p>\n<div class=\"{class}\">\n{mistakes}</div>\n")
 }
 
 fn mistake(m: &Mistake) -> String {
     let picture = m.picture.as_deref().filter(|p| is_picture(p));
     let picture = picture.map_or(String::new(), |p| format!("<img src=\"{p}\" alt=\"\" loading=\"lazy\">"));
-    let text = m.text.as_deref().map_or(String::new(), |t| {
-        let cut: String = t.chars().take(400).collect();
-        format!("<p>{}</p>", escape(&cut))
-    });
+    let text = m.text.as_deref().map_or(String::new(), |t| format!("<p>{}</p>", escape(&cut(t, TEXT))));
+    let cell = |(name, cell): &(String, Option<String>)| {
+        let cell = cell.as_deref().map_or("–".into(), |c| escape(&cut(c, CELL)));
+        format!("<span><i>{}</i> {cell}</span> ", escape(&cut(name, CELL)))
+    };
+    let cells: String = m.cells.iter().map(cell).collect();
+    let cells = if cells.is_empty() { cells } else { format!("<p class=\"cells\">{cells}</p>") };
+    let place = m.place.as_ref().map_or_else(|| format!("sample {} of the split", m.sample), ToString::to_string);
     let probability = m.probability.map_or(String::new(), |p| format!(" <small>{}</small>", escape(&percent(p))));
     format!(
-        "<div class=\"mistake\">{picture}{text}<div><b>{}</b>{probability}</div><div class=\"truth\">is {}</div>\
-         <div class=\"row\">row {}</div></div>\n",
+        "<div class=\"mistake\">{picture}{text}{cells}<div><b>{}</b>{probability}</div><div class=\"truth\">is {}</div>\
+         <div class=\"row\">{}</div></div>\n",
         escape(&m.predicted),
         escape(&m.label),
-        m.row
+        escape(&place)
     )
+}
+
+/// The beginning of a text, with a mark where it goes on.
+fn cut(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.into(),
+    }
 }
 
 /// Whether this is a picture inside an address and nothing else: it goes into

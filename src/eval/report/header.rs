@@ -1,7 +1,7 @@
 //! The top of a report: what the run was, how it ended, and its key figures.
 
 use crate::eval::html::{escape, interval, value};
-use crate::eval::metrics::Figure;
+use crate::eval::metrics::{Figure, title};
 use crate::eval::plot::number;
 use crate::eval::run::{RunFiles, Task};
 
@@ -60,7 +60,7 @@ fn key_figures(run: &RunFiles) -> Vec<Figure> {
     };
     let figure = |key: &str| Figure {
         key: key.to_string(),
-        name: format!("{} on {of} data, epoch {}", key.replace('_', " "), best.epoch),
+        name: format!("{} on {of} data, epoch {}", title(key), best.epoch),
         value: scores.get(key).unwrap_or(f64::NAN),
         interval: None,
         more_is_better: None,

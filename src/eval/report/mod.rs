@@ -7,6 +7,7 @@ mod details;
 mod evaluation;
 mod header;
 mod language;
+mod layers;
 
 use super::advise;
 use super::html::{figure, page, section};

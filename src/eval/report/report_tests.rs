@@ -2,7 +2,7 @@ use super::*;
 use crate::eval::forecast::{Forecast, Forecaster, Plotted};
 use crate::eval::history::{EpochRecord, EpochScores};
 use crate::eval::metrics::{Classification, Metrics, Regression};
-use crate::eval::run::{Evaluation, LayerInfo, Mistake, RunInfo, Task, write_json};
+use crate::eval::run::{Evaluation, LayerInfo, Mistake, Place, RunInfo, Task, write_json};
 
 const HOSTILE: &str = "</title></td></svg><script>alert(1)</script>\" onload=\"x";
 
@@ -34,12 +34,14 @@ fn hostile_run(folder: &Path, classes: usize) {
     let probabilities: Vec<f32> = (0..60).flat_map(row).collect();
     let metrics = Classification::of(&probabilities, &labels, &names).unwrap();
     let mistake = Mistake {
-        row: 3,
+        sample: 3,
+        place: Some(Place::File { file: HOSTILE.into() }),
         label: HOSTILE.into(),
         predicted: HOSTILE.into(),
         probability: Some(0.7),
         picture: Some(format!("data:image/png;base64,{HOSTILE}")),
         text: Some(HOSTILE.into()),
+        cells: vec![(HOSTILE.into(), Some(HOSTILE.into())), ("gap".into(), None)],
     };
     let good = Mistake { picture: Some("data:image/png;base64,iVBORw0KGgo=".into()), ..mistake.clone() };
     let evaluation = Evaluation {
@@ -114,6 +116,84 @@ fn hostile_names_stay_names() {
     for part in ["optimizer.lr", "0.30", "class=\"best\"", "Validation loss", "F1, macro"] {
         assert!(page.contains(part), "{part} is missing");
     }
+}
+
+/// A run of the settings that `wgrad train` writes for a small network.
+fn run_of_layers(folder: &Path, filters: usize, extra: &str, parameters: u64) {
+    std::fs::create_dir_all(folder).unwrap();
+    let conv = |i: usize, n: usize| format!("[[model.layer]]\nname = \"conv{i}\"\ntype = \"Conv2D\"\nfilters = {n}\n");
+    let layers: String = (1..=20).map(|i| conv(i, if i == 9 { filters } else { 32 })).collect();
+    let config = format!("[model]\nname = \"net\"\n{layers}{extra}[[groups]]\nlr = 0.{filters}\nweights = \"*\"\n");
+    std::fs::write(folder.join("config.toml"), config).unwrap();
+    RunInfo { parameters, ..RunInfo::default() }.write(folder).unwrap();
+    epochs(folder, 3, 1.0);
+}
+
+#[test]
+fn models_are_compared_in_a_few_words() {
+    let dir = tempfile::tempdir().unwrap();
+    let [a, b] = ["a", "b"].map(|n| dir.path().join(n));
+    run_of_layers(&a, 32, "", 1234);
+    run_of_layers(&b, 64, "[[model.layer]]\nname = \"flat\"\ntype = \"Flatten\"\n", 5678);
+    let both = comparison(&[a.clone(), b]).unwrap();
+    let setting = |run: usize, key: &str| both.runs[run].settings[key].clone().unwrap();
+    assert_eq!(setting(0, "model.layer"), "20 layers, 1,234 parameters: conv9 Conv2D filters=32");
+    assert_eq!(setting(1, "model.layer"), "21 layers, 5,678 parameters: conv9 Conv2D filters=64 | flat Flatten");
+    assert_eq!((setting(0, "groups.1.lr"), setting(1, "groups.1.lr")), ("0.32".into(), "0.64".into()));
+    let (text, page) = (both.text(), both.page());
+    assert!(text.contains("20 layers, 1,234 parameters") && text.lines().all(|l| l.len() < 300), "{text}");
+    assert!(page.contains("Layers that differ") && page.contains("<mark>conv9 Conv2D filters=64</mark>"), "{page}");
+    assert!(page.contains("… 6 equal layers …") && page.contains("… 9 equal layers …"), "{page}");
+    assert!(!page.contains("type = "), "a list of layers is dumped");
+    // The same model twice.
+    let c = dir.path().join("c");
+    run_of_layers(&c, 32, "", 1234);
+    let page = compare(&[a, c]).unwrap();
+    assert!(!page.contains("Layers that differ") && !page.contains("model.layer"), "{page}");
+}
+
+#[test]
+fn every_class_has_a_colour_of_its_own() {
+    let dir = tempfile::tempdir().unwrap();
+    for classes in [3, 10] {
+        hostile_run(dir.path(), classes);
+        let html = std::fs::read_to_string(write(dir.path()).unwrap()).unwrap();
+        let roc = html.split("<svg").find(|svg| svg.contains("aria-label=\"ROC")).expect("a plot");
+        let strokes = roc.lines().filter(|l| l.starts_with("<polyline") && l.contains("stroke=\"var(--s"));
+        let color = |l: &str| l.split("stroke=\"").nth(1).and_then(|l| l.split('"').next()).map(String::from);
+        let colors: std::collections::BTreeSet<String> = strokes.filter_map(color).collect();
+        assert_eq!(colors.len(), classes, "{colors:?}");
+        assert_eq!(roc.contains("stroke-dasharray=\"9 3\""), classes > 4);
+        // Each is defined, in light and in dark.
+        for color in colors {
+            let name = color.trim_start_matches("var(").trim_end_matches(')');
+            assert_eq!(html.matches(&format!("{name}: #")).count(), 2, "{name}");
+        }
+    }
+}
+
+#[test]
+fn tables_break_no_words_and_show_where_they_are_cut() {
+    let css = include_str!("../../../assets/report/report.css");
+    let rule = |of: &str| css.split(&format!("\n{of} {{")).nth(1).and_then(|r| r.split('}').next()).expect("a rule");
+    // `anywhere` lets a column shrink to a letter: "Con v2D".
+    assert!(rule("td").contains("overflow-wrap: break-word"), "{}", rule("td"));
+    assert!(rule(".scroll").contains("no-repeat local") && rule(".scroll").contains("var(--shade)"));
+    assert_eq!(css.matches("--shade: ").count(), 2, "in light and in dark");
+}
+
+#[test]
+fn titles_are_written_as_people_write_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let train = ["mae", "rmse", "r2", "f1_macro", "roc_auc", "top_5_accuracy"];
+    let train = train.iter().fold(EpochScores::new(1.0), |scores, name| scores.with(name, 0.5));
+    EpochRecord { epoch: 1, train, ..EpochRecord::default() }.append(dir.path()).unwrap();
+    let html = std::fs::read_to_string(write(dir.path()).unwrap()).unwrap();
+    for title in ["MAE", "RMSE", "R²", "F1 macro", "ROC AUC", "Top 5 accuracy"] {
+        assert!(html.contains(&format!("aria-label=\"{title}\"")), "{title}");
+    }
+    assert!(html.contains(">MAE on training data") && html.contains(">R² on training data"), "{html}");
+    assert!(!html.contains("Mae") && !html.contains("Rmse"), "{html}");
 }
 
 #[test]
