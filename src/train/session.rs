@@ -9,7 +9,7 @@ use super::checkpoint::Progressed;
 use super::resident::{self, Resident};
 use super::scores::Scores;
 use super::step::{self, Builder, Step};
-use super::{EMA, LOSS_SCALE, LOSS_SCALE_COUNTS, LR_FACTOR, Loss, Settings, checkpoint};
+use super::{EMA, LOSS_SCALE, LOSS_SCALE_COUNTS, LR_FACTOR, Loss, Settings, checkpoint, curve};
 use crate::data::{Dataset, Interface, Task};
 use crate::device::Device;
 use crate::error::{Context, Error, Result};
@@ -17,7 +17,7 @@ use crate::files;
 use crate::graph::TensorId;
 use crate::nn::{Model, Weights};
 use crate::ops::loss_scale::LEFT_OUT;
-use crate::plan::{Executor, Options, ProgramId, Ticket};
+use crate::plan::{Executor, Options, ProgramId};
 use crate::tensor::{HostTensor, Shape, Spec};
 use std::collections::BTreeMap;
 
@@ -47,6 +47,8 @@ pub struct Session {
     changing: Vec<String>,
     passes: usize,
     memory: [usize; 4],
+    /// Steps between the points of the curves.
+    pub(super) point_every: u32,
     /// What scores are of.
     pub loss: Loss,
 }
@@ -67,6 +69,7 @@ impl Session {
             changing: vec![],
             passes: 0,
             memory: [0; 4],
+            point_every: 1,
             loss: Loss::default(),
         };
         session.note_weights()?;
@@ -176,6 +179,7 @@ impl Session {
             None => None,
         };
         self.loss = s.loss.clone();
+        self.point_every = curve::every(s, resident.batches());
         let step = Builder { params: "params", ..self.builder() }.training(&resident, s, weights.as_deref())?;
         self.changing = step::state(&step.graph);
         self.changing.extend(step.graph.find(LR_FACTOR).map(|_| LR_FACTOR.to_string()));
@@ -239,17 +243,6 @@ impl Session {
     pub fn scores(&mut self) -> Result<Scores> {
         let sums = self.executor.read("train.metrics")?;
         Ok(Scores::of(sums.as_f32(), self.interface.task))
-    }
-
-    /// Asks for the training scores without waiting.
-    pub fn request_scores(&mut self) -> Result<Ticket> {
-        self.executor.request("train.metrics")
-    }
-
-    /// The scores asked for, once they have arrived.
-    pub fn collect_scores(&mut self, ticket: Ticket) -> Result<Option<Scores>> {
-        let task = self.interface.task;
-        Ok(self.executor.collect(ticket)?.map(|v| Scores::of(v.as_f32(), task)))
     }
 
     /// Waits until all steps are done.
@@ -406,7 +399,9 @@ impl Session {
     pub fn set_state(&mut self, state: &BTreeMap<String, HostTensor>, at: &Progressed) -> Result<()> {
         let place = || "the checkpoint does not fit these settings";
         for name in &self.changing {
-            if !self.is_weight(name) && !state.contains_key(name) {
+            // Runs of earlier versions had no sums of the curves: theirs begin here.
+            let needed = !self.is_weight(name) && ![curve::METRICS, curve::NORMS].contains(&name.as_str());
+            if needed && !state.contains_key(name) {
                 return Err(Error::data(format!("it lacks \"{name}\"")).context(place()));
             }
         }

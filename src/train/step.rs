@@ -3,13 +3,14 @@
 
 use super::resident::{Elements, Resident};
 use super::update::update;
-use super::{Augment, Loss, Settings};
+use super::{Augment, Loss, Settings, curve};
 use crate::data::{Interface, Task};
 use crate::error::{Error, Result};
 use crate::graph::{Graph, Home, Init, TensorId};
 use crate::nn::{Mode, Model, Weights};
 use crate::ops::clock;
 use crate::ops::select_rows::Order;
+use crate::ops::tally::Window;
 use crate::ops::unary::Function;
 use crate::tensor::{HostTensor, Shape, Spec};
 use std::sync::Arc;
@@ -48,6 +49,7 @@ impl Builder<'_> {
     /// clip, update, metrics, clock.
     pub fn training(self, set: &Resident, s: &Settings, class_weights: Option<&[f32]>) -> Result<Step> {
         let batches = set.batches();
+        let every = curve::every(s, batches);
         let mut g = Graph::new();
         let start = HostTensor::u32([4], vec![0, 0, 0, s.seed]);
         let clock = g.persistent("clock", clock::spec(), Init::Data(Arc::new(start)));
@@ -71,9 +73,15 @@ impl Builder<'_> {
         })?;
         let updated = update(&mut g, loss, clock, Some(feed.rows), &s.update, steps, batches)?;
         // The mean norm of an epoch, weighted as the mean loss is.
-        tally(&mut g, "train.norms", updated.grad_norm, None, &feed)?;
+        let window = |g: &mut Graph, name: &str| {
+            let sums = g.persistent(name, Spec::f32([4]), Init::Zeros);
+            Some(Window { sums, clock, every })
+        };
+        let of_norms = window(&mut g, curve::NORMS);
+        tally(&mut g, "train.norms", updated.grad_norm, None, &feed, of_norms)?;
         let correct = correct(&mut g, self.interface.task, built.output, &feed)?;
-        tally(&mut g, "train.metrics", loss, correct, &feed)?;
+        let of_metrics = window(&mut g, curve::METRICS);
+        tally(&mut g, "train.metrics", loss, correct, &feed, of_metrics)?;
         g.tick(clock, batches)?;
         Ok(Step { graph: g, name: "train".into(), output: loss })
     }
@@ -97,7 +105,7 @@ impl Builder<'_> {
         let of_classes = interface.task != Task::Regression;
         let loss = loss.for_scoring().build(&mut g, output, feed.targets, Some(feed.rows), of_classes, None)?;
         let correct = correct(&mut g, interface.task, output, &feed)?;
-        tally(&mut g, &metrics("metrics"), loss, correct, &feed)?;
+        tally(&mut g, &metrics("metrics"), loss, correct, &feed, None)?;
         if interface.task == Task::Regression {
             let answer = if interface.sigmoid { g.unary(Function::Sigmoid, output)? } else { output };
             // The same in the units of the source.
@@ -105,9 +113,9 @@ impl Builder<'_> {
             let scale = g.constant(HostTensor::f32([scale.len()], scale.clone()));
             let (found, wanted) = (g.mul(answer, scale)?, g.mul(feed.targets, scale)?);
             let squared = g.mse(found, wanted, Some(feed.rows))?;
-            tally(&mut g, &metrics("squared"), squared, None, &feed)?;
+            tally(&mut g, &metrics("squared"), squared, None, &feed, None)?;
             let absolute = g.mae(found, wanted, Some(feed.rows))?;
-            tally(&mut g, &metrics("absolute"), absolute, None, &feed)?;
+            tally(&mut g, &metrics("absolute"), absolute, None, &feed, None)?;
         }
         g.tick(clock, set.batches())?;
         Ok(Step { graph: g, name: name.into(), output })
@@ -194,10 +202,17 @@ fn correct(g: &mut Graph, task: Task, output: TensorId, feed: &Feed) -> Result<O
     })
 }
 
-/// Sums a batch into a buffer of metrics.
-fn tally(g: &mut Graph, name: &str, loss: TensorId, correct: Option<TensorId>, feed: &Feed) -> Result<()> {
+/// Sums a batch into a buffer of metrics, and into that of a window.
+fn tally(
+    g: &mut Graph,
+    name: &str,
+    loss: TensorId,
+    correct: Option<TensorId>,
+    feed: &Feed,
+    window: Option<Window>,
+) -> Result<()> {
     let sums = g.persistent(name, Spec::f32([4]), Init::Zeros);
-    g.tally(sums, loss, correct, feed.rows)
+    g.tally(sums, loss, correct, feed.rows, window)
 }
 
 /// The named buffers that a graph's nodes change from step to step, except

@@ -13,6 +13,8 @@ const MOST_POINTS: usize = 800;
 const DOTS: usize = 30;
 /// Points per chart up to which each has a place to rest a pointer.
 const TITLES: usize = 300;
+/// Width of a thin line.
+const THIN: f64 = 1.2;
 /// Numbers beyond this are drawn as this.
 const LIMIT: f64 = 1e150;
 
@@ -21,6 +23,8 @@ const LIMIT: f64 = 1e150;
 pub enum Kind {
     /// Points joined by lines.
     Line,
+    /// Many points joined by a thin line.
+    Thin,
     /// A line with gaps.
     Dashed,
     /// Points alone.
@@ -136,7 +140,7 @@ impl Chart {
         let bottom = height - 20.0 - label_x;
         let y = Laid { low: y_range[0], high: y_range[1], log: log_y, from: bottom, to: top };
         let y_ticks = y.ticks(&self.y, 5);
-        let labels: Vec<String> = y_ticks.iter().map(|t| ticks::label(*t)).collect();
+        let labels = ticks::labels(&y_ticks);
         let widest = labels.iter().map(|l| font::width(l, SMALL)).fold(0.0, f64::max);
         let left = widest + 10.0 + if self.y.label.is_empty() { 0.0 } else { 18.0 };
         let right = width - 12.0;
@@ -202,7 +206,9 @@ impl Chart {
     /// numbers.
     fn x_ticks(&self, x: &Laid) -> Vec<(f64, String)> {
         if self.x.names.is_empty() {
-            return x.ticks(&self.x, 7).into_iter().map(|t| (t, ticks::label(t))).collect();
+            let at = x.ticks(&self.x, 7);
+            let labels = ticks::labels(&at);
+            return at.into_iter().zip(labels).collect();
         }
         let names = self.x.names.iter().map(|(t, name)| (*t, font::shorten(name, SMALL, 150.0)));
         let names: Vec<(f64, String)> = names.filter(|(t, _)| (x.low..=x.high).contains(t)).collect();
@@ -226,9 +232,10 @@ impl Chart {
             }
             let y = at[1] - 4.0;
             match s.kind {
-                Kind::Line | Kind::Dashed => {
+                Kind::Line | Kind::Thin | Kind::Dashed => {
                     let dashed = s.kind == Kind::Dashed;
-                    scene.line(vec![[at[0], y], [at[0] + 16.0, y]], s.ink, 2.0, dashed);
+                    let width = if s.kind == Kind::Thin { THIN } else { 2.0 };
+                    scene.line(vec![[at[0], y], [at[0] + 16.0, y]], s.ink, width, dashed);
                 }
                 Kind::Dots => scene.shapes.push(dot([at[0] + 8.0, y], 3.5, s.ink, 1.0, String::new())),
                 Kind::Bars => {
@@ -293,14 +300,18 @@ fn draw(scene: &mut Scene, series: &Series, x: &Laid, y: &Laid, titled: bool) {
                 scene.shapes.push(dot(place(p), 2.6, series.ink, 0.55, title));
             }
         }
-        Kind::Line | Kind::Dashed => {
+        Kind::Line | Kind::Thin | Kind::Dashed => {
             let points = thin(&series.points);
+            let width = match series.kind {
+                Kind::Thin => THIN,
+                Kind::Dashed => 1.5,
+                _ => 2.0,
+            };
             for piece in points.split(|p| !finite(p)).filter(|piece| piece.len() > 1) {
-                let dashed = series.kind == Kind::Dashed;
-                scene.line(piece.iter().map(place).collect(), series.ink, if dashed { 1.5 } else { 2.0 }, dashed);
+                scene.line(piece.iter().map(place).collect(), series.ink, width, series.kind == Kind::Dashed);
             }
-            for p in points.iter().filter(|p| series.kind == Kind::Line && finite(p)) {
-                if points.len() <= DOTS {
+            for p in points.iter().filter(|p| series.kind != Kind::Dashed && finite(p)) {
+                if points.len() <= DOTS && series.kind == Kind::Line {
                     scene.shapes.push(dot(place(p), 2.6, series.ink, 1.0, String::new()));
                 }
                 if titled {

@@ -20,7 +20,7 @@ pub use chart::{Axis, Chart, Kind, Marker, Series};
 pub use gallery::{Plot, curve, epochs_chart, gallery};
 pub use heat::heatmap;
 pub use icicle::{Frame, icicle};
-pub use ticks::{number, percent};
+pub use ticks::{duration, number, percent};
 
 /// A colour by its role.
 #[derive(Debug, Clone, Copy, PartialEq)]
