@@ -20,6 +20,8 @@ pub enum Kind {
     Device,
     /// Reading or writing a file failed.
     Io,
+    /// Training came to numbers that are not finite.
+    Diverged,
     /// Training was interrupted by a signal (exit code 130).
     Interrupted,
 }
@@ -67,6 +69,11 @@ impl Error {
     /// A failed file operation; `message` names the file.
     pub fn io(message: impl fmt::Display, cause: std::io::Error) -> Error {
         Error::new(Kind::Io, format!("{message}: {cause}"))
+    }
+
+    /// A training whose numbers are not finite any more.
+    pub fn diverged(message: impl fmt::Display) -> Error {
+        Error::new(Kind::Diverged, message)
     }
 
     /// Training stopped by a signal.

@@ -45,6 +45,16 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     })
 }
 
+/// Writes a file of passing interest, whole as [`write`] does, but without waiting
+/// for the disk: it is written again soon.
+pub fn write_in_passing(path: &Path, bytes: &[u8]) -> Result<()> {
+    let mut name = path.file_name().unwrap_or_default().to_os_string();
+    name.push(".tmp");
+    let temporary = path.with_file_name(name);
+    let done = std::fs::write(&temporary, bytes).and_then(|()| std::fs::rename(&temporary, path));
+    done.map_err(|e| Error::io(format!("writing {}", path.display()), e))
+}
+
 /// The folder for what was measured on this machine and can be measured again:
 /// `WGRAD_CACHE`, else the user's cache folder. `None` where there is neither.
 pub fn cache_folder() -> Option<PathBuf> {

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 use wgrad::eval::metrics::{Classification, Metrics};
 use wgrad::eval::tensorboard::EventWriter;
-use wgrad::eval::{EpochRecord, EpochScores, Evaluation, RunInfo, Task};
+use wgrad::eval::{EpochRecord, EpochScores, Evaluation, Point, RunInfo, Task};
 
 fn wgrad(args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_wgrad")).args(args).output().expect("the program starts")
@@ -75,6 +75,40 @@ fn report_and_comparison_are_written() {
 }
 
 #[test]
+fn curves_by_step_are_drawn_beside_the_epochs() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let folder = dir.path().to_str().expect("utf-8");
+    let point = |step: u64| {
+        let loss = Some(2.0 / (1.0 + step as f64));
+        Point { step, epoch: step as f64 / 10.0, loss, lr: Some(0.5), grad_norm: Some(1.0), ..Point::default() }
+    };
+    // Before an epoch has ended there is a curve already.
+    let info = RunInfo { model: "mlp".into(), epochs: 8, ..RunInfo::default() };
+    info.write(dir.path()).expect("written");
+    (1..=7).for_each(|step| point(step).append(dir.path()).expect("written"));
+    let report = || {
+        let output = wgrad(&["report", folder]);
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        std::fs::read_to_string(dir.path().join("report.html")).expect("a report")
+    };
+    let thin = |html: &str| html.matches("stroke=\"var(--s0)\" stroke-width=\"1.2\"").count();
+    let html = report();
+    assert_eq!(thin(&html), 1, "{html}");
+    // Then the epochs' validation stands on the same axis.
+    (8..=80).for_each(|step| point(step).append(dir.path()).expect("written"));
+    run(dir.path(), 0.5, Some("finished"));
+    let html = report();
+    // The legend's line and the curve itself.
+    assert_eq!(thin(&html), 2, "{html}");
+    assert!(html.contains("training: 0.1818 at 1<") && html.contains("validation: 0.4333 at 1<"), "{html}");
+    assert!(Path::new(&format!("{folder}/plots/loss.png")).is_file());
+    // Comparisons read such runs as any others.
+    let output = wgrad(&["report", folder, folder, "--out", &format!("{folder}/both.html"), "--json"]);
+    let found: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(found["runs"][0]["epochs"], 8);
+}
+
+#[test]
 fn watch_draws_and_ends() {
     let dir = tempfile::tempdir().expect("a folder");
     let folder = dir.path().to_str().expect("utf-8");
@@ -114,5 +148,9 @@ fn what_is_no_run_says_so() {
     let output = wgrad(&["report", folder, "--json"]);
     let answer: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON, also of an error");
     assert_eq!(answer["status"], "error");
-    assert!(text(&output.stderr).contains("line 1 is not the record of an epoch"), "{}", text(&output.stderr));
+    assert!(
+        text(&output.stderr).contains("line 1 is not the record of an epoch or of a step"),
+        "{}",
+        text(&output.stderr)
+    );
 }

@@ -190,13 +190,14 @@ fn same(a: &Path, b: &Path) -> Result<(), Failed> {
             return Err(format!("{name} differs: {:?} and {:?}", at(a), at(b)).into());
         }
     }
-    let epochs = |run: &Path| -> Vec<serde_json::Value> {
+    let records = |run: &Path| -> Vec<serde_json::Value> {
         let text = std::fs::read_to_string(run.join("metrics.jsonl")).expect("a log");
         let mut lines: Vec<serde_json::Value> = text.lines().map(|l| serde_json::from_str(l).expect("JSON")).collect();
         lines.iter_mut().for_each(|l| drop(l.as_object_mut().expect("an object").remove("seconds")));
         lines
     };
-    assert_eq!(epochs(a), epochs(b), "metrics.jsonl differs");
+    assert_eq!(records(a), records(b), "metrics.jsonl differs");
+    assert!(records(a).iter().filter(|r| r.get("train").is_none()).count() > 5, "no curves by step");
     let unfinished = |at: &Path| {
         std::fs::read_dir(at).expect("a folder").flatten().any(|f| f.path().extension().is_some_and(|e| e == "tmp"))
     };
@@ -254,6 +255,7 @@ fn interrupted_runs_go_on(on_gpu: bool) -> Result<(), Failed> {
         assert!(after >= before, "the checkpoint went back from step {before} to {after}");
         let info: serde_json::Value = serde_json::from_slice(&std::fs::read(broken.join("run.json"))?)?;
         assert!(info["stopped"].as_str().is_some_and(|s| s.contains("interrupted")), "{info}");
+        assert_eq!(info["state"], "interrupted");
     }
     finished(train(at, on_gpu, &often))?;
     same(&at.join("straight"), &broken)

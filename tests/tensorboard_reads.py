@@ -14,11 +14,18 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 def main(folder):
     folder = pathlib.Path(folder)
-    epochs = {}
+    epochs, points = {}, {}
     for line in (folder / "metrics.jsonl").read_text().splitlines():
         record = json.loads(line)
-        epochs[record["epoch"]] = record
+        if "train" in record:
+            epochs[record["epoch"]] = record
+        else:
+            points[record["step"]] = record
     expected = {}
+    for step, record in sorted(points.items()):
+        for name, value in record.items():
+            if name not in ("step", "epoch") and value is not None:
+                expected.setdefault(f"{name}/step", []).append((step, value))
     for record in epochs.values():
         step = record.get("step") or record["epoch"]
         for split in ("train", "val"):

@@ -176,7 +176,7 @@ pub struct Train {
     #[arg(long, value_name = "N")]
     pub overfit_batches: Option<usize>,
     /// One batch through everything, nothing written: does it run at all?
-    #[arg(long, conflicts_with_all = ["out", "resume", "overfit_batches", "folds"])]
+    #[arg(long, conflicts_with_all = ["out", "resume", "overfit_batches", "folds", "dashboard"])]
     pub fast_dev_run: bool,
     /// Neither use nor make what `wgrad tune` finds: the kernels depend on the kind of device alone.
     #[arg(long)]

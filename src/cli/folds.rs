@@ -3,7 +3,7 @@
 
 use super::job::{self, Job};
 use super::run_folder::RunFolder;
-use super::{flags, interrupt, open_device_for, out, run_info, train, tune};
+use super::{dashboard, flags, interrupt, open_device_for, out, run_info, train, tune};
 use crate::error::{Error, Result};
 use crate::eval::run::write_json;
 use crate::nn::Weights;
@@ -20,6 +20,7 @@ pub fn run(f: &flags::Train, s: &Settings) -> Result<()> {
     let train::Data { source, audit } = train::open(s)?;
     let (folds, strata) = source.folds(s)?;
     let mut parent = None;
+    let mut dashboard: Option<dashboard::Handle> = None;
     let mut each: Vec<Map<String, Value>> = vec![];
     for (i, fold) in folds.iter().enumerate() {
         eprintln!("fold {} of {}", i + 1, folds.len());
@@ -41,8 +42,19 @@ pub fn run(f: &flags::Train, s: &Settings) -> Result<()> {
         };
         let folder = RunFolder::create(Some(&parent.path().join(format!("fold-{}", i + 1))), s)?;
         let mut info = run_info::new(&job.session, s, &prepared, device_info.clone());
+        info.fold = Some([i + 1, folds.len()]);
+        info.write(folder.path())?;
+        match (&dashboard, f.dashboard) {
+            (Some(handle), _) => handle.show(folder.path()),
+            (None, Some(port)) => dashboard = Some(dashboard::start(folder.path(), port)?),
+            (None, None) => {}
+        }
         let begun = Instant::now();
-        let done = job.run(s, &prepared, Start::default(), Some(&folder))?;
+        let done = job.run(s, &prepared, Start::default(), Some(&folder));
+        if let Err(e) = &done {
+            run_info::failed(&mut info, folder.path(), e)?;
+        }
+        let done = done?;
         run_info::finish(&mut info, &done, begun.elapsed().as_secs_f64());
         run_info::write(folder.path(), &info, &done)?;
         if let Some(Value::Object(mut figures)) = done.scored.as_ref().map(job::Scored::json) {

@@ -2,8 +2,9 @@
 
 use super::flags::{Checkpoint, RunFlags};
 use crate::error::{Error, Result};
-use crate::eval::EpochRecord;
+use crate::eval::history::is_before;
 use crate::eval::tensorboard::EventWriter;
+use crate::eval::{EpochRecord, Live, Point};
 use crate::files;
 use crate::nn::{Description, Model};
 use crate::train::checkpoint::Progressed;
@@ -44,14 +45,15 @@ impl RunFolder {
     }
 
     /// The folder of a run that goes on: what its log says of later epochs than
-    /// the whole ones will be said again.
+    /// the whole ones, and of later steps, will be said again.
     pub fn reopen(path: &Path, settings: &Settings, at: &Progressed) -> Result<RunFolder> {
         [path.to_path_buf(), path.join("checkpoints")].iter().for_each(|folder| remove_unfinished(folder));
-        let events = RefCell::new(EventWriter::create(path, Some(at.step as u64))?);
+        // TensorBoard forgets what lies at and after the step that it is told.
+        let events = RefCell::new(EventWriter::create(path, Some(at.step as u64 + 1))?);
         let folder = RunFolder { path: path.to_path_buf(), keep_last: settings.keep_last, events };
         let log = folder.metrics();
         let text = String::from_utf8_lossy(&std::fs::read(&log).unwrap_or_default()).into_owned();
-        let earlier = |line: &&str| serde_json::from_str::<EpochRecord>(line).is_ok_and(|e| e.epoch <= at.epoch);
+        let earlier = |line: &&str| is_before(line, at.epoch, at.step as u64);
         let kept: String = text.lines().filter(earlier).map(|line| format!("{line}\n")).collect();
         files::write(&log, kept.as_bytes())?;
         folder.write_config(settings)?;
@@ -111,6 +113,18 @@ impl RunFolder {
             std::fs::remove_file(old).map_err(|e| Error::io(format!("removing {}", old.display()), e))?;
         }
         Ok(())
+    }
+
+    /// Adds a point of the curves to `metrics.jsonl` and TensorBoard's events.
+    pub fn point(&self, point: &Point) -> Result<()> {
+        point.append(&self.path)?;
+        self.events.borrow_mut().point(point)
+    }
+
+    /// Says where the run stands.
+    pub fn live(&self, live: &Live) {
+        // Nobody loses anything where this fails.
+        let _ = live.write(&self.path);
     }
 
     /// Adds an epoch to `metrics.jsonl`, `metrics.csv` and TensorBoard's events.

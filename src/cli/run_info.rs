@@ -4,9 +4,9 @@
 use super::job::{Done, Scored};
 use crate::data::{Dataset, Task};
 use crate::device::DeviceInfo;
-use crate::error::Result;
+use crate::error::{Error, Kind, Result};
 use crate::eval::run::{DeviceUsed, LayerInfo, MemoryUsed, SampleCounts, write_json};
-use crate::eval::{RunInfo, advise, history, report};
+use crate::eval::{Live, RunInfo, State, advise, history, report};
 use crate::nn::Weights;
 use crate::train::{Prepared, Session, Settings};
 use std::path::Path;
@@ -36,6 +36,10 @@ pub fn new(session: &Session, s: &Settings, p: &Prepared, device: DeviceInfo) ->
         targets,
         memory: MemoryUsed { weights, gradients, optimizer, activations },
         version: env!("CARGO_PKG_VERSION").into(),
+        epochs: s.epochs,
+        steps_per_epoch: session.batches(),
+        steps: s.max_steps.unwrap_or(usize::MAX).min(s.epochs * session.batches()),
+        state: Some(State::Running),
         notes: p.notes.clone(),
         ..RunInfo::default()
     }
@@ -60,7 +64,27 @@ pub fn finish(info: &mut RunInfo, done: &Done, seconds: f64) {
     info.samples_per_second = Some(outcome.samples_per_second);
     info.seconds = Some(seconds);
     info.best_epoch = outcome.at.watched.best_epoch.map(|b| b.0);
+    info.state = Some(if outcome.at.stopped.is_some() { State::Stopped } else { State::Finished });
     info.stopped = Some(outcome.at.stopped.clone().unwrap_or_else(|| "finished".into()));
+    info.figures = done.scored.as_ref().map_or(vec![], |s| s.evaluation.key_figures());
+}
+
+/// Writes how a run ended that did not come to its end.
+pub fn failed(info: &mut RunInfo, folder: &Path, why: &Error) -> Result<()> {
+    info.state = Some(match why.kind() {
+        Kind::Interrupted => State::Interrupted,
+        Kind::Diverged => State::Diverged,
+        _ => State::Failed,
+    });
+    info.stopped = Some(why.to_string());
+    end(info, folder)
+}
+
+/// Writes how a run ended.
+pub fn end(info: &RunInfo, folder: &Path) -> Result<()> {
+    info.write(folder)?;
+    Live::remove(folder);
+    Ok(())
 }
 
 /// What [`write`] wrote.
@@ -71,11 +95,11 @@ pub struct Written {
 
 /// Writes everything into a run's folder, and its report.
 pub fn write(folder: &Path, info: &RunInfo, done: &Done) -> Result<Written> {
-    info.write(folder)?;
+    end(info, folder)?;
     if let Some(Scored { evaluation, .. }) = &done.scored {
         evaluation.write(folder)?;
     }
-    let advice = advise(&history::read(folder)?);
+    let advice = advise(&history::read(folder)?.epochs);
     write_json(folder, "advice.json", &advice)?;
     report::write(folder)?;
     Ok(Written { advice })

@@ -1,9 +1,8 @@
 //! `wgrad train`
 
-use super::dashboard::serve;
 use super::job::{Done, Job, Scored};
 use super::run_folder::{self, RunFolder};
-use super::{flags, folds, interrupt, open_device_for, out, run_info, train_settings, tune};
+use super::{dashboard, flags, folds, interrupt, open_device_for, out, run_info, train_settings, tune};
 use crate::data::table::Table;
 use crate::data::text::{Corpus, LabelledSplits, labelled};
 use crate::data::{self, Dataset, Origin, SourceKind, TableOptions};
@@ -64,20 +63,17 @@ pub fn run(f: &flags::Train) -> Result<()> {
         (false, Some(path)) => Some(RunFolder::reopen(path, &settings, &start.at)?),
         (false, None) => Some(RunFolder::create(f.out.as_deref(), &settings)?),
     };
-    let mut dashboard = None;
+    // It lives until the end of this function, and a little longer where a page is open.
+    let mut _dashboard = None;
     if let Some(folder) = &folder {
         info.write(folder.path())?;
         audit.map_or(Ok(()), |a| write_json(folder.path(), "audit.json", &a))?;
-        dashboard = f.dashboard.map(|port| serve(folder.path().to_path_buf(), port)).transpose()?;
-    }
-    if let Some(handle) = &dashboard {
-        eprintln!("dashboard: {}", handle.url());
+        _dashboard = f.dashboard.map(|port| dashboard::start(folder.path(), port)).transpose()?;
     }
     let begun = Instant::now();
     let done = job.run(&settings, &prepared, start, folder.as_ref());
     if let (Err(e), Some(folder)) = (&done, &folder) {
-        info.stopped = Some(e.to_string());
-        info.write(folder.path())?;
+        run_info::failed(&mut info, folder.path(), e)?;
     }
     let done = done?;
     run_info::finish(&mut info, &done, begun.elapsed().as_secs_f64());

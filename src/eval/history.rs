@@ -1,6 +1,7 @@
-//! What happened epoch by epoch: `metrics.jsonl`, a line per epoch, and the
-//! same flattened in `metrics.csv`.
+//! What happened: `metrics.jsonl`, a line per epoch and one per point of the
+//! curves by step; the epochs flattened in `metrics.csv` too.
 
+use super::point::Point;
 use crate::error::{Error, Result};
 use crate::files;
 use serde::{Deserialize, Serialize};
@@ -83,14 +84,19 @@ impl EpochRecord {
         self.val.as_ref().map_or(self.train.loss(), EpochScores::loss)
     }
 
+    /// A number of its training by name: a score, `lr` or `grad_norm`.
+    fn train_number(&self, name: &str) -> Option<f64> {
+        match name {
+            "lr" => self.lr,
+            "grad_norm" => self.grad_norm,
+            score => self.train.get(score),
+        }
+    }
+
     /// Adds this epoch to `metrics.jsonl` in the folder and to `metrics.csv`
     /// beside it, which is written anew where its columns or its order change.
     pub fn append(&self, folder: &Path) -> Result<()> {
-        let path = folder.join("metrics.jsonl");
-        let line = serde_json::to_string(self).expect("plain data prints") + "\n";
-        let file = std::fs::OpenOptions::new().create(true).append(true).open(&path);
-        file.and_then(|mut f| f.write_all(line.as_bytes()))
-            .map_err(|e| Error::io(format!("writing {}", path.display()), e))?;
+        append_line(folder, self)?;
         let path = folder.join("metrics.csv");
         let text = csv(std::slice::from_ref(self));
         let (header, row) = text.split_once('\n').expect("a header and a row");
@@ -103,6 +109,14 @@ impl EpochRecord {
                 .map_err(|e| Error::io(format!("writing {}", path.display()), e)),
         }
     }
+}
+
+/// Adds a record to `metrics.jsonl` in a folder.
+pub(super) fn append_line(folder: &Path, record: &impl Serialize) -> Result<()> {
+    let path = folder.join("metrics.jsonl");
+    let line = serde_json::to_string(record).expect("plain data prints") + "\n";
+    let file = std::fs::OpenOptions::new().create(true).append(true).open(&path);
+    file.and_then(|mut f| f.write_all(line.as_bytes())).map_err(|e| Error::io(format!("writing {}", path.display()), e))
 }
 
 /// Whether a table with this header is there and ends before this epoch.
@@ -124,37 +138,88 @@ fn follows(path: &Path, header: &str, epoch: usize) -> bool {
     start == format!("{header}\n").as_bytes() && end.ends_with('\n') && last.is_some_and(|n| n < epoch)
 }
 
-/// The epochs in a run's folder. A last line that is being written is left
-/// out; of an epoch that a resumed run went through again, the later one counts.
-pub fn read(folder: &Path) -> Result<Vec<EpochRecord>> {
+/// What a run's `metrics.jsonl` holds, in order.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct History {
+    /// Its epochs.
+    pub epochs: Vec<EpochRecord>,
+    /// The points of its curves; none of a run of an earlier version.
+    pub points: Vec<Point>,
+}
+
+/// How a number went in training, over epochs: point by point where the points
+/// begin with the run and have it, else epoch by epoch. What is no finite number
+/// makes a gap.
+pub fn training(epochs: &[EpochRecord], points: &[Point], name: &str) -> Vec<[f64; 2]> {
+    let by_step = points.first().is_some_and(|p| p.step <= 1);
+    if by_step && points.iter().any(|p| p.get(name).is_some()) {
+        return points.iter().map(|p| [p.epoch, p.get(name).unwrap_or(f64::NAN)]).collect();
+    }
+    epochs.iter().filter_map(|e| e.train_number(name).map(|v| [e.epoch as f64, v])).collect()
+}
+
+/// How a score went on validation data.
+pub fn validation(epochs: &[EpochRecord], name: &str) -> Vec<[f64; 2]> {
+    epochs.iter().filter_map(|e| Some([e.epoch as f64, e.val.as_ref()?.get(name)?])).collect()
+}
+
+/// The history in a run's folder. A last line that is being written is left
+/// out; of what a resumed run went through again, the later record counts.
+pub fn read(folder: &Path) -> Result<History> {
     let path = folder.join("metrics.jsonl");
     match files::read(&path)? {
         Some(text) => parse(&text).map_err(|e| e.context(path.display())),
-        None => Ok(vec![]),
+        None => Ok(History::default()),
     }
 }
 
-/// The epochs in the text of a `metrics.jsonl`.
-pub fn parse(text: &str) -> Result<Vec<EpochRecord>> {
-    let mut epochs: BTreeMap<usize, EpochRecord> = BTreeMap::new();
+/// The history in the text of a `metrics.jsonl`.
+pub fn parse(text: &str) -> Result<History> {
+    let (mut epochs, mut points) = (BTreeMap::new(), BTreeMap::new());
     let lines: Vec<&str> = text.lines().collect();
     for (i, line) in lines.iter().enumerate().filter(|(_, l)| !l.trim().is_empty()) {
-        match serde_json::from_str::<EpochRecord>(line) {
-            Ok(record) => {
-                epochs.insert(record.epoch, record);
-            }
+        match Record::of(line) {
+            Ok(Record::Epoch(e)) => drop(epochs.insert(e.epoch, e)),
+            Ok(Record::Point(p)) => drop(points.insert(p.step, p)),
             Err(_) if i + 1 == lines.len() && !text.ends_with('\n') => {}
             Err(e) => {
-                return Err(Error::data(format!("line {} is not the record of an epoch: {e}", i + 1)));
+                return Err(Error::data(format!("line {} is not the record of an epoch or of a step: {e}", i + 1)));
             }
         }
     }
-    Ok(epochs.into_values().collect())
+    Ok(History { epochs: epochs.into_values().collect(), points: points.into_values().collect() })
+}
+
+/// Whether a line of `metrics.jsonl` says what happened before a run stood after
+/// so many whole epochs and steps: what it says of later ones, a run that goes on
+/// from there will say again.
+pub fn is_before(line: &str, epochs: usize, steps: u64) -> bool {
+    match Record::of(line) {
+        Ok(Record::Epoch(e)) => e.epoch <= epochs,
+        Ok(Record::Point(p)) => p.step <= steps,
+        Err(_) => false,
+    }
+}
+
+/// A line of `metrics.jsonl`.
+enum Record {
+    Epoch(EpochRecord),
+    Point(Point),
+}
+
+impl Record {
+    fn of(line: &str) -> serde_json::Result<Record> {
+        let value: serde_json::Value = serde_json::from_str(line)?;
+        match value.get("train").is_none() && value.get("loss").is_some() {
+            true => serde_json::from_value(value).map(Record::Point),
+            false => serde_json::from_value(value).map(Record::Epoch),
+        }
+    }
 }
 
 /// Writes `metrics.csv` from `metrics.jsonl`.
 pub fn write_csv(folder: &Path) -> Result<()> {
-    files::write(&folder.join("metrics.csv"), csv(&read(folder)?).as_bytes())
+    files::write(&folder.join("metrics.csv"), csv(&read(folder)?.epochs).as_bytes())
 }
 
 /// The names of the scores of some epochs, `loss` first.
@@ -163,6 +228,15 @@ pub fn score_names(epochs: &[EpochRecord]) -> Vec<String> {
     let all: BTreeSet<&str> = scores().flat_map(EpochScores::names).collect();
     let loss = all.get("loss").into_iter();
     loss.chain(all.iter().filter(|n| **n != "loss")).map(|n| n.to_string()).collect()
+}
+
+/// The names of the scores that there are curves of: those of the points until an
+/// epoch has ended.
+pub fn curve_names(epochs: &[EpochRecord], points: &[Point]) -> Vec<String> {
+    match (epochs.is_empty(), points.first()) {
+        (true, Some(first)) => first.scores().map(|(name, _)| name.to_string()).collect(),
+        _ => score_names(epochs),
+    }
 }
 
 /// The epochs as a table: `epoch,step,train_loss,val_loss,..`.
@@ -220,7 +294,7 @@ mod tests {
     fn epochs_survive_their_files() {
         let dir = tempfile::tempdir().unwrap();
         (1..=2).for_each(|e| record(e).append(dir.path()).unwrap());
-        assert_eq!(read(dir.path()).unwrap(), [record(1), record(2)]);
+        assert_eq!(read(dir.path()).unwrap().epochs, [record(1), record(2)]);
         let csv = std::fs::read_to_string(dir.path().join("metrics.csv")).unwrap();
         let lines: Vec<&str> = csv.lines().collect();
         assert_eq!(
@@ -236,7 +310,7 @@ mod tests {
     #[test]
     fn the_table_is_what_the_lines_are() {
         let dir = tempfile::tempdir().unwrap();
-        let whole = || csv(&read(dir.path()).unwrap());
+        let whole = || csv(&read(dir.path()).unwrap().epochs);
         let table = || std::fs::read_to_string(dir.path().join("metrics.csv")).unwrap();
         // Rows that follow, a resumed run that goes back, and a table somebody cut off.
         for epoch in [1, 2, 3, 4, 3, 4, 5] {
@@ -256,11 +330,34 @@ mod tests {
     }
 
     #[test]
+    fn points_lie_between_epochs() {
+        let dir = tempfile::tempdir().unwrap();
+        let point = |step: u64| Point { step, epoch: step as f64 / 10.0, loss: Some(0.5), ..Point::default() };
+        let diverged = Point { loss: Some(f64::NAN), grad_norm: Some(f64::INFINITY), ..point(15) };
+        point(5).append(dir.path()).unwrap();
+        record(1).append(dir.path()).unwrap();
+        diverged.append(dir.path()).unwrap();
+        let found = read(dir.path()).unwrap();
+        let nothing = Point { loss: None, grad_norm: None, ..diverged };
+        assert_eq!((&found.epochs[..], &found.points[..]), (&[record(1)][..], &[point(5), nothing][..]));
+        // The table is that of the epochs.
+        assert_eq!(std::fs::read_to_string(dir.path().join("metrics.csv")).unwrap().lines().count(), 2);
+        // Points that do not begin with the run are no curve of it.
+        assert_eq!(training(&found.epochs, &found.points, "loss"), [[1.0, 1.0]]);
+        assert_eq!(training(&found.epochs, &[point(1), point(5)], "loss"), [[0.1, 0.5], [0.5, 0.5]]);
+        // A run that goes on from step 12 will say again what comes later.
+        let text = std::fs::read_to_string(dir.path().join("metrics.jsonl")).unwrap();
+        let before: Vec<bool> = text.lines().map(|l| is_before(l, 1, 12)).collect();
+        assert_eq!(before, [true, true, false], "{text}");
+        assert!(!is_before(&text[..20], 1, 12), "a line that was cut off");
+    }
+
+    #[test]
     fn odd_lines_are_told_apart() {
         // Being written; gone through again; with fields of other programs and no numbers.
         let whole = r#"{"epoch":1,"train":{"loss":2.0,"finite":true},"val":null,"extra":[1]}"#;
         let again = r#"{"epoch":1,"train":{"loss":null,"accuracy":0.5}}"#;
-        let found = parse(&format!("{whole}\n\n{again}\n{{\"epoch\":2,\"tr")).unwrap();
+        let found = parse(&format!("{whole}\n\n{again}\n{{\"epoch\":2,\"tr")).unwrap().epochs;
         assert_eq!(found.len(), 1);
         assert_eq!((found[0].train.loss(), found[0].train.get("accuracy")), (None, Some(0.5)));
         let message = parse(&format!("{whole}\nnonsense\n{whole}\n")).unwrap_err().to_string();

@@ -8,11 +8,15 @@ pub use crate::data::{Place, Task};
 use super::forecast::Forecast;
 use super::history::{self, EpochRecord};
 use super::metrics::{Figure, Metrics};
+use super::point::Point;
 use crate::error::{Context, Error, Result};
 use crate::files;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
+
+/// Figures that a header shows.
+pub const KEY_FIGURES: usize = 5;
 
 /// The device a run was on.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -68,6 +72,36 @@ pub struct MemoryUsed {
     pub activations: u64,
 }
 
+/// A figure of the evaluation, for whoever shows a few.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct KeyFigure {
+    /// Its name for people.
+    pub name: String,
+    /// Its value, if it is a finite number.
+    pub value: Option<f64>,
+    /// Whether it is a share, to be shown in percent.
+    pub share: bool,
+}
+
+/// How a run stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// It goes on, or was killed.
+    Running,
+    /// All epochs are done.
+    Finished,
+    /// A limit or early stopping ended it.
+    Stopped,
+    /// A signal ended it.
+    Interrupted,
+    /// The loss or the weights were no finite numbers any more.
+    Diverged,
+    /// An error ended it.
+    Failed,
+}
+
 /// `run.json`: what a run was, and how it ended.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -104,8 +138,20 @@ pub struct RunInfo {
     pub seconds: Option<f64>,
     /// The program's version.
     pub version: String,
+    /// Of a cross-validation: which fold this is, from 1, and of how many.
+    pub fold: Option<[usize; 2]>,
+    /// Epochs that were asked for; 0 in runs of earlier versions.
+    pub epochs: usize,
+    /// Steps of an epoch.
+    pub steps_per_epoch: usize,
+    /// Steps in all, if nothing ends the run before.
+    pub steps: usize,
+    /// How the run stands; `None` in runs of earlier versions.
+    pub state: Option<State>,
     /// Why training ended: `finished`, `interrupted`, .. `None` while it goes on.
     pub stopped: Option<String>,
+    /// The key figures of the evaluation.
+    pub figures: Vec<KeyFigure>,
     /// The epoch whose weights are the best.
     pub best_epoch: Option<usize>,
     /// Anything else worth saying.
@@ -162,8 +208,10 @@ pub struct RunFiles {
     pub config: toml::Table,
     /// `run.json`.
     pub info: RunInfo,
-    /// `metrics.jsonl`.
+    /// The epochs in `metrics.jsonl`.
     pub epochs: Vec<EpochRecord>,
+    /// The points of the curves in it.
+    pub points: Vec<Point>,
     /// `evaluation.json`.
     pub evaluation: Option<Evaluation>,
     /// `audit.json`, as it is.
@@ -187,11 +235,13 @@ impl RunFiles {
         let config = config
             .parse()
             .map_err(|e| Error::data(format!("{} is not valid TOML: {e}", folder.join("config.toml").display())))?;
+        let history = history::read(folder)?;
         Ok(RunFiles {
             folder: folder.to_path_buf(),
             config,
             info: json(folder, "run.json")?.unwrap_or_default(),
-            epochs: history::read(folder)?,
+            epochs: history.epochs,
+            points: history.points,
             evaluation: json(folder, "evaluation.json")?,
             audit: json(folder, "audit.json")?,
             advice: json(folder, "advice.json")?,
@@ -223,6 +273,16 @@ impl RunInfo {
         write_json(folder, "run.json", self)
     }
 
+    /// How the run stands, also of a run of an earlier version.
+    pub fn state(&self) -> State {
+        self.state.unwrap_or(match self.stopped.as_deref() {
+            None => State::Running,
+            Some("finished") => State::Finished,
+            Some(why) if why.starts_with("interrupted") => State::Interrupted,
+            Some(_) => State::Stopped,
+        })
+    }
+
     /// Reads `run.json`, if there is one.
     pub fn read(folder: &Path) -> Result<Option<RunInfo>> {
         json(folder, "run.json")
@@ -234,6 +294,13 @@ impl Evaluation {
     pub fn figures(&self) -> Vec<Figure> {
         let of_forecast = self.forecast.iter().flat_map(Forecast::figures);
         of_forecast.chain(self.metrics.figures()).collect()
+    }
+
+    /// The figures to show where there is room for a few.
+    pub fn key_figures(&self) -> Vec<KeyFigure> {
+        let key =
+            |f: Figure| KeyFigure { name: f.name, value: Some(f.value).filter(|v| v.is_finite()), share: f.share };
+        self.figures().into_iter().take(KEY_FIGURES).map(key).collect()
     }
 
     /// Writes `evaluation.json`.
@@ -302,7 +369,10 @@ mod tests {
         std::fs::write(dir.path().join("run.json"), "{\"model\":\"mlp\",\"news\":1}").unwrap();
         std::fs::write(dir.path().join("metrics.jsonl"), "{\"epoch\":1,\"train\":{\"loss\":2}}\n").unwrap();
         let files = RunFiles::load(dir.path()).unwrap();
-        assert_eq!((files.info.model.as_str(), files.epochs.len()), ("mlp", 1));
+        assert_eq!((files.info.model.as_str(), files.epochs.len(), files.points.len()), ("mlp", 1, 0));
+        assert_eq!(files.info.state(), State::Running);
+        let ended = |why: &str| RunInfo { stopped: Some(why.into()), ..RunInfo::default() }.state();
+        assert_eq!(["finished", "max_steps: 7"].map(ended), [State::Finished, State::Stopped]);
         assert_eq!(files.best().unwrap().judged(), Some(2.0));
         let mistake: Mistake = serde_json::from_str("{\"row\":4,\"label\":\"a\"}").unwrap();
         assert_eq!((mistake.sample, mistake.place), (4, None));

@@ -5,6 +5,7 @@
 //! `lib/io/record_writer.h`.
 
 use super::history::EpochRecord;
+use super::point::Point;
 use crate::error::{Error, Result};
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -127,6 +128,16 @@ impl EventWriter {
             }
         }
         self.scalar("epoch", step, record.epoch as f64)?;
+        self.flush()
+    }
+
+    /// A point of the curves, under `loss/step`, .., `lr/step`, `grad_norm/step`:
+    /// tags of their own, for the mean of an epoch and that of a few steps are not
+    /// points of one curve.
+    pub fn point(&mut self, point: &Point) -> Result<()> {
+        for (name, value) in point.numbers() {
+            self.scalar(&format!("{name}/step"), point.step, value)?;
+        }
         self.flush()
     }
 

@@ -7,9 +7,14 @@
 //! Shapes: `metrics f32 [4]` or `[5]`, `loss f32 []` (the batch's mean), `correct
 //! []` (f32 or u32), `rows u32 [1]`, `weight f32 []`. A batch without rows leaves
 //! the sums alone, whatever its loss is. No gradient.
+//!
+//! The same sums over a [`Window`] of steps make the points of a curve: the step
+//! after a point finds by the clock that it is the first of the next window, and
+//! begins it from zero. So nobody writes to the sums from outside, and the mean of
+//! a window is not the difference of two large sums.
 
-use super::state;
-use crate::error::Result;
+use super::{clock, state};
+use crate::error::{Error, Result};
 use crate::graph::{Backward, Case, Cost, Fill, Graph, Infer, Io, Lower, Op, Reference, TensorId};
 use crate::kernel::{Kernel, Lowered, Shader};
 use crate::shader;
@@ -22,6 +27,26 @@ static SHADER: Shader = shader!("tally");
 #[derive(Debug, Clone, Copy)]
 pub struct Tally {
     weighted: bool,
+    /// Steps between the ends of windows; `None` without windows.
+    every: Option<u32>,
+}
+
+/// Sums that begin anew after every point of a curve.
+#[derive(Debug, Clone, Copy)]
+pub struct Window {
+    /// The sums, shaped as those of the epoch.
+    pub sums: TensorId,
+    /// The clock of training.
+    pub clock: TensorId,
+    /// Steps between points: see [`is_point`].
+    pub every: u32,
+}
+
+/// Whether a window ends with this many steps done: at every multiple of
+/// `every`, and while there is none yet at every power of two, so that the curve
+/// of a long run begins at once.
+pub fn is_point(step: u32, every: u32) -> bool {
+    step.is_multiple_of(every) || (step < every && step.is_power_of_two())
 }
 
 /// Shape and type of metrics, with the sum of weights or without.
@@ -30,15 +55,21 @@ pub fn spec(weighted: bool) -> Spec {
 }
 
 impl Tally {
-    /// The place of `correct` among the inputs.
-    fn correct(self) -> usize {
+    /// The place of the clock among the inputs, where there are windows.
+    fn clock(self) -> usize {
         2 + usize::from(self.weighted)
+    }
+
+    /// The place of `correct` among the inputs, where there is one.
+    fn correct(self) -> usize {
+        self.clock() + usize::from(self.every.is_some())
     }
 }
 
 impl Graph {
     /// Adds a batch's mean `loss`, its number of `correct` answers, its `rows` and
-    /// the `weight` that the mean divides by, if that is not the rows, to `metrics`.
+    /// the `weight` that the mean divides by, if that is not the rows, to `metrics`,
+    /// and to the sums of the `window` that its step is in.
     pub fn tally(
         &mut self,
         metrics: TensorId,
@@ -46,9 +77,12 @@ impl Graph {
         correct: Option<TensorId>,
         rows: TensorId,
         weight: Option<TensorId>,
+        window: Option<Window>,
     ) -> Result<()> {
-        let inputs: Vec<TensorId> = [loss, rows].into_iter().chain(weight).chain(correct).collect();
-        self.push_with(Tally { weighted: weight.is_some() }, &inputs, &[metrics]).map(drop)
+        let op = Tally { weighted: weight.is_some(), every: window.map(|w| w.every) };
+        let inputs = [loss, rows].into_iter().chain(weight).chain(window.map(|w| w.clock)).chain(correct);
+        let updates = [metrics].into_iter().chain(window.map(|w| w.sums));
+        self.push_with(op, &inputs.collect::<Vec<_>>(), &updates.collect::<Vec<_>>()).map(drop)
     }
 }
 
@@ -67,6 +101,13 @@ impl Op for Tally {
         if let Some(correct) = cx.inputs.get(self.correct()).filter(|c| **c != Spec::u32([])) {
             state::expect("correct", correct, &Spec::f32([]))?;
         }
+        if let Some(every) = self.every {
+            state::expect("window", &cx.updates[1], &spec(self.weighted))?;
+            state::expect("clock", &cx.inputs[self.clock()], &clock::spec())?;
+            if every == 0 {
+                return Err(Error::model("a point every 0 steps; expected at least 1"));
+            }
+        }
         Ok(vec![])
     }
 
@@ -75,18 +116,23 @@ impl Op for Tally {
     }
 
     fn lower(&self, cx: &Lower) -> Result<Lowered> {
-        let d = |entry| {
-            let k = Kernel::new(&SHADER, entry).flag("WEIGHTED", self.weighted);
-            let d = k.dispatch([1, 1, 1]).input("loss", 0).input("rows", 1);
+        let at = self.correct();
+        let d = |[plain, windowed]: [&'static str; 2]| {
+            let kernel = match self.every {
+                None => Kernel::new(&SHADER, plain),
+                Some(every) => Kernel::new(&SHADER, windowed).set("EVERY", every as usize),
+            };
+            let d = kernel.flag("WEIGHTED", self.weighted).dispatch([1, 1, 1]).input("loss", 0).input("rows", 1);
             // The shader names weights whether or not there are any.
-            d.input("weight", if self.weighted { 2 } else { 0 })
+            let d = d.input("weight", if self.weighted { 2 } else { 0 }).update("metrics", 0);
+            if self.every.is_some() { d.input("clock", self.clock()).update("window", 1) } else { d }
         };
-        let d = match cx.inputs.get(self.correct()).map(|c| c.dtype) {
-            None => d("loss_only"),
-            Some(DType::F32 | DType::F16) => d("with_correct").input("correct", self.correct()),
-            Some(DType::U32) => d("with_count").input("count", self.correct()),
+        let d = match cx.inputs.get(at).map(|c| c.dtype) {
+            None => d(["loss_only", "loss_in_window"]),
+            Some(DType::F32 | DType::F16) => d(["with_correct", "correct_in_window"]).input("correct", at),
+            Some(DType::U32) => d(["with_count", "count_in_window"]).input("count", at),
         };
-        Ok(Lowered::one(d.update("metrics", 0)))
+        Ok(Lowered::one(d))
     }
 
     fn cost(&self, cx: &Lower) -> Cost {
@@ -103,18 +149,22 @@ impl Reference for Tally {
             Some(c) if c.spec.dtype != DType::U32 => c.real[0],
             Some(c) => T::of(c.index[0].into()),
         };
-        let metrics = &mut *io.updates[0].real;
+        if self.every.is_some_and(|every| is_point(io.x_u32(self.clock())[clock::STEP], every)) {
+            io.updates[1].real.fill(T::ZERO);
+        }
         if rows == 0 {
             return;
         }
-        metrics[0] += loss * weight;
-        metrics[1] += correct;
-        metrics[2] += T::of(rows.into());
-        if !loss.is_finite() {
-            metrics[3] = T::ONE;
-        }
-        if self.weighted {
-            metrics[4] += weight;
+        for sums in &mut io.updates {
+            sums.real[0] += loss * weight;
+            sums.real[1] += correct;
+            sums.real[2] += T::of(rows.into());
+            if !loss.is_finite() {
+                sums.real[3] = T::ONE;
+            }
+            if self.weighted {
+                sums.real[4] += weight;
+            }
         }
     }
 }
@@ -129,7 +179,7 @@ pub fn cases() -> Vec<Case> {
         ];
         inputs.extend(correct);
         Case::new(format!("tally/{name}"), inputs, |g, x| {
-            g.tally(x[0], x[1], x.get(3).copied(), x[2], None)?;
+            g.tally(x[0], x[1], x.get(3).copied(), x[2], None, None)?;
             Ok(vec![x[0]])
         })
         .no_gradient()
@@ -140,11 +190,45 @@ pub fn cases() -> Vec<Case> {
             (Spec::f32([]), Fill::Values(vec![loss])),
             (Spec::u32([1]), Fill::Indices(vec![32])),
             (Spec::f32([]), Fill::Values(vec![weight])),
+            (spec(true), Fill::Values(vec![9.5, 3.0, 8.0, 1.0, 6.25])),
+            (clock::spec(), Fill::Indices(vec![13, 0, 0, 7])),
         ];
         inputs.extend(correct);
         Case::new(format!("tally/{name}"), inputs, |g, x| {
-            g.tally(x[0], x[1], x.get(4).copied(), x[2], Some(x[3]))?;
+            let window = Window { sums: x[4], clock: x[5], every: 10 };
+            g.tally(x[0], x[1], x.get(6).copied(), x[2], Some(x[3]), Some(window))?;
+            Ok(vec![x[0], x[4]])
+        })
+        .no_gradient()
+    };
+    let weighted_alone = |name: &str, loss: f32, weight: f32| {
+        let inputs = vec![
+            (spec(true), Fill::Values(vec![147.2, 11.0, 64.0, 0.0, 48.5])),
+            (Spec::f32([]), Fill::Values(vec![loss])),
+            (Spec::u32([1]), Fill::Indices(vec![32])),
+            (Spec::f32([]), Fill::Values(vec![weight])),
+        ];
+        Case::new(format!("tally/{name}"), inputs, |g, x| {
+            g.tally(x[0], x[1], None, x[2], Some(x[3]), None)?;
             Ok(vec![x[0]])
+        })
+        .no_gradient()
+    };
+    // Of a window that holds something already, with so many steps done.
+    let windowed = |name: &str, step: u32, every: u32, loss: f32, correct: Option<(Spec, Fill)>, rows: u32| {
+        let sums = |values: [f32; 4]| (Spec::f32([4]), Fill::Values(values.to_vec()));
+        let mut inputs = vec![
+            sums([147.2, 11.0, 64.0, 0.0]),
+            (Spec::f32([]), Fill::Values(vec![loss])),
+            (Spec::u32([1]), Fill::Indices(vec![rows])),
+            sums([9.5, 3.0, 8.0, 1.0]),
+            (clock::spec(), Fill::Indices(vec![step, 0, 0, 7])),
+        ];
+        inputs.extend(correct);
+        Case::new(format!("tally/{name}"), inputs, move |g, x| {
+            let window = Window { sums: x[3], clock: x[4], every };
+            g.tally(x[0], x[1], x.get(5).copied(), x[2], None, Some(window))?;
+            Ok(vec![x[0], x[3]])
         })
         .no_gradient()
     };
@@ -162,6 +246,30 @@ pub fn cases() -> Vec<Case> {
         weighted("weighted_share", 2.1, 17.25, float(17.5)),
         weighted("weighted_loss_only", 0.25, 3.5, None),
         weighted("no_weight", 0.0, 0.0, count(9)),
+        weighted_alone("weighted_without_window", 2.1, 17.25),
         case("no_rows", [1.0, 2.0, 3.0, 0.0], f32::NAN, float(0.0), 0),
+        windowed("window_begins", 0, 10, 2.1, count(17), 64),
+        windowed("window_goes_on", 13, 10, 2.1, count(17), 63),
+        windowed("window_begins_again", 20, 10, 2.1, float(17.0), 64),
+        windowed("early_window", 4, 10, 2.1, None, 64),
+        windowed("within_an_early_window", 6, 10, 2.1, float(17.0), 64),
+        windowed("powers_later_are_steps_as_any", 16, 10, 2.1, None, 64),
+        windowed("window_of_one_step", 7, 1, 2.1, count(17), 64),
+        windowed("window_marked", 7, 10, f32::NAN, None, 4),
+        windowed("window_begins_without_rows", 20, 10, f32::NAN, float(0.0), 0),
+        windowed("last_step_of_all", u32::MAX, u32::MAX, 0.5, None, 4),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn points_lie_at_multiples_and_early_ones_at_powers_of_two() {
+        let points = |every: u32| -> Vec<u32> { (1..=30).filter(|&s| is_point(s, every)).collect() };
+        assert_eq!(points(10), [1, 2, 4, 8, 10, 20, 30]);
+        assert_eq!(points(1), (1..=30).collect::<Vec<_>>());
+        assert_eq!(points(1000), [1, 2, 4, 8, 16]);
+    }
 }

@@ -3,6 +3,7 @@
 //! holds; a loop that starts from one does what the first would have done.
 
 use super::checkpoint::{self, Progressed};
+use super::curve::{self, At, Curve};
 use super::early_stopping::check_monitor;
 use super::session::Scorer;
 use super::stream::Stream;
@@ -94,6 +95,7 @@ pub fn go_on(
             at: Progressed { samples: train.len(), ..start.at },
             best: start.best,
             clock: StepClock::default(),
+            curve: Curve::default(),
             begun: Instant::now(),
         };
         run.epochs(scorer.as_ref())
@@ -119,6 +121,7 @@ struct Run<'a, 'b> {
     at: Progressed,
     best: Option<Weights>,
     clock: StepClock,
+    curve: Curve,
     begun: Instant,
 }
 
@@ -183,7 +186,7 @@ impl Run<'_, '_> {
 
     fn diverged(&self, what: &str) -> Error {
         let kept = if self.watch.keeps() { "; the checkpoint before that is kept" } else { "" };
-        Error::model(format!(
+        Error::diverged(format!(
             "{what} in epoch {}, by step {}; try a lower learning rate (now {}) or clip the gradient (--set \
              train.clip_norm=1.0){kept}",
             self.at.epoch + 1,
@@ -213,28 +216,45 @@ impl Run<'_, '_> {
         self.clock.warm = true;
         let (begun, first) = (Instant::now(), self.at.step);
         let at_once = self.session.device().steps_at_once();
-        let mut asked = None;
         while self.at.batch < self.batches && self.limit().is_none() {
             self.stop_if_asked()?;
             self.advance(at_once)?;
-            let mut shown = None;
-            if let Some(ticket) = asked {
-                shown = self.session.collect_scores(ticket)?;
-                asked = if shown.is_some() { None } else { asked };
-            }
-            self.watch.step(self.at.batch, shown);
-            if asked.is_none() && self.at.batch < self.batches {
-                asked = Some(self.session.request_scores()?);
-            }
+            self.look()?;
         }
         let scores = self.session.scores()?;
+        self.settle()?;
         self.clock.steps += self.at.step - first;
         self.clock.time += begun.elapsed();
         Ok(scores)
     }
 
-    /// Runs up to `n` steps: not beyond the epoch, a limit, a checkpoint or the
-    /// window of a streamed set.
+    /// Where the curves stand.
+    fn stand(&self) -> At {
+        At { step: self.at.step, batches: self.batches, lr: self.lr() }
+    }
+
+    /// Shows what has come back from the device, without waiting for more.
+    fn look(&mut self) -> Result<()> {
+        let points = self.curve.arrived(self.session)?;
+        points.iter().try_for_each(|p| self.watch.point(p))?;
+        let at = self.stand();
+        // What was asked for in an epoch before is of no interest any more.
+        let begun = (self.at.step - self.at.batch) as u64;
+        let passing = self.curve.in_passing(self.session, at)?.filter(|p| p.point.step > begun);
+        self.watch.step(self.at.batch, passing.as_ref().map(|p| p.epoch));
+        passing.iter().for_each(|p| self.watch.live(&p.point));
+        Ok(())
+    }
+
+    /// Notes the points so far, before an epoch's record or a checkpoint says that
+    /// what lies before it is done. Waits for the steps.
+    fn settle(&mut self) -> Result<()> {
+        let points = self.curve.all(self.session)?;
+        points.iter().try_for_each(|p| self.watch.point(p))
+    }
+
+    /// Runs up to `n` steps: not beyond the epoch, a limit, a checkpoint, a point of
+    /// the curves or the window of a streamed set.
     fn advance(&mut self, n: usize) -> Result<()> {
         let mut n = n.min(self.batches - self.at.batch);
         let mut not_beyond = |every: usize, at: usize| n = n.min(every - at % every);
@@ -247,10 +267,13 @@ impl Run<'_, '_> {
         if let Some(window) = self.stream.window() {
             not_beyond(window, self.at.batch);
         }
+        let n = n.min(curve::steps_to_next(self.at.step, self.session.point_every));
         self.stream.supply(&mut *self.session.executor, self.at.epoch, self.at.batch)?;
         self.session.steps(n)?;
         self.at.step += n;
         self.at.batch += n;
+        let at = self.stand();
+        self.curve.ask(self.session, at)?;
         if self.s.checkpoint_every.is_some_and(|every| self.at.step.is_multiple_of(every)) && self.watch.keeps() {
             self.keep(None, false)?;
         }
@@ -261,6 +284,7 @@ impl Run<'_, '_> {
     /// that training goes on with. A model that has diverged is not worth one.
     fn keep(&mut self, state: Option<BTreeMap<String, HostTensor>>, best: bool) -> Result<()> {
         let scores = self.session.scores()?;
+        self.settle()?;
         self.check_finite("loss", &scores)?;
         let state = match state {
             Some(state) => state,

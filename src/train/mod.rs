@@ -4,6 +4,7 @@
 pub mod augment;
 pub mod checkpoint;
 mod class_weights;
+mod curve;
 mod early_stopping;
 mod fit;
 pub mod gradcheck;

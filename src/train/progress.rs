@@ -3,6 +3,7 @@
 use super::Scores;
 use super::fit::Kept;
 use crate::error::Result;
+use crate::eval::Point;
 
 /// What happened in an epoch.
 #[derive(Debug, Clone, Copy, Default, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -58,6 +59,12 @@ pub trait Progress {
     /// So many of its steps are under way; the scores are those of an earlier
     /// one.
     fn step(&mut self, done: usize, scores: Option<Scores>);
+    /// A point of the curves: about 200 in a run, each once and in order.
+    fn point(&mut self, _point: &Point) -> Result<()> {
+        Ok(())
+    }
+    /// What the next point would be by now, read in passing.
+    fn live(&mut self, _point: &Point) {}
     /// The epoch has ended, or a limit has ended the run within it.
     fn end(&mut self, epoch: &Epoch) -> Result<()>;
     /// Whether checkpoints are wanted at all.

@@ -10,7 +10,7 @@ use super::loss::answering;
 use super::resident::{self, Resident};
 use super::scores::Scores;
 use super::step::{self, Builder, METRICS, Step};
-use super::{EMA, LOSS_SCALE, LOSS_SCALE_COUNTS, LR_FACTOR, Loss, Settings, checkpoint};
+use super::{EMA, LOSS_SCALE, LOSS_SCALE_COUNTS, LR_FACTOR, Loss, Settings, checkpoint, curve};
 use crate::data::{Dataset, Interface, Task};
 use crate::device::Device;
 use crate::error::{Context, Error, Result};
@@ -19,7 +19,7 @@ use crate::graph::TensorId;
 use crate::nn::{Model, Weights};
 use crate::ops::loss_scale::LEFT_OUT;
 use crate::ops::tally;
-use crate::plan::{Executor, Options, ProgramId, Ticket};
+use crate::plan::{Executor, Options, ProgramId};
 use crate::tensor::{HostTensor, Shape, Spec};
 use std::collections::BTreeMap;
 
@@ -51,6 +51,8 @@ pub struct Session {
     changing: Vec<String>,
     passes: usize,
     memory: [usize; 4],
+    /// Steps between the points of the curves.
+    pub(super) point_every: u32,
     /// What scores are of.
     pub loss: Loss,
 }
@@ -78,6 +80,7 @@ impl Session {
             changing: vec![],
             passes: 0,
             memory: [0; 4],
+            point_every: 1,
             loss: Loss::default(),
         };
         session.note_weights()?;
@@ -190,6 +193,7 @@ impl Session {
             None => None,
         };
         self.loss = s.loss.clone();
+        self.point_every = curve::every(s, resident.batches());
         let step = Builder { params: "params", ..self.builder() }.training(&resident, s, weights.as_deref())?;
         let sums = step.graph.find(METRICS).expect("a training step has its metrics");
         self.no_sums = HostTensor::zeros(step.graph.spec(sums));
@@ -255,17 +259,6 @@ impl Session {
     pub fn scores(&mut self) -> Result<Scores> {
         let sums = self.executor.read(METRICS)?;
         Ok(Scores::of(sums.as_f32(), self.interface.task))
-    }
-
-    /// Asks for the training scores without waiting.
-    pub fn request_scores(&mut self) -> Result<Ticket> {
-        self.executor.request(METRICS)
-    }
-
-    /// The scores asked for, once they have arrived.
-    pub fn collect_scores(&mut self, ticket: Ticket) -> Result<Option<Scores>> {
-        let task = self.interface.task;
-        Ok(self.executor.collect(ticket)?.map(|v| Scores::of(v.as_f32(), task)))
     }
 
     /// Waits until all steps are done.
@@ -422,7 +415,9 @@ impl Session {
     pub fn set_state(&mut self, state: &BTreeMap<String, HostTensor>, at: &Progressed) -> Result<()> {
         let place = || "the checkpoint does not fit these settings";
         for name in &self.changing {
-            if !self.is_weight(name) && !state.contains_key(name) {
+            // Runs of earlier versions had no sums of the curves: theirs begin here.
+            let needed = !self.is_weight(name) && ![curve::METRICS, curve::NORMS].contains(&name.as_str());
+            if needed && !state.contains_key(name) {
                 return Err(Error::data(format!("it lacks \"{name}\"")).context(place()));
             }
         }

@@ -5,13 +5,14 @@ use super::groups::Groups;
 use super::loss::{BatchLoss, answering};
 use super::resident::{Elements, Resident};
 use super::update::update;
-use super::{Augment, Loss, Settings};
+use super::{Augment, Loss, Settings, curve};
 use crate::data::{Interface, Task};
 use crate::error::{Error, Result};
 use crate::graph::{Graph, Home, Init, TensorId};
 use crate::nn::{Mode, Model, Weights};
+use crate::ops::clock;
 use crate::ops::select_rows::Order;
-use crate::ops::{clock, tally};
+use crate::ops::tally::{self, Window};
 use crate::tensor::{HostTensor, Shape, Spec};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -53,6 +54,7 @@ impl Builder<'_> {
     /// clip, update, metrics, clock.
     pub fn training(mut self, set: &Resident, s: &Settings, class_weights: Option<&[f32]>) -> Result<Step> {
         let batches = set.batches();
+        let every = curve::every(s, batches);
         let mut g = Graph::new();
         let start = HostTensor::u32([4], vec![0, 0, 0, s.seed]);
         let clock = g.persistent("clock", clock::spec(), Init::Data(Arc::new(start)));
@@ -79,10 +81,17 @@ impl Builder<'_> {
         })?;
         let weighs = loss.weight.unwrap_or(feed.rows);
         let updated = update(&mut g, loss.mean, clock, Some(weighs), &s.update, steps, batches)?;
+        // The mean norm of an epoch, weighted as the mean loss is.
+        let window = |g: &mut Graph, name: &str, weighted: bool| {
+            let sums = g.persistent(name, tally::spec(weighted), Init::Zeros);
+            Some(Window { sums, clock, every })
+        };
         let norm = BatchLoss { mean: updated.grad_norm, weight: None };
-        tally(&mut g, "train.norms", norm, None, &feed)?;
+        let of_norms = window(&mut g, curve::NORMS, false);
+        tally(&mut g, "train.norms", norm, None, &feed, of_norms)?;
         let correct = correct(&mut g, self.interface.task, built.output, &feed)?;
-        tally(&mut g, METRICS, loss, correct, &feed)?;
+        let of_metrics = window(&mut g, curve::METRICS, loss.weight.is_some());
+        tally(&mut g, METRICS, loss, correct, &feed, of_metrics)?;
         g.tick(clock, batches)?;
         Ok(Step { graph: g, name: "train".into(), output: loss.mean })
     }
@@ -118,7 +127,7 @@ impl Builder<'_> {
         let of_classes = interface.task != Task::Regression;
         let loss = loss.for_scoring().build(&mut g, output, feed.targets, Some(feed.rows), of_classes, None)?;
         let correct = correct(&mut g, interface.task, output, &feed)?;
-        tally(&mut g, &metrics("metrics"), loss, correct, &feed)?;
+        tally(&mut g, &metrics("metrics"), loss, correct, &feed, None)?;
         if interface.task == Task::Regression {
             let answer = answer(&mut g, interface, output)?;
             // The same in the units of the source.
@@ -126,9 +135,9 @@ impl Builder<'_> {
             let scale = g.constant(HostTensor::f32([scale.len()], scale.clone()));
             let (found, wanted) = (g.mul(answer, scale)?, g.mul(feed.targets, scale)?);
             let squared = BatchLoss { mean: g.mse(found, wanted, Some(feed.rows))?, weight: None };
-            tally(&mut g, &metrics("squared"), squared, None, &feed)?;
+            tally(&mut g, &metrics("squared"), squared, None, &feed, None)?;
             let absolute = BatchLoss { mean: g.mae(found, wanted, Some(feed.rows))?, weight: None };
-            tally(&mut g, &metrics("absolute"), absolute, None, &feed)?;
+            tally(&mut g, &metrics("absolute"), absolute, None, &feed, None)?;
         }
         g.tick(clock, set.batches())?;
         Ok(Step { graph: g, name: name.into(), output })
@@ -214,10 +223,17 @@ fn correct(g: &mut Graph, task: Task, output: TensorId, feed: &Feed) -> Result<O
     })
 }
 
-/// Sums a batch into a buffer of metrics.
-fn tally(g: &mut Graph, name: &str, loss: BatchLoss, correct: Option<TensorId>, feed: &Feed) -> Result<()> {
+/// Sums a batch into a buffer of metrics, and into that of a window.
+fn tally(
+    g: &mut Graph,
+    name: &str,
+    loss: BatchLoss,
+    correct: Option<TensorId>,
+    feed: &Feed,
+    window: Option<Window>,
+) -> Result<()> {
     let sums = g.persistent(name, tally::spec(loss.weight.is_some()), Init::Zeros);
-    g.tally(sums, loss.mean, correct, feed.rows, loss.weight)
+    g.tally(sums, loss.mean, correct, feed.rows, loss.weight, window)
 }
 
 /// The named buffers that a graph's nodes change from step to step, except

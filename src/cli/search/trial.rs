@@ -109,15 +109,14 @@ impl<'a> Bench<'a> {
         let at = Instant::now();
         let done = job.run(&limited, prepared, start, Some(&folder));
         if let Err(e) = done {
-            info.stopped = Some(e.to_string());
-            info.write(&path)?;
-            return failed(e, &[Kind::Model, Kind::Data]);
+            run_info::failed(&mut info, &path, &e)?;
+            return failed(e, &[Kind::Model, Kind::Data, Kind::Diverged]);
         }
         let mut done = done?;
         let epochs = done.outcome.at.epoch;
         done.outcome.at.stopped = own_end.or(done.outcome.at.stopped.filter(|why| ended_by_itself(why, s)));
         run_info::finish(&mut info, &done, at.elapsed().as_secs_f64());
-        info.write(&path)?;
+        run_info::end(&info, &path)?;
         let Done { outcome, scored, .. } = done;
         let scored = scored.expect("there is a validation set");
         scored.evaluation.write(&path)?;

@@ -1,7 +1,7 @@
 //! Charts for a terminal: every character cell holds two by four dots of
 //! braille.
 
-use super::ticks::label;
+use super::number;
 
 /// A named curve.
 pub struct Lines {
@@ -25,10 +25,10 @@ pub fn terminal_chart(title: &str, curves: &[Lines], width: usize, height: usize
     let mut out = vec![legend(title, curves, width, color)];
     if x.0 > x.1 {
         out.resize(rows + 2, String::new());
-        out[1] = "  waiting for the first epoch".into();
+        out[1] = "  waiting for the first step".into();
         return out;
     }
-    let labels = [label(y.1), label(y.0)];
+    let labels = [number(y.1), number(y.0)];
     let margin = labels.iter().map(|l| l.chars().count()).max().unwrap_or(0);
     let columns = width.saturating_sub(margin + 2).max(4);
     let mut canvas = Canvas { cells: vec![(0, 0); columns * rows], columns, rows };
@@ -56,7 +56,7 @@ pub fn terminal_chart(title: &str, curves: &[Lines], width: usize, height: usize
         };
         out.push(format!("{label:>margin$} │{}", canvas.row(row, color)));
     }
-    let (from, to) = (label(x.0), label(x.1));
+    let (from, to) = (number(x.0), number(x.1));
     out.push(format!("{:>margin$}  {from}{to:>1$}", "", columns - from.len().min(columns)));
     out
 }
@@ -66,7 +66,7 @@ fn legend(title: &str, curves: &[Lines], width: usize, color: bool) -> String {
     let mut used = title.chars().count();
     for (i, curve) in curves.iter().enumerate() {
         let last = curve.points.iter().rev().find(|p| p[1].is_finite());
-        let name = format!("{} {}", curve.name, last.map_or("–".into(), |p| label(p[1])));
+        let name = format!("{} {}", curve.name, last.map_or("–".into(), |p| number(p[1])));
         used += name.chars().count() + 4;
         if used <= width {
             text += &format!("   {}", paint("●", i, color));

@@ -13,6 +13,8 @@ const MOST_POINTS: usize = 800;
 const DOTS: usize = 30;
 /// Points per chart up to which each has a place to rest a pointer.
 const TITLES: usize = 300;
+/// Width of a thin line.
+const THIN: f64 = 1.2;
 /// Numbers beyond this are drawn as this.
 const LIMIT: f64 = 1e150;
 
@@ -21,6 +23,8 @@ const LIMIT: f64 = 1e150;
 pub enum Kind {
     /// Points joined by lines.
     Line,
+    /// Many points joined by a thin line.
+    Thin,
     /// A line with gaps: no measurement, but what one is held against.
     Dashed,
     /// A line of long pieces, to be told from another by more than its colour.
@@ -37,7 +41,7 @@ impl Kind {
     /// The gaps of a line; `None` for what is no line.
     fn dash(self) -> Option<Dash> {
         match self {
-            Kind::Line => Some(Dash::Whole),
+            Kind::Line | Kind::Thin => Some(Dash::Whole),
             Kind::Dashed => Some(Dash::Even),
             Kind::LongDashes => Some(Dash::Long),
             Kind::ShortDashes => Some(Dash::Short),
@@ -153,7 +157,7 @@ impl Chart {
         let bottom = height - 20.0 - label_x;
         let y = Laid { low: y_range[0], high: y_range[1], log: log_y, from: bottom, to: top };
         let y_ticks = y.ticks(&self.y, 5);
-        let labels: Vec<String> = y_ticks.iter().map(|t| ticks::label(*t)).collect();
+        let labels = ticks::labels(&y_ticks);
         let widest = labels.iter().map(|l| font::width(l, SMALL)).fold(0.0, f64::max);
         let left = widest + 10.0 + if self.y.label.is_empty() { 0.0 } else { 18.0 };
         let right = width - 12.0;
@@ -219,7 +223,9 @@ impl Chart {
     /// numbers.
     fn x_ticks(&self, x: &Laid) -> Vec<(f64, String)> {
         if self.x.names.is_empty() {
-            return x.ticks(&self.x, 7).into_iter().map(|t| (t, ticks::label(t))).collect();
+            let at = x.ticks(&self.x, 7);
+            let labels = ticks::labels(&at);
+            return at.into_iter().zip(labels).collect();
         }
         let names = self.x.names.iter().map(|(t, name)| (*t, font::shorten(name, SMALL, 150.0)));
         let names: Vec<(f64, String)> = names.filter(|(t, _)| (x.low..=x.high).contains(t)).collect();
@@ -243,9 +249,10 @@ impl Chart {
             }
             let y = at[1] - 4.0;
             match s.kind {
-                Kind::Line | Kind::Dashed | Kind::LongDashes | Kind::ShortDashes => {
+                Kind::Line | Kind::Thin | Kind::Dashed | Kind::LongDashes | Kind::ShortDashes => {
                     let (points, dash) = (vec![[at[0], y], [at[0] + 16.0, y]], s.kind.dash().unwrap_or(Dash::Whole));
-                    scene.shapes.push(Shape::Line { points, ink: s.ink, width: 2.0, dash });
+                    let width = if s.kind == Kind::Thin { THIN } else { 2.0 };
+                    scene.shapes.push(Shape::Line { points, ink: s.ink, width, dash });
                 }
                 Kind::Dots => scene.shapes.push(dot([at[0] + 8.0, y], 3.5, s.ink, 1.0, String::new())),
                 Kind::Bars => {
@@ -310,20 +317,20 @@ fn draw(scene: &mut Scene, series: &Series, x: &Laid, y: &Laid, titled: bool) {
                 scene.shapes.push(dot(place(p), 2.6, series.ink, 0.55, title));
             }
         }
-        Kind::Line | Kind::Dashed | Kind::LongDashes | Kind::ShortDashes => {
+        Kind::Line | Kind::Thin | Kind::Dashed | Kind::LongDashes | Kind::ShortDashes => {
             let points = thin(&series.points);
-            let reference = series.kind == Kind::Dashed;
-            let (dash, width) = (series.kind.dash().unwrap_or(Dash::Whole), if reference { 1.5 } else { 2.0 });
+            let dash = series.kind.dash().unwrap_or(Dash::Whole);
+            let width = match series.kind {
+                Kind::Thin => THIN,
+                Kind::Dashed => 1.5,
+                _ => 2.0,
+            };
             for piece in points.split(|p| !finite(p)).filter(|piece| piece.len() > 1) {
-                scene.shapes.push(Shape::Line {
-                    points: piece.iter().map(place).collect(),
-                    ink: series.ink,
-                    width,
-                    dash,
-                });
+                let points = piece.iter().map(place).collect();
+                scene.shapes.push(Shape::Line { points, ink: series.ink, width, dash });
             }
-            for p in points.iter().filter(|p| !reference && finite(p)) {
-                if points.len() <= DOTS {
+            for p in points.iter().filter(|p| series.kind != Kind::Dashed && finite(p)) {
+                if points.len() <= DOTS && series.kind != Kind::Thin {
                     scene.shapes.push(dot(place(p), 2.6, series.ink, 1.0, String::new()));
                 }
                 if titled {

@@ -1,7 +1,7 @@
 //! The plots of a run: what the report shows and what lies in `plots/`.
 
 use super::{Axis, Chart, Ink, Kind, Scene, Series, heatmap, percent, stroke};
-use crate::eval::history::{EpochRecord, EpochScores, score_names};
+use crate::eval::history::{EpochRecord, curve_names, training, validation};
 use crate::eval::metrics::{Classification, Metrics, Regression, title};
 use crate::eval::run::RunFiles;
 
@@ -25,7 +25,7 @@ pub struct Plot {
 
 /// The plots that a run's files make.
 pub fn gallery(run: &RunFiles) -> Vec<Plot> {
-    let mut plots = training(run);
+    let mut plots = of_the_training(run);
     if let Some(evaluation) = &run.evaluation {
         let made = match &evaluation.metrics {
             Metrics::Classification(c) => classification(c),
@@ -38,18 +38,24 @@ pub fn gallery(run: &RunFiles) -> Vec<Plot> {
     plots
 }
 
-fn training(run: &RunFiles) -> Vec<Plot> {
-    if run.epochs.is_empty() {
+fn of_the_training(run: &RunFiles) -> Vec<Plot> {
+    if run.epochs.is_empty() && run.points.is_empty() {
         return vec![];
     }
+    let of_training = |label: &str, ink: usize, name: &str| {
+        let points = training(&run.epochs, &run.points, name);
+        // So many points are noise with a trend: a thin line is enough.
+        let kind = if points.len() > run.epochs.len() { Kind::Thin } else { Kind::Line };
+        Series { name: label.into(), ink: Ink::Series(ink), kind, points }
+    };
     let best = run.info.best_epoch.or(run.best().map(|e| e.epoch)).filter(|_| run.epochs.len() > 2);
     let best = best.map(|e| (e as f64, format!("best: {e}")));
     let mut plots = vec![];
-    for name in score_names(&run.epochs).into_iter().take(METRICS) {
-        let of_val = |e: &EpochRecord| e.val.as_ref().and_then(|v: &EpochScores| v.get(&name));
-        let series =
-            [curve("training", 0, &run.epochs, |e| e.train.get(&name)), curve("validation", 1, &run.epochs, of_val)];
-        let series: Vec<Series> = series.into_iter().flatten().collect();
+    for name in curve_names(&run.epochs, &run.points).into_iter().take(METRICS) {
+        let (ink, kind, points) = (Ink::Series(1), Kind::Line, validation(&run.epochs, &name));
+        let of_val = Series { name: "validation".into(), ink, kind, points };
+        let series = [of_training("training", 0, &name), of_val];
+        let series: Vec<Series> = series.into_iter().filter(|s| !s.points.is_empty()).collect();
         let mut chart = epochs_chart(&title(&name), series);
         chart.y.log = name == "loss" && spans_decades(&chart.series);
         if chart.y.log {
@@ -58,21 +64,23 @@ fn training(run: &RunFiles) -> Vec<Plot> {
         chart.mark = best.clone().filter(|_| name == "loss");
         plots.push(Plot { name: stem(&name), scene: chart.scene(), training: true });
     }
-    for (name, title, value) in [
-        ("learning_rate", "Learning rate", (|e| e.lr) as fn(&EpochRecord) -> Option<f64>),
-        ("gradient_norm", "Gradient norm", |e| e.grad_norm),
-    ] {
-        if let Some(series) = curve(title, 2, &run.epochs, value) {
+    for (file, title, name) in
+        [("learning_rate", "Learning rate", "lr"), ("gradient_norm", "Gradient norm", "grad_norm")]
+    {
+        let series = of_training(title, 2, name);
+        if !series.points.is_empty() {
             let scene = epochs_chart(title, vec![series]).scene();
-            plots.push(Plot { name: name.into(), scene, training: true });
+            plots.push(Plot { name: file.into(), scene, training: true });
         }
     }
     plots
 }
 
-/// A chart over epochs.
+/// A chart over epochs, or over parts of the first one or two.
 pub fn epochs_chart(title: &str, series: Vec<Series>) -> Chart {
-    let x = Axis { label: "epoch".into(), whole: true, ..Axis::default() };
+    let longer = series.iter().flat_map(|s| &s.points).any(|p| p[0] > 2.0);
+    let by_epoch = series.iter().flat_map(|s| &s.points).all(|p| p[0].fract() == 0.0);
+    let x = Axis { label: "epoch".into(), whole: longer || by_epoch, ..Axis::default() };
     Chart { title: title.into(), x, series, ..Chart::default() }
 }
 

@@ -22,7 +22,7 @@ pub use gallery::{Plot, curve, epochs_chart, gallery};
 pub use heat::heatmap;
 pub use icicle::{Frame, icicle};
 pub use palette::stroke;
-pub use ticks::{number, percent};
+pub use ticks::{duration, number, percent};
 
 /// A colour by its role.
 #[derive(Debug, Clone, Copy, PartialEq)]

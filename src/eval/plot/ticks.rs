@@ -13,7 +13,8 @@ pub(super) fn linear(low: f64, high: f64, most: usize, whole: bool) -> Vec<f64> 
     let last = (high / step + 1e-9).floor();
     // Numbers so close that their steps vanish beside them give no ticks.
     let count = (last - first + 1.0).clamp(0.0, 4.0 * most as f64) as usize;
-    (0..count).map(|i| (first + i as f64) * step).collect()
+    // Zero added to zero is zero, also to the negative one.
+    (0..count).map(|i| (first + i as f64) * step + 0.0).collect()
 }
 
 /// Powers of ten within `low..=high`, with 2 and 5 between them where there
@@ -57,14 +58,36 @@ pub fn percent(share: f64) -> String {
         // Anything but all is not shown as all.
         a if a < 100.0 && (99.95..100.0).contains(&a) => trim(&format!("{p:.3}")) + " %",
         a if a >= 1000.0 => number(p) + " %",
+        // What rounds to zero has no sign.
+        a if a < 0.05 => "0.0 %".into(),
         _ => format!("{p:.1} %"),
     }
 }
 
-/// A label of an axis: no zeros at its end.
-pub(super) fn label(v: f64) -> String {
-    // What is left of zero by rounding.
-    if v.abs() < 1e-12 { "0".into() } else { number(v) }
+/// The labels of an axis' ticks, with as many digits as tell neighbours apart.
+pub(super) fn labels(ticks: &[f64]) -> Vec<String> {
+    let apart = ticks.windows(2).map(|w| (w[1] - w[0]).abs()).fold(f64::INFINITY, f64::min);
+    let size = ticks.iter().fold(0.0, |m: f64, t| m.max(t.abs()));
+    let plain: Vec<String> = ticks.iter().map(|t| number(*t)).collect();
+    let alike = plain.windows(2).any(|w| w[0] == w[1]);
+    if !alike || !(1e-7..f64::INFINITY).contains(&apart) || size >= 1e9 {
+        return plain;
+    }
+    let digits = (1.0 - apart.log10().floor()) as usize;
+    ticks.iter().map(|t| trim(&format!("{:.digits$}", t + 0.0))).collect()
+}
+
+/// A time as people say it: `3 min 20 s`.
+pub fn duration(seconds: f64) -> String {
+    if !(0.0..1e9).contains(&seconds) {
+        return String::new();
+    }
+    let whole = seconds.round() as u64;
+    match whole {
+        0..60 => format!("{seconds:.1} s"),
+        60..3600 => format!("{} min {} s", whole / 60, whole % 60),
+        _ => format!("{} h {} min", whole / 3600, whole % 3600 / 60),
+    }
 }
 
 fn trim(text: &str) -> String {
@@ -97,6 +120,23 @@ mod tests {
         assert!(linear(-1e300, 1e300, 5, false).len() <= 20);
         assert_eq!(logarithmic(0.001, 0.02), [0.001, 0.002, 0.005, 0.01, 0.02]);
         assert!(logarithmic(1e-300, 1e300).len() < 20);
+    }
+
+    #[test]
+    fn no_label_is_a_negative_zero_and_neighbours_differ() {
+        let mut ranges = vec![(-0.3, 0.7), (-1e-12, 3e-12), (-2.0, -0.0), (-5e8, 5e8), (1e4 + 0.1, 1e4 + 0.5)];
+        ranges.extend((1..200).map(|i| (-0.037 * f64::from(i), 0.011 * f64::from(i * i))));
+        for (low, high) in ranges {
+            let ticks = linear(low, high, 5, false);
+            let labels = labels(&ticks);
+            assert!(ticks.iter().all(|t| *t != 0.0 || t.is_sign_positive()), "{ticks:?}");
+            let zero = |l: &String| l.starts_with('-') && !l.contains(|c: char| ('1'..='9').contains(&c));
+            assert!(!labels.iter().any(zero), "{labels:?}");
+            assert!(labels.windows(2).all(|w| w[0] != w[1]), "{labels:?}");
+            assert_eq!(labels.iter().any(|l| l == "0"), ticks.contains(&0.0), "{ticks:?} {labels:?}");
+        }
+        assert_eq!([-0.0, -0.0003, 0.0].map(percent), ["0.0 %"; 3]);
+        assert_eq!([number(-0.0), number(0.0)], ["0", "0"]);
     }
 
     #[test]

@@ -1,8 +1,7 @@
 //! The rest of a report: model, data, cost, and how to repeat the run.
 
-use super::header::duration;
 use crate::eval::html::{Cell, escape, list, pairs, table};
-use crate::eval::plot::number;
+use crate::eval::plot::{duration, number};
 use crate::eval::run::RunFiles;
 use serde_json::Value;
 

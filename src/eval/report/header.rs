@@ -2,11 +2,8 @@
 
 use crate::eval::html::{escape, interval, value};
 use crate::eval::metrics::{Figure, title};
-use crate::eval::plot::number;
-use crate::eval::run::{RunFiles, Task};
-
-/// Key figures that are shown large.
-const LARGE: usize = 5;
+use crate::eval::plot::{duration, number};
+use crate::eval::run::{KEY_FIGURES, RunFiles, Task};
 
 /// The header of a run's report.
 pub(super) fn header(run: &RunFiles) -> String {
@@ -50,7 +47,7 @@ pub(super) fn header(run: &RunFiles) -> String {
 fn key_figures(run: &RunFiles) -> Vec<Figure> {
     if let Some(e) = &run.evaluation {
         let mut figures = e.figures();
-        figures.truncate(LARGE);
+        figures.truncate(KEY_FIGURES);
         return figures;
     }
     let Some(best) = run.best() else { return vec![] };
@@ -66,7 +63,7 @@ fn key_figures(run: &RunFiles) -> Vec<Figure> {
         more_is_better: None,
         share: key == "accuracy",
     };
-    scores.names().take(LARGE).map(figure).collect()
+    scores.names().take(KEY_FIGURES).map(figure).collect()
 }
 
 fn tiles(figures: &[Figure]) -> String {
@@ -84,18 +81,5 @@ fn tiles(figures: &[Figure]) -> String {
     match figures.is_empty() {
         true => String::new(),
         false => format!("<div class=\"tiles\">\n{}</div>\n", figures.iter().map(tile).collect::<String>()),
-    }
-}
-
-/// A time as people say it: `3 min 20 s`.
-pub(super) fn duration(seconds: f64) -> String {
-    if !(0.0..1e9).contains(&seconds) {
-        return String::new();
-    }
-    let whole = seconds.round() as u64;
-    match whole {
-        0..60 => format!("{seconds:.1} s"),
-        60..3600 => format!("{} min {} s", whole / 60, whole % 60),
-        _ => format!("{} h {} min", whole / 3600, whole % 3600 / 60),
     }
 }

@@ -1,0 +1,184 @@
+//! The curves of training by step: where their points lie, and how they come
+//! back from the device without being waited for.
+//!
+//! The step itself sums what lies between two points (`ops::tally`), so a point is
+//! a mean over all its steps; where they lie is a function of the settings, and
+//! the sums are part of a checkpoint. So a run that goes on gives the points of
+//! one that was never stopped.
+
+use super::step::METRICS as SUMS;
+use super::{Scores, Session, Settings};
+use crate::data::Task;
+use crate::error::Result;
+use crate::eval::Point;
+use crate::ops::tally::is_point;
+use crate::plan::Ticket;
+use crate::tensor::HostTensor;
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+/// The sums since the latest point: of the metrics, and of the gradient's norm.
+pub(super) const METRICS: &str = "train.points";
+pub(super) const NORMS: &str = "train.point_norms";
+
+/// Points of a run.
+const POINTS: usize = 200;
+
+/// How often the scores are read between points, for whoever watches.
+const IN_PASSING: Duration = Duration::from_millis(100);
+
+/// Steps between the points of a run's curves.
+pub(super) fn every(s: &Settings, batches: usize) -> u32 {
+    let planned = s.epochs.saturating_mul(batches);
+    let steps = s.max_steps.map_or(planned, |most| most.min(planned));
+    u32::try_from(((steps + POINTS / 2) / POINTS).max(1)).unwrap_or(u32::MAX)
+}
+
+/// Steps from `step` to the next point.
+pub(super) fn steps_to_next(step: usize, every: u32) -> usize {
+    let every = every as usize;
+    let next = every - step % every;
+    if step < every { next.min((step + 1).next_power_of_two() - step) } else { next }
+}
+
+/// When a reading was asked for.
+pub(super) struct At {
+    /// Steps done.
+    pub step: usize,
+    /// Steps of an epoch.
+    pub batches: usize,
+    /// The learning rate of the last of them.
+    pub lr: f64,
+}
+
+/// A reading under way.
+struct Asked {
+    at: At,
+    tickets: Vec<Ticket>,
+    arrived: Vec<HostTensor>,
+}
+
+/// What was read in passing.
+pub(super) struct Passing {
+    /// Means of the epoch so far.
+    pub epoch: Scores,
+    /// Means since the latest point.
+    pub point: Point,
+}
+
+/// The readings under way.
+#[derive(Default)]
+pub(super) struct Curve {
+    points: VecDeque<Asked>,
+    passing: Option<Asked>,
+    looked: Option<Instant>,
+}
+
+impl Curve {
+    /// Asks for a point, if this is where one lies.
+    pub fn ask(&mut self, session: &mut Session, at: At) -> Result<()> {
+        if is_point(at.step as u32, session.point_every) {
+            self.points.push_back(Asked::new(session, at, &[METRICS, NORMS])?);
+        }
+        Ok(())
+    }
+
+    /// The points that have arrived, in order.
+    pub fn arrived(&mut self, session: &mut Session) -> Result<Vec<Point>> {
+        let mut points = vec![];
+        while let Some(first) = self.points.front_mut() {
+            if !first.has_arrived(session)? {
+                break;
+            }
+            points.extend(self.points.pop_front().map(|a| point(&a.at, &a.arrived, session.interface.task)));
+        }
+        Ok(points)
+    }
+
+    /// All points that were asked for. Waits for the steps.
+    pub fn all(&mut self, session: &mut Session) -> Result<Vec<Point>> {
+        if !self.points.is_empty() {
+            session.wait()?;
+        }
+        self.arrived(session)
+    }
+
+    /// What was last asked for in passing, once it has arrived; asks again after a
+    /// while.
+    pub fn in_passing(&mut self, session: &mut Session, at: At) -> Result<Option<Passing>> {
+        let mut found = None;
+        if let Some(asked) = &mut self.passing
+            && asked.has_arrived(session)?
+        {
+            let task = session.interface.task;
+            let [epoch, since @ ..] = &asked.arrived[..] else { unreachable!("three were asked for") };
+            let epoch = Scores::of(epoch.as_f32(), task);
+            found = Some(Passing { epoch, point: point(&asked.at, since, task) });
+            self.passing = None;
+        }
+        if self.passing.is_none() && self.looked.is_none_or(|t| t.elapsed() >= IN_PASSING) {
+            self.passing = Some(Asked::new(session, at, &[SUMS, METRICS, NORMS])?);
+            self.looked = Some(Instant::now());
+        }
+        Ok(found)
+    }
+}
+
+impl Asked {
+    fn new(session: &mut Session, at: At, names: &[&str]) -> Result<Asked> {
+        let tickets = names.iter().map(|name| session.executor.request(name)).collect::<Result<_>>()?;
+        Ok(Asked { at, tickets, arrived: vec![] })
+    }
+
+    fn has_arrived(&mut self, session: &mut Session) -> Result<bool> {
+        while let Some(&ticket) = self.tickets.get(self.arrived.len()) {
+            match session.executor.collect(ticket)? {
+                Some(value) => self.arrived.push(value),
+                None => return Ok(false),
+            }
+        }
+        Ok(true)
+    }
+}
+
+/// A point of the sums of metrics and of norms.
+fn point(at: &At, sums: &[HostTensor], task: Task) -> Point {
+    let scores = Scores::of(sums[0].as_f32(), task);
+    Point {
+        step: at.step as u64,
+        epoch: at.step as f64 / at.batches as f64,
+        loss: Some(scores.loss),
+        perplexity: scores.perplexity,
+        accuracy: scores.accuracy,
+        lr: Some(at.lr),
+        grad_norm: Some(Scores::of(sums[1].as_f32(), Task::Regression).loss),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_has_about_200_points() {
+        for (epochs, batches, max_steps) in [(3, 469, None), (1, 100_000, None), (1000, 4, None), (50, 469, Some(2000))]
+        {
+            let s = Settings { epochs, max_steps, ..Settings::default() };
+            let every = every(&s, batches);
+            let steps = (epochs * batches).min(max_steps.unwrap_or(usize::MAX));
+            let points = (1..=steps).filter(|&n| is_point(n as u32, every)).count();
+            assert!((190..=220).contains(&points), "{epochs} epochs of {batches}: {points} points");
+        }
+        assert_eq!(every(&Settings { epochs: 1, ..Settings::default() }, 7), 1);
+    }
+
+    #[test]
+    fn the_next_point_is_the_next_point() {
+        for every in [1, 2, 3, 7, 10, 64] {
+            for step in 0..200 {
+                let next = (step + 1..).find(|&n| is_point(n as u32, every)).unwrap();
+                assert_eq!(step + steps_to_next(step, every), next, "after {step}, every {every}");
+            }
+        }
+    }
+}
