@@ -35,10 +35,12 @@ mod tool_flags;
 mod train;
 mod train_settings;
 mod tune;
+mod typed;
 mod watch;
 
 use crate::device::{Device, DeviceInfo};
 use crate::error::Result;
+use crate::files::memory;
 use crate::plan::Precision;
 use clap::Parser;
 
@@ -62,6 +64,7 @@ pub fn run() -> Result<()> {
         // clap prints help and usage errors itself and knows their exit codes.
         Err(e) => e.exit(),
     };
+    flags.max_memory.into_iter().for_each(memory::set_budget);
     let done = match &flags.command {
         flags::Command::Train(f) => train::run(f),
         flags::Command::Eval(f) => eval::run(f),

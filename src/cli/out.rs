@@ -3,6 +3,7 @@
 
 use crate::error::{Error, Result};
 use std::io::Write;
+use std::path::Path;
 
 /// Prints text and a newline.
 pub fn line(text: impl std::fmt::Display) -> Result<()> {
@@ -18,6 +19,11 @@ pub fn piece(text: impl std::fmt::Display) -> Result<()> {
         Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => std::process::exit(0),
         Err(e) => Err(Error::io("writing to stdout", e)),
     }
+}
+
+/// A path in JSON, which knows text only: what is no UTF-8 in it shows as U+FFFD.
+pub fn path(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
 }
 
 /// Prints one JSON object on one line.

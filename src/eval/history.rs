@@ -6,7 +6,7 @@ use crate::files;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
-use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
+use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::Path;
 
 /// Scores by name: `loss` always, `accuracy` where there are classes, and
@@ -88,19 +88,13 @@ impl EpochRecord {
     pub fn append(&self, folder: &Path) -> Result<()> {
         let path = folder.join("metrics.jsonl");
         let line = serde_json::to_string(self).expect("plain data prints") + "\n";
-        let file = std::fs::OpenOptions::new().create(true).append(true).open(&path);
-        file.and_then(|mut f| f.write_all(line.as_bytes()))
-            .map_err(|e| Error::io(format!("writing {}", path.display()), e))?;
+        files::append(&path, line.as_bytes())?;
         let path = folder.join("metrics.csv");
         let text = csv(std::slice::from_ref(self));
         let (header, row) = text.split_once('\n').expect("a header and a row");
         match follows(&path, header, self.epoch) {
             false => write_csv(folder),
-            true => std::fs::OpenOptions::new()
-                .append(true)
-                .open(&path)
-                .and_then(|mut f| f.write_all(row.as_bytes()))
-                .map_err(|e| Error::io(format!("writing {}", path.display()), e)),
+            true => files::append(&path, row.as_bytes()),
         }
     }
 }
@@ -108,7 +102,7 @@ impl EpochRecord {
 /// Whether a table with this header is there and ends before this epoch.
 fn follows(path: &Path, header: &str, epoch: usize) -> bool {
     let ends = || -> std::io::Result<(Vec<u8>, Vec<u8>)> {
-        let mut file = std::fs::File::open(path)?;
+        let mut file = files::open(path)?;
         let mut start = vec![0; header.len() + 1];
         file.read_exact(&mut start)?;
         let mut end = vec![];
