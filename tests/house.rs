@@ -23,9 +23,9 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("device", &["error", "kernel", "graph", "plan", "cpu", "gpu"]),
     // What runs fastest is found out by running it.
     ("tuning", &["error", "files", "tensor", "kernel", "graph", "plan", "cpu", "gpu"]),
-    ("data", &["error", "terminal", "tensor", "keys"]),
+    ("data", &["error", "files", "terminal", "tensor", "keys"]),
     // A summary counts work and memory, which the plan knows.
-    ("nn", &["error", "tensor", "keys", "graph", "ops", "plan"]),
+    ("nn", &["error", "files", "tensor", "keys", "graph", "ops", "plan"]),
     ("eval", &["error", "files", "tensor", "keys", "data"]),
     (
         "train",

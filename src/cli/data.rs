@@ -8,6 +8,7 @@ use crate::data::table::TableAudit;
 use crate::data::text::{self, Corpus, audit_labelled, labelled};
 use crate::data::{self, Dataset, ImageSet, Images, OpenOptions, Opened, SourceKind, sheet};
 use crate::error::{Error, Result};
+use crate::files;
 use crate::train::{Settings, Source, set};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
@@ -212,5 +213,5 @@ fn open_quietly(source: &str, seed: u32, options: &OpenOptions) -> Result<Opened
 }
 
 fn save(path: &Path, bytes: &[u8]) -> Result<()> {
-    std::fs::write(path, bytes).map_err(|e| Error::io(format!("cannot write {}", path.display()), e))
+    files::write(path, bytes)
 }

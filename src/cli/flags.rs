@@ -4,6 +4,8 @@ use super::plan_flags::PlanFlags;
 use super::series_flags::SeriesFlags;
 use super::text_flags::TextFlags;
 use super::tool_flags;
+use super::typed::{one_or_more, seconds, source};
+use crate::files::memory;
 use crate::nn::preset_names;
 use crate::train::recipe_names;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -15,6 +17,9 @@ use std::path::PathBuf;
 pub struct Flags {
     #[command(subcommand)]
     pub command: Command,
+    /// The most memory that what a file holds may take: 500M, 2G (default: a quarter of what is free).
+    #[arg(long, global = true, value_name = "SIZE", value_parser = memory::parse)]
+    pub max_memory: Option<u64>,
 }
 
 #[allow(clippy::large_enum_variant)] // A process has one of them.
@@ -109,7 +114,7 @@ pub struct Train {
     pub model: Option<String>,
     /// "digits" (built in), a folder of IDX files (MNIST), CIFAR-10 binary batches, a folder
     /// with one sub-folder of pictures per class, a table (CSV, TSV), or NumPy arrays.
-    #[arg(long, value_name = "digits|PATH")]
+    #[arg(long, value_name = "digits|PATH", value_parser = source())]
     pub data: Option<String>,
     /// The column of a table that is to be predicted: a name, a number from 1, or "last".
     #[arg(long, value_name = "COLUMN")]
@@ -198,30 +203,6 @@ pub fn model_help() -> String {
     format!("A preset ({}) or a model description in TOML", preset_names())
 }
 
-/// A number of steps as typed.
-fn one_or_more(text: &str) -> Result<usize, String> {
-    match text.parse::<usize>() {
-        Ok(0) => Err("expected at least 1; for none, leave the flag out".into()),
-        Ok(n) => Ok(n),
-        Err(_) => Err("expected a whole number of at least 1".into()),
-    }
-}
-
-/// A time as typed, in seconds.
-fn seconds(text: &str) -> Result<f64, String> {
-    let (number, unit) = text.split_at(text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len()));
-    let factor = match unit {
-        "" | "s" => 1.0,
-        "m" => 60.0,
-        "h" => 3600.0,
-        _ => return Err(format!("unit \"{unit}\"; expected s, m or h")),
-    };
-    match number.parse::<f64>() {
-        Ok(n) if n > 0.0 && n.is_finite() => Ok(n * factor),
-        _ => Err("expected a time above zero, such as 90, 90s, 15m or 2h".into()),
-    }
-}
-
 /// Which weights of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Checkpoint {
@@ -246,7 +227,7 @@ pub struct Eval {
     #[command(flatten)]
     pub run: RunFlags,
     /// The data to score: its test set if it has one, else all of it.
-    #[arg(long, value_name = "digits|PATH")]
+    #[arg(long, value_name = "digits|PATH", value_parser = source())]
     pub data: String,
     /// Samples per step (default: as in training).
     #[arg(long, value_name = "N")]
@@ -324,7 +305,7 @@ pub struct Predict {
 #[derive(Debug, Args)]
 pub struct Data {
     /// The data set, as for `train --data`.
-    #[arg(value_name = "digits|PATH")]
+    #[arg(value_name = "digits|PATH", value_parser = source())]
     pub source: String,
     /// The column of a table that a model is to predict.
     #[arg(long, value_name = "NAME")]

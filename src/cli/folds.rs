@@ -59,7 +59,7 @@ pub fn run(f: &flags::Train, s: &Settings) -> Result<()> {
         run_info::write(folder.path(), &info, &done)?;
         if let Some(Value::Object(mut figures)) = done.scored.as_ref().map(job::Scored::json) {
             figures.insert("samples".into(), fold.held.len().into());
-            figures.insert("run".into(), json!(folder.path()));
+            figures.insert("run".into(), out::path(folder.path()).into());
             each.push(figures);
         }
         if interrupt::asked() {
@@ -75,7 +75,7 @@ pub fn run(f: &flags::Train, s: &Settings) -> Result<()> {
         "test": means(&summary, 0),
         "deviation": means(&summary, 1),
         "folds": each,
-        "run": parent.path(),
+        "run": out::path(parent.path()),
     });
     write_json(parent.path(), "folds.json", &object)?;
     if f.json {

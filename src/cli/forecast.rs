@@ -50,7 +50,9 @@ pub fn run(f: &flags::Predict, model: Model, loaded: Loaded) -> Result<()> {
     }
     if f.json {
         let predictions: Vec<Value> = rows.iter().map(object).collect();
-        return out::json(&json!({ "status": "ok", "device": info, "predictions": predictions, "out": f.out }));
+        return out::json(
+            &json!({ "status": "ok", "device": info, "predictions": predictions, "out": f.out.as_deref().map(out::path) }),
+        );
     }
     match &f.out {
         Some(path) => {
@@ -63,7 +65,7 @@ pub fn run(f: &flags::Predict, model: Model, loaded: Loaded) -> Result<()> {
 
 fn read(path: &Path, fitted: &SeriesFitted) -> Result<Series> {
     let shown = path.display().to_string();
-    match data::kind(&shown) {
+    match data::kind(path) {
         Ok(SourceKind::Table) => {}
         _ if path.exists() => return Err(scored_data::no_series(&shown, fitted)),
         _ => {}

@@ -88,7 +88,7 @@ pub fn run(f: &tool_flags::LrFind) -> Result<()> {
             "lrs": points.iter().map(|p| p.lr).collect::<Vec<_>>(),
             "losses": points.iter().map(|p| p.loss).collect::<Vec<_>>(),
             "smooth_losses": points.iter().map(|p| p.smooth).collect::<Vec<_>>(),
-            "plot": f.out,
+            "plot": out::path(&f.out),
         }));
     }
     out::drawn(&drawn(&points))?;

@@ -36,10 +36,12 @@ mod tool_flags;
 mod train;
 mod train_settings;
 mod tune;
+mod typed;
 mod watch;
 
 use crate::device::{Device, DeviceInfo};
 use crate::error::Result;
+use crate::files::memory;
 use crate::plan::Precision;
 use crate::terminal::is_steering;
 use clap::Parser;
@@ -74,6 +76,7 @@ pub fn run() -> Result<()> {
             std::process::exit(e.exit_code());
         }
     };
+    flags.max_memory.into_iter().for_each(memory::set_budget);
     let done = match &flags.command {
         flags::Command::Train(f) => train::run(f),
         flags::Command::Eval(f) => eval::run(f),

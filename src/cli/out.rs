@@ -5,6 +5,7 @@
 use crate::error::{Error, Result};
 use crate::terminal;
 use std::io::{IsTerminal, Write};
+use std::path::Path;
 
 /// Prints text and a newline.
 pub fn line(text: impl std::fmt::Display) -> Result<()> {
@@ -45,4 +46,9 @@ fn write(text: &str) -> Result<()> {
         Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => std::process::exit(0),
         Err(e) => Err(Error::io("writing to stdout", e)),
     }
+}
+
+/// A path in JSON, which knows text only: what is no UTF-8 in it shows as U+FFFD.
+pub fn path(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
 }

@@ -46,7 +46,7 @@ pub(super) struct Asked {
 
 fn pictures(f: &flags::Predict, model: Model, loaded: Loaded) -> Result<()> {
     // A file that is missing is reported as the picture that it should be.
-    let is_table = |file: &&PathBuf| matches!(data::kind(&file.display().to_string()), Ok(SourceKind::Table));
+    let is_table = |file: &&PathBuf| matches!(data::kind(file), Ok(SourceKind::Table));
     if let Some(table) = f.files.iter().find(is_table) {
         return Err(scored_data::no_table(&table.display().to_string(), &model.input));
     }
@@ -114,7 +114,9 @@ pub(super) fn hand_over(f: &flags::Predict, interface: &Interface, info: &Device
     }
     if f.json {
         let predictions: Vec<Value> = asked.iter().map(|a| object(interface, a, f.top)).collect();
-        return out::json(&json!({ "status": "ok", "device": info, "predictions": predictions, "out": f.out }));
+        return out::json(
+            &json!({ "status": "ok", "device": info, "predictions": predictions, "out": f.out.as_deref().map(out::path) }),
+        );
     }
     match &f.out {
         Some(path) => {
@@ -146,7 +148,7 @@ fn words(interface: &Interface, asked: &Asked, top: usize) -> String {
 }
 
 fn object(interface: &Interface, asked: &Asked, top: usize) -> Value {
-    let mut all = Map::from_iter([("file".to_string(), json!(asked.file))]);
+    let mut all = Map::from_iter([("file".to_string(), json!(out::path(&asked.file)))]);
     let names = &interface.outputs;
     if let Some([row, line]) = asked.row {
         all.extend([("row".to_string(), row.into()), ("line".to_string(), line.into())]);

@@ -3,6 +3,7 @@
 use super::{flags, out};
 use crate::error::{Error, Result};
 use crate::eval::report;
+use crate::files;
 use std::path::Path;
 
 pub fn run(f: &flags::Report) -> Result<()> {
@@ -20,7 +21,9 @@ fn single(run: &Path, f: &flags::Report) -> Result<()> {
     let path = report::write(run)?;
     let plots = run.join("plots");
     if f.json {
-        return out::json(&serde_json::json!({ "status": "ok", "report": path, "plots": plots }));
+        return out::json(
+            &serde_json::json!({ "status": "ok", "report": out::path(&path), "plots": out::path(&plots) }),
+        );
     }
     out::line(format!("{}; plots in {}", path.display(), plots.display()))
 }
@@ -29,9 +32,9 @@ fn single(run: &Path, f: &flags::Report) -> Result<()> {
 fn several(f: &flags::Report) -> Result<()> {
     let comparison = report::comparison(&f.runs)?;
     let path = f.out.as_deref().unwrap_or(Path::new("compare.html"));
-    std::fs::write(path, comparison.page()).map_err(|e| Error::io(format!("writing {}", path.display()), e))?;
+    files::write(path, comparison.page().as_bytes())?;
     if f.json {
-        return out::json(&serde_json::json!({ "status": "ok", "report": path, "runs": comparison.runs }));
+        return out::json(&serde_json::json!({ "status": "ok", "report": out::path(path), "runs": comparison.runs }));
     }
     out::line(format!("{}{}", comparison.text(), path.display()))
 }

@@ -2,62 +2,77 @@
 
 use super::flags::{Checkpoint, RunFlags};
 use crate::error::{Error, Result};
-use crate::eval::history::is_before;
+use crate::eval::history::Record;
+use crate::eval::tensorboard::EventWriter;
 use crate::eval::tensorboard::EventWriter;
 use crate::eval::{EpochRecord, Live, Point};
-use crate::files;
+use crate::files::{self, Lock};
 use crate::nn::{Description, Model};
 use crate::train::checkpoint::Progressed;
 use crate::train::checkpoint::{self, Loaded};
 use crate::train::{Epoch, Kept, Settings, model_for};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-/// The folder of a run being made.
+/// The folder of a run being made. Nobody else writes in it meanwhile.
 pub struct RunFolder {
     path: PathBuf,
     keep_last: usize,
     events: RefCell<EventWriter>,
+    /// The log may hold records that the run is about to make again.
+    goes_on: Cell<bool>,
+    _lock: Lock,
 }
 
 impl RunFolder {
     /// Makes the folder: the one asked for, or the next free `runs/MODEL-NNN`.
     /// A run that already lies there is moved aside, never overwritten.
+    ///
+    /// Fails when another process works in it.
     pub fn create(wanted: Option<&Path>, settings: &Settings) -> Result<RunFolder> {
-        let path = match wanted {
-            Some(path) => path.to_path_buf(),
-            None => next_free(&Path::new("runs").join(file_name(&settings.model.name))),
+        let (path, lock) = match wanted {
+            Some(path) => take(path)?,
+            None => {
+                let path = make_next(&Path::new("runs").join(file_name(&settings.model.name)))?;
+                let lock = Lock::take(&path)?;
+                (path, lock)
+            }
         };
-        if path.join("config.toml").exists() {
-            let aside = next_free(&path);
-            std::fs::rename(&path, &aside)
-                .map_err(|e| Error::io(format!("moving the earlier run {} aside", path.display()), e))?;
-            eprintln!("{} held a run already; it is now {}", path.display(), aside.display());
-        }
-        let checkpoints = path.join("checkpoints");
-        std::fs::create_dir_all(&checkpoints)
-            .map_err(|e| Error::io(format!("making the run's folder {}", checkpoints.display()), e))?;
+        make_checkpoints(&path)?;
         let events = RefCell::new(EventWriter::create(&path, None)?);
-        let folder = RunFolder { path, keep_last: settings.keep_last, events };
+        let goes_on = Cell::new(false);
+        let folder = RunFolder { path, keep_last: settings.keep_last, events, goes_on, _lock: lock };
         folder.write_config(settings)?;
         files::write(&folder.metrics(), b"")?;
         Ok(folder)
     }
 
-    /// The folder of a run that goes on: what its log says of later epochs than
-    /// the whole ones, and of later steps, will be said again.
-    pub fn reopen(path: &Path, settings: &Settings, at: &Progressed) -> Result<RunFolder> {
-        [path.to_path_buf(), path.join("checkpoints")].iter().for_each(|folder| remove_unfinished(folder));
+    /// The folder of a run that goes on. What its log says of steps after the
+    /// checkpoint will be said again.
+    pub fn reopen(path: &Path, settings: &Settings, at: &Progressed, lock: Lock) -> Result<RunFolder> {
+        make_checkpoints(path)?;
+        [path.to_path_buf(), path.join("checkpoints")].iter().for_each(|folder| files::remove_unfinished(folder));
         // TensorBoard forgets what lies at and after the step that it is told.
         let events = RefCell::new(EventWriter::create(path, Some(at.step as u64 + 1))?);
-        let folder = RunFolder { path: path.to_path_buf(), keep_last: settings.keep_last, events };
-        let log = folder.metrics();
-        let text = String::from_utf8_lossy(&std::fs::read(&log).unwrap_or_default()).into_owned();
-        let earlier = |line: &&str| is_before(line, at.epoch, at.step as u64);
-        let kept: String = text.lines().filter(earlier).map(|line| format!("{line}\n")).collect();
-        files::write(&log, kept.as_bytes())?;
+        let (path, goes_on) = (path.to_path_buf(), Cell::new(true));
+        let folder = RunFolder { path, keep_last: settings.keep_last, events, goes_on, _lock: lock };
+        let step = at.step as u64;
+        folder.keep_records(|record| match record {
+            // An epoch that a limit cut short is not whole, and has been trained.
+            Record::Epoch(e) => e.epoch <= at.epoch || (1..=step).contains(&e.step),
+            Record::Point(p) => p.step <= step,
+        })?;
         folder.write_config(settings)?;
         Ok(folder)
+    }
+
+    /// Leaves those records in the log that `kept` wants, as they stand there.
+    fn keep_records(&self, kept: impl Fn(&Record) -> bool) -> Result<()> {
+        let text = files::read(&self.metrics())?.unwrap_or_default();
+        let wanted = |line: &&str| Record::of(line).is_ok_and(|record| kept(&record));
+        let lines: String = text.lines().filter(wanted).map(|line| format!("{line}\n")).collect();
+        files::write(&self.metrics(), lines.as_bytes())
     }
 
     fn write_config(&self, settings: &Settings) -> Result<()> {
@@ -131,6 +146,10 @@ impl RunFolder {
     pub fn log(&self, epoch: &Epoch) -> Result<()> {
         let record = serde_json::to_value(epoch).and_then(serde_json::from_value::<EpochRecord>);
         let record = record.expect("an epoch is the record of one");
+        if self.goes_on.take() {
+            // Of the epoch that was cut short there is now more to say.
+            self.keep_records(|earlier| !matches!(earlier, Record::Epoch(e) if e.epoch >= record.epoch))?;
+        }
         record.append(&self.path)?;
         self.events.borrow_mut().epoch(&record)
     }
@@ -144,25 +163,80 @@ fn file_name(name: &str) -> String {
     if name.is_empty() { "model".into() } else { name.into() }
 }
 
-/// Removes what a run that was killed was about to write.
-fn remove_unfinished(folder: &Path) {
-    for file in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-        let path = file.path();
-        if path.extension().is_some_and(|e| e == "tmp") && path.is_file() {
-            // It is in nobody's way.
-            let _ = std::fs::remove_file(path);
-        }
-    }
+/// The folder of the checkpoints, and that of the run around it.
+fn make_checkpoints(path: &Path) -> Result<()> {
+    files::make_folder(&path.join("checkpoints"), "the run's folder")
 }
 
-/// The first of `NAME-001`, `NAME-002`, .. that does not exist.
-fn next_free(name: &Path) -> PathBuf {
-    let numbered = |n: usize| {
-        let mut path = name.as_os_str().to_os_string();
-        path.push(format!("-{n:03}"));
-        PathBuf::from(path)
-    };
-    (1..).map(numbered).find(|p| !p.exists()).expect("numbers do not run out")
+/// Takes the folder that is asked for; a run that lies there is moved aside.
+fn take(wanted: &Path) -> Result<(PathBuf, Lock)> {
+    // Without a separator at its end, to which a number could not be added.
+    let path: PathBuf = wanted.components().collect();
+    make_checkpoints(&path)?;
+    let mut lock = Lock::take(&path)?;
+    if path.join("config.toml").exists() {
+        let aside = move_aside(&path, lock)?;
+        eprintln!("{} held a run already; it is now {}", path.display(), aside.path.display());
+        make_checkpoints(&path)?;
+        // Whoever waits for the old lock finds this one in its place.
+        lock = Lock::take(&path)?;
+        drop(aside);
+    }
+    Ok((path, lock))
+}
+
+/// A run that was moved, still locked.
+struct Aside {
+    path: PathBuf,
+    _lock: Option<Lock>,
+}
+
+/// Renames a run to the first free of `NAME-001`, `NAME-002`, ...
+fn move_aside(path: &Path, lock: Lock) -> Result<Aside> {
+    if path.file_name().is_none() {
+        return Err(Error::usage(format!(
+            "{} holds a run already and cannot be moved aside under that name; name another folder with --out",
+            path.display()
+        )));
+    }
+    // Windows moves no folder in which a file is open, and lets nobody else either.
+    let _lock = if cfg!(windows) { None } else { Some(lock) };
+    for n in 1.. {
+        let aside = numbered(path, n);
+        // A rename takes the place of an empty folder.
+        if aside.symlink_metadata().is_ok() {
+            continue;
+        }
+        return match std::fs::rename(path, &aside) {
+            Ok(()) => Ok(Aside { path: aside, _lock }),
+            Err(e) if matches!(e.kind(), ErrorKind::AlreadyExists | ErrorKind::DirectoryNotEmpty) => continue,
+            Err(e) => Err(Error::io(format!("moving the earlier run {} aside", path.display()), e)),
+        };
+    }
+    unreachable!("numbers do not run out")
+}
+
+/// Makes the first of `NAME-001`, `NAME-002`, .. that nobody has made.
+fn make_next(name: &Path) -> Result<PathBuf> {
+    let fail = |path: &Path, e| Error::io(format!("making the run's folder {}", path.display()), e);
+    let parent = name.parent().unwrap_or(Path::new("."));
+    std::fs::create_dir_all(parent).map_err(|e| fail(parent, e))?;
+    for n in 1.. {
+        let path = numbered(name, n);
+        match std::fs::create_dir(&path) {
+            Ok(()) => return Ok(path),
+            Err(e) if e.kind() == ErrorKind::AlreadyExists => {}
+            Err(e) => return Err(fail(&path, e)),
+        }
+    }
+    unreachable!("numbers do not run out")
+}
+
+/// `NAME-001`.
+fn numbered(name: &Path, n: usize) -> PathBuf {
+    let mut path = name.as_os_str().to_os_string();
+    path.push(format!("-{n:03}"));
+    path.into()
 }
 
 /// Loads a trained model from a run's folder or from a file of weights.

@@ -23,7 +23,7 @@ pub fn new(session: &Session, s: &Settings, p: &Prepared, device: DeviceInfo) ->
         Task::Language => (vec![], vec![]),
     };
     RunInfo {
-        command: std::env::args().collect(),
+        command: std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect(),
         device: DeviceUsed { name: device.name, backend: device.backend, kind: device.kind },
         model: session.model.description.name.clone(),
         parameters: session.parameters() as u64,
@@ -85,6 +85,14 @@ pub fn end(info: &RunInfo, folder: &Path) -> Result<()> {
     info.write(folder)?;
     Live::remove(folder);
     Ok(())
+}
+
+/// Keeps what an earlier call measured where this one had nothing left to train.
+pub fn keep_measured(info: &mut RunInfo, before: RunInfo) {
+    info.command = before.command;
+    info.steps_per_second = before.steps_per_second;
+    info.samples_per_second = before.samples_per_second;
+    info.seconds = before.seconds;
 }
 
 /// What [`write`] wrote.

@@ -201,7 +201,7 @@ pub struct Rows {
 /// Opens rows to predict; the target need not be there.
 pub fn rows_to_predict(path: &Path, fitted: &Fitted) -> Result<Rows> {
     let shown = path.display().to_string();
-    match data::kind(&shown) {
+    match data::kind(path) {
         Ok(SourceKind::Table) => {}
         _ if path.exists() => return Err(no_rows(&shown, fitted)),
         _ => {}

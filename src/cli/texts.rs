@@ -77,7 +77,7 @@ pub fn predict(f: &flags::Predict, model: Model, loaded: Loaded) -> Result<()> {
     let mut texts: Vec<String> = vec![];
     for file in &f.files {
         let name = file.display().to_string();
-        match data::kind(&name)? {
+        match data::kind(file)? {
             SourceKind::Table => {
                 let table = labelled::open_table(file, &TableOptions { target: vec![], ..d.table.clone() })?;
                 let rows = labelled::texts_of(&table, d.text.text.as_deref())?;

@@ -55,7 +55,7 @@ fn train(f: &Tokenizer) -> Result<()> {
             "tokens": tokens.len(),
             "tokens_per_character": per_character,
             "examples": examples,
-            "out": f.out,
+            "out": f.out.as_deref().map(out::path),
         }));
     }
     out::line(format!("vocabulary: {}", vocabulary.describe()))?;

@@ -1,6 +1,7 @@
 //! The flags of the tools around training: `search`, `lr-find` and `tune`.
 
 use super::flags::{DeviceFlag, ModelFlags, model_help};
+use super::typed::source;
 use clap::Args;
 use std::path::PathBuf;
 
@@ -10,7 +11,7 @@ pub struct SettingFlags {
     #[arg(long, value_name = "NAME|FILE", help = model_help())]
     pub model: Option<String>,
     /// The data, as for `train --data`.
-    #[arg(long, value_name = "digits|PATH")]
+    #[arg(long, value_name = "digits|PATH", value_parser = source())]
     pub data: Option<String>,
     /// The column of a table that is to be predicted: a name, a number from 1, or "last".
     #[arg(long, value_name = "COLUMN")]

@@ -9,6 +9,7 @@ use crate::data::{self, Dataset, Origin, SourceKind, TableOptions};
 use crate::error::{Error, Result};
 use crate::eval::RunInfo;
 use crate::eval::run::write_json;
+use crate::files::Lock;
 use crate::nn::{Reads, Weights};
 use crate::train::checkpoint::{self, Loaded};
 use crate::train::{DataSettings, Prepared, Session, Settings, Source, Start, model_for};
@@ -18,6 +19,10 @@ use std::time::Instant;
 
 pub fn run(f: &flags::Train) -> Result<()> {
     let earlier = f.out.as_deref().filter(|out| f.resume && out.join(LAST).is_file());
+    // A run that goes on is held from its first look at the checkpoint; whether a
+    // new one may have its folder is known before the data is read.
+    let lock = earlier.map(Lock::take).transpose()?;
+    f.out.as_deref().filter(|_| lock.is_none()).map_or(Ok(()), Lock::check)?;
     let mut settings = match earlier {
         Some(folder) => train_settings::resumed(f, folder)?,
         None => train_settings::new_run(f)?,
@@ -57,10 +62,11 @@ pub fn run(f: &flags::Train) -> Result<()> {
     }
     // From here on there is something to save when somebody wants to stop.
     interrupt::listen()?;
+    let before = earlier.and_then(|folder| RunInfo::read(folder).ok().flatten());
     let mut info = run_info::new(&job.session, &settings, &prepared, info);
-    let folder = match (f.fast_dev_run, earlier) {
+    let folder = match (f.fast_dev_run, earlier.zip(lock)) {
         (true, _) => None,
-        (false, Some(path)) => Some(RunFolder::reopen(path, &settings, &start.at)?),
+        (false, Some((path, lock))) => Some(RunFolder::reopen(path, &settings, &start.at, lock)?),
         (false, None) => Some(RunFolder::create(f.out.as_deref(), &settings)?),
     };
     // It lives until the end of this function, and a little longer where a page is open.
@@ -77,6 +83,9 @@ pub fn run(f: &flags::Train) -> Result<()> {
     }
     let done = done?;
     run_info::finish(&mut info, &done, begun.elapsed().as_secs_f64());
+    if let (true, Some(before)) = (done.outcome.epochs.is_empty(), before) {
+        run_info::keep_measured(&mut info, before);
+    }
     let report = folder.as_ref().map(|f| run_info::write(f.path(), &info, &done)).transpose()?;
     finish(f, &job.session, &info, &done, folder.as_ref(), report)
 }
@@ -314,7 +323,7 @@ fn finish(
             "updates_left_out": loss_scale.map(|(_, n)| n),
             "steps_per_second": outcome.steps_per_second,
             "samples_per_second": outcome.samples_per_second,
-            "run": folder.map(RunFolder::path),
+            "run": folder.map(|f| out::path(f.path())),
         }));
     }
     Ok(())

@@ -4,6 +4,7 @@
 use super::flags;
 use super::tool_flags::SettingFlags;
 use crate::error::{Context, Error, Result, nearest};
+use crate::files;
 use crate::keys;
 use crate::train::{RECIPES, Settings, recipe, set};
 use std::path::Path;
@@ -51,7 +52,7 @@ pub fn read(path: &Path) -> Result<Table> {
     let name = path.display();
     let text = match recipe(&name.to_string()).filter(|_| !path.exists()) {
         Some(text) => text.to_string(),
-        None => std::fs::read_to_string(path).map_err(|e| unreadable(path, e))?,
+        None => files::settings(path).map_err(|e| unreadable(path, e))?,
     };
     keys::parse(&text).context(|| name.to_string())
 }

@@ -194,7 +194,7 @@ pub fn run(f: &tool_flags::Tune) -> Result<()> {
             "tuned": report.tuned,
             "cached": report.cached,
             "choices": report.choices,
-            "cache": path,
+            "cache": path.as_deref().map(out::path),
         }));
     }
     let kept = path.map_or("kept nowhere: there is no cache folder".into(), |p| format!("kept in {}", p.display()));

@@ -4,17 +4,15 @@
 //! grows with the bytes that really arrive, never with a number in a header.
 
 use crate::error::{Error, Result};
+use crate::files::{self, memory};
 use flate2::read::MultiGzDecoder;
-use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 /// The first two bytes of every gzip file.
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 /// DEFLATE turns one byte into at most this many (zlib's documentation).
 const MAX_RATIO: u64 = 1032;
-/// The most bytes taken out of one gzip file: 4 GiB.
-const MAX_EXPANDED: u64 = 4 << 30;
 
 /// An open data file, plain or gzipped, read from its start to its end.
 pub(super) struct Source {
@@ -23,27 +21,33 @@ pub(super) struct Source {
     on_disk: u64,
     is_gzipped: bool,
     delivered: u64,
+    budget: u64,
 }
 
 impl Source {
-    /// Opens a regular file.
+    /// Opens a regular file, to read no more of it than the budget of memory.
     pub(super) fn open(path: &Path) -> Result<Source> {
+        Source::open_within(path, memory::budget())
+    }
+
+    /// [`open`](Source::open) with a budget of so many bytes.
+    fn open_within(path: &Path, budget: u64) -> Result<Source> {
         let fail = |e| Error::io(format!("cannot read {}", path.display()), e);
         // Checked before opening: a pipe would block there until somebody writes.
         let meta = std::fs::metadata(path).map_err(fail)?;
         if !meta.is_file() {
             return Err(Error::data(format!("{} is not a regular file", path.display())));
         }
-        let mut file = BufReader::new(File::open(path).map_err(fail)?);
+        let mut file = BufReader::new(files::open(path).map_err(fail)?);
         let is_gzipped = file.fill_buf().map_err(fail)?.starts_with(&GZIP_MAGIC);
         let reader: Box<dyn Read> = if is_gzipped { Box::new(MultiGzDecoder::new(file)) } else { Box::new(file) };
-        Ok(Source { path: path.into(), reader, on_disk: meta.len(), is_gzipped, delivered: 0 })
+        Ok(Source { path: path.into(), reader, on_disk: meta.len(), is_gzipped, delivered: 0, budget })
     }
 
     /// The most bytes this file can yield in all: its length, or for gzip what
-    /// its length can expand to, though not more than 4 GiB.
+    /// its length can expand to.
     pub(super) fn most(&self) -> u64 {
-        if self.is_gzipped { self.on_disk.saturating_mul(MAX_RATIO).min(MAX_EXPANDED) } else { self.on_disk }
+        if self.is_gzipped { self.on_disk.saturating_mul(MAX_RATIO) } else { self.on_disk }
     }
 
     /// The exact length, where it is known without reading to the end.
@@ -52,24 +56,28 @@ impl Source {
     }
 
     /// The next `n` bytes, or fewer at the end of the file.
+    ///
+    /// Fails when they are more than the budget: where the length is known,
+    /// before anything is read.
     pub(super) fn take(&mut self, n: u64) -> Result<Vec<u8>> {
         let mut bytes = Vec::new();
         if let Some(length) = self.length() {
             let size = n.min(length.saturating_sub(self.delivered));
+            memory::judge_named(&self.path.display(), size, self.budget)?;
             if usize::try_from(size).ok().and_then(|size| bytes.try_reserve_exact(size).ok()).is_none() {
-                return Err(Error::data(format!("{} holds {size} bytes: too many for memory", self.path.display())));
+                return Err(self.too_large(size));
             }
         }
-        let result = self.reader.by_ref().take(n).read_to_end(&mut bytes);
+        let most = n.min(self.budget.saturating_add(1));
+        let result = self.reader.by_ref().take(most).read_to_end(&mut bytes);
         self.delivered += bytes.len() as u64;
         match result {
+            Ok(_) if bytes.len() as u64 > self.budget => {
+                let more = format!("more than {}", memory::size(self.budget));
+                Err(memory::too_much(&self.path.display(), &more, self.budget))
+            }
             Ok(_) => Ok(bytes),
-            Err(e) if e.kind() == std::io::ErrorKind::OutOfMemory => Err(Error::data(format!(
-                "{} is too large for memory: more than {} bytes{}; take a sample of it",
-                self.path.display(),
-                self.delivered,
-                if self.is_gzipped { " unpacked" } else { "" }
-            ))),
+            Err(e) if e.kind() == ErrorKind::OutOfMemory => Err(self.too_large(self.delivered)),
             Err(e) if self.is_gzipped => Err(Error::data(format!(
                 "{} is broken: its gzip stream ends in an error after {} bytes ({e}); copy or download it again",
                 self.path.display(),
@@ -79,19 +87,20 @@ impl Source {
         }
     }
 
-    /// All bytes that are left. Fails on a gzip file that expands to more than
-    /// [`most`](Source::most).
+    /// The error where the system has less memory to give than it said.
+    fn too_large(&self, bytes: u64) -> Error {
+        Error::data(format!(
+            "{} is too large for memory: {bytes} bytes{} or more; take a part of it",
+            self.path.display(),
+            if self.is_gzipped { " unpacked" } else { "" }
+        ))
+    }
+
+    /// All bytes that are left.
+    ///
+    /// Fails as [`take`](Source::take) does.
     pub(super) fn rest(&mut self) -> Result<Vec<u8>> {
-        let left = self.most().saturating_sub(self.delivered);
-        let bytes = self.take(left)?;
-        if self.is_gzipped && !self.take(1)?.is_empty() {
-            return Err(Error::data(format!(
-                "{} expands to more than {} bytes, the most that is read from a gzip file; unpack it with gunzip first",
-                self.path.display(),
-                self.most()
-            )));
-        }
-        Ok(bytes)
+        self.take(u64::MAX)
     }
 }
 
@@ -121,6 +130,21 @@ mod tests {
             assert_eq!(source.rest().unwrap(), b"llo");
             assert_eq!(source.take(9).unwrap(), b"");
         }
+    }
+
+    #[test]
+    fn what_is_larger_than_the_budget_is_not_unpacked() {
+        let dir = tempfile::tempdir().unwrap();
+        let (plain, packed) = (dir.path().join("giant"), dir.path().join("bomb"));
+        std::fs::File::create(&plain).unwrap().set_len(1 << 45).unwrap();
+        std::fs::write(&packed, gzip(&vec![0; 1 << 20])).unwrap();
+        for (path, size) in [(&plain, "32768.0 GiB"), (&packed, "more than 1000 bytes")] {
+            let message = Source::open_within(path, 1000).unwrap().rest().unwrap_err().to_string();
+            assert!(message.contains(&format!("{} takes {size} in memory", path.display())), "{message}");
+            assert!(message.contains("the budget of 1000 bytes") && message.contains("--max-memory"), "{message}");
+            assert_eq!(Source::open_within(path, 1000).unwrap().take(1000).unwrap().len(), 1000);
+        }
+        assert_eq!(Source::open_within(&packed, 1 << 20).unwrap().rest().unwrap().len(), 1 << 20);
     }
 
     #[test]

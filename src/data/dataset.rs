@@ -129,6 +129,51 @@ fn pick<T: Copy>(all: &[T], width: usize, rows: &[usize]) -> Vec<T> {
 }
 
 impl Dataset {
+    /// Samples of a shape with their targets.
+    ///
+    /// Fails as [`check`](Dataset::check) does.
+    pub fn new(name: impl Into<String>, shape: Vec<usize>, samples: Samples, targets: Targets) -> Result<Dataset> {
+        let set = Dataset { name: name.into(), shape, samples, targets };
+        set.check()?;
+        Ok(set)
+    }
+
+    /// Checks that the parts fit together: as many elements as the shape and the
+    /// number of targets say, and classes that have a name.
+    ///
+    /// Fails with what was found and what is expected.
+    pub fn check(&self) -> Result<()> {
+        let fails = |what: String| Err(Error::data(format!("{}: {what}", self.name)));
+        let (held, width) = match &self.targets {
+            Targets::Classes { labels, .. } => (labels.len(), 1),
+            Targets::Sequence { labels, positions, .. } => (labels.len(), *positions),
+            Targets::Values { values, names } => (values.len(), names.len()),
+        };
+        if width == 0 || !held.is_multiple_of(width) {
+            return fails(format!("{held} targets, {width} for each sample; expected whole samples"));
+        }
+        if let Targets::Classes { labels, names } | Targets::Sequence { labels, names, .. } = &self.targets
+            && let Some(label) = labels.iter().find(|&&l| l as usize >= names.len())
+        {
+            return fails(format!("a sample of class {label}; expected classes below {}", names.len()));
+        }
+        let found = match &self.samples {
+            Samples::Bytes(v) => v.len(),
+            Samples::Floats(v) => v.len(),
+            Samples::Tokens(v) => v.len(),
+        };
+        let expected = self.shape.iter().try_fold(self.len(), |n, &d| n.checked_mul(d));
+        match expected == Some(found) {
+            true => Ok(()),
+            false => fails(format!(
+                "{found} elements for {} samples of shape {:?}; expected {}",
+                self.len(),
+                self.shape,
+                expected.map_or("fewer than memory can hold".into(), |n| n.to_string())
+            )),
+        }
+    }
+
     /// The set as images, if it is one of pixels with classes.
     pub fn images(&self) -> Option<Images> {
         let (Samples::Bytes(pixels), &[channels, height, width]) = (&self.samples, &self.shape[..]) else {
@@ -313,6 +358,25 @@ mod tests {
         let s = by_time("series", 10, 0.2).unwrap();
         assert_eq!((s.kept, s.held), ((0..8).collect(), vec![8, 9]));
         assert!(by_time("series", 1, 0.2).is_err());
+    }
+
+    #[test]
+    fn parts_that_do_not_fit_are_refused() {
+        let set = |shape: &[usize], n: usize, targets| {
+            let set = Dataset::new("set", shape.to_vec(), Samples::Floats(vec![0.0; n]), targets);
+            set.err().map(|e| e.to_string())
+        };
+        let values = |n| Targets::Values { values: vec![0.0; n], names: vec!["a".into(), "b".into()] };
+        let classes =
+            |labels: &[u32]| Targets::Classes { labels: labels.to_vec(), names: vec!["a".into(), "b".into()] };
+        assert_eq!(set(&[3], 6, values(4)), None);
+        let message = set(&[3], 5, values(4)).unwrap();
+        assert_eq!(message, "set: 5 elements for 2 samples of shape [3]; expected 6");
+        for (shape, n, targets) in
+            [(&[3][..], 6, values(3)), (&[3], 3, classes(&[2])), (&[usize::MAX, 2], 2, classes(&[0, 1]))]
+        {
+            assert!(set(shape, n, targets).is_some());
+        }
     }
 
     #[test]

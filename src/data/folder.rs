@@ -7,6 +7,7 @@ use super::picture::{FORMATS, Header, decode, header, planes};
 use super::scan::{Layout, SPLITS, scan};
 use super::{Images, OnProgress};
 use crate::error::{Context, Error, Result};
+use crate::files::memory;
 use rayon::prelude::*;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -16,8 +17,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// The longer side of a picture where no size is asked for.
 const LONGER_SIDE: usize = 224;
-/// Bytes of all images together, at most.
-const MAX_BYTES: u64 = 8 << 30;
 /// Pictures of more bytes are decoded one at a time.
 const LARGE: u64 = 64 << 20;
 /// Unreadable files that a message names.
@@ -87,7 +86,7 @@ struct Entry {
 /// looked at, and when it is decoded.
 ///
 /// Fails when there are no class folders, none of the files is a picture, all
-/// are of one class, or the images take more than 8 GiB.
+/// are of one class, or the images take more than the budget of memory.
 pub(super) fn read(
     source: &str,
     options: &OpenOptions,
@@ -247,14 +246,12 @@ fn size(options: &OpenOptions, entries: &[Entry], report: &mut FolderReport) -> 
 }
 
 fn check_memory(source: &str, count: usize, channels: usize, [h, w]: [usize; 2]) -> Result<()> {
-    let bytes = count as u64 * (channels * h * w) as u64;
-    if bytes <= MAX_BYTES {
-        return Ok(());
-    }
-    Err(Error::data(format!(
-        "the {count} pictures of {source} take {bytes} bytes as images of {channels}x{h}x{w}; expected at most \
-         {MAX_BYTES}: make them smaller with data.size, such as [64, 64]"
-    )))
+    let bytes = (count as u64).saturating_mul((channels * h * w) as u64);
+    memory::judge(Path::new(source), bytes).map_err(|e| {
+        e.context(format!(
+            "{count} pictures as images of {channels}x{h}x{w} (make them smaller with data.size, such as [64, 64])"
+        ))
+    })
 }
 
 /// Room for all pixels of a split.
@@ -280,11 +277,13 @@ fn decode_all(
     ticker: &Ticker,
 ) -> Vec<Result<bool>> {
     let large = Mutex::new(());
+    // As many as there are threads lie in memory at a time.
+    let alone_from = LARGE.min(memory::budget() / (4 * rayon::current_num_threads() as u64));
     entries
         .par_iter()
         .zip(pixels.par_chunks_mut(channels * size[0] * size[1]))
         .map(|(entry, image)| {
-            let alone = (entry.header.bytes > LARGE).then(|| large.lock());
+            let alone = (entry.header.bytes > alone_from).then(|| large.lock());
             let outcome = decode(&entry.path).map(|picture| {
                 image.copy_from_slice(&planes(&picture, channels, size, options.filter));
                 is_grey(image, channels)

@@ -248,12 +248,16 @@ fn what_is_no_image_folder_says_what_it_is() {
 #[test]
 fn too_many_bytes_are_refused_before_they_are_taken() {
     let dir = Folder::new().with(&["a/1.png", "b/1.png"]);
-    for i in 0..10 {
+    for i in 0..2000 {
         fs::copy(dir.at("a/1.png"), dir.at(&format!("a/x{i}.png"))).unwrap();
     }
     let options = OpenOptions { size: Some([16_384, 16_384]), ..Default::default() };
     let message = open_with(dir.path(), 0, &options, &|_, _| {}).unwrap_err().to_string();
-    assert!(message.contains("take 9663676416 bytes as images of 3x16384x16384; expected at most"), "{message}");
+    assert!(
+        message.contains("2002 pictures as images of 3x16384x16384 (make them smaller with data.size"),
+        "{message}"
+    );
+    assert!(message.contains("takes 1501.5 GiB in memory") && message.contains("--max-memory"), "{message}");
 }
 
 #[cfg(unix)]

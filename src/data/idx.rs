@@ -8,6 +8,7 @@
 use super::Images;
 use super::bytes::Source;
 use crate::error::{Error, Result};
+use crate::files::memory;
 use flate2::{Compression, write::GzEncoder};
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -174,7 +175,7 @@ fn check_claim(path: &Path, what: &str, dims: &[u32], header: u64, source: &Sour
             product(dims),
             source.most()
         ))),
-        _ => Ok(claim),
+        _ => memory::judge(path, claim).map(|()| claim),
     }
 }
 

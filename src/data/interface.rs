@@ -1,6 +1,10 @@
 //! What stands between a model and the world: how raw samples become its
 //! inputs and its outputs become answers. Saved with the weights.
 
+mod check;
+
+pub(super) use check::check_scales;
+
 use super::series::SeriesFitted;
 use super::table::Fitted;
 use super::text::Vocabulary;

@@ -3,23 +3,20 @@
 //! Headers are not trusted: a shape is checked against the bytes that are
 //! there, and memory grows with what is really read.
 
+mod array;
 mod audit;
 
+pub use array::{Array, Elements, Ints, read_npy};
 pub use audit::{ArrayAudit, audit};
 
 use super::{Dataset, Origin, Samples, Targets, bytes::Source, idx::class_names};
-use crate::error::{Context, Error, Result};
-use std::fs::File;
+use crate::error::{Error, Result};
+use crate::files::{self, memory};
+use array::read_array;
 use std::io::{BufReader, Read as _};
 use std::path::Path;
 use zip::ZipArchive;
 
-/// The longest header, in bytes.
-const LONGEST_HEADER: usize = 64 << 10;
-/// The most bytes of one array.
-const LARGEST: u64 = 4 << 30;
-/// The most dimensions.
-const RANKS: usize = 8;
 /// The highest class number, so that a stray number does not become a model
 /// with as many outputs.
 const MOST_CLASSES: i64 = 100_000;
@@ -36,26 +33,6 @@ const NAMES: &[([&str; 2], [&str; 2])] = &[
     (["data", "labels"], ["test_data", "test_labels"]),
     (["arr_0", "arr_1"], ["arr_2", "arr_3"]),
 ];
-
-/// The elements of an array.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Elements {
-    /// Unsigned bytes.
-    Bytes(Vec<u8>),
-    /// Whole numbers and booleans of any other kind.
-    Ints(Vec<i64>),
-    /// Floating-point numbers, rounded to 32 bits.
-    Floats(Vec<f32>),
-}
-
-/// An array, row-major.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Array {
-    /// Its dimensions.
-    pub shape: Vec<usize>,
-    /// Its elements, the last dimension fastest.
-    pub elements: Elements,
-}
 
 /// What arrays hold: samples to train on and, where they are there, to test on.
 #[derive(Debug, Clone, PartialEq)]
@@ -117,7 +94,7 @@ type Pair = [Array; 2];
 
 fn archive(path: &Path) -> Result<[Option<Pair>; 2]> {
     let shown = path.display();
-    let file = File::open(path).map_err(|e| Error::io(format!("cannot read {shown}"), e))?;
+    let file = files::open(path).map_err(|e| Error::io(format!("cannot read {shown}"), e))?;
     let broken = |e| Error::data(format!("{shown} is no readable zip archive: {e}; copy or download it again"));
     let mut zip = ZipArchive::new(BufReader::new(file)).map_err(broken)?;
     let names = zip.file_names().filter_map(|name| Some(name.ok()?.strip_suffix(".npy")?.to_string()));
@@ -130,6 +107,8 @@ fn archive(path: &Path) -> Result<[Option<Pair>; 2]> {
             if found.is_empty() { "(none)".into() } else { shown_names.join(", ") }
         )));
     };
+    // What is read lies there together.
+    let mut left = memory::budget();
     let mut read = |name: &str| {
         let place = format!("{name} of {shown}");
         let mut entry = zip.by_name(&format!("{name}.npy")).map_err(broken)?;
@@ -141,7 +120,9 @@ fn archive(path: &Path) -> Result<[Option<Pair>; 2]> {
             result.map_err(|e| Error::data(format!("{place} is broken ({e}); copy or download the archive again")))?;
             Ok(bytes)
         };
-        read_array(&place, &mut next, most)
+        let array = read_array(&place, &mut next, most, left)?;
+        left = left.saturating_sub(array.elements.bytes());
+        Ok(array)
     };
     let mut both = |pair: &[&str; 2]| -> Result<Pair> { Ok([read(pair[0])?, read(pair[1])?]) };
     let first = both(train)?;
@@ -150,7 +131,12 @@ fn archive(path: &Path) -> Result<[Option<Pair>; 2]> {
 }
 
 fn files(path: &Path) -> Result<[Option<Pair>; 2]> {
-    let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let Some(stem) = path.file_stem().and_then(|s| s.to_str()).map(String::from) else {
+        return Err(Error::data(format!(
+            "{} has a name that is not UTF-8, so the file of its targets cannot be told; rename it",
+            path.display()
+        )));
+    };
     let beside = |name: &str| path.with_file_name(format!("{name}.npy"));
     let rest = stem.strip_prefix(['x', 'X']);
     let mut names = vec![format!("{stem}_y")];
@@ -173,154 +159,6 @@ fn files(path: &Path) -> Result<[Option<Pair>; 2]> {
     let is_there = stem.contains("train") && rest.is_some() && test.iter().all(|p| p.is_file());
     let test = if is_there { Some([read_npy(&test[0])?, read_npy(&test[1])?]) } else { None };
     Ok([Some(train), test])
-}
-
-/// Reads one array from a file, plain or gzipped.
-///
-/// Fails when it cannot be read, holds no numbers, or is shorter than its header
-/// says.
-pub fn read_npy(path: &Path) -> Result<Array> {
-    let mut source = Source::open(path)?;
-    let most = source.most();
-    read_array(&path.display().to_string(), &mut |n| source.take(n), most)
-}
-
-/// What a header says.
-#[derive(Debug, PartialEq)]
-struct Header {
-    /// Kind (`f`, `i`, `u`, `b`) and bytes of an element.
-    kind: (u8, usize),
-    big_endian: bool,
-    fortran: bool,
-    shape: Vec<usize>,
-}
-
-/// Reads one array from what `next` gives, so many bytes at a time, `most` in
-/// all; `place` is what messages call it.
-fn read_array(place: &str, next: &mut dyn FnMut(u64) -> Result<Vec<u8>>, most: u64) -> Result<Array> {
-    let mut take = |n: u64, what: &str| match next(n)? {
-        bytes if (bytes.len() as u64) < n => Err(Error::data(format!(
-            "{place} is truncated: found {} bytes of {what}, expected {n}; copy or download it again",
-            bytes.len()
-        ))),
-        bytes => Ok(bytes),
-    };
-    let start = take(8, "its start")?;
-    if !start.starts_with(b"\x93NUMPY") {
-        return Err(Error::data(format!("{place} is no NumPy array: it starts with {:02x?}", &start[..6])));
-    }
-    let length = match start[6] {
-        1 => take(2, "the length of its header")?.iter().rev().fold(0, |n, &b| n << 8 | usize::from(b)),
-        2 | 3 => take(4, "the length of its header")?.iter().rev().fold(0, |n, &b| n << 8 | usize::from(b)),
-        v => return Err(Error::data(format!("{place} has version {v} of the format; expected 1 to 3"))),
-    };
-    if length > LONGEST_HEADER {
-        return Err(Error::data(format!("{place} has a header of {length} bytes; expected at most {LONGEST_HEADER}")));
-    }
-    let text = take(length as u64, "its header")?;
-    let header = parse_header(&String::from_utf8_lossy(&text)).context(|| place)?;
-    let Header { kind, shape, .. } = &header;
-    let bytes = shape.iter().try_fold(kind.1 as u64, |n, &d| n.checked_mul(d as u64));
-    let bytes = bytes.filter(|&n| n <= most.min(LARGEST)).ok_or_else(|| {
-        Error::data(format!(
-            "{place} claims the shape {shape:?} with {} bytes each, but holds at most {} bytes; copy or download it again",
-            kind.1,
-            most.min(LARGEST)
-        ))
-    })?;
-    let data = take(bytes, "elements")?;
-    let elements = decode(&data, &header);
-    let elements = if header.fortran && shape.len() > 1 {
-        match elements {
-            Elements::Bytes(v) => Elements::Bytes(row_major(&v, shape)),
-            Elements::Ints(v) => Elements::Ints(row_major(&v, shape)),
-            Elements::Floats(v) => Elements::Floats(row_major(&v, shape)),
-        }
-    } else {
-        elements
-    };
-    Ok(Array { shape: header.shape, elements })
-}
-
-/// Reads the header, a Python dictionary.
-fn parse_header(text: &str) -> Result<Header> {
-    let wrong = |what: &str| {
-        Error::data(format!("its header is {:?}; expected {what}", text.trim().chars().take(200).collect::<String>()))
-    };
-    let value = |key: &str| {
-        let at = [format!("'{key}'"), format!("\"{key}\"")].iter().find_map(|k| text.find(k).map(|at| at + k.len()));
-        let rest = at.and_then(|at| text[at..].trim_start().strip_prefix(':')).map(str::trim_start);
-        rest.ok_or_else(|| wrong(&format!("the key '{key}'")))
-    };
-    let descr = value("descr")?;
-    let descr = descr.strip_prefix(['\'', '"']).and_then(|d| d.split(['\'', '"']).next());
-    let numbers = "numbers such as '<f4', '|u1' or '<i8' for 'descr'";
-    let descr = descr.ok_or_else(|| wrong(numbers))?;
-    let (order, kind) = match descr.as_bytes() {
-        [order @ (b'<' | b'>' | b'|' | b'='), rest @ ..] => (*order, rest),
-        rest => (b'<', rest),
-    };
-    let kind = match kind {
-        [k @ (b'i' | b'u'), size @ (b'1' | b'2' | b'4' | b'8')] => (*k, usize::from(size - b'0')),
-        [b'f', size @ (b'2' | b'4' | b'8')] => (b'f', usize::from(size - b'0')),
-        b"b1" => (b'b', 1),
-        _ => return Err(wrong(numbers)),
-    };
-    let fortran = value("fortran_order")?;
-    let fortran = match (fortran.starts_with("True"), fortran.starts_with("False")) {
-        (true, _) => true,
-        (_, true) => false,
-        _ => return Err(wrong("True or False for 'fortran_order'")),
-    };
-    let tuple = "a tuple of whole numbers for 'shape'";
-    let shape = value("shape")?.strip_prefix('(').and_then(|s| s.split(')').next()).ok_or_else(|| wrong(tuple))?;
-    let lengths = shape.split(',').map(str::trim).filter(|s| !s.is_empty());
-    let shape = lengths.map(|s| s.trim_end_matches('L').parse().ok()).collect::<Option<Vec<usize>>>();
-    let shape = shape.filter(|s| s.len() <= RANKS).ok_or_else(|| wrong(tuple))?;
-    Ok(Header { kind, big_endian: order == b'>', fortran, shape })
-}
-
-fn decode(data: &[u8], header: &Header) -> Elements {
-    let (kind, size) = header.kind;
-    if (kind, size) == (b'u', 1) {
-        return Elements::Bytes(data.to_vec());
-    }
-    // An element as the low bytes of a word, whatever its order.
-    let word = |bytes: &[u8]| {
-        let push = |n: u64, &b: &u8| n << 8 | u64::from(b);
-        if header.big_endian { bytes.iter().fold(0, push) } else { bytes.iter().rev().fold(0, push) }
-    };
-    let words = data.chunks_exact(size).map(word);
-    match (kind, size) {
-        (b'f', 2) => Elements::Floats(words.map(|w| half::f16::from_bits(w as u16).to_f32()).collect()),
-        (b'f', 4) => Elements::Floats(words.map(|w| f32::from_bits(w as u32)).collect()),
-        (b'f', _) => Elements::Floats(words.map(|w| f64::from_bits(w) as f32).collect()),
-        (b'i', _) => {
-            // The sign bit is brought to the top and back.
-            let shift = 64 - 8 * size as u32;
-            Elements::Ints(words.map(|w| ((w << shift) as i64) >> shift).collect())
-        }
-        (b'b', _) => Elements::Ints(words.map(|w| i64::from(w != 0)).collect()),
-        _ => Elements::Ints(words.map(|w| i64::try_from(w).unwrap_or(i64::MAX)).collect()),
-    }
-}
-
-/// Elements whose first dimension is the fastest, in the usual order.
-fn row_major<T: Copy>(all: &[T], shape: &[usize]) -> Vec<T> {
-    let mut index = vec![0; shape.len()];
-    let mut out = Vec::with_capacity(all.len());
-    for _ in 0..all.len() {
-        let at = index.iter().zip(shape).rev().fold(0, |at, (&i, &d)| at * d + i);
-        out.push(all[at]);
-        for (i, &d) in index.iter_mut().zip(shape).rev() {
-            *i += 1;
-            if *i < d {
-                break;
-            }
-            *i = 0;
-        }
-    }
-    out
 }
 
 /// Samples and targets as a data set.
@@ -355,11 +193,7 @@ fn samples(name: &str, x: Array) -> Result<(Vec<usize>, Samples)> {
             Ok((shape, Samples::Bytes(v)))
         }
         elements => {
-            let v: Vec<f32> = match elements {
-                Elements::Bytes(v) => v.into_iter().map(f32::from).collect(),
-                Elements::Ints(v) => v.into_iter().map(|i| i as f32).collect(),
-                Elements::Floats(v) => v,
-            };
+            let v = elements.into_floats();
             if let Some(at) = v.iter().position(|x| !x.is_finite()) {
                 let width: usize = shape.iter().product();
                 return Err(Error::data(format!(
@@ -388,27 +222,25 @@ fn targets(name: &str, y: Array) -> Result<Targets> {
     if y.shape.len() > 2 && width != 1 || width == 0 {
         return Err(Error::data(format!("{name}: targets of shape {:?}; expected one or two dimensions", y.shape)));
     }
-    let numbers: Vec<i64> = match y.elements {
-        Elements::Bytes(v) => v.into_iter().map(i64::from).collect(),
-        Elements::Ints(v) => v,
-        Elements::Floats(v) => {
-            if width > 1 && v.chunks(width).all(|row| one_hot(row, 0.0, 1.0).is_some()) {
-                v.into_iter().map(|x| x as i64).collect()
-            } else {
-                return values(name, v, width);
-            }
+    let labels: Vec<i64> = match y.elements {
+        Elements::Floats(v) => match one_hot(&v, width, 0.0, 1.0).filter(|_| width > 1) {
+            Some(labels) => return Ok(Targets::Classes { labels, names: class_names(width) }),
+            None => return values(name, v, width),
+        },
+        Elements::Bytes(v) if width == 1 => v.into_iter().map(i64::from).collect(),
+        Elements::Ints(v) if width == 1 => v.iter().collect(),
+        // Rows of zeros and ones fit into bytes.
+        rows => {
+            let small: Option<Vec<u8>> = match &rows {
+                Elements::Ints(v) => v.iter().map(|i| u8::try_from(i).ok()).collect(),
+                Elements::Bytes(v) => Some(v.clone()),
+                Elements::Floats(_) => None,
+            };
+            return match small.and_then(|v| one_hot(&v, width, 0, 1)) {
+                Some(labels) => Ok(Targets::Classes { labels, names: class_names(width) }),
+                None => values(name, rows.into_floats(), width),
+            };
         }
-    };
-    let labels: Vec<i64> = if width == 1 {
-        numbers
-    } else if let Some(labels) = numbers.chunks(width).map(|row| one_hot(row, 0, 1)).collect() {
-        let labels: Vec<i64> = labels;
-        return Ok(Targets::Classes {
-            labels: labels.into_iter().map(|l| l as u32).collect(),
-            names: class_names(width),
-        });
-    } else {
-        return values(name, numbers.into_iter().map(|i| i as f32).collect(), width);
     };
     if let Some(at) = labels.iter().position(|l| !(0..=MOST_CLASSES).contains(l)) {
         return Err(Error::data(format!(
@@ -429,10 +261,14 @@ fn values(name: &str, values: Vec<f32>, width: usize) -> Result<Targets> {
     Ok(Targets::Values { values, names })
 }
 
-/// The place of the only one among zeros.
-fn one_hot<T: PartialEq + Copy>(row: &[T], zero: T, one: T) -> Option<i64> {
-    let only = row.iter().filter(|&&x| x == one).count() == 1 && row.iter().all(|&x| x == zero || x == one);
-    if only { row.iter().position(|&x| x == one).map(|i| i as i64) } else { None }
+/// The place of the only one among zeros in each row; `None` where a row is
+/// something else.
+fn one_hot<T: PartialEq + Copy>(all: &[T], width: usize, zero: T, one: T) -> Option<Vec<u32>> {
+    let place = |row: &[T]| {
+        let only = row.iter().filter(|&&x| x == one).count() == 1 && row.iter().all(|&x| x == zero || x == one);
+        if only { row.iter().position(|&x| x == one).map(|i| i as u32) } else { None }
+    };
+    all.chunks(width).map(place).collect()
 }
 
 #[cfg(test)]

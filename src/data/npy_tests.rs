@@ -18,12 +18,13 @@ fn read(bytes: &[u8]) -> Result<Array> {
         "a.npy",
         &mut |n| Ok(left.split_off(..(n as usize).min(left.len())).unwrap_or_default().to_vec()),
         bytes.len() as u64,
+        1 << 20,
     )
 }
 
 fn npz(dir: &Path, arrays: &[(&str, Vec<u8>)]) -> std::path::PathBuf {
     let path = dir.join("set.npz");
-    let mut zip = ZipWriter::new(File::create(&path).unwrap());
+    let mut zip = ZipWriter::new(std::fs::File::create(&path).unwrap());
     for (i, (name, bytes)) in arrays.iter().enumerate() {
         let method = if i % 2 == 0 { CompressionMethod::Deflated } else { CompressionMethod::Stored };
         zip.start_file(format!("{name}.npy"), SimpleFileOptions::default().compression_method(method)).unwrap();
@@ -39,10 +40,10 @@ fn floats(all: &[f32]) -> Vec<u8> {
 
 #[test]
 fn all_kinds_of_numbers_are_read() {
-    let ints = |all: &[i64]| Elements::Ints(all.to_vec());
-    let reals = |all: &[f32]| Elements::Floats(all.to_vec());
+    let ints = |all: &[i64]| (all.to_vec(), vec![]);
+    let reals = |all: &[f32]| (vec![], all.to_vec());
     for (descr, data, expected) in [
-        ("|u1", vec![1, 255], Elements::Bytes(vec![1, 255])),
+        ("|u1", vec![1, 255], ints(&[1, 255])),
         ("|i1", vec![1, 255], ints(&[1, -1])),
         ("|b1", vec![1, 0], ints(&[1, 0])),
         ("<i2", vec![1, 0, 0xfe, 0xff], ints(&[1, -2])),
@@ -54,8 +55,22 @@ fn all_kinds_of_numbers_are_read() {
         ("<f8", [1.5f64, 0.1].iter().flat_map(|x| x.to_le_bytes()).collect(), reals(&[1.5, 0.1])),
         (">f8", [1.5f64, 0.1].iter().flat_map(|x| x.to_be_bytes()).collect(), reals(&[1.5, 0.1])),
     ] {
-        assert_eq!(read(&npy(descr, false, "(2,)", &data)).unwrap(), Array { shape: vec![2], elements: expected });
+        let array = read(&npy(descr, false, "(2,)", &data)).unwrap();
+        let found = match array.elements {
+            Elements::Bytes(v) => (v.into_iter().map(i64::from).collect(), vec![]),
+            Elements::Ints(v) => {
+                assert_eq!((v.len(), v.is_empty()), (2, false), "{descr}");
+                // No wider than in the file.
+                assert_eq!(Elements::Ints(v.clone()).bytes(), data.len() as u64, "{descr}");
+                (v.iter().collect(), vec![])
+            }
+            Elements::Floats(v) => (vec![], v),
+        };
+        assert_eq!((array.shape, found), (vec![2], expected), "{descr}");
     }
+    let matrix = read(&npy(">i2", true, "(2, 2)", &[0, 1, 0, 2, 0, 3, 0, 4])).unwrap();
+    let Elements::Ints(v) = matrix.elements else { panic!("whole numbers expected") };
+    assert_eq!(v.iter().collect::<Vec<_>>(), [1, 3, 2, 4]);
     let matrix = read(&npy("|u1", true, "(2, 3)", &[0, 3, 1, 4, 2, 5])).unwrap();
     assert_eq!(matrix.elements, Elements::Bytes(vec![0, 1, 2, 3, 4, 5]));
     let cube = read(&npy("|u1", true, "(2, 1, 2)", &[0, 2, 1, 3])).unwrap();
@@ -65,6 +80,20 @@ fn all_kinds_of_numbers_are_read() {
     second.splice(6..10, [2, 0, length[0], length[1], 0, 0]);
     assert_eq!(read(&second).unwrap().elements, Elements::Bytes(vec![7, 8]));
     assert_eq!(read(&npy("<f4", false, "()", &floats(&[2.0]))).unwrap().shape, [0usize; 0]);
+}
+
+#[test]
+fn arrays_are_judged_by_what_they_take() {
+    let fails = |descr: &str, n: usize, width: usize| {
+        read(&npy(descr, false, &format!("({n},)"), &vec![0; n * width])).err().map(|e| e.to_string())
+    };
+    assert_eq!(fails("|u1", 1 << 20, 1), None);
+    assert_eq!(fails("|i1", 1 << 18, 1), None);
+    assert_eq!(fails("<f8", 1 << 18, 8), None);
+    for (descr, n, width) in [("|u1", (1 << 20) + 1, 1), ("|i1", (1 << 18) + 1, 1), ("<f2", (1 << 18) + 1, 2)] {
+        let message = fails(descr, n, width).unwrap();
+        assert!(message.starts_with("a.npy takes 1.0 MiB in memory, more than the budget of 1.0 MiB"), "{message}");
+    }
 }
 
 #[test]
@@ -141,6 +170,10 @@ fn floats_are_floats_and_targets_tell_their_kind() {
     assert_eq!(two.names(), ["y1", "y2"]);
     let one_hot = targets(npy("<f4", false, "(2, 3)", &floats(&[0.0, 0.0, 1.0, 1.0, 0.0, 0.0]))).unwrap();
     assert_eq!(one_hot, Targets::Classes { labels: vec![2, 0], names: class_names(3) });
+    let one_hot = targets(npy("|i1", false, "(2, 3)", &[0, 1, 0, 1, 0, 0])).unwrap();
+    assert_eq!(one_hot, Targets::Classes { labels: vec![1, 0], names: class_names(3) });
+    let rows = targets(npy("<i2", false, "(2, 2)", &[0, 1, 1, 0, 0xff, 0xff, 0, 0])).unwrap();
+    assert_eq!(rows, Targets::Values { values: vec![256.0, 1.0, -1.0, 0.0], names: vec!["y1".into(), "y2".into()] });
     let fails = |y: Vec<u8>, part: &str| {
         let message = targets(y).unwrap_err().to_string();
         assert!(message.contains(part), "{message}");

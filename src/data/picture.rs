@@ -2,6 +2,7 @@
 
 use super::options::Filter;
 use crate::error::{Context, Error, Result};
+use crate::files::{self, memory};
 use image::imageops::resize;
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
@@ -30,7 +31,7 @@ pub(super) const FORMATS: &str = "PNG, JPEG, BMP or WebP";
 ///   a weighted mean over all covered pixels when it shrinks.
 ///
 /// Fails when the file is missing, has another format, is damaged, is larger
-/// than 16384 pixels on a side or takes more than 512 MiB, and when the model
+/// than 16384 pixels on a side or takes more than 512 MiB or the budget, and when the model
 /// wants another number of channels than 1 or 3, or no pixels.
 pub fn load(path: &Path, channels: usize, height: usize, width: usize) -> Result<Vec<u8>> {
     let shown = path.display();
@@ -116,7 +117,7 @@ pub(super) fn starts_like_a_picture(path: &Path) -> bool {
 
 /// The first 16 bytes of a file, and the file at its start.
 fn start(path: &Path) -> std::io::Result<(Vec<u8>, BufReader<File>)> {
-    let mut file = BufReader::new(File::open(path)?);
+    let mut file = BufReader::new(files::open(path)?);
     let mut start = Vec::new();
     file.by_ref().take(16).read_to_end(&mut start)?;
     file.rewind()?;
@@ -137,8 +138,9 @@ fn decoder(path: &Path) -> Result<impl ImageDecoder + use<>> {
     if !meta.is_file() {
         return Err(Error::data(format!("it is not a file; give one {FORMATS} file")));
     }
-    if meta.len() > MAX_MEMORY {
-        return Err(Error::data(format!("it holds {} bytes; expected at most {MAX_MEMORY}", meta.len())));
+    let most = MAX_MEMORY.min(memory::budget());
+    if meta.len() > most {
+        return Err(Error::data(format!("it holds {} bytes; expected at most {most}", meta.len())));
     }
     let (start, file) = start(path).map_err(fail)?;
     let format = match image::guess_format(&start) {
@@ -161,15 +163,15 @@ fn decoder(path: &Path) -> Result<impl ImageDecoder + use<>> {
     let mut limits = Limits::default();
     limits.max_image_width = Some(MAX_SIDE);
     limits.max_image_height = Some(MAX_SIDE);
-    limits.max_alloc = Some(MAX_MEMORY);
+    limits.max_alloc = Some(most);
     reader.limits(limits);
     let decoder = reader.into_decoder().map_err(damaged)?;
     let (w, h) = decoder.dimensions();
     // The decoder's own limits cover what it allocates; this covers the result.
-    if w > MAX_SIDE || h > MAX_SIDE || decoder.total_bytes() > MAX_MEMORY {
+    if w > MAX_SIDE || h > MAX_SIDE || decoder.total_bytes() > most {
         return Err(Error::data(format!(
             "it is too large: {w}x{h} pixels, {} bytes decoded; expected at most {MAX_SIDE} pixels on a side and \
-             {MAX_MEMORY} bytes; scale it down first",
+             {most} bytes (--max-memory); scale it down first",
             decoder.total_bytes()
         )));
     }

@@ -8,8 +8,8 @@ use super::table::prose;
 use super::text::{FolderOf, folder_of};
 use super::{Images, bytes::Source, cifar::read_cifar10};
 use crate::error::{Error, Result, nearest};
+use crate::files;
 use serde::Serialize;
-use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -56,8 +56,8 @@ pub enum SourceKind {
 /// a `.txt` file is, its first lines say.
 ///
 /// Fails when there is nothing of this name, or nothing that is known.
-pub fn kind(source: &str) -> Result<SourceKind> {
-    Ok(match recognise(source)? {
+pub fn kind(source: impl AsRef<Path>) -> Result<SourceKind> {
+    Ok(match recognise(source.as_ref())? {
         Found::Digits => SourceKind::Digits,
         Found::Files(FileSet { format: Format::Idx, .. }) => SourceKind::Idx,
         Found::Files(FileSet { format: Format::Cifar10, .. }) => SourceKind::Cifar10,
@@ -170,11 +170,10 @@ pub(super) fn role(name: &str) -> Option<Role> {
 }
 
 /// Finds out what there is under a name.
-pub(super) fn recognise(source: &str) -> Result<Found> {
-    if source == BUILT_IN {
+pub(super) fn recognise(path: &Path) -> Result<Found> {
+    if path.as_os_str() == BUILT_IN {
         return Ok(Found::Digits);
     }
-    let path = Path::new(source);
     if !path.exists() {
         return Err(missing(path));
     }
@@ -271,7 +270,7 @@ fn first_bytes(path: &Path, most: u64) -> Result<Vec<u8>> {
     let mut start = vec![];
     if path.is_file() {
         let fail = |e| Error::io(format!("cannot read {}", path.display()), e);
-        File::open(path).map_err(fail)?.take(most).read_to_end(&mut start).map_err(fail)?;
+        files::open(path).map_err(fail)?.take(most).read_to_end(&mut start).map_err(fail)?;
     }
     Ok(start)
 }

@@ -110,7 +110,7 @@ impl Walk {
             if files.is_empty() {
                 self.notes.push(format!("class folder {} is empty and is left out", folder.display()));
             } else {
-                classes.push(Class { name: name(&folder), files });
+                classes.push(Class { name: class_name(&folder)?, files });
             }
         }
         let shown = at.display();
@@ -189,6 +189,19 @@ impl Walk {
 
 fn canonical(folder: &Path) -> Result<PathBuf> {
     folder.canonicalize().map_err(|e| Error::io(format!("cannot open folder {}", folder.display()), e))
+}
+
+/// The class that a folder is named after.
+///
+/// Fails when the name is no UTF-8: two such names would look alike.
+pub(super) fn class_name(folder: &Path) -> Result<String> {
+    let name = folder.file_name().unwrap_or_default();
+    name.to_str().map(String::from).ok_or_else(|| {
+        Error::data(format!(
+            "class folder {} has a name that is not UTF-8 ({name:?}), which no file of a run can hold; rename it",
+            folder.display()
+        ))
+    })
 }
 
 /// The last part of a path.

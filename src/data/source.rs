@@ -56,7 +56,7 @@ pub fn open(source: &str, seed: u32) -> Result<ImageSet> {
 /// training files, when a file is damaged (in a folder of pictures: all), or
 /// when training and test images differ in size.
 pub fn open_with(source: &str, seed: u32, options: &OpenOptions, progress: OnProgress) -> Result<Opened> {
-    let set = match recognise(source)? {
+    let set = match recognise(source.as_ref())? {
         Found::Digits => digits(TRAIN, TEST, seed),
         Found::Files(found) => open_files(source, &found)?,
         Found::Pictures => {
@@ -97,7 +97,7 @@ pub fn open_test_with(
     options: &OpenOptions,
     progress: OnProgress,
 ) -> Result<(Images, Option<FolderReport>)> {
-    let images = match recognise(source)? {
+    let images = match recognise(source.as_ref())? {
         Found::Digits => {
             let set = digits(0, TEST, seed);
             set.test.unwrap_or(set.train)

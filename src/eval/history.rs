@@ -7,7 +7,7 @@ use crate::files;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
-use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
+use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::Path;
 
 /// Scores by name: `loss` always, `accuracy` where there are classes, and
@@ -102,11 +102,7 @@ impl EpochRecord {
         let (header, row) = text.split_once('\n').expect("a header and a row");
         match follows(&path, header, self.epoch) {
             false => write_csv(folder),
-            true => std::fs::OpenOptions::new()
-                .append(true)
-                .open(&path)
-                .and_then(|mut f| f.write_all(row.as_bytes()))
-                .map_err(|e| Error::io(format!("writing {}", path.display()), e)),
+            true => files::append(&path, row.as_bytes()),
         }
     }
 }
@@ -115,14 +111,13 @@ impl EpochRecord {
 pub(super) fn append_line(folder: &Path, record: &impl Serialize) -> Result<()> {
     let path = folder.join("metrics.jsonl");
     let line = serde_json::to_string(record).expect("plain data prints") + "\n";
-    let file = std::fs::OpenOptions::new().create(true).append(true).open(&path);
-    file.and_then(|mut f| f.write_all(line.as_bytes())).map_err(|e| Error::io(format!("writing {}", path.display()), e))
+    files::append(&path, line.as_bytes())
 }
 
 /// Whether a table with this header is there and ends before this epoch.
 fn follows(path: &Path, header: &str, epoch: usize) -> bool {
     let ends = || -> std::io::Result<(Vec<u8>, Vec<u8>)> {
-        let mut file = std::fs::File::open(path)?;
+        let mut file = files::open(path)?;
         let mut start = vec![0; header.len() + 1];
         file.read_exact(&mut start)?;
         let mut end = vec![];
@@ -190,25 +185,17 @@ pub fn parse(text: &str) -> Result<History> {
     Ok(History { epochs: epochs.into_values().collect(), points: points.into_values().collect() })
 }
 
-/// Whether a line of `metrics.jsonl` says what happened before a run stood after
-/// so many whole epochs and steps: what it says of later ones, a run that goes on
-/// from there will say again.
-pub fn is_before(line: &str, epochs: usize, steps: u64) -> bool {
-    match Record::of(line) {
-        Ok(Record::Epoch(e)) => e.epoch <= epochs,
-        Ok(Record::Point(p)) => p.step <= steps,
-        Err(_) => false,
-    }
-}
-
 /// A line of `metrics.jsonl`.
-enum Record {
+pub enum Record {
+    /// What a whole epoch gave, or as much of it as was trained.
     Epoch(EpochRecord),
+    /// A point of the curves by step.
     Point(Point),
 }
 
 impl Record {
-    fn of(line: &str) -> serde_json::Result<Record> {
+    /// Reads a line.
+    pub fn of(line: &str) -> serde_json::Result<Record> {
         let value: serde_json::Value = serde_json::from_str(line)?;
         match value.get("train").is_none() && value.get("loss").is_some() {
             true => serde_json::from_value(value).map(Record::Point),
@@ -345,11 +332,11 @@ mod tests {
         // Points that do not begin with the run are no curve of it.
         assert_eq!(training(&found.epochs, &found.points, "loss"), [[1.0, 1.0]]);
         assert_eq!(training(&found.epochs, &[point(1), point(5)], "loss"), [[0.1, 0.5], [0.5, 0.5]]);
-        // A run that goes on from step 12 will say again what comes later.
+        // Lines are told apart; one that was cut off is neither.
         let text = std::fs::read_to_string(dir.path().join("metrics.jsonl")).unwrap();
-        let before: Vec<bool> = text.lines().map(|l| is_before(l, 1, 12)).collect();
-        assert_eq!(before, [true, true, false], "{text}");
-        assert!(!is_before(&text[..20], 1, 12), "a line that was cut off");
+        let points: Vec<bool> = text.lines().map(|l| matches!(Record::of(l), Ok(Record::Point(_)))).collect();
+        assert_eq!(points, [true, false, true], "{text}");
+        assert!(Record::of(&text[..20]).is_err());
     }
 
     #[test]

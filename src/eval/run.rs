@@ -236,13 +236,18 @@ impl RunFiles {
             .parse()
             .map_err(|e| Error::data(format!("{} is not valid TOML: {e}", folder.join("config.toml").display())))?;
         let history = history::read(folder)?;
+        let evaluation: Option<Evaluation> = json(folder, "evaluation.json")?;
+        if let Some(evaluation) = &evaluation {
+            let place = || format!("{} contradicts itself", folder.join("evaluation.json").display());
+            evaluation.metrics.check().context(place)?;
+        }
         Ok(RunFiles {
             folder: folder.to_path_buf(),
             config,
             info: json(folder, "run.json")?.unwrap_or_default(),
             epochs: history.epochs,
             points: history.points,
-            evaluation: json(folder, "evaluation.json")?,
+            evaluation,
             audit: json(folder, "audit.json")?,
             advice: json(folder, "advice.json")?,
         })

@@ -26,6 +26,7 @@ use super::Activation;
 use super::layers::{self, Layer};
 use super::presets::preset;
 use crate::error::{Context, Error, Result, unknown};
+use crate::files;
 use crate::keys::{self, Keys};
 use crate::tensor::Shape;
 use std::collections::BTreeMap;
@@ -77,7 +78,7 @@ impl Description {
         if path.extension().is_none_or(|e| e != "toml") && !path.is_file() {
             return preset(name).context(|| "a preset or a .toml file is expected");
         }
-        let text = std::fs::read_to_string(path).map_err(|e| Error::io(format!("reading model {name}"), e))?;
+        let text = files::settings(path).map_err(|e| Error::io(format!("reading model {name}"), e))?;
         Description::parse(&text).context(|| format!("model {name}"))
     }
 

@@ -6,6 +6,7 @@
 use super::{Plateau, Watched};
 use crate::data::Interface;
 use crate::error::{Error, Result};
+use crate::files;
 use crate::nn::Weights;
 use crate::tensor::{Data, HostTensor};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
@@ -87,7 +88,17 @@ pub fn encode(weights: &Weights, state: &BTreeMap<String, HostTensor>, about: &A
 
 /// Loads weights, what they say about themselves, and the state of training.
 pub fn load(path: &Path) -> Result<Loaded> {
-    let bytes = std::fs::read(path).map_err(|e| Error::io(format!("reading {}", path.display()), e))?;
+    // The bytes, and the tensors made of them.
+    let most = files::memory::budget() / 2;
+    if let Ok(meta) = std::fs::metadata(path).as_ref()
+        && meta.is_file()
+    {
+        files::memory::judge(path, meta.len().saturating_mul(2))?;
+    }
+    let bytes = files::bytes(path, most)?.ok_or_else(|| {
+        let missing = std::io::Error::from(std::io::ErrorKind::NotFound);
+        Error::io(format!("reading {}", path.display()), missing)
+    })?;
     let wrong = |e: &dyn std::fmt::Display| {
         Error::data(format!("{} is not a usable checkpoint, or was damaged: {e}", path.display()))
     };
@@ -98,6 +109,7 @@ pub fn load(path: &Path) -> Result<Loaded> {
         .and_then(|m| m.get(KEY))
         .ok_or_else(|| wrong(&format!("it has no \"{KEY}\" metadata; it was not written by wgrad train")))?;
     let about: About = serde_json::from_str(about).map_err(|e| wrong(&e))?;
+    about.interface.check(&about.input).map_err(|e| wrong(&e))?;
     let tensors = SafeTensors::deserialize(&bytes).map_err(|e| wrong(&e))?;
     let (mut weights, mut state) = (Weights::new(0), BTreeMap::new());
     let mut all = tensors.tensors();

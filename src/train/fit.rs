@@ -92,6 +92,7 @@ pub fn go_on(
             stream,
             samples: train.len(),
             batches: pass.set.batches(),
+            kept: (start.at.step > 0).then_some(start.at.step),
             at: Progressed { samples: train.len(), ..start.at },
             best: start.best,
             clock: StepClock::default(),
@@ -123,6 +124,8 @@ struct Run<'a, 'b> {
     clock: StepClock,
     curve: Curve,
     begun: Instant,
+    /// The step of the latest checkpoint.
+    kept: Option<usize>,
 }
 
 /// Time spent in training steps alone.
@@ -185,13 +188,18 @@ impl Run<'_, '_> {
     }
 
     fn diverged(&self, what: &str) -> Error {
-        let kept = if self.watch.keeps() { "; the checkpoint before that is kept" } else { "" };
+        let kept = match (self.watch.keeps(), self.kept) {
+            (true, Some(step)) => format!("; the checkpoint before that, of step {step}, is kept"),
+            (true, None) => "; there is no checkpoint yet".into(),
+            (false, _) => String::new(),
+        };
+        // At the end of an epoch the next one has not begun.
+        let epoch = self.at.epoch + usize::from(self.at.batch > 0 || self.at.step == 0);
         Error::diverged(format!(
-            "{what} in epoch {}, by step {}; try a lower learning rate (now {}) or clip the gradient (--set \
+            "{what} in epoch {epoch}, by step {}; try a lower learning rate (now {}) or clip the gradient (--set \
              train.clip_norm=1.0){kept}",
-            self.at.epoch + 1,
             self.at.step,
-            self.s.update.lr
+            self.lr() as f32
         ))
     }
 
@@ -298,7 +306,9 @@ impl Run<'_, '_> {
         let about =
             checkpoint::About { config: self.s.deciding(), progress: Some(self.at.clone()), ..self.session.about() };
         let bytes = checkpoint::encode(&weights, &state, &about)?;
-        self.watch.keep(&Kept { bytes: &bytes, step: self.at.step, best })
+        self.watch.keep(&Kept { bytes: &bytes, step: self.at.step, best })?;
+        self.kept = Some(self.at.step);
+        Ok(())
     }
 
     fn stop_if_asked(&mut self) -> Result<()> {

@@ -173,9 +173,13 @@ impl Session {
         Ok(Pass { program, set, name: step.name, output: step.output })
     }
 
-    fn resident(&self, set: &Dataset, batch: usize, s: Option<&Settings>) -> Resident {
+    /// A set on the device.
+    ///
+    /// Fails when the parts of the set do not fit together.
+    fn resident(&self, set: &Dataset, batch: usize, s: Option<&Settings>) -> Result<Resident> {
+        set.check()?;
         let budget = resident::budget(&self.device.target(), s.and_then(|s| s.data.device_bytes));
-        Resident::of(set, &self.interface, batch, budget)
+        Ok(Resident::of(set, &self.interface, batch, budget))
     }
 
     /// Loads the training program. The step runs over `set` in batches.
@@ -187,7 +191,7 @@ impl Session {
             )));
         }
         let s = &s.on(&self.device.target());
-        let resident = self.resident(set, s.batch_size, Some(s));
+        let resident = self.resident(set, s.batch_size, Some(s))?;
         let weights = match set.labels() {
             Some(labels) => s.loss.class_weights.resolve(&self.interface.outputs, labels)?.map(|r| r.weights),
             None => None,
@@ -277,7 +281,7 @@ impl Session {
         if set.is_empty() {
             return Err(Error::data(format!("the {name} set is empty")));
         }
-        let resident = self.resident(set, batch, None);
+        let resident = self.resident(set, batch, None)?;
         let name = self.pass_name(name);
         let loss = self.loss.clone();
         let step = self.builder().scoring(&resident, &name, &loss)?;
@@ -332,7 +336,7 @@ impl Session {
         if set.is_empty() {
             return Ok(vec![]);
         }
-        let resident = self.resident(set, PREDICTED_AT_ONCE, None);
+        let resident = self.resident(set, PREDICTED_AT_ONCE, None)?;
         let name = self.pass_name("predict");
         let step = self.builder().predicting(&resident, &name)?;
         let pass = self.load(step, resident, true, &Options::default())?;

@@ -229,7 +229,7 @@ fn limits() -> Vec<Row> {
             "loss_of_no_number",
             csv,
             &["--data", "t.csv", "--lr", "1000", "--optimizer", "sgd", "--epochs", "50"],
-            &["stopped being", "lower learning rate (now 1000)", "the checkpoint before that is kept"],
+            &["stopped being", "lower learning rate (now 1000)", "the checkpoint before that, of step"],
         )
         .then(a_good_checkpoint_is_kept),
         works("a_trial_run", csv, &["--data", "t.csv", "--fast-dev-run"], &["nothing saved"]),

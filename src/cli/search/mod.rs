@@ -17,7 +17,7 @@ use super::{interrupt, open_device, out, tool_flags, train, train_settings};
 use crate::data::{self, SourceKind};
 use crate::error::{Context, Error, Kind, Result};
 use crate::eval::run::write_json;
-use crate::files;
+use crate::files::{self, Lock};
 use crate::keys::Keys;
 use crate::train::{Settings, set};
 use metric::Metric;
@@ -45,16 +45,19 @@ pub fn run(f: &tool_flags::Search) -> Result<()> {
     let mut table = train_settings::of_tool(Some(&f.config), &f.settings, f.epochs)?;
     let search = take_search(&mut table, &f.config)?;
     let plan = plan(&table, &search)?;
+    let path = f.out.clone().unwrap_or_else(|| default_folder(&f.config));
+    // Held before the book is read, so that it is read as it stays.
+    let earlier = if path.is_dir() { Some(Lock::take(&path)?) } else { None };
     interrupt::listen()?;
     let (device, info) = open_device(&f.device)?;
     drop(device);
     let train::Data { source, audit } = train::open(&plan[0].settings)?;
-    let path = f.out.clone().unwrap_or_else(|| default_folder(&f.config));
     let mut bench = Bench::new(&path, info, &f.device, &source);
     let metric = Metric::resolve(&search, &bench.prepare(&plan[0].settings)?.interface)?;
     table.insert("search".into(), toml::Value::Table(search.to_table()));
     let book = Book::open(&path, table)?;
     train::say(&plan[0].settings, bench.prepare(&plan[0].settings)?);
+    let _lock = earlier.map_or_else(|| book.make_folder(), Ok)?;
     book.begin()?;
     audit.map_or(Ok(()), |a| write_json(&path, "audit.json", &a))?;
     let mut work = Work { bench, book, plan: &plan, metric: &metric, left: f.max_trials.unwrap_or(usize::MAX) };
@@ -267,9 +270,9 @@ fn finish(f: &tool_flags::Search, work: &Work, search: &SearchSettings, path: &P
             "planned": work.plan.len(),
             "best": best,
             "trials": ranked,
-            "config": config,
-            "plot": plot,
-            "run": path,
+            "config": out::path(&config),
+            "plot": out::path(&plot),
+            "run": out::path(path),
         }));
     }
     out::line(show::table(search, work.metric, &ranked))?;

@@ -3,7 +3,7 @@
 //! trial, so a search that was killed goes on from its last line.
 
 use crate::error::{Error, Result};
-use crate::files;
+use crate::files::{self, Lock};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
@@ -56,7 +56,7 @@ impl Book {
                 false => Ok(book(vec![])),
             };
         }
-        let text = read(&file)?.unwrap_or_default();
+        let text = files::read(&file)?.unwrap_or_default();
         let before: Table =
             text.parse().map_err(|e| Error::data(format!("{} is not valid TOML: {e}", file.display())))?;
         if deciding(before) != deciding(asked.clone()) {
@@ -67,14 +67,23 @@ impl Book {
             )));
         }
         let path = path.join("trials.jsonl");
-        let records = read(&path)?.map_or(Ok(vec![]), |text| parse(&text).map_err(|e| e.context(path.display())))?;
+        let records =
+            files::read(&path)?.map_or(Ok(vec![]), |text| parse(&text).map_err(|e| e.context(path.display())))?;
         Ok(book(records))
+    }
+
+    /// Makes the folder of a new search, and takes it.
+    ///
+    /// Fails when it is there by now: it is another search's.
+    pub fn make_folder(&self) -> Result<Lock> {
+        let fail = |e| Error::io(format!("making the search's folder {}", self.path.display()), e);
+        self.path.parent().map_or(Ok(()), std::fs::create_dir_all).map_err(fail)?;
+        std::fs::create_dir(&self.path).map_err(fail)?;
+        Lock::take(&self.path)
     }
 
     /// Writes what was asked for.
     pub fn begin(&self) -> Result<()> {
-        std::fs::create_dir_all(&self.path)
-            .map_err(|e| Error::io(format!("making the search's folder {}", self.path.display()), e))?;
         let text = toml::to_string(&self.asked).expect("a table of plain values prints");
         files::write(&self.path.join("search.toml"), text.as_bytes())
     }
@@ -108,14 +117,6 @@ fn deciding(mut asked: Table) -> Table {
         search.remove("trials");
     }
     asked
-}
-
-fn read(path: &Path) -> Result<Option<String>> {
-    match std::fs::read_to_string(path) {
-        Ok(text) => Ok(Some(text)),
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(e) => Err(Error::io(format!("reading {}", path.display()), e)),
-    }
 }
 
 fn parse(text: &str) -> Result<Vec<Record>> {
@@ -152,6 +153,7 @@ mod tests {
         let asked = |text: &str| text.parse::<Table>().unwrap();
         let text = "model = \"mlp\"\n[search]\nmethod = \"random\"\ntrials = 3\n";
         let mut book = Book::open(&path, asked(text)).unwrap();
+        let _lock = book.make_folder().unwrap();
         book.begin().unwrap();
         for (trial, rung) in [(1, 1), (2, 1), (1, 2)] {
             book.add(record(trial, rung)).unwrap();

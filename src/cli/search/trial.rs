@@ -8,6 +8,7 @@ use super::super::tune::Tuning;
 use super::super::{interrupt, run_info, train};
 use crate::device::DeviceInfo;
 use crate::error::{Error, Kind, Result};
+use crate::files::Lock;
 use crate::nn::Weights;
 use crate::train::{Prepared, Settings, Source, Start, checkpoint};
 use serde_json::{Map, Value};
@@ -85,7 +86,7 @@ impl<'a> Bench<'a> {
         let device = job::reopened(&self.info, self.device, s.plan.precision)?;
         let device_info = self.info.clone();
         let prepared = self.prepare(s)?;
-        let loaded = begun(&path, s)?;
+        let (loaded, lock) = begun(&path, s)?.unzip();
         let weights = loaded.as_ref().map_or_else(|| Weights::new(s.seed), |l| l.weights.clone());
         let tuning = if loaded.is_some() { Tuning::of_run(&path)? } else { Tuning::Usual };
         let mut job = match Job::new(device, s, prepared, weights, &tuning) {
@@ -100,9 +101,9 @@ impl<'a> Bench<'a> {
         }
         let limited = limited(s, epochs, &start, job.session.batches());
         let own_end = start.at.stopped.clone().filter(|why| ended_by_itself(why, s));
-        let folder = match start.at.step {
-            0 => RunFolder::create(Some(&path), s)?,
-            _ => RunFolder::reopen(&path, s, &start.at)?,
+        let folder = match lock {
+            None => RunFolder::create(Some(&path), s)?,
+            Some(lock) => RunFolder::reopen(&path, s, &start.at, lock)?,
         };
         let mut info = run_info::new(&job.session, s, prepared, device_info);
         info.write(&path)?;
@@ -128,17 +129,19 @@ impl<'a> Bench<'a> {
     }
 }
 
-/// The checkpoint of a trial that was begun before. What was left without one
-/// is of no use and is removed.
-fn begun(path: &Path, s: &Settings) -> Result<Option<checkpoint::Loaded>> {
+/// The checkpoint of a trial that was begun before, and its folder's lock. What
+/// was left without one is of no use and is removed.
+fn begun(path: &Path, s: &Settings) -> Result<Option<(checkpoint::Loaded, Lock)>> {
     let last = path.join(train::LAST);
     if !last.is_file() {
         if path.exists() {
+            Lock::check(path)?;
             std::fs::remove_dir_all(path)
                 .map_err(|e| Error::io(format!("removing the trial {} that was cut short", path.display()), e))?;
         }
         return Ok(None);
     }
+    let lock = Lock::take(path)?;
     let loaded = checkpoint::load(&last)?;
     if loaded.about.config != s.deciding() {
         return Err(Error::usage(format!(
@@ -147,7 +150,7 @@ fn begun(path: &Path, s: &Settings) -> Result<Option<checkpoint::Loaded>> {
             path.display()
         )));
     }
-    Ok(Some(loaded))
+    Ok(Some((loaded, lock)))
 }
 
 /// The settings with a limit of steps at the end of an epoch; a trial that has

@@ -28,15 +28,15 @@ pub struct ArrayAudit {
 /// Looks through arrays.
 pub fn audit(source: &str, set: &ArraySet) -> ArrayAudit {
     let train = &set.train;
-    let values: Vec<f32> = match &train.samples {
-        Samples::Floats(v) => v.clone(),
-        Samples::Bytes(v) => v.iter().map(|&b| b.into()).collect(),
-        Samples::Tokens(v) => v.iter().map(|&t| t as f32).collect(),
+    let (count, value): (usize, &dyn Fn(usize) -> f32) = match &train.samples {
+        Samples::Floats(v) => (v.len(), &|i| v[i]),
+        Samples::Bytes(v) => (v.len(), &|i| v[i].into()),
+        Samples::Tokens(v) => (v.len(), &|i| v[i] as f32),
     };
-    let finite = || values.iter().filter(|v| v.is_finite()).map(|&v| f64::from(v));
+    let finite = || (0..count).map(value).filter(|v| v.is_finite()).map(f64::from);
     let n = finite().count();
     let width = train.width().max(1);
-    let same = |i: &usize| values.iter().skip(*i).step_by(width).all(|v| v.to_bits() == values[*i].to_bits());
+    let same = |i: &usize| (*i..count).step_by(width).all(|j| value(j).to_bits() == value(*i).to_bits());
     let classes = match &train.targets {
         Targets::Classes { labels, names } => {
             let count = |c: usize| labels.iter().filter(|&&l| l as usize == c).count();
@@ -54,8 +54,8 @@ pub fn audit(source: &str, set: &ArraySet) -> ArrayAudit {
             finite().sum::<f64>() / n.max(1) as f64,
             finite().fold(f64::NEG_INFINITY, f64::max),
         ],
-        not_finite: values.len() - n,
-        constant: (0..width.min(values.len())).filter(same).count(),
+        not_finite: count - n,
+        constant: (0..width.min(count)).filter(same).count(),
     }
 }
 

@@ -104,6 +104,30 @@ impl SeriesFitted {
         })
     }
 
+    /// Numbers in a sample, and outputs; `None` where they are more than can be.
+    pub fn sizes(&self) -> [Option<usize>; 2] {
+        [self.window.checked_mul(self.width()), self.horizon.checked_mul(self.targets.len())]
+    }
+
+    /// Checks the numbers that a file says were learned.
+    ///
+    /// Fails with the one that is wrong.
+    pub fn check(&self) -> Result<()> {
+        let usable = |e: &f64| e.is_finite() && *e >= 0.0;
+        if self.naive_error.len() != self.targets.len() || !self.naive_error.iter().all(usable) {
+            return Err(Error::data(format!(
+                "naive_error: {:?} for {} targets; expected a finite number of 0 or more for each",
+                self.naive_error,
+                self.targets.len()
+            )));
+        }
+        // A season of more rows than there can be is none that was found.
+        match self.season.filter(|m| !(1..=u32::MAX as usize).contains(m)) {
+            Some(season) => Err(Error::data(format!("season: {season} rows; expected at least 1"))),
+            None => Ok(()),
+        }
+    }
+
     /// How another file of this kind is to be read.
     pub fn read_options(&self) -> ReadOptions {
         let header = if self.has_header { Header::Yes } else { Header::No };

@@ -260,6 +260,21 @@ fn mode(sorted: &[f64]) -> f64 {
 }
 
 impl FittedColumn {
+    /// Checks the numbers that a file says were learned.
+    pub(super) fn check(&self) -> Result<()> {
+        let Encoder::Number { gap, clip, offset, .. } = &self.encoder else { return Ok(()) };
+        let fill = if let Gap::Fill { value, .. } = gap { *value } else { 0.0 };
+        let [low, high] = clip.unwrap_or_default();
+        match [fill, low, high, *offset].iter().all(|x| x.is_finite()) && low <= high {
+            true => Ok(()),
+            false => Err(Error::data(format!(
+                "column \"{}\": missing cells become {fill}, outliers go to {low} or {high}, {offset} is taken off; \
+                 expected finite numbers, and fences in order",
+                self.name
+            ))),
+        }
+    }
+
     /// Whether its cells are needed.
     pub fn is_used(&self) -> bool {
         self.required || !matches!(self.encoder, Encoder::Dropped { .. })

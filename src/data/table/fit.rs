@@ -10,6 +10,7 @@ use super::options::{Normalize, TableOptions};
 use super::read::{Column, Header, ReadOptions, Table};
 use super::summary::Summary;
 use super::target::Goal;
+use crate::data::interface::check_scales;
 use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
@@ -136,6 +137,24 @@ impl Fitted {
             self.shift.push(shift as f32);
         }
         Ok(())
+    }
+
+    /// Checks what a file says was learned: a factor and an offset for each
+    /// feature that the columns make, and numbers that can be computed with.
+    ///
+    /// Fails with the column or the target that is wrong.
+    pub fn check(&self) -> Result<()> {
+        let made: usize = self.columns.iter().map(|c| c.features().len()).sum();
+        if made != self.features.len() || made != self.scale.len() {
+            return Err(Error::data(format!(
+                "columns that make {made} features, {} names of features and {} factors; expected as many of all",
+                self.features.len(),
+                self.scale.len()
+            )));
+        }
+        check_scales("features", &self.scale, &self.shift)?;
+        check_scales("targets", &self.target_scale(), &self.target_shift())?;
+        self.columns.iter().try_for_each(FittedColumn::check)
     }
 
     /// How another file of this kind is to be read.

@@ -7,14 +7,16 @@
 use super::super::bytes::Source;
 use super::sniff;
 use crate::error::{Error, Result, nearest, unknown};
+use crate::files::memory;
 use csv::ByteRecord;
 use std::collections::BTreeMap;
 use std::path::Path;
 
 /// The longest cell, in bytes: more means a quote that is never closed.
 const LONGEST_CELL: usize = 1 << 20;
-/// The most cells of a table. A cell takes about 50 bytes of memory.
-const MOST_CELLS: usize = 50_000_000;
+/// Bytes that a cell takes beside its text: its place, and what the system needs
+/// to keep it.
+const CELL: usize = size_of::<Option<String>>() + 24;
 /// The most columns.
 const MOST_COLUMNS: usize = 100_000;
 /// What stands for a missing cell unless the user says otherwise.
@@ -110,14 +112,14 @@ impl Table {
         };
         let mut columns = named(name, &first, has_header)?;
         let mut lines = vec![];
+        let (mut held, budget) = (0, memory::budget());
         let width = first.cells.len();
         let mut row = if has_header { rows.next(Some(width))? } else { Some(first) };
         while let Some(Row { cells, line }) = row {
-            if (lines.len() + 1).saturating_mul(width) > MOST_CELLS {
-                return Err(Error::data(format!(
-                    "{name} holds more than {MOST_CELLS} cells ({width} columns; line {line}): too many for memory; \
-                     take a sample of its rows"
-                )));
+            held += cells.iter().map(|c| (CELL + c.len()) as u64).sum::<u64>();
+            if held > budget {
+                let cells = format!("more than {} (as cells, by line {line})", memory::size(budget));
+                return Err(memory::too_much(&name, &cells, budget));
             }
             lines.push(line);
             for (column, cell) in columns.iter_mut().zip(cells) {

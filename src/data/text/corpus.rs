@@ -3,6 +3,7 @@
 use super::super::bytes::Source;
 use super::files::texts;
 use crate::error::{Error, Result};
+use crate::files::memory;
 use std::path::{Path, PathBuf};
 
 /// The mark that some editors put in front of UTF-8.
@@ -10,7 +11,7 @@ const MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// A text as it stands in its files. Line ends are kept as they are, byte order
 /// marks are taken out.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Corpus {
     /// What messages call it: the path as the user named it.
     pub name: String,
@@ -18,6 +19,8 @@ pub struct Corpus {
     pub files: Vec<PathBuf>,
     bytes: Vec<u8>,
     parts: Vec<Part>,
+    /// The most bytes of all files.
+    budget: u64,
 }
 
 /// Where a file's bytes lie.
@@ -50,7 +53,7 @@ impl Corpus {
             [one] => one.display().to_string(),
             [first, rest @ ..] => format!("{} and {} more", first.display(), rest.len()),
         };
-        let mut corpus = Corpus { name, files: vec![], bytes: vec![], parts: vec![] };
+        let mut corpus = Corpus::empty(name);
         for path in paths {
             match path.is_dir() {
                 true => texts(path)?.into_iter().try_for_each(|file| corpus.add(file))?,
@@ -68,10 +71,14 @@ impl Corpus {
     ///
     /// Fails when it cannot be read or is not UTF-8.
     pub(super) fn open_one(file: &Path) -> Result<String> {
-        let mut corpus = Corpus { name: file.display().to_string(), files: vec![], bytes: vec![], parts: vec![] };
+        let mut corpus = Corpus::empty(file.display().to_string());
         corpus.add(file.into())?;
         corpus.text()?;
         Ok(String::from_utf8(corpus.bytes).expect("looked at above"))
+    }
+
+    fn empty(name: String) -> Corpus {
+        Corpus { name, files: vec![], bytes: vec![], parts: vec![], budget: memory::budget() }
     }
 
     fn add(&mut self, file: PathBuf) -> Result<()> {
@@ -80,6 +87,9 @@ impl Corpus {
         if !self.bytes.is_empty() && !self.bytes.ends_with(b"\n") && !text.is_empty() {
             self.bytes.push(b'\n');
         }
+        // All of them lie there together.
+        let all = (self.bytes.len() as u64).saturating_add(text.len() as u64);
+        memory::judge_named(&self.name, all, self.budget)?;
         self.parts.push(Part { start: self.bytes.len(), mark: bytes.len() - text.len() });
         if self.bytes.try_reserve(text.len()).is_err() {
             return Err(Error::data(format!("{} is too large for memory; take a part of it", self.name)));

@@ -1,11 +1,12 @@
 //! Texts with classes: the rows of a table, or files in a folder per class.
 
 use super::super::Origin;
-use super::super::scan::{SPLITS, visible};
+use super::super::scan::{SPLITS, class_name, visible};
 use super::super::table::{Table, TableOptions};
 use super::files::{name, plain_texts, split_of};
 use super::{Corpus, unquoted};
 use crate::error::{Error, Result};
+use crate::files::memory;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -254,7 +255,7 @@ fn open_splits(root: &Path, pick: impl Fn(usize) -> bool) -> Result<[Option<Labe
             let texts = plain_texts(&class);
             match texts.is_empty() {
                 true => notes[split].push(format!("class folder {} holds no .txt file: left out", class.display())),
-                false => files[split].push((name(&class), texts)),
+                false => files[split].push((class_name(&class)?, texts)),
             }
         }
     }
@@ -265,6 +266,7 @@ fn open_splits(root: &Path, pick: impl Fn(usize) -> bool) -> Result<[Option<Labe
     let classes = sorted(files.iter().flatten().map(|(class, _)| class.as_str()).collect());
     check_classes(&format!("folder {} (a sub-folder per class)", root.display()), &classes)?;
     let mut found = [None, None, None];
+    let (mut held, budget) = (0u64, memory::budget());
     for split in (0..3).filter(|&i| folders[i].is_some() && pick(i)) {
         let own: BTreeSet<&str> = files[split].iter().map(|(class, _)| class.as_str()).collect();
         for class in classes.iter().filter(|c| !own.contains(c.as_str())) {
@@ -285,6 +287,8 @@ fn open_splits(root: &Path, pick: impl Fn(usize) -> bool) -> Result<[Option<Labe
             for file in texts {
                 match Corpus::open_one(file) {
                     Ok(text) => {
+                        held += (text.len() + size_of::<String>()) as u64;
+                        memory::judge_named(&root.display(), held, budget)?;
                         set.texts.push(text);
                         set.labels.push(label);
                         places.push(file.strip_prefix(root).unwrap_or(file).display().to_string());

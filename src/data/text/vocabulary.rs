@@ -9,6 +9,7 @@ use super::super::bytes::Source;
 use super::decoder::Decoder;
 use super::pieces::Pieces;
 use crate::error::{Error, Result};
+use crate::files;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -184,7 +185,7 @@ impl Vocabulary {
                 all.to_string()
             }
         };
-        std::fs::write(path, text + "\n").map_err(|e| Error::io(format!("cannot write {}", path.display()), e))
+        files::write(path, (text + "\n").as_bytes())
     }
 
     /// The same tokens behind [`PAD`] and [`UNKNOWN`], for texts of different

@@ -67,6 +67,39 @@ impl Metrics {
         }
     }
 
+    /// Checks that lists which belong together are as long as each other: those
+    /// of a file may not be.
+    ///
+    /// Fails with the list that is not, and how long it should be.
+    pub fn check(&self) -> Result<()> {
+        match self {
+            Metrics::Classification(c) => {
+                let n = c.classes.len();
+                let square = c.confusion.len() == n && c.confusion.iter().all(|row| row.len() == n);
+                if c.confusion.is_empty() || square {
+                    return Ok(());
+                }
+                let rows: Vec<usize> = c.confusion.iter().map(Vec::len).take(4).collect();
+                Err(Error::data(format!(
+                    "confusion: {} rows, the first of {rows:?} numbers, for {n} classes; expected as many of all",
+                    c.confusion.len()
+                )))
+            }
+            Metrics::Language(l) => l.attention.iter().try_for_each(|map| {
+                let (n, found) = (map.tokens.len(), map.weights.len());
+                match n.checked_mul(n) == Some(found) {
+                    true => Ok(()),
+                    false => Err(Error::data(format!(
+                        "attention: {found} weights of head {} of {} for {n} tokens; expected a weight for each pair of \
+                         tokens",
+                        map.head, map.layer
+                    ))),
+                }
+            }),
+            Metrics::Regression(_) => Ok(()),
+        }
+    }
+
     /// What there is to know about how they came about.
     pub fn notes(&self) -> &[String] {
         match self {

@@ -9,12 +9,13 @@ use crate::eval::plot::{Ink, Series, curve, epochs_chart, number, stroke};
 use crate::eval::run::RunFiles;
 use serde::Serialize;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// One run of a comparison.
 #[derive(Debug, Clone, Serialize)]
 pub struct Compared {
     /// Its folder.
+    #[serde(serialize_with = "as_text")]
     pub folder: PathBuf,
     /// Its name.
     pub name: String,
@@ -35,6 +36,11 @@ pub struct Compared {
     pub figures: Vec<Figure>,
     /// Seconds of training.
     pub seconds: f64,
+}
+
+/// A path in JSON, which knows text only.
+fn as_text<S: serde::Serializer>(path: &Path, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(&path.to_string_lossy())
 }
 
 /// Several runs.

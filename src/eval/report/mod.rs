@@ -13,7 +13,7 @@ use super::advise;
 use super::html::{figure, page, section};
 use super::plot::{Plot, gallery};
 use super::run::RunFiles;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::files;
 use std::path::{Path, PathBuf};
 
@@ -25,7 +25,7 @@ pub fn write(folder: &Path) -> Result<PathBuf> {
     let run = RunFiles::load(folder)?;
     let plots = gallery(&run);
     let images = folder.join("plots");
-    std::fs::create_dir_all(&images).map_err(|e| Error::io(format!("making {}", images.display()), e))?;
+    files::make_folder(&images, "the folder of plots")?;
     for plot in &plots {
         files::write(&images.join(format!("{}.png", plot.name)), &plot.scene.png()?)?;
     }
