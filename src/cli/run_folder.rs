@@ -4,7 +4,6 @@ use super::flags::{Checkpoint, RunFlags};
 use crate::error::{Error, Result};
 use crate::eval::history::Record;
 use crate::eval::tensorboard::EventWriter;
-use crate::eval::tensorboard::EventWriter;
 use crate::eval::{EpochRecord, Live, Point};
 use crate::files::{self, Lock};
 use crate::nn::{Description, Model};

@@ -133,7 +133,7 @@ impl Dataset {
     ///
     /// Fails as [`check`](Dataset::check) does.
     pub fn new(name: impl Into<String>, shape: Vec<usize>, samples: Samples, targets: Targets) -> Result<Dataset> {
-        let set = Dataset { name: name.into(), shape, samples, targets };
+        let set = Dataset { name: name.into(), shape, samples, targets, origin: Origin::default() };
         set.check()?;
         Ok(set)
     }
