@@ -68,6 +68,9 @@ fn as_keras(s: &mut Session, set: &Dataset, loss: &str, golden: &str) -> Result<
         ("train.batch_size", 32.into()),
         ("train.shuffle", false.into()),
         ("schedule.name", "constant".into()),
+        ("optimizer.name", "sgd".into()),
+        ("optimizer.lr", 0.02.into()),
+        ("optimizer.momentum", 0.9.into()),
         ("loss.name", loss.into()),
     ]);
     s.prepare_training(set, &plain)?;

@@ -345,8 +345,9 @@ fn padding_changes_nothing(on_gpu: bool) -> Result<(), Failed> {
     let layer = |kind: &str, keys: &str| format!("[[layer]]\ntype = \"{kind}\"\n{keys}\n");
     let conv = |keys: &str| layer("Conv1D", &format!("filters = 6\n{keys}"));
     let (max, mean) = (layer("GlobalMaxPooling1D", ""), layer("GlobalAveragePooling1D", ""));
+    // Dropout draws other masks for other shapes.
     let models = [
-        text_transformer.to_string(),
+        text_transformer.replace("= 0.1", "= 0.0"),
         recurrent("LSTM"),
         recurrent("GRU"),
         recurrent("SimpleRNN"),

@@ -49,8 +49,9 @@ def yes_or_no():
 
 
 def losses(model, x, y, loss):
-    # wgrad's and PyTorch's epsilon.
-    model.compile(loss=loss, optimizer=keras.optimizers.Adam(1e-3, epsilon=1e-8))
+    # Keras' Adam adds its epsilon before the correction of the moments, PyTorch's and
+    # wgrad's behind it, which this example shows from the fourth step on.
+    model.compile(loss=loss, optimizer=keras.optimizers.SGD(0.02, momentum=0.9))
     found = []
     for step in range(STEPS):
         at = step * BATCH % SAMPLES

@@ -191,6 +191,8 @@ impl Session {
             )));
         }
         let s = &s.on(&self.device.target());
+        let (g, built) = self.model.inspect(1, &mut self.weights)?;
+        s.loss.check_logits(&g, built.output, self.interface.task != Task::Regression)?;
         let resident = self.resident(set, s.batch_size, Some(s))?;
         let weights = match set.labels() {
             Some(labels) => s.loss.class_weights.resolve(&self.interface.outputs, labels)?.map(|r| r.weights),

@@ -70,7 +70,6 @@ impl Builder<'_> {
         let frozen = self.frozen(&s.update.groups)?;
         let model = self.model.clone().with_frozen(frozen);
         let built = model.build(&mut g, x, Mode::Train { clock, rows: feed.rows }, self.weights)?;
-        s.loss.check_logits(&g, built.output, of_classes)?;
         let loss = s.loss.build(&mut g, built.output, targets, Some(feed.rows), of_classes, class_weights)?;
         let steps = s.epochs.checked_mul(batches).filter(|&n| u32::try_from(n).is_ok()).ok_or_else(|| {
             Error::model(format!(

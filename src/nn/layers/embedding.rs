@@ -87,7 +87,8 @@ impl Layer for Embedding {
         match self.mask_zero {
             false => Ok(()),
             true => Err(Error::model(
-                "mask_zero makes filling of token 0, which in a text is a token like any other, and looks for the last that                  is not; leave it out",
+                "mask_zero makes filling of token 0, which in a text is a token like any other, and looks for the last that \
+                 is not; leave it out",
             )),
         }
     }

@@ -83,7 +83,8 @@ impl Layer for Concatenate {
     fn causal(&self, inputs: &[&Shape]) -> Result<()> {
         match self.axis {
             1 => Err(Error::model(format!(
-                "axis = 1 puts the positions of its inputs, of shapes {inputs:?}, one behind the other; set axis = 2 to join                  their features"
+                "axis = 1 puts the positions of its inputs, of shapes {inputs:?}, one behind the other; set axis = 2 to join \
+                 their features"
             ))),
             _ => Ok(()),
         }

@@ -108,7 +108,8 @@ impl Layer for Reshape {
         match (&self.target_shape[..], inputs) {
             ([first, ..], [from]) if from.get(1) == Some(first) => Ok(()),
             _ => Err(Error::model(format!(
-                "target_shape = {:?} cuts positions apart or joins them, of shapes {inputs:?}; expected the number of                  positions first",
+                "target_shape = {:?} cuts positions apart or joins them, of shapes {inputs:?}; expected the number of \
+                 positions first",
                 self.target_shape
             ))),
         }
