@@ -148,5 +148,9 @@ fn what_is_no_run_says_so() {
     let output = wgrad(&["report", folder, "--json"]);
     let answer: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON, also of an error");
     assert_eq!(answer["status"], "error");
-    assert!(text(&output.stderr).contains("line 1 is not the record of an epoch or of a step"), "{}", text(&output.stderr));
+    assert!(
+        text(&output.stderr).contains("line 1 is not the record of an epoch or of a step"),
+        "{}",
+        text(&output.stderr)
+    );
 }

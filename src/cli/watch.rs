@@ -249,6 +249,9 @@ mod tests {
         for part in ["running", "epoch 1 of 10", "step 6 of 1,000 (1 %)", "about 3 min 20 s left"] {
             assert!(lines[0].contains(part), "{part} is missing in {}", lines[0]);
         }
-        assert!(lines.iter().any(|l| l.contains("● training 2")) && lines.last().unwrap().ends_with("0.06"), "{lines:?}");
+        assert!(
+            lines.iter().any(|l| l.contains("● training 2")) && lines.last().unwrap().ends_with("0.06"),
+            "{lines:?}"
+        );
     }
 }

@@ -116,8 +116,7 @@ pub(super) fn append_line(folder: &Path, record: &impl Serialize) -> Result<()> 
     let path = folder.join("metrics.jsonl");
     let line = serde_json::to_string(record).expect("plain data prints") + "\n";
     let file = std::fs::OpenOptions::new().create(true).append(true).open(&path);
-    file.and_then(|mut f| f.write_all(line.as_bytes()))
-        .map_err(|e| Error::io(format!("writing {}", path.display()), e))
+    file.and_then(|mut f| f.write_all(line.as_bytes())).map_err(|e| Error::io(format!("writing {}", path.display()), e))
 }
 
 /// Whether a table with this header is there and ends before this epoch.

@@ -28,7 +28,10 @@ impl Live {
     /// Writes it, with the time.
     pub fn write(&self, folder: &Path) -> Result<()> {
         let live = Live { written: now(), ..self.clone() };
-        files::write_in_passing(&path(folder), (serde_json::to_string(&live).expect("plain data prints") + "\n").as_bytes())
+        files::write_in_passing(
+            &path(folder),
+            (serde_json::to_string(&live).expect("plain data prints") + "\n").as_bytes(),
+        )
     }
 
     /// Reads it, if it is there and whole.

@@ -293,7 +293,8 @@ impl Evaluation {
 
     /// The figures to show where there is room for a few.
     pub fn key_figures(&self) -> Vec<KeyFigure> {
-        let key = |f: Figure| KeyFigure { name: f.name, value: Some(f.value).filter(|v| v.is_finite()), share: f.share };
+        let key =
+            |f: Figure| KeyFigure { name: f.name, value: Some(f.value).filter(|v| v.is_finite()), share: f.share };
         self.figures().into_iter().take(KEY_FIGURES).map(key).collect()
     }
 

@@ -160,7 +160,8 @@ mod tests {
 
     #[test]
     fn a_run_has_about_200_points() {
-        for (epochs, batches, max_steps) in [(3, 469, None), (1, 100_000, None), (1000, 4, None), (50, 469, Some(2000))] {
+        for (epochs, batches, max_steps) in [(3, 469, None), (1, 100_000, None), (1000, 4, None), (50, 469, Some(2000))]
+        {
             let s = Settings { epochs, max_steps, ..Settings::default() };
             let every = every(&s, batches);
             let steps = (epochs * batches).min(max_steps.unwrap_or(usize::MAX));
