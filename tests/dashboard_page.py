@@ -93,6 +93,9 @@ def main():
     for lift in (-0.7, -0.1003, -2.3):
         *_, labels = shown(running, 2000, lift)
         assert "0" in labels, labels
+    # Losses that fall by decades.
+    dom, *_, labels = shown(running, 4000, 0.001)
+    assert "loss, logarithmic" in dom and {"0.01", "0.1", "1"} <= set(labels), labels
     # A run of an earlier version has epochs alone and says only why it ended.
     dom, state, text, _ = shown({"stopped": "finished", "state": None}, 4690, by_step=False)
     assert (state, text) == ("finished", "finished after 10 epochs") and dom.count("<polyline") == 5, text
