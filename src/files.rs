@@ -5,7 +5,7 @@
 mod lock;
 pub mod memory;
 
-pub use lock::Lock;
+pub use lock::{Lock, host};
 
 use crate::error::{Error, Result};
 use std::fs::{File, OpenOptions};
@@ -24,14 +24,16 @@ const TEMPORARY: &str = ".wgrad-";
 /// Opens a regular file to read it. A pipe would block until somebody writes, a
 /// device may never end: both are refused.
 pub fn open(path: &Path) -> std::io::Result<File> {
-    let refuse = || Err(std::io::Error::other("it is not a regular file"));
+    let regular = |meta: std::fs::Metadata| match (meta.is_file(), meta.is_dir()) {
+        (true, _) => Ok(()),
+        (_, true) => Err(ErrorKind::IsADirectory.into()),
+        _ => Err(std::io::Error::other("it is not a regular file")),
+    };
     // Looked at before, since opening may block, and after, since it may have
     // become another one.
-    if !std::fs::metadata(path)?.is_file() {
-        return refuse();
-    }
+    regular(std::fs::metadata(path)?)?;
     let file = File::open(path)?;
-    if file.metadata()?.is_file() { Ok(file) } else { refuse() }
+    regular(file.metadata()?).map(|()| file)
 }
 
 /// The bytes of a file; `None` if it does not exist.
@@ -93,7 +95,9 @@ pub fn write_with(path: &Path, content: &mut dyn FnMut(&mut File) -> std::io::Re
     let fail = |e| Error::io(format!("writing {}", path.display()), e);
     // A rename would put a file in the place of a pipe or a device.
     if std::fs::metadata(path).is_ok_and(|m| !m.is_file() && !m.is_dir()) {
-        return Err(fail(std::io::Error::other("it is there and is not a regular file; expected a file, or a new name")));
+        return Err(fail(std::io::Error::other(
+            "it is there and is not a regular file; expected a file, or a new name",
+        )));
     }
     let (mut file, temporary) = temporary(path).map_err(fail)?;
     let done = content(&mut file).and_then(|()| file.sync_all());
@@ -156,7 +160,9 @@ pub fn append(path: &Path, bytes: &[u8]) -> Result<()> {
 /// `what` says what is being made: `the run's folder`.
 pub fn make_folder(path: &Path, what: &str) -> Result<()> {
     let made = match std::fs::symlink_metadata(path) {
-        Ok(meta) if meta.is_symlink() => Err(std::io::Error::other("it is a link, which may lead elsewhere; remove it")),
+        Ok(meta) if meta.is_symlink() => {
+            Err(std::io::Error::other("it is a link, which may lead elsewhere; remove it"))
+        }
         _ => std::fs::create_dir_all(path),
     };
     made.map_err(|e| Error::io(format!("making {what} {}", path.display()), e))
@@ -191,7 +197,7 @@ mod tests {
         assert!(message.contains("holds 35184372088832 bytes; expected at most 268435456"), "{message}");
         assert!(settings(&path).is_err());
         assert_eq!(bytes(&dir.path().join("none"), 9).unwrap(), None);
-        assert!(read(dir.path()).unwrap_err().to_string().contains("not a regular file"));
+        assert!(read(dir.path()).unwrap_err().to_string().contains("is a directory"));
     }
 
     #[test]

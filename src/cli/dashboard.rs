@@ -6,6 +6,7 @@
 //! by giving its own name this machine's address.
 
 use crate::error::{Error, Result};
+use crate::files;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
@@ -199,7 +200,7 @@ fn file(folder: &Path, name: &str, kind: &'static str, missing: &[u8]) -> (&'sta
     let path = folder.join(name);
     let read = || -> std::io::Result<Vec<u8>> {
         let mut bytes = vec![];
-        std::fs::File::open(&path)?.take(FILE + 1).read_to_end(&mut bytes)?;
+        files::open(&path)?.take(FILE + 1).read_to_end(&mut bytes)?;
         Ok(bytes)
     };
     // What is no file (a pipe, say) could block for ever.

@@ -49,7 +49,9 @@ pub fn run(f: &flags::Predict, model: Model, loaded: Loaded) -> Result<()> {
     }
     if f.json {
         let predictions: Vec<Value> = rows.iter().map(object).collect();
-        return out::json(&json!({ "status": "ok", "device": info, "predictions": predictions, "out": f.out.as_deref().map(out::path) }));
+        return out::json(
+            &json!({ "status": "ok", "device": info, "predictions": predictions, "out": f.out.as_deref().map(out::path) }),
+        );
     }
     match &f.out {
         Some(path) => {

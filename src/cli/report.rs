@@ -21,7 +21,9 @@ fn single(run: &Path, f: &flags::Report) -> Result<()> {
     let path = report::write(run)?;
     let plots = run.join("plots");
     if f.json {
-        return out::json(&serde_json::json!({ "status": "ok", "report": out::path(&path), "plots": out::path(&plots) }));
+        return out::json(
+            &serde_json::json!({ "status": "ok", "report": out::path(&path), "plots": out::path(&plots) }),
+        );
     }
     out::line(format!("{}; plots in {}", path.display(), plots.display()))
 }

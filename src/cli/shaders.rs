@@ -96,7 +96,9 @@ fn write(f: &Shaders, language: Language, chosen: &[(usize, &Needed)]) -> Result
     if let Some(path) = &f.out {
         files::write(path, &bytes)?;
         return match f.json {
-            true => out::json(&json!({ "status": "ok", "file": out::path(path), "variant": described(number, needed) })),
+            true => {
+                out::json(&json!({ "status": "ok", "file": out::path(path), "variant": described(number, needed) }))
+            }
             false => out::line(format!("{}: {} bytes of {}", path.display(), bytes.len(), language.name())),
         };
     }

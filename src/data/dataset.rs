@@ -350,7 +350,8 @@ mod tests {
             set.err().map(|e| e.to_string())
         };
         let values = |n| Targets::Values { values: vec![0.0; n], names: vec!["a".into(), "b".into()] };
-        let classes = |labels: &[u32]| Targets::Classes { labels: labels.to_vec(), names: vec!["a".into(), "b".into()] };
+        let classes =
+            |labels: &[u32]| Targets::Classes { labels: labels.to_vec(), names: vec!["a".into(), "b".into()] };
         assert_eq!(set(&[3], 6, values(4)), None);
         let message = set(&[3], 5, values(4)).unwrap();
         assert_eq!(message, "set: 5 elements for 2 samples of shape [3]; expected 6");

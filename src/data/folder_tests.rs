@@ -253,7 +253,10 @@ fn too_many_bytes_are_refused_before_they_are_taken() {
     }
     let options = OpenOptions { size: Some([16_384, 16_384]), ..Default::default() };
     let message = open_with(dir.path(), 0, &options, &|_, _| {}).unwrap_err().to_string();
-    assert!(message.contains("2002 pictures as images of 3x16384x16384 (make them smaller with data.size"), "{message}");
+    assert!(
+        message.contains("2002 pictures as images of 3x16384x16384 (make them smaller with data.size"),
+        "{message}"
+    );
     assert!(message.contains("takes 1501.5 GiB in memory") && message.contains("--max-memory"), "{message}");
 }
 

@@ -28,7 +28,8 @@ impl PipelineCache {
             return None;
         }
         let path = files::cache_folder()?.join(wgpu::util::pipeline_cache_key(adapter)?);
-        let held = files::bytes(&path, MOST as u64 + 4).ok().flatten().and_then(|bytes| unseal(&bytes).map(<[u8]>::to_vec));
+        let held =
+            files::bytes(&path, MOST as u64 + 4).ok().flatten().and_then(|bytes| unseal(&bytes).map(<[u8]>::to_vec));
         // SAFETY: wgpu asks that the data came from `get_data`. The checksum says
         // that it is what `save` wrote; wgpu and the driver check the versions.
         let inner = unsafe {

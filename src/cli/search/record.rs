@@ -67,7 +67,8 @@ impl Book {
             )));
         }
         let path = path.join("trials.jsonl");
-        let records = files::read(&path)?.map_or(Ok(vec![]), |text| parse(&text).map_err(|e| e.context(path.display())))?;
+        let records =
+            files::read(&path)?.map_or(Ok(vec![]), |text| parse(&text).map_err(|e| e.context(path.display())))?;
         Ok(book(records))
     }
 
