@@ -4,6 +4,8 @@
 use crate::error::{Error, Result};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 /// One part in so many of the free memory is given to a set by default: it lies
 /// there as read, as split, as a tensor and on the device at the same time.
@@ -20,11 +22,21 @@ pub fn set_budget(bytes: u64) {
 }
 
 /// The bytes that what a file holds may take: what [`set_budget`] was given, else a
-/// quarter of the memory that is free now.
+/// quarter of the memory that is free, as of a second ago at most.
 pub fn budget() -> u64 {
     match GIVEN.load(Ordering::Relaxed) {
-        u64::MAX => free().unwrap_or(UNKNOWN) / SHARE,
+        u64::MAX => free_lately() / SHARE,
         given => given,
+    }
+}
+
+/// The free memory. The system is not asked again for each of a million files.
+fn free_lately() -> u64 {
+    static SEEN: Mutex<Option<(Instant, u64)>> = Mutex::new(None);
+    let mut seen = SEEN.lock().unwrap_or_else(PoisonError::into_inner);
+    match *seen {
+        Some((when, bytes)) if when.elapsed() < Duration::from_secs(1) => bytes,
+        _ => seen.insert((Instant::now(), free().unwrap_or(UNKNOWN))).1,
     }
 }
 
