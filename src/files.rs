@@ -5,7 +5,7 @@
 mod lock;
 pub mod memory;
 
-pub use lock::Lock;
+pub use lock::{Lock, host};
 
 use crate::error::{Error, Result};
 use std::fs::{File, OpenOptions};
@@ -24,14 +24,16 @@ const TEMPORARY: &str = ".wgrad-";
 /// Opens a regular file to read it. A pipe would block until somebody writes, a
 /// device may never end: both are refused.
 pub fn open(path: &Path) -> std::io::Result<File> {
-    let refuse = || Err(std::io::Error::other("it is not a regular file"));
+    let regular = |meta: std::fs::Metadata| match (meta.is_file(), meta.is_dir()) {
+        (true, _) => Ok(()),
+        (_, true) => Err(ErrorKind::IsADirectory.into()),
+        _ => Err(std::io::Error::other("it is not a regular file")),
+    };
     // Looked at before, since opening may block, and after, since it may have
     // become another one.
-    if !std::fs::metadata(path)?.is_file() {
-        return refuse();
-    }
+    regular(std::fs::metadata(path)?)?;
     let file = File::open(path)?;
-    if file.metadata()?.is_file() { Ok(file) } else { refuse() }
+    regular(file.metadata()?).map(|()| file)
 }
 
 /// The bytes of a file; `None` if it does not exist.
@@ -205,7 +207,7 @@ mod tests {
         assert!(message.contains("holds 35184372088832 bytes; expected at most 268435456"), "{message}");
         assert!(settings(&path).is_err());
         assert_eq!(bytes(&dir.path().join("none"), 9).unwrap(), None);
-        assert!(read(dir.path()).unwrap_err().to_string().contains("not a regular file"));
+        assert!(read(dir.path()).unwrap_err().to_string().contains("is a directory"));
     }
 
     #[test]

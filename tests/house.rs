@@ -148,6 +148,27 @@ fn only_the_gpu_folder_says_wgpu() {
 }
 
 #[test]
+fn files_are_opened_in_one_place() {
+    // It refuses pipes and bounds what is read; it never writes through links or
+    // under a name that can be guessed. What the system says of itself is read as
+    // it is, and `create_new` follows no link.
+    let ways = ["fs::read(", "fs::read_to_string(", "fs::write(", "File::open(", "File::create(", "fs::OpenOptions"];
+    let mut found = vec![];
+    for (path, text) in files(&["src"], &["rs"]) {
+        if path.starts_with("src/files") || path.ends_with("tests.rs") {
+            continue;
+        }
+        for (number, line) in text.lines().take_while(|l| l.trim() != "#[cfg(test)]").enumerate() {
+            let line = code(line);
+            if ways.iter().any(|w| line.contains(w)) && !line.contains("(\"/") {
+                found.push(format!("{path}:{}: files are opened in src/files.rs", number + 1));
+            }
+        }
+    }
+    report(&found);
+}
+
+#[test]
 fn graph_and_plan_know_no_op_by_name() {
     let mut found = vec![];
     for (path, text) in files(&["src/graph", "src/plan"], &["rs"]) {

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::process::{Command, Output};
-use wgrad::eval::metrics::{Classification, Metrics};
+use wgrad::eval::metrics::{AttentionMap, Classification, Language, Metrics};
 use wgrad::eval::tensorboard::EventWriter;
 use wgrad::eval::{EpochRecord, EpochScores, Evaluation, Point, RunInfo, Task};
 
@@ -44,6 +44,47 @@ fn run(folder: &Path, lr: f64, stopped: Option<&str>) {
         record.append(folder).expect("written");
         events.epoch(&record).expect("written");
     }
+}
+
+/// Lists that belong together may be of any length in a file.
+#[test]
+fn an_evaluation_that_contradicts_itself_is_refused() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let folder = dir.path().to_str().expect("utf-8");
+    run(dir.path(), 0.5, Some("finished"));
+    let write = |metrics: Metrics| {
+        let task = Task::Language;
+        Evaluation { split: "test".into(), task, metrics, mistakes: vec![], forecast: None }
+            .write(dir.path())
+            .expect("written");
+    };
+    let attention = |tokens: usize, weights: usize| {
+        let mut language = Language::of(1.0, 0.5, 1, 4, None);
+        let tokens = (0..tokens).map(|i| i.to_string()).collect();
+        language.attention.push(AttentionMap { layer: "block1".into(), head: 1, tokens, weights: vec![0.5; weights] });
+        Metrics::Language(Box::new(language))
+    };
+    for (tokens, weights) in [(2, 3), (2, 5), (2, 6), (1, 400), (0, 1), (3, 0)] {
+        write(attention(tokens, weights));
+        for args in [&["report", folder][..], &["report", folder, folder]] {
+            let output = wgrad(args);
+            let said = text(&output.stderr);
+            assert_eq!(output.status.code(), Some(1), "{said}");
+            let what = format!("attention: {weights} weights of head 1 of block1 for {tokens} tokens");
+            assert!(said.contains("evaluation.json contradicts itself") && said.contains(&what), "{said}");
+        }
+    }
+    write(attention(2, 4));
+    assert!(wgrad(&["report", folder]).status.success());
+    run(dir.path(), 0.5, Some("finished"));
+    let path = dir.path().join("evaluation.json");
+    let whole = std::fs::read_to_string(&path).expect("written");
+    let mut json: serde_json::Value = serde_json::from_str(&whole).expect("JSON");
+    let confusion = json.pointer_mut("/metrics/confusion").expect("a matrix");
+    *confusion = serde_json::json!([[1, 2, 3, 4], [5]]);
+    std::fs::write(&path, json.to_string()).expect("written");
+    let output = wgrad(&["report", folder]);
+    assert!(text(&output.stderr).contains("confusion: 2 rows, the first of [4, 1] numbers, for 2 classes"));
 }
 
 #[test]

@@ -29,6 +29,7 @@ fn main() {
     }
     trials.push(Trial::test("runs_killed_while_writing_go_on", runs_killed_while_writing_go_on));
     trials.push(Trial::test("finished_runs_stay_as_they_are", finished_runs_stay_as_they_are));
+    trials.push(Trial::test("limits_within_an_epoch_stay_as_they_are", limits_within_an_epoch_stay_as_they_are));
     if cfg!(target_os = "linux") {
         trials.push(Trial::test("a_full_disk_leaves_the_checkpoint", a_full_disk_leaves_the_checkpoint));
     }
@@ -270,7 +271,8 @@ fn interrupted_runs_go_on(_: bool) -> Result<(), Failed> {
 fn is_writing(run: &Path, whole: u64) -> bool {
     let length = |path: PathBuf| path.metadata().map(|m| m.len());
     let short = length(last(run)).is_ok_and(|n| n < whole / 2);
-    short || length(run.join("checkpoints/last.safetensors.tmp")).is_ok()
+    let files = std::fs::read_dir(run.join("checkpoints")).into_iter().flatten().flatten();
+    short || files.into_iter().any(|f| f.path().extension().is_some_and(|e| e == "tmp"))
 }
 
 /// Kills in the middle of writing a checkpoint, which such a run does most of
@@ -317,6 +319,34 @@ fn finished_runs_stay_as_they_are() -> Result<(), Failed> {
     finished(train(at, false, &args))?;
     same(&at.join("run"), &at.join("run-001"))?;
     same(&at.join("copy"), &at.join("run"))
+}
+
+/// A run that a limit ended within an epoch has said so in its log. To go on
+/// with the same limit leaves that as it is; to go on further says more of the
+/// epoch, once.
+fn limits_within_an_epoch_stay_as_they_are() -> Result<(), Failed> {
+    let folder = folder(CONFIG);
+    let at = folder.path();
+    let args = |steps: &'static str, out: &'static str| ["--epochs", "3", "--max-steps", steps, "--out", out];
+    let run = at.join("run");
+    let read = |name: &str| std::fs::read_to_string(run.join(name)).expect("a log");
+    finished(train(at, false, &args("30", "run")))?;
+    let before = ["metrics.jsonl", "metrics.csv"].map(read);
+    let info: serde_json::Value = serde_json::from_str(&read("run.json"))?;
+    assert_eq!(before[0].lines().count(), 2, "{}", before[0]);
+    for _ in 0..2 {
+        finished(train(at, false, &[&args("30", "run")[..], &["--resume"]].concat()))?;
+        assert_eq!(["metrics.jsonl", "metrics.csv"].map(read), before);
+    }
+    let again: serde_json::Value = serde_json::from_str(&read("run.json"))?;
+    for key in ["seconds", "steps_per_second", "samples_per_second", "command"] {
+        assert_eq!(again[key], info[key], "{key} of run.json");
+    }
+    finished(train(at, false, &[&args("50", "run")[..], &["--resume"]].concat()))?;
+    finished(train(at, false, &args("50", "straight")))?;
+    same(&at.join("straight"), &run)?;
+    assert_eq!(read("metrics.csv").lines().count(), 4, "{}", read("metrics.csv"));
+    Ok(())
 }
 
 /// No file may grow beyond a size that is less than a checkpoint's, as on a disk

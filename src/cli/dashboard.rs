@@ -11,6 +11,7 @@
 //! hidden pages to one a minute.
 
 use crate::error::{Error, Result};
+use crate::files;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
@@ -304,7 +305,7 @@ const NOT_FOUND: &[u8] = b"there are /, /metrics.jsonl, /run.json, /live.json, /
 fn file(path: &Path, kind: &'static str, missing: &[u8]) -> Answer {
     let read = || -> std::io::Result<Vec<u8>> {
         let mut bytes = vec![];
-        std::fs::File::open(path)?.take(FILE + 1).read_to_end(&mut bytes)?;
+        files::open(path)?.take(FILE + 1).read_to_end(&mut bytes)?;
         Ok(bytes)
     };
     // What is no file (a pipe, say) could block for ever.

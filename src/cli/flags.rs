@@ -5,8 +5,8 @@ use super::series_flags::SeriesFlags;
 use super::text_flags::TextFlags;
 use super::tool_flags;
 use super::typed::{one_or_more, seconds, source};
-use crate::files::memory;
 use crate::nn::preset_names;
+use crate::plan::parse_bytes;
 use crate::train::recipe_names;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -17,8 +17,8 @@ use std::path::PathBuf;
 pub struct Flags {
     #[command(subcommand)]
     pub command: Command,
-    /// The most memory that what a file holds may take: 500M, 2G (default: a quarter of what is free).
-    #[arg(long, global = true, value_name = "SIZE", value_parser = memory::parse)]
+    /// The most memory that what a file holds may take: 512MiB, 2GB (default: a quarter of what is free).
+    #[arg(long, global = true, value_name = "BYTES", value_parser = parse_bytes)]
     pub max_memory: Option<u64>,
 }
 

@@ -8,9 +8,8 @@
 use super::Images;
 use super::bytes::Source;
 use crate::error::{Error, Result};
-use crate::files::memory;
+use crate::files::{self, memory};
 use flate2::{Compression, write::GzEncoder};
-use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
@@ -220,20 +219,19 @@ fn write(path: &Path, dims: &[usize], bytes: &[u8]) -> Result<()> {
             .map_err(|_| Error::data(format!("cannot write {shown}: a dimension of {d} does not fit in 32 bits")))?;
         header.extend(d.to_be_bytes());
     }
-    let save = || -> std::io::Result<()> {
-        let mut file = BufWriter::new(File::create(path)?);
+    files::write_with(path, &mut |file| {
+        let mut file = BufWriter::new(file);
         if path.extension().is_some_and(|e| e == "gz") {
-            let mut encoder = GzEncoder::new(file, Compression::default());
+            let mut encoder = GzEncoder::new(&mut file, Compression::default());
             encoder.write_all(&header)?;
             encoder.write_all(bytes)?;
-            file = encoder.finish()?;
+            encoder.finish()?;
         } else {
             file.write_all(&header)?;
             file.write_all(bytes)?;
         }
         file.flush()
-    };
-    save().map_err(|e| Error::io(format!("cannot write {shown}"), e))
+    })
 }
 
 #[cfg(test)]

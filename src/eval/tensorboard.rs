@@ -7,6 +7,7 @@
 use super::history::EpochRecord;
 use super::point::Point;
 use crate::error::{Error, Result};
+use crate::files::host;
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -169,13 +170,6 @@ impl EventWriter {
 
 fn now() -> f64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |d| d.as_secs_f64())
-}
-
-/// The machine's name, as far as it is told.
-fn host() -> String {
-    let told = ["HOSTNAME", "COMPUTERNAME"].iter().find_map(|name| std::env::var(name).ok());
-    let told = told.or_else(|| std::fs::read_to_string("/etc/hostname").ok());
-    told.map(|h| h.trim().to_string()).filter(|h| !h.is_empty()).unwrap_or_else(|| "localhost".into())
 }
 
 /// A protocol buffer message being written.

@@ -6,7 +6,7 @@
 
 use crate::error::{Error, Result};
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -26,7 +26,7 @@ pub struct Lock {
 }
 
 impl Lock {
-    /// Takes a folder.
+    /// Takes a folder, which is made if it is not there.
     ///
     /// Fails when another process holds it, and says which; when the file cannot
     /// be made.
@@ -36,8 +36,16 @@ impl Lock {
         loop {
             tries += 1;
             refuse_links(&path)?;
-            let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
-            let mut file = file.map_err(|e| Error::io(format!("locking {}", folder.display()), e))?;
+            let fail = |e| Error::io(format!("locking {}", folder.display()), e);
+            let mut file = match OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path) {
+                Ok(file) => file,
+                // Whoever holds it may be moving it aside.
+                Err(e) if e.kind() == ErrorKind::NotFound && tries < TRIES => {
+                    std::fs::create_dir_all(folder).map_err(fail)?;
+                    continue;
+                }
+                Err(e) => return Err(fail(e)),
+            };
             match file.try_lock() {
                 Ok(()) => {}
                 Err(TryLockError::WouldBlock) if tries < TRIES => {
@@ -45,10 +53,10 @@ impl Lock {
                     continue;
                 }
                 Err(TryLockError::WouldBlock) => return Err(held(folder, file)),
-                Err(TryLockError::Error(e)) if e.kind() == std::io::ErrorKind::Unsupported => {
+                Err(TryLockError::Error(e)) if e.kind() == ErrorKind::Unsupported => {
                     return Ok(Lock { _file: None });
                 }
-                Err(TryLockError::Error(e)) => return Err(Error::io(format!("locking {}", folder.display()), e)),
+                Err(TryLockError::Error(e)) => return Err(fail(e)),
             }
             // While we waited for it, its folder may have been moved aside and
             // made anew by whoever held it.
@@ -104,10 +112,14 @@ fn is_the_same(_: &File, _: &Path) -> bool {
 fn holder() -> String {
     let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
     let time = chrono::DateTime::from_timestamp(i64::try_from(seconds).unwrap_or(0), 0).unwrap_or_default();
-    let host = ["HOSTNAME", "COMPUTERNAME"].iter().find_map(|name| std::env::var(name).ok());
-    let host = host.or_else(|| std::fs::read_to_string("/etc/hostname").ok()).unwrap_or_default();
-    let on = if host.trim().is_empty() { String::new() } else { format!(" on {}", host.trim()) };
-    format!("process {}{on}, since {} UTC\n", std::process::id(), time.naive_utc())
+    format!("process {} on {}, since {} UTC\n", std::process::id(), host(), time.naive_utc())
+}
+
+/// The machine's name, as far as it is told.
+pub fn host() -> String {
+    let told = ["HOSTNAME", "COMPUTERNAME"].iter().find_map(|name| std::env::var(name).ok());
+    let told = told.or_else(|| std::fs::read_to_string("/etc/hostname").ok());
+    told.map(|h| h.trim().to_string()).filter(|h| !h.is_empty()).unwrap_or_else(|| "localhost".into())
 }
 
 /// The error for a folder that another process holds.

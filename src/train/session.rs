@@ -478,3 +478,7 @@ pub struct Scorer<'a> {
     pass: Pass,
     set: &'a Dataset,
 }
+
+#[cfg(test)]
+#[path = "session_tests.rs"]
+mod tests;

@@ -73,6 +73,20 @@ fn rewrite(
     });
 }
 
+/// A run on a table of numbers in `out`, of whose interface one part is another.
+fn interface(at: &Path, part: &str, value: serde_json::Value) {
+    file(&at.join("t.csv"), lines("a,y", 40, |i| format!("{}.5,{}.25", i % 7, i % 11)));
+    let (code, said, _) = wgrad(at, &["--data", "t.csv", "--out", "out"]);
+    assert_eq!(code, Some(0), "{said}");
+    let change = |said: String| {
+        let mut about: serde_json::Value = serde_json::from_str(&said).expect("JSON");
+        let place = about["interface"].pointer_mut(part).expect("it is there");
+        *place = value.clone();
+        about.to_string()
+    };
+    rewrite(at, change, |_| true, |_, _| {});
+}
+
 /// [`rewrite`] of a new run.
 fn rewritten(
     at: &Path,
@@ -118,8 +132,84 @@ fn other_table(at: &Path) {
     );
 }
 
+/// What was learned with the weights is judged with them.
+fn interfaces() -> Vec<Row> {
+    const EVAL: &[&str] = &["eval", "out", "--data", "t.csv", "--device", "cpu"];
+    const PREDICT: &[&str] = &["predict", "out", "t.csv", "--device", "cpu"];
+    let refused = |name, make, args, says| refused(name, make, args, says).then(|_| {});
+    use serde_json::json;
+    vec![
+        refused(
+            "eval_without_a_scale",
+            |at| interface(at, "/target/scale", json!([])),
+            EVAL,
+            &["not a usable checkpoint", "interface.target.scale: 0 numbers; expected 1"],
+        ),
+        refused(
+            "predict_without_a_shift",
+            |at| interface(at, "/target/shift", json!([])),
+            PREDICT,
+            &["not a usable checkpoint", "interface.target.shift: 0 numbers; expected 1"],
+        ),
+        refused(
+            "predict_with_a_scale_of_zero",
+            |at| interface(at, "/target/scale", json!([0.0])),
+            PREDICT,
+            &["not a usable checkpoint", "interface.target.scale: 0; expected finite numbers other than 0"],
+        ),
+        refused(
+            "predict_with_a_scale_of_no_number",
+            |at| interface(at, "/target/scale", json!([1e39])),
+            PREDICT,
+            &["not a usable checkpoint", "number out of range"],
+        ),
+        refused(
+            "eval_without_a_normalisation",
+            |at| interface(at, "/normal/scale", json!([])),
+            EVAL,
+            &["not a usable checkpoint", "interface.normal.scale: 0 numbers; expected 1"],
+        ),
+        refused(
+            "eval_with_features_that_are_not_there",
+            |at| interface(at, "/preprocessing/features", json!(["a", "b"])),
+            EVAL,
+            &["not a usable checkpoint", "interface.preprocessing: 2 features"],
+        ),
+        refused(
+            "eval_with_features_without_a_scale",
+            |at| interface(at, "/preprocessing/scale", json!([])),
+            EVAL,
+            &["not a usable checkpoint", "interface.preprocessing", "0 factors"],
+        ),
+        refused(
+            "eval_without_columns",
+            |at| interface(at, "/preprocessing/columns", json!([])),
+            EVAL,
+            &["not a usable checkpoint", "columns that make 0 features"],
+        ),
+        refused(
+            "eval_with_fences_the_wrong_way_round",
+            |at| interface(at, "/preprocessing/columns/0/encoder/number/clip", json!([3.0, 1.0])),
+            EVAL,
+            &["not a usable checkpoint", "column \"a\"", "fences in order"],
+        ),
+        refused(
+            "predict_without_outputs",
+            |at| interface(at, "/outputs", json!([])),
+            PREDICT,
+            &["not a usable checkpoint", "interface.outputs: none"],
+        ),
+        refused(
+            "eval_of_more_outputs_than_there_are",
+            |at| interface(at, "/outputs", json!(["y", "z"])),
+            EVAL,
+            &["not a usable checkpoint", "interface.target.scale: 1 numbers; expected 2"],
+        ),
+    ]
+}
+
 pub fn rows() -> Vec<Row> {
-    [resume(), init(), others()].into_iter().flatten().collect()
+    [resume(), init(), interfaces(), others()].into_iter().flatten().collect()
 }
 
 fn resume() -> Vec<Row> {

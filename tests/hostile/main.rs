@@ -2,14 +2,18 @@
 //! broken checkpoints. Each row says what must come of it; none may panic, hang,
 //! eat memory, or leave a run's folder behind where nothing was trained.
 
+mod bombs;
 mod checkpoints;
+mod links;
 mod make;
 mod models;
+mod names;
 mod pictures;
 mod requests;
 mod tables;
 
 use libtest_mimic::{Arguments, Failed, Trial};
+use std::ffi::OsStr;
 use std::fs::File;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -80,12 +84,21 @@ fn nothing_was_made(at: &Path) {
 
 fn main() {
     let args = Arguments::from_args();
-    let rows = [tables::rows(), pictures::rows(), requests::rows(), models::rows(), checkpoints::rows()];
+    let rows = [
+        tables::rows(),
+        pictures::rows(),
+        requests::rows(),
+        models::rows(),
+        checkpoints::rows(),
+        bombs::rows(),
+        links::rows(),
+    ];
     let trials = rows.into_iter().flatten().map(|row| {
         let ignored = row.rights && may_do_anything();
         Trial::test(row.name, move || run(&row)).with_ignored_flag(ignored)
     });
     let mut trials: Vec<Trial> = trials.collect();
+    trials.extend(names::trials());
     if cfg!(unix) {
         trials.push(Trial::test("nobody_reads_what_it_says", nobody_reads_what_it_says));
     }
@@ -152,6 +165,11 @@ pub fn wgrad(at: &Path, args: &[&str]) -> (Option<i32>, String, Duration) {
         }
     }
     words.extend(args);
+    ask(at, words)
+}
+
+/// [`wgrad`] with all words as they are, UTF-8 or not.
+pub fn ask<W: AsRef<OsStr>>(at: &Path, words: impl IntoIterator<Item = W>) -> (Option<i32>, String, Duration) {
     let said = tempfile::NamedTempFile::new().expect("a file");
     let open = || File::options().append(true).open(said.path()).expect("a file");
     let begun = Instant::now();

@@ -232,6 +232,24 @@ fn limits() -> Vec<Row> {
             &["stopped being", "lower learning rate (now 1000)", "the checkpoint before that, of step"],
         )
         .then(a_good_checkpoint_is_kept),
+        refused(
+            "loss_of_no_number_before_a_checkpoint",
+            csv,
+            &["--data", "t.csv", "--lr", "1000", "--optimizer", "sgd", "--batch-size", "4", "--schedule", "cosine"],
+            &[
+                "the loss stopped being a finite number in epoch 1, by step 9",
+                "(now 30.15",
+                "there is no checkpoint yet",
+            ],
+        )
+        .then(|_| {}),
+        refused(
+            "loss_of_no_number_at_the_end_of_an_epoch",
+            csv,
+            &["--data", "t.csv", "--lr", "1000", "--optimizer", "sgd", "--batch-size", "9", "--epochs", "3"],
+            &["the validation loss stopped being a finite number in epoch 1, by step 4", "there is no checkpoint yet"],
+        )
+        .then(|_| {}),
         works("a_trial_run", csv, &["--data", "t.csv", "--fast-dev-run"], &["nothing saved"]),
         refused(
             "no_overfit_batches",

@@ -41,7 +41,12 @@ pub fn rows() -> Vec<Row> {
             &["--data", "t.csv.gz"],
             &["t.csv.gz is broken", "gzip stream ends in an error", "download it again"],
         ),
-        refused("csv_gzip_bomb", bomb, &["--data", "t.csv.gz"], &["t.csv.gz is too large for memory", "unpacked"]),
+        refused(
+            "csv_gzip_bomb",
+            bomb,
+            &["--data", "t.csv.gz"],
+            &["t.csv.gz takes more than", "in memory, more than the budget of", "--max-memory"],
+        ),
         refused(
             "csv_ragged_rows",
             |at| csv(at, table() + "1,2\n"),

@@ -4,11 +4,8 @@ use super::super::{Dataset, Origin, Samples, Targets};
 use super::fit::SeriesFitted;
 use super::rows::Series;
 use crate::error::{Error, Result};
+use crate::files::memory;
 use std::ops::Range;
-
-/// Numbers of one set, at 4 bytes each: more would not fit into the memory of
-/// most machines.
-const MOST: usize = 1 << 29;
 
 /// Windows of a series.
 #[derive(Debug, Clone, PartialEq)]
@@ -48,16 +45,14 @@ impl SeriesFitted {
     }
 
     fn check_size(&self, windows: usize, name: &str) -> Result<()> {
-        let numbers = windows.saturating_mul(self.window).saturating_mul(self.width());
-        if numbers <= MOST {
-            return Ok(());
-        }
-        Err(Error::data(format!(
-            "{name}: {windows} windows of {} rows and {} inputs are {numbers} numbers; expected at most {MOST}: take a \
-             smaller window, or fewer rows",
-            self.window,
-            self.width()
-        )))
+        let numbers = windows.saturating_mul(self.window).saturating_mul(self.width()) as u64;
+        memory::judge_named(&name, numbers.saturating_mul(4), memory::budget()).map_err(|e| {
+            e.context(format!(
+                "{windows} windows of {} rows and {} inputs are {numbers} numbers (take a smaller window, or fewer rows)",
+                self.window,
+                self.width()
+            ))
+        })
     }
 
     fn samples(&self, encoded: &[f32], starts: &[usize]) -> Samples {

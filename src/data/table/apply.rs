@@ -6,6 +6,7 @@ use super::fit::Fitted;
 use super::read::{Column, Table};
 use super::target::{Answer, Goal, clip};
 use crate::error::{Context, Error, Result};
+use crate::files::memory;
 use serde::Serialize;
 use std::collections::{BTreeMap, HashMap};
 
@@ -182,6 +183,9 @@ impl Fitted {
     ) -> Result<Features> {
         let columns = self.used(table)?;
         let width = self.features.len();
+        let held = (rows.len() as u64).saturating_mul(4 * width as u64);
+        memory::judge_named(&table.name, held, memory::budget())
+            .context(|| format!("{} rows as {width} features each (max_categories makes them fewer)", rows.len()))?;
         let mut values = Vec::new();
         let (mut kept, mut dropped) = (vec![], vec![]);
         let mut notes: BTreeMap<(usize, Issue), CellNote> = BTreeMap::new();

@@ -2,14 +2,13 @@
 
 use super::vocabulary::{PAD, UNKNOWN, Vocabulary};
 use crate::error::{Error, Result};
+use crate::files::memory;
 use rayon::prelude::*;
 
 /// The longest row where no length is asked for.
 const LONGEST: usize = 512;
 /// Lengths are rounded up to a multiple of this.
 const STEP: usize = 8;
-/// The most tokens of all rows together: 8 GiB.
-const MOST: usize = 2 << 30;
 
 /// Texts as rows of token ids.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,7 +70,7 @@ pub fn usual_length(tokens: &[Vec<u32>]) -> usize {
 /// Texts as rows of `max_len` tokens, or of their [`usual_length`].
 ///
 /// Fails as [`tokens`] does, when `max_len` is 0, and when the rows would take
-/// more than 8 GiB.
+/// more than the budget of memory.
 pub fn encode_texts(
     vocabulary: &Vocabulary,
     texts: &[impl AsRef<str> + Sync],
@@ -86,10 +85,13 @@ pub fn encode_texts(
     }
     let (count, total) = (all.len(), all.len().saturating_mul(max_len));
     let mut rows: Vec<u32> = vec![];
-    if total > MOST || rows.try_reserve_exact(total).is_err() {
+    let (bytes, budget) = ((total as u64).saturating_mul(4), memory::budget());
+    if bytes > budget || rows.try_reserve_exact(total).is_err() {
         return Err(Error::data(format!(
-            "{count} texts of {max_len} tokens take {:.1} GiB; take a shorter length or fewer texts",
-            total as f64 * 4.0 / (1u64 << 30) as f64
+            "{count} texts of {max_len} tokens take {:.1} GiB, more than the budget of {} (--max-memory); take a shorter \
+             length or fewer texts",
+            total as f64 * 4.0 / (1u64 << 30) as f64,
+            memory::size(budget)
         )));
     }
     for ids in &all {

@@ -5,8 +5,9 @@
 //! before it.
 
 use crate::error::{Error, Result};
+use crate::files::memory;
 
-/// The most tokens that all samples may hold together: 8 GiB.
+/// No text has a context or a stride of so many tokens.
 const MOST: usize = 2 << 30;
 
 /// How a stream of tokens is cut into samples.
@@ -58,7 +59,7 @@ impl TokenWindows {
     /// The samples of some tokens; `name` is what messages call them.
     ///
     /// Fails when there are fewer tokens than a sample needs, or the samples
-    /// would take more than 8 GiB.
+    /// would take more than the budget of memory.
     pub fn cut(&self, name: &str, tokens: &[u32]) -> Result<Windows> {
         let (count, width) = (self.count(tokens.len()), self.width());
         if count == 0 {
@@ -71,10 +72,13 @@ impl TokenWindows {
         }
         let total = count.saturating_mul(width);
         let mut rows: Vec<u32> = vec![];
-        if total > MOST || rows.try_reserve_exact(total).is_err() {
+        let (bytes, budget) = ((total as u64).saturating_mul(4), memory::budget());
+        if bytes > budget || rows.try_reserve_exact(total).is_err() {
             return Err(Error::data(format!(
-                "{name}: {count} samples of {width} tokens take {:.1} GiB; take a stride above {} or less text",
+                "{name}: {count} samples of {width} tokens take {:.1} GiB, more than the budget of {} (--max-memory); take \
+                 a stride above {} or less text",
                 total as f64 * 4.0 / (1u64 << 30) as f64,
+                memory::size(budget),
                 self.stride
             )));
         }
