@@ -68,7 +68,7 @@ fn forward_rows(
     for (var key0 = 0u; key0 < end; key0 += LANES) {
         // Lane j holds key and value j.
         let own = min(key0 + lane, TK - 1u);
-        var s: array<array<f32, LANES>, ROWS>;
+        var s = array<array<f32, LANES>, ROWS>();
         let k_row = k_at(batch, kv, own);
         for (var c = 0u; c < D4; c++) {
             let part = k_part(k_row, c);
@@ -92,7 +92,7 @@ fn forward_rows(
             for (var c = 0u; c < DV4; c++) {
                 out[r][c] *= shrink;
             }
-            var kept: vec4<f32>;
+            var kept = vec4<f32>();
             for (var j = 0u; j < LANES; j++) {
                 if j % 4u == 0u {
                     kept = factors(batch, head, row, (key0 + j) / 4u);

@@ -114,9 +114,9 @@ fn queries_rows(
     for (var key0 = 0u; key0 < end; key0 += LANES) {
         // Lane j holds key and value j.
         let own = min(key0 + local % LANES, TK - 1u);
-        var keys: array<vec4<f32>, D4>;
-        var s: array<array<f32, LANES>, ROWS>;
-        var d_p: array<array<f32, LANES>, ROWS>;
+        var keys = array<vec4<f32>, D4>();
+        var s = array<array<f32, LANES>, ROWS>();
+        var d_p = array<array<f32, LANES>, ROWS>();
         for (var c = 0u; c < D4; c++) {
             keys[c] = k_part(k_at(batch, kv, own), c);
             for (var j = 0u; j < LANES; j++) {
@@ -140,7 +140,7 @@ fn queries_rows(
             let number = row_number(batch, head, row);
             let shift = lse_of(number);
             let delta = delta_of(number);
-            var kept: vec4<f32>;
+            var kept = vec4<f32>();
             for (var j = 0u; j < LANES; j++) {
                 if j % 4u == 0u {
                     kept = factors(batch, head, row, (key0 + j) / 4u);
@@ -203,10 +203,10 @@ fn keys_rows(
         for (var row0 = start; row0 < end; row0 += LANES) {
             // Lane j holds query j.
             let own = min(row0 + local % LANES, TQ - 1u);
-            var query: array<vec4<f32>, D4>;
-            var cotangent: array<vec4<f32>, DV4>;
-            var s: array<array<f32, LANES>, ROWS>;
-            var d_p: array<array<f32, LANES>, ROWS>;
+            var query = array<vec4<f32>, D4>();
+            var cotangent = array<vec4<f32>, DV4>();
+            var s = array<array<f32, LANES>, ROWS>();
+            var d_p = array<array<f32, LANES>, ROWS>();
             for (var c = 0u; c < D4; c++) {
                 query[c] = q_part(q_at(batch, head, own), c);
                 for (var j = 0u; j < LANES; j++) {

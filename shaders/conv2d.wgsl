@@ -67,7 +67,7 @@ fn forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id
     var sum: array<vec4<f32>, CHANNELS>;
     for (var column0 = 0u; column0 < COLUMNS; column0 += CHUNK) {
         // Lane j holds the weights of column0 + j; past the end they count as 0.
-        var weight: array<f32, CHANNELS>;
+        var weight = array<f32, CHANNELS>();
         for (var i = 0u; i < CHANNELS; i++) {
             let at = min(first_o + i, end_o - 1u) * COLUMNS + min(column0 + lane, COLUMNS - 1u);
             weight[i] = select(0.0, w[at], column0 + lane < COLUMNS);
@@ -138,7 +138,7 @@ fn backward_x(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation
             for (var o0 = 0u; o0 < O_GROUP; o0 += CHUNK) {
                 // Lane j holds the weights of output channel o0 + j; past the end they count as 0.
                 let row = (part * O_GROUP + min(o0 + lane, O_GROUP - 1u)) * COLUMNS + r * KW + s;
-                var weight: array<f32, CHANNELS>;
+                var weight = array<f32, CHANNELS>();
                 for (var i = 0u; i < CHANNELS; i++) {
                     weight[i] = select(0.0, w[row + min(first_c + i, C_GROUP - 1u) * KH * KW], o0 + lane < O_GROUP);
                 }
@@ -197,7 +197,7 @@ fn backward_w(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgro
         let n = at / (OH * OW);
         let p = at % (OH * OW) / OW * STRIDE_H;
         let q = at % OW * STRIDE_W;
-        var seen: array<f32, TAPS>;
+        var seen = array<f32, TAPS>();
         for (var t = 0u; t < TAPS; t++) {
             let value = input_at(n * C * H * W + plane[t], p + down[t], q + across[t]);
             seen[t] = select(value, 1.0, first_tap + t >= COLUMNS);

@@ -80,7 +80,7 @@ fn tiled(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) 
         }
         workgroupBarrier();
         for (var k = 0u; k < DEPTH; k++) {
-            var column: array<f32, SIDE>;
+            var column = array<f32, SIDE>();
             for (var j = 0u; j < SIDE; j++) {
                 column[j] = sh_b[k * TILE + j * 16u + local.x];
             }
@@ -156,7 +156,7 @@ fn rows(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
     for (var step = 0u; step < SLICE; step += 4u) {
         let k0 = first_k + step;
         let k = min(k0 + four, vec4(K - 1u));
-        var left: array<vec4<f32>, LOADS>;
+        var left = array<vec4<f32>, LOADS>();
         for (var t = 0u; t < LOADS; t++) {
             if TRANSPOSE_A {
                 left[t] = quad_a(min(k0 + k_a[t], K - 1u) * M + in_a[t]);
@@ -167,7 +167,7 @@ fn rows(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
                 left[t] = select(vec4(0.0), left[t], k0 + select(four, vec4(k_a[t]), TRANSPOSE_A) < vec4(K));
             }
         }
-        var right: array<array<vec4<f32>, PANELS>, 4>; // of 4 elements of K, by neighbouring columns
+        var right = array<array<vec4<f32>, PANELS>, 4>(); // of 4 elements of K, by neighbouring columns
         for (var p = 0u; p < PANELS; p++) {
             if TRANSPOSE_B {
                 let c0 = quad_b(in_b[p].x + k);

@@ -66,7 +66,7 @@ fn state_before(row: u32, unit: u32, t: u32) -> f32 {
 // it is given one.
 fn left(row: u32, k: u32, t: u32) -> f32 {
     if PHASE == 1u { return saved[((row * T + t) * SLOTS + 3u) * H + k]; }
-    if INITIAL && (FIRST || REVERSE && RAGGED) {
+    if INITIAL && (FIRST || (REVERSE && RAGGED)) {
         if starts(row, t) { return initially(0u, row, k); }
     }
     return y[(row * T + before(t)) * H + k];
@@ -143,13 +143,13 @@ fn block(row: u32, unit: u32, lane: u32, t: u32, multiply: bool) {
     var sum: array<array<f32, GATES * UNITS>, ROWS>;
     if multiply {
         for (var k0 = 0u; k0 < H; k0 += LANES) {
-            var part: array<f32, ROWS>; // element k0 + lane of each row
+            var part = array<f32, ROWS>(); // element k0 + lane of each row
             for (var i = 0u; i < ROWS; i++) {
                 part[i] = select(0.0, left(min(row + i, B - 1u), min(k0 + lane, H - 1u), t), k0 + lane < H);
             }
             // A bound that the compiler does not know: written out, the loop would leave the instruction cache.
             for (var j = 0u; j < min(LANES, H - k0); j += TURN) {
-                var right: array<vec4<f32>, GATES * UNITS>;
+                var right = array<vec4<f32>, GATES * UNITS>();
                 for (var c = 0u; c < GATES * UNITS; c++) {
                     let own = (c / UNITS + 2u * PHASE) * H + min(unit + c % UNITS * LANES, H - 1u);
                     right[c] = quad_w(own * H + min(k0 + j + vec4(0u, 1u, 2u, 3u), vec4(H - 1u)));
@@ -174,7 +174,7 @@ fn block(row: u32, unit: u32, lane: u32, t: u32, multiply: bool) {
     let rows = min(ROWS, B - min(row, B));
     for (var i = 0u; i < rows; i++) {
         for (var u = 0u; u < UNITS; u++) {
-            var mine: array<f32, GATES>;
+            var mine = array<f32, GATES>();
             for (var g = 0u; g < GATES; g++) {
                 mine[g] = sh_sum[((i * GATES + g) * UNITS + u) * LANES + lane];
             }
@@ -256,7 +256,7 @@ fn sequence_shared(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invoc
             if local.x < H { sh_h[i * H + local.x] = fresh[i]; }
         }
         workgroupBarrier();
-        var sum: array<array<f32, GATES>, ROWS>;
+        var sum = array<array<f32, GATES>, ROWS>();
         for (var k = 0u; k < H; k++) {
             for (var g = 0u; g < GATES; g++) {
                 let right = w[k * ALL * H + g * H + unit];

@@ -154,14 +154,14 @@ fn block(row: u32, first: u32, lane: u32, t: u32, multiply: bool) {
     var sum: array<array<vec4<f32>, QUADS>, ROWS>;
     if multiply {
         for (var k0 = first_k(); k0 < end_k(); k0 += LANES) {
-            var part: array<f32, ROWS>; // element k0 + lane of each row
+            var part = array<f32, ROWS>(); // element k0 + lane of each row
             for (var i = 0u; i < ROWS; i++) {
                 part[i] = left(min(row + i, B - 1u), min(k0 + lane, end_k() - 1u), t);
             }
             // A bound that the compiler does not know: written out, the loop would not fit into the instruction cache.
             let lanes = min(LANES, end_k() - k0);
             for (var j = 0u; j < lanes; j++) {
-                var right: array<vec4<f32>, QUADS>;
+                var right = array<vec4<f32>, QUADS>();
                 for (var q = 0u; q < QUADS; q++) {
                     right[q] = quad_w((k0 + j) * H + min(unit + q * 4u * LANES + vec4(0u, 1u, 2u, 3u), vec4(H - 1u)));
                 }
@@ -249,7 +249,7 @@ fn sequence_shared(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invoc
             }
         }
         workgroupBarrier();
-        var sum: array<f32, ROWS>;
+        var sum = array<f32, ROWS>();
         for (var k = 0u; k < ALL * H; k++) {
             let right = w[k * H + unit];
             for (var i = 0u; i < ROWS; i++) {

@@ -8,15 +8,16 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use safetensors::{Dtype, SafeTensors};
 use serde_json::Value;
 use std::sync::{Arc, LazyLock};
-use support::device::{announce, floor_caps, gpu_trial};
+use support::capabilities::{self, Ways, distinct};
+use support::device::{announce, gpu_trial};
 use support::golden_ops::build;
 use support::golden_optimisers::{Trained, training};
 use support::tolerance::{compare, relative_to};
 use wgrad::cpu::Cpu;
 use wgrad::gpu::{Gpu, GpuExecutor};
 use wgrad::graph::{Graph, Init, Seed, TensorId, gradient};
-use wgrad::kernel::Class;
-use wgrad::plan::{Executor, Plan, ProgramId, Target};
+use wgrad::kernel::Caps;
+use wgrad::plan::{Executor, Options, Plan, ProgramId, Target};
 use wgrad::tensor::{DType, Data, HostTensor};
 
 /// Each with a list of its own; a golden's name stands in one of them.
@@ -25,6 +26,7 @@ const FILES: &[&[u8]] = &[
     include_bytes!("../assets/goldens/attention.safetensors"),
     include_bytes!("../assets/goldens/recurrence.safetensors"),
     include_bytes!("../assets/goldens/sequence.safetensors"),
+    include_bytes!("../assets/goldens/windows.safetensors"),
 ];
 
 /// PyTorch and the judge both compute in f64, in another order of sums.
@@ -37,13 +39,17 @@ static TENSORS: LazyLock<Vec<SafeTensors<'static>>> = LazyLock::new(|| {
 fn main() {
     let args = Arguments::from_args();
     let mut trials = vec![Trial::test("every_room_has_a_golden", every_room_has_a_golden)];
+    let sets = capabilities::sets();
     for golden in goldens() {
         let golden = Arc::new(golden);
         let g = golden.clone();
         trials.push(Trial::test(format!("{}::judge", g.name), move || on_judge(&g)));
-        for (kind, class) in [("gpu_registers", Class::Cpu), ("gpu_workgroups", Class::Discrete)] {
+        // A golden that makes no graph is run, and says why.
+        let plans =
+            planned(&golden).map(|(g, fetches)| distinct(&g, &fetches, &Options::default(), &sets, Ways::Usual));
+        for set in plans.map_or(vec![sets[0].clone()], |plans| plans.into_iter().map(|d| d.set).collect()) {
             let g = golden.clone();
-            trials.push(gpu_trial(format!("{}::{kind}", g.name), move |gpu| on_gpu(&g, gpu, class)));
+            trials.push(gpu_trial(format!("{}::{}", g.name, set.name), move |gpu| on_gpu(&g, gpu, set.caps)));
         }
     }
     announce();
@@ -148,6 +154,16 @@ fn graph(golden: &Golden) -> wgrad::Result<(Graph, Looked)> {
     Ok((g, looked))
 }
 
+/// The graph of a golden, whatever its kind, and what is looked at.
+fn planned(golden: &Golden) -> wgrad::Result<(Graph, Vec<TensorId>)> {
+    if golden.about["op"] == "optimiser" {
+        let (g, trained) = training(golden.host("params"), &golden.about["attrs"])?;
+        return Ok((g, vec![trained.params, trained.norm]));
+    }
+    let (g, looked) = graph(golden)?;
+    Ok((g, looked.into_iter().map(|(_, t)| t).collect()))
+}
+
 fn judge_value(cpu: &mut Cpu<f64>, program: ProgramId, t: TensorId, dtype: DType) -> wgrad::Result<Vec<f64>> {
     match dtype {
         DType::F32 | DType::F16 => cpu.values(program, t),
@@ -186,14 +202,14 @@ fn close(what: &str, found: &[f64], torch: &[f64]) -> Result<(), Failed> {
     Ok(())
 }
 
-fn on_gpu(golden: &Golden, gpu: &Arc<Gpu>, class: Class) -> Result<(), Failed> {
+fn on_gpu(golden: &Golden, gpu: &Arc<Gpu>, caps: Caps) -> Result<(), Failed> {
     if golden.about["op"] == "optimiser" {
-        return trained_on_gpu(golden, gpu, class);
+        return trained_on_gpu(golden, gpu, caps);
     }
     let (g, looked) = graph(golden)?;
     let fetches: Vec<TensorId> = looked.iter().map(|(_, t)| *t).collect();
     let mut e = GpuExecutor::new(gpu.clone());
-    let program = e.load(Plan::build(&g, &fetches, Target::Gpu(floor_caps(gpu, class)))?)?;
+    let program = e.load(Plan::build(&g, &fetches, Target::Gpu(caps))?)?;
     e.poison(program);
     e.run(program, 1)?;
     for (what, t) in looked {
@@ -245,8 +261,8 @@ fn trained_on_judge(golden: &Golden) -> Result<(), Failed> {
     })
 }
 
-fn trained_on_gpu(golden: &Golden, gpu: &Arc<Gpu>, class: Class) -> Result<(), Failed> {
-    train(golden, &mut GpuExecutor::new(gpu.clone()), Target::Gpu(floor_caps(gpu, class)), |e, program, t, step| {
+fn trained_on_gpu(golden: &Golden, gpu: &Arc<Gpu>, caps: Caps) -> Result<(), Failed> {
+    train(golden, &mut GpuExecutor::new(gpu.clone()), Target::Gpu(caps), |e, program, t, step| {
         let (params, norm) = after(golden, step);
         if let Some(norm) = norm {
             compare(&format!("norm of step {step}"), e.fetch(program, t.norm)?.as_f32(), &norm, golden.tolerance())?;

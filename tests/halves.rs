@@ -10,14 +10,15 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use rayon::prelude::*;
 use std::collections::HashSet;
 use std::sync::Arc;
+use support::capabilities;
 use support::device::{GPU, announce, floor_caps, gpu_trial};
-use support::run::{Built, build, fetch_all};
+use support::run::{Built, build, fetch_all, given, in_halves, suits_halves};
 use support::tolerance::{compare, relative};
 use support::updates::{Trainer, settings};
 use wgrad::cpu::Cpu;
 use wgrad::gpu::{Gpu, GpuExecutor};
 use wgrad::graph::{Case, TensorId};
-use wgrad::kernel::{Caps, Class, Language, translate};
+use wgrad::kernel::{Caps, Class, Kernel, Language, translate};
 use wgrad::nn::{Description, Model};
 use wgrad::ops::loss_scale::LEFT_OUT;
 use wgrad::plan::{Executor, Options, Plan, Precision, Target};
@@ -49,26 +50,26 @@ fn main() {
     libtest_mimic::run(&args, trials).exit();
 }
 
-/// For each way in which a kernel meets halves a case, on both kinds of device and
-/// with packed halves.
+/// For each way in which a kernel meets halves a case, as f16 and packed in words, for each set of capabilities that
+/// makes kernels of its own.
 fn of_cases() -> Vec<Trial> {
-    let cases: Vec<Arc<Case>> = wgrad::ops::cases().into_iter().filter(suits).map(Arc::new).collect();
+    let cases: Vec<Arc<Case>> = wgrad::ops::cases().into_iter().filter(suits_halves).map(Arc::new).collect();
     let mut trials = vec![];
-    for (kind, class, typed) in
-        [("registers", Class::Cpu, true), ("workgroups", Class::Discrete, true), ("packed", Class::Discrete, false)]
-    {
-        let ways: Vec<Vec<String>> = cases.par_iter().map(|c| ways(c, class, typed)).collect();
-        let mut seen: HashSet<&str> = HashSet::new();
-        for (case, ways) in cases.iter().zip(&ways) {
-            if ways.iter().filter(|w| seen.insert(w)).count() > 0 {
-                trials.push(trial(case, kind, class, typed, false));
+    let mut seen: HashSet<String> = HashSet::new();
+    for set in capabilities::sets() {
+        for (kind, typed) in [("", true), ("_packed", false)] {
+            let ways: Vec<Vec<String>> = cases.par_iter().map(|c| ways(c, &set.caps, typed)).collect();
+            for (case, ways) in cases.iter().zip(ways) {
+                if ways.into_iter().filter(|w| seen.insert(w.clone())).count() > 0 {
+                    trials.push(trial(case, &format!("{}{kind}", set.name), &set.caps, typed, false));
+                }
             }
         }
     }
     // Work behind a kernel loads and stores halves as well.
     for case in cases.iter().filter(|c| c.name.starts_with("chains/")) {
         for (kind, typed) in [("fused", true), ("fused_packed", false)] {
-            trials.push(trial(case, kind, Class::Discrete, typed, true));
+            trials.push(trial(case, kind, &Caps::floor(Class::Discrete), typed, true));
         }
     }
     trials
@@ -76,9 +77,9 @@ fn of_cases() -> Vec<Trial> {
 
 /// A case on the GPU under test; ignored where it takes a type that the adapter's
 /// shaders have not.
-fn trial(case: &Arc<Case>, kind: &str, class: Class, typed: bool, fuse: bool) -> Trial {
-    let c = case.clone();
-    let trial = gpu_trial(format!("{}::{kind}", case.name), move |gpu| on_gpu(&c, gpu, class, typed, fuse));
+fn trial(case: &Arc<Case>, kind: &str, caps: &Caps, typed: bool, fuse: bool) -> Trial {
+    let (c, caps) = (case.clone(), Caps { f16: typed, ..caps.clone() });
+    let trial = gpu_trial(format!("{}::{kind}", case.name), move |gpu| on_gpu(&c, gpu, caps, fuse));
     match typed && GPU.as_ref().is_some_and(|gpu| !gpu.caps.f16) {
         true => trial.with_kind("no f16").with_ignored_flag(true),
         false => trial,
@@ -87,54 +88,30 @@ fn trial(case: &Arc<Case>, kind: &str, class: Class, typed: bool, fuse: bool) ->
 
 /// The kernels of a case with the variables that hold halves. A case that
 /// cannot be planned has a way of its own, so that it is run and says why.
-fn ways(case: &Case, class: Class, typed: bool) -> Vec<String> {
+fn ways(case: &Case, caps: &Caps, typed: bool) -> Vec<String> {
     let planned = || -> wgrad::Result<Vec<String>> {
         let built = build(case)?;
-        let caps = Caps { f16: typed, ..Caps::floor(class) };
-        let plan = Plan::with(&built.graph, &built.fetches(), Target::Gpu(caps), &everything(&built, false))?;
+        let caps = Caps { f16: typed, ..caps.clone() };
+        let adapter = (caps.class == Class::Cpu, caps.shared_lanes());
+        let plan = Plan::with(&built.graph, &built.fetches(), Target::Gpu(caps), &in_halves(&built, false))?;
         let kernels = plan.steps.iter().flat_map(|s| &s.launches).map(|l| &l.kernel);
         let halves = kernels.filter(|k| !k.halves.0.is_empty());
-        Ok(halves.map(|k| format!("{} {} {:?}", k.shader.name, k.entry, k.halves)).collect())
+        let way = |k: &Kernel| format!("{} {} {:?} {adapter:?}", k.shader.name, k.entry, k.halves);
+        Ok(halves.map(way).collect())
     };
     planned().unwrap_or_else(|_| vec![case.name.clone()])
-}
-
-/// The named tensors of a case: its inputs and the cotangents of its outputs.
-fn given(built: &Built) -> Vec<TensorId> {
-    let seed = |(i, _): &(usize, HostTensor)| built.graph.find(&format!("seed{i}")).expect("it was made");
-    built.inputs.iter().copied().chain(built.seeds.iter().map(seed)).collect()
-}
-
-/// Every tensor that ops bear in halves.
-fn everything(built: &Built, fuse: bool) -> Options {
-    let halves = given(built).into_iter().chain(built.fetches()).collect();
-    Options { fuse, precision: Precision::F16, halves, ..Options::default() }
 }
 
 fn kept(plan: &Plan, t: TensorId) -> DType {
     plan.graph.spec(t).dtype
 }
 
-/// Whether a case keeps any tensor in halves, is small enough to be run again, and
-/// has inputs that a half can hold.
-fn suits(case: &Case) -> bool {
-    let Ok(built) = build(case) else { return true };
-    let elements: usize = case.inputs.iter().map(|(s, _)| s.elements()).sum();
-    let floats = built.values.iter().filter(|v| v.spec().dtype == DType::F32);
-    if elements > 100_000 || floats.flat_map(|v| v.as_f32()).any(|x| !x.is_finite() || x.abs() > 1e3) {
-        return false;
-    }
-    let plan = Plan::with(&built.graph, &built.fetches(), Target::Cpu, &everything(&built, false));
-    plan.map_or(true, |p| built.fetches().iter().any(|&t| kept(&p, t) == DType::F16))
-}
-
-fn on_gpu(case: &Case, gpu: &Arc<Gpu>, class: Class, typed: bool, fuse: bool) -> Result<(), Failed> {
-    if typed && !gpu.caps.f16 {
+fn on_gpu(case: &Case, gpu: &Arc<Gpu>, caps: Caps, fuse: bool) -> Result<(), Failed> {
+    if caps.f16 && !gpu.caps.f16 {
         return Err("the adapter's shaders have no f16; run the trials ::packed".into());
     }
     let built = build(case)?;
-    let caps = Caps { f16: typed, ..floor_caps(gpu, class) };
-    let plan = Plan::with(&built.graph, &built.fetches(), Target::Gpu(caps), &everything(&built, fuse))?;
+    let plan = Plan::with(&built.graph, &built.fetches(), Target::Gpu(caps), &in_halves(&built, fuse))?;
     translates(&plan)?;
     let mut judge = Cpu::<f64>::new();
     let judged = judge.load(rounding_as(&plan, &built)?)?;

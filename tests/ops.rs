@@ -1,29 +1,30 @@
-//! Every case of every op, four ways: the gradient rule against finite
+//! Every case of every op, three ways: the gradient rule against finite
 //! differences on the f64 judge; the f32 CPU path against the judge; and the
-//! shaders, lowered for a software adapter and for a GPU, and in every variant
-//! that there is, against the judge.
+//! shaders against the judge, as they are lowered for each of several kinds of
+//! adapter (`support/capabilities.rs`), and in every variant that there is.
 //!
 //! Run one again by its name: `cargo test --release --test ops -- matmul/nn_odd`.
 
 mod support;
 
 use libtest_mimic::{Arguments, Failed, Trial};
+use rayon::prelude::*;
 use std::sync::Arc;
-use support::device::{announce, floor_caps, gpu_trial};
-use support::run::{Built, all_variants, build, fetch_all, input_name, options_for};
+use support::capabilities::{self, Distinct, Set, Ways, distinct};
+use support::device::{announce, gpu_trial};
+use support::run::{Built, build, fetch_all, input_name, options_for};
 use support::tolerance::{compare, relative};
 use wgrad::cpu::Cpu;
 use wgrad::gpu::{Gpu, GpuExecutor};
 use wgrad::graph::{Case, Init};
-use wgrad::kernel::Class;
 use wgrad::plan::{Buffer, Choices, Executor, Options, Plan, Target};
 use wgrad::tensor::{DType, Data, HostTensor, Spec};
 
 fn main() {
     let args = Arguments::from_args();
     let mut trials = vec![];
-    for case in wgrad::ops::cases() {
-        let case = Arc::new(case);
+    let cases: Vec<Arc<Case>> = wgrad::ops::cases().into_iter().map(Arc::new).collect();
+    for case in &cases {
         let name = |kind: &str| format!("{}::{kind}", case.name);
         let c = case.clone();
         trials.push(Trial::test(name("cpu_f32"), move || cpu_f32(&c)));
@@ -32,12 +33,16 @@ fn main() {
             let c = case.clone();
             trials.push(Trial::test(name("gradient"), move || finite_differences(&c)));
         }
-        for (kind, class) in [("gpu_registers", Class::Cpu), ("gpu_workgroups", Class::Discrete)] {
-            let c = case.clone();
-            trials.push(gpu_trial(name(kind), move |gpu| on_gpu(&c, gpu, class, &Choices::default())));
+    }
+    let sets = capabilities::sets();
+    let wanted = |case: &Case| sets.iter().any(|set| !args.is_filtered_out(&named(case, set.name)));
+    let asked: Vec<Arc<Case>> = cases.into_iter().filter(|c| wanted(c)).collect();
+    let plans: Vec<Vec<Distinct>> = asked.par_iter().map(|case| plans(case, &sets)).collect();
+    for (case, plans) in asked.iter().zip(plans) {
+        for d in plans {
+            let case = case.clone();
+            trials.push(gpu_trial(format!("{}::{}", case.name, d.set.name), move |gpu| on_gpu(&case, gpu, &d)));
         }
-        let c = case.clone();
-        trials.push(gpu_trial(name("gpu_variants"), move |gpu| every_variant(&c, gpu)));
     }
     announce();
     libtest_mimic::run(&args, trials).exit();
@@ -66,9 +71,8 @@ enum Values {
     Index(Vec<u32>),
 }
 
-fn check(case: &Case, built: &Built, found: &[HostTensor]) -> Result<(), Failed> {
-    let judged = judge(built)?;
-    for (((name, _), found), judge) in built.looked_at().iter().zip(found).zip(&judged) {
+fn check(case: &Case, built: &Built, found: &[HostTensor], judged: &[Values]) -> Result<(), Failed> {
+    for (((name, _), found), judge) in built.looked_at().iter().zip(found).zip(judged) {
         match (&found.data, judge) {
             (Data::F32(f), Values::Real(j)) => compare(name, f, j, relative(case))?,
             (Data::U32(f), Values::Index(j)) if f == j => {}
@@ -89,26 +93,44 @@ fn cpu_f32(case: &Case) -> Result<(), Failed> {
     cpu.poison(program);
     cpu.run(program, 1)?;
     let found = fetch_all(&mut cpu, program, &built.fetches())?;
-    check(case, &built, &found)
+    check(case, &built, &found, &judge(&built)?)
 }
 
-/// Every variant of every step that no GPU takes by default.
-fn every_variant(case: &Case, gpu: &Arc<Gpu>) -> Result<(), Failed> {
+/// A trial of a case's name, to ask a filter about.
+fn named(case: &Case, kind: &str) -> Trial {
+    Trial::test(format!("{}::{kind}", case.name), || Ok(()))
+}
+
+/// What of a case there is to run on a GPU. A case that cannot be built is run,
+/// and says why.
+fn plans(case: &Case, sets: &[Set]) -> Vec<Distinct> {
+    let Ok(built) = build(case) else {
+        return vec![Distinct { set: sets[0].clone(), choices: vec![Choices::default()] }];
+    };
+    distinct(&built.graph, &built.fetches(), &options_for(case), sets, Ways::All)
+}
+
+fn on_gpu(case: &Case, gpu: &Arc<Gpu>, distinct: &Distinct) -> Result<(), Failed> {
     let built = build(case)?;
-    let plan = Plan::build(&built.graph, &built.fetches(), Target::Gpu(floor_caps(gpu, Class::Discrete)))?;
-    // The first of each are what `gpu_workgroups` runs.
-    for choices in all_variants(&plan).into_iter().skip(1) {
-        on_gpu(case, gpu, Class::Discrete, &choices).map_err(|e| format!("{:?}: {choices:?}", e.message()))?;
+    let judged = judge(&built)?;
+    for choices in &distinct.choices {
+        let options = Options { choices: choices.clone(), ..options_for(case) };
+        let target = Target::Gpu(distinct.set.caps.clone());
+        let run = || -> Result<(), Failed> {
+            let found = run_twice(&built, gpu, Plan::with(&built.graph, &built.fetches(), target, &options)?)?;
+            check(case, &built, &found, &judged)
+        };
+        run().map_err(|e| match choices.0.is_empty() {
+            true => e,
+            false => format!("{}: {choices:?}", e.message().unwrap_or_default()).into(),
+        })?;
     }
     Ok(())
 }
 
-fn on_gpu(case: &Case, gpu: &Arc<Gpu>, class: Class, choices: &Choices) -> Result<(), Failed> {
-    let built = build(case)?;
+/// What a plan computes, which has to be the same bits each time.
+fn run_twice(built: &Built, gpu: &Arc<Gpu>, plan: Plan) -> Result<Vec<HostTensor>, Failed> {
     let mut e = GpuExecutor::new(gpu.clone());
-    let target = Target::Gpu(floor_caps(gpu, class));
-    let options = Options { choices: choices.clone(), ..options_for(case) };
-    let plan = Plan::with(&built.graph, &built.fetches(), target, &options)?;
     let initial = initial_state(&plan);
     let program = e.load(plan)?;
     let mut runs = vec![];
@@ -124,7 +146,7 @@ fn on_gpu(case: &Case, gpu: &Arc<Gpu>, class: Class, choices: &Choices) -> Resul
     if runs[0].iter().zip(&runs[1]).any(|(a, b)| a.bytes() != b.bytes()) {
         return Err("two runs gave different bits".into());
     }
-    check(case, &built, &runs[0])
+    Ok(runs.swap_remove(0))
 }
 
 /// What each persistent buffer of a plan holds before the first step.

@@ -8,6 +8,7 @@ use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock};
 use support::lint;
 use wgrad::graph::Case;
@@ -103,6 +104,53 @@ fn every_kernel_translates_to_every_drivers_language() {
     println!("{} kernels, four languages each", TABLE.kernels.len());
 }
 
+/// SPIR-V's words for `OpTypeInt` of 32 bits without sign, and for a vector of two of some type.
+fn has_pairs_of_u32(spirv: &[u8]) -> bool {
+    let words: Vec<u32> = spirv.as_chunks::<4>().0.iter().map(|b| u32::from_le_bytes(*b)).collect();
+    let mut at = 5;
+    let (mut unsigned, mut pairs) = (None, vec![]);
+    while at < words.len() {
+        let instruction = &words[at..][..(words[at] >> 16) as usize];
+        match (instruction[0] & 0xffff, &instruction[1..]) {
+            (21, &[id, 32, 0]) => unsigned = Some(id),
+            (23, &[_, of, 2]) => pairs.push(of),
+            _ => {}
+        }
+        at += instruction.len();
+    }
+    pairs.iter().any(|of| Some(*of) == unsigned)
+}
+
+#[test]
+fn translations_hold_nothing_that_training_does_not_run() {
+    // naga's counter of a loop's turns is a pair of u32; it wraps divisions in functions, and zeroes workgroup memory.
+    let loops = AtomicUsize::new(0);
+    let found = over_kernels(|kernel| {
+        let text = wgrad::kernel::assemble(kernel).expect("it was planned");
+        let of = |language| translate(kernel, language).expect("another test says why it does not");
+        let mut found = vec![];
+        if text.contains("for (") && !text.contains("vec2") {
+            loops.fetch_add(1, Ordering::Relaxed);
+            if has_pairs_of_u32(&of(Language::Spirv)) {
+                found.push("SPIR-V counts the turns of loops".to_string());
+            }
+        }
+        for (language, added) in [
+            (Language::Msl, &["loop_bound", "naga_div", "naga_mod", "__local_invocation_id"][..]),
+            (Language::Hlsl, &["loop_bound", "__local_invocation_id"]),
+            (Language::Glsl, &["gl_LocalInvocationID == uvec3(0u)"]),
+        ] {
+            let bytes = of(language);
+            let text = String::from_utf8_lossy(&bytes);
+            let there = added.iter().filter(|a| text.contains(**a));
+            found.extend(there.map(|a| format!("{} holds {a}", language.name())));
+        }
+        found
+    });
+    report("additions", &found);
+    assert!(loops.into_inner() > 100, "most kernels have loops");
+}
+
 #[test]
 fn products_in_f16_translate_to_spirv() {
     // Cooperative matrices of 16x16 exist in Vulkan alone. Nobody but a device can say whether they are right; this says
@@ -146,6 +194,18 @@ fn barriers_are_reached_by_all_invocations() {
 fn nothing_is_compared_with_itself() {
     // WGSL may assume that there are no NaNs; the kernels test bits.
     report("comparisons", &over_modules(|m, _| lint::self_comparisons(&m.module, &m.text)));
+}
+
+#[test]
+fn variables_in_loops_are_given_a_value() {
+    let mut found = over_modules(|m, _| lint::stale_variables(&m.text));
+    // Some files make no module that runs everywhere: cooperative matrices.
+    for (name, text) in files() {
+        found.extend(lint::stale_variables(&text).into_iter().map(|m| format!("shaders/{name}.wgsl: {m}")));
+    }
+    found.sort();
+    found.dedup();
+    report("variables", &found);
 }
 
 /// Runs a check once per text and entry point.
@@ -330,6 +390,32 @@ mod the_lints_catch {
         }
         assert_eq!(found("v != x[id.y]"), 0);
         assert_eq!(found("(bitcast<u32>(v) & 0x7fffffffu) > 0x7f800000u"), 0);
+    }
+
+    #[test]
+    fn a_variable_in_a_loop_without_a_value() {
+        let in_loops = [
+            "for (var i = 0u; i < N; i++) { var sum: array<f32, 4>; x[i] = sum[0]; }",
+            "loop { if a { var sum: f32; } break; }",
+            "while a { // of a turn\n var sum: f32; }",
+            "for (var i = 0u; i < N; i++) { for (var k: u32; k < N; k++) { x[i] = k; } }",
+            "loop { continuing { var last: u32; break if last == 0u; } }",
+        ];
+        for body in in_loops {
+            let text = format!("var<private> p: u32;\nfn f() {{ var before: u32;\n{body} }}");
+            assert_eq!(lint::stale_variables(&text).len(), 1, "{body}");
+        }
+        let fine = [
+            "for (var i = 0u; i < N; i++) { var sum = array<f32, 4>(); x[i] = sum[0]; }",
+            "for (var i = 0u; i < N; i++) { let var_a: u32 = 1u; } var sum: f32;",
+            "for (var i: u32; i < N; i++) { x[i] = 1u; } if a { var sum: f32; }",
+            "loop { break; } { var sum: f32; } // loop {",
+        ];
+        for body in fine {
+            let text = format!("fn f() {{ {body} }}\nfn g() {{ var sum: f32; }}");
+            assert_eq!(lint::stale_variables(&text), Vec::<String>::new(), "{body}");
+        }
+        assert!(lint::stale_variables("fn f() {\n loop {\n var a: u32;\n } }")[0].starts_with("line 3: "));
     }
 
     #[test]

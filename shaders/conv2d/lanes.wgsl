@@ -97,13 +97,13 @@ fn multiply(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocati
     var sum: array<array<array<f32, EACH>, BROAD>, TALL>;
     for (var turn = 0u; turn < SUM * KH; turn++) {
         let plane = (image * GROUPS + group) * SUM + turn / KH;
-        var seen: array<f32, LOADS>;
+        var seen = array<f32, LOADS>();
         for (var t = 0u; t < LOADS; t++) {
             let h = up[t] + turn % KH * DILATION_H;
             let inside = h < H && place[t] != 0xffffffffu;
             seen[t] = select(0.0, x[select(0u, (plane * H + h) * W + place[t], inside)], inside);
         }
-        var weight: array<array<f32, EACH>, KW>;
+        var weight = array<array<f32, EACH>, KW>();
         for (var s = 0u; s < KW; s++) {
             weight[s] = weights_of((((workgroup.y * SUM * KH + turn) * KW + s) * LANES + lane) * EACH);
         }
@@ -123,9 +123,9 @@ fn multiply(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocati
         let made = first + q;
         let plane = (image * GROUPS + group) * MADE + made;
         let add = offset(group * MADE + min(made, MADE - 1u));
-        var at: vec4<u32>;
-        var inside: vec4<bool>;
-        var value: vec4<f32>;
+        var at = vec4<u32>();
+        var inside = vec4<bool>();
+        var value = vec4<f32>();
         for (var i = 0u; i < TALL; i++) {
             for (var j = 0u; j < BROAD; j++) {
                 let f = i * BROAD + j;

@@ -44,7 +44,7 @@ fn backward_w(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invoca
         let col = tile % across * BROAD;
         let image = tile / (across * down);
         // Element e of the patches is in lane e % LANES of load e / LANES.
-        var seen: array<f32, LOADS>;
+        var seen = array<f32, LOADS>();
         for (var t = 0u; t < LOADS; t++) {
             let e = t * LANES + lane;
             let c = first_c + e / (HIGH * SPAN);
@@ -54,7 +54,7 @@ fn backward_w(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invoca
             seen[t] = select(0.0, x[select(0u, ((image * C + group * C_GROUP + c) * H + h) * W + v, inside)], inside);
         }
         // Positions past the edge, and channels past the last, count as 0. (Loops count by what they index: drivers unroll those.)
-        var d: array<array<vec4<f32>, QUADS>, EACH>;
+        var d = array<array<vec4<f32>, QUADS>, EACH>();
         for (var q = 0u; q < EACH; q++) {
             let o = first + q;
             let plane = (image * GROUPS + group) * O_GROUP + o;

@@ -59,7 +59,7 @@ fn transform_filter(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_w
     let first = 9u * select(row * SUM + k, k * ROWS + row, TURNED);
     var lines: array<Line, 3>;
     for (var r = 0u; r < 3u; r++) {
-        var g: vec3<f32>;
+        var g = vec3<f32>();
         for (var s = 0u; s < 3u; s++) {
             let tap = 3u * r + s;
             g[s] = w[first + select(tap, 8u - tap, TURNED)];
@@ -86,7 +86,7 @@ fn transform_window(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_w
     let across = tile % TILES_W * MADE + AHEAD_W - BACK_W;
     var lines: array<Line, SIDE>;
     for (var r = 0u; r < SIDE; r++) {
-        var d: Line;
+        var d = Line();
         for (var s = 0u; s < SIDE; s++) {
             let inside = down + r < H && across + s < W;
             d[s] = select(0.0, image[select(0u, plane + (down + r) * W + across + s, inside)], inside);
@@ -94,7 +94,7 @@ fn transform_window(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_w
         lines[r] = window_line(d);
     }
     for (var s = 0u; s < SIDE; s++) {
-        var d: Line;
+        var d = Line();
         for (var r = 0u; r < SIDE; r++) {
             d[r] = lines[r][s];
         }
@@ -154,7 +154,7 @@ fn transform_output(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_w
     let row = i / TILES;
     var lines: array<Made, SIDE>;
     for (var r = 0u; r < SIDE; r++) {
-        var m: Line;
+        var m = Line();
         for (var s = 0u; s < SIDE; s++) {
             m[s] = products[((r * SIDE + s) * ROWS + row) * (4u * TILE_QUADS) + tile];
         }
@@ -166,7 +166,7 @@ fn transform_output(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_w
     }
     var y: array<Made, MADE>;
     for (var s = 0u; s < MADE; s++) {
-        var m: Line;
+        var m = Line();
         for (var r = 0u; r < SIDE; r++) {
             m[r] = lines[r][s];
         }

@@ -37,7 +37,7 @@ fn clear_tile() {
 // tile += a^T b over the first n lines of both.
 fn multiply(x: u32, y: u32, n: u32) {
     for (var line = 0u; line < n; line++) {
-        var right: array<f32, 4>;
+        var right = array<f32, 4>();
         for (var j = 0u; j < 4u; j++) {
             right[j] = sh_b[line * LINE + 4u * x + j];
         }

@@ -43,9 +43,6 @@ pub trait Pointwise: Stretches {
     /// What people call it: `gelu`.
     fn label(&self) -> String;
 
-    /// Whether it takes more than a few instructions per element.
-    fn heavy(&self) -> bool;
-
     /// Fragments of `shaders/lib` that the expressions use.
     fn fragments(&self) -> &'static [&'static str];
 

@@ -1,10 +1,12 @@
-//! What drivers get: a kernel in the language of each, as naga writes it.
+//! What drivers get: a kernel in the language of each, as naga writes it with the
+//! options that wgpu gives it for modules that are trusted, as training's are
+//! (`gpu::Checks::Off`): nothing is checked, bounded or zeroed that WGSL does not say.
 
 use super::{Kernel, reflect};
 use crate::error::{Error, Result};
-use naga::Module;
 use naga::back::{glsl, hlsl, msl, spv};
 use naga::valid::ModuleInfo;
+use naga::{AddressSpace, GlobalVariable, Handle, Module, ResourceBinding, StorageAccess};
 
 /// A language of drivers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,29 +54,61 @@ pub fn translate(kernel: &Kernel, language: Language) -> Result<Vec<u8>> {
 
 type Translated<T> = std::result::Result<T, String>;
 
+/// What an entry point binds. wgpu counts these from 0 on, whatever WGSL calls them.
+fn bindings<'a>(module: &'a Module, info: &ModuleInfo, entry: &str) -> Vec<(ResourceBinding, &'a GlobalVariable)> {
+    let used = module.entry_points.iter().position(|e| e.name == entry).map(|i| info.get_entry_point(i));
+    let of = |(handle, v): (Handle<GlobalVariable>, &'a GlobalVariable)| {
+        let binding = v.binding?;
+        used.is_some_and(|used| !used[handle].is_empty()).then_some((binding, v))
+    };
+    let mut found: Vec<_> = module.global_variables.iter().filter_map(of).collect();
+    found.sort_by_key(|(binding, _)| *binding);
+    found
+}
+
 fn spirv(module: &Module, info: &ModuleInfo, entry: &str) -> Translated<Vec<u8>> {
-    let options = spv::Options { lang_version: (1, 3), ..Default::default() };
+    let place = |(number, (binding, _)): (usize, (ResourceBinding, _))| {
+        let info = spv::BindingInfo { descriptor_set: 0, binding: number as u32, binding_array_size: None };
+        (binding, info)
+    };
+    let options = spv::Options {
+        // For a driver of Vulkan 1.3.
+        lang_version: (1, 6),
+        flags: spv::WriterFlags::LABEL_VARYINGS | spv::WriterFlags::FORCE_POINT_SIZE,
+        fake_missing_bindings: false,
+        binding_map: bindings(module, info, entry).into_iter().enumerate().map(place).collect(),
+        zero_initialize_workgroup_memory: spv::ZeroInitializeWorkgroupMemoryMode::None,
+        force_loop_bounding: false,
+        ray_query_initialization_tracking: false,
+        mesh_shader_primitive_indices_clamp: false,
+        emit_int_div_checks: false,
+        // Among them the checks of indices, which are off.
+        ..Default::default()
+    };
     let pipeline = spv::PipelineOptions { shader_stage: naga::ShaderStage::Compute, entry_point: entry.into() };
     let words = spv::write_vec(module, info, &options, Some(&pipeline)).map_err(|e| e.to_string())?;
     Ok(words.into_iter().flat_map(u32::to_le_bytes).collect())
 }
 
 fn metal(module: &Module, info: &ModuleInfo, entry: &str) -> Translated<String> {
-    let bindings = module.global_variables.iter().filter_map(|(_, v)| v.binding);
-    let resources = bindings.map(|b| {
-        let target = msl::BindTarget { buffer: Some(b.binding as u8), mutable: true, ..Default::default() };
-        (b, target)
-    });
-    let resources = msl::EntryPointResources {
-        resources: resources.collect(),
-        // Metal has no array lengths of its own; wgpu passes them in a buffer.
-        sizes_buffer: Some(30),
-        ..Default::default()
+    let bindings = bindings(module, info, entry);
+    // Metal has no array lengths of its own; wgpu passes them in a buffer behind the others.
+    let sizes_buffer = Some(bindings.len() as u8);
+    let place = |(number, (binding, v)): (usize, (ResourceBinding, &GlobalVariable))| {
+        let mutable = matches!(v.space, AddressSpace::Storage { access } if access.contains(StorageAccess::STORE));
+        (binding, msl::BindTarget { buffer: Some(number as u8), mutable, ..Default::default() })
     };
+    let resources = bindings.into_iter().enumerate().map(place).collect();
+    let resources = msl::EntryPointResources { resources, sizes_buffer, ..Default::default() };
     let options = msl::Options {
         lang_version: (2, 0),
         per_entry_point_map: [(entry.to_string(), resources)].into(),
         fake_missing_bindings: false,
+        zero_initialize_workgroup_memory: false,
+        force_loop_bounding: false,
+        mesh_shader_primitive_indices_clamp: false,
+        emit_int_div_checks: false,
+        ray_query_initialization_tracking: false,
         ..Default::default()
     };
     let pipeline =
@@ -86,7 +120,15 @@ fn metal(module: &Module, info: &ModuleInfo, entry: &str) -> Translated<String> 
 
 fn direct_x(module: &Module, info: &ModuleInfo, entry: &str) -> Translated<String> {
     // Subgroup operations exist from shader model 6.0 on.
-    let options = hlsl::Options { shader_model: hlsl::ShaderModel::V6_0, ..Default::default() };
+    let options = hlsl::Options {
+        shader_model: hlsl::ShaderModel::V6_0,
+        zero_initialize_workgroup_memory: false,
+        restrict_indexing: false,
+        force_loop_bounding: false,
+        mesh_shader_primitive_indices_clamp: false,
+        ray_query_initialization_tracking: false,
+        ..Default::default()
+    };
     let pipeline = hlsl::PipelineOptions { entry_point: Some((naga::ShaderStage::Compute, entry.into())) };
     let mut text = String::new();
     let mut writer = hlsl::Writer::new(&mut text, &options, &pipeline);
@@ -97,7 +139,8 @@ fn direct_x(module: &Module, info: &ModuleInfo, entry: &str) -> Translated<Strin
 }
 
 fn open_gl(module: &Module, info: &ModuleInfo, entry: &str) -> Translated<String> {
-    let options = glsl::Options { version: glsl::Version::Desktop(430), ..Default::default() };
+    let version = glsl::Version::Desktop(430);
+    let options = glsl::Options { version, zero_initialize_workgroup_memory: false, ..Default::default() };
     let pipeline =
         glsl::PipelineOptions { shader_stage: naga::ShaderStage::Compute, entry_point: entry.into(), multiview: None };
     let mut text = String::new();

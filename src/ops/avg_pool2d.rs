@@ -227,6 +227,11 @@ pub fn cases() -> Vec<Case> {
         case("gaps", [1, 2, 11, 12], pool([2, 2], [3, 4], [0, 0], true, false)),
         case("padded_ceil", [1, 2, 10, 7], pool([4, 3], [3, 2], [2, 1], true, true)),
         case("padded_ceil_exclude_pad", [1, 2, 10, 7], pool([4, 3], [3, 2], [2, 1], false, true)),
+        case("beyond_window", [2, 2, 3, 2], pool([5, 4], [1, 1], [2, 2], true, false)),
+        case("beyond_window_exclude_pad", [2, 2, 3, 2], pool([5, 4], [1, 1], [2, 2], false, false)),
+        case("beyond_sequence", [2, 3, 1, 3], pool([1, 7], [1, 2], [0, 3], false, false)),
+        case("beyond_ceil", [1, 2, 2, 3], pool([4, 5], [3, 2], [2, 2], true, true)),
+        case("beyond_ceil_exclude_pad", [1, 2, 2, 3], pool([4, 5], [3, 2], [2, 2], false, true)),
         case("grid_overflow", [1, 1, 65_536, 65], AvgPool2d::new([1, 1])).no_gradient(),
     ]
 }

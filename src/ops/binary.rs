@@ -184,10 +184,6 @@ impl Pointwise for Binary {
         format!("{:?}", self.op).to_lowercase()
     }
 
-    fn heavy(&self) -> bool {
-        false
-    }
-
     fn fragments(&self) -> &'static [&'static str] {
         &[]
     }

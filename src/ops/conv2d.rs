@@ -272,6 +272,10 @@ fn im2col<'a, T: Real>(s: Sizes, image: &'a [T], group: usize, cols: &'a mut Vec
         let row = &mut cols[column * s.positions() + p * s.out[1]..][..s.out[1]];
         let source = &image[channel * plane + ih * s.h[1]..][..s.h[1]];
         let (from, to) = inside(s, first);
+        // Where a tap lies outside the whole row there is nothing to copy, and no place to copy from.
+        if from == to {
+            return;
+        }
         if s.op.stride[1] == 1 {
             let start = (from as isize + first) as usize;
             row[from..to].copy_from_slice(&source[start..start + to - from]);
@@ -314,7 +318,7 @@ fn for_rows(s: Sizes, mut f: impl FnMut(usize, usize, usize, Option<usize>, isiz
 }
 
 /// The outputs `from..to` of a row whose input position `q * stride + first`
-/// lies inside the image.
+/// lies inside the image; `from == to` where none does.
 fn inside(s: Sizes, first: isize) -> (usize, usize) {
     let stride = s.op.stride[1];
     let from = (-first).max(0) as usize;

@@ -152,10 +152,6 @@ impl Pointwise for Dropout {
         "dropout".into()
     }
 
-    fn heavy(&self) -> bool {
-        true
-    }
-
     fn fragments(&self) -> &'static [&'static str] {
         &["lib/random", "lib/dropout"]
     }

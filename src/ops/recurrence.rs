@@ -170,11 +170,6 @@ impl Sizes {
     pub fn of(gx: &[usize], w_hh: &[usize]) -> Sizes {
         Sizes { batch: gx[0], steps: gx[1], hidden: w_hh[1] }
     }
-
-    /// Whether rows of w_hh are made of whole quads.
-    fn quads(&self) -> bool {
-        self.hidden.is_multiple_of(4)
-    }
 }
 
 impl Recurrence {
@@ -187,14 +182,14 @@ impl Recurrence {
         })
     }
 
-    /// Overrides that both directions set.
-    pub(crate) fn kernel(&self, kernel: Kernel, s: Sizes, cut: &Cut) -> Kernel {
+    /// Overrides that both directions set; `quads`: w is read by quads.
+    pub(crate) fn kernel(&self, kernel: Kernel, s: Sizes, cut: &Cut, quads: bool) -> Kernel {
         let k = kernel.set("B", s.batch).set("T", s.steps).set("H", s.hidden).set("CELL", self.cell.code());
         let k = k.flag("REVERSE", self.reverse).flag("INITIAL", self.initial).flag("RAGGED", self.lengths);
         let k = k.constant("SLOTS", self.cell.slots().max(1)).constant("STATES", self.cell.states());
         let k =
             k.constant("ROWS", cut.rows).constant("UNITS", cut.units).constant("SHARED", cut.shared).lanes(cut.lanes);
-        k.line("quad_w", get_quad("w", s.quads()))
+        k.line("quad_w", get_quad("w", quads))
     }
 }
 
@@ -224,9 +219,9 @@ const SMALL: usize = 1 << 16;
 const TURNS: usize = 60_000;
 
 impl Cut {
-    /// What the shaders call w.
-    pub fn weights(&self, s: Sizes) -> &'static str {
-        if s.quads() && !self.tiled { "w4" } else { "w" }
+    /// Whether every fourth element of w begins a quad of a row, in kernels that read w by quads.
+    pub fn by_quads(&self, s: Sizes) -> bool {
+        !self.tiled && s.hidden.is_multiple_of(4)
     }
 
     /// `columns`: sums per unit; `terms`: the length of the sums; `kept`:
@@ -363,14 +358,18 @@ impl Op for Recurrence {
         let s = Sizes::of(&cx.inputs[0].shape, &cx.inputs[1].shape);
         let (all, h) = (self.cell.gates(), s.hidden);
         let cut = Cut::of(self, s, &cx.caps, all, h, h);
+        // The lanes hold as many elements of a sum as there are lanes; fewer than a quad are taken one by one, each of
+        // which begins anywhere in a quad of w.
+        let turn = if cut.lanes.is_multiple_of(4) { 4 } else { 1 };
+        let quads = cut.by_quads(s) && turn == 4;
         let kernel = |entry, phase: usize, multiply, first| {
             let gates = if self.cell == (Cell::Gru { reset_after: false }) { 2 - phase } else { all };
-            let k = self.kernel(Kernel::new(&SHADER, entry), s, &cut).set("ALL", all).set("PHASE", phase);
+            let k = self.kernel(Kernel::new(&SHADER, entry), s, &cut, quads).set("ALL", all).set("PHASE", phase);
             k.flag("BIAS", self.bias)
                 .flag("MULTIPLY", multiply)
                 .flag("FIRST", first)
                 .constant("GATES", gates)
-                .constant("TURN", if cut.lanes.is_multiple_of(4) { 4 } else { 1 })
+                .constant("TURN", turn)
         };
         let [bias, initial, lengths] = self.optional();
         // A file's entry points name these whether or not they are there.
@@ -382,7 +381,7 @@ impl Op for Recurrence {
             scratch.push(Spec::f32([STRIDE]));
         }
         let bind = |d: Dispatch, w: Slot| {
-            let d = d.input("gx", 0).bind(cut.weights(s), w).input("b_hh", bias.unwrap_or(0)).bind("initial", initial);
+            let d = d.input("gx", 0).bind(weights(quads), w).input("b_hh", bias.unwrap_or(0)).bind("initial", initial);
             d.bind("lengths", lengths).output("y", 0).bind("saved", saved)
         };
         let mut dispatches = vec![];
@@ -414,6 +413,11 @@ impl Op for Recurrence {
     fn cost(&self, cx: &Lower) -> Cost {
         cost(cx, Sizes::of(&cx.inputs[0].shape, &cx.inputs[1].shape), self.cell)
     }
+}
+
+/// What the shaders call w.
+pub(crate) fn weights(quads: bool) -> &'static str {
+    if quads { "w4" } else { "w" }
 }
 
 /// The work of a walk in either direction: its products.

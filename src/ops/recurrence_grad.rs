@@ -10,7 +10,7 @@
 
 mod reference;
 
-use super::recurrence::{Cell, Cut, Direction, Recurrence, STRIDE, Sizes, cost};
+use super::recurrence::{Cell, Cut, Direction, Recurrence, STRIDE, Sizes, cost, weights};
 use crate::error::Result;
 use crate::graph::{Backward, Case, Cost, Fill, Graph, Infer, Lower, Op, TensorId};
 use crate::kernel::{Dispatch, Kernel, Lowered, Shader, Slot};
@@ -83,8 +83,10 @@ impl Op for RecurrenceGrad {
         let s = self.sizes(&cx.inputs[3].shape);
         let all = self.of.cell.gates();
         let cut = Cut::of(&self.of, s, &cx.caps, 1, all * s.hidden, all * s.hidden);
+        // Lanes own whole quads of units, so what they read begins one.
+        let quads = cut.by_quads(s);
         let kernel_of = |cut: &Cut, entry, phase: usize, multiply, finish| {
-            let k = self.of.kernel(Kernel::new(&SHADER, entry), s, cut).set("PHASE", phase).constant("ALL", all);
+            let k = self.of.kernel(Kernel::new(&SHADER, entry), s, cut, quads).set("PHASE", phase).constant("ALL", all);
             let k = k.flag("MULTIPLY", multiply).flag("FINISH", finish);
             k.flag("D_Y", self.d_y).flag("D_LAST", self.d_last)
         };
@@ -98,7 +100,7 @@ impl Op for RecurrenceGrad {
             false => (Slot::Scratch(0), vec![Spec::f32([STRIDE])]),
         };
         let bind = |d: Dispatch| {
-            let d = d.bind("d_y", or_saved(d_y)).input("saved", 0).input(cut.weights(s), 1).bind("lengths", lengths);
+            let d = d.bind("d_y", or_saved(d_y)).input("saved", 0).input(weights(quads), 1).bind("lengths", lengths);
             d.output("d_gx", 0).bind("d_gh", d_gh).output("carry", 2)
         };
         let start = kernel("start").dispatch_1d(cx.outputs[2].elements(), 64);

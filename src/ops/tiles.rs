@@ -101,8 +101,9 @@ pub(super) fn forms_for(rows: usize, columns: usize, batch: usize, half: Option<
     half.into_iter().chain(forms).collect()
 }
 
-/// A function that reads four elements of `x` at once: as one quad of `x4`
-/// where they are neighbours.
+/// A function that reads four elements of `x` at once. `quads`: they are
+/// neighbours and the first stands at a multiple of four, so that they are one
+/// quad of `x4`.
 pub(super) fn get_quad(x: &str, quads: bool) -> String {
     match quads {
         true => format!("fn quad_{x}(at: vec4<u32>) -> vec4<f32> {{ return {x}4[at.x / 4u]; }}"),

@@ -36,8 +36,8 @@ pub fn options_for(case: &Case) -> Options {
     Options { fuse: case.fused, ..Options::default() }
 }
 
-/// Everything that a case dispatches: on a software adapter with and without
-/// subgroups, and on a GPU in all variants.
+/// Everything that a case dispatches, in all variants: on a software adapter with
+/// and without subgroups, and on a GPU.
 pub fn launches_of(case: &Case) -> Result<Vec<Launch>> {
     let built = case.built()?;
     let fetches = built.fetches();
@@ -47,9 +47,7 @@ pub fn launches_of(case: &Case) -> Result<Vec<Launch>> {
         let target = Target::Gpu(caps.clone());
         let named = || format!("{} for {:?}", case.name, caps.class);
         let usual = Plan::with(&built.graph, &fetches, target.clone(), &options_for(case)).context(named)?;
-        // Variants are for GPUs.
-        let choices = if caps.class == Class::Discrete { all_variants(&usual) } else { vec![] };
-        for choices in choices {
+        for choices in all_variants(&usual) {
             let options = Options { choices, ..options_for(case) };
             let plan = Plan::with(&built.graph, &fetches, target.clone(), &options).context(named)?;
             launches.extend(plan.steps.into_iter().flat_map(|s| s.launches));

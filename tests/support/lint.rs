@@ -299,3 +299,42 @@ pub fn idle_constants(text: &str) -> Vec<String> {
     let declared = words.windows(2).filter(|w| w[0] == "override" || w[0] == "const").map(|w| w[1]);
     declared.filter(|d| words.iter().filter(|w| w == &d).count() < 2).map(str::to_string).collect()
 }
+
+/// Variables that a loop encloses and that are declared without a value. WGSL makes
+/// them zero on every turn; the compiler of browsers leaves what the turn before
+/// left. naga's module no longer tells where a variable was declared.
+pub fn stale_variables(text: &str) -> Vec<String> {
+    let blanked = |line: &str| format!("{}\n", line.split("//").next().unwrap_or_default());
+    let code: String = text.lines().map(blanked).collect();
+    let is_word = |c: char| c.is_alphanumeric() || c == '_';
+    let mut found = vec![];
+    // Whether a loop encloses each open block; whether the next block is a loop's.
+    let (mut blocks, mut opens_loop, mut brackets) = (vec![], false, 0);
+    let mut rest = code.as_str();
+    while let Some(c) = rest.chars().next() {
+        let word = &rest[..rest.find(|c| !is_word(c)).unwrap_or(rest.len())];
+        match (c, word) {
+            ('{', _) => {
+                blocks.push(opens_loop || blocks.last() == Some(&true));
+                opens_loop = false;
+            }
+            ('}', _) => drop(blocks.pop()),
+            ('(', _) => brackets += 1,
+            (')', _) => brackets -= 1,
+            // The header of a `for` has semicolons of its own.
+            (';', _) if brackets == 0 => opens_loop = false,
+            (_, "for" | "while" | "loop") => opens_loop = true,
+            (_, "var") if blocks.last() == Some(&true) => {
+                let declared = &rest[word.len()..];
+                let end = declared.find([';', '=']).unwrap_or(declared.len());
+                if !declared[end..].starts_with('=') {
+                    let line = 1 + code[..code.len() - rest.len()].matches('\n').count();
+                    found.push(format!("line {line}: \"var{};\" in a loop has no value", &declared[..end]));
+                }
+            }
+            _ => {}
+        }
+        rest = &rest[word.len().max(c.len_utf8())..];
+    }
+    found
+}

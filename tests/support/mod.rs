@@ -3,6 +3,8 @@
 
 #![allow(dead_code, unused_imports, reason = "each suite uses its part")]
 
+pub mod browser;
+pub mod capabilities;
 pub mod device;
 pub mod golden_ops;
 pub mod golden_optimisers;

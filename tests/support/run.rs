@@ -2,8 +2,8 @@
 
 use wgrad::error::Result;
 use wgrad::graph::{Case, TensorId};
-use wgrad::plan::Executor;
-use wgrad::tensor::HostTensor;
+use wgrad::plan::{Executor, Options, Plan, Precision, Target};
+use wgrad::tensor::{DType, HostTensor};
 
 pub use wgrad::graph::{Built, input_name};
 pub use wgrad::plan::{all_variants, options_for};
@@ -16,4 +16,29 @@ pub fn build(case: &Case) -> Result<Built> {
 /// Fetches tensors after a run.
 pub fn fetch_all(e: &mut dyn Executor, program: wgrad::plan::ProgramId, ids: &[TensorId]) -> Result<Vec<HostTensor>> {
     ids.iter().map(|&t| e.fetch(program, t)).collect()
+}
+
+/// The named tensors of a case: its inputs and the cotangents of its outputs.
+pub fn given(built: &Built) -> Vec<TensorId> {
+    let seed = |(i, _): &(usize, HostTensor)| built.graph.find(&format!("seed{i}")).expect("it was made");
+    built.inputs.iter().copied().chain(built.seeds.iter().map(seed)).collect()
+}
+
+/// Plans that keep in halves every tensor that ops bear so.
+pub fn in_halves(built: &Built, fuse: bool) -> Options {
+    let halves = given(built).into_iter().chain(built.fetches()).collect();
+    Options { fuse, precision: Precision::F16, halves, ..Options::default() }
+}
+
+/// Whether a case keeps any tensor in halves, is small enough to be run again, and
+/// has inputs that a half can hold.
+pub fn suits_halves(case: &Case) -> bool {
+    let Ok(built) = build(case) else { return true };
+    let elements: usize = case.inputs.iter().map(|(s, _)| s.elements()).sum();
+    let floats = built.values.iter().filter(|v| v.spec().dtype == DType::F32);
+    if elements > 100_000 || floats.flat_map(|v| v.as_f32()).any(|x| !x.is_finite() || x.abs() > 1e3) {
+        return false;
+    }
+    let plan = Plan::with(&built.graph, &built.fetches(), Target::Cpu, &in_halves(&built, false));
+    plan.map_or(true, |p| built.fetches().iter().any(|&t| p.graph.spec(t).dtype == DType::F16))
 }

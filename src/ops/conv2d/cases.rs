@@ -6,7 +6,7 @@ use crate::graph::{Case, Fill};
 use crate::tensor::Spec;
 
 /// Stride, padding on either side, dilation, groups down to depthwise, windows
-/// larger than the image, and sizes that run past every block. Those of Winograd
+/// that outgrow the image, and sizes that run past every block. Those of Winograd
 /// have channels enough for it, and tiles that end inside and outside the image;
 /// those of lanes also have phases of which some see no tap.
 pub fn cases() -> Vec<Case> {
@@ -77,6 +77,35 @@ pub fn cases() -> Vec<Case> {
         ),
         case("lanes_window_7", [1, 5, 12, 45], [6, 5, 7, 7], true, same([12, 45], [7, 7], [1, 1], [1, 1])),
         case("lanes_gaps", [2, 8, 9, 9], [9, 8, 2, 1], false, Conv2d { stride: [3, 4], ..plain }),
+        // Windows that outgrow what they look at: taps that never meet the image, windows in the padding alone.
+        case("beyond_dilated", [2, 3, 8, 8], [4, 3, 3, 3], true, same([8, 8], [3, 3], [1, 1], [9, 9])),
+        case("beyond_window", [2, 2, 3, 3], [3, 2, 8, 8], true, same([3, 3], [8, 8], [1, 1], [1, 1])),
+        case("beyond_sequence", [2, 3, 1, 6], [5, 3, 1, 3], true, same([1, 6], [1, 3], [1, 1], [1, 8])),
+        case("beyond_column", [2, 3, 5, 1], [4, 3, 4, 4], true, same([5, 1], [4, 4], [1, 1], [1, 1])),
+        case(
+            "beyond_causal",
+            [2, 3, 1, 1],
+            [4, 3, 1, 3],
+            true,
+            Conv2d { dilation: [1, 2], padding: [[0, 0], [4, 0]], ..plain },
+        ),
+        case("beyond_stride", [2, 3, 7, 5], [4, 3, 3, 3], true, same([7, 5], [3, 3], [2, 3], [9, 8])),
+        case(
+            "beyond_groups",
+            [2, 12, 4, 3],
+            [10, 6, 5, 5],
+            false,
+            Conv2d { groups: 2, ..same([4, 3], [5, 5], [1, 1], [1, 4]) },
+        ),
+        case(
+            "beyond_depthwise",
+            [2, 5, 3, 4],
+            [5, 1, 7, 3],
+            true,
+            Conv2d { groups: 5, ..same([3, 4], [7, 3], [1, 1], [1, 6]) },
+        ),
+        case("beyond_padding", [2, 17, 2, 3], [18, 17, 3, 3], true, Conv2d { padding: [[9, 4], [5, 9]], ..plain }),
+        case("beyond_tiles", [2, 33, 4, 5], [35, 33, 3, 3], true, same([4, 5], [3, 3], [1, 1], [4, 6])),
         case("lanes_dilation", [1, 6, 12, 20], [24, 6, 3, 3], true, same([12, 20], [3, 3], [1, 1], [2, 3])),
         case("grid_overflow", [1, 1, 4096, 4097], [1, 1, 1, 1], false, plain).no_gradient().reduction(1),
     ]

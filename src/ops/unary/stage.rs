@@ -13,11 +13,6 @@ impl Function {
         a.is_finite() && b.is_finite()
     }
 
-    /// More than a choice and a multiplication or two.
-    fn heavy(self) -> bool {
-        !matches!(self, Relu | LeakyRelu(_) | HardSwish | Sqrt | Square | Abs | Affine(..))
-    }
-
     fn label(self) -> String {
         match self {
             LeakyRelu(_) => "leaky_relu".into(),
@@ -60,10 +55,6 @@ impl Pointwise for Unary {
         self.function.label()
     }
 
-    fn heavy(&self) -> bool {
-        self.function.heavy()
-    }
-
     fn fragments(&self) -> &'static [&'static str] {
         &["lib/activation"]
     }
@@ -95,10 +86,6 @@ impl Elementwise for UnaryGrad {
 impl Pointwise for UnaryGrad {
     fn label(&self) -> String {
         format!("{}_grad", self.function.label())
-    }
-
-    fn heavy(&self) -> bool {
-        self.function.heavy() && !matches!(self.function, Sigmoid | Tanh | Exp)
     }
 
     fn fragments(&self) -> &'static [&'static str] {
