@@ -30,7 +30,7 @@ override EPS: f32;
 override WEIGHT_DECAY: f32;
 override DECOUPLED: bool;
 
-// From the kernel: const QUADS_PER_GROUP, the vec4s that share an entry of groups.
+// From the kernel: const QUADS_PER_GROUP, the vec4s that share an entry of groups; lib/flush and its bounds.
 
 // 1 - e^v for v < 0, without cancellation near zero: Taylor to the eighth power there, which is exact to f32.
 fn one_minus_exp(v: f32) -> f32 {
@@ -62,13 +62,14 @@ fn update(@builtin(global_invocation_id) id: vec3<u32>) {
         if !DECOUPLED {
             d += decay * p;
         }
-        let m = BETA1 * m4[i] + REST1 * d;
-        let v = BETA2 * v4[i] + REST2 * (d * d);
+        d = flush4(d, LEAST_SQUARED);
+        let m = flush4(BETA1 * m4[i] + REST1 * d, LEAST);
+        let v = flush4(BETA2 * v4[i] + REST2 * (d * d), LEAST_SQUARE);
         m4[i] = m;
         v4[i] = v;
         if factor.x != 0.0 {
             let shrunk = select(p, p * (1.0 - lr * decay), DECOUPLED);
-            params4[i] = shrunk - (lr * unbias1) * m / (sqrt(v) * unbias2 + EPS);
+            params4[i] = flush4(shrunk - (lr * unbias1) * m / (sqrt(v) * unbias2 + EPS), LEAST);
         }
     }
 }

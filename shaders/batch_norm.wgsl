@@ -41,6 +41,8 @@ override MOMENTUM: f32;
 override MASKED: bool;
 override EVALUATE: bool;
 
+// From the kernel: lib/flush and its bounds.
+
 var<workgroup> sh_reduce: array<f32, WG>;
 
 // The elements of a channel that its statistics count.
@@ -148,8 +150,9 @@ fn combine_statistics(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num
     batch_rstd[channel] = 1.0 / sqrt(square / total + EPS);
     // One value has no variance to learn from.
     if end > 1u {
-        running_mean[channel] = (1.0 - MOMENTUM) * running_mean[channel] + MOMENTUM * centre;
-        running_var[channel] = (1.0 - MOMENTUM) * running_var[channel] + MOMENTUM * (square / f32(end - 1u));
+        running_mean[channel] = flush((1.0 - MOMENTUM) * running_mean[channel] + MOMENTUM * centre, LEAST);
+        let variance = square / f32(end - 1u);
+        running_var[channel] = flush((1.0 - MOMENTUM) * running_var[channel] + MOMENTUM * variance, LEAST_SQUARE);
     }
 }
 

@@ -1,5 +1,5 @@
 // The exponential moving average of the parameters.
-// Formula: average += rest (params - average), rest = REST, or max(REST, 9 / (10 + step)) if WARMUP; average = params at step 0.
+// Formula: average += rest (params - average), rest = REST, or max(REST, 9 / (10 + step)) if WARMUP; average = params at step 0 and within LEAST of them.
 // Shapes: params, average [4 * QUADS], read as vec4s; clock [4], or pace [2] if GATED.
 // Launch: QUADS vec4s in turns of STRIDE invocations; STRIDE / WG workgroups.
 // Source: torch.optim.swa_utils; src/ops/ema.rs.
@@ -16,6 +16,8 @@ override GATED: bool;
 override REST: f32;
 override WARMUP: bool;
 
+// From the kernel: lib/flush and its bounds.
+
 @compute @workgroup_size(WG)
 fn average(@builtin(global_invocation_id) id: vec3<u32>) {
     if GATED && clock[1] == 0u { return; } // The update is not due yet.
@@ -27,6 +29,7 @@ fn average(@builtin(global_invocation_id) id: vec3<u32>) {
     for (var i = id.x; i < QUADS; i += STRIDE) {
         let p = params4[i];
         let a = average4[i];
-        average4[i] = select(a + rest * (p - a), p, first);
+        let left = flush4(p - a, LEAST);
+        average4[i] = select(select(a + rest * left, p, left == vec4<f32>(0.0)), p, first);
     }
 }

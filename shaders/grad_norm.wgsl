@@ -19,6 +19,8 @@ override PARTS: u32;
 override CLIP: bool;
 override MAX_NORM: f32;
 
+// From the kernel: lib/flush and its bounds.
+
 // Above 2^48 elements are squared scaled by 2^-80: sums of 2^27 squares stay finite on both sides.
 const LARGE: f32 = 2.81474976710656e14;
 const DOWN: f32 = 8.271806125530277e-25;
@@ -34,7 +36,7 @@ fn squares(first: u32, stride: u32) -> vec2<f32> {
         let g = grads4[i];
         let small = select(vec4<f32>(0.0), g * DOWN, abs(g) > vec4<f32>(LARGE));
         // NaN is not large; infinity is, and is kept out of the medium sum.
-        let plain = select(g, vec4<f32>(0.0), abs(g) > vec4<f32>(LARGE));
+        let plain = flush4(select(g, vec4<f32>(0.0), abs(g) > vec4<f32>(LARGE)), LEAST_SUMMED);
         medium += plain * plain;
         large += small * small;
     }

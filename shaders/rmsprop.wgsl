@@ -25,7 +25,7 @@ override EPS: f32;
 override MOMENTUM: f32;
 override WEIGHT_DECAY: f32;
 
-// From the kernel: const QUADS_PER_GROUP, the vec4s that share an entry of groups.
+// From the kernel: const QUADS_PER_GROUP, the vec4s that share an entry of groups; lib/flush and its bounds.
 
 @compute @workgroup_size(WG)
 fn plain(@builtin(global_invocation_id) id: vec3<u32>) {
@@ -35,11 +35,11 @@ fn plain(@builtin(global_invocation_id) id: vec3<u32>) {
     for (var i = id.x; i < QUADS; i += STRIDE) {
         let factor = groups[i / QUADS_PER_GROUP];
         let p = params4[i];
-        let d = clip * grads4[i] + (WEIGHT_DECAY * factor.y) * p;
-        let s = ALPHA * square4[i] + REST * (d * d);
+        let d = flush4(clip * grads4[i] + (WEIGHT_DECAY * factor.y) * p, LEAST_SQUARED);
+        let s = flush4(ALPHA * square4[i] + REST * (d * d), LEAST_SQUARE);
         square4[i] = s;
         if factor.x != 0.0 {
-            params4[i] = p - (rate * factor.x) * (d / (sqrt(s) + EPS));
+            params4[i] = flush4(p - (rate * factor.x) * (d / (sqrt(s) + EPS)), LEAST);
         }
     }
 }
@@ -52,13 +52,13 @@ fn momentum(@builtin(global_invocation_id) id: vec3<u32>) {
     for (var i = id.x; i < QUADS; i += STRIDE) {
         let factor = groups[i / QUADS_PER_GROUP];
         let p = params4[i];
-        let d = clip * grads4[i] + (WEIGHT_DECAY * factor.y) * p;
-        let s = ALPHA * square4[i] + REST * (d * d);
-        let b = MOMENTUM * momentum4[i] + d / (sqrt(s) + EPS);
+        let d = flush4(clip * grads4[i] + (WEIGHT_DECAY * factor.y) * p, LEAST_SQUARED);
+        let s = flush4(ALPHA * square4[i] + REST * (d * d), LEAST_SQUARE);
+        let b = flush4(MOMENTUM * momentum4[i] + d / (sqrt(s) + EPS), LEAST);
         square4[i] = s;
         momentum4[i] = b;
         if factor.x != 0.0 {
-            params4[i] = p - (rate * factor.x) * b;
+            params4[i] = flush4(p - (rate * factor.x) * b, LEAST);
         }
     }
 }

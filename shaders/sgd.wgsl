@@ -24,7 +24,7 @@ override UNDAMPED: f32;
 override NESTEROV: bool;
 override DECOUPLED: bool;
 
-// From the kernel: const QUADS_PER_GROUP, the vec4s that share an entry of groups.
+// From the kernel: const QUADS_PER_GROUP, the vec4s that share an entry of groups; lib/flush and its bounds.
 
 @compute @workgroup_size(WG)
 fn plain(@builtin(global_invocation_id) id: vec3<u32>) {
@@ -36,10 +36,10 @@ fn plain(@builtin(global_invocation_id) id: vec3<u32>) {
         let p = params4[i];
         let lr = rate * factor.x;
         let decay = WEIGHT_DECAY * factor.y;
-        let d = clip * grads4[i] + select(decay, 0.0, DECOUPLED) * p;
+        let d = flush4(clip * grads4[i] + select(decay, 0.0, DECOUPLED) * p, LEAST);
         if factor.x != 0.0 {
             let shrunk = select(p, p * (1.0 - lr * decay), DECOUPLED);
-            params4[i] = shrunk - lr * d;
+            params4[i] = flush4(shrunk - lr * d, LEAST);
         }
     }
 }
@@ -55,12 +55,12 @@ fn momentum(@builtin(global_invocation_id) id: vec3<u32>) {
         let p = params4[i];
         let lr = rate * factor.x;
         let decay = WEIGHT_DECAY * factor.y;
-        let d = clip * grads4[i] + select(decay, 0.0, DECOUPLED) * p;
-        let b = select(MOMENTUM * momentum4[i] + UNDAMPED * d, d, first);
+        let d = flush4(clip * grads4[i] + select(decay, 0.0, DECOUPLED) * p, LEAST);
+        let b = flush4(select(MOMENTUM * momentum4[i] + UNDAMPED * d, d, first), LEAST);
         momentum4[i] = b;
         if factor.x != 0.0 {
             let shrunk = select(p, p * (1.0 - lr * decay), DECOUPLED);
-            params4[i] = shrunk - lr * select(b, d + MOMENTUM * b, NESTEROV);
+            params4[i] = flush4(shrunk - lr * select(b, d + MOMENTUM * b, NESTEROV), LEAST);
         }
     }
 }

@@ -113,7 +113,13 @@ fn losses_of_a_model_that_ends_in_sigmoid(on_gpu: bool) -> Result<(), Failed> {
     let yes = |x: &[f32]| f32::from(u8::from(x[0] + x[1] + x[2] > 0.0));
     let values = x.chunks(FEATURES).map(yes).collect();
     let targets = Targets::Values { values, names: vec!["yes".into()] };
-    let set = Dataset { name: "yes or no".into(), shape: vec![FEATURES], samples: Samples::Floats(x), targets, origin: Default::default() };
+    let set = Dataset {
+        name: "yes or no".into(),
+        shape: vec![FEATURES],
+        samples: Samples::Floats(x),
+        targets,
+        origin: Default::default(),
+    };
     let text = "[[layer]]\ntype = \"Dense\"\nunits = 16\nactivation = \"relu\"\n[[layer]]\ntype = \"Dense\"\nunits = \
                 \"classes\"\n";
     let session = |text: &str| -> wgrad::Result<Session> {

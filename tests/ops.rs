@@ -16,7 +16,7 @@ use support::run::{Built, build, fetch_all, input_name, options_for};
 use support::tolerance::{compare, relative};
 use wgrad::cpu::Cpu;
 use wgrad::gpu::{Gpu, GpuExecutor};
-use wgrad::graph::{Case, Init};
+use wgrad::graph::Case;
 use wgrad::plan::{Buffer, Choices, Executor, Options, Plan, Target};
 use wgrad::tensor::{DType, Data, HostTensor, Spec};
 
@@ -151,10 +151,7 @@ fn run_twice(built: &Built, gpu: &Arc<Gpu>, plan: Plan) -> Result<Vec<HostTensor
 
 /// What each persistent buffer of a plan holds before the first step.
 fn initial_state(plan: &Plan) -> Vec<(String, Arc<HostTensor>)> {
-    let content = |b: &Buffer| match &b.init {
-        Init::Data(data) => data.clone(),
-        Init::Zeros => Arc::new(HostTensor::zeros(&Spec { shape: [b.elements].into(), dtype: b.dtype })),
-    };
+    let content = |b: &Buffer| b.init.value(&Spec { shape: [b.elements].into(), dtype: b.dtype });
     plan.buffers.iter().filter_map(|b| Some((b.name.clone()?, content(b)))).collect()
 }
 

@@ -1,15 +1,17 @@
-//! Training end to end: the same losses as PyTorch, the same bits twice, the
-//! built-in digits as hard as they should be, weights that survive a file.
+//! Training end to end: the same losses as PyTorch, the same bits twice, no
+//! subnormal numbers where gradients die, the built-in digits as hard as they
+//! should be, weights that survive a file.
 
 mod support;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use support::device::{GPU_UNCHECKED, NO_ADAPTER, required};
 use support::training::{NORMAL, bands, device, losses, settings};
-use wgrad::data::{self, Images, Interface};
+use wgrad::data::{self, Images, Interface, Samples};
 use wgrad::device::Device;
 use wgrad::nn::{Description, Model, Weights};
-use wgrad::train::{Epoch, Progress, Session, checkpoint, fit};
+use wgrad::tensor::Data;
+use wgrad::train::{Epoch, Progress, Session, Settings, checkpoint, fit};
 
 fn main() {
     let args = Arguments::from_args();
@@ -24,6 +26,7 @@ fn main() {
         add("same_seed_same_bits", same_seed_same_bits);
         add("short_batches_are_masked", short_batches_are_masked);
         add("every_preset_learns", every_preset_learns);
+        add("state_fades_to_zero", state_fades_to_zero);
     }
     trials.push(Trial::test("weights_survive_a_file", weights_survive_a_file));
     trials.push(Trial::test("digits_are_beyond_a_linear_model", digits_are_beyond_a_linear_model));
@@ -77,6 +80,48 @@ fn same_seed_same_bits(on_gpu: bool) -> Result<(), Failed> {
     assert_eq!(a.0, b.0, "losses of two runs with one seed");
     assert!(bytes(&a.1) == bytes(&b.1), "weights of two runs with one seed differ");
     assert!(bytes(&a.1) != bytes(&c.1), "another seed gives the same weights");
+    Ok(())
+}
+
+/// Pixels that are dark but in the first batch: the gradients of their weights are
+/// zero from the second on, and what was kept of the first decays at every step.
+fn state_fades_to_zero(on_gpu: bool) -> Result<(), Failed> {
+    const DARK: usize = 300;
+    let (mut set, batch) = (bands(8 * 400, 1), 8);
+    let Samples::Bytes(pixels) = &mut set.samples else { unreachable!("bands are bytes") };
+    pixels.chunks_mut(784).skip(batch).for_each(|image| image[..DARK].fill(0));
+    let layers = "[[layer]]\ntype = \"Flatten\"\n[[layer]]\ntype = \"Dense\"\nunits = 8\nactivation = \
+                  \"relu\"\n[[layer]]\ntype = \"Dense\"\nunits = \"classes\"\n";
+    let classes: Vec<String> = (0..10).map(|i| i.to_string()).collect();
+    for (optimizer, of_dark) in [
+        ("name = \"adam\"\nbeta1 = 0.75\nbeta2 = 0.7", vec!["adam.m", "adam.v"]),
+        // Decaying weights fade too, and so does their average.
+        ("name = \"adamw\"\nbeta1 = 0.75\nbeta2 = 0.7\nlr = 0.01\nweight_decay = 25.0", vec!["params", "ema"]),
+        ("name = \"sgd\"\nlr = 0.01\nmomentum = 0.75", vec!["sgd.momentum"]),
+        ("name = \"sgdw\"\nlr = 0.01\nweight_decay = 25.0", vec!["params", "ema"]),
+        ("name = \"rmsprop\"\nalpha = 0.7\nmomentum = 0.75", vec!["rmsprop.square", "rmsprop.momentum"]),
+    ] {
+        let config = format!(
+            "[train]\nbatch_size = {batch}\nepochs = 1\nshuffle = false\nema = 0.75\n[schedule]\nname = \
+             \"constant\"\n[optimizer]\n{optimizer}\n"
+        );
+        let s = Settings::read(config.parse()?)?;
+        let model = Model::new(Description::parse(layers)?, Some([1, 28, 28].into()), Some(10))?;
+        let interface = Interface::of_images(classes.clone(), &[(0.0, 1.0)]);
+        let mut session = Session::new(device(on_gpu), model, interface, Weights::new(3))?;
+        session.prepare_training(&set, &s)?;
+        session.steps(400)?;
+        let state = session.raw_state()?;
+        for name in of_dark {
+            let value = state.get(name).unwrap_or_else(|| panic!("{optimizer}: there is no {name}"));
+            let zeros = value.as_f32().iter().filter(|&&x| x == 0.0).count();
+            assert!(zeros >= 8 * DARK, "{optimizer}: {zeros} of {name} are zero");
+        }
+        for (name, value) in state.iter().filter(|(_, v)| matches!(v.data, Data::F32(_))) {
+            let small = value.as_f32().iter().filter(|x| x.is_subnormal()).count();
+            assert_eq!(small, 0, "{optimizer}: subnormal numbers in {name}");
+        }
+    }
     Ok(())
 }
 

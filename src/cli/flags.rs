@@ -421,18 +421,20 @@ pub struct Gradcheck {
 pub struct Summary {
     #[command(flatten)]
     pub model: ModelFlags,
-    /// Samples per step, for the memory estimate.
-    #[arg(long, value_name = "N", default_value_t = 128)]
-    pub batch_size: usize,
+    /// Samples per step, for the memory estimate; by default as training takes
+    /// them: 128, 64 of a series, 16 of a text.
+    #[arg(long, value_name = "N")]
+    pub batch_size: Option<usize>,
 }
 
 #[derive(Debug, Args)]
 pub struct Plan {
     #[command(flatten)]
     pub model: ModelFlags,
-    /// Samples per step.
-    #[arg(long, value_name = "N", default_value_t = 128)]
-    pub batch_size: usize,
+    /// Samples per step; by default as training takes them: 128, 64 of a series,
+    /// 16 of a text.
+    #[arg(long, value_name = "N")]
+    pub batch_size: Option<usize>,
     /// sgd, adam, adamw or rmsprop.
     #[arg(long, value_name = "NAME", default_value = "adam")]
     pub optimizer: String,

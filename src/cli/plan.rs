@@ -3,13 +3,14 @@
 use super::summary::model;
 use super::{flags, out, tune};
 use crate::error::Result;
-use crate::train::{Session, Settings, set};
+use crate::train::{Session, Settings, set, usual_batch};
 
 pub fn run(f: &flags::Plan) -> Result<()> {
     let model = model(&f.model)?;
     let mut table = toml::Table::new();
     set(&mut table, "optimizer.name", f.optimizer.clone().into())?;
-    set(&mut table, "train.batch_size", (f.batch_size as i64).into())?;
+    let batch_size = f.batch_size.unwrap_or(usual_batch(model.description.reads));
+    set(&mut table, "train.batch_size", (batch_size as i64).into())?;
     f.plan.apply(&mut table)?;
     let settings = Settings::read(table)?;
     let device = tune::open(&f.device, settings.plan.precision)?;

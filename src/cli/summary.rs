@@ -4,7 +4,7 @@ use super::{flags, out};
 use crate::error::Result;
 use crate::nn::{Description, Model, Reads, summary};
 use crate::plan::{Target, human_bytes};
-use crate::train::{Session, Settings};
+use crate::train::{Session, Settings, usual_batch};
 
 /// The model that `summary`, `plan` and `gradcheck` look at. Without `--input`,
 /// a description that leaves its input open is taken for 28x28 grey images, 64
@@ -29,7 +29,8 @@ pub fn model(f: &flags::ModelFlags) -> Result<Model> {
 pub fn run(f: &flags::Summary) -> Result<()> {
     let model = model(&f.model)?;
     out::line(summary(&model)?.trim_end())?;
-    let settings = Settings { batch_size: f.batch_size.max(1), ..Settings::read(toml::Table::new())? };
+    let batch_size = f.batch_size.unwrap_or(usual_batch(model.description.reads)).max(1);
+    let settings = Settings { batch_size, ..Settings::read(toml::Table::new())? };
     let plan = Session::training_plan(&model, &settings, Target::Cpu)?;
     let memory = Session::memory_of(&plan);
     out::line(format!(

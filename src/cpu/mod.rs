@@ -3,7 +3,7 @@
 //! the fallback on a machine without a GPU.
 
 use crate::error::{Error, Result};
-use crate::graph::{Init, Io, Op, TensorId, View, ViewMut};
+use crate::graph::{Graph, Home, Init, Io, Op, TensorId, View, ViewMut};
 use crate::plan::{Clock, Executor, Place, Plan, ProgramId, Span, Ticket, TimedRun, Timeline};
 use crate::tensor::{DType, Data, HostTensor, Real, parallel};
 use std::collections::HashMap;
@@ -74,20 +74,27 @@ impl<T: CpuReal> Buffer<T> {
         }
     }
 
+    /// What a buffer of `n` elements holds in the beginning, as it is kept.
+    fn begun(dtype: DType, n: usize, init: &Init) -> Buffer<T> {
+        let mut buffer = Buffer::zeros(dtype, n);
+        init.each(&mut |first, value| match &value.data {
+            Data::F32(v) => {
+                let part = buffer.real[first..first + v.len()].iter_mut().zip(v);
+                part.for_each(|(to, &x)| *to = T::from_f32(x));
+            }
+            Data::U32(v) => buffer.index[first..first + v.len()].copy_from_slice(v),
+        });
+        if dtype == DType::F16 {
+            round(&mut buffer.real);
+        }
+        buffer
+    }
+
     fn of(data: &Data) -> Buffer<T> {
         match data {
             Data::F32(v) => Buffer { real: v.iter().map(|&x| T::from_f32(x)).collect(), index: vec![] },
             Data::U32(v) => Buffer { real: vec![], index: v.clone() },
         }
-    }
-
-    /// What is kept of the elements in a type.
-    fn kept(dtype: DType, data: &Data) -> Buffer<T> {
-        let mut buffer = Buffer::of(data);
-        if dtype == DType::F16 {
-            round(&mut buffer.real);
-        }
-        buffer
     }
 
     fn len(&self) -> usize {
@@ -224,12 +231,17 @@ fn round<T: CpuReal>(values: &mut [T]) {
     parallel::chunks(values, |_, part| part.iter_mut().for_each(|v| *v = T::from_half(v.to_half())));
 }
 
-/// Whether memory has room for so many bytes at once: a process that runs out of
-/// it half way is ended without a word.
-fn check_memory(bytes: usize) -> Result<()> {
+/// Whether memory has room for the `bytes` of a program at once: a process that
+/// runs out of it half way is ended without a word.
+fn check_memory(bytes: usize, graph: &Graph) -> Result<()> {
     Vec::<u8>::new().try_reserve_exact(bytes).map_err(|_| {
+        // Flat buffers say nothing; the first of the largest is a weight, not its gradient.
+        let single = graph.tensors().iter().filter(|t| !matches!(t.home, Home::Persistent { .. }));
+        let largest = single.rev().max_by_key(|t| t.spec.elements());
+        let largest = largest.map(|t| format!("; its largest tensor is {} of {}", t.spec, t.label)).unwrap_or_default();
         Error::device(format!(
-            "this takes {bytes} bytes ({:.1} GiB), more than memory has to give; use a smaller batch or a smaller model",
+            "this takes {bytes} bytes ({:.1} GiB), more than memory has to give{largest}; use a smaller batch or a \
+             smaller model",
             bytes as f64 / f64::from(1 << 30)
         ))
     })
@@ -259,7 +271,8 @@ impl<T: CpuReal> Executor for Cpu<T> {
     fn load(&mut self, plan: Plan) -> Result<ProgramId> {
         let held = |name: &Option<String>| name.as_ref().is_some_and(|n| self.names.contains_key(n));
         let new = plan.buffers.iter().filter(|b| !held(&b.name));
-        check_memory(new.map(|b| b.elements.saturating_mul(size_of::<T>())).fold(0, usize::saturating_add))?;
+        let bytes = new.map(|b| b.elements.saturating_mul(size_of::<T>())).fold(0, usize::saturating_add);
+        check_memory(bytes, &plan.graph)?;
         let mut buffers = vec![];
         for b in &plan.buffers {
             if let Some(&i) = b.name.as_ref().and_then(|n| self.names.get(n)) {
@@ -267,11 +280,7 @@ impl<T: CpuReal> Executor for Cpu<T> {
                 buffers.push(i);
                 continue;
             }
-            let buffer = match &b.init {
-                Init::Zeros => Buffer::zeros(b.dtype, b.elements),
-                Init::Data(d) => Buffer::kept(b.dtype, &d.data),
-            };
-            self.pool.push(buffer);
+            self.pool.push(Buffer::begun(b.dtype, b.elements, &b.init));
             buffers.push(self.pool.len() - 1);
             if let Some(name) = &b.name {
                 self.names.insert(name.clone(), self.pool.len() - 1);

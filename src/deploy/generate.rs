@@ -11,10 +11,11 @@
 use super::sample::Sampler;
 use crate::device::Device;
 use crate::error::{Error, Result};
-use crate::graph::{Graph, Home, Init, TensorId};
+use crate::graph::{Graph, Home, TensorId};
 use crate::nn::{Activation, KEPT, Mode, Model, Weights};
 use crate::plan::{Executor, ProgramId};
 use crate::tensor::{HostTensor, Spec};
+use std::sync::Arc;
 
 const TOKEN: &str = "generate.token";
 const POSITION: &str = "generate.position";
@@ -26,7 +27,7 @@ pub struct Generator {
     program: ProgramId,
     scores: TensorId,
     /// Buffers that hold what was read, and what they hold before anything is.
-    kept: Vec<(String, HostTensor)>,
+    kept: Vec<(String, Arc<HostTensor>)>,
     /// The most positions that it can read; `None` for any number.
     room: Option<usize>,
     tokens: usize,
@@ -67,7 +68,7 @@ impl Generator {
         };
         g.flatten_params("params");
         let kept = g.tensors().iter().filter_map(|t| match &t.home {
-            Home::Persistent { name, init } if name.starts_with(KEPT) => Some((name.clone(), start(init, &t.spec))),
+            Home::Persistent { name, init } if name.starts_with(KEPT) => Some((name.clone(), init.value(&t.spec))),
             _ => None,
         });
         let kept = kept.collect();
@@ -146,13 +147,5 @@ impl Generator {
         self.executor.run(self.program, 1)?;
         self.read.push(token);
         Ok(())
-    }
-}
-
-/// What a buffer holds in the beginning.
-fn start(init: &Init, spec: &Spec) -> HostTensor {
-    match init {
-        Init::Zeros => HostTensor::zeros(spec),
-        Init::Data(data) => HostTensor::clone(data),
     }
 }

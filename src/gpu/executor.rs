@@ -113,9 +113,10 @@ impl GpuExecutor {
             usage: wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST,
             mapped_at_creation: false,
         });
-        if let Init::Data(data) = init {
-            self.gpu.queue.write_buffer(&buffer, 0, &kept(spec.dtype, data));
-        }
+        init.each(&mut |first, part| {
+            let offset = (first * spec.dtype.bytes()) as u64;
+            self.gpu.queue.write_buffer(&buffer, offset, &kept(spec.dtype, part));
+        });
         buffer
     }
 

@@ -1,8 +1,9 @@
 //! `Graph`, its tensors and its nodes.
 
+use super::init::Init;
 use super::op::{Infer, Op};
 use crate::error::{Context, Error, Result};
-use crate::tensor::{HostTensor, Spec};
+use crate::tensor::{HostTensor, Shape, Spec};
 use std::fmt;
 use std::sync::Arc;
 
@@ -21,15 +22,6 @@ impl TensorId {
     pub fn index(self) -> usize {
         self.0 as usize
     }
-}
-
-/// What a persistent tensor holds before the first step.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Init {
-    /// All zeros.
-    Zeros,
-    /// These elements. Shared, so that graphs clone cheaply.
-    Data(Arc<HostTensor>),
 }
 
 /// Where the elements of a tensor live.
@@ -222,10 +214,10 @@ impl Graph {
         self.persistent(&name, value.spec(), Init::Data(Arc::new(value)))
     }
 
-    /// A trainable parameter. Its elements move into the flat parameter buffer
+    /// A trainable parameter, f32. Its elements move into the flat parameter buffer
     /// when [`Graph::flatten_params`] runs; until then it stands alone.
-    pub fn param(&mut self, name: &str, value: Arc<HostTensor>) -> TensorId {
-        let t = self.persistent(name, value.spec(), Init::Data(value));
+    pub fn param(&mut self, name: &str, shape: impl Into<Shape>, init: Init) -> TensorId {
+        let t = self.persistent(name, Spec::f32(shape), init);
         if !self.params.contains(&t) {
             self.params.push(t);
         }
@@ -238,13 +230,12 @@ impl Graph {
     pub fn flatten_params(&mut self, name: &str) -> (TensorId, Vec<usize>) {
         let params = self.params.clone();
         let (offsets, total) = flat_offsets(params.iter().map(|&p| self.spec(p).elements()));
-        let mut flat = vec![0.0; total];
-        for (&p, &offset) in params.iter().zip(&offsets) {
-            if let Home::Persistent { init: Init::Data(d), .. } = &self.tensors[p.index()].home {
-                flat[offset..offset + d.as_f32().len()].copy_from_slice(d.as_f32());
-            }
-        }
-        let base = self.persistent(name, Spec::f32([total]), Init::Data(Arc::new(HostTensor::f32([total], flat))));
+        let part = |(&p, &offset): (&TensorId, &usize)| match &self.tensors[p.index()].home {
+            Home::Persistent { init, .. } => Some((offset, init.clone())),
+            _ => None,
+        };
+        let parts = params.iter().zip(&offsets).filter_map(part).collect();
+        let base = self.persistent(name, Spec::f32([total]), Init::Parts(parts));
         for (&p, &offset) in params.iter().zip(&offsets) {
             self.tensors[p.index()].home = Home::View { base, offset };
         }

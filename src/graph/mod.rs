@@ -10,6 +10,7 @@ mod fused;
 mod gradient;
 #[allow(clippy::module_inception)]
 mod graph;
+mod init;
 mod op;
 mod pointwise;
 mod tail;
@@ -19,7 +20,8 @@ pub use built::{Built, input_name};
 pub use case::{Case, Fill};
 pub(crate) use fused::Fused;
 pub use gradient::{Seed, gradient};
-pub use graph::{FLAT_ALIGN, Graph, Home, Init, Node, TensorId, TensorInfo};
+pub use graph::{FLAT_ALIGN, Graph, Home, Node, TensorId, TensorInfo};
+pub use init::{Draw, Init};
 pub use op::{Backward, Cost, Infer, Io, Lower, Op, Reference, View, ViewMut};
 pub use pointwise::{Elementwise, Pointwise, Stretch, Stretches};
 pub(crate) use tail::{Arg, Stage, Tail};

@@ -50,6 +50,7 @@ impl Kernel {
 const LIB: &[(&str, &str)] = &[
     ("lib/activation", include_str!("../../shaders/lib/activation.wgsl")),
     ("lib/dropout", include_str!("../../shaders/lib/dropout.wgsl")),
+    ("lib/flush", include_str!("../../shaders/lib/flush.wgsl")),
     ("lib/index", include_str!("../../shaders/lib/index.wgsl")),
     ("lib/reduce", include_str!("../../shaders/lib/reduce.wgsl")),
     ("lib/random", include_str!("../../shaders/lib/random.wgsl")),

@@ -7,7 +7,7 @@ use crate::error::{Context, Error, Result};
 use crate::graph::{Graph, Init, TensorId};
 use crate::tensor::{HostTensor, Shape, Spec};
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// What a graph is built for.
 #[derive(Debug, Clone, Copy)]
@@ -34,13 +34,32 @@ pub enum Mode {
     },
 }
 
-/// Values of parameters and state by name: given (from a file), or drawn when
-/// a layer first asks.
+/// Values of parameters and state by name: given (from a file), or to be drawn. A
+/// model that is built says how, and nothing is drawn before an executor takes it
+/// or somebody looks at it.
 #[derive(Debug, Clone, Default)]
 pub struct Weights {
     /// Seeds the initialisers.
     pub seed: u32,
-    values: BTreeMap<String, Arc<HostTensor>>,
+    values: BTreeMap<String, Value>,
+}
+
+/// A weight, drawn at most once for those who look at it.
+#[derive(Debug, Clone)]
+struct Value {
+    shape: Shape,
+    init: Init,
+    seen: OnceLock<Arc<HostTensor>>,
+}
+
+impl Value {
+    fn new(shape: Shape, init: Init) -> Value {
+        Value { shape, init, seen: OnceLock::new() }
+    }
+
+    fn get(&self) -> &Arc<HostTensor> {
+        self.seen.get_or_init(|| self.init.value(&Spec::f32(self.shape.clone())))
+    }
 }
 
 impl Weights {
@@ -51,17 +70,27 @@ impl Weights {
 
     /// Sets a value.
     pub fn set(&mut self, name: impl Into<String>, value: HostTensor) {
-        self.values.insert(name.into(), Arc::new(value));
+        self.values.insert(name.into(), Value::new(value.shape.clone(), Init::Data(Arc::new(value))));
     }
 
     /// The value of a name.
     pub fn get(&self, name: &str) -> Option<&Arc<HostTensor>> {
-        self.values.get(name)
+        self.values.get(name).map(Value::get)
+    }
+
+    /// The shape of a name's value, which stays undrawn.
+    pub fn shape(&self, name: &str) -> Option<&Shape> {
+        self.values.get(name).map(|v| &v.shape)
+    }
+
+    /// All names, in order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.values.keys().map(String::as_str)
     }
 
     /// All names and values, by name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Arc<HostTensor>)> {
-        self.values.iter().map(|(k, v)| (k.as_str(), v))
+        self.values.iter().map(|(k, v)| (k.as_str(), v.get()))
     }
 }
 
@@ -133,8 +162,9 @@ impl Build<'_> {
         *self.drawn += 1;
         let full = format!("{}.{name}", self.name);
         let seed = self.weights.seed;
-        let value = self.value(&full, &shape, || init.draw(&shape, fans, seed, index))?;
-        Ok(self.g.param(&full, value))
+        let drawn = shape.clone();
+        let init = self.init(&full, &shape, || Init::drawn(move || init.draw(&drawn, fans, seed, index)))?;
+        Ok(self.g.param(&full, shape, init))
     }
 
     /// State of this layer that is not trained: a running statistic.
@@ -142,8 +172,10 @@ impl Build<'_> {
         let shape = shape.into();
         self.state += shape.elements();
         let full = format!("{}.{name}", self.name);
-        let value = self.value(&full, &shape, || HostTensor::f32(shape.clone(), vec![start; shape.elements()]))?;
-        Ok(self.g.persistent(&full, Spec::f32(shape), Init::Data(value)))
+        let filled = shape.clone();
+        let draw = move || HostTensor::f32(filled.clone(), vec![start; filled.elements()]);
+        let init = self.init(&full, &shape, || Init::drawn(draw))?;
+        Ok(self.g.persistent(&full, Spec::f32(shape), init))
     }
 
     /// A parameter of another layer, by its full name: weights that are shared.
@@ -185,18 +217,17 @@ impl Build<'_> {
         self.index + number * MAX_LAYERS
     }
 
-    fn value(&mut self, name: &str, shape: &Shape, draw: impl FnOnce() -> HostTensor) -> Result<Arc<HostTensor>> {
-        if let Some(given) = self.weights.get(name) {
-            if given.shape != *shape {
-                return Err(Error::model(format!(
-                    "the weights hold \"{name}\" with shape {}; this model has {shape}",
-                    given.shape
-                )));
-            }
-            return Ok(given.clone());
+    /// How a weight begins: as it was given, or as `draw` says, which is noted.
+    fn init(&mut self, name: &str, shape: &Shape, draw: impl FnOnce() -> Init) -> Result<Init> {
+        let new = || Value::new(shape.clone(), draw());
+        let value = self.weights.values.entry(name.to_string()).or_insert_with(new);
+        if value.shape != *shape {
+            return Err(Error::model(format!(
+                "the weights hold \"{name}\" with shape {}; this model has {shape}",
+                value.shape
+            )));
         }
-        self.weights.set(name, draw());
-        Ok(self.weights.get(name).expect("just set").clone())
+        Ok(value.init.clone())
     }
 }
 
@@ -206,17 +237,12 @@ pub const KEPT: &str = "decode.";
 /// Layers that a model may have: each has random streams of its own.
 const MAX_LAYERS: u32 = 1 << 20;
 
-/// Refuses weights that no kernel can count, or that memory cannot hold twice:
-/// as they are drawn, and in the buffer that they move to.
+/// Refuses weights that no kernel can count.
 fn check_size(name: &str, shape: &Shape) -> Result<()> {
-    if !shape.is_countable() {
-        return Err(Error::model(format!("its {name} has shape {shape}: more than {} elements", u32::MAX)));
+    if shape.is_countable() {
+        return Ok(());
     }
-    let mut room: Vec<f32> = vec![];
-    room.try_reserve_exact(2 * shape.elements()).map_err(|_| {
-        let bytes = 4 * shape.elements();
-        Error::device(format!("its {name} of shape {shape} takes {bytes} bytes, more than memory has to give"))
-    })
+    Err(Error::model(format!("its {name} has shape {shape}: more than {} elements", u32::MAX)))
 }
 
 /// A described model with its input and, for classifiers, the number of classes.

@@ -17,7 +17,7 @@
 //! Loshchilov and Hutter, arXiv:1711.05101.
 
 use super::optimiser::{self, Inputs, Rates};
-use super::{clock, state};
+use super::{clock, flush, state};
 use crate::error::Result;
 use crate::graph::{Backward, Case, Cost, Fill, Graph, Infer, Io, Lower, Op, Reference, TensorId};
 use crate::kernel::{Kernel, Lowered, Shader};
@@ -125,17 +125,19 @@ impl Reference for Adam {
             let step_size = lr * unbias1;
             let (shrink, coupled) = if decoupled { (T::ONE - lr * decay, T::ZERO) } else { (T::ONE, decay) };
             for i in 0..g.len() {
-                let d = clip * g[i] + coupled * p[i];
-                m[i] = beta1 * m[i] + rest1 * d;
-                v[i] = beta2 * v[i] + rest2 * (d * d);
-                p[i] = shrink * p[i] - step_size * m[i] / (v[i].sqrt() * unbias2 + eps);
+                let d = flush::to_square(clip * g[i] + coupled * p[i]);
+                m[i] = flush::value(beta1 * m[i] + rest1 * d);
+                v[i] = flush::square(beta2 * v[i] + rest2 * (d * d));
+                p[i] = flush::value(shrink * p[i] - step_size * m[i] / (v[i].sqrt() * unbias2 + eps));
             }
         });
     }
 }
 
-/// Each setting at several sizes and steps, and betas at the ends of their
-/// range.
+const ULPS: &str = "WGSL allows exp 3 + 2|x|, division 2.5 and square root 4.5 ulp";
+
+/// Each setting at several sizes and steps, betas at the ends of their range, and
+/// what fades.
 pub fn cases() -> Vec<Case> {
     let settings = [
         ("adam", Adam::default()),
@@ -153,8 +155,23 @@ pub fn cases() -> Vec<Case> {
                 g.adam(s[0], i.grads, s[1], s[2], i.clock, i.schedule, i.scale, i.groups, settings)
             };
             let case = optimiser::case(name, size, state, build);
-            cases.push(case.extra(16.0, "WGSL allows exp 3 + 2|x|, division 2.5 and square root 4.5 ulp"));
+            cases.push(case.extra(16.0, ULPS));
         }
+    }
+    // Parameters, moments, gradients.
+    let (zeros, fading, squares) = (optimiser::zeros, optimiser::fading, optimiser::fading_squares);
+    let fading = [
+        ("moments_fade", [zeros(), fading(1e-30), squares(1e-36), zeros()]),
+        ("gradients_fade", [zeros(), zeros(), zeros(), fading(1e-17)]),
+        ("weights_fade", [fading(1e-30), zeros(), zeros(), zeros()]),
+    ];
+    for (name, [p, m, v, grads]) in fading {
+        let build = |g: &mut Graph, i: Inputs, s: &[TensorId]| {
+            let settings = Adam { weight_decay: 0.1, decoupled: true, ..Adam::default() };
+            g.adam(s[0], i.grads, s[1], s[2], i.clock, i.schedule, i.scale, i.groups, settings)
+        };
+        let case = optimiser::fading_case(format!("adam/{name}"), vec![p, m, v], grads, build);
+        cases.push(case.extra(16.0, ULPS));
     }
     cases
 }

@@ -6,7 +6,8 @@
 //! `xhat = (x - mean) rstd`: `y = xhat gamma + beta`. Running statistics follow
 //! PyTorch: `running = (1 - momentum) running + momentum batch`, the variance
 //! divided by `M - 1`. With fewer than two values there is no variance and they
-//! stay as they are. Evaluation takes the running statistics for the batch's.
+//! stay as they are. A running mean below 1e-30 is zero, and a variance below
+//! 1e-36 (`flush`). Evaluation takes the running statistics for the batch's.
 //! Source: Ioffe and Szegedy, "Batch Normalization", 2015.
 //!
 //! Gradient, sums over all rows: `d_beta = sum d_y`, `d_gamma = sum d_y xhat`.
@@ -26,6 +27,7 @@ pub use self::cases::cases;
 use self::again::BatchNormAgain;
 use super::correct::STEPS;
 use super::cross_entropy::{expect_rows, expect_type, valid_rows};
+use super::flush;
 use crate::error::{Error, Result};
 use crate::graph::{Backward, Cost, Graph, Infer, Io, Lower, Op, Pointwise, Reference, TensorId};
 use crate::kernel::{Class, Dispatch, Kernel, Lowered, Shader, groups_1d};
@@ -124,7 +126,7 @@ impl Sizes {
     }
 
     fn kernel(self, entry: &'static str) -> Kernel {
-        Kernel::new(&SHADER, entry).set("N", self.n).set("C", self.c).set("S", self.s)
+        flush::bounds(Kernel::new(&SHADER, entry)).set("N", self.n).set("C", self.c).set("S", self.s)
     }
 
     /// One invocation per element, or per four: the entry, its grid, and the
@@ -337,7 +339,8 @@ impl Reference for BatchNorm {
         for (k, update) in io.updates.iter_mut().enumerate().filter(|_| m > 1.0) {
             for (c, running) in update.real.iter_mut().enumerate() {
                 let batch = if k == 0 { means[c] } else { T::of(squares[c] / (m - 1.0)) };
-                *running = (T::ONE - momentum) * *running + momentum * batch;
+                let moved = (T::ONE - momentum) * *running + momentum * batch;
+                *running = if k == 0 { flush::value(moved) } else { flush::square(moved) };
             }
         }
         normalise(io, &means, &rstds);

@@ -1,8 +1,9 @@
 //! The exponential moving average of the parameters:
 //! `average += (1 - d) (params - average)` with the decay `d`; with a warm-up,
 //! `d = min(decay, (1 + t) / (10 + t))` at the update `t`, counted from 0, so
-//! that early weights are soon forgotten. At the first update the average is
-//! set to the parameters.
+//! that early weights are soon forgotten. At the first update, and wherever it
+//! comes within 1e-30 of them, the average is set to the parameters: else it
+//! would decay towards a zero among them and never arrive (`flush`).
 //!
 //! Shapes: `params`, `average f32 [P]`; `clock`, whose step is `t`, or a pace,
 //! which also says when to wait. No gradient.
@@ -10,7 +11,7 @@
 //! Source: `torch.optim.swa_utils.AveragedModel` with `get_ema_multi_avg_fn`;
 //! the warm-up is `tf.train.ExponentialMovingAverage`'s of `num_updates`.
 
-use super::{optimiser, pace, state};
+use super::{flush, optimiser, pace, state};
 use crate::error::Result;
 use crate::graph::{Backward, Case, Cost, Fill, Graph, Infer, Io, Lower, Op, Reference, TensorId};
 use crate::kernel::{Kernel, Lowered, Shader};
@@ -53,7 +54,8 @@ impl Op for Ema {
     }
 
     fn lower(&self, cx: &Lower) -> Result<Lowered> {
-        let k = Kernel::new(&SHADER, "average").real("REST", 1.0 - self.decay).flag("WARMUP", self.warmup);
+        let k =
+            flush::bounds(Kernel::new(&SHADER, "average")).real("REST", 1.0 - self.decay).flag("WARMUP", self.warmup);
         let d = optimiser::pass(k, cx.inputs[0].elements(), Some(&cx.inputs[1]), &cx.caps);
         Ok(Lowered::one(d.input("params4", 0).input("clock", 1).update("average4", 0)))
     }
@@ -74,7 +76,8 @@ impl Reference for Ema {
         let params = io.x(0);
         parallel::chunks(io.updates[0].real, |start, average| {
             for (a, &p) in average.iter_mut().zip(&params[start..]) {
-                *a = if step == 0.0 { p } else { *a + rest * (p - *a) };
+                let left = flush::value(p - *a);
+                *a = if step == 0.0 || left == T::ZERO { p } else { *a + rest * left };
             }
         });
     }
@@ -107,6 +110,14 @@ pub fn cases() -> Vec<Case> {
         case("warm_late", 64, &[100_000, 1, 0, 7], warm),
         case("due", 192, &[3, 1], warm),
         case("waits", 192, &[3, 0], warm),
+        Case {
+            inputs: [
+                vec![(Spec::f32([64]), optimiser::fading(1e-30)), (Spec::f32([64]), optimiser::zeros())],
+                case("", 64, &[3, 0, 0, 7], plain).inputs[2..].to_vec(),
+            ]
+            .concat(),
+            ..case("fades", 64, &[3, 0, 0, 7], plain)
+        },
         case("no_memory", 64, &[3, 0, 0, 7], Ema { decay: 0.0, warmup: false }),
     ]
 }

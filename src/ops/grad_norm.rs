@@ -8,13 +8,13 @@
 //! infinite norm and scale 0. The square of a large finite gradient does not
 //! overflow: large elements are summed apart, scaled down (Blue, "A Portable
 //! Fortran Program to Find the Euclidean Norm of a Vector", ACM TOMS 4(1),
-//! 1978). Elements below 1e-19 may count as zero.
+//! 1978). Elements below 1e-18 count as zero (`flush`).
 //!
 //! Two dispatches: parts of the sum in a fixed interleaved order, then their
 //! total. On a GPU a part is a workgroup, added up in a tree; a software
 //! adapter, where barriers cost, takes one invocation per part.
 
-use super::{optimiser, state};
+use super::{flush, optimiser, state};
 use crate::error::{Error, Result};
 use crate::graph::{Backward, Case, Cost, Fill, Graph, Infer, Io, Lower, Op, Reference, TensorId};
 use crate::kernel::{Class, Kernel, Lowered, Shader};
@@ -69,7 +69,7 @@ impl Op for GradNorm {
             true => (quads.div_ceil(16).min(PARTS), ["parts_serial", "total_serial"]),
             false => (quads.div_ceil(4 * WG).min(PARTS), ["parts", "total"]),
         };
-        let kernel = |entry| Kernel::new(&SHADER, entry).set("QUADS", quads).set("PARTS", parts);
+        let kernel = |entry| flush::bounds(Kernel::new(&SHADER, entry)).set("QUADS", quads).set("PARTS", parts);
         let first = match cpu {
             true => kernel(entries[0]).dispatch_1d(parts, 64),
             false => kernel(entries[0]).set("WG", WG).dispatch([parts as u32, 1, 1]),
@@ -95,7 +95,8 @@ fn squares<T: Real>(chunk: &[T]) -> f64 {
     let mut sums = [T::ZERO; LANES];
     for x in chunk.as_chunks::<LANES>().0 {
         for k in 0..LANES {
-            sums[k] += x[k] * x[k];
+            let x = flush::to_sum(x[k]);
+            sums[k] += x * x;
         }
     }
     let sum: f64 = sums.iter().map(|s| s.f64()).sum();
@@ -117,7 +118,7 @@ impl Reference for GradNorm {
 }
 
 /// Below and above the threshold, every size of the grid, and gradients that
-/// are huge, infinite and not numbers.
+/// are tiny, huge, infinite and not numbers.
 pub fn cases() -> Vec<Case> {
     let case = |name: &str, n: usize, fill: Fill, max_norm: Option<f32>| {
         Case::new(format!("grad_norm/{name}"), vec![(Spec::f32([n]), fill)], move |g, x| {
@@ -141,6 +142,8 @@ pub fn cases() -> Vec<Case> {
         case("long", 64 * 16_411, Fill::Normal(1.0), Some(5.0)),
         case("workgroup_and_one", 64 * 65, Fill::Normal(1.0), Some(5.0)),
         case("zero", 64, Fill::Values(vec![0.0; 64]), Some(1.0)),
+        case("tiny", 4096, Fill::Values(vec![5e-19; 4096]), Some(1.0)),
+        case("tiny_but_counted", 4096, Fill::Values(vec![2e-18; 4096]), Some(1.0)),
         case("max_zero", 64, Fill::Normal(1.0), Some(0.0)),
         case("huge", 4096, Fill::Normal(1e25), Some(1.0)),
         case("one_huge", 4096, with(4096, 4095, -3e30), None),

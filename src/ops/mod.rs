@@ -20,6 +20,7 @@ macro_rules! rooms {
 }
 
 mod chains;
+mod flush;
 mod optimiser;
 mod state;
 mod tiles;

@@ -7,12 +7,16 @@
 //! their bits whatever the gradient is; its moments move on, as PyTorch's do in
 //! a parameter group with `lr = 0`.
 //!
+//! Where the formulas of the optimisers let a number decay, it ends at zero
+//! (`flush`): moments and weights below 1e-30, averages of squares below 1e-36,
+//! and gradients below 1e-17 whose squares are averaged.
+//!
 //! In place of the clock an optimiser takes the output of `pace`, `u32 [2]`:
 //! updates done, and whether this batch completes one. If it does not, nothing
 //! is written: gradients are being accumulated.
 
 use super::state::{expect, expect_list};
-use super::{clock, pace};
+use super::{clock, flush, pace};
 use crate::error::{Error, Result};
 use crate::graph::{Case, FLAT_ALIGN, Fill, Graph, Infer, Io, Lower, TensorId};
 use crate::kernel::{Caps, Class, Dispatch, Kernel};
@@ -141,7 +145,7 @@ pub(super) fn pass(kernel: Kernel, elements: usize, clock: Option<&Spec>, caps: 
 
 /// The dispatch of an optimiser.
 pub(super) fn dispatch(kernel: Kernel, cx: &Lower) -> Dispatch {
-    let kernel = kernel.constant("QUADS_PER_GROUP", GROUP / 4).set("STEPS", cx.inputs[2].elements());
+    let kernel = flush::bounds(kernel).constant("QUADS_PER_GROUP", GROUP / 4).set("STEPS", cx.inputs[2].elements());
     let d = pass(kernel, cx.inputs[0].elements(), Some(&cx.inputs[1]), &cx.caps);
     d.input("grads4", 0).input("clock", 1).input("schedule", 2).input("scale", 3).input("groups", 4)
 }
@@ -235,6 +239,38 @@ pub(super) fn case(
         Ok(updates.to_vec())
     })
     .no_gradient()
+}
+
+/// Numbers around a bound of `flush`, on both sides of zero and down to the
+/// subnormal ones.
+pub(super) fn fading(bound: f32) -> Fill {
+    let sizes = [0.0, 1e-45, 1e-40, 1e-38, 0.3 * bound, 0.7 * bound, 2.0 * bound, 3.0 * bound];
+    Fill::Values((0..GROUP).map(|i| sizes[i % 8] * if i % 16 < 8 { 1.0 } else { -1.0 }).collect())
+}
+
+/// The same without signs, for squares.
+pub(super) fn fading_squares(bound: f32) -> Fill {
+    let Fill::Values(values) = fading(bound) else { unreachable!("these are values") };
+    Fill::Values(values.into_iter().map(f32::abs).collect())
+}
+
+/// Zeros for one group.
+pub(super) fn zeros() -> Fill {
+    Fill::Values(vec![0.0; GROUP])
+}
+
+/// A case of one group of state that fades: `state` and gradients are small, the
+/// learning rate is not.
+pub(super) fn fading_case(
+    name: String,
+    state: Vec<Fill>,
+    grads: Fill,
+    build: impl Fn(&mut Graph, Inputs, &[TensorId]) -> Result<()> + Send + Sync + 'static,
+) -> Case {
+    let mut case = case(name, (GROUP, &[1000, 0, 0, 7]), state, build);
+    let read = case.inputs.len() - 5;
+    case.inputs[read].1 = grads;
+    case
 }
 
 /// Sizes and clocks that every optimiser is tested at: one group, one

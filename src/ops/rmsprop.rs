@@ -12,7 +12,7 @@
 //! lecture 6.5, 2012.
 
 use super::optimiser::{self, Inputs, Rates};
-use super::state;
+use super::{flush, state};
 use crate::error::Result;
 use crate::graph::{Backward, Case, Cost, Fill, Graph, Infer, Io, Lower, Op, Reference, TensorId};
 use crate::kernel::{Kernel, Lowered, Shader};
@@ -108,25 +108,27 @@ impl Reference for RmsProp {
         if io.updates.len() == 2 {
             optimiser::walk(io, rates, |g, [p, s], Rates { lr, decay }| {
                 for i in 0..g.len() {
-                    let d = clip * g[i] + decay * p[i];
-                    s[i] = alpha * s[i] + rest * (d * d);
-                    p[i] -= lr * d / (s[i].sqrt() + eps);
+                    let d = flush::to_square(clip * g[i] + decay * p[i]);
+                    s[i] = flush::square(alpha * s[i] + rest * (d * d));
+                    p[i] = flush::value(p[i] - lr * d / (s[i].sqrt() + eps));
                 }
             });
             return;
         }
         optimiser::walk(io, rates, |g, [p, s, b], Rates { lr, decay }| {
             for i in 0..g.len() {
-                let d = clip * g[i] + decay * p[i];
-                s[i] = alpha * s[i] + rest * (d * d);
-                b[i] = mu * b[i] + d / (s[i].sqrt() + eps);
-                p[i] -= lr * b[i];
+                let d = flush::to_square(clip * g[i] + decay * p[i]);
+                s[i] = flush::square(alpha * s[i] + rest * (d * d));
+                b[i] = flush::value(mu * b[i] + d / (s[i].sqrt() + eps));
+                p[i] = flush::value(p[i] - lr * b[i]);
             }
         });
     }
 }
 
-/// Each setting at several sizes and steps.
+const ULPS: &str = "WGSL allows division 2.5 and square root 4.5 ulp";
+
+/// Each setting at several sizes and steps, and what fades.
 pub fn cases() -> Vec<Case> {
     let settings = [
         ("plain", RmsProp::default()),
@@ -144,8 +146,26 @@ pub fn cases() -> Vec<Case> {
                 g.rmsprop(s[0], i.grads, s[1], b, i.clock, i.schedule, i.scale, i.groups, settings)
             };
             let case = optimiser::case(name, size, state, build);
-            cases.push(case.extra(8.0, "WGSL allows division 2.5 and square root 4.5 ulp"));
+            cases.push(case.extra(8.0, ULPS));
         }
+    }
+    // Parameters, squares, momentum, gradients.
+    let (zeros, fading, squares) = (optimiser::zeros, optimiser::fading, optimiser::fading_squares);
+    let fading = [
+        ("plain_squares_fade", vec![zeros(), squares(1e-36)], zeros()),
+        ("plain_gradients_fade", vec![zeros(), zeros()], fading(1e-17)),
+        ("plain_weights_fade", vec![fading(1e-30), zeros()], zeros()),
+        ("state_fades", vec![zeros(), squares(1e-36), fading(1e-30)], zeros()),
+        ("gradients_fade", vec![zeros(), zeros(), zeros()], fading(1e-17)),
+        ("weights_fade", vec![fading(1e-30), zeros(), zeros()], zeros()),
+    ];
+    for (name, state, grads) in fading {
+        let momentum = if state.len() > 2 { 0.9 } else { 0.0 };
+        let build = move |g: &mut Graph, i: Inputs, s: &[TensorId]| {
+            let (b, settings) = (s.get(2).copied(), RmsProp { momentum, ..RmsProp::default() });
+            g.rmsprop(s[0], i.grads, s[1], b, i.clock, i.schedule, i.scale, i.groups, settings)
+        };
+        cases.push(optimiser::fading_case(format!("rmsprop/{name}"), state, grads, build).extra(8.0, ULPS));
     }
     cases
 }

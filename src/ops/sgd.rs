@@ -16,7 +16,7 @@
 //! arXiv:1711.05101.
 
 use super::optimiser::{self, Inputs, Rates};
-use super::state;
+use super::{flush, state};
 use crate::error::{Error, Result};
 use crate::graph::{Backward, Case, Cost, Fill, Graph, Infer, Io, Lower, Op, Reference, TensorId};
 use crate::kernel::{Kernel, Lowered, Shader};
@@ -117,7 +117,7 @@ impl Reference for Sgd {
             optimiser::walk(io, rates, |g, [p], Rates { lr, decay }| {
                 let (shrink, coupled) = split(lr, decay);
                 for i in 0..g.len() {
-                    p[i] = shrink * p[i] - lr * (clip * g[i] + coupled * p[i]);
+                    p[i] = flush::value(shrink * p[i] - lr * flush::value(clip * g[i] + coupled * p[i]));
                 }
             });
             return;
@@ -132,15 +132,15 @@ impl Reference for Sgd {
             }
             let (shrink, coupled) = split(lr, decay);
             for i in 0..g.len() {
-                let d = clip * g[i] + coupled * p[i];
-                b[i] = mu * b[i] + add * d;
-                p[i] = shrink * p[i] - lr * (along_d * d + along_b * b[i]);
+                let d = flush::value(clip * g[i] + coupled * p[i]);
+                b[i] = flush::value(mu * b[i] + add * d);
+                p[i] = flush::value(shrink * p[i] - lr * (along_d * d + along_b * b[i]));
             }
         });
     }
 }
 
-/// Each setting at several sizes and steps.
+/// Each setting at several sizes and steps, and what fades.
 pub fn cases() -> Vec<Case> {
     let settings = [
         ("plain", Sgd::default()),
@@ -159,6 +159,21 @@ pub fn cases() -> Vec<Case> {
                 g.sgd(s[0], i.grads, s.get(1).copied(), i.clock, i.schedule, i.scale, i.groups, settings)
             }));
         }
+    }
+    let (zeros, fading) = (optimiser::zeros, || optimiser::fading(1e-30));
+    let fading = [
+        ("plain_gradients_fade", vec![zeros()], fading()),
+        ("plain_weights_fade", vec![fading()], zeros()),
+        ("momentum_fades", vec![zeros(), fading()], zeros()),
+        ("gradients_fade", vec![zeros(), zeros()], fading()),
+        ("weights_fade", vec![fading(), zeros()], zeros()),
+    ];
+    for (name, state, grads) in fading {
+        let momentum = if state.len() > 1 { 0.9 } else { 0.0 };
+        cases.push(optimiser::fading_case(format!("sgd/{name}"), state, grads, move |g, i, s| {
+            let settings = Sgd { momentum, weight_decay: 0.1, decoupled: true, ..Sgd::default() };
+            g.sgd(s[0], i.grads, s.get(1).copied(), i.clock, i.schedule, i.scale, i.groups, settings)
+        }));
     }
     cases
 }

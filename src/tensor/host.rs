@@ -61,6 +61,14 @@ impl HostTensor {
         }
     }
 
+    /// The floats, to be changed; panics on an integer tensor.
+    pub fn as_f32_mut(&mut self) -> &mut [f32] {
+        match &mut self.data {
+            Data::F32(v) => v,
+            Data::U32(_) => panic!("a u32 tensor was written as f32"),
+        }
+    }
+
     /// The integers; panics on a float tensor.
     pub fn as_u32(&self) -> &[u32] {
         match &self.data {

@@ -16,7 +16,7 @@ use std::sync::Arc;
 const COUNTABLE: u64 = 1 << 32;
 
 /// What elements the samples have.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Elements {
     /// Bytes, four to a word.
     Bytes,
@@ -69,9 +69,8 @@ impl Resident {
             (resident.data.0, resident.target.0) = resident.specs(rows, target_kind(set));
             return resident;
         }
-        let (data, target) = host(set, interface);
-        resident.data.1 = Init::Data(Arc::new(data));
-        resident.target.1 = Init::Data(Arc::new(target));
+        resident.data.1 = Init::Data(Arc::new(samples(set)));
+        resident.target.1 = Init::Data(Arc::new(targets(set, interface)));
         resident
     }
 
@@ -130,8 +129,8 @@ impl Resident {
             None => position,
         };
         let rows: Vec<usize> = (first..first + held).map(|p| row(p.min(n - 1))).collect();
-        let (samples, targets) = host(&set.select(&rows), interface);
-        Window { samples, targets }
+        let set = set.select(&rows);
+        Window { samples: samples(&set), targets: targets(&set, interface) }
     }
 }
 
@@ -161,23 +160,27 @@ pub fn target_kind(set: &Dataset) -> TargetKind {
     }
 }
 
-fn host(set: &Dataset, interface: &Interface) -> (HostTensor, HostTensor) {
-    let samples = match &set.samples {
+/// The samples of a set as a device holds them.
+pub fn samples(set: &Dataset) -> HostTensor {
+    match &set.samples {
         Samples::Bytes(v) => {
             let words = pack_bytes(v);
             HostTensor::u32([words.len()], words)
         }
         Samples::Floats(v) => HostTensor::f32([set.len(), set.width()], v.clone()),
         Samples::Tokens(v) => HostTensor::u32([set.len(), set.width()], v.clone()),
-    };
-    let targets = match &set.targets {
+    }
+}
+
+/// The targets of a set as a device holds them.
+fn targets(set: &Dataset, interface: &Interface) -> HostTensor {
+    match &set.targets {
         Targets::Classes { labels, .. } => HostTensor::u32([labels.len()], labels.clone()),
         Targets::Sequence { labels, positions, .. } => HostTensor::u32([set.len(), *positions], labels.clone()),
         Targets::Values { values, names } => {
             HostTensor::f32(Shape::from([set.len(), names.len()]), interface.target.scaled(values))
         }
-    };
-    (samples, targets)
+    }
 }
 
 /// Bytes of samples that a device may hold at a time: a limit of the user's, a

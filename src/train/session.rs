@@ -7,6 +7,7 @@
 
 use super::checkpoint::Progressed;
 use super::loss::answering;
+use super::predict::Asked;
 use super::resident::{self, Resident};
 use super::scores::Scores;
 use super::step::{self, Builder, METRICS, Step};
@@ -21,7 +22,7 @@ use crate::ops::loss_scale::LEFT_OUT;
 use crate::ops::tally;
 use crate::plan::{Executor, Options, ProgramId};
 use crate::tensor::{HostTensor, Shape, Spec};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// A loaded program over one data set.
 #[derive(Clone)]
@@ -47,6 +48,8 @@ pub struct Session {
     train: Option<Pass>,
     /// The sums of the training's metrics, before anything is added.
     no_sums: HostTensor,
+    /// The programs that answer.
+    pub(super) answerers: HashMap<Asked, Pass>,
     /// Named buffers that the training step changes.
     changing: Vec<String>,
     passes: usize,
@@ -77,6 +80,7 @@ impl Session {
             states: vec![],
             train: None,
             no_sums: HostTensor::zeros(&tally::spec(false)),
+            answerers: HashMap::new(),
             changing: vec![],
             passes: 0,
             memory: [0; 4],
@@ -89,11 +93,11 @@ impl Session {
 
     /// Draws what weights are not given, and notes names and places.
     fn note_weights(&mut self) -> Result<()> {
-        let given: Vec<String> = self.weights.iter().map(|(n, _)| n.to_string()).collect();
+        let given: Vec<String> = self.weights.names().map(String::from).collect();
         let (mut g, built) = self.model.inspect(1, &mut self.weights)?;
         // Weights are given or drawn: half a model is nobody's wish.
-        let drawn = self.weights.iter().find(|(n, _)| !given.is_empty() && !given.iter().any(|g| g == n));
-        if let Some((name, _)) = drawn {
+        let drawn = self.weights.names().find(|n| !given.is_empty() && !given.iter().any(|g| g == n));
+        if let Some(name) = drawn {
             return Err(Error::model(format!("the weights lack \"{name}\": this is not a whole model")));
         }
         self.check_outputs(g.shape(built.output))?;
@@ -106,7 +110,7 @@ impl Session {
         self.params = params.iter().zip(offsets).map(|(&t, o)| (name(t), g.spec(t).clone(), o)).collect();
         let built_of: Vec<String> = g.tensors().iter().map(|t| t.label.clone()).collect();
         let trained: Vec<&str> = self.params.iter().map(|p| p.0.as_str()).collect();
-        let others = self.weights.iter().map(|(n, _)| n.to_string());
+        let others = self.weights.names().map(String::from);
         self.states = others.filter(|n| !trained.contains(&n.as_str()) && built_of.contains(n)).collect();
         Ok(())
     }
@@ -153,16 +157,16 @@ impl Session {
 
     /// The flat buffer that answers come from: the averaged parameters where
     /// there are such.
-    fn answering(&self) -> &'static str {
+    pub(super) fn answering(&self) -> &'static str {
         if self.changing.iter().any(|n| n == EMA) { EMA } else { "params" }
     }
 
-    fn builder(&mut self) -> Builder<'_> {
+    pub(super) fn builder(&mut self) -> Builder<'_> {
         let params = self.answering();
         Builder { model: &self.model, weights: &mut self.weights, interface: &self.interface, params }
     }
 
-    fn load(&mut self, step: Step, set: Resident, fetch: bool, options: &Options) -> Result<Pass> {
+    pub(super) fn load(&mut self, step: Step, set: Resident, fetch: bool, options: &Options) -> Result<Pass> {
         let fetched: Vec<TensorId> = fetch.then_some(step.output).into_iter().collect();
         let plan = self.device.plan_with(&step.graph, &fetched, options);
         let plan = plan.context(|| format!("planning the {} pass", step.name))?;
@@ -273,7 +277,7 @@ impl Session {
     }
 
     /// A name for the buffers of a pass that no other pass has.
-    fn pass_name(&mut self, name: &str) -> String {
+    pub(super) fn pass_name(&mut self, name: &str) -> String {
         self.passes += 1;
         format!("{name}{}", self.passes)
     }
@@ -297,7 +301,7 @@ impl Session {
         for name in names.iter().filter(|n| self.executor.holds(n)).cloned().collect::<Vec<_>>() {
             self.executor.write(&name, &HostTensor::zeros(&tally::spec(false)))?;
         }
-        self.whole_pass(&pass, scorer.set, |_, _| Ok(()))?;
+        self.whole_pass(&pass, scorer.set)?;
         let mut scores = Scores::of(self.executor.read(&names[0])?.as_f32(), self.interface.task);
         if self.interface.task == Task::Regression {
             let mut mean = |name: &str| -> Result<f64> {
@@ -308,14 +312,8 @@ impl Session {
         Ok(scores)
     }
 
-    /// Runs a pass over its whole set, window by window; `after` sees each step
-    /// where its output is fetched.
-    fn whole_pass(
-        &mut self,
-        pass: &Pass,
-        set: &Dataset,
-        mut after: impl FnMut(&mut dyn Executor, &Pass) -> Result<()>,
-    ) -> Result<()> {
+    /// Runs a pass over its whole set, window by window.
+    fn whole_pass(&mut self, pass: &Pass, set: &Dataset) -> Result<()> {
         let batches = pass.set.batches();
         let window = pass.set.window.unwrap_or(batches).max(1);
         for first in (0..batches).step_by(window) {
@@ -326,32 +324,9 @@ impl Session {
             }
             for _ in first..(first + window).min(batches) {
                 self.executor.run(pass.program, 1)?;
-                after(&mut *self.executor, pass)?;
             }
         }
         Ok(())
-    }
-
-    /// The model's answers, row by row: class probabilities, or numbers in the
-    /// units of the source.
-    pub fn predict(&mut self, set: &Dataset) -> Result<Vec<f32>> {
-        if set.is_empty() {
-            return Ok(vec![]);
-        }
-        let resident = self.resident(set, PREDICTED_AT_ONCE, None)?;
-        let name = self.pass_name("predict");
-        let step = self.builder().predicting(&resident, &name)?;
-        let pass = self.load(step, resident, true, &Options::default())?;
-        let mut answers = vec![];
-        self.whole_pass(&pass, set, |executor, pass| {
-            answers.extend_from_slice(executor.fetch(pass.program, pass.output)?.as_f32());
-            Ok(())
-        })?;
-        answers.truncate(set.len() * self.interface.outputs.len());
-        if self.interface.task == Task::Regression {
-            self.interface.target.restore(&mut answers);
-        }
-        Ok(answers)
     }
 
     /// All parameters and state by name, as they answer now.
@@ -367,7 +342,7 @@ impl Session {
             weights.set(name, HostTensor::f32(spec.shape.clone(), values));
         }
         for name in self.states.clone() {
-            let shape = self.weights.get(&name).expect("noted when it was drawn").shape.clone();
+            let shape = self.weights.shape(&name).expect("noted when it was built").clone();
             let mut value = self.executor.read(&name)?;
             value.shape = shape;
             weights.set(name, value);
@@ -469,9 +444,6 @@ impl Session {
         files::write(path, &checkpoint::encode(&weights, &BTreeMap::new(), &about)?)
     }
 }
-
-/// Samples per step when predicting.
-const PREDICTED_AT_ONCE: usize = 64;
 
 /// A program that scores one data set.
 pub struct Scorer<'a> {

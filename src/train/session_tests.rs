@@ -7,7 +7,13 @@ use crate::train::model_for;
 fn a_set_of_too_few_numbers_is_refused_and_breaks_nothing() {
     let set = |n: usize| {
         let targets = Targets::Values { values: vec![1.0, 2.0], names: vec!["y".into()] };
-        Dataset { name: "set".into(), shape: vec![3], samples: Samples::Floats(vec![0.5; n]), targets }
+        Dataset {
+            name: "set".into(),
+            shape: vec![3],
+            samples: Samples::Floats(vec![0.5; n]),
+            targets,
+            origin: Default::default(),
+        }
     };
     let interface = Interface::of(&set(6), Normal::learn(&set(6), Default::default()));
     let description = Description::parse("[[layer]]\ntype = \"Dense\"\nunits = \"classes\"").unwrap();

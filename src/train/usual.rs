@@ -77,6 +77,17 @@ const TEXTS: Usual = Usual {
     ],
 };
 
+/// Samples per step of a model for data of a kind, where nobody says more about
+/// the data.
+pub fn usual_batch(reads: Reads) -> usize {
+    let usual = match reads {
+        Reads::Samples => &IMAGES,
+        Reads::Series => &SERIES,
+        Reads::Text => &CORPUS,
+    };
+    usual.batch_size as usize
+}
+
 /// Adds to a configuration what it says nothing of.
 pub(super) fn fill_in(table: &mut Table) -> Result<()> {
     let usual = usual(table);

@@ -73,9 +73,12 @@ pub fn rows() -> Vec<Row> {
         ),
         refused(
             "model_beyond_memory",
-            |at| dense(at, "400000000"),
+            |at| {
+                let wide = "[[layer]]\ntype = \"Dense\"\nunits = 60000\n".repeat(2);
+                model(at, &format!("{wide}[[layer]]\ntype = \"Dense\"\nunits = \"classes\""));
+            },
             MODEL,
-            &["layer 1 (Dense \"dense1\")", "more than memory has to give"],
+            &["more than memory has to give", "f32[60000, 60000] of dense2.weight"],
         ),
         refused("model_of_no_units", |at| dense(at, "0"), MODEL, &["m.toml: layer 1: units = 0", "at least 1"]),
         refused("model_of_negative_units", |at| dense(at, "-4"), MODEL, &["layer 1: units = -4", "at least 1"]),

@@ -69,8 +69,8 @@ impl Trainer {
             .iter()
             .map(|p| {
                 let shape: Vec<usize> = reals(&p["shape"]).into_iter().map(|n| n as usize).collect();
-                let value = HostTensor::f32(shape, floats(&p["values"]));
-                g.param(p["name"].as_str().expect("a name"), Arc::new(value))
+                let value = HostTensor::f32(shape.clone(), floats(&p["values"]));
+                g.param(p["name"].as_str().expect("a name"), shape, Init::Data(Arc::new(value)))
             })
             .collect();
         let hidden = g.matmul_t(x, params[0], Some(params[1]))?;

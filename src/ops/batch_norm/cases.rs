@@ -69,5 +69,15 @@ pub fn cases() -> Vec<Case> {
     };
     let extra = "WGSL allows division and square root 2.5 ulp each";
     cases.push(Case::new("batch_norm/running", inputs, build).no_gradient().reduction(196).extra(8.0, extra));
+    // Channels in which nothing happens any more.
+    let faded = |bound: f32| vec![1e-45, 1e-40, 0.5 * bound, 2.0 * bound, 3.0 * bound];
+    let mut inputs = vec![(Spec::f32([3, 5, 2]), Fill::Values(vec![0.0; 30]))];
+    inputs.extend([1e-30, 1e-36].map(|bound| (Spec::f32([5]), Fill::Values(faded(bound)))));
+    let build = |g: &mut Graph, x: &[TensorId]| {
+        let one = g.constant(HostTensor::f32([5], vec![1.0; 5]));
+        g.batch_norm(x[0], one, one, x[1], x[2], None, BatchNorm::default())?;
+        Ok(vec![x[1], x[2]])
+    };
+    cases.push(Case::new("batch_norm/running_fades", inputs, build).no_gradient());
     cases
 }
