@@ -133,12 +133,12 @@ fn points_are_means_of_their_steps(on_gpu: bool) -> Result<(), Failed> {
             assert_eq!(said.len(), notes.points.iter().filter(|p| p.step <= epoch.step as u64).count());
         }
     }
-    let mean = |from: usize, to: usize, of: fn(&Point) -> Option<f64>| {
+    type Of = fn(&Point) -> Option<f64>;
+    let mean = |from: usize, to: usize, of: Of| {
         let sum: f64 = (from + 1..=to).map(|n| rows(n) * of(&each.points[n - 1]).expect("a number")).sum();
         sum / (from + 1..=to).map(rows).sum::<f64>()
     };
-    let numbers: [(&str, fn(&Point) -> Option<f64>); 3] =
-        [("loss", |p| p.loss), ("accuracy", |p| p.accuracy), ("grad_norm", |p| p.grad_norm)];
+    let numbers: [(&str, Of); 3] = [("loss", |p| p.loss), ("accuracy", |p| p.accuracy), ("grad_norm", |p| p.grad_norm)];
     for (name, of) in numbers {
         for pair in third.points.windows(2).filter(|w| w[1].step <= 5 * BATCHES as u64) {
             let (from, to) = (pair[0].step as usize, pair[1].step as usize);
