@@ -126,12 +126,12 @@ fn texts_are_looked_through() {
 fn long_texts_are_trained_on_without_an_audit() {
     let folder = tempfile::tempdir().expect("a folder");
     let at = |name: &str| folder.path().join(name).to_str().expect("utf-8").to_string();
-    let line = "It was the best of times, it was the worst of times.\n";
+    let line = "The quick brown fox jumps over the lazy dog.\nAgain and again it ran\n\n";
     for (name, bytes, audited) in [("short", 20_000, true), ("long", 5 << 20, false)] {
         let (file, run) = (at(&format!("{name}.txt")), at(name));
         std::fs::write(&file, line.repeat(bytes / line.len())).expect("written");
-        let args = ["train", "--data", &file, "--model", "char-lstm", "--max-steps", "1", "--val-split", "0.002"];
-        json(&[&args[..], &["--context", "8", "--batch-size", "4", "--out", &run, "--json"]].concat());
+        let args = ["train", "--data", &file, "--model", "char-lstm", "--max-steps", "1", "--val-split", "0.01"];
+        json(&[&args[..], &["--context", "8", "--batch-size", "16", "--out", &run, "--json"]].concat());
         assert_eq!(Path::new(&run).join("audit.json").exists(), audited, "{name}");
     }
 }

@@ -50,7 +50,8 @@ pub fn table(search: &SearchSettings, metric: &Metric, ranked: &[&Record]) -> St
         rows.push(row);
     }
     let clip = |text: &str| -> String {
-        let plain = one_line(text);
+        let text = text.replace('\n', " ");
+        let plain = one_line(&text);
         if plain.chars().count() <= WIDEST {
             plain.into_owned()
         } else {

@@ -245,11 +245,16 @@ fn rows_are_sorted_by_date() {
     lines[1..].reverse();
     let sorted = made(&text, &options(3, 1)).unwrap();
     let reversed = made(&lines.join("\n"), &options(3, 1)).unwrap();
-    assert_eq!((&sorted.train, &sorted.test), (&reversed.train, &reversed.test));
+    let bare = |set: &Dataset| (set.samples.clone(), set.targets.clone());
+    let both = |p: &Prepared| (bare(&p.train), p.test.as_ref().map(bare));
+    assert_eq!(both(&sorted), both(&reversed));
+    // Where a window stands is where its row stands in the file.
+    let row = |p: &Prepared| p.train.place(0).to_string();
+    assert_eq!((row(&sorted), row(&reversed)), ("row 4, line 5".into(), "row 27, line 28".into()));
     assert!(reversed.notes.iter().any(|n| n.contains("the newest row came first")), "{:?}", reversed.notes);
     lines.swap(3, 9);
     let mixed = made(&lines.join("\n"), &options(3, 1)).unwrap();
-    assert_eq!(sorted.train, mixed.train);
+    assert_eq!(bare(&sorted.train), bare(&mixed.train));
     lines.push(lines[4]);
     fails(&lines.join("\n"), &options(3, 1), &["date of another one", "2020-01-27", "one row per date"]);
 }
