@@ -299,7 +299,7 @@ impl Op for CrossEntropyLoss {
         };
         let each = self.bind(each, "logits").output("stats", 2).scratch("parts", 0);
         let total = self.kernel("total", sizes).set("WG", tree).dispatch([1, 1, 1]).scratch("summands", 0);
-        let total = total.input("valid", self.rows().unwrap_or(0)).output("loss", 0).output("denominator", 1);
+        let total = total.output("loss", 0).output("denominator", 1);
         Ok(Lowered { scratch: vec![Spec::f32([2, rows])], dispatches: vec![each, total] })
     }
 

@@ -123,7 +123,7 @@ pub fn cases() -> Vec<Case> {
         case("rank4", &[2, 3, 2, 6], vec![1, 3]),
         case("one", &[1, 1, 1], vec![1]),
         filled("fill", &[5, 7, 3], -2.5),
-        filled("fill_vec4", &[5, 4, 8], f32::MIN),
+        filled("fill_vec4", &[5, 4, 8], 7.5),
         case("grid_overflow", &[many, 1], (0..many as u32).map(|i| i % 3).collect()),
         nan.no_gradient(),
     ]
