@@ -56,7 +56,8 @@ fn of_cases() -> Vec<Trial> {
     let cases: Vec<Arc<Case>> = wgrad::ops::cases().into_iter().filter(suits_halves).map(Arc::new).collect();
     let mut trials = vec![];
     let mut seen: HashSet<String> = HashSet::new();
-    for set in capabilities::sets() {
+    let mut adapters = HashSet::new();
+    for set in capabilities::sets().into_iter().filter(|set| adapters.insert(adapter(&set.caps))) {
         for (kind, typed) in [("", true), ("_packed", false)] {
             let ways: Vec<Vec<String>> = cases.par_iter().map(|c| ways(c, &set.caps, typed)).collect();
             for (case, ways) in cases.iter().zip(ways) {
@@ -86,13 +87,18 @@ fn trial(case: &Arc<Case>, kind: &str, caps: &Caps, typed: bool, fuse: bool) -> 
     }
 }
 
+/// What of an adapter decides which variables a kernel has: whether it is software, and the lanes that share loads.
+fn adapter(caps: &Caps) -> (bool, usize) {
+    (caps.class == Class::Cpu, caps.shared_lanes())
+}
+
 /// The kernels of a case with the variables that hold halves. A case that
 /// cannot be planned has a way of its own, so that it is run and says why.
 fn ways(case: &Case, caps: &Caps, typed: bool) -> Vec<String> {
     let planned = || -> wgrad::Result<Vec<String>> {
         let built = build(case)?;
         let caps = Caps { f16: typed, ..caps.clone() };
-        let adapter = (caps.class == Class::Cpu, caps.shared_lanes());
+        let adapter = adapter(&caps);
         let plan = Plan::with(&built.graph, &built.fetches(), Target::Gpu(caps), &in_halves(&built, false))?;
         let kernels = plan.steps.iter().flat_map(|s| &s.launches).map(|l| &l.kernel);
         let halves = kernels.filter(|k| !k.halves.0.is_empty());
