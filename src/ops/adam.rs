@@ -101,6 +101,7 @@ impl Op for Adam {
         let k = k.real("BETA2", self.beta2).real("REST2", 1.0 - self.beta2);
         let k = k.real("LN_BETA1", ln_beta(self.beta1)).real("LN_BETA2", ln_beta(self.beta2));
         let k = k.real("EPS", self.eps).real("WEIGHT_DECAY", self.weight_decay).flag("DECOUPLED", self.decoupled);
+        let k = flush::bounds(k, &[flush::LEAST, flush::LEAST_SQUARE, flush::LEAST_SQUARED]);
         let d = optimiser::dispatch(k, cx);
         Ok(Lowered::one(d.update("params4", 0).update("m4", 1).update("v4", 2)))
     }

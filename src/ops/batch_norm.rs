@@ -126,7 +126,8 @@ impl Sizes {
     }
 
     fn kernel(self, entry: &'static str) -> Kernel {
-        flush::bounds(Kernel::new(&SHADER, entry)).set("N", self.n).set("C", self.c).set("S", self.s)
+        let k = flush::bounds(Kernel::new(&SHADER, entry), &[flush::LEAST, flush::LEAST_SQUARE]);
+        k.set("N", self.n).set("C", self.c).set("S", self.s)
     }
 
     /// One invocation per element, or per four: the entry, its grid, and the

@@ -54,8 +54,9 @@ impl Op for Ema {
     }
 
     fn lower(&self, cx: &Lower) -> Result<Lowered> {
-        let k =
-            flush::bounds(Kernel::new(&SHADER, "average")).real("REST", 1.0 - self.decay).flag("WARMUP", self.warmup);
+        let k = flush::bounds(Kernel::new(&SHADER, "average"), &[flush::LEAST])
+            .real("REST", 1.0 - self.decay)
+            .flag("WARMUP", self.warmup);
         let d = optimiser::pass(k, cx.inputs[0].elements(), Some(&cx.inputs[1]), &cx.caps);
         Ok(Lowered::one(d.input("params4", 0).input("clock", 1).update("average4", 0)))
     }

@@ -15,21 +15,24 @@
 use crate::kernel::Kernel;
 use crate::tensor::Real;
 
+/// A name in WGSL, and the number below which something is zero.
+pub(super) type Bound = (&'static str, f64);
+
 /// Moments, running means and updated weights below this are zero.
-const LEAST: f64 = 1e-30;
+pub(super) const LEAST: Bound = ("LEAST", 1e-30);
 
 /// Averages of squares below this are zero. Their roots are below 1e-18, which is
 /// nothing beside the `eps` of an optimiser.
-const LEAST_SQUARE: f64 = 1e-36;
+pub(super) const LEAST_SQUARE: Bound = ("LEAST_SQUARE", 1e-36);
 
 /// Numbers below this are zero where their squares are averaged.
-const LEAST_SQUARED: f64 = 1e-17;
+pub(super) const LEAST_SQUARED: Bound = ("LEAST_SQUARED", 1e-17);
 
 /// Numbers below this are zero where their squares are summed.
-const LEAST_SUMMED: f64 = 1e-18;
+pub(super) const LEAST_SUMMED: Bound = ("LEAST_SUMMED", 1e-18);
 
 #[inline(always)]
-fn below<T: Real>(x: T, least: f64) -> T {
+fn below<T: Real>(x: T, (_, least): Bound) -> T {
     // NaN is not below anything, and stays.
     if x.abs() < T::of(least) { T::ZERO } else { x }
 }
@@ -58,16 +61,11 @@ pub(super) fn to_sum<T: Real>(x: T) -> T {
     below(x, LEAST_SUMMED)
 }
 
-/// Adds the bounds as constants, and `flush` and `flush4`, which apply one.
-pub(super) fn bounds(k: Kernel) -> Kernel {
-    let list = [
-        ("LEAST", LEAST),
-        ("LEAST_SQUARE", LEAST_SQUARE),
-        ("LEAST_SQUARED", LEAST_SQUARED),
-        ("LEAST_SUMMED", LEAST_SUMMED),
-    ];
+/// Adds the bounds that a file names as constants, and `flush` and `flush4`, which
+/// apply one.
+pub(super) fn bounds(k: Kernel, named: &[Bound]) -> Kernel {
     let k = k.line("flush", "// include: lib/flush".into());
-    list.into_iter().fold(k, |k, (name, least)| k.line(name, format!("const {name}: f32 = {least:e};")))
+    named.iter().fold(k, |k, &(name, least)| k.line(name, format!("const {name}: f32 = {least:e};")))
 }
 
 #[cfg(test)]
@@ -77,10 +75,10 @@ mod tests {
     #[test]
     fn what_is_kept_stays_normal_where_it_is_used() {
         let smallest = f64::from(f32::MIN_POSITIVE);
-        assert!(LEAST * 1e-7 > smallest, "a learning rate times a moment");
-        assert!(LEAST_SQUARE * 0.1 > smallest, "a decay times an average of squares");
-        assert!(LEAST_SQUARED.powi(2) * 1e-3 > smallest, "the share of a square in its average");
-        assert!(LEAST_SUMMED.powi(2) > smallest, "a square");
+        assert!(LEAST.1 * 1e-7 > smallest, "a learning rate times a moment");
+        assert!(LEAST_SQUARE.1 * 0.1 > smallest, "a decay times an average of squares");
+        assert!(LEAST_SQUARED.1.powi(2) * 1e-3 > smallest, "the share of a square in its average");
+        assert!(LEAST_SUMMED.1.powi(2) > smallest, "a square");
     }
 
     #[test]

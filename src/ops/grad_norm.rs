@@ -69,7 +69,8 @@ impl Op for GradNorm {
             true => (quads.div_ceil(16).min(PARTS), ["parts_serial", "total_serial"]),
             false => (quads.div_ceil(4 * WG).min(PARTS), ["parts", "total"]),
         };
-        let kernel = |entry| flush::bounds(Kernel::new(&SHADER, entry)).set("QUADS", quads).set("PARTS", parts);
+        let base = |entry| flush::bounds(Kernel::new(&SHADER, entry), &[flush::LEAST_SUMMED]);
+        let kernel = |entry| base(entry).set("QUADS", quads).set("PARTS", parts);
         let first = match cpu {
             true => kernel(entries[0]).dispatch_1d(parts, 64),
             false => kernel(entries[0]).set("WG", WG).dispatch([parts as u32, 1, 1]),

@@ -16,7 +16,7 @@
 //! is written: gradients are being accumulated.
 
 use super::state::{expect, expect_list};
-use super::{clock, flush, pace};
+use super::{clock, pace};
 use crate::error::{Error, Result};
 use crate::graph::{Case, FLAT_ALIGN, Fill, Graph, Infer, Io, Lower, TensorId};
 use crate::kernel::{Caps, Class, Dispatch, Kernel};
@@ -145,7 +145,7 @@ pub(super) fn pass(kernel: Kernel, elements: usize, clock: Option<&Spec>, caps: 
 
 /// The dispatch of an optimiser.
 pub(super) fn dispatch(kernel: Kernel, cx: &Lower) -> Dispatch {
-    let kernel = flush::bounds(kernel).constant("QUADS_PER_GROUP", GROUP / 4).set("STEPS", cx.inputs[2].elements());
+    let kernel = kernel.constant("QUADS_PER_GROUP", GROUP / 4).set("STEPS", cx.inputs[2].elements());
     let d = pass(kernel, cx.inputs[0].elements(), Some(&cx.inputs[1]), &cx.caps);
     d.input("grads4", 0).input("clock", 1).input("schedule", 2).input("scale", 3).input("groups", 4)
 }

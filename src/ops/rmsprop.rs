@@ -84,6 +84,7 @@ impl Op for RmsProp {
     fn lower(&self, cx: &Lower) -> Result<Lowered> {
         let k = |entry| {
             let k = Kernel::new(&SHADER, entry).real("ALPHA", self.alpha).real("REST", 1.0 - self.alpha);
+            let k = flush::bounds(k, &[flush::LEAST, flush::LEAST_SQUARE, flush::LEAST_SQUARED]);
             k.real("EPS", self.eps).real("WEIGHT_DECAY", self.weight_decay)
         };
         if cx.updates.len() == 2 {

@@ -88,7 +88,7 @@ impl Op for Sgd {
     fn lower(&self, cx: &Lower) -> Result<Lowered> {
         let k = |entry| {
             let k = Kernel::new(&SHADER, entry).real("WEIGHT_DECAY", self.weight_decay);
-            k.flag("DECOUPLED", self.decoupled)
+            flush::bounds(k, &[flush::LEAST]).flag("DECOUPLED", self.decoupled)
         };
         if cx.updates.len() == 1 {
             return Ok(Lowered::one(optimiser::dispatch(k("plain"), cx).update("params4", 0)));
