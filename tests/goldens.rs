@@ -39,7 +39,7 @@ static TENSORS: LazyLock<Vec<SafeTensors<'static>>> = LazyLock::new(|| {
 fn main() {
     let args = Arguments::from_args();
     let mut trials = vec![Trial::test("every_room_has_a_golden", every_room_has_a_golden)];
-    let sets = capabilities::sets();
+    let sets = capabilities::asked();
     for golden in goldens() {
         let golden = Arc::new(golden);
         let g = golden.clone();

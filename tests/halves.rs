@@ -57,7 +57,7 @@ fn of_cases() -> Vec<Trial> {
     let mut trials = vec![];
     let mut seen: HashSet<String> = HashSet::new();
     let mut adapters = HashSet::new();
-    for set in capabilities::sets().into_iter().filter(|set| adapters.insert(adapter(&set.caps))) {
+    for set in capabilities::asked().into_iter().filter(|set| adapters.insert(adapter(&set.caps))) {
         for (kind, typed) in [("", true), ("_packed", false)] {
             let ways: Vec<Vec<String>> = cases.par_iter().map(|c| ways(c, &set.caps, typed)).collect();
             for (case, ways) in cases.iter().zip(ways) {

@@ -40,6 +40,14 @@ pub fn sets() -> Vec<Set> {
     here.into_iter().chain(floors).collect()
 }
 
+/// The sets for suites whose subject is not the adapter: software and a GPU, or all
+/// with `WGRAD_CAPABILITIES=all` (`scripts/capabilities`). Compiling a kernel again
+/// for each set takes a software adapter minutes.
+pub fn asked() -> Vec<Set> {
+    let all = std::env::var("WGRAD_CAPABILITIES").is_ok_and(|v| v == "all");
+    sets().into_iter().filter(|s| all || ["gpu_registers", "gpu_workgroups"].contains(&s.name)).collect()
+}
+
 /// Plans of a graph for a set of capabilities that dispatch what no earlier set
 /// does: one for each of the choices.
 #[derive(Debug, Clone)]
