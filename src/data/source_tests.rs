@@ -198,7 +198,7 @@ fn a_source_is_known_by_what_is_there() {
     ] {
         assert_eq!(kind(&source).unwrap(), want, "{source}");
     }
-    let message = |name: &str| kind(&at(name)).unwrap_err().to_string();
+    let message = |name: &str| kind(at(name)).unwrap_err().to_string();
     assert!(message("fake.npy").contains("is a file that is no data set"));
     assert!(message("other.npz").contains("is a file that is no data set"));
     assert!(message("odd.png").contains("odd.png is one picture; expected a folder with one sub-folder"));
@@ -226,7 +226,7 @@ fn text_is_known_by_its_lines_and_its_place() {
         ("e.csv", SourceKind::Table),
         ("f.txt", SourceKind::Text),
     ] {
-        assert_eq!(kind(&format!("{}/{name}", path(&dir))).unwrap(), want, "{name}");
+        assert_eq!(kind(format!("{}/{name}", path(&dir))).unwrap(), want, "{name}");
     }
     for (files, want) in [
         (&[("a.txt", PROSE), ("b.txt", PROSE)][..], SourceKind::Text),

@@ -24,7 +24,8 @@ pub fn trials() -> Vec<Trial> {
     if !cfg!(target_os = "linux") {
         return vec![];
     }
-    let all: [(&str, fn(&Path)); 6] = [
+    type Named = (&'static str, fn(&Path));
+    let all: [Named; 6] = [
         ("odd_names_of_runs", runs),
         ("odd_names_of_data", data),
         ("odd_names_of_classes", classes),

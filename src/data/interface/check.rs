@@ -114,7 +114,8 @@ mod tests {
     #[test]
     fn what_cannot_be_applied_is_refused() {
         interface(|_| {}).unwrap();
-        let cases: [(fn(&mut Interface), &str); 9] = [
+        type Case = (fn(&mut Interface), &'static str);
+        let cases: [Case; 9] = [
             (|i| i.target.scale.clear(), "interface.target.scale: 0 numbers; expected 1"),
             (|i| i.target.shift.clear(), "interface.target.shift: 0 numbers; expected 1"),
             (|i| i.target.scale[0] = 0.0, "interface.target.scale: 0; expected finite"),
