@@ -27,10 +27,11 @@ pub fn json(text: &str) -> Cow<'_, str> {
     text.chars().map(piece).collect::<String>().into()
 }
 
-/// Control characters (C0, DEL, C1), and the marks that turn the direction of
-/// text, so that it reads as something else.
+/// Control characters (C0, DEL, C1), line separators, and the marks that turn the
+/// direction of text or are not seen, so that it reads as something else.
 pub fn is_steering(c: char) -> bool {
-    c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    let mark = matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    c.is_control() || mark || c == '\u{feff}'
 }
 
 fn escaped(text: &str, shall: impl Fn(char) -> bool) -> Cow<'_, str> {

@@ -168,3 +168,36 @@ fn runs_that_begin_at_once_in_one_folder_do_not_mix() {
         assert_eq!(kept, done, "the folders hold other runs than those that ended well");
     }
 }
+
+/// Moving a run aside would take along what is being trained in a folder below it.
+#[test]
+fn a_run_is_not_moved_while_somebody_works_below_it() {
+    let folder = folder();
+    let at = folder.path();
+    assert!(output(at, "train --data t.csv --epochs 1 --out n").status.success());
+    let mut below = start(at, &format!("{LONG} --seed 7 --out n/a"));
+    wait_for(&at.join("n/a/checkpoints/last.safetensors"));
+    let refused = output(at, "train --data t.csv --epochs 1 --out n");
+    assert_eq!(refused.status.code(), Some(1), "{}", said(&refused));
+    assert!(said(&refused).contains(&format!("is in use by process {} on ", below.id())), "{}", said(&refused));
+    assert!(!at.join("n-001").exists());
+    below.kill().expect("it runs");
+    below.wait().expect("it ends");
+    assert!(output(at, "train --data t.csv --epochs 1 --out n").status.success());
+    assert!(at.join("n-001/a/config.toml").is_file());
+}
+
+/// `--resume` without the data of a run that has no checkpoint would train something else in its place.
+#[test]
+fn a_run_of_other_data_without_a_checkpoint_is_not_begun_anew() {
+    let folder = folder();
+    let at = folder.path();
+    assert!(output(at, "train --data t.csv --epochs 1 --folds 2 --out f").status.success());
+    let config = std::fs::read(at.join("f/config.toml")).expect("written");
+    let refused = output(at, "train --resume --out f");
+    assert_eq!(refused.status.code(), Some(2), "{}", said(&refused));
+    for word in ["t.csv in 2 folds", "digits", "wgrad train f/config.toml --out f"] {
+        assert!(said(&refused).contains(word), "{word}: {}", said(&refused));
+    }
+    assert_eq!(std::fs::read(at.join("f/config.toml")).expect("it stays"), config);
+}

@@ -32,6 +32,7 @@ fn main() {
     for (name, _) in PRESETS.iter().filter(|(name, _)| *name != "gpt2") {
         trials.push(Trial::test(format!("gradients_of_{name}"), || gradients_of(name)));
     }
+    trials.push(Trial::test("windows_see_no_more_than_the_context", windows_see_no_more_than_the_context));
     for on_gpu in [false, true] {
         let kind = if on_gpu { "gpu" } else { "cpu" };
         let mut add = |name: &str, test: fn(bool) -> Result<(), Failed>| {
@@ -323,6 +324,36 @@ fn token_by_token_as_in_one_pass(on_gpu: bool) -> Result<(), Failed> {
             assert!(scores.iter().all(|s| s.is_finite()), "{name}: {scores:?}");
         }
         assert!(generator.read(VOCABULARY as u32).is_err(), "{name} reads a token that does not exist");
+    }
+    Ok(())
+}
+
+/// Windows that reach further back than the context were trained with filling
+/// there: a text beyond the context is read anew, as attention's is.
+fn windows_see_no_more_than_the_context() -> Result<(), Failed> {
+    let model = |dilation: usize| {
+        language_model(&format!(
+            "[[layer]]\ntype = \"Embedding\"\noutput_dim = 8\n[[layer]]\ntype = \"Conv1D\"\nfilters = 8\nkernel_size = \
+             2\npadding = \"causal\"\ndilation_rate = {dilation}\n[[layer]]\ntype = \"Conv1D\"\nfilters = 8\nkernel_size = \
+             2\npadding = \"causal\"\n[[layer]]\ntype = \"Dense\"\nunits = \"vocabulary\"\n"
+        ))
+    };
+    let tokens: Vec<u32> = (0..=CONTEXT).map(|i| (i * 7 % VOCABULARY) as u32).collect();
+    // Together they reach back to the first position of a sample, and one further.
+    for (dilation, anew) in [(CONTEXT - 2, false), (CONTEXT - 1, true)] {
+        let model = model(dilation)?;
+        let mut weights = Weights::new(3);
+        model.inspect(1, &mut weights)?;
+        let mut all = Generator::new(&Device::Cpu, &model, &weights)?;
+        let mut latest = Generator::new(&Device::Cpu, &model, &weights)?;
+        let (mut found, mut expected) = (vec![], vec![]);
+        for (i, &token) in tokens.iter().enumerate() {
+            found = all.read(token)?;
+            if i >= CONTEXT / 2 {
+                expected = latest.read(token)?;
+            }
+        }
+        assert_eq!(found == expected, anew, "dilation {dilation}");
     }
     Ok(())
 }

@@ -4,7 +4,7 @@
 use super::job::{self, Job};
 use super::run_folder::RunFolder;
 use super::{dashboard, flags, interrupt, open_device_for, out, run_info, train, tune};
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::eval::run::write_json;
 use crate::nn::Weights;
 use crate::train::{Settings, Start};
@@ -54,7 +54,14 @@ pub fn run(f: &flags::Train, s: &Settings) -> Result<()> {
         if let Err(e) = &done {
             run_info::failed(&mut info, folder.path(), e)?;
         }
-        let done = done?;
+        let done = done.map_err(|e| match e.kind() {
+            Kind::Interrupted => Error::interrupted(format!(
+                "interrupted in fold {} of {}; a cross-validation cannot be resumed: start it again",
+                i + 1,
+                folds.len()
+            )),
+            _ => e,
+        })?;
         run_info::finish(&mut info, &done, begun.elapsed().as_secs_f64());
         run_info::write(folder.path(), &info, &done)?;
         if let Some(Value::Object(mut figures)) = done.scored.as_ref().map(job::Scored::json) {

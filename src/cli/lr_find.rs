@@ -99,7 +99,9 @@ pub fn run(f: &tool_flags::LrFind) -> Result<()> {
             number(f.minimum),
             number(f.rate())
         ),
-        None => "the loss fell at no rate of this sweep; expected it to, for a model that can learn".into(),
+        None => "no clear descent: the smoothed loss fell no further than noise would; try more steps (--steps), another range \
+                 (--min-lr, --max-lr), or check that the model can learn"
+            .into(),
     };
     out::line(format!("{verdict}\n{}", f.out.display()))
 }
@@ -296,7 +298,9 @@ fn drawn(points: &[Point]) -> Vec<String> {
     let color = term.is_term() && console::colors_enabled();
     let curve = Lines { name: "smoothed".into(), points: curve };
     let mut lines = terminal_chart("loss by learning rate", &[curve], width, 14, color);
-    if let ([first, .., last], Some(axis)) = (&inside[..], lines.get(1).and_then(|l| l.find('│'))) {
+    if let (Some((first, last)), Some(axis)) =
+        (inside.first().zip(inside.last()), lines.get(1).and_then(|l| l.find('│')))
+    {
         let margin = lines[1][..axis].chars().count() + 1;
         lines.pop();
         lines.push(rates(margin, width.saturating_sub(margin), [first.lr, last.lr]));
@@ -304,14 +308,20 @@ fn drawn(points: &[Point]) -> Vec<String> {
     lines
 }
 
-/// The axis below: powers of ten where they belong, as many as have room.
+/// The axis below: powers of ten where they belong, as many as have room; the ends
+/// where no two powers lie between them.
 fn rates(margin: usize, columns: usize, [low, high]: [f64; 2]) -> String {
-    let (low, high) = (low.log10(), high.log10());
-    let place = |power: i32| ((f64::from(power) - low) / (high - low) * (columns - 1) as f64).round() as usize;
+    let powers = (low.log10() - 1e-9).ceil() as i32..=(high.log10() + 1e-9).floor() as i32;
+    let mut labels: Vec<(f64, String)> = powers.map(|p| (10f64.powi(p), format!("1e{p}"))).collect();
+    if labels.len() < 2 {
+        labels = vec![(low, number(low)), (high, number(high))];
+    }
+    let across = (high / low).ln().max(f64::MIN_POSITIVE);
     let mut line = " ".repeat(margin);
-    for power in (low - 1e-9).ceil() as i32..=(high + 1e-9).floor() as i32 {
-        let text = format!("1e{power}");
-        let (at, written) = (margin + place(power), line.chars().count());
+    for (rate, text) in labels {
+        let place = (((rate / low).ln() / across).clamp(0.0, 1.0) * (columns - 1) as f64).round() as usize;
+        let at = (margin + place).min((margin + columns).saturating_sub(text.len()));
+        let written = line.chars().count();
         // Apart from the one before, and not out at the right.
         if (written <= margin || at > written) && at + text.len() <= margin + columns {
             line += &" ".repeat(at - written);
@@ -399,6 +409,10 @@ mod tests {
         assert_eq!(rates(3, 21, [1e-4, 1.0]), "   1e-4 1e-3 1e-2 1e-1");
         let axis = rates(5, 60, [1e-7, 10.0]);
         assert!(axis.starts_with("     1e-7   1e-6") && axis.contains("1e0") && axis.len() <= 65, "{axis}");
-        assert_eq!(rates(2, 8, [2e-3, 3e-3]).trim(), "");
+        // Where no power of ten lies, or a single one, the ends are told.
+        let ends = rates(2, 40, [0.5, 0.9]);
+        assert!(ends.starts_with("  0.5") && ends.ends_with("0.9") && ends.len() == 42, "{ends}");
+        assert_eq!(rates(2, 8, [2e-3, 3e-3]), "  0.002");
+        assert_eq!(rates(2, 8, [1.0, 1.0]), "  1");
     }
 }

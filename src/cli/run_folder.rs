@@ -184,6 +184,20 @@ fn take(wanted: &Path) -> Result<(PathBuf, Lock)> {
     Ok((path, lock))
 }
 
+/// How far below a run's folder others are looked for: folds, trials and their runs.
+const DEEP: usize = 4;
+
+/// Fails if a process works in a folder below: moving this one would take it along.
+fn check_below(path: &Path, depth: usize) -> Result<()> {
+    for entry in std::fs::read_dir(path).into_iter().flatten().flatten() {
+        if depth > 0 && entry.file_type().is_ok_and(|t| t.is_dir()) {
+            Lock::check(&entry.path())?;
+            check_below(&entry.path(), depth - 1)?;
+        }
+    }
+    Ok(())
+}
+
 /// A run that was moved, still locked.
 struct Aside {
     path: PathBuf,
@@ -198,6 +212,7 @@ fn move_aside(path: &Path, lock: Lock) -> Result<Aside> {
             path.display()
         )));
     }
+    check_below(path, DEEP)?;
     // Windows moves no folder in which a file is open, and lets nobody else either.
     let _lock = if cfg!(windows) { None } else { Some(lock) };
     for n in 1.. {

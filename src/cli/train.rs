@@ -9,7 +9,7 @@ use crate::data::{self, Dataset, Origin, SourceKind, TableOptions};
 use crate::error::{Error, Result};
 use crate::eval::RunInfo;
 use crate::eval::run::write_json;
-use crate::files::Lock;
+use crate::files::{self, Lock};
 use crate::nn::{Reads, Weights};
 use crate::train::checkpoint::{self, Loaded};
 use crate::train::{DataSettings, Prepared, Session, Settings, Source, Start, model_for};
@@ -28,6 +28,7 @@ pub fn run(f: &flags::Train) -> Result<()> {
         None => train_settings::new_run(f)?,
     };
     if f.resume && earlier.is_none() {
+        f.out.as_deref().map_or(Ok(()), |out| same_run(out, &settings))?;
         eprintln!("there is no checkpoint to resume from yet: starting anew");
     }
     if f.fast_dev_run {
@@ -92,6 +93,30 @@ pub fn run(f: &flags::Train) -> Result<()> {
 
 /// Notes on the data that are shown.
 const NOTES: usize = 60;
+
+/// Fails if a run of other data, or of another kind, was begun in a folder without
+/// a checkpoint: training anew there is not what `--resume` asks for.
+fn same_run(out: &Path, settings: &Settings) -> Result<()> {
+    let begun = files::settings(&out.join("config.toml")).ok().and_then(|text| text.parse::<toml::Table>().ok());
+    let Some(begun) = begun.as_ref().and_then(|t| t.get("data")?.as_table()) else { return Ok(()) };
+    let source = begun.get("source").and_then(|s| s.as_str()).unwrap_or_default();
+    let folds = begun.get("folds").and_then(toml::Value::as_integer).unwrap_or(0);
+    let place = |path: &str| std::fs::canonicalize(path).unwrap_or_else(|_| path.into());
+    if (place(source), folds) == (place(&settings.data.source), settings.data.folds as i64) {
+        return Ok(());
+    }
+    let folded = |folds: i64| if folds > 0 { format!(" in {folds} folds") } else { String::new() };
+    Err(Error::usage(format!(
+        "{} was begun on {source}{} and has no checkpoint to resume from; this command is about {}{}. To train it anew: \
+         wgrad train {} --out {}",
+        out.display(),
+        folded(folds),
+        settings.data.source,
+        folded(settings.data.folds as i64),
+        out.join("config.toml").display(),
+        out.display()
+    )))
+}
 
 /// The weights of a run as they are after its latest step.
 pub const LAST: &str = "checkpoints/last.safetensors";

@@ -4,7 +4,8 @@
 //! values of what was read, recurrent layers their states, windows the inputs that
 //! they reach back to, so a token costs one pass over one position, however much
 //! text lies behind it. Where a model has
-//! a last position and the text reaches it, the latter half of what it has read
+//! a last position, or windows that reach further back than the context that it was
+//! trained with, and the text is that long, the latter half of what it has read
 //! is read anew from the first position on; spread over the tokens that this
 //! makes room for, that is one more pass per token.
 
@@ -76,7 +77,9 @@ impl Generator {
         let plan = device.plan(&g, &[built.output])?;
         let mut executor = device.executor();
         let program = executor.load(plan)?;
-        let room = counts.then_some(*context);
+        // Windows that reach further back than a sample is long were never trained
+        // on what lies there: it was filling.
+        let room = (counts || built.reach >= *context).then_some(*context);
         Ok(Generator { executor, program, scores: built.output, kept, room, tokens, read: vec![] })
     }
 

@@ -119,6 +119,9 @@ pub struct Built {
     pub output: TensorId,
     /// The layers, in order.
     pub layers: Vec<LayerInfo>,
+    /// In [`Mode::Decode`]: how many positions the windows of all layers together
+    /// reach back at most.
+    pub reach: usize,
 }
 
 /// What a layer sees while it adds itself to a graph.
@@ -143,6 +146,8 @@ pub struct Build<'a> {
     drawn: &'a mut u32,
     trainable: usize,
     state: usize,
+    /// Positions that this layer's window reaches back to while decoding.
+    pub(super) reach: usize,
 }
 
 impl Build<'_> {
@@ -319,7 +324,7 @@ impl Model {
     pub fn build(&self, g: &mut Graph, x: TensorId, mode: Mode, weights: &mut Weights) -> Result<Built> {
         let mut outputs = BTreeMap::from([("input", Output { tensor: x, lengths: None })]);
         let mut layers: Vec<LayerInfo> = vec![];
-        let (mut last, mut drawn) = (outputs["input"], 0);
+        let (mut last, mut drawn, mut reach) = (outputs["input"], 0, 0);
         for (index, layer) in self.description.layers.iter().enumerate() {
             let inputs = inputs(layer, last, &outputs)?;
             let name = layer.name.clone();
@@ -336,6 +341,7 @@ impl Model {
                 drawn: &mut drawn,
                 trainable: 0,
                 state: 0,
+                reach: 0,
             };
             let is_last = index + 1 == self.description.layers.len();
             let ends = layer.layer.last_activation().filter(|(a, _)| is_last && self.left_out == Some(*a));
@@ -345,12 +351,13 @@ impl Model {
             let tensors: Vec<TensorId> = inputs.iter().map(|i| i.tensor).collect();
             let tensor = in_scope(&mut cx, &name, |cx| built.build(cx, &tensors)).context(place)?;
             let (trainable, state) = (cx.trainable, cx.state);
+            reach += cx.reach;
             last = Output { tensor, lengths: cx.lengths };
             outputs.insert(&layer.name, last);
             let (inputs, output) = (layer.inputs.clone().unwrap_or_default(), g.spec(tensor).shape.clone());
             layers.push(LayerInfo { name, kind, inputs, output, trainable, state });
         }
-        Ok(Built { output: last.tensor, layers })
+        Ok(Built { output: last.tensor, layers, reach })
     }
 
     /// The model built for evaluation in a graph of its own, with a batch of

@@ -22,9 +22,10 @@ impl Session {
     /// [`Session::training_plan`] with variants chosen for some of the ops.
     pub fn tuned_plan(model: &Model, s: &Settings, device: Target, choices: &Choices) -> Result<Plan> {
         let channels = if elements(model, None) == Elements::Bytes { model.input[0] } else { model.input.elements() };
+        // Shapes are judged before anything is made in their number.
+        let (g, built) = model.inspect(1, &mut Weights::new(0))?;
         let outputs = (0..model.classes.unwrap_or(1)).map(|i| i.to_string()).collect();
         let mut interface = Interface::of_images(outputs, &vec![(0.0, 1.0); channels]);
-        let (g, built) = model.inspect(1, &mut Weights::new(0))?;
         if g.shape(built.output).len() == 3 {
             interface.task = Task::Language;
         }

@@ -51,7 +51,7 @@ pub fn forms() -> Vec<Form> {
         good("MaxPooling1D", "pool_size = 1"),
         bad("MaxPooling1D", "pool_size = 3\nstrides = 1\npadding = \"same\"", "set padding = \"causal\""),
         good("AveragePooling1D", "pool_size = 1"),
-        bad("AveragePooling1D", "pool_size = 3\nstrides = 1\npadding = \"same\"", "set padding = \"causal\""),
+        bad("AveragePooling1D", "pool_size = 3\nstrides = 1\npadding = \"same\"", "take MaxPooling1D"),
         bad("GlobalMaxPooling1D", "", "one vector of all positions").and(&spread),
         bad("GlobalAveragePooling1D", "", "one vector of all positions").and(&spread),
         bad("Flatten", "", "one row of all positions").and(&spread),

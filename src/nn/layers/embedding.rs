@@ -206,11 +206,11 @@ impl Layer for PositionalEmbedding {
         }
         let table = match self.kind {
             Positions::Learned => cx.param("weight", [rows, width], self.embeddings_initializer, (rows, width))?,
-            Positions::Sinusoidal => cx.g.constant(sinusoids(rows, width)),
+            Positions::Sinusoidal => cx.g.constant(sinusoids(longest, width)),
         };
         let at = match here {
             Some(position) => cx.g.gather_rows(table, position)?,
-            None if rows > t => cx.g.slice(table, 0, 0, t, 1)?,
+            None if cx.g.shape(table)[0] > t => cx.g.slice(table, 0, 0, t, 1)?,
             None => table,
         };
         cx.g.add(x, at)
@@ -233,9 +233,10 @@ impl Layer for PositionalEmbedding {
 /// `[rows, width]`: sine at even columns, cosine at odd ones, of `position /
 /// 10000^(column pair / width)`.
 fn sinusoids(rows: usize, width: usize) -> HostTensor {
+    let divisors: Vec<f64> = (0..width).map(|column| 10_000f64.powf((column / 2 * 2) as f64 / width as f64)).collect();
     let value = |i: usize| {
         let (position, column) = ((i / width) as f64, i % width);
-        let angle = position / 10_000f64.powf((column / 2 * 2) as f64 / width as f64);
+        let angle = position / divisors[column];
         (if column % 2 == 0 { angle.sin() } else { angle.cos() }) as f32
     };
     HostTensor::f32([rows, width], (0..rows * width).map(value).collect())

@@ -237,6 +237,14 @@ impl Layer for Pooling1D {
 
     fn causal(&self, inputs: &[&Shape]) -> Result<()> {
         along_positions(inputs)?;
+        // A mean over earlier positions alone would have to leave uneven padding out, which it cannot.
+        if matches!(self.pick, Pick::Mean) && self.pool_size > 1 {
+            return Err(Error::model(format!(
+                "its mean of {} positions reaches beyond the position that it answers for; leave it out, or take \
+                 MaxPooling1D with strides = 1 and padding = \"causal\"",
+                self.pool_size
+            )));
+        }
         self.window().expect_causal(inputs[0][1])
     }
 

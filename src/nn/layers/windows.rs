@@ -96,6 +96,7 @@ impl Window {
             return Ok(x);
         }
         let [n, _, w] = sequence(cx, x)?;
+        cx.reach = reach;
         let kept = cx.kept("inputs", [n, reach, w], start);
         let seen = cx.g.concat(&[kept, x], 1)?;
         let latest = cx.g.slice(seen, 1, 1, reach + 1, 1)?;
