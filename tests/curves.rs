@@ -10,7 +10,7 @@ use std::net::{Ipv4Addr, TcpStream};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
-use support::device::{GPU_UNCHECKED, NO_ADAPTER, required};
+use support::device::{GPU_UNCHECKED, NO_ADAPTER, on_both};
 use support::training::{device, settings};
 use tempfile::TempDir;
 use wgrad::data::{Dataset, Images, Interface};
@@ -23,15 +23,9 @@ use wgrad::train::{Epoch, Kept, Progress, Scores, Session, Settings, Start, fit,
 fn main() {
     let args = Arguments::from_args();
     let mut trials = vec![];
-    for on_gpu in [false, true] {
-        let kind = if on_gpu { "gpu" } else { "cpu" };
-        let mut add = |name: &str, test: fn(bool) -> Result<(), Failed>| {
-            let trial = Trial::test(format!("{name}::{kind}"), move || test(on_gpu));
-            trials.push(trial.with_ignored_flag(on_gpu && GPU_UNCHECKED.is_none() && !required()));
-        };
-        add("points_are_means_of_their_steps", points_are_means_of_their_steps);
-        add("going_on_gives_the_same_points", going_on_gives_the_same_points);
-    }
+    let mut add = |name: &str, test: fn(bool) -> Result<(), Failed>| trials.extend(on_both(name, test));
+    add("points_are_means_of_their_steps", points_are_means_of_their_steps);
+    add("going_on_gives_the_same_points", going_on_gives_the_same_points);
     trials.push(Trial::test("the_dashboard_shows_a_run_to_its_end", the_dashboard_shows_a_run_to_its_end));
     trials.push(Trial::test("the_dashboard_follows_the_folds", the_dashboard_follows_the_folds));
     trials.push(Trial::test("every_end_has_a_state", every_end_has_a_state));

@@ -4,7 +4,7 @@
 mod support;
 
 use libtest_mimic::{Arguments, Failed, Trial};
-use support::device::{GPU_UNCHECKED, announce, required};
+use support::device::{announce, on_both};
 use support::training::{NORMAL, bands, device, losses, settings};
 use wgrad::data::{Dataset, Interface, Normal, Samples, Targets};
 use wgrad::device::Device;
@@ -17,19 +17,13 @@ fn main() {
     let args = Arguments::from_args();
     let refused = probabilities_of_probabilities_are_refused;
     let mut trials = vec![Trial::test("probabilities_of_probabilities_are_refused", refused)];
-    for on_gpu in [false, true] {
-        let kind = if on_gpu { "gpu" } else { "cpu" };
-        let mut add = |name: &str, test: fn(bool) -> Result<(), Failed>| {
-            let trial = Trial::test(format!("{name}::{kind}"), move || test(on_gpu));
-            trials.push(trial.with_ignored_flag(on_gpu && GPU_UNCHECKED.is_none() && !required()));
-        };
-        add("losses_of_a_model_that_ends_in_softmax", losses_of_a_model_that_ends_in_softmax);
-        add("losses_of_a_model_that_ends_in_sigmoid", losses_of_a_model_that_ends_in_sigmoid);
-        add("epoch_losses_divide_by_class_weights", epoch_losses_divide_by_class_weights);
-        add("batches_accumulate_by_class_weights", batches_accumulate_by_class_weights);
-        add("a_batch_without_weight_changes_nothing", a_batch_without_weight_changes_nothing);
-        add("a_frozen_batch_norm_infers", a_frozen_batch_norm_infers);
-    }
+    let mut add = |name: &str, test: fn(bool) -> Result<(), Failed>| trials.extend(on_both(name, test));
+    add("losses_of_a_model_that_ends_in_softmax", losses_of_a_model_that_ends_in_softmax);
+    add("losses_of_a_model_that_ends_in_sigmoid", losses_of_a_model_that_ends_in_sigmoid);
+    add("epoch_losses_divide_by_class_weights", epoch_losses_divide_by_class_weights);
+    add("batches_accumulate_by_class_weights", batches_accumulate_by_class_weights);
+    add("a_batch_without_weight_changes_nothing", a_batch_without_weight_changes_nothing);
+    add("a_frozen_batch_norm_infers", a_frozen_batch_norm_infers);
     announce();
     libtest_mimic::run(&args, trials).exit();
 }

@@ -4,7 +4,7 @@
 mod support;
 
 use libtest_mimic::{Arguments, Failed, Trial};
-use support::device::{GPU_UNCHECKED, announce, required};
+use support::device::{announce, on_both};
 use support::training::{device, settings};
 use wgrad::data::{Dataset, Images, Interface};
 use wgrad::kernel::{Caps, Class};
@@ -17,15 +17,9 @@ fn main() {
     let mut args = Arguments::from_args();
     args.test_threads = Some(1);
     let mut trials = vec![Trial::test("large_models_are_planned", large_models_are_planned)];
-    for on_gpu in [false, true] {
-        let kind = if on_gpu { "gpu" } else { "cpu" };
-        let mut add = |name: &str, test: fn(bool) -> Result<(), Failed>| {
-            let trial = Trial::test(format!("{name}::{kind}"), move || test(on_gpu));
-            trials.push(trial.with_ignored_flag(on_gpu && GPU_UNCHECKED.is_none() && !required()));
-        };
-        add("predictions_hold_no_more", predictions_hold_no_more);
-        add("predictions_follow_the_weights", predictions_follow_the_weights);
-    }
+    let mut add = |name: &str, test: fn(bool) -> Result<(), Failed>| trials.extend(on_both(name, test));
+    add("predictions_hold_no_more", predictions_hold_no_more);
+    add("predictions_follow_the_weights", predictions_follow_the_weights);
     announce();
     libtest_mimic::run(&args, trials).exit();
 }

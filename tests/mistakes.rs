@@ -2,10 +2,14 @@
 //! has the wrong label, and the report must say which, wherever splits, folds,
 //! cleaning and shuffling have taken it.
 
+#[path = "support/place.rs"]
+#[allow(dead_code, reason = "each suite uses its part")]
+mod place;
+
+use place::Place;
 use serde_json::{Value, json};
 use std::path::Path;
 use std::process::{Command, Output};
-use tempfile::TempDir;
 
 fn wgrad(args: &[&str]) -> Output {
     let output = Command::new(env!("CARGO_BIN_EXE_wgrad")).args(args).env("WGRAD_DEVICE", "cpu").output();
@@ -27,18 +31,6 @@ fn mistakes(run: &str) -> Vec<Value> {
 
 fn page(run: &str) -> String {
     std::fs::read_to_string(format!("{run}/report.html")).expect("a report")
-}
-
-struct Place(TempDir);
-
-impl Place {
-    fn new() -> Place {
-        Place(tempfile::tempdir().expect("a folder"))
-    }
-
-    fn path(&self, name: &str) -> String {
-        self.0.path().join(name).to_str().expect("utf-8").into()
-    }
 }
 
 /// Rows of the table, of which one is wrong.

@@ -8,7 +8,7 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
-use support::device::{GPU_UNCHECKED, NO_ADAPTER, required};
+use support::device::{GPU_UNCHECKED, NO_ADAPTER, on_both};
 use tempfile::TempDir;
 use wgrad::tensor::random::{Random, stream};
 use wgrad::train::checkpoint::{self, Progressed};
@@ -16,16 +16,10 @@ use wgrad::train::checkpoint::{self, Progressed};
 fn main() {
     let args = Arguments::from_args();
     let mut trials = vec![];
-    for on_gpu in [false, true] {
-        let kind = if on_gpu { "gpu" } else { "cpu" };
-        let mut add = |name: &str, test: fn(bool) -> Result<(), Failed>| {
-            let trial = Trial::test(format!("{name}::{kind}"), move || test(on_gpu));
-            trials.push(trial.with_ignored_flag(on_gpu && GPU_UNCHECKED.is_none() && !required()));
-        };
-        add("killed_runs_go_on", killed_runs_go_on);
-        if cfg!(unix) {
-            add("interrupted_runs_go_on", interrupted_runs_go_on);
-        }
+    let mut add = |name: &str, test: fn(bool) -> Result<(), Failed>| trials.extend(on_both(name, test));
+    add("killed_runs_go_on", killed_runs_go_on);
+    if cfg!(unix) {
+        add("interrupted_runs_go_on", interrupted_runs_go_on);
     }
     trials.push(Trial::test("runs_killed_while_writing_go_on", runs_killed_while_writing_go_on));
     trials.push(Trial::test("finished_runs_stay_as_they_are", finished_runs_stay_as_they_are));

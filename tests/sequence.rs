@@ -5,7 +5,7 @@
 mod support;
 
 use libtest_mimic::{Arguments, Failed, Trial};
-use support::device::{GPU_UNCHECKED, announce, required};
+use support::device::{announce, on_both};
 use support::sequences::{Form, POSITIONS, forms};
 use support::training::{device, losses, settings};
 use wgrad::data::text::Vocabulary;
@@ -33,18 +33,12 @@ fn main() {
         trials.push(Trial::test(format!("gradients_of_{name}"), || gradients_of(name)));
     }
     trials.push(Trial::test("windows_see_no_more_than_the_context", windows_see_no_more_than_the_context));
-    for on_gpu in [false, true] {
-        let kind = if on_gpu { "gpu" } else { "cpu" };
-        let mut add = |name: &str, test: fn(bool) -> Result<(), Failed>| {
-            let trial = Trial::test(format!("{name}::{kind}"), move || test(on_gpu));
-            trials.push(trial.with_ignored_flag(on_gpu && GPU_UNCHECKED.is_none() && !required()));
-        };
-        add("losses_of_a_gpt_as_pytorch", losses_of_a_gpt_as_pytorch);
-        add("token_by_token_as_in_one_pass", token_by_token_as_in_one_pass);
-        add("padding_changes_nothing", padding_changes_nothing);
-        add("a_softmax_at_the_end_is_left_to_the_loss", a_softmax_at_the_end_is_left_to_the_loss);
-        add("sequence_presets_learn", sequence_presets_learn);
-    }
+    let mut add = |name: &str, test: fn(bool) -> Result<(), Failed>| trials.extend(on_both(name, test));
+    add("losses_of_a_gpt_as_pytorch", losses_of_a_gpt_as_pytorch);
+    add("token_by_token_as_in_one_pass", token_by_token_as_in_one_pass);
+    add("padding_changes_nothing", padding_changes_nothing);
+    add("a_softmax_at_the_end_is_left_to_the_loss", a_softmax_at_the_end_is_left_to_the_loss);
+    add("sequence_presets_learn", sequence_presets_learn);
     announce();
     libtest_mimic::run(&args, trials).exit();
 }

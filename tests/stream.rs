@@ -3,8 +3,8 @@
 
 mod support;
 
-use libtest_mimic::{Arguments, Failed, Trial};
-use support::device::{GPU_UNCHECKED, NO_ADAPTER, required};
+use libtest_mimic::{Arguments, Failed};
+use support::device::{GPU_UNCHECKED, NO_ADAPTER, on_both};
 use wgrad::data::table::Normalize;
 use wgrad::data::{Dataset, Interface, Normal, Origin, Samples, Targets};
 use wgrad::device::Device;
@@ -15,16 +15,12 @@ use wgrad::train::{Epoch, Kept, Progress, Scores, Session, Settings, Start, chec
 fn main() {
     let args = Arguments::from_args();
     let mut trials = vec![];
-    for on_gpu in [false, true] {
-        let kind = if on_gpu { "gpu" } else { "cpu" };
-        for (set, make) in SETS {
-            let mut add = |name: &str, test: fn(bool, &Dataset) -> Result<(), Failed>| {
-                let trial = Trial::test(format!("{name}::{set}::{kind}"), move || test(on_gpu, &make()));
-                trials.push(trial.with_ignored_flag(on_gpu && GPU_UNCHECKED.is_none() && !required()));
-            };
-            add("windows_train_the_same_bits", windows_train_the_same_bits);
-            add("training_goes_on_within_a_window", training_goes_on_within_a_window);
-        }
+    for (set, make) in SETS {
+        let mut add = |name: &str, test: fn(bool, &Dataset) -> Result<(), Failed>| {
+            trials.extend(on_both(&format!("{name}::{set}"), move |on_gpu| test(on_gpu, &make())));
+        };
+        add("windows_train_the_same_bits", windows_train_the_same_bits);
+        add("training_goes_on_within_a_window", training_goes_on_within_a_window);
     }
     if GPU_UNCHECKED.is_none() {
         eprintln!("GPU tests are ignored: {NO_ADAPTER}");

@@ -3,31 +3,16 @@
 
 #![cfg(unix)]
 
+#[path = "support/place.rs"]
+#[allow(dead_code, reason = "each suite uses its part")]
+mod place;
+
+use place::Place;
 use std::path::Path;
 use std::process::{Command, Output};
-use tempfile::TempDir;
 
 /// Sets a terminal's title, clears its screen, and in C1 changes its colours.
 const HOSTILE: &str = "\u{1b}]0;pwned\u{7}\u{1b}[2J\u{9b}31m";
-
-struct Place(TempDir);
-
-impl Place {
-    fn new() -> Place {
-        Place(tempfile::tempdir().expect("a folder"))
-    }
-
-    fn path(&self, name: &str) -> String {
-        self.0.path().join(name).to_str().expect("utf-8").into()
-    }
-
-    fn write(&self, name: &str, content: &str) -> String {
-        let path = self.path(name);
-        std::fs::create_dir_all(Path::new(&path).parent().expect("a folder")).expect("made");
-        std::fs::write(&path, content).expect("written");
-        path
-    }
-}
 
 fn run(args: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_wgrad"));

@@ -1,7 +1,12 @@
 //! Text as a user meets it: `wgrad data` on texts, `wgrad tokenizer`, and the
 //! library on tiny Shakespeare.
 
+#[path = "support/place.rs"]
+#[allow(dead_code, reason = "each suite uses its part")]
+mod place;
+
 use libtest_mimic::{Arguments, Failed, Trial};
+use place::Place;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -71,36 +76,18 @@ fn refused(args: &[&str], code: i32, parts: &[&str]) {
     assert!(!message.contains("internal error"), "{message}");
 }
 
-struct Place(tempfile::TempDir);
-
-impl Place {
-    fn new() -> Place {
-        let place = Place(tempfile::tempdir().expect("a folder"));
-        place.write("story.txt", STORY.as_bytes());
-        place
-    }
-
-    fn path(&self, name: &str) -> String {
-        self.0.path().join(name).to_str().expect("utf-8").into()
-    }
-
-    fn write(&self, name: &str, content: &[u8]) -> String {
-        let path = self.0.path().join(name);
-        std::fs::create_dir_all(path.parent().expect("a folder")).expect("made");
-        std::fs::write(path, content).expect("written");
-        self.path(name)
-    }
-
-    fn read(&self, name: &str) -> String {
-        std::fs::read_to_string(self.path(name)).unwrap_or_else(|e| panic!("{name}: {e}"))
-    }
+/// A folder with a text in it.
+fn with_story() -> Place {
+    let place = Place::new();
+    place.write("story.txt", STORY);
+    place
 }
 
 const STORY: &str = "The queen sat, and the king stood.\nThe queen said that the king was, as ever, late.\n\n\"So I am,\" said \
                      the king — and sat.\n";
 
 fn texts_are_looked_through() {
-    let place = Place::new();
+    let place = with_story();
     let (story, page) = (place.path("story.txt"), place.path("page.html"));
     let shown = told(&["data", &story, "--html", &page]);
     assert!(shown.contains("in 4 lines") && shown.contains("Most frequent characters"), "{shown}");
@@ -137,7 +124,7 @@ fn long_texts_are_trained_on_without_an_audit() {
 }
 
 fn texts_with_classes_are_looked_through() {
-    let place = Place::new();
+    let place = with_story();
     for (name, content) in [
         ("train/ham/1.txt", "See you at noon, then."),
         ("train/spam/1.txt", "You win, call now."),
@@ -158,7 +145,7 @@ fn texts_with_classes_are_looked_through() {
 }
 
 fn tables_in_txt_files_stay_tables() {
-    let place = Place::new();
+    let place = with_story();
     let rows: String = (0..30).map(|i| format!("{i}\t{}\t{}\n", i * 7 % 5, ["red", "blue"][i % 2])).collect();
     let table = place.write("rows.txt", format!("size\tweight\tcolour\n{rows}").as_bytes());
     let seen = json(&["data", &table, "--json"]);
@@ -166,7 +153,7 @@ fn tables_in_txt_files_stay_tables() {
 }
 
 fn vocabularies_are_made_and_shown() {
-    let place = Place::new();
+    let place = with_story();
     let (story, out) = (place.path("story.txt"), place.path("tokenizer.json"));
     for (kind, size) in
         [("char", STORY.chars().collect::<std::collections::BTreeSet<_>>().len()), ("byte", 256), ("bpe", 270)]
@@ -200,7 +187,7 @@ fn vocabularies_are_made_and_shown() {
 }
 
 fn the_same_text_gives_the_same_file() {
-    let place = Place::new();
+    let place = with_story();
     let text: String = (0..3000).map(|i| ["the ", "then ", "he\n", "other "][(i * i + i / 7) % 4]).collect();
     let source = place.write("long.txt", text.as_bytes());
     let files: Vec<String> = ["a.json", "b.json", "c.json"]
@@ -213,7 +200,7 @@ fn the_same_text_gives_the_same_file() {
 }
 
 fn texts_that_are_none_are_refused() {
-    let place = Place::new();
+    let place = with_story();
     for (name, content, parts) in [
         ("empty.txt", &b""[..], &["empty.txt is empty"][..]),
         ("mark.txt", b"\xef\xbb\xbf", &["mark.txt is empty"]),
@@ -239,7 +226,7 @@ fn texts_that_are_none_are_refused() {
 }
 
 fn tokenizers_that_are_none_are_refused() {
-    let place = Place::new();
+    let place = with_story();
     let good = place.path("good.json");
     told(&["tokenizer", &place.path("story.txt"), "--size", "260", "--out", &good]);
     let whole = place.read("good.json");
@@ -262,7 +249,7 @@ fn tokenizers_that_are_none_are_refused() {
 }
 
 fn flags_that_do_not_fit_are_refused() {
-    let place = Place::new();
+    let place = with_story();
     let story = place.path("story.txt");
     refused(&["tokenizer"], 2, &["TEXT"]);
     refused(&["tokenizer", &story, "--kind", "word"], 2, &["word"]);

@@ -1,6 +1,11 @@
 //! The tools around training as a user meets them: `search`, `lr-find`, and
 //! `eval` and `predict` on tables and pictures.
 
+#[path = "support/place.rs"]
+#[allow(dead_code, reason = "each suite uses its part")]
+mod place;
+
+use place::Place;
 use serde_json::Value;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
@@ -52,28 +57,15 @@ fn rows(from: usize, to: usize) -> String {
     all
 }
 
-struct Place(tempfile::TempDir);
+/// A folder with tables in it.
+fn with_tables() -> Place {
+    let place = Place::new();
+    place.write("rows.csv", rows(0, 160));
+    place.write("held.csv", rows(120, 160));
+    place
+}
 
 impl Place {
-    fn new() -> Place {
-        let place = Place(tempfile::tempdir().expect("a folder"));
-        place.write("rows.csv", &rows(0, 160));
-        place.write("held.csv", &rows(120, 160));
-        place
-    }
-
-    fn path(&self, name: &str) -> String {
-        self.0.path().join(name).to_str().expect("utf-8").into()
-    }
-
-    fn write(&self, name: &str, content: &str) {
-        std::fs::write(self.0.path().join(name), content).expect("written");
-    }
-
-    fn read(&self, name: &str) -> String {
-        std::fs::read_to_string(self.path(name)).unwrap_or_else(|e| panic!("{name}: {e}"))
-    }
-
     /// A configuration of a search over the table.
     fn config(&self, name: &str, search: &str, epochs: usize) -> String {
         let data = self.path("rows.csv");
@@ -88,7 +80,7 @@ impl Place {
 
 #[test]
 fn a_grid_finds_the_better_rate_and_survives_a_bad_one() {
-    let place = Place::new();
+    let place = with_tables();
     let search = "method = \"grid\"\nmetric = \"accuracy\"\n[search.space]\n\"optimizer.lr\" = [1e-6, 0.01, 1e3]\n\
                   \"optimizer.name\" = [\"sgd\"]";
     let (config, out) = (place.config("grid.toml", search, 12), place.path("out"));
@@ -127,7 +119,7 @@ fn wait_for(child: &mut Child, what: impl Fn() -> bool) {
 
 #[test]
 fn a_search_that_was_killed_goes_on_to_the_same_table() {
-    let place = Place::new();
+    let place = with_tables();
     let search = "trials = 5\nseed = 3\n[search.space]\n\"optimizer.lr\" = { log = [1e-4, 0.1] }\n\
                   \"train.batch_size\" = { int = [8, 32] }\n[early_stopping]\npatience = 3\nrestore_best_weights = true";
     let config = place.config("random.toml", search, 30);
@@ -157,7 +149,7 @@ fn a_search_that_was_killed_goes_on_to_the_same_table() {
 
 #[test]
 fn halving_goes_on_from_checkpoints() {
-    let place = Place::new();
+    let place = with_tables();
     let search = "method = \"halving\"\ntrials = 6\nmin_epochs = 2\nfactor = 3\n[search.space]\n\
                   \"optimizer.lr\" = { log = [1e-5, 0.1] }";
     let config = place.config("halving.toml", search, 8);
@@ -195,7 +187,7 @@ fn halving_goes_on_from_checkpoints() {
 #[cfg(unix)]
 #[test]
 fn an_interrupt_ends_a_search_cleanly() {
-    let place = Place::new();
+    let place = with_tables();
     let search = "trials = 3\n[search.space]\n\"optimizer.lr\" = { log = [1e-4, 0.1] }";
     let config = place.config("long.toml", search, 4000);
     let mut child = command(&["search", &config, "--out", &place.path("out")]);
@@ -210,7 +202,7 @@ fn an_interrupt_ends_a_search_cleanly() {
 
 #[test]
 fn wrong_searches_are_refused_before_the_first_trial() {
-    let place = Place::new();
+    let place = with_tables();
     let out = place.path("out");
     let cases: [(&str, i32, &[&str]); 4] = [
         ("[search.space]\n\"optimizer.lrr\" = [1, 2]", 1, &["unknown key \"lrr\"", "did you mean \"lr\""]),
@@ -228,7 +220,7 @@ fn wrong_searches_are_refused_before_the_first_trial() {
 
 #[test]
 fn lr_find_suggests_a_sane_rate() {
-    let place = Place::new();
+    let place = with_tables();
     let plot = place.path("sweep.svg");
     let found = json(&wgrad(&["lr-find", "--data", "digits", "--model", "mlp", "--out", &plot, "--json"]));
     let lr = found["lr"].as_f64().expect("a rate");
@@ -244,7 +236,7 @@ fn lr_find_suggests_a_sane_rate() {
     // A table, in fewer rows than the sweep has batches, and a picture of it.
     let (data, plot) = (place.path("rows.csv"), place.path("sweep.png"));
     let args = ["lr-find", "--data", &data, "--target", "price", "--steps", "60", "--out", &plot];
-    let told = command(&args).current_dir(place.0.path()).output().expect("the program starts");
+    let told = command(&args).current_dir(place.root()).output().expect("the program starts");
     assert!(told.status.success(), "{}", text(&told.stderr));
     let told = text(&told.stdout);
     assert!(told.contains("try --lr"), "{told}");
@@ -255,7 +247,7 @@ fn lr_find_suggests_a_sane_rate() {
     let none = json(&wgrad(&[&args[..], &["--out", &place.path("none.svg"), "--json"]].concat()));
     assert_eq!(none["lr"], Value::Null, "{none}");
     assert!(std::fs::read(&plot).expect("a plot").starts_with(b"\x89PNG"));
-    assert!(!place.0.path().join("runs").exists(), "a run was left behind");
+    assert!(!place.root().join("runs").exists(), "a run was left behind");
     refused(&["lr-find", "--out", "sweep.pdf"], 2, &["ends with .svg or .png"]);
     refused(&["lr-find", "--min-lr", "1", "--max-lr", "0.1"], 2, &["below the second"]);
 }
@@ -271,7 +263,7 @@ fn trained(place: &Place, target: &str, drop: &str) -> (String, Value) {
 
 #[test]
 fn eval_and_predict_on_a_table_agree_with_train() {
-    let place = Place::new();
+    let place = with_tables();
     let held = place.path("held.csv");
     let (run, trained_on) = trained(&place, "kind", "price");
     let scored = json(&wgrad(&["eval", &run, "--data", &held, "--json"]));
@@ -312,7 +304,7 @@ fn eval_and_predict_on_a_table_agree_with_train() {
 
 #[test]
 fn rows_that_cannot_be_used_are_named_and_left_empty() {
-    let place = Place::new();
+    let place = with_tables();
     let (data, run) = (place.path("rows.csv"), place.path("run"));
     let rules = ["--set", "clean.drop=[\"price\"]", "--set", "clean.missing=drop"];
     let args = ["train", "--data", &data, "--target", "kind", "--epochs", "3", "--out", &run, "--json"];
@@ -339,7 +331,7 @@ fn rows_that_cannot_be_used_are_named_and_left_empty() {
 
 #[test]
 fn pictures_and_tables_are_not_taken_for_each_other() {
-    let place = Place::new();
+    let place = with_tables();
     let held = place.path("held.csv");
     let (run, _) = trained(&place, "kind", "price");
     let picture = place.path("dot.png");
@@ -362,11 +354,11 @@ fn pictures_and_tables_are_not_taken_for_each_other() {
 
 #[test]
 fn image_folders_are_matched_by_class_and_brought_to_size() {
-    let place = Place::new();
+    let place = with_tables();
     const CLASSES: [&str; 3] = ["bottom", "middle", "top"];
     let save = |folder: &str, side: u32, i: usize| {
         let class = CLASSES[i % 3];
-        let file = place.0.path().join(folder).join(class).join(format!("{i}.png"));
+        let file = place.root().join(folder).join(class).join(format!("{i}.png"));
         std::fs::create_dir_all(file.parent().expect("a folder")).expect("made");
         let is_lit = |y: u32| class == "middle" || (y < side / 2) == (class == "top");
         let light = |y: u32| if is_lit(y) { 200 + (i * 7 % 40) as u8 } else { (i * 5 % 30) as u8 };

@@ -5,7 +5,7 @@
 mod support;
 
 use libtest_mimic::{Arguments, Failed, Trial};
-use support::device::{GPU_UNCHECKED, NO_ADAPTER, required};
+use support::device::{GPU_UNCHECKED, NO_ADAPTER, on_both};
 use support::training::{NORMAL, bands, device, losses, settings};
 use wgrad::data::{self, Images, Interface, Samples};
 use wgrad::device::Device;
@@ -16,18 +16,12 @@ use wgrad::train::{Epoch, Progress, Session, Settings, checkpoint, fit};
 fn main() {
     let args = Arguments::from_args();
     let mut trials = vec![];
-    for on_gpu in [false, true] {
-        let kind = if on_gpu { "gpu" } else { "cpu" };
-        let mut add = |name: &str, test: fn(bool) -> Result<(), Failed>| {
-            let trial = Trial::test(format!("{name}::{kind}"), move || test(on_gpu));
-            trials.push(trial.with_ignored_flag(on_gpu && GPU_UNCHECKED.is_none() && !required()));
-        };
-        add("first_losses_as_pytorch", first_losses_as_pytorch);
-        add("same_seed_same_bits", same_seed_same_bits);
-        add("short_batches_are_masked", short_batches_are_masked);
-        add("every_preset_learns", every_preset_learns);
-        add("state_fades_to_zero", state_fades_to_zero);
-    }
+    let mut add = |name: &str, test: fn(bool) -> Result<(), Failed>| trials.extend(on_both(name, test));
+    add("first_losses_as_pytorch", first_losses_as_pytorch);
+    add("same_seed_same_bits", same_seed_same_bits);
+    add("short_batches_are_masked", short_batches_are_masked);
+    add("every_preset_learns", every_preset_learns);
+    add("state_fades_to_zero", state_fades_to_zero);
     trials.push(Trial::test("weights_survive_a_file", weights_survive_a_file));
     trials.push(Trial::test("digits_are_beyond_a_linear_model", digits_are_beyond_a_linear_model));
     let mnist = std::env::var("WGRAD_DATA").ok().map(|d| format!("{d}/mnist"));

@@ -12,7 +12,7 @@
 
 use crate::error::{Error, Result};
 use crate::files;
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -144,7 +144,7 @@ fn bind(port: u16) -> Result<TcpListener> {
     for port in port..=port.saturating_add(PORTS) {
         match TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
             Ok(listener) => return Ok(listener),
-            Err(e) if e.kind() == std::io::ErrorKind::AddrInUse => busy = Some(e),
+            Err(e) if e.kind() == ErrorKind::AddrInUse => busy = Some(e),
             Err(e) => return Err(Error::io(format!("opening port {port} for the dashboard"), e)),
         }
     }
@@ -224,13 +224,12 @@ fn answer(mut stream: TcpStream, shared: &Shared) -> std::io::Result<()> {
 
 /// Waits until the run has ended; false if the page goes away before.
 fn has_stayed_to_the_end(stream: &mut TcpStream, shared: &Shared) -> bool {
-    use std::io::ErrorKind::{TimedOut, WouldBlock};
     if stream.set_read_timeout(Some(LOOK)).is_err() {
         return false;
     }
     while !shared.ended.load(Ordering::Relaxed) {
         match stream.read(&mut [0]) {
-            Err(e) if matches!(e.kind(), WouldBlock | TimedOut) => {}
+            Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
             // Closed; or it says more than its request, which nobody waits for.
             _ => return false,
         }
@@ -255,7 +254,7 @@ fn request(stream: &mut TcpStream) -> std::io::Result<Option<String>> {
         match stream.read(&mut buffer) {
             Ok(0) => return Ok(None),
             Ok(n) => head.extend(&buffer[..n]),
-            Err(e) if matches!(e.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut) => {
+            Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
                 return Ok(None);
             }
             Err(e) => return Err(e),
@@ -308,15 +307,11 @@ fn file(path: &Path, kind: &'static str, missing: &[u8]) -> Answer {
         files::open(path)?.take(FILE + 1).read_to_end(&mut bytes)?;
         Ok(bytes)
     };
-    // What is no file (a pipe, say) could block for ever.
-    match std::fs::metadata(path).map(|m| m.is_file()) {
-        Err(_) => ("200 OK", kind, missing.to_vec()),
-        Ok(false) => ("500 Internal Server Error", TEXT, b"not a regular file\n".to_vec()),
-        Ok(true) => match read() {
-            Ok(bytes) if bytes.len() as u64 <= FILE => ("200 OK", kind, bytes),
-            Ok(_) => ("500 Internal Server Error", TEXT, b"larger than 64 MiB\n".to_vec()),
-            Err(e) => ("500 Internal Server Error", TEXT, format!("{e}\n").into_bytes()),
-        },
+    match read() {
+        Ok(bytes) if bytes.len() as u64 <= FILE => ("200 OK", kind, bytes),
+        Ok(_) => ("500 Internal Server Error", TEXT, b"larger than 64 MiB\n".to_vec()),
+        Err(e) if e.kind() == ErrorKind::NotFound => ("200 OK", kind, missing.to_vec()),
+        Err(e) => ("500 Internal Server Error", TEXT, format!("{e}\n").into_bytes()),
     }
 }
 

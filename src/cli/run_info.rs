@@ -38,7 +38,7 @@ pub fn new(session: &Session, s: &Settings, p: &Prepared, device: DeviceInfo) ->
         version: env!("CARGO_PKG_VERSION").into(),
         epochs: s.epochs,
         steps_per_epoch: session.batches(),
-        steps: s.max_steps.unwrap_or(usize::MAX).min(s.epochs * session.batches()),
+        steps: s.steps(session.batches()),
         state: Some(State::Running),
         notes: p.notes.clone(),
         ..RunInfo::default()

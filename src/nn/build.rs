@@ -177,9 +177,7 @@ impl Build<'_> {
         let shape = shape.into();
         self.state += shape.elements();
         let full = format!("{}.{name}", self.name);
-        let filled = shape.clone();
-        let draw = move || HostTensor::f32(filled.clone(), vec![start; filled.elements()]);
-        let init = self.init(&full, &shape, || Init::drawn(draw))?;
+        let init = self.init(&full, &shape, || filled(&shape, start))?;
         Ok(self.g.persistent(&full, Spec::f32(shape), init))
     }
 
@@ -194,13 +192,9 @@ impl Build<'_> {
     /// everywhere in the beginning.
     pub fn kept(&mut self, name: &str, shape: impl Into<Shape>, start: f32) -> TensorId {
         let full = format!("{KEPT}{}.{name}", self.name);
-        let spec = Spec::f32(shape.into());
-        let init = if start == 0.0 {
-            Init::Zeros
-        } else {
-            Init::Data(Arc::new(HostTensor::f32(spec.shape.clone(), vec![start; spec.elements()])))
-        };
-        self.g.persistent(&full, spec, init)
+        let shape = shape.into();
+        let init = filled(&shape, start);
+        self.g.persistent(&full, Spec::f32(shape), init)
     }
 
     /// Whether a parameter of this layer does not learn.
@@ -241,6 +235,15 @@ pub const KEPT: &str = "decode.";
 
 /// Layers that a model may have: each has random streams of its own.
 const MAX_LAYERS: u32 = 1 << 20;
+
+/// `start` everywhere.
+fn filled(shape: &Shape, start: f32) -> Init {
+    let shape = shape.clone();
+    match start == 0.0 {
+        true => Init::Zeros,
+        false => Init::drawn(move || HostTensor::f32(shape.clone(), vec![start; shape.elements()])),
+    }
+}
 
 /// Refuses weights that no kernel can count.
 fn check_size(name: &str, shape: &Shape) -> Result<()> {

@@ -29,9 +29,8 @@ const IN_PASSING: Duration = Duration::from_millis(100);
 
 /// Steps between the points of a run's curves.
 pub(super) fn every(s: &Settings, batches: usize) -> u32 {
-    let planned = s.epochs.saturating_mul(batches);
-    let steps = s.max_steps.map_or(planned, |most| most.min(planned));
-    u32::try_from(((steps + POINTS / 2) / POINTS).max(1)).unwrap_or(u32::MAX)
+    let every = s.steps(batches).saturating_add(POINTS / 2) / POINTS;
+    u32::try_from(every.max(1)).unwrap_or(u32::MAX)
 }
 
 /// Steps from `step` to the next point.

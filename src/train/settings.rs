@@ -253,6 +253,11 @@ impl Settings {
         all
     }
 
+    /// Steps that a run on so many batches takes if nothing ends it before.
+    pub fn steps(&self, batches: usize) -> usize {
+        self.epochs.saturating_mul(batches).min(self.max_steps.unwrap_or(usize::MAX))
+    }
+
     /// These settings on a device: a precision that was left to it is decided,
     /// and with halves the loss is scaled.
     pub(super) fn on(&self, target: &Target) -> Settings {

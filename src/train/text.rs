@@ -121,10 +121,7 @@ fn context(s: &Settings) -> usize {
 pub(super) fn language(corpus: &Corpus, s: &Settings) -> Result<Prepared> {
     let (text, val_split) = (&s.data.text, s.data.val_split);
     let vocabulary = text.of_corpus(corpus, 1.0 - val_split)?;
-    // A token for each byte at most; pieces are of some bytes each.
-    let each = if vocabulary.name() == "bpe" { 1 } else { 4 };
-    memory::judge_named(&corpus.name, each * corpus.bytes().len() as u64, memory::budget()).context(|| "as tokens")?;
-    let tokens = vocabulary.encode_bytes(corpus.bytes()).context(|| corpus.name.clone())?;
+    let tokens = tokens_of(corpus, &vocabulary)?;
     let windows = TokenWindows::new(context(s), text.stride)?;
     let (train, val) = windows.split(&corpus.name, &tokens, val_split)?;
     let names = names(&vocabulary);
@@ -152,13 +149,18 @@ fn windows_of(name: &str, windows: &Windows, names: &[String]) -> Dataset {
     }
 }
 
-/// A text as samples of a model that was trained with this interface.
-pub fn windows_for(corpus: &Corpus, interface: &Interface, context: usize) -> Result<Dataset> {
-    let vocabulary = vocabulary_of(interface)?;
+/// The tokens of a text, if memory has room for them.
+fn tokens_of(corpus: &Corpus, vocabulary: &Vocabulary) -> Result<Vec<u32>> {
     // A token for each byte at most; pieces are of some bytes each.
     let each = if vocabulary.name() == "bpe" { 1 } else { 4 };
     memory::judge_named(&corpus.name, each * corpus.bytes().len() as u64, memory::budget()).context(|| "as tokens")?;
-    let tokens = vocabulary.encode_bytes(corpus.bytes()).context(|| corpus.name.clone())?;
+    vocabulary.encode_bytes(corpus.bytes()).context(|| corpus.name.clone())
+}
+
+/// A text as samples of a model that was trained with this interface.
+pub fn windows_for(corpus: &Corpus, interface: &Interface, context: usize) -> Result<Dataset> {
+    let vocabulary = vocabulary_of(interface)?;
+    let tokens = tokens_of(corpus, &vocabulary)?;
     let windows = TokenWindows::new(context, None)?.cut(&corpus.name, &tokens)?;
     Ok(windows_of(&corpus.name, &windows, &interface.outputs))
 }

@@ -38,6 +38,15 @@ pub fn gpu_trial(name: String, run: impl FnOnce(&Arc<Gpu>) -> Result<(), Failed>
     }
 }
 
+/// A test on the CPU and on the GPU under test, as programs use it. Without an
+/// adapter the latter is ignored, or fails, as with [`gpu_trial`].
+pub fn on_both(name: &str, test: impl Fn(bool) -> Result<(), Failed> + Copy + Send + 'static) -> [Trial; 2] {
+    [("cpu", false), ("gpu", true)].map(|(kind, on_gpu)| {
+        let trial = Trial::test(format!("{name}::{kind}"), move || test(on_gpu));
+        trial.with_ignored_flag(on_gpu && GPU_UNCHECKED.is_none() && !required())
+    })
+}
+
 /// Whether a missing adapter is a failure.
 pub fn required() -> bool {
     std::env::var("WGRAD_REQUIRE_GPU").is_ok_and(|v| !matches!(v.as_str(), "" | "0"))

@@ -1,7 +1,7 @@
 //! Several runs beside each other: which settings differ, what came out, and
 //! the curves over one another.
 
-use super::layers;
+use super::{cut, layers};
 use crate::error::{Error, Result};
 use crate::eval::html::{Cell, escape, figure, interval, page, section, table, value};
 use crate::eval::metrics::Figure;
@@ -10,6 +10,9 @@ use crate::eval::run::RunFiles;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+
+/// Characters of a setting that a line has room for.
+const SETTING: usize = 48;
 
 /// One run of a comparison.
 #[derive(Debug, Clone, Serialize)]
@@ -115,15 +118,6 @@ fn settings(run: &RunFiles) -> BTreeMap<String, String> {
     let mut out = BTreeMap::new();
     walk("", &toml::Value::Table(run.config.clone()), &mut out);
     out
-}
-
-/// A setting as long as a line has room for.
-fn clipped(text: &str) -> String {
-    const MOST: usize = 48;
-    match text.char_indices().nth(MOST) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.into(),
-    }
 }
 
 impl Comparison {
@@ -277,8 +271,11 @@ impl Comparison {
                 format!("{} {}{range}", f.name, value(f.value, f.share))
             });
             let loss = r.val_loss.map(|l| format!("validation loss {}", number(l)));
-            let settings =
-                r.settings.iter().take(4).map(|(k, v)| format!("{k}={}", v.as_deref().map_or("–".into(), clipped)));
+            let settings = r
+                .settings
+                .iter()
+                .take(4)
+                .map(|(k, v)| format!("{k}={}", v.as_deref().map_or("–".into(), |v| cut(v, SETTING))));
             let parts: Vec<String> = best.chain(loss).chain(settings).collect();
             out += &format!("{name}  {}\n", parts.join("  "));
         }

@@ -1,6 +1,6 @@
 //! Tables of an evaluation, and the worst mistakes.
 
-use super::language;
+use super::{cut, language};
 use crate::eval::forecast::Forecaster;
 use crate::eval::html::{Cell, bar, escape, interval, list, table, value};
 use crate::eval::metrics::{Classification, Figure, Metrics, Regression, TargetScores};
@@ -209,14 +209,6 @@ fn mistake(m: &Mistake) -> String {
         escape(&m.label),
         escape(&place)
     )
-}
-
-/// The beginning of a text, with a mark where it goes on.
-fn cut(text: &str, most: usize) -> String {
-    match text.char_indices().nth(most) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.into(),
-    }
 }
 
 /// Whether this is a picture inside an address and nothing else: it goes into

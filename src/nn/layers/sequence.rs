@@ -12,7 +12,7 @@ use crate::ops::avg_pool2d::AvgPool2d;
 use crate::ops::conv2d::Conv2d;
 use crate::ops::max_pool2d::MaxPool2d;
 use crate::ops::reduce::Fold;
-use crate::tensor::{HostTensor, Shape};
+use crate::tensor::Shape;
 use std::sync::Arc;
 use toml::{Table, Value};
 
@@ -206,12 +206,8 @@ impl Pooling1D {
         // The mean of zeros and ones is the share of a window that is no filling.
         let share = pool(cx, counted)?;
         window.shorten(cx, t)?;
-        let outputs = cx.g.shape(y)[1];
-        let valid = ones(cx, n, outputs)?.expect("lengths are known");
         // Windows behind the end are divided by one.
-        let all = cx.g.constant(HostTensor::f32([n, outputs, 1], vec![1.0; n * outputs]));
-        let behind = cx.g.sub(all, valid)?;
-        let share = cx.g.add(share, behind)?;
+        let share = fill(cx, share, 1.0)?;
         let y = cx.g.div(y, share)?;
         fill(cx, y, 0.0)
     }
