@@ -1,7 +1,8 @@
 // Adds a batch to the running sums of an epoch's metrics, and to those of a window that begins anew now and then.
 // Formula: metrics[0] += loss rows; metrics[1] += correct; metrics[2] += rows; metrics[3] = 1 once a loss was not finite.
 //   WEIGHTED: metrics[0] += loss weight; metrics[4] += weight.
-//   The window likewise, from zero where the steps done are a multiple of EVERY or a power of two below it.
+//   The window likewise, from zero where a step of ACCUMULATE batches (an epoch's last may have fewer) has just ended and the steps done are a
+//   multiple of EVERY or a power of two below it.
 // Shapes: metrics, window [4], WEIGHTED [5]; loss [1], the batch's mean; correct [1] (count: the same as an integer);
 //   rows [1]; weight [1]; clock [4].
 // Launch: one invocation.
@@ -19,6 +20,8 @@
 
 override WEIGHTED: bool; // the loss is a mean over weights
 override EVERY: u32 = 1u;
+override ACCUMULATE: u32 = 1u;
+override PER_EPOCH: u32 = 1u; // steps
 
 // What the batch's mean was divided by.
 fn weight_of_batch() -> f32 {
@@ -38,8 +41,9 @@ fn add(right: f32) {
 }
 
 fn add_to_window(right: f32) {
-    let step = clock[0];
-    if step % EVERY == 0u || (step < EVERY && (step & (step - 1u)) == 0u) {
+    let step = clock[2] * PER_EPOCH + clock[1] / ACCUMULATE;
+    let is_point = step % EVERY == 0u || (step < EVERY && (step & (step - 1u)) == 0u);
+    if clock[1] % ACCUMULATE == 0u && is_point {
         for (var i = 0u; i < select(4u, 5u, WEIGHTED); i += 1u) { window[i] = 0.0; }
     }
     if rows[0] == 0u { return; } // guard

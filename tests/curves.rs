@@ -26,6 +26,7 @@ fn main() {
     let mut add = |name: &str, test: fn(bool) -> Result<(), Failed>| trials.extend(on_both(name, test));
     add("points_are_means_of_their_steps", points_are_means_of_their_steps);
     add("going_on_gives_the_same_points", going_on_gives_the_same_points);
+    add("points_of_accumulated_batches", points_of_accumulated_batches);
     trials.push(Trial::test("the_dashboard_shows_a_run_to_its_end", the_dashboard_shows_a_run_to_its_end));
     trials.push(Trial::test("the_dashboard_follows_the_folds", the_dashboard_follows_the_folds));
     trials.push(Trial::test("every_end_has_a_state", every_end_has_a_state));
@@ -146,6 +147,36 @@ fn points_are_means_of_their_steps(on_gpu: bool) -> Result<(), Failed> {
     assert!((first.train.loss - wanted).abs() <= 1e-5 * wanted, "{} and {wanted}", first.train.loss);
     let middle = &each.points[BATCHES + 9];
     assert_eq!((middle.epoch, middle.lr), (1.5, Some(0.001)));
+    Ok(())
+}
+
+/// Where several batches make an update, points lie between updates and count them,
+/// and each is the mean of the batches since the one before.
+fn points_of_accumulated_batches(on_gpu: bool) -> Result<(), Failed> {
+    let accumulated = |epochs: i64| {
+        let mut s = of_epochs(epochs);
+        s.update.accumulate = 3;
+        s
+    };
+    // An epoch has 7 updates, the last of two batches.
+    let (each, third) =
+        (trained(on_gpu, &accumulated(6), Notes::default())?, trained(on_gpu, &accumulated(86), Notes::default())?);
+    let steps = |n: &Notes| n.points.iter().map(|p| p.step as usize).collect::<Vec<_>>();
+    assert_eq!(steps(&each), (1..=42).collect::<Vec<_>>());
+    assert_eq!(steps(&third)[..6], [1, 2, 3, 6, 9, 12]);
+    let batches = |p: &Point| (p.epoch * BATCHES as f64).round() as usize;
+    assert_eq!(each.points.iter().take(9).map(batches).collect::<Vec<_>>(), [3, 6, 9, 12, 15, 18, 20, 23, 26]);
+    assert_eq!(each.epochs.iter().map(|(e, _)| e.step).collect::<Vec<_>>(), [7, 14, 21, 28, 35, 42]);
+    let samples = |from: usize, to: usize| (from + 1..=to).map(rows).sum::<f64>();
+    let ends: Vec<usize> = [0].into_iter().chain(each.points.iter().map(batches)).collect();
+    for pair in third.points.windows(2).filter(|w| w[1].step <= 42) {
+        let updates = pair[0].step as usize..pair[1].step as usize;
+        let sum: f64 =
+            updates.clone().map(|u| samples(ends[u], ends[u + 1]) * each.points[u].loss.expect("a number")).sum();
+        let wanted = sum / samples(ends[updates.start], ends[updates.end]);
+        let found = pair[1].loss.expect("a number");
+        assert!((found - wanted).abs() <= 1e-5 * wanted, "loss of updates {updates:?}: {found}, {wanted}");
+    }
     Ok(())
 }
 

@@ -136,7 +136,7 @@ fn seed(run: &Path) -> i64 {
 fn runs_without_a_name_get_one_each() {
     let folder = folder();
     let at = folder.path();
-    let all: Vec<Child> = (0..20).map(|i| start(at, &format!("train --data t.csv --epochs 2 --seed {i}"))).collect();
+    let all: Vec<Child> = (0..200).map(|i| start(at, &format!("train --data t.csv --epochs 2 --seed {i}"))).collect();
     for child in all {
         let ended = child.wait_with_output().expect("a child");
         assert!(ended.status.success(), "{}", said(&ended));
@@ -144,7 +144,7 @@ fn runs_without_a_name_get_one_each() {
     }
     let mut seeds: Vec<i64> = runs(&at.join("runs"), "tabular").iter().map(|run| seed(run)).collect();
     seeds.sort_unstable();
-    assert_eq!(seeds, (0..20).collect::<Vec<i64>>());
+    assert_eq!(seeds, (0..200).collect::<Vec<i64>>());
 }
 
 #[test]

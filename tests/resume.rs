@@ -10,6 +10,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 use support::device::{GPU_UNCHECKED, NO_ADAPTER, on_both};
 use tempfile::TempDir;
+use wgrad::ops::pace::Steps;
 use wgrad::tensor::random::{Random, stream};
 use wgrad::train::checkpoint::{self, Progressed};
 
@@ -112,8 +113,8 @@ fn folder(config: &str) -> TempDir {
     folder
 }
 
-/// Steps of an epoch.
-const BATCHES: usize = 23;
+/// An epoch has 23 batches, which [`CONFIG`] makes 8 updates of.
+const STEPS: Steps = Steps { batches: 23, accumulate: 3 };
 
 /// A command that trains in a folder.
 fn train(at: &Path, on_gpu: bool, args: &[&str]) -> Command {
@@ -155,12 +156,12 @@ fn stands(run: &Path) -> Option<Progressed> {
     })
 }
 
-/// Waits until the checkpoint of a run has so many steps. False when the run
+/// Waits until the checkpoint of a run has so many batches. False when the run
 /// ended before.
-fn reaches(child: &mut Child, run: &Path, steps: usize) -> bool {
+fn reaches(child: &mut Child, run: &Path, batches: usize) -> bool {
     let begun = Instant::now();
     while begun.elapsed() < Duration::from_secs(120) {
-        if stands(run).is_some_and(|at| at.step >= steps) {
+        if stands(run).is_some_and(|at| at.step >= batches) {
             return child.try_wait().expect("a child").is_none();
         }
         if child.try_wait().expect("a child").is_some() {
@@ -168,7 +169,7 @@ fn reaches(child: &mut Child, run: &Path, steps: usize) -> bool {
         }
         std::thread::sleep(Duration::from_millis(2));
     }
-    panic!("step {steps} was not reached in two minutes");
+    panic!("batch {batches} was not reached in two minutes");
 }
 
 fn kill(child: &mut Child) {
@@ -200,10 +201,10 @@ fn same(a: &Path, b: &Path) -> Result<(), Failed> {
     Ok(())
 }
 
-/// Epochs, and steps that end within the last of them.
+/// Batches of a run; its epochs, and steps that end within the last of them.
 fn length(on_gpu: bool) -> (usize, [String; 2]) {
     let epochs = if on_gpu { 12 } else { 40 };
-    (epochs * BATCHES, [epochs.to_string(), (epochs * BATCHES - 5).to_string()])
+    (epochs * STEPS.batches, [epochs.to_string(), (epochs * STEPS.per_epoch() - 2).to_string()])
 }
 
 fn killed_runs_go_on(on_gpu: bool) -> Result<(), Failed> {
@@ -246,8 +247,9 @@ fn interrupted_runs_go_on(on_gpu: bool) -> Result<(), Failed> {
         let said = said(&output);
         assert_eq!(output.status.code(), Some(130), "{signal}: {said}");
         let after = stands(&broken).expect("a checkpoint").step;
-        assert!(said.contains(&format!("interrupted after {after} steps; --resume goes on from there")), "{said}");
-        assert!(after >= before, "the checkpoint went back from step {before} to {after}");
+        let steps = STEPS.done(after);
+        assert!(said.contains(&format!("interrupted after {steps} steps; --resume goes on from there")), "{said}");
+        assert!(after >= before, "the checkpoint went back from batch {before} to {after}");
         let info: serde_json::Value = serde_json::from_slice(&std::fs::read(broken.join("run.json"))?)?;
         assert!(info["stopped"].as_str().is_some_and(|s| s.contains("interrupted")), "{info}");
         assert_eq!(info["state"], "interrupted");
@@ -324,20 +326,20 @@ fn limits_within_an_epoch_stay_as_they_are() -> Result<(), Failed> {
     let args = |steps: &'static str, out: &'static str| ["--epochs", "3", "--max-steps", steps, "--out", out];
     let run = at.join("run");
     let read = |name: &str| std::fs::read_to_string(run.join(name)).expect("a log");
-    finished(train(at, false, &args("30", "run")))?;
+    finished(train(at, false, &args("11", "run")))?;
     let before = ["metrics.jsonl", "metrics.csv"].map(read);
     let info: serde_json::Value = serde_json::from_str(&read("run.json"))?;
     assert_eq!(before[0].lines().filter(|l| l.contains("\"train\":")).count(), 2, "{}", before[0]);
     for _ in 0..2 {
-        finished(train(at, false, &[&args("30", "run")[..], &["--resume"]].concat()))?;
+        finished(train(at, false, &[&args("11", "run")[..], &["--resume"]].concat()))?;
         assert_eq!(["metrics.jsonl", "metrics.csv"].map(read), before);
     }
     let again: serde_json::Value = serde_json::from_str(&read("run.json"))?;
     for key in ["seconds", "steps_per_second", "samples_per_second", "command"] {
         assert_eq!(again[key], info[key], "{key} of run.json");
     }
-    finished(train(at, false, &[&args("50", "run")[..], &["--resume"]].concat()))?;
-    finished(train(at, false, &args("50", "straight")))?;
+    finished(train(at, false, &[&args("19", "run")[..], &["--resume"]].concat()))?;
+    finished(train(at, false, &args("19", "straight")))?;
     same(&at.join("straight"), &run)?;
     assert_eq!(read("metrics.csv").lines().count(), 4, "{}", read("metrics.csv"));
     Ok(())

@@ -260,16 +260,16 @@ fn the_device_knows_its_rate() -> Result<(), Failed> {
     let mut cpu = Cpu::<f64>::new();
     let program = t.load(&mut cpu, Target::Cpu)?;
     let lr = t.updated.lr.expect("accumulation works it out");
-    assert_eq!(u.updates(18, t.batches), 6);
+    assert_eq!(3 * u.steps(t.batches).per_epoch(), 6);
     for step in 0..18 {
         cpu.run(program, 1)?;
-        let expected = u.lr_at(step, 18, t.batches);
+        let expected = u.lr_at(step, 3, t.batches);
         close(&format!("rate of batch {step}"), &cpu.values(program, lr)?, &[expected], 1e-7)?;
     }
     cpu.write(LR_FACTOR, &HostTensor::f32([1], vec![0.5]))?;
     cpu.write("clock", &clock_at(1, 2, t.batches))?;
     cpu.run(program, 1)?;
-    close("halved rate", &cpu.values(program, lr)?, &[0.5 * u.lr_at(8, 18, t.batches)], 1e-7)
+    close("halved rate", &cpu.values(program, lr)?, &[0.5 * u.lr_at(8, 3, t.batches)], 1e-7)
 }
 
 fn very_long_runs_have_short_tables() -> Result<(), Failed> {
@@ -283,7 +283,7 @@ fn very_long_runs_have_short_tables() -> Result<(), Failed> {
         cpu.write("clock", &clock_at(epoch, 3, t.batches))?;
         cpu.run(program, 1)?;
         let found = f64::from(cpu.fetch(program, lr)?.as_f32()[0]);
-        let exact = u.lr_at(epoch as usize * t.batches + 3, epochs * t.batches, t.batches);
+        let exact = u.lr_at(epoch as usize * t.batches + 3, epochs, t.batches);
         close(&format!("rate of epoch {epoch}"), &[found], &[exact], 1e-5)?;
     }
     Ok(())

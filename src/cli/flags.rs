@@ -171,7 +171,7 @@ pub struct Train {
     pub checkpoint_every: Option<usize>,
     #[command(flatten)]
     pub plan: PlanFlags,
-    /// Stop after N steps.
+    /// Stop after N steps (updates of the weights, of train.accumulate batches each).
     #[arg(long, value_name = "N", value_parser = one_or_more)]
     pub max_steps: Option<usize>,
     /// Stop after so much time: 90, 90s, 15m, 2h.

@@ -63,7 +63,7 @@ impl Job {
     /// no other.
     pub fn run(&mut self, s: &Settings, p: &Prepared, start: Start, folder: Option<&RunFolder>) -> Result<Done> {
         folder.map_or(Ok(()), |f| tune::save(f.path(), self.session.device()))?;
-        let mut watch = Terminal::new(folder, s, p.train.len());
+        let mut watch = Terminal::new(folder, s, p.train.len(), s.steps(self.session.batches()));
         let outcome = go_on(&mut self.session, &p.train, p.val.as_ref(), s, start, &mut watch)?;
         let mut scored = match (&p.test, &p.val) {
             (Some(set), _) => Some(score(&mut self.session, set, p.naive.test.as_ref(), "test", s.batch_size)?),

@@ -144,11 +144,12 @@ fn sweep_settings(s: &mut Settings, p: &mut Prepared, f: &tool_flags::LrFind) {
 /// Trains update by update until the sweep is over or the loss explodes.
 fn sweep(session: &mut Session, s: &Settings) -> Result<Vec<Point>> {
     let batches = session.batches();
-    let total = s.epochs * batches;
+    let counts = session.counts();
+    let total = s.epochs * counts.per_epoch();
     let mut points: Vec<Point> = vec![];
-    let kept = kept(total.div_ceil(s.update.accumulate));
+    let kept = kept(total);
     let (mut average, mut least) = (Average::default(), f64::INFINITY);
-    for step in (0..total).step_by(s.update.accumulate) {
+    for step in 0..total {
         if interrupt::asked() {
             return Err(Error::interrupted(format!("interrupted after {step} steps")));
         }
@@ -159,7 +160,7 @@ fn sweep(session: &mut Session, s: &Settings) -> Result<Vec<Point>> {
             break;
         }
         let smooth = average.with(scores.loss, kept);
-        points.push(Point { lr: s.update.lr_at(step, total, batches), loss: scores.loss, smooth });
+        points.push(Point { lr: s.update.lr_at(counts.batches(step), s.epochs, batches), loss: scores.loss, smooth });
         least = least.min(smooth);
         if smooth > EXPLODED * least {
             break;
@@ -168,7 +169,7 @@ fn sweep(session: &mut Session, s: &Settings) -> Result<Vec<Point>> {
     match points.len() {
         0 => Err(Error::model(format!(
             "the loss is no finite number at the first rate, {}; expected a model and data that give one",
-            s.update.lr_at(0, total, batches)
+            s.update.lr_at(0, s.epochs, batches)
         ))),
         _ => {
             smooth(&mut points, kept);

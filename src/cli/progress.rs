@@ -23,9 +23,8 @@ pub struct Terminal<'a> {
 
 /// How fast the run goes, and how far.
 struct Pace {
-    max_steps: Option<usize>,
     max_seconds: Option<f64>,
-    /// Steps that all epochs take.
+    /// Steps of the whole run.
     planned: usize,
     /// When this began, after so many steps.
     begun: Option<(Instant, usize)>,
@@ -36,18 +35,17 @@ impl Pace {
     fn left(&self, step: usize) -> Option<f64> {
         let (begun, from) = self.begun?;
         let (seconds, done) = (begun.elapsed().as_secs_f64(), step.checked_sub(from).filter(|&n| n > 0)?);
-        let end = self.max_steps.unwrap_or(usize::MAX).min(self.planned);
-        let left = seconds / done as f64 * end.saturating_sub(step) as f64;
+        let left = seconds / done as f64 * self.planned.saturating_sub(step) as f64;
         Some(self.max_seconds.map_or(left, |most| left.min((most - seconds).max(0.0))))
     }
 }
 
 impl<'a> Terminal<'a> {
-    /// Reports a training on so many samples.
-    pub fn new(folder: Option<&'a RunFolder>, s: &Settings, samples: usize) -> Terminal<'a> {
+    /// Reports a training on so many samples in so many steps.
+    pub fn new(folder: Option<&'a RunFolder>, s: &Settings, samples: usize, planned: usize) -> Terminal<'a> {
         let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr_with_hz(10));
         let style = ProgressStyle::with_template(
-            "{prefix} {bar:28} {pos}/{len} steps  {msg}  {per_sec} elapsed {elapsed} left {eta}",
+            "{prefix} {bar:28} {pos}/{len} batches  {msg}  {per_sec} elapsed {elapsed} left {eta}",
         );
         let batch = s.batch_size.min(samples);
         let samples = move |state: &indicatif::ProgressState, w: &mut dyn std::fmt::Write| {
@@ -55,17 +53,16 @@ impl<'a> Terminal<'a> {
             let _ = write!(w, "{:.0} samples/s", state.per_sec() * batch as f64);
         };
         bar.set_style(style.expect("the template is valid").with_key("per_sec", samples));
-        let pace = Pace { max_steps: s.max_steps, max_seconds: s.max_seconds, planned: 0, begun: None };
+        let pace = Pace { max_seconds: s.max_seconds, planned, begun: None };
         Terminal { bar, folder, pace, epoch: 0, said: None }
     }
 }
 
 impl Progress for Terminal<'_> {
-    fn begin(&mut self, epoch: usize, epochs: usize, steps: usize) {
+    fn begin(&mut self, epoch: usize, epochs: usize, batches: usize) {
         self.epoch = epoch;
-        self.pace.planned = epochs.saturating_mul(steps);
         self.bar.reset();
-        self.bar.set_length(steps as u64);
+        self.bar.set_length(batches as u64);
         self.bar.set_prefix(format!("epoch {epoch}/{epochs}"));
         self.bar.set_message("");
     }
@@ -116,14 +113,14 @@ mod tests {
     #[test]
     fn what_is_left_follows_from_the_rate() {
         let ago = |seconds| Instant::now().checked_sub(Duration::from_secs(seconds)).unwrap();
-        let pace = |max_steps, max_seconds, begun| Pace { max_steps, max_seconds, planned: 1000, begun };
+        let pace = |planned, max_seconds, begun| Pace { max_seconds, planned, begun };
         let near = |left: Option<f64>, seconds: f64| left.is_some_and(|l| (l - seconds).abs() < 1.0);
         // A run that went on from step 100 and did 100 steps in 10 seconds.
         let begun = Some((ago(10), 100));
-        assert!(near(pace(None, None, begun).left(200), 80.0));
-        assert!(near(pace(Some(500), None, begun).left(200), 30.0));
-        assert!(near(pace(None, Some(15.0), begun).left(200), 5.0));
-        assert_eq!(pace(None, None, begun).left(100), None);
-        assert_eq!(pace(None, None, None).left(100), None);
+        assert!(near(pace(1000, None, begun).left(200), 80.0));
+        assert!(near(pace(500, None, begun).left(200), 30.0));
+        assert!(near(pace(1000, Some(15.0), begun).left(200), 5.0));
+        assert_eq!(pace(1000, None, begun).left(100), None);
+        assert_eq!(pace(1000, None, None).left(100), None);
     }
 }

@@ -47,16 +47,16 @@ impl RunFolder {
         Ok(folder)
     }
 
-    /// The folder of a run that goes on. What its log says of steps after the
-    /// checkpoint will be said again.
-    pub fn reopen(path: &Path, settings: &Settings, at: &Progressed, lock: Lock) -> Result<RunFolder> {
+    /// The folder of a run that goes on from a checkpoint at so many steps. What its
+    /// log says of steps after it will be said again.
+    pub fn reopen(path: &Path, settings: &Settings, at: &Progressed, steps: usize, lock: Lock) -> Result<RunFolder> {
         make_checkpoints(path)?;
         [path.to_path_buf(), path.join("checkpoints")].iter().for_each(|folder| files::remove_unfinished(folder));
         // TensorBoard forgets what lies at and after the step that it is told.
-        let events = RefCell::new(EventWriter::create(path, Some(at.step as u64 + 1))?);
+        let events = RefCell::new(EventWriter::create(path, Some(steps as u64 + 1))?);
         let (path, goes_on) = (path.to_path_buf(), Cell::new(true));
         let folder = RunFolder { path, keep_last: settings.keep_last, events, goes_on, _lock: lock };
-        let step = at.step as u64;
+        let step = steps as u64;
         folder.keep_records(|record| match record {
             // An epoch that a limit cut short is not whole, and has been trained.
             Record::Epoch(e) => e.epoch <= at.epoch || (1..=step).contains(&e.step),

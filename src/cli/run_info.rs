@@ -37,7 +37,7 @@ pub fn new(session: &Session, s: &Settings, p: &Prepared, device: DeviceInfo) ->
         memory: MemoryUsed { weights, gradients, optimizer, activations },
         version: env!("CARGO_PKG_VERSION").into(),
         epochs: s.epochs,
-        steps_per_epoch: session.batches(),
+        steps_per_epoch: session.counts().per_epoch(),
         steps: s.steps(session.batches()),
         state: Some(State::Running),
         notes: p.notes.clone(),

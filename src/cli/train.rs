@@ -11,7 +11,7 @@ use crate::eval::RunInfo;
 use crate::eval::run::write_json;
 use crate::files::{self, Lock};
 use crate::nn::{Reads, Weights};
-use crate::train::checkpoint::{self, Loaded};
+use crate::train::checkpoint::{self, Loaded, Progressed};
 use crate::train::{DataSettings, Prepared, Session, Settings, Source, Start, model_for};
 use serde_json::Value;
 use std::path::Path;
@@ -59,7 +59,9 @@ pub fn run(f: &flags::Train) -> Result<()> {
         start.at = loaded.about.progress.unwrap_or_default();
         job.session.set_state(&loaded.state, &start.at)?;
         start.best = best_so_far(f.out.as_deref(), &settings, &start)?;
-        eprintln!("resuming after {} steps ({} whole epochs)", start.at.step, start.at.epoch);
+        check_epochs(&settings, &start.at)?;
+        let steps = job.session.counts().done(start.at.step);
+        eprintln!("resuming after {steps} steps ({} whole epochs)", start.at.epoch);
     }
     // From here on there is something to save when somebody wants to stop.
     interrupt::listen()?;
@@ -67,7 +69,10 @@ pub fn run(f: &flags::Train) -> Result<()> {
     let mut info = run_info::new(&job.session, &settings, &prepared, info);
     let folder = match (f.fast_dev_run, earlier.zip(lock)) {
         (true, _) => None,
-        (false, Some((path, lock))) => Some(RunFolder::reopen(path, &settings, &start.at, lock)?),
+        (false, Some((path, lock))) => {
+            let steps = job.session.counts().done(start.at.step);
+            Some(RunFolder::reopen(path, &settings, &start.at, steps, lock)?)
+        }
         (false, None) => Some(RunFolder::create(f.out.as_deref(), &settings)?),
     };
     // It lives until the end of this function, and a little longer where a page is open.
@@ -89,6 +94,20 @@ pub fn run(f: &flags::Train) -> Result<()> {
     }
     let report = folder.as_ref().map(|f| run_info::write(f.path(), &info, &done)).transpose()?;
     finish(f, &job.session, &info, &done, folder.as_ref(), report)
+}
+
+/// Fails when fewer epochs are asked for than have been begun: the run's settings would
+/// belie its weights.
+fn check_epochs(s: &Settings, at: &Progressed) -> Result<()> {
+    let begun = at.epoch + usize::from(at.batch > 0);
+    if s.epochs >= begun {
+        return Ok(());
+    }
+    let part = if at.batch > 0 { ", the last in part," } else { "" };
+    Err(Error::usage(format!(
+        "epochs = {}, and {begun}{part} have been trained already; expected at least {begun}",
+        s.epochs
+    )))
 }
 
 /// Notes on the data that are shown.
@@ -314,6 +333,9 @@ fn finish(
     report: Option<run_info::Written>,
 ) -> Result<()> {
     let Done { outcome, scored, loss_scale } = done;
+    if f.resume && outcome.epochs.is_empty() {
+        eprintln!("nothing was left to train; raise what ended the run: --epochs, --max-steps or --patience");
+    }
     if let Some(reason) = &outcome.at.stopped {
         eprintln!("stopped: {reason}");
     }
@@ -339,7 +361,7 @@ fn finish(
             "model": session.model.description.name,
             "parameters": session.parameters(),
             "epochs": outcome.epochs,
-            "steps": outcome.at.step,
+            "steps": outcome.steps,
             "best_epoch": info.best_epoch,
             "stopped": outcome.at.stopped,
             "test": of("test"),

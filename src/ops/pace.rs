@@ -35,13 +35,44 @@ pub fn spec() -> Spec {
     Spec::u32([2])
 }
 
-/// How batches make updates.
+/// How batches make steps, which are updates of the weights: every so many, and the
+/// last of an epoch makes one with those that are left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Steps {
+    /// Batches per epoch, at least 1.
+    pub batches: usize,
+    /// Batches per step, at least 1.
+    pub accumulate: usize,
+}
+
+impl Steps {
+    /// Steps of an epoch.
+    pub fn per_epoch(self) -> usize {
+        self.batches.div_ceil(self.accumulate)
+    }
+
+    /// The whole steps that so many batches have made since training began.
+    pub fn done(self, batches: usize) -> usize {
+        batches / self.batches * self.per_epoch() + batches % self.batches / self.accumulate
+    }
+
+    /// The batches that so many steps take.
+    pub fn batches(self, steps: usize) -> usize {
+        let rest = (steps % self.per_epoch() * self.accumulate).min(self.batches);
+        (steps / self.per_epoch()).saturating_mul(self.batches).saturating_add(rest)
+    }
+
+    /// Whether a step ends with so many batches done.
+    pub fn is_whole(self, batches: usize) -> bool {
+        (batches % self.batches).is_multiple_of(self.accumulate)
+    }
+}
+
+/// Where training stands in updates, for the device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pace {
-    /// Batches per epoch.
-    pub n_batches: usize,
-    /// Batches per update.
-    pub every: usize,
+    /// How batches make updates.
+    pub steps: Steps,
     /// Updates that share an entry of the schedule.
     pub stride: usize,
 }
@@ -82,7 +113,8 @@ impl Op for Pace {
     }
 
     fn infer(&self, cx: &Infer) -> Result<Vec<Spec>> {
-        for (what, n) in [("n_batches", self.n_batches), ("every", self.every), ("stride", self.stride)] {
+        let Steps { batches, accumulate } = self.steps;
+        for (what, n) in [("batches", batches), ("accumulate", accumulate), ("stride", self.stride)] {
             if n == 0 || u32::try_from(n).is_err() {
                 return Err(Error::model(format!("{what} is {n}; expected 1 to {}", u32::MAX)));
             }
@@ -105,7 +137,7 @@ impl Op for Pace {
             DType::U32 => ["measure", "rows", "seen"],
             _ => ["measure_weights", "weights", "weight_seen"],
         };
-        let k = Kernel::new(&SHADER, entry).set("BATCHES", self.n_batches).set("EVERY", self.every);
+        let k = Kernel::new(&SHADER, entry).set("BATCHES", self.steps.batches).set("EVERY", self.steps.accumulate);
         let d = k.set("STRIDE", self.stride).set("ENTRIES", cx.inputs[1].elements()).dispatch([1, 1, 1]);
         let d = d.input("clock", 0).input("schedule", 1).input("factor", 2).input(rows, 3).update(seen, 0);
         Ok(Lowered::one(d.output("lr", 0).output("pace", 1).output("weight", 2)))
@@ -120,7 +152,7 @@ impl Op for Pace {
 impl Reference for Pace {
     fn reference<T: Real>(&self, io: &mut Io<T>) {
         let (epoch, batch) = (io.x_u32(0)[clock::EPOCH], io.x_u32(0)[clock::BATCH]);
-        let (every, batches) = (self.every as u32, self.n_batches as u32);
+        let (every, batches) = (self.steps.accumulate as u32, self.steps.batches as u32);
         let done = epoch.wrapping_mul(batches.div_ceil(every)).wrapping_add(batch / every);
         let due = batch % every == every - 1 || batch >= batches - 1;
         let schedule = io.x(1);
@@ -151,6 +183,7 @@ impl Reference for Pace {
 /// weights, long before
 /// and beyond the schedule's end.
 pub fn cases() -> Vec<Case> {
+    let paced = |accumulate: usize| Pace { steps: Steps { batches: 10, accumulate }, stride: 1 };
     let case = |name: &str, pace: Pace, at: [u32; 2], rows: u32, seen: u32| {
         let clock = vec![at[0] * 10 + at[1], at[1], at[0], 7];
         let inputs = vec![
@@ -168,15 +201,15 @@ pub fn cases() -> Vec<Case> {
         .extra(4.0, "WGSL allows division 2.5 ulp")
     };
     let weighted = |name: &str, at: [u32; 2], weight: f32, seen: f32| {
-        let plain = case(name, Pace { n_batches: 10, every: 3, stride: 1 }, at, 0, 0);
+        let plain = case(name, paced(3), at, 0, 0);
         let mut inputs = plain.inputs.clone();
         inputs[3] = (Spec::f32([]), Fill::Values(vec![weight]));
         inputs[4] = (Spec::f32([]), Fill::Values(vec![seen]));
         Case { inputs, ..plain }
     };
-    let thirds = Pace { n_batches: 10, every: 3, stride: 1 };
+    let thirds = paced(3);
     vec![
-        case("plain", Pace { every: 1, ..thirds }, [0, 2], 8, 8),
+        case("plain", paced(1), [0, 2], 8, 8),
         case("first", thirds, [0, 0], 8, 99),
         case("second", thirds, [0, 1], 8, 8),
         case("third", thirds, [0, 2], 8, 16),
@@ -190,9 +223,33 @@ pub fn cases() -> Vec<Case> {
         weighted("no_weight_yet", [0, 1], 0.0, 0.0),
         weighted("no_weight_now", [0, 1], 0.0, 8.0),
         weighted("weight_after_none", [0, 2], 1.5, 0.0),
-        case("more_than_an_epoch", Pace { every: 64, ..thirds }, [3, 9], 3, 72),
+        case("more_than_an_epoch", paced(64), [3, 9], 3, 72),
         case("stride", Pace { stride: 5, ..thirds }, [2, 4], 8, 8),
         case("beyond_the_schedule", thirds, [400_000, 3], 8, 24),
-        case("one_batch", Pace { n_batches: 1, every: 4, stride: 1 }, [2, 0], 8, 8),
+        case("one_batch", Pace { steps: Steps { batches: 1, accumulate: 4 }, stride: 1 }, [2, 0], 8, 8),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_and_batches_are_each_others_counts() {
+        for (batches, accumulate) in [(1, 1), (1, 4), (10, 1), (10, 3), (9, 3), (23, 64)] {
+            let steps = Steps { batches, accumulate };
+            // Batch by batch, as the shader does.
+            let mut done = 0;
+            for n in 0..5 * batches {
+                assert_eq!(steps.done(n), done, "{steps:?} after {n} batches");
+                let in_epoch = n % batches;
+                let due = in_epoch % accumulate == accumulate - 1 || in_epoch == batches - 1;
+                assert_eq!(steps.is_whole(n + 1), due, "{steps:?} after {} batches", n + 1);
+                done += usize::from(due);
+                if due {
+                    assert_eq!(steps.batches(done), n + 1, "{steps:?}: {done} steps");
+                }
+            }
+        }
+    }
 }

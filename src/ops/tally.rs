@@ -13,6 +13,7 @@
 //! begins it from zero. So nobody writes to the sums from outside, and the mean of
 //! a window is not the difference of two large sums.
 
+use super::pace::Steps;
 use super::{clock, state};
 use crate::error::{Error, Result};
 use crate::graph::{Backward, Case, Cost, Fill, Graph, Infer, Io, Lower, Op, Reference, TensorId};
@@ -27,8 +28,17 @@ static SHADER: Shader = shader!("tally");
 #[derive(Debug, Clone, Copy)]
 pub struct Tally {
     weighted: bool,
-    /// Steps between the ends of windows; `None` without windows.
-    every: Option<u32>,
+    /// Where windows end; `None` without windows.
+    points: Option<Points>,
+}
+
+/// Where the points of a curve lie.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Points {
+    /// Steps between them.
+    pub every: u32,
+    /// How batches make steps: a point never lies within one.
+    pub steps: Steps,
 }
 
 /// Sums that begin anew after every point of a curve.
@@ -38,15 +48,27 @@ pub struct Window {
     pub sums: TensorId,
     /// The clock of training.
     pub clock: TensorId,
-    /// Steps between points: see [`is_point`].
-    pub every: u32,
+    /// Where the points lie.
+    pub points: Points,
 }
 
-/// Whether a window ends with this many steps done: at every multiple of
-/// `every`, and while there is none yet at every power of two, so that the curve
-/// of a long run begins at once.
-pub fn is_point(step: u32, every: u32) -> bool {
-    step.is_multiple_of(every) || (step < every && step.is_power_of_two())
+impl Points {
+    /// Whether a point lies after so many batches: where these end a step, and its
+    /// number is a multiple of `every` or, while there is none yet, a power of two,
+    /// so that the curve of a long run begins at once.
+    pub fn lies_after(self, batches: usize) -> bool {
+        let (step, every) = (self.steps.done(batches), self.every as usize);
+        let is_point = step.is_multiple_of(every) || (step < every && step.is_power_of_two());
+        self.steps.is_whole(batches) && is_point
+    }
+
+    /// Batches from `batches` to the next point.
+    pub fn to_next(self, batches: usize) -> usize {
+        let (step, every) = (self.steps.done(batches), self.every as usize);
+        let next = (step / every + 1) * every;
+        let next = if step < every { next.min((step + 1).next_power_of_two()) } else { next };
+        self.steps.batches(next) - batches
+    }
 }
 
 /// Shape and type of metrics, with the sum of weights or without.
@@ -62,7 +84,7 @@ impl Tally {
 
     /// The place of `correct` among the inputs, where there is one.
     fn correct(self) -> usize {
-        self.clock() + usize::from(self.every.is_some())
+        self.clock() + usize::from(self.points.is_some())
     }
 }
 
@@ -79,7 +101,7 @@ impl Graph {
         weight: Option<TensorId>,
         window: Option<Window>,
     ) -> Result<()> {
-        let op = Tally { weighted: weight.is_some(), every: window.map(|w| w.every) };
+        let op = Tally { weighted: weight.is_some(), points: window.map(|w| w.points) };
         let inputs = [loss, rows].into_iter().chain(weight).chain(window.map(|w| w.clock)).chain(correct);
         let updates = [metrics].into_iter().chain(window.map(|w| w.sums));
         self.push_with(op, &inputs.collect::<Vec<_>>(), &updates.collect::<Vec<_>>()).map(drop)
@@ -101,11 +123,12 @@ impl Op for Tally {
         if let Some(correct) = cx.inputs.get(self.correct()).filter(|c| **c != Spec::u32([])) {
             state::expect("correct", correct, &Spec::f32([]))?;
         }
-        if let Some(every) = self.every {
+        if let Some(points) = self.points {
             state::expect("window", &cx.updates[1], &spec(self.weighted))?;
             state::expect("clock", &cx.inputs[self.clock()], &clock::spec())?;
-            if every == 0 {
-                return Err(Error::model("a point every 0 steps; expected at least 1"));
+            let Points { every, steps: Steps { batches, accumulate } } = points;
+            if every == 0 || batches == 0 || accumulate == 0 {
+                return Err(Error::model(format!("{points:?}; expected at least 1 of each")));
             }
         }
         Ok(vec![])
@@ -118,14 +141,17 @@ impl Op for Tally {
     fn lower(&self, cx: &Lower) -> Result<Lowered> {
         let at = self.correct();
         let d = |[plain, windowed]: [&'static str; 2]| {
-            let kernel = match self.every {
+            let kernel = match self.points {
                 None => Kernel::new(&SHADER, plain),
-                Some(every) => Kernel::new(&SHADER, windowed).set("EVERY", every as usize),
+                Some(Points { every, steps }) => Kernel::new(&SHADER, windowed)
+                    .set("EVERY", every as usize)
+                    .set("ACCUMULATE", steps.accumulate)
+                    .set("PER_EPOCH", steps.per_epoch()),
             };
             let d = kernel.flag("WEIGHTED", self.weighted).dispatch([1, 1, 1]).input("loss", 0).input("rows", 1);
             // The shader names weights whether or not there are any.
             let d = d.input("weight", if self.weighted { 2 } else { 0 }).update("metrics", 0);
-            if self.every.is_some() { d.input("clock", self.clock()).update("window", 1) } else { d }
+            if self.points.is_some() { d.input("clock", self.clock()).update("window", 1) } else { d }
         };
         let d = match cx.inputs.get(at).map(|c| c.dtype) {
             None => d(["loss_only", "loss_in_window"]),
@@ -149,7 +175,7 @@ impl Reference for Tally {
             Some(c) if c.spec.dtype != DType::U32 => c.real[0],
             Some(c) => T::of(c.index[0].into()),
         };
-        if self.every.is_some_and(|every| is_point(io.x_u32(self.clock())[clock::STEP], every)) {
+        if self.points.is_some_and(|points| points.lies_after(batches_done(io.x_u32(self.clock()), points.steps))) {
             io.updates[1].real.fill(T::ZERO);
         }
         if rows == 0 {
@@ -169,6 +195,11 @@ impl Reference for Tally {
     }
 }
 
+/// The batches that are done by a clock.
+fn batches_done(at: &[u32], steps: Steps) -> usize {
+    at[clock::EPOCH] as usize * steps.batches + at[clock::BATCH] as usize
+}
+
 /// With and without `correct` and weights, empty batches, and losses that are not finite.
 pub fn cases() -> Vec<Case> {
     let case = |name: &str, metrics: [f32; 4], loss: f32, correct: Option<(Spec, Fill)>, rows: u32| {
@@ -184,6 +215,9 @@ pub fn cases() -> Vec<Case> {
         })
         .no_gradient()
     };
+    // In epochs of ten batches.
+    let at = |batches: u32| vec![batches, batches % 10, batches / 10, 7];
+    let points = |every: u32, accumulate: usize| Points { every, steps: Steps { batches: 10, accumulate } };
     let weighted = |name: &str, loss: f32, weight: f32, correct: Option<(Spec, Fill)>| {
         let mut inputs = vec![
             (spec(true), Fill::Values(vec![147.2, 11.0, 64.0, 0.0, 48.5])),
@@ -191,11 +225,11 @@ pub fn cases() -> Vec<Case> {
             (Spec::u32([1]), Fill::Indices(vec![32])),
             (Spec::f32([]), Fill::Values(vec![weight])),
             (spec(true), Fill::Values(vec![9.5, 3.0, 8.0, 1.0, 6.25])),
-            (clock::spec(), Fill::Indices(vec![13, 0, 0, 7])),
+            (clock::spec(), Fill::Indices(at(13))),
         ];
         inputs.extend(correct);
-        Case::new(format!("tally/{name}"), inputs, |g, x| {
-            let window = Window { sums: x[4], clock: x[5], every: 10 };
+        Case::new(format!("tally/{name}"), inputs, move |g, x| {
+            let window = Window { sums: x[4], clock: x[5], points: points(10, 1) };
             g.tally(x[0], x[1], x.get(6).copied(), x[2], Some(x[3]), Some(window))?;
             Ok(vec![x[0], x[4]])
         })
@@ -214,23 +248,30 @@ pub fn cases() -> Vec<Case> {
         })
         .no_gradient()
     };
-    // Of a window that holds something already, with so many steps done.
-    let windowed = |name: &str, step: u32, every: u32, loss: f32, correct: Option<(Spec, Fill)>, rows: u32| {
-        let sums = |values: [f32; 4]| (Spec::f32([4]), Fill::Values(values.to_vec()));
-        let mut inputs = vec![
-            sums([147.2, 11.0, 64.0, 0.0]),
-            (Spec::f32([]), Fill::Values(vec![loss])),
-            (Spec::u32([1]), Fill::Indices(vec![rows])),
-            sums([9.5, 3.0, 8.0, 1.0]),
-            (clock::spec(), Fill::Indices(vec![step, 0, 0, 7])),
-        ];
-        inputs.extend(correct);
-        Case::new(format!("tally/{name}"), inputs, move |g, x| {
-            let window = Window { sums: x[3], clock: x[4], every };
-            g.tally(x[0], x[1], x.get(5).copied(), x[2], None, Some(window))?;
-            Ok(vec![x[0], x[3]])
-        })
-        .no_gradient()
+    // Of a window that holds something already, with so many batches done.
+    let windowed_by =
+        |name: &str, batches: u32, points: Points, loss: f32, correct: Option<(Spec, Fill)>, rows: u32| {
+            let sums = |values: [f32; 4]| (Spec::f32([4]), Fill::Values(values.to_vec()));
+            let mut inputs = vec![
+                sums([147.2, 11.0, 64.0, 0.0]),
+                (Spec::f32([]), Fill::Values(vec![loss])),
+                (Spec::u32([1]), Fill::Indices(vec![rows])),
+                sums([9.5, 3.0, 8.0, 1.0]),
+                (clock::spec(), Fill::Indices(at(batches))),
+            ];
+            inputs.extend(correct);
+            Case::new(format!("tally/{name}"), inputs, move |g, x| {
+                let window = Window { sums: x[3], clock: x[4], points };
+                g.tally(x[0], x[1], x.get(5).copied(), x[2], None, Some(window))?;
+                Ok(vec![x[0], x[3]])
+            })
+            .no_gradient()
+        };
+    let windowed = |name: &str, batches: u32, every: u32, loss: f32, correct: Option<(Spec, Fill)>, rows: u32| {
+        windowed_by(name, batches, points(every, 1), loss, correct, rows)
+    };
+    let accumulated = |name: &str, batches: u32, every: u32| {
+        windowed_by(name, batches, points(every, 3), 2.1, Some((Spec::u32([]), Fill::Indices(vec![17]))), 64)
     };
     let float = |v: f32| Some((Spec::f32([]), Fill::Values(vec![v])));
     let count = |v: u32| Some((Spec::u32([]), Fill::Indices(vec![v])));
@@ -258,6 +299,11 @@ pub fn cases() -> Vec<Case> {
         windowed("window_marked", 7, 10, f32::NAN, None, 4),
         windowed("window_begins_without_rows", 20, 10, f32::NAN, float(0.0), 0),
         windowed("last_step_of_all", u32::MAX, u32::MAX, 0.5, None, 4),
+        accumulated("window_begins_with_an_update", 6, 20),
+        accumulated("within_an_update", 7, 20),
+        accumulated("behind_an_update_that_is_no_point", 9, 20),
+        accumulated("behind_a_short_update", 10, 20),
+        accumulated("in_another_epoch", 53, 11),
     ]
 }
 
@@ -267,9 +313,33 @@ mod tests {
 
     #[test]
     fn points_lie_at_multiples_and_early_ones_at_powers_of_two() {
-        let points = |every: u32| -> Vec<u32> { (1..=30).filter(|&s| is_point(s, every)).collect() };
+        let points = |every: u32| -> Vec<usize> {
+            let points = Points { every, steps: Steps { batches: 7, accumulate: 1 } };
+            (1..=30).filter(|&n| points.lies_after(n)).collect()
+        };
         assert_eq!(points(10), [1, 2, 4, 8, 10, 20, 30]);
         assert_eq!(points(1), (1..=30).collect::<Vec<_>>());
         assert_eq!(points(1000), [1, 2, 4, 8, 16]);
+    }
+
+    #[test]
+    fn points_lie_between_updates() {
+        let points = Points { every: 5, steps: Steps { batches: 10, accumulate: 3 } };
+        // Updates end after 3, 6, 9, 10, 13, .. batches.
+        let after: Vec<usize> = (1..=40).filter(|&n| points.lies_after(n)).collect();
+        assert_eq!(after, [3, 6, 10, 13, 26, 39]);
+    }
+
+    #[test]
+    fn the_next_point_is_the_next_point() {
+        for (batches, accumulate) in [(1, 1), (10, 1), (10, 3), (9, 3), (3, 8)] {
+            for every in [1, 2, 3, 7, 10, 64] {
+                let points = Points { every, steps: Steps { batches, accumulate } };
+                for done in 0..200 {
+                    let next = (done + 1..).find(|&n| points.lies_after(n)).unwrap();
+                    assert_eq!(done + points.to_next(done), next, "{points:?} after {done} batches");
+                }
+            }
+        }
     }
 }

@@ -36,11 +36,11 @@ pub struct About {
 pub struct Progressed {
     /// Samples trained on.
     pub samples: usize,
-    /// Steps done.
+    /// Batches done: what the clock on the device shows.
     pub step: usize,
     /// Whole epochs done.
     pub epoch: usize,
-    /// Steps done of the epoch under way.
+    /// Batches done of the epoch under way.
     pub batch: usize,
     /// What early stopping remembers.
     pub watched: Watched,

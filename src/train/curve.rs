@@ -11,7 +11,7 @@ use super::{Scores, Session, Settings};
 use crate::data::Task;
 use crate::error::Result;
 use crate::eval::Point;
-use crate::ops::tally::is_point;
+use crate::ops::tally::Points;
 use crate::plan::Ticket;
 use crate::tensor::HostTensor;
 use std::collections::VecDeque;
@@ -27,24 +27,15 @@ const POINTS: usize = 200;
 /// How often the scores are read between points, for whoever watches.
 const IN_PASSING: Duration = Duration::from_millis(100);
 
-/// Steps between the points of a run's curves.
-pub(super) fn every(s: &Settings, batches: usize) -> u32 {
+/// Where the points of a run's curves lie.
+pub(super) fn points(s: &Settings, batches: usize) -> Points {
     let every = s.steps(batches).saturating_add(POINTS / 2) / POINTS;
-    u32::try_from(every.max(1)).unwrap_or(u32::MAX)
-}
-
-/// Steps from `step` to the next point.
-pub(super) fn steps_to_next(step: usize, every: u32) -> usize {
-    let every = every as usize;
-    let next = every - step % every;
-    if step < every { next.min((step + 1).next_power_of_two() - step) } else { next }
+    Points { every: u32::try_from(every.max(1)).unwrap_or(u32::MAX), steps: s.update.steps(batches) }
 }
 
 /// When a reading was asked for.
 pub(super) struct At {
-    /// Steps done.
-    pub step: usize,
-    /// Steps of an epoch.
+    /// Batches done.
     pub batches: usize,
     /// The learning rate of the last of them.
     pub lr: f64,
@@ -76,7 +67,7 @@ pub(super) struct Curve {
 impl Curve {
     /// Asks for a point, if this is where one lies.
     pub fn ask(&mut self, session: &mut Session, at: At) -> Result<()> {
-        if is_point(at.step as u32, session.point_every) {
+        if session.points.lies_after(at.batches) {
             self.points.push_back(Asked::new(session, at, &[METRICS, NORMS])?);
         }
         Ok(())
@@ -89,7 +80,7 @@ impl Curve {
             if !first.has_arrived(session)? {
                 break;
             }
-            points.extend(self.points.pop_front().map(|a| point(&a.at, &a.arrived, session.interface.task)));
+            points.extend(self.points.pop_front().map(|a| point(&a.at, &a.arrived, session)));
         }
         Ok(points)
     }
@@ -109,10 +100,9 @@ impl Curve {
         if let Some(asked) = &mut self.passing
             && asked.has_arrived(session)?
         {
-            let task = session.interface.task;
             let [epoch, since @ ..] = &asked.arrived[..] else { unreachable!("three were asked for") };
-            let epoch = Scores::of(epoch.as_f32(), task);
-            found = Some(Passing { epoch, point: point(&asked.at, since, task) });
+            let epoch = Scores::of(epoch.as_f32(), session.interface.task);
+            found = Some(Passing { epoch, point: point(&asked.at, since, session) });
             self.passing = None;
         }
         if self.passing.is_none() && self.looked.is_none_or(|t| t.elapsed() >= IN_PASSING) {
@@ -141,11 +131,12 @@ impl Asked {
 }
 
 /// A point of the sums of metrics and of norms.
-fn point(at: &At, sums: &[HostTensor], task: Task) -> Point {
-    let scores = Scores::of(sums[0].as_f32(), task);
+fn point(at: &At, sums: &[HostTensor], session: &Session) -> Point {
+    let scores = Scores::of(sums[0].as_f32(), session.interface.task);
+    let steps = session.points.steps;
     Point {
-        step: at.step as u64,
-        epoch: at.step as f64 / at.batches as f64,
+        step: steps.done(at.batches) as u64,
+        epoch: at.batches as f64 / steps.batches as f64,
         loss: Some(scores.loss),
         perplexity: scores.perplexity,
         accuracy: scores.accuracy,
@@ -160,24 +151,22 @@ mod tests {
 
     #[test]
     fn a_run_has_about_200_points() {
-        for (epochs, batches, max_steps) in [(3, 469, None), (1, 100_000, None), (1000, 4, None), (50, 469, Some(2000))]
-        {
-            let s = Settings { epochs, max_steps, ..Settings::default() };
-            let every = every(&s, batches);
-            let steps = (epochs * batches).min(max_steps.unwrap_or(usize::MAX));
-            let points = (1..=steps).filter(|&n| is_point(n as u32, every)).count();
-            assert!((190..=220).contains(&points), "{epochs} epochs of {batches}: {points} points");
+        let runs = [
+            (3, 469, 1, None),
+            (1, 100_000, 1, None),
+            (1000, 4, 1, None),
+            (50, 469, 1, Some(2000)),
+            (50, 469, 4, None),
+            (50, 469, 4, Some(2000)),
+        ];
+        for (epochs, batches, accumulate, max_steps) in runs {
+            let mut s = Settings { epochs, max_steps, ..Settings::default() };
+            s.update.accumulate = accumulate;
+            let points = points(&s, batches);
+            let last = s.update.steps(batches).batches(s.steps(batches));
+            let n = (1..=last).filter(|&n| points.lies_after(n)).count();
+            assert!((190..=220).contains(&n), "{epochs} epochs of {batches} by {accumulate}: {n} points");
         }
-        assert_eq!(every(&Settings { epochs: 1, ..Settings::default() }, 7), 1);
-    }
-
-    #[test]
-    fn the_next_point_is_the_next_point() {
-        for every in [1, 2, 3, 7, 10, 64] {
-            for step in 0..200 {
-                let next = (step + 1..).find(|&n| is_point(n as u32, every)).unwrap();
-                assert_eq!(step + steps_to_next(step, every), next, "after {step}, every {every}");
-            }
-        }
+        assert_eq!(points(&Settings { epochs: 1, ..Settings::default() }, 7).every, 1);
     }
 }

@@ -19,7 +19,8 @@ pub struct EarlyStopping {
     pub patience: Option<usize>,
     /// Whether more is better; `None` finds it in the name.
     pub more_is_better: Option<bool>,
-    /// Epochs before this one are not watched; counted from 0, as Keras does.
+    /// Epochs before this one are not watched and cannot be the best; counted from 0,
+    /// as Keras does.
     pub start_from_epoch: usize,
     /// A value that must be beaten within `patience` epochs.
     pub baseline: Option<f64>,
@@ -71,7 +72,11 @@ pub struct Watched {
     pub best: Option<f64>,
     /// Epochs since.
     pub wait: usize,
-    /// The epoch whose weights are the best, counted from 1, and its value.
+    /// Whether the latest epoch was better than those before it.
+    #[serde(default)]
+    pub improved: bool,
+    /// The epoch whose weights are the best, counted from 1, and its value. It may be
+    /// one that a limit cut.
     pub best_epoch: Option<(usize, f64)>,
 }
 
@@ -140,26 +145,48 @@ impl EarlyStopping {
         self.more_is_better.unwrap_or(self.monitor.ends_with("accuracy"))
     }
 
-    /// Takes note of an epoch.
+    /// The value of an epoch that is watched.
+    fn watched(&self, epoch: &Epoch) -> Option<f64> {
+        epoch.monitored(&self.monitor).filter(|_| epoch.epoch > self.start_from_epoch)
+    }
+
+    /// Whether a value is better than another.
+    fn is_better(&self, value: f64, than: f64) -> bool {
+        if self.more() { value - self.min_delta > than } else { value + self.min_delta < than }
+    }
+
+    /// Takes note of an epoch. The rule is that of Keras' `EarlyStopping`.
     pub fn observe(&self, state: &mut Watched, epoch: &Epoch) -> Verdict {
-        let Some(value) = epoch.monitored(&self.monitor) else { return Verdict { best: false, stop: false } };
-        let better = |than: f64, by: f64| if self.more() { value - by > than } else { value + by < than };
-        let best = state.best_epoch.is_none_or(|(_, b)| better(b, self.min_delta));
-        if best {
-            state.best_epoch = Some((epoch.epoch, value));
-        }
-        if epoch.epoch <= self.start_from_epoch {
-            return Verdict { best, stop: false };
-        }
+        let Some(value) = self.watched(epoch) else { return Verdict { best: false, stop: false } };
+        let best = self.observe_cut(state, epoch);
         state.wait += 1;
-        if state.best.is_none_or(|b| better(b, self.min_delta)) {
+        // What a cut epoch gave does not count for patience.
+        state.improved = state.best.is_none_or(|b| self.is_better(value, b));
+        if state.improved {
             state.best = Some(value);
-            // As Keras does: beating oneself is not enough where a baseline is to be beaten.
-            if self.baseline.is_none_or(|b| better(b, 0.0)) {
+            // Beating oneself is not enough where a baseline is to be beaten.
+            if self.baseline.is_none_or(|b| self.is_better(value, b)) {
                 state.wait = 0;
             }
         }
-        Verdict { best, stop: self.patience.is_some_and(|p| state.wait > 0 && state.wait >= p) }
+        Verdict { best, stop: self.is_out(state) }
+    }
+
+    /// Takes note of an epoch that a limit has cut: whether its weights are the best so
+    /// far.
+    pub fn observe_cut(&self, state: &mut Watched, epoch: &Epoch) -> bool {
+        let Some(value) = self.watched(epoch) else { return false };
+        let best = state.best_epoch.is_none_or(|(_, b)| self.is_better(value, b));
+        if best {
+            state.best_epoch = Some((epoch.epoch, value));
+        }
+        best
+    }
+
+    /// Whether patience has run out. An epoch that beat those before it never ends a
+    /// run.
+    pub fn is_out(&self, state: &Watched) -> bool {
+        !state.improved && self.patience.is_some_and(|p| state.wait > 0 && state.wait >= p)
     }
 }
 
@@ -194,8 +221,67 @@ mod tests {
         );
         let accuracy = EarlyStopping { monitor: "val_accuracy".into(), ..s.clone() };
         assert_eq!(run(&accuracy, &[0.5, 0.6, 0.6, 0.6]).1, Some(4));
-        assert_eq!(run(&EarlyStopping { baseline: Some(0.5), ..s.clone() }, &[1.0, 0.9, 0.8]).1, Some(2));
+        let baseline = EarlyStopping { baseline: Some(0.5), ..s.clone() };
+        assert_eq!(run(&baseline, &[1.0, 0.9, 0.8]).1, None);
+        assert_eq!(run(&baseline, &[1.0, 0.9, 0.9]).1, Some(3));
         assert_eq!(run(&EarlyStopping { patience: Some(0), ..s }, &[1.0, 0.9, 0.95]).1, Some(3));
+    }
+
+    /// What Keras' own callback did (assets/goldens/make_early_stopping.py).
+    #[test]
+    fn random_curves_end_as_with_keras() {
+        #[derive(Deserialize)]
+        struct Golden {
+            mode: String,
+            patience: usize,
+            min_delta: f64,
+            start_from_epoch: usize,
+            baseline: Option<f64>,
+        }
+        #[derive(Deserialize)]
+        struct Case {
+            settings: Golden,
+            values: Vec<f64>,
+            stopped: Option<usize>,
+            restored: Option<usize>,
+            best: Vec<usize>,
+        }
+        #[derive(Deserialize)]
+        struct File {
+            cases: Vec<Case>,
+        }
+        let file: File = serde_json::from_str(include_str!("../../assets/goldens/early_stopping.json")).unwrap();
+        assert_eq!(file.cases.len(), 400);
+        for (i, case) in file.cases.iter().enumerate() {
+            let s = EarlyStopping {
+                patience: Some(case.settings.patience),
+                min_delta: case.settings.min_delta,
+                start_from_epoch: case.settings.start_from_epoch,
+                baseline: case.settings.baseline,
+                more_is_better: Some(case.settings.mode == "max"),
+                ..EarlyStopping::default()
+            };
+            let (best, stopped) = run(&s, &case.values);
+            let best: Vec<usize> = (1..).zip(best).filter(|(_, best)| *best).map(|(epoch, _)| epoch).collect();
+            assert_eq!((stopped, &best), (case.stopped, &case.best), "case {i}");
+            assert_eq!(best.last().copied(), case.restored, "case {i}");
+        }
+    }
+
+    #[test]
+    fn what_a_limit_cut_counts_for_the_best_alone() {
+        let s = EarlyStopping { patience: Some(1), ..EarlyStopping::default() };
+        let epoch = |epoch, loss| Epoch { epoch, train: Scores { loss, ..Scores::default() }, ..Epoch::default() };
+        let mut state = Watched::default();
+        s.observe(&mut state, &epoch(1, 1.0));
+        let whole = state.clone();
+        assert!(!s.observe_cut(&mut state, &epoch(2, 1.5)));
+        assert_eq!(state, whole);
+        assert!(s.observe_cut(&mut state, &epoch(2, 0.5)));
+        assert_eq!(state, Watched { best_epoch: Some((2, 0.5)), ..whole });
+        // Once it is whole it is better than the first, and not than its own part.
+        let verdict = s.observe(&mut state, &epoch(2, 0.75));
+        assert_eq!((verdict, state.best_epoch), (Verdict { best: false, stop: false }, Some((2, 0.5))));
     }
 
     #[test]

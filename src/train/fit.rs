@@ -3,7 +3,7 @@
 //! holds; a loop that starts from one does what the first would have done.
 
 use super::checkpoint::{self, Progressed};
-use super::curve::{self, At, Curve};
+use super::curve::{At, Curve};
 use super::early_stopping::check_monitor;
 use super::session::Scorer;
 use super::stream::Stream;
@@ -11,6 +11,7 @@ use super::{Epoch, Plateau, Progress, Scores, Session, Settings};
 use crate::data::{Dataset, Task};
 use crate::error::{Error, Result};
 use crate::nn::Weights;
+use crate::ops::pace::Steps;
 use crate::tensor::HostTensor;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -20,6 +21,8 @@ use std::time::{Duration, Instant};
 pub struct Outcome {
     /// The epochs of this call; the last may have been cut short by a limit.
     pub epochs: Vec<Epoch>,
+    /// Steps done since training began, updates of the weights.
+    pub steps: usize,
     /// Training steps per second: no compilation, no evaluation.
     pub steps_per_second: f64,
     /// Training samples per second, likewise.
@@ -32,7 +35,7 @@ pub struct Outcome {
 pub struct Kept<'a> {
     /// The file's bytes.
     pub bytes: &'a [u8],
-    /// Steps done.
+    /// Steps done, updates of the weights.
     pub step: usize,
     /// Whether these are the best weights so far.
     pub best: bool,
@@ -86,18 +89,19 @@ pub fn go_on(
         let from = if done { (start.at.epoch + 1, 0) } else { (start.at.epoch, start.at.batch) };
         let stream = Stream::start(scope, &pass.set, train, &interface, order, from);
         let mut run = Run {
-            session,
             s,
             watch,
             stream,
             samples: train.len(),
             batches: pass.set.batches(),
-            kept: (start.at.step > 0).then_some(start.at.step),
+            kept: (start.at.step > 0).then(|| session.counts().done(start.at.step)),
+            counts: session.counts(),
             at: Progressed { samples: train.len(), ..start.at },
             best: start.best,
             clock: StepClock::default(),
             curve: Curve::default(),
             begun: Instant::now(),
+            session,
         };
         run.epochs(scorer.as_ref())
     })
@@ -119,6 +123,7 @@ struct Run<'a, 'b> {
     stream: Stream,
     samples: usize,
     batches: usize,
+    counts: Steps,
     at: Progressed,
     best: Option<Weights>,
     clock: StepClock,
@@ -128,10 +133,10 @@ struct Run<'a, 'b> {
     kept: Option<usize>,
 }
 
-/// Time spent in training steps alone.
+/// Time spent in training alone.
 #[derive(Default)]
 struct StepClock {
-    steps: usize,
+    batches: usize,
     time: Duration,
     warm: bool,
 }
@@ -139,8 +144,10 @@ struct StepClock {
 impl Run<'_, '_> {
     fn epochs(&mut self, scorer: Option<&Scorer>) -> Result<Outcome> {
         let mut epochs = vec![];
-        self.at.stopped = None;
-        while self.at.epoch < self.s.epochs && self.limit().is_none() {
+        // What has stopped stays so, unless patience was raised since.
+        let stopping = &self.s.early_stopping;
+        self.at.stopped = self.at.stopped.take().filter(|why| is_early(why) && stopping.is_out(&self.at.watched));
+        while self.at.stopped.is_none() && self.at.epoch < self.s.epochs && self.limit().is_none() {
             self.watch.begin(self.at.epoch + 1, self.s.epochs, self.batches);
             if self.at.batch == 0 {
                 self.session.reset_metrics()?;
@@ -157,26 +164,35 @@ impl Run<'_, '_> {
             val.iter().try_for_each(|v| self.check_finite("validation loss", v))?;
             let number = if whole { self.at.epoch } else { self.at.epoch + 1 };
             let grad_norm = self.session.grad_norm()?;
-            let epoch = Epoch { epoch: number, step: self.at.step, train, val, lr: self.lr(), grad_norm, seconds };
+            let epoch = Epoch { epoch: number, step: self.done(), train, val, lr: self.lr(), grad_norm, seconds };
             self.watch.end(&epoch)?;
             epochs.push(epoch);
-            if whole {
-                self.judge(&epoch)?;
-            }
-            if self.at.stopped.is_some() {
-                break;
+            match whole {
+                true => self.judge(&epoch)?,
+                false => self.judge_cut(&epoch)?,
             }
         }
         self.at.stopped = self.at.stopped.take().or_else(|| self.limit());
         self.finish()?;
-        let steps_per_second = self.clock.steps as f64 / self.clock.time.as_secs_f64().max(1e-9);
-        let samples_per_second = steps_per_second * self.samples as f64 / self.batches as f64;
-        Ok(Outcome { epochs, steps_per_second, samples_per_second, at: self.at.clone() })
+        let epochs_per_second =
+            self.clock.batches as f64 / self.batches as f64 / self.clock.time.as_secs_f64().max(1e-9);
+        Ok(Outcome {
+            epochs,
+            steps: self.done(),
+            steps_per_second: epochs_per_second * self.counts.per_epoch() as f64,
+            samples_per_second: epochs_per_second * self.samples as f64,
+            at: self.at.clone(),
+        })
     }
 
-    /// The learning rate of the latest step.
+    /// Whole steps done.
+    fn done(&self) -> usize {
+        self.counts.done(self.at.step)
+    }
+
+    /// The learning rate of the latest batch.
     fn lr(&self) -> f64 {
-        let rate = self.s.update.lr_at(self.at.step.max(1) - 1, self.s.epochs * self.batches, self.batches);
+        let rate = self.s.update.lr_at(self.at.step.max(1) - 1, self.s.epochs, self.batches);
         self.at.plateau.as_ref().map_or(rate, |p| rate * f64::from(p.factor()))
     }
 
@@ -198,14 +214,14 @@ impl Run<'_, '_> {
         Error::diverged(format!(
             "{what} in epoch {epoch}, by step {}; try a lower learning rate (now {}) or clip the gradient (--set \
              train.clip_norm=1.0){kept}",
-            self.at.step,
+            self.done(),
             self.lr() as f32
         ))
     }
 
     /// The limit that has been reached, if one has.
     fn limit(&self) -> Option<String> {
-        if let Some(n) = self.s.max_steps.filter(|&n| self.at.step >= n) {
+        if let Some(n) = self.s.max_steps.filter(|&n| self.done() >= n) {
             return Some(format!("max_steps: {n}"));
         }
         let time = self.s.max_seconds.filter(|&t| self.begun.elapsed().as_secs_f64() >= t);
@@ -231,14 +247,14 @@ impl Run<'_, '_> {
         }
         let scores = self.session.scores()?;
         self.settle()?;
-        self.clock.steps += self.at.step - first;
+        self.clock.batches += self.at.step - first;
         self.clock.time += begun.elapsed();
         Ok(scores)
     }
 
     /// Where the curves stand.
     fn stand(&self) -> At {
-        At { step: self.at.step, batches: self.batches, lr: self.lr() }
+        At { batches: self.at.step, lr: self.lr() }
     }
 
     /// Shows what has come back from the device, without waiting for more.
@@ -247,8 +263,7 @@ impl Run<'_, '_> {
         points.iter().try_for_each(|p| self.watch.point(p))?;
         let at = self.stand();
         // What was asked for in an epoch before is of no interest any more.
-        let begun = (self.at.step - self.at.batch) as u64;
-        let passing = self.curve.in_passing(self.session, at)?.filter(|p| p.point.step > begun);
+        let passing = self.curve.in_passing(self.session, at)?.filter(|p| p.point.epoch > self.at.epoch as f64);
         self.watch.step(self.at.batch, passing.as_ref().map(|p| p.epoch));
         passing.iter().for_each(|p| self.watch.live(&p.point));
         Ok(())
@@ -261,28 +276,29 @@ impl Run<'_, '_> {
         points.iter().try_for_each(|p| self.watch.point(p))
     }
 
-    /// Runs up to `n` steps: not beyond the epoch, a limit, a checkpoint, a point of
-    /// the curves or the window of a streamed set.
+    /// Trains on up to `n` batches: not beyond the epoch, a limit, a checkpoint, a
+    /// point of the curves or the window of a streamed set.
     fn advance(&mut self, n: usize) -> Result<()> {
-        let mut n = n.min(self.batches - self.at.batch);
-        let mut not_beyond = |every: usize, at: usize| n = n.min(every - at % every);
+        let (at, done, counts) = (self.at.step, self.done(), self.counts);
+        let to_step = |step: usize| counts.batches(step).saturating_sub(at).max(1);
+        let mut n = n.min(self.batches - self.at.batch).min(self.session.points.to_next(at));
         if let Some(every) = self.s.checkpoint_every {
-            not_beyond(every, self.at.step);
+            n = n.min(to_step((done / every + 1) * every));
         }
         if let Some(max) = self.s.max_steps {
-            not_beyond(max, self.at.step.min(max - 1));
+            n = n.min(to_step(max));
         }
         if let Some(window) = self.stream.window() {
-            not_beyond(window, self.at.batch);
+            n = n.min(window - self.at.batch % window);
         }
-        let n = n.min(curve::steps_to_next(self.at.step, self.session.point_every));
         self.stream.supply(&mut *self.session.executor, self.at.epoch, self.at.batch)?;
         self.session.steps(n)?;
         self.at.step += n;
         self.at.batch += n;
         let at = self.stand();
         self.curve.ask(self.session, at)?;
-        if self.s.checkpoint_every.is_some_and(|every| self.at.step.is_multiple_of(every)) && self.watch.keeps() {
+        let is_due = |every: usize| counts.is_whole(self.at.step) && self.done().is_multiple_of(every);
+        if self.s.checkpoint_every.is_some_and(is_due) && self.watch.keeps() {
             self.keep(None, false)?;
         }
         Ok(())
@@ -306,8 +322,9 @@ impl Run<'_, '_> {
         let about =
             checkpoint::About { config: self.s.deciding(), progress: Some(self.at.clone()), ..self.session.about() };
         let bytes = checkpoint::encode(&weights, &state, &about)?;
-        self.watch.keep(&Kept { bytes: &bytes, step: self.at.step, best })?;
-        self.kept = Some(self.at.step);
+        let step = self.done();
+        self.watch.keep(&Kept { bytes: &bytes, step, best })?;
+        self.kept = Some(step);
         Ok(())
     }
 
@@ -315,7 +332,7 @@ impl Run<'_, '_> {
         if !self.watch.interrupted() {
             return Ok(());
         }
-        let step = self.at.step;
+        let step = self.done();
         if !self.watch.keeps() {
             return Err(Error::interrupted(format!("interrupted after {step} steps")));
         }
@@ -334,7 +351,7 @@ impl Run<'_, '_> {
         if verdict.stop {
             let (best, value) = self.at.watched.best_epoch.unwrap_or((epoch.epoch, f64::NAN));
             self.at.stopped = Some(format!(
-                "early stopping in epoch {}: {} was best in epoch {best} ({value:.4})",
+                "{EARLY} in epoch {}: {} was best in epoch {best} ({value:.4})",
                 epoch.epoch, stopping.monitor
             ));
         }
@@ -342,6 +359,22 @@ impl Run<'_, '_> {
             self.keep(None, verdict.best)?;
         }
         self.stop_if_asked()
+    }
+
+    /// What an epoch means that a limit has cut: its weights may be the best. It counts
+    /// for nothing else, because it is not over.
+    fn judge_cut(&mut self, epoch: &Epoch) -> Result<()> {
+        let stopping = &self.s.early_stopping;
+        if !stopping.observe_cut(&mut self.at.watched, epoch) {
+            return Ok(());
+        }
+        if stopping.restore_best_weights {
+            self.best = Some(self.session.weights()?);
+        }
+        match self.watch.keeps() {
+            true => self.keep(None, true),
+            false => Ok(()),
+        }
     }
 
     /// Lowers the learning rate where scores have stopped to improve.
@@ -367,8 +400,17 @@ impl Run<'_, '_> {
             self.session.set_weights(&best)?;
         }
         if self.watch.keeps() {
-            self.keep(raw, false)?;
+            // Where no epoch was watched, the last weights are the best that there are.
+            self.keep(raw, self.at.watched.best_epoch.is_none())?;
         }
         Ok(())
     }
+}
+
+/// How a run begins to say that patience has run out.
+const EARLY: &str = "early stopping";
+
+/// Whether a run was stopped by early stopping.
+fn is_early(why: &str) -> bool {
+    why.starts_with(EARLY)
 }

@@ -10,7 +10,7 @@ use crate::eval::Point;
 pub struct Epoch {
     /// Counted from 1.
     pub epoch: usize,
-    /// Steps done since training began.
+    /// Steps done since training began, updates of the weights.
     pub step: usize,
     /// Averages over the training samples, each with the weights of its step.
     pub train: Scores,
@@ -54,9 +54,9 @@ impl std::fmt::Display for Epoch {
 
 /// Whoever wants to watch.
 pub trait Progress {
-    /// An epoch of so many steps begins, or goes on.
-    fn begin(&mut self, epoch: usize, epochs: usize, steps: usize);
-    /// So many of its steps are under way; the scores are those of an earlier
+    /// An epoch of so many batches begins, or goes on.
+    fn begin(&mut self, epoch: usize, epochs: usize, batches: usize);
+    /// So many of its batches are under way; the scores are those of an earlier
     /// one.
     fn step(&mut self, done: usize, scores: Option<Scores>);
     /// A point of the curves: about 200 in a run, each once and in order.
@@ -85,7 +85,7 @@ pub trait Progress {
 pub struct Lines;
 
 impl Progress for Lines {
-    fn begin(&mut self, _epoch: usize, _epochs: usize, _steps: usize) {}
+    fn begin(&mut self, _epoch: usize, _epochs: usize, _batches: usize) {}
 
     fn step(&mut self, _done: usize, _scores: Option<Scores>) {}
 

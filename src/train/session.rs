@@ -19,7 +19,8 @@ use crate::files;
 use crate::graph::TensorId;
 use crate::nn::{Model, Weights};
 use crate::ops::loss_scale::LEFT_OUT;
-use crate::ops::tally;
+use crate::ops::pace::Steps;
+use crate::ops::tally::{self, Points};
 use crate::plan::{Executor, Options, ProgramId};
 use crate::tensor::{HostTensor, Shape, Spec};
 use std::collections::{BTreeMap, HashMap};
@@ -54,8 +55,8 @@ pub struct Session {
     changing: Vec<String>,
     passes: usize,
     memory: [usize; 4],
-    /// Steps between the points of the curves.
-    pub(super) point_every: u32,
+    /// Where the points of the curves lie.
+    pub(super) points: Points,
     /// What scores are of.
     pub loss: Loss,
 }
@@ -84,7 +85,7 @@ impl Session {
             changing: vec![],
             passes: 0,
             memory: [0; 4],
-            point_every: 1,
+            points: Points { every: 1, steps: Steps { batches: 1, accumulate: 1 } },
             loss: Loss::default(),
         };
         session.note_weights()?;
@@ -203,7 +204,7 @@ impl Session {
             None => None,
         };
         self.loss = s.loss.clone();
-        self.point_every = curve::every(s, resident.batches());
+        self.points = curve::points(s, resident.batches());
         let step = Builder { params: "params", ..self.builder() }.training(&resident, s, weights.as_deref())?;
         let sums = step.graph.find(METRICS).expect("a training step has its metrics");
         self.no_sums = HostTensor::zeros(step.graph.spec(sums));
@@ -218,7 +219,12 @@ impl Session {
         self.memory
     }
 
-    /// Steps per epoch.
+    /// How batches make steps, once training is prepared.
+    pub fn counts(&self) -> Steps {
+        self.points.steps
+    }
+
+    /// Batches per epoch.
     pub fn batches(&self) -> usize {
         self.trained().set.batches()
     }
@@ -232,7 +238,7 @@ impl Session {
         self.train.as_ref().expect("training was prepared")
     }
 
-    /// Runs training steps. Does not wait for a GPU. A streamed set's window
+    /// Trains on so many batches. Does not wait for a GPU. A streamed set's window
     /// must be in place: see `stream`.
     pub fn steps(&mut self, n: usize) -> Result<()> {
         let program = self.trained().program;

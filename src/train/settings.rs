@@ -121,7 +121,8 @@ pub struct Settings {
     pub loss: Loss,
     /// When the run ends early, and what counts as better.
     pub early_stopping: EarlyStopping,
-    /// Ends the run after so many steps; the schedule still spans the epochs.
+    /// Ends the run after so many steps, which are updates of the weights; the
+    /// schedule still spans the epochs.
     pub max_steps: Option<usize>,
     /// Ends the run after so many seconds.
     pub max_seconds: Option<f64>,
@@ -253,9 +254,10 @@ impl Settings {
         all
     }
 
-    /// Steps that a run on so many batches takes if nothing ends it before.
+    /// Steps of a run with so many batches to an epoch, if nothing ends it before.
     pub fn steps(&self, batches: usize) -> usize {
-        self.epochs.saturating_mul(batches).min(self.max_steps.unwrap_or(usize::MAX))
+        let per_epoch = self.update.steps(batches).per_epoch();
+        self.epochs.saturating_mul(per_epoch).min(self.max_steps.unwrap_or(usize::MAX))
     }
 
     /// These settings on a device: a precision that was left to it is decided,
@@ -268,8 +270,8 @@ impl Settings {
     }
 
     /// As TOML, without what does not decide the state after so many steps:
-    /// limits, when checkpoints are written, how much of the data lies on the
-    /// device at a time, how the step is planned.
+    /// limits (of steps, time and patience), when checkpoints are written, how much of
+    /// the data lies on the device at a time, how the step is planned.
     pub fn deciding(&self) -> String {
         let mut table = self.to_table();
         if let Some(Value::Table(train)) = table.get_mut("train") {
@@ -280,6 +282,9 @@ impl Settings {
         }
         if let Some(Value::Table(data)) = table.get_mut("data") {
             data.remove("device_mb");
+        }
+        if let Some(Value::Table(stopping)) = table.get_mut("early_stopping") {
+            stopping.remove("patience");
         }
         toml::to_string(&table).expect("a table of plain values prints")
     }
@@ -352,6 +357,7 @@ mod tests {
         let plain = Settings::read(table.clone()).unwrap().deciding();
         set(&mut table, "train.max_steps", 7.into()).unwrap();
         set(&mut table, "train.checkpoint_every", 2.into()).unwrap();
+        set(&mut table, "early_stopping.patience", 2.into()).unwrap();
         assert_eq!(Settings::read(table.clone()).unwrap().deciding(), plain);
         set(&mut table, "train.batch_size", 7.into()).unwrap();
         assert_ne!(Settings::read(table).unwrap().deciding(), plain);

@@ -54,7 +54,7 @@ impl Builder<'_> {
     /// clip, update, metrics, clock.
     pub fn training(mut self, set: &Resident, s: &Settings, class_weights: Option<&[f32]>) -> Result<Step> {
         let batches = set.batches();
-        let every = curve::every(s, batches);
+        let points = curve::points(s, batches);
         let mut g = Graph::new();
         let start = HostTensor::u32([4], vec![0, 0, 0, s.seed]);
         let clock = g.persistent("clock", clock::spec(), Init::Data(Arc::new(start)));
@@ -71,19 +71,19 @@ impl Builder<'_> {
         let model = self.model.clone().with_frozen(frozen);
         let built = model.build(&mut g, x, Mode::Train { clock, rows: feed.rows }, self.weights)?;
         let loss = s.loss.build(&mut g, built.output, targets, Some(feed.rows), of_classes, class_weights)?;
-        let steps = s.epochs.checked_mul(batches).filter(|&n| u32::try_from(n).is_ok()).ok_or_else(|| {
-            Error::model(format!(
-                "[train]: epochs = {} of {batches} steps; expected at most {} steps in all",
+        if s.epochs.checked_mul(batches).is_none_or(|n| u32::try_from(n).is_err()) {
+            return Err(Error::model(format!(
+                "[train]: epochs = {} of {batches} batches; expected at most {} batches in all",
                 s.epochs,
                 u32::MAX
-            ))
-        })?;
+            )));
+        }
         let weighs = loss.weight.unwrap_or(feed.rows);
-        let updated = update(&mut g, loss.mean, clock, Some(weighs), &s.update, steps, batches)?;
+        let updated = update(&mut g, loss.mean, clock, Some(weighs), &s.update, s.epochs, batches)?;
         // The mean norm of an epoch, weighted as the mean loss is.
         let window = |g: &mut Graph, name: &str, weighted: bool| {
             let sums = g.persistent(name, tally::spec(weighted), Init::Zeros);
-            Some(Window { sums, clock, every })
+            Some(Window { sums, clock, points })
         };
         let norm = BatchLoss { mean: updated.grad_norm, weight: None };
         let of_norms = window(&mut g, curve::NORMS, false);

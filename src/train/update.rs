@@ -22,7 +22,7 @@ use crate::graph::{Graph, Home, Init, Seed, TensorId, gradient};
 use crate::keys::Keys;
 use crate::ops::ema::Ema;
 use crate::ops::loss_scale::{LossScale, Scaled};
-use crate::ops::pace::{Pace, Paced};
+use crate::ops::pace::{Pace, Paced, Steps};
 use crate::tensor::{DType, HostTensor, Spec};
 use std::sync::Arc;
 use toml::{Table, Value};
@@ -129,27 +129,21 @@ impl UpdateSettings {
         self.groups.write(root, train);
     }
 
-    /// Updates that so many batches make, at `batches` to an epoch.
-    pub fn updates(&self, steps: usize, batches: usize) -> usize {
-        let batches = batches.max(1);
-        steps / batches * self.per_epoch(batches) + (steps % batches).div_ceil(self.accumulate)
+    /// How batches make steps, which are updates, at `batches` to an epoch.
+    pub fn steps(&self, batches: usize) -> Steps {
+        Steps { batches: batches.max(1), accumulate: self.accumulate }
     }
 
-    fn per_epoch(&self, batches: usize) -> usize {
-        batches.div_ceil(self.accumulate)
-    }
-
-    /// The scheduled learning rate of batch `step`, counted from 0, before the
-    /// factor of a plateau.
-    pub fn lr_at(&self, step: usize, total_steps: usize, batches: usize) -> f64 {
-        let batches = batches.max(1);
-        let update = step / batches * self.per_epoch(batches) + step % batches / self.accumulate;
-        self.schedule.rate(update, self.updates(total_steps, batches), self.per_epoch(batches), self.lr)
+    /// The scheduled learning rate of a batch, counted from 0, before the factor of a
+    /// plateau, in a training of so many epochs of `batches`.
+    pub fn lr_at(&self, batch: usize, epochs: usize, batches: usize) -> f64 {
+        let steps = self.steps(batches);
+        self.schedule.rate(steps.done(batch), epochs.saturating_mul(steps.per_epoch()), steps.per_epoch(), self.lr)
     }
 }
 
 /// Adds everything from `loss` on to a training step whose graph holds the
-/// model: `total_steps` batches, `batches` to an epoch, counted by `clock`.
+/// model: `epochs` of `batches` each, counted by `clock`.
 ///
 /// `rows` is what the batch's mean divides by: u32 `[1]`, its samples, or f32 `[]`,
 /// the sum of their weights. Accumulation weights batches by it, so that an update
@@ -161,7 +155,7 @@ pub fn update(
     clock: TensorId,
     rows: Option<TensorId>,
     u: &UpdateSettings,
-    total_steps: usize,
+    epochs: usize,
     batches: usize,
 ) -> Result<Updated> {
     if u.accumulate == 0 {
@@ -179,8 +173,8 @@ pub fn update(
     let n = g.spec(params).elements();
     let flat = pack(g, &parts, &rules, &offsets, n)?;
 
-    let per_epoch = u.per_epoch(batches);
-    let rates = u.schedule.table(u.lr, u.updates(total_steps, batches), per_epoch);
+    let steps = u.steps(batches);
+    let rates = u.schedule.table(u.lr, epochs.saturating_mul(steps.per_epoch()), steps.per_epoch());
     let schedule = g.constant(HostTensor::f32([rates.rates.len()], rates.rates));
     let groups = factors(&rules, &named, &offsets, n);
     let groups = g.constant(HostTensor::f32([groups.len() / 2, 2], groups));
@@ -189,7 +183,7 @@ pub fn update(
     let plain = scaled.is_none() && u.accumulate == 1 && rates.stride == 1 && u.schedule.plateau.is_none();
     let paced = match plain {
         true => None,
-        false => Some(pace(g, clock, schedule, rows, u, batches, rates.stride)?),
+        false => Some(pace(g, clock, schedule, rows, Pace { steps, stride: rates.stride })?),
     };
     let schedule = paced.map_or(schedule, |p| p.lr);
     let clock = match (paced, scaled) {
@@ -243,15 +237,7 @@ fn pack(g: &mut Graph, parts: &[TensorId], rules: &[Rule], offsets: &[usize], n:
 }
 
 /// Counts updates instead of batches, and looks up the rate.
-fn pace(
-    g: &mut Graph,
-    clock: TensorId,
-    schedule: TensorId,
-    rows: Option<TensorId>,
-    u: &UpdateSettings,
-    n_batches: usize,
-    stride: usize,
-) -> Result<Paced> {
+fn pace(g: &mut Graph, clock: TensorId, schedule: TensorId, rows: Option<TensorId>, pace: Pace) -> Result<Paced> {
     let one = Init::Data(Arc::new(HostTensor::f32([1], vec![1.0])));
     let factor = g.persistent(LR_FACTOR, Spec::f32([1]), one);
     let rows = rows.unwrap_or_else(|| g.constant(HostTensor::u32([1], vec![1])));
@@ -259,7 +245,7 @@ fn pace(
         DType::U32 => g.persistent("accumulate.rows", Spec::u32([1]), Init::Zeros),
         _ => g.persistent("accumulate.weight", Spec::f32([]), Init::Zeros),
     };
-    g.pace(clock, schedule, factor, rows, seen, Pace { n_batches, every: u.accumulate, stride })
+    g.pace(clock, schedule, factor, rows, seen, pace)
 }
 
 /// The averaged weights, which are the weights in the beginning.

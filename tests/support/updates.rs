@@ -77,7 +77,7 @@ impl Trainer {
         let hidden = g.relu(hidden)?;
         let logits = g.matmul_t(hidden, params[2], Some(params[3]))?;
         let loss = g.cross_entropy(logits, labels, Some(rows), CrossEntropy::default())?;
-        let updated = update(&mut g, loss, clock, by_rows.then_some(rows), u, epochs * batches, batches)?;
+        let updated = update(&mut g, loss, clock, by_rows.then_some(rows), u, epochs, batches)?;
         g.tick(clock, batches)?;
         Ok(Trainer { graph: g, updated, params, batches })
     }

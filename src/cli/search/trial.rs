@@ -10,6 +10,7 @@ use crate::device::DeviceInfo;
 use crate::error::{Error, Kind, Result};
 use crate::files::Lock;
 use crate::nn::Weights;
+use crate::ops::pace::Steps;
 use crate::train::{Prepared, Settings, Source, Start, checkpoint};
 use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
@@ -99,11 +100,12 @@ impl<'a> Bench<'a> {
             job.session.set_state(&loaded.state, &start.at)?;
             start.best = train::best_so_far(Some(&path), s, &start)?;
         }
-        let limited = limited(s, epochs, &start, job.session.batches());
+        let counts = job.session.counts();
+        let limited = limited(s, epochs, &start, counts);
         let own_end = start.at.stopped.clone().filter(|why| ended_by_itself(why, s));
         let folder = match lock {
             None => RunFolder::create(Some(&path), s)?,
-            Some(lock) => RunFolder::reopen(&path, s, &start.at, lock)?,
+            Some(lock) => RunFolder::reopen(&path, s, &start.at, counts.done(start.at.step), lock)?,
         };
         let mut info = run_info::new(&job.session, s, prepared, device_info);
         info.write(&path)?;
@@ -155,12 +157,12 @@ fn begun(path: &Path, s: &Settings) -> Result<Option<(checkpoint::Loaded, Lock)>
 
 /// The settings with a limit of steps at the end of an epoch; a trial that has
 /// ended by itself does not train on.
-fn limited(s: &Settings, epochs: usize, start: &Start, batches: usize) -> Settings {
+fn limited(s: &Settings, epochs: usize, start: &Start, counts: Steps) -> Settings {
     let mut limited = s.clone();
     let ended = start.at.stopped.as_ref().is_some_and(|why| ended_by_itself(why, s));
     let steps = match ended {
-        true => Some(start.at.step.max(1)),
-        false => (epochs < s.epochs).then(|| epochs.saturating_mul(batches)),
+        true => Some(counts.done(start.at.step).max(1)),
+        false => (epochs < s.epochs).then(|| epochs.saturating_mul(counts.per_epoch())),
     };
     limited.max_steps = s.max_steps.into_iter().chain(steps).min();
     limited
@@ -194,12 +196,13 @@ mod tests {
             at: Progressed { step: 30, stopped: stopped.map(String::from), ..Progressed::default() },
             best: None,
         };
-        assert_eq!(limited(&s, 2, &start(None), 10).max_steps, Some(20));
-        assert_eq!(limited(&s, 8, &start(None), 10).max_steps, None);
-        assert_eq!(limited(&s, 4, &start(Some("max_steps: 20")), 10).max_steps, Some(40));
-        assert_eq!(limited(&s, 8, &start(Some("early stopping in epoch 3")), 10).max_steps, Some(30));
+        let counts = Steps { batches: 10, accumulate: 1 };
+        assert_eq!(limited(&s, 2, &start(None), counts).max_steps, Some(20));
+        assert_eq!(limited(&s, 8, &start(None), counts).max_steps, None);
+        assert_eq!(limited(&s, 4, &start(Some("max_steps: 20")), counts).max_steps, Some(40));
+        assert_eq!(limited(&s, 8, &start(Some("early stopping in epoch 3")), counts).max_steps, Some(30));
         s.max_steps = Some(25);
-        assert_eq!(limited(&s, 4, &start(None), 10).max_steps, Some(25));
+        assert_eq!(limited(&s, 4, &start(None), counts).max_steps, Some(25));
         assert!(ended_by_itself("max_steps: 25", &s) && !ended_by_itself("max_steps: 20", &s));
     }
 }
