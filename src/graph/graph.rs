@@ -335,6 +335,11 @@ impl Graph {
 
     /// Adds an op that also writes `updates` in place.
     pub fn push_with(&mut self, op: impl Op, inputs: &[TensorId], updates: &[TensorId]) -> Result<Vec<TensorId>> {
+        self.add_node(Arc::new(op), inputs, updates)
+    }
+
+    /// [`Graph::push_with`], compiled once and not for each op.
+    fn add_node(&mut self, op: Arc<dyn Op>, inputs: &[TensorId], updates: &[TensorId]) -> Result<Vec<TensorId>> {
         let specs = |ids: &[TensorId]| ids.iter().map(|&t| self.spec(t).clone()).collect::<Vec<_>>();
         let scope = self.scope();
         let at = || if scope.is_empty() { op.name().to_string() } else { format!("{} @ {scope}", op.name()) };
@@ -350,7 +355,7 @@ impl Graph {
             false => outputs.into_iter().map(|spec| self.tensor(spec, Home::Transient, label.clone())).collect(),
         };
         self.nodes.push(Node {
-            op: Arc::new(op),
+            op,
             inputs: inputs.to_vec(),
             updates: updates.to_vec(),
             outputs: outputs.clone(),

@@ -104,7 +104,14 @@ pub fn rows() -> Vec<Row> {
             "table_of_very_many_cells",
             |at| file(&at.join("t.csv"), "a,b\n".to_string() + &"1,2\n".repeat(9_000_000)),
             &["--data", "t.csv"],
-            &["t.csv takes more than", "as cells", "--max-memory"],
+            &["t.csv takes more than", "its text and its cells", "--max-memory"],
+        ),
+        refused(
+            // Either would fit without the other.
+            "table_whose_text_and_cells_do_not_fit_together",
+            |at| file(&at.join("t.csv"), "a,b\n".to_string() + &format!("{},x\n", "long ".repeat(400)).repeat(3000)),
+            &["--data", "t.csv", "--max-memory", "8MiB"],
+            &["t.csv takes more than 8.0 MiB (its text and its cells, by line", "--max-memory"],
         ),
         refused(
             "images_that_unfold",

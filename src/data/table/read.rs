@@ -112,13 +112,14 @@ impl Table {
         };
         let mut columns = named(name, &first, has_header)?;
         let mut lines = vec![];
-        let (mut held, budget) = (0, memory::budget());
+        // Text and cells lie in memory at the same time.
+        let (mut held, budget) = (bytes.len() as u64, memory::budget());
         let width = first.cells.len();
         let mut row = if has_header { rows.next(Some(width))? } else { Some(first) };
         while let Some(Row { cells, line }) = row {
             held += cells.iter().map(|c| (CELL + c.len()) as u64).sum::<u64>();
             if held > budget {
-                let cells = format!("more than {} (as cells, by line {line})", memory::size(budget));
+                let cells = format!("more than {} (its text and its cells, by line {line})", memory::size(budget));
                 return Err(memory::too_much(&name, &cells, budget));
             }
             lines.push(line);
