@@ -3,7 +3,7 @@
 
 use super::super::table::clean::Rules;
 use super::super::table::infer::{Inferred, Kind, infer};
-use super::super::table::{Decimal, Table, TableOptions, date, number};
+use super::super::table::{Column, Format, Table, TableOptions, date};
 use super::SeriesOptions;
 use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -18,6 +18,9 @@ pub struct DateColumn {
     pub name: String,
     /// How its dates are written.
     pub format: String,
+    /// The column of the times of day, where they stand in one of their own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time: Option<String>,
 }
 
 /// A column of numbers.
@@ -26,7 +29,8 @@ pub struct NumberColumn {
     /// Its name.
     pub name: String,
     /// How its numbers are written.
-    pub decimal: Decimal,
+    #[serde(alias = "decimal")]
+    pub format: Format,
 }
 
 /// The columns of a series.
@@ -54,9 +58,12 @@ impl Columns {
             table.columns.iter().map(|c| infer(c, &rows, &Rules::default(), table.delimiter)).collect();
         let date = table.columns.iter().zip(&seen).find_map(|(c, seen)| {
             let format = date_format(table, &c.name, seen)?;
-            Some(DateColumn { name: c.name.clone(), format })
+            Some(with_time(table, c, format))
         });
-        let is_date = |i: usize| date.as_ref().is_some_and(|d| d.name == table.columns[i].name);
+        let is_date = |i: usize| {
+            let name = &table.columns[i].name;
+            date.as_ref().is_some_and(|d| d.name == *name || d.time.as_ref() == Some(name))
+        };
         let all = 0..table.columns.len();
         let numbers: Vec<usize> = all.clone().filter(|&i| !is_date(i) && holds_numbers(&seen[i])).collect();
         let measures = |&&i: &&usize| seen[i].kind == Kind::Number && !counts(table, i, &seen[i]);
@@ -90,7 +97,7 @@ impl Columns {
         inputs.sort_unstable();
         let number = |&i: &usize| {
             let name = table.columns[i].name.clone();
-            NumberColumn { name, decimal: seen[i].decimal }
+            NumberColumn { name, format: seen[i].format.clone() }
         };
         let unused: Vec<&str> = all
             .filter(|i| !is_date(*i) && !inputs.contains(i) && !targets.contains(i))
@@ -135,11 +142,31 @@ fn date_format(table: &Table, name: &str, seen: &Inferred) -> Option<String> {
     if seen.kind == Kind::Date {
         return seen.date_format.clone();
     }
-    let lower = name.to_lowercase();
-    let says = ["date", "day", "time"].iter().any(|word| lower.contains(word));
+    let says = date::says_time(name);
     let cells = table.column(name).ok()?.cells.iter().flatten().map(String::as_str);
     let (format, fits) = says.then(|| date::detect(cells.clone())).flatten()?;
     (fits == cells.count()).then_some(format)
+}
+
+/// A column of days with the column of the times of day beside it, if there is one.
+fn with_time(table: &Table, column: &Column, format: String) -> DateColumn {
+    let day = DateColumn { name: column.name.clone(), format, time: None };
+    if day.format.contains("%M") || !day.format.contains("%d") {
+        return day;
+    }
+    let times = table.columns.iter().find_map(|c| {
+        let says = c.name != column.name && date::says_time(&c.name);
+        let way = ["%H:%M:%S%.f", "%H:%M", "%H.%M.%S"].into_iter().find(|way| {
+            let fits = |cell: &String| date::parse(&format!("2000-01-01 {cell}"), &format!("%Y-%m-%d {way}")).is_some();
+            // Every day has its time, or the column is something else.
+            says && c.cells.iter().all(|cell| cell.as_ref().is_some_and(fits))
+        })?;
+        Some((c.name.clone(), way))
+    });
+    match times {
+        Some((time, way)) => DateColumn { format: format!("{} {way}", day.format), time: Some(time), ..day },
+        None => day,
+    }
 }
 
 /// Whether most cells are numbers.
@@ -153,7 +180,7 @@ fn holds_numbers(seen: &Inferred) -> bool {
 /// a year.
 fn counts(table: &Table, column: usize, seen: &Inferred) -> bool {
     let cells = &table.columns[column].cells;
-    let all: Option<Vec<f64>> = cells.iter().map(|c| number::parse(c.as_deref()?, seen.decimal)).collect();
+    let all: Option<Vec<f64>> = cells.iter().map(|c| seen.format.parse(c.as_deref()?)).collect();
     let Some(all) = all.filter(|a| a.len() >= 3) else { return false };
     let step = all[1] - all[0];
     step != 0.0 && all.windows(2).all(|w| w[1] - w[0] == step)
@@ -167,7 +194,7 @@ fn no_numbers(table: &Table, i: usize, seen: &Inferred, is_date: bool, what: &st
         (_, Kind::Empty) => "is empty: all cells are missing; expected numbers".to_string(),
         (_, kind) => {
             let cells = table.columns[i].cells.iter().flatten();
-            let word = cells.into_iter().find(|c| number::parse(c, seen.decimal).is_none());
+            let word = cells.into_iter().find(|c| seen.format.parse(c).is_none());
             let word =
                 word.map_or(String::new(), |w| format!(" such as \"{}\"", w.chars().take(40).collect::<String>()));
             format!("holds {}{word}; expected numbers", if kind == Kind::Number { "words" } else { kind.name() })

@@ -78,9 +78,13 @@ impl Fitted {
         let mut columns = vec![];
         for column in table.columns.iter().filter(|c| !targets.contains(&c.name.as_str())) {
             let rules = options.cleaning.rules(&column.name);
-            let seen = infer(column, &rows, rules, table.delimiter);
-            let (kind, why, missing) = (seen.kind, seen.why.clone(), seen.stats.missing);
+            // What a column holds is a matter of the whole file: a part of it could be taken
+            // for something else than the audit says. It looks at no target.
+            let seen = infer(column, &table.all_rows(), rules, table.delimiter);
+            let (kind, why) = (seen.kind, seen.why.clone());
             let cells: Vec<Option<&str>> = rows.iter().map(|&i| column.cells[i].as_deref()).collect();
+            let missing = cells.iter().filter(|c| c.is_none()).count();
+            notes.extend(seen.doubt.clone());
             if let Some(format) = &seen.date_format
                 && super::date::ambiguous(format, cells.iter().flatten().copied())
             {
