@@ -52,9 +52,10 @@ pub fn run(f: &flags::Eval) -> Result<()> {
     }
     let of = match &windows {
         Some(w) => {
-            let plural = if samples == 1 { "" } else { "s" };
             let (tokens, context, stride) = (&w["tokens"], &w["context"], &w["stride"]);
-            format!("{tokens} tokens scored in {samples} window{plural} of {context} (stride {stride})")
+            let plural = |one: bool| if one { "" } else { "s" };
+            let (of_tokens, of_windows) = (plural(*tokens == 1), plural(samples == 1));
+            format!("{tokens} token{of_tokens} scored in {samples} window{of_windows} of {context} (stride {stride})")
         }
         None => format!("{samples} samples"),
     };
