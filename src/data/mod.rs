@@ -30,7 +30,7 @@ pub mod table;
 pub mod text;
 
 pub use cifar::read_cifar10;
-pub use dataset::{Dataset, Samples, Split, Targets};
+pub use dataset::{Dataset, IGNORED, Samples, Split, Targets};
 pub use digits::digits;
 pub use folder::{FolderReport, Origins, SizeCount, Unreadable};
 pub use images::{ImageSet, Images};

@@ -17,6 +17,7 @@ use super::{interrupt, open_device, out, tool_flags, train, train_settings};
 use crate::data::{self, SourceKind};
 use crate::error::{Context, Error, Kind, Result};
 use crate::eval::run::write_json;
+use crate::files::name::with_suffix;
 use crate::files::{self, Lock};
 use crate::keys::Keys;
 use crate::train::{Settings, set};
@@ -149,7 +150,7 @@ fn shares_its_data(plan: &[Planned], search: &SearchSettings) -> Result<()> {
 /// `runs/NAME-search` for a configuration `NAME.toml`.
 fn default_folder(config: &Path) -> PathBuf {
     let name = config.file_stem().map_or("config".into(), |n| n.to_string_lossy().into_owned());
-    Path::new("runs").join(format!("{name}-search"))
+    with_suffix(&Path::new("runs").join(name), "-search")
 }
 
 /// A search under way.

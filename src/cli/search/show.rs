@@ -5,10 +5,10 @@ use super::record::Record;
 use super::settings::{Method, SearchSettings};
 use super::space::{Dimension, Range};
 use crate::eval::plot::{Axis, Chart, Ink, Kind, Scene, Series, number};
-use crate::terminal::one_line;
+use crate::terminal::{one_line, right, shortened, width};
 use serde_json::{Map, Value};
 
-/// Characters of a cell; more are cut.
+/// Columns of a cell; what is longer is cut.
 const WIDEST: usize = 44;
 
 /// A figure as the table has it.
@@ -51,18 +51,13 @@ pub fn table(search: &SearchSettings, metric: &Metric, ranked: &[&Record]) -> St
     }
     let clip = |text: &str| -> String {
         let text = text.replace('\n', " ");
-        let plain = one_line(&text);
-        if plain.chars().count() <= WIDEST {
-            plain.into_owned()
-        } else {
-            plain.chars().take(WIDEST - 1).chain(['…']).collect()
-        }
+        shortened(&one_line(&text), WIDEST).into_owned()
     };
     let rows: Vec<Vec<String>> = rows.iter().map(|r| r.iter().map(|c| clip(c)).collect()).collect();
     let last = rows[0].len() - 1;
-    let widths: Vec<usize> = (0..last).map(|i| rows.iter().map(|r| r[i].chars().count()).max().unwrap_or(0)).collect();
+    let widths: Vec<usize> = (0..last).map(|i| rows.iter().map(|r| width(&r[i])).max().unwrap_or(0)).collect();
     let line = |row: &Vec<String>| {
-        let cells = row[..last].iter().zip(&widths).map(|(c, w)| format!("{c:>w$}"));
+        let cells = row[..last].iter().zip(&widths).map(|(c, &w)| right(c, w));
         format!("{}  {}", cells.collect::<Vec<_>>().join("  "), row[last]).trim_end().to_string()
     };
     rows.iter().map(line).collect::<Vec<_>>().join("\n")

@@ -6,6 +6,7 @@ use super::super::table::infer::{Inferred, Kind, infer};
 use super::super::table::{Decimal, Table, TableOptions, date, number};
 use super::SeriesOptions;
 use crate::error::{Error, Result};
+use crate::terminal::shortened;
 use serde::{Deserialize, Serialize};
 
 /// Columns that a note or a message lists.
@@ -168,8 +169,7 @@ fn no_numbers(table: &Table, i: usize, seen: &Inferred, is_date: bool, what: &st
         (_, kind) => {
             let cells = table.columns[i].cells.iter().flatten();
             let word = cells.into_iter().find(|c| number::parse(c, seen.decimal).is_none());
-            let word =
-                word.map_or(String::new(), |w| format!(" such as \"{}\"", w.chars().take(40).collect::<String>()));
+            let word = word.map_or(String::new(), |w| format!(" such as \"{}\"", shortened(w, 40)));
             format!("holds {}{word}; expected numbers", if kind == Kind::Number { "words" } else { kind.name() })
         }
     };

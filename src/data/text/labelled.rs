@@ -7,6 +7,7 @@ use super::files::{name, plain_texts, split_of};
 use super::{Corpus, unquoted};
 use crate::error::{Error, Result};
 use crate::files::memory;
+use crate::terminal::shortened;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -187,8 +188,7 @@ fn check_classes(what: &str, classes: &[String]) -> Result<()> {
 
 /// The start of a text.
 fn short(text: &str) -> String {
-    let start: String = text.chars().take(40).collect();
-    if start.len() < text.len() { start + "..." } else { start }
+    shortened(text, 40).into_owned()
 }
 
 /// Reads a folder with one sub-folder of `.txt` or `.text` files per class, or
