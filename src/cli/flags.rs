@@ -34,6 +34,11 @@ pub enum Command {
     /// Let a trained language model go on with a text.
     Generate(Generate),
     /// Train with many settings and find the best: [search] in a run configuration.
+    ///
+    /// Trials are compared on the same validation rows by a figure that means the same in
+    /// all of them: by default the validation loss, or where the space changes what the loss
+    /// is, accuracy, rmse or bits_per_byte. Seeds ("train.seed" in the space) repeat every
+    /// setting, and means are compared. See docs/training.md.
     Search(tool_flags::Search),
     /// Find learning rates that train: a sweep from tiny to huge.
     LrFind(tool_flags::LrFind),
@@ -122,7 +127,7 @@ pub struct Train {
     pub config: Option<PathBuf>,
     #[arg(long, value_name = "NAME|FILE", help = model_help())]
     pub model: Option<String>,
-    /// "digits" (built in), a folder of IDX files (MNIST), CIFAR-10 binary batches, a folder
+    /// "digits" (built in; "builtin:digits" where a path is called so), a folder of IDX files (MNIST), CIFAR-10 binary batches, a folder
     /// with one sub-folder of pictures per class, a table (CSV, TSV), or NumPy arrays.
     #[arg(long, value_name = "digits|PATH", allow_hyphen_values = true, value_parser = source())]
     pub data: Option<String>,
@@ -166,8 +171,8 @@ pub struct Train {
     /// The run's folder (default: the next free one under runs/).
     #[arg(long, value_name = "DIR", allow_hyphen_values = true, value_parser = path())]
     pub out: Option<PathBuf>,
-    /// Go on from the last checkpoint of the folder --out, with its settings;
-    /// start anew if there is none yet.
+    /// Go on from the last checkpoint of the folder --out, with its settings and its data
+    /// (--data names where that was moved to); start anew if there is none yet.
     #[arg(long, requires = "out")]
     pub resume: bool,
     /// Serve the run's live curves on a local page, on this port or the next free one.

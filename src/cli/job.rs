@@ -61,7 +61,8 @@ impl Job {
 
     /// Trains, then scores the test set, or the validation set where there is
     /// no other.
-    pub fn run(&mut self, s: &Settings, p: &Prepared, start: Start, folder: Option<&RunFolder>) -> Result<Done> {
+    pub fn run(&mut self, s: &Settings, p: &Prepared, mut start: Start, folder: Option<&RunFolder>) -> Result<Done> {
+        start.at.data = Some(p.fingerprint());
         folder.map_or(Ok(()), |f| tune::save(f.path(), self.session.device()))?;
         let mut watch = Terminal::new(folder, s, p.train.len(), s.steps(self.session.batches()));
         let outcome = go_on(&mut self.session, &p.train, p.val.as_ref(), s, start, &mut watch)?;

@@ -32,6 +32,7 @@ pub fn settings_of(about: &About) -> Settings {
 /// none. `stride`: of a language model, see [`texts::to_score`](super::texts::to_score).
 pub fn open(source: &str, model: &Model, about: &About, seed: u32, stride: Option<usize>) -> Result<ToScore> {
     let kind = data::kind(source)?;
+    data::choice(source).iter().for_each(|note| eprintln!("note: {note}"));
     if let Some(fitted) = &about.interface.series {
         return if kind == SourceKind::Table { series(source, fitted) } else { Err(no_series(source, fitted)) };
     }

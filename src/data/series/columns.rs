@@ -2,10 +2,11 @@
 //! the numbers to forecast.
 
 use super::super::table::clean::Rules;
+use super::super::table::in_time::date_format;
 use super::super::table::infer::{Inferred, Kind, infer};
 use super::super::table::{Decimal, Table, TableOptions, date, number};
 use super::SeriesOptions;
-use crate::error::{Error, Result};
+use crate::error::{Context, Error, Result};
 use crate::terminal::shortened;
 use serde::{Deserialize, Serialize};
 
@@ -45,7 +46,7 @@ pub(super) struct Columns {
 
 impl Columns {
     /// Those that the options name, or that the table suggests: the first
-    /// column of dates, all columns of numbers, the last of them as the target.
+    /// column of dates (or the one that `date` names), all columns of numbers, the last of them as the target.
     ///
     /// Fails when a named column is not there or holds no numbers, and when
     /// none does.
@@ -53,10 +54,23 @@ impl Columns {
         let rows = table.all_rows();
         let seen: Vec<Inferred> =
             table.columns.iter().map(|c| infer(c, &rows, &Rules::default(), table.delimiter)).collect();
-        let date = table.columns.iter().zip(&seen).find_map(|(c, seen)| {
-            let format = date_format(table, &c.name, seen)?;
-            Some(DateColumn { name: c.name.clone(), format })
-        });
+        let dated = |i: usize| {
+            let name = table.columns[i].name.clone();
+            date_format(table, &name, &seen[i]).map(|format| DateColumn { name, format })
+        };
+        let date = match &base.date {
+            None => (0..table.columns.len()).find_map(dated),
+            Some(word) => {
+                let i = table.find(word).context(|| "[data]: date")?;
+                Some(dated(i).ok_or_else(|| {
+                    Error::data(format!(
+                        "[data]: date = \"{word}\": that column of {} holds no dates ({}); expected one that does",
+                        table.name,
+                        seen[i].kind.name()
+                    ))
+                })?)
+            }
+        };
         let is_date = |i: usize| date.as_ref().is_some_and(|d| d.name == table.columns[i].name);
         let all = 0..table.columns.len();
         let numbers: Vec<usize> = all.clone().filter(|&i| !is_date(i) && holds_numbers(&seen[i])).collect();
@@ -128,19 +142,6 @@ impl Columns {
         all.extend(self.targets.iter().filter(|t| !self.inputs.contains(t)).cloned());
         all
     }
-}
-
-/// How the dates of a column are written, if it holds dates. Eight digits are
-/// dates where the name says so.
-fn date_format(table: &Table, name: &str, seen: &Inferred) -> Option<String> {
-    if seen.kind == Kind::Date {
-        return seen.date_format.clone();
-    }
-    let lower = name.to_lowercase();
-    let says = ["date", "day", "time"].iter().any(|word| lower.contains(word));
-    let cells = table.column(name).ok()?.cells.iter().flatten().map(String::as_str);
-    let (format, fits) = says.then(|| date::detect(cells.clone())).flatten()?;
-    (fits == cells.count()).then_some(format)
 }
 
 /// Whether most cells are numbers.
