@@ -1,14 +1,17 @@
 //! Which device does the work, chosen by the user or by us.
 
+mod choice;
+
+use self::choice::{Choice, Listed};
 use crate::cpu::Cpu;
-use crate::error::{Error, Result};
+use crate::error::Result;
 pub use crate::gpu::Gpu;
 use crate::gpu::{Adapter, Checks, GpuExecutor, adapters};
 use crate::graph::{Graph, TensorId};
 use crate::kernel::Class;
 use crate::plan::{Choices, Executor, Options, Plan, Target};
 use serde::{Deserialize, Serialize};
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 
 /// The CPU executor or an opened GPU.
 pub enum Device {
@@ -33,37 +36,32 @@ pub struct DeviceInfo {
 
 impl Device {
     /// Opens a device: `cpu`; the number of an adapter as `wgrad devices`
-    /// counts; part of an adapter's name; or `auto`: a discrete GPU, else an
-    /// integrated one, else the CPU executor. A software adapter is slower than
-    /// the CPU executor, so it is taken only by name or number.
+    /// counts; an adapter's name or part of it, such as `4090`; or `auto`, as which
+    /// an empty name counts: a discrete GPU, else an integrated one, else the CPU
+    /// executor. A software adapter is slower than the CPU executor, so it is taken
+    /// only by name or number. Where a name fits several adapters, the first is
+    /// taken, and that is said on stderr.
+    ///
+    /// Fails when there is no such device, or it cannot be opened.
     pub fn open(wanted: &str) -> Result<Device> {
         Device::open_with(wanted, false)
     }
 
     /// [`Device::open`]; `half`: a GPU is opened as [`Gpu::open_with`] says.
     pub fn open_with(wanted: &str, half: bool) -> Result<Device> {
-        let gpu = |adapter| Device::gpu(adapter, half);
-        let lower = wanted.to_lowercase();
-        if lower == "cpu" {
+        // The CPU needs no driver that is asked for its adapters.
+        if choice::is_cpu(wanted) {
             return Ok(Device::Cpu);
         }
         let found = adapters();
-        if lower == "auto" {
-            let best =
-                [Class::Discrete, Class::Integrated].into_iter().find_map(|c| found.iter().find(|a| a.class == c));
-            return best.map_or(Ok(Device::Cpu), gpu);
+        let listed: Vec<Listed> = found.iter().map(|a| Listed { name: &a.name, class: a.class }).collect();
+        let Choice { adapter, others } = choice::choose(wanted, &listed)?;
+        if !others.is_empty() {
+            // Trials and folds open their device again.
+            static SAID: Once = Once::new();
+            SAID.call_once(|| eprintln!("note: {}", choice::said(wanted, &listed, adapter, &others)));
         }
-        let chosen = match wanted.parse::<usize>() {
-            Ok(i) => found.get(i),
-            Err(_) => found.iter().find(|a| a.name.to_lowercase().contains(&lower)),
-        };
-        match chosen {
-            Some(adapter) => gpu(adapter),
-            None => Err(Error::device(format!(
-                "no device \"{wanted}\"; there are: auto, cpu{}. Without a GPU driver only the CPU is listed",
-                found.iter().enumerate().map(|(i, a)| format!(", {i} = {}", a.name)).collect::<String>()
-            ))),
-        }
+        adapter.map_or(Ok(Device::Cpu), |i| Device::gpu(&found[i], half))
     }
 
     fn gpu(adapter: &Adapter, half: bool) -> Result<Device> {

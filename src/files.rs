@@ -4,6 +4,7 @@
 
 mod lock;
 pub mod memory;
+pub mod name;
 
 pub use lock::{Lock, host};
 

@@ -4,6 +4,7 @@
 //! that is printed goes through here, and such characters are shown by their
 //! names instead: `\u{1b}`.
 
+use console::{Alignment, measure_text_width, pad_str, truncate_str};
 use std::borrow::Cow;
 
 /// Some text as a terminal may show it, line breaks and tabs as they are.
@@ -34,6 +35,28 @@ pub fn is_steering(c: char) -> bool {
     c.is_control() || mark || c == '\u{feff}'
 }
 
+/// The columns that a text takes: two for a character such as 日, none for a mark
+/// on the one before it.
+pub fn width(text: &str) -> usize {
+    measure_text_width(text)
+}
+
+/// A text in so many columns, at the left of them.
+pub fn left(text: &str, columns: usize) -> Cow<'_, str> {
+    pad_str(text, columns, Alignment::Left, None)
+}
+
+/// A text in so many columns, at the right of them.
+pub fn right(text: &str, columns: usize) -> Cow<'_, str> {
+    pad_str(text, columns, Alignment::Right, None)
+}
+
+/// The beginning of a text that takes at most so many columns, with a mark where it
+/// goes on.
+pub fn shortened(text: &str, columns: usize) -> Cow<'_, str> {
+    truncate_str(text, columns, "…")
+}
+
 fn escaped(text: &str, shall: impl Fn(char) -> bool) -> Cow<'_, str> {
     if !text.contains(&shall) {
         return text.into();
@@ -59,6 +82,17 @@ mod tests {
         assert_eq!(printable(hostile), shown);
         assert_eq!(one_line(hostile), shown.replace('\n', "\\n"));
         assert!(matches!(printable("plain → text\n"), Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn texts_are_measured_as_they_are_shown() {
+        assert_eq!(["loss", "größe", "e\u{301}", "日本", "", "ｱ"].map(width), [4, 5, 1, 4, 0, 1]);
+        assert_eq!((left("日本", 6), right("日本", 6)), ("日本  ".into(), "  日本".into()));
+        assert_eq!(left("too long", 3), "too long");
+        assert_eq!(shortened("日本語", 6), "日本語");
+        assert_eq!(shortened("日本語のモデル", 6), "日本…");
+        assert_eq!(shortened("a name", 4), "a n…");
+        assert_eq!(shortened("größe", 5), "größe");
     }
 
     #[test]

@@ -25,8 +25,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("tuning", &["error", "files", "tensor", "kernel", "graph", "plan", "cpu", "gpu"]),
     ("data", &["error", "files", "terminal", "tensor", "keys"]),
     // A summary counts work and memory, which the plan knows.
-    ("nn", &["error", "files", "tensor", "keys", "graph", "ops", "plan"]),
-    ("eval", &["error", "files", "tensor", "keys", "data"]),
+    ("nn", &["error", "terminal", "files", "tensor", "keys", "graph", "ops", "plan"]),
+    ("eval", &["error", "terminal", "files", "tensor", "keys", "data"]),
     (
         "train",
         &["error", "files", "tensor", "keys", "kernel", "graph", "ops", "plan", "cpu", "device", "data", "nn", "eval"],
@@ -39,7 +39,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         ],
     ),
     // It draws with the plots and pages of reports.
-    ("profile", &["error", "files", "tensor", "kernel", "graph", "plan", "cpu", "gpu", "device", "eval"]),
+    ("profile", &["error", "terminal", "files", "tensor", "kernel", "graph", "plan", "cpu", "gpu", "device", "eval"]),
     (
         "cli",
         &[

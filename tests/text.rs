@@ -30,6 +30,7 @@ fn main() {
     add("texts_that_are_none_are_refused", texts_that_are_none_are_refused);
     add("tokenizers_that_are_none_are_refused", tokenizers_that_are_none_are_refused);
     add("flags_that_do_not_fit_are_refused", flags_that_do_not_fit_are_refused);
+    add("decoding_is_hugging_faces", decoding_is_hugging_faces);
     let shakespeare = std::env::var("WGRAD_DATA").ok().map(|d| PathBuf::from(d).join("shakespeare/input.txt"));
     if shakespeare.is_none() {
         eprintln!("tests on tiny Shakespeare are ignored: set WGRAD_DATA to a folder that holds shakespeare/input.txt");
@@ -259,6 +260,43 @@ fn flags_that_do_not_fit_are_refused() {
     refused(&["tokenizer", &story, "--kind", "char", "--size", "100"], 2, &["--size 100", "--kind bpe"]);
     refused(&["tokenizer", &story, "--encode", "x"], 2, &["--show"]);
     refused(&["tokenizer", &story, "--out", &place.path("no/t.json")], 1, &["no/t.json"]);
+}
+
+/// `assets/goldens/make_decoding.py` makes the file.
+fn decoding_is_hugging_faces() {
+    let goldens: Vec<Value> =
+        serde_json::from_str(include_str!("../assets/goldens/decoding.json")).expect("the goldens are JSON");
+    let place = Place::new();
+    for golden in &goldens {
+        let name = golden["name"].as_str().expect("a name");
+        let file = place.write("tokenizer.json", golden["tokenizer"].as_str().expect("a tokenizer"));
+        let v = Vocabulary::load(Path::new(&file)).expect("a vocabulary");
+        let mut behind = 0;
+        if name.contains("byte") {
+            assert!(v.unknown_in("日本語 é cat").expect("tokens").is_empty(), "{name} has all bytes");
+        }
+        for case in golden["cases"].as_array().expect("cases") {
+            let ids: Vec<u32> = serde_json::from_value(case["ids"].clone()).expect("ids");
+            let text = case["text"].as_str().expect("a text");
+            assert_eq!(v.decode(&ids), text, "{name}: {ids:?}");
+            for split in 0..ids.len() {
+                // What ends within a character, or is decoded otherwise with more
+                // behind it, is no beginning.
+                let begins = v.decode(&ids[..split]);
+                let Some(rest) = text.strip_prefix(&*begins).filter(|_| !begins.ends_with('\u{fffd}')) else {
+                    continue;
+                };
+                let mut decoder = v.decoder();
+                decoder.follow(&ids[..split]);
+                let mut parts: Vec<String> = ids[split..].iter().map(|&id| decoder.push(id)).collect();
+                parts.push(decoder.finish());
+                assert_eq!(parts.concat(), rest, "{name}: {:?} behind {:?}: {parts:?}", &ids[split..], &ids[..split]);
+                behind += usize::from(split > 0);
+            }
+        }
+        assert!(behind > 20, "{name}: {behind} beginnings");
+    }
+    assert_eq!(goldens.len(), 9);
 }
 
 fn shakespeare_in_characters(path: &Path) -> Result<(), Failed> {

@@ -26,6 +26,7 @@ pub fn run(f: &flags::Data) -> Result<()> {
         return Err(Error::usage(format!("--val-split {}: expected a number from 0, below 1", f.val_split)));
     }
     let settings = settings(f)?;
+    data::choice(&f.source).iter().for_each(|note| eprintln!("note: {note}"));
     let (audit, findings) = match data::kind(&f.source)? {
         SourceKind::Table => table(f, &settings)?,
         SourceKind::Npy => arrays(f, &settings)?,

@@ -2,11 +2,11 @@
 
 use super::job::{self, Scored};
 use super::{flags, open_device, out, run_folder, scored_data};
-use crate::data::Place;
+use crate::data::{Place, Task};
 use crate::error::{Error, Result};
 use crate::eval::plot::{number, percent};
 use crate::eval::{Metrics, Mistake};
-use crate::terminal::one_line;
+use crate::terminal::{left, one_line, width};
 use crate::train::Session;
 use serde_json::{Value, json};
 
@@ -15,27 +15,51 @@ pub fn run(f: &flags::Eval) -> Result<()> {
         return Err(Error::usage("--batch-size 0: expected at least 1"));
     }
     let (model, loaded) = run_folder::load(&f.run)?;
+    if let (Some(stride), true) = (f.stride, loaded.about.interface.task != Task::Language) {
+        return Err(Error::usage(format!(
+            "--stride {stride}: this is no language model, whose windows it is for; leave it out"
+        )));
+    }
     let settings = scored_data::settings_of(&loaded.about);
-    let data = scored_data::open(&f.data, &model, &loaded.about, f.seed.unwrap_or(settings.seed))?;
+    let data = scored_data::open(&f.data, &model, &loaded.about, f.seed.unwrap_or(settings.seed), f.stride)?;
     data.notes.iter().for_each(|note| eprintln!("note: {note}"));
     let (device, info) = open_device(&f.device)?;
     let mut session = Session::new(device, model, loaded.about.interface, loaded.weights)?;
     session.loss = settings.loss;
     let batch = f.batch_size.unwrap_or(settings.batch_size);
     let scored = job::score(&mut session, &data.set, data.naive.as_ref(), "test", batch)?;
+    let samples = scored.scores.samples;
+    // How a text was cut.
+    let windows = data.set.scored().map(|tokens| {
+        let context = data.set.width();
+        json!({ "tokens": tokens, "context": context, "stride": f.stride.unwrap_or(context) })
+    });
     if f.json {
-        return out::json(&json!({
+        let mut answer = json!({
             "status": "ok",
             "device": info,
             "model": session.model.description.name,
-            "samples": scored.scores.samples,
+            "samples": samples,
             "dropped": data.dropped,
             "test": scored.json(),
             "parts": parts(&scored),
             "mistakes": mistakes(&scored),
-        }));
+        });
+        if let (Value::Object(answer), Some(Value::Object(windows))) = (&mut answer, windows) {
+            answer.extend(windows);
+        }
+        return out::json(&answer);
     }
-    out::line(format!("{} samples: {}", scored.scores.samples, scored.line()))?;
+    let of = match &windows {
+        Some(w) => {
+            let (tokens, context, stride) = (&w["tokens"], &w["context"], &w["stride"]);
+            let plural = |one: bool| if one { "" } else { "s" };
+            let (of_tokens, of_windows) = (plural(*tokens == 1), plural(samples == 1));
+            format!("{tokens} token{of_tokens} scored in {samples} window{of_windows} of {context} (stride {stride})")
+        }
+        None => format!("{samples} samples"),
+    };
+    out::line(format!("{of}: {}", scored.line()))?;
     scored.evaluation.forecast.iter().try_for_each(|f| out::line(f.line()))?;
     out::line(table(&scored))?;
     worst(&scored).iter().try_for_each(out::line)
@@ -87,7 +111,7 @@ fn table(scored: &Scored) -> String {
         }
         Metrics::Language(l) => {
             let row = vec![number(l.nats_per_token), number(l.bits_per_token), number(l.perplexity), share(l.accuracy)];
-            (&["tokens", "nats", "bits", "perplexity", "accuracy"], vec![("all".into(), row)])
+            (&["tokens", "nats", "bits", "perplexity", "accuracy"], vec![(l.tokens.to_string(), row)])
         }
         Metrics::Regression(r) => {
             let row = |t: &crate::eval::metrics::TargetScores| {
@@ -98,10 +122,10 @@ fn table(scored: &Scored) -> String {
         }
     };
     let names = rows.iter().map(|(n, _)| n.as_str()).chain([head[0]]);
-    let width = names.map(|n| n.chars().count()).max().unwrap_or(0);
+    let widest = names.map(width).max().unwrap_or(0);
     let line = |name: &str, cells: &[String]| {
         let cells: String = cells.iter().map(|c| format!("{c:>11}")).collect();
-        format!("{name:<width$}{cells}")
+        format!("{}{cells}", left(name, widest))
     };
     let head_cells: Vec<String> = head[1..].iter().map(|h| h.to_string()).collect();
     let lines = [line(head[0], &head_cells)].into_iter().chain(rows.iter().map(|(n, c)| line(n, c)));

@@ -4,7 +4,7 @@ use super::plan_flags::PlanFlags;
 use super::series_flags::SeriesFlags;
 use super::text_flags::TextFlags;
 use super::tool_flags;
-use super::typed::{one_or_more, seconds, source};
+use super::typed::{name, one_or_more, path, seconds, source};
 use crate::nn::preset_names;
 use crate::plan::parse_bytes;
 use crate::train::recipe_names;
@@ -34,6 +34,11 @@ pub enum Command {
     /// Let a trained language model go on with a text.
     Generate(Generate),
     /// Train with many settings and find the best: [search] in a run configuration.
+    ///
+    /// Trials are compared on the same validation rows by a figure that means the same in
+    /// all of them: by default the validation loss, or where the space changes what the loss
+    /// is, accuracy, rmse or bits_per_byte. Seeds ("train.seed" in the space) repeat every
+    /// setting, and means are compared. See docs/training.md.
     Search(tool_flags::Search),
     /// Find learning rates that train: a sweep from tiny to huge.
     LrFind(tool_flags::LrFind),
@@ -97,6 +102,16 @@ pub struct DeviceFlag {
     pub matmul: Option<Factors>,
 }
 
+impl DeviceFlag {
+    /// The device that is asked for. A flag without a name in it is as good as none,
+    /// and so is the variable.
+    pub fn wanted(&self) -> String {
+        let given = |name: &str| Some(name.trim()).filter(|n| !n.is_empty()).map(String::from);
+        let variable = || std::env::var("WGRAD_DEVICE").ok().and_then(|name| given(&name));
+        given(&self.device).or_else(variable).unwrap_or_else(|| "auto".into())
+    }
+}
+
 /// How products are multiplied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Factors {
@@ -112,12 +127,12 @@ pub struct Train {
     pub config: Option<PathBuf>,
     #[arg(long, value_name = "NAME|FILE", help = model_help())]
     pub model: Option<String>,
-    /// "digits" (built in), a folder of IDX files (MNIST), CIFAR-10 binary batches, a folder
+    /// "digits" (built in; "builtin:digits" where a path is called so), a folder of IDX files (MNIST), CIFAR-10 binary batches, a folder
     /// with one sub-folder of pictures per class, a table (CSV, TSV), or NumPy arrays.
-    #[arg(long, value_name = "digits|PATH", value_parser = source())]
+    #[arg(long, value_name = "digits|PATH", allow_hyphen_values = true, value_parser = source())]
     pub data: Option<String>,
     /// The column of a table that is to be predicted: a name, a number from 1, or "last".
-    #[arg(long, value_name = "COLUMN")]
+    #[arg(long, value_name = "COLUMN", allow_hyphen_values = true, value_parser = name())]
     pub target: Option<String>,
     /// classification, regression, or auto to find out from the target.
     #[arg(long, value_name = "TASK")]
@@ -154,17 +169,17 @@ pub struct Train {
     #[command(flatten)]
     pub device: DeviceFlag,
     /// The run's folder (default: the next free one under runs/).
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", allow_hyphen_values = true, value_parser = path())]
     pub out: Option<PathBuf>,
-    /// Go on from the last checkpoint of the folder --out, with its settings;
-    /// start anew if there is none yet.
+    /// Go on from the last checkpoint of the folder --out, with its settings and its data
+    /// (--data names where that was moved to); start anew if there is none yet.
     #[arg(long, requires = "out")]
     pub resume: bool,
     /// Serve the run's live curves on a local page, on this port or the next free one.
     #[arg(long, value_name = "PORT", num_args = 0..=1, default_missing_value = "6006")]
     pub dashboard: Option<u16>,
     /// Start from the weights of a run or a file, where names and shapes agree.
-    #[arg(long, value_name = "RUN|FILE", conflicts_with = "resume")]
+    #[arg(long, value_name = "RUN|FILE", conflicts_with = "resume", allow_hyphen_values = true, value_parser = path())]
     pub init: Option<PathBuf>,
     /// Write a checkpoint every N steps, besides those after each epoch.
     #[arg(long, value_name = "STEPS", value_parser = one_or_more)]
@@ -227,11 +242,16 @@ pub struct Eval {
     #[command(flatten)]
     pub run: RunFlags,
     /// The data to score: its test set if it has one, else all of it.
-    #[arg(long, value_name = "digits|PATH", value_parser = source())]
+    #[arg(long, value_name = "digits|PATH", allow_hyphen_values = true, value_parser = source())]
     pub data: String,
     /// Samples per step (default: as in training).
     #[arg(long, value_name = "N")]
     pub batch_size: Option<usize>,
+    /// Of a language model: tokens between the starts of two windows, of which only what no
+    /// window before was scored on counts. Fewer give each token more to go by, and take longer
+    /// (default: the context).
+    #[arg(long, value_name = "TOKENS", value_parser = one_or_more)]
+    pub stride: Option<usize>,
     /// Seeds the built-in data (default: as in training).
     #[arg(long, value_name = "N")]
     pub seed: Option<u32>,
@@ -246,9 +266,9 @@ pub struct Eval {
 pub struct Generate {
     #[command(flatten)]
     pub run: RunFlags,
-    /// The text to go on from.
-    #[arg(long, value_name = "TEXT", default_value = "\n")]
-    pub prompt: String,
+    /// The text to go on from (default: a line break, or the first token where there is none).
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
+    pub prompt: Option<String>,
     /// Tokens to write.
     #[arg(long, value_name = "N", default_value_t = 500)]
     pub length: usize,
@@ -289,7 +309,7 @@ pub struct Predict {
     #[arg(long)]
     pub all: bool,
     /// Write the answers as CSV to a file.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", allow_hyphen_values = true, value_parser = path())]
     pub out: Option<PathBuf>,
     /// For spreadsheets: CSV cells that begin as a formula does (= + - @, tab, line break) and are
     /// no plain number get an apostrophe in front. Without it cells are what the data says.
@@ -308,7 +328,7 @@ pub struct Data {
     #[arg(value_name = "digits|PATH", value_parser = source())]
     pub source: String,
     /// The column of a table that a model is to predict.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", allow_hyphen_values = true, value_parser = name())]
     pub target: Option<String>,
     /// Share of the training data held out for validation, as in training.
     #[arg(long, value_name = "F", default_value_t = 0.1)]
@@ -324,13 +344,13 @@ pub struct Data {
     #[arg(long, value_name = "KEY=VALUE")]
     pub set: Vec<String>,
     /// Write the audit as a page that needs nothing else.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", allow_hyphen_values = true, value_parser = path())]
     pub html: Option<PathBuf>,
     /// Write a sheet of samples as PNG.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", allow_hyphen_values = true, value_parser = path())]
     pub sheet: Option<PathBuf>,
     /// Show on the sheet what the [augment] of this configuration makes of samples.
-    #[arg(long, value_name = "CONFIG", requires = "sheet")]
+    #[arg(long, value_name = "CONFIG", requires = "sheet", allow_hyphen_values = true, value_parser = path())]
     pub augment: Option<PathBuf>,
     /// Print one JSON object as the last line of stdout.
     #[arg(long)]
@@ -360,13 +380,13 @@ pub struct Tokenizer {
     #[arg(long, value_name = "N")]
     pub size: Option<usize>,
     /// Where to write it: byte pairs as a Hugging Face tokenizer.json, others as JSON of our own.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", allow_hyphen_values = true, value_parser = path())]
     pub out: Option<PathBuf>,
     /// Show a vocabulary: one written by this command, or any tokenizer.json.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["kind", "size", "out"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["kind", "size", "out"], allow_hyphen_values = true, value_parser = path())]
     pub show: Option<PathBuf>,
     /// With --show: the tokens of this text.
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     pub encode: Option<String>,
     /// Print one JSON object as the last line of stdout.
     #[arg(long)]
@@ -453,7 +473,7 @@ pub struct Report {
     #[arg(required = true, value_name = "RUN")]
     pub runs: Vec<PathBuf>,
     /// Where to write the comparison (default: compare.html).
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", allow_hyphen_values = true, value_parser = path())]
     pub out: Option<PathBuf>,
     /// Print one JSON object as the last line of stdout.
     #[arg(long)]

@@ -2,6 +2,7 @@
 
 use super::{flags, out, summary};
 use crate::error::{Error, Result};
+use crate::terminal::{left, width};
 use crate::train::gradcheck::{Checked, GradCheck, gradcheck};
 use serde_json::json;
 
@@ -34,10 +35,10 @@ pub fn run(f: &flags::Gradcheck) -> Result<()> {
 }
 
 fn table(found: &[Checked]) -> String {
-    let name = found.iter().map(|c| c.name.chars().count()).max().unwrap_or(0);
+    let name = found.iter().map(|c| width(&c.name)).max().unwrap_or(0);
     let row = |c: &Checked| {
         let (shape, said) = (format!("{:?}", c.shape), if c.ok { "ok" } else { "WRONG" });
-        format!("{:<name$}  {shape:<18} {:>4} elements  error {:.1e}  {said}", c.name, c.elements, c.error)
+        format!("{}  {shape:<18} {:>4} elements  error {:.1e}  {said}", left(&c.name, name), c.elements, c.error)
     };
     found.iter().map(row).collect::<Vec<_>>().join("\n")
 }

@@ -9,7 +9,7 @@ use super::said;
 use super::tune::{self, Tuning};
 use crate::data::series::Naive;
 use crate::data::sheet::{self, Tile};
-use crate::data::{Dataset, Samples, Targets, Task};
+use crate::data::{Dataset, IGNORED, Samples, Targets, Task};
 use crate::device::{Device, DeviceInfo};
 use crate::error::Result;
 use crate::eval::{Classification, Evaluation, Forecast, Language, Metrics, Mistake, Regression};
@@ -61,7 +61,8 @@ impl Job {
 
     /// Trains, then scores the test set, or the validation set where there is
     /// no other.
-    pub fn run(&mut self, s: &Settings, p: &Prepared, start: Start, folder: Option<&RunFolder>) -> Result<Done> {
+    pub fn run(&mut self, s: &Settings, p: &Prepared, mut start: Start, folder: Option<&RunFolder>) -> Result<Done> {
+        start.at.data = Some(p.fingerprint());
         folder.map_or(Ok(()), |f| tune::save(f.path(), self.session.device()))?;
         let mut watch = Terminal::new(folder, s, p.train.len(), s.steps(self.session.batches()));
         let outcome = go_on(&mut self.session, &p.train, p.val.as_ref(), s, start, &mut watch)?;
@@ -105,8 +106,10 @@ fn rate(session: &Session, set: &Dataset, scores: Scores, answers: &[f32], split
     let (metrics, mistakes) = match &set.targets {
         Targets::Sequence { labels, .. } => {
             let accuracy = scores.accuracy.unwrap_or_default();
-            let bytes = session.interface.vocabulary.as_ref().map(|v| v.decode(labels).len());
-            let language = Language::of(scores.loss, accuracy, set.len(), labels.len(), bytes);
+            let scored: Vec<u32> = labels.iter().copied().filter(|&l| l != IGNORED).collect();
+            let first = if let Samples::Tokens(read) = &set.samples { read.first().copied() } else { None };
+            let bytes = session.interface.vocabulary.as_ref().map(|v| v.bytes_behind(first.as_slice(), &scored));
+            let language = Language::of(scores.loss, accuracy, set.len(), scored.len(), bytes);
             (Metrics::Language(Box::new(language)), vec![])
         }
         Targets::Classes { labels, .. } => (

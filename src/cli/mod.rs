@@ -24,6 +24,7 @@ mod report;
 mod run_folder;
 mod run_info;
 mod said;
+mod same_data;
 mod scored_data;
 mod search;
 mod series_flags;

@@ -5,6 +5,7 @@ use crate::error::{Error, Result};
 use crate::eval::history::Record;
 use crate::eval::tensorboard::EventWriter;
 use crate::eval::{EpochRecord, Live, Point};
+use crate::files::name::{plain_name, with_suffix};
 use crate::files::{self, Lock};
 use crate::nn::{Description, Model};
 use crate::train::checkpoint::Progressed;
@@ -33,7 +34,7 @@ impl RunFolder {
         let (path, lock) = match wanted {
             Some(path) => take(path)?,
             None => {
-                let path = make_next(&Path::new("runs").join(file_name(&settings.model.name)))?;
+                let path = make_next(&Path::new("runs").join(plain_name(&settings.model.name, "model")))?;
                 let lock = Lock::take(&path)?;
                 (path, lock)
             }
@@ -154,14 +155,6 @@ impl RunFolder {
     }
 }
 
-/// A model's name as that of a folder, wherever it comes from.
-fn file_name(name: &str) -> String {
-    let plain = |c: char| if c.is_alphanumeric() || matches!(c, '-' | '_' | '.') { c } else { '-' };
-    let name: String = name.chars().take(100).map(plain).collect();
-    let name = name.trim_start_matches(['.', '-']);
-    if name.is_empty() { "model".into() } else { name.into() }
-}
-
 /// The folder of the checkpoints, and that of the run around it.
 fn make_checkpoints(path: &Path) -> Result<()> {
     files::make_folder(&path.join("checkpoints"), "the run's folder")
@@ -248,9 +241,7 @@ fn make_next(name: &Path) -> Result<PathBuf> {
 
 /// `NAME-001`.
 fn numbered(name: &Path, n: usize) -> PathBuf {
-    let mut path = name.as_os_str().to_os_string();
-    path.push(format!("-{n:03}"));
-    path.into()
+    with_suffix(name, &format!("-{n:03}"))
 }
 
 /// Loads a trained model from a run's folder or from a file of weights.

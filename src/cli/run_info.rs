@@ -2,6 +2,7 @@
 //! is.
 
 use super::job::{Done, Scored};
+use super::same_data;
 use crate::data::{Dataset, Task};
 use crate::device::DeviceInfo;
 use crate::error::{Error, Kind, Result};
@@ -31,6 +32,8 @@ pub fn new(session: &Session, s: &Settings, p: &Prepared, device: DeviceInfo) ->
         task: session.interface.task,
         seed: s.seed.into(),
         data: s.data.source.clone(),
+        data_path: same_data::absolute(&s.data.source),
+        fingerprint: Some(p.fingerprint()),
         samples: SampleCounts { train: p.train.len(), val: count(p.val.as_ref()), test: count(p.test.as_ref()) },
         classes,
         targets,

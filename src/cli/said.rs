@@ -33,13 +33,16 @@ pub fn add(language: &mut Language, session: &mut Session, set: &Dataset) -> Res
     for temperature in TEMPERATURES {
         generator.reset()?;
         let mut sampler = Sampler::new(Sampling { temperature, ..Sampling::default() })?;
-        let mut written = vec![];
+        // A character that the prompt begins and does not end belongs to what follows.
+        let mut decoder = vocabulary.decoder();
+        let begins: String = prompt.iter().map(|&token| decoder.push(token)).collect();
+        let mut text = String::new();
         generator.write(prompt, WRITTEN, &mut sampler, |token| {
-            written.push(token);
+            text += &decoder.push(token);
             Ok(())
         })?;
-        let (prompt, text) = (vocabulary.decode(prompt), vocabulary.decode(&written));
-        language.sampled.push(Sampled { prompt, text, temperature });
+        text += &decoder.finish();
+        language.sampled.push(Sampled { prompt: begins, text, temperature });
     }
     let shown = tokens.len().min(LOOKED_AT);
     let names: Vec<String> = tokens[..shown].iter().map(|&t| vocabulary.token(t).unwrap_or_default()).collect();

@@ -29,14 +29,15 @@ pub fn settings_of(about: &About) -> Settings {
 }
 
 /// Opens labelled data for a model: its test set, or all of it where it has
-/// none.
-pub fn open(source: &str, model: &Model, about: &About, seed: u32) -> Result<ToScore> {
+/// none. `stride`: of a language model, see [`texts::to_score`](super::texts::to_score).
+pub fn open(source: &str, model: &Model, about: &About, seed: u32, stride: Option<usize>) -> Result<ToScore> {
     let kind = data::kind(source)?;
+    data::choice(source).iter().for_each(|note| eprintln!("note: {note}"));
     if let Some(fitted) = &about.interface.series {
         return if kind == SourceKind::Table { series(source, fitted) } else { Err(no_series(source, fitted)) };
     }
     if about.interface.vocabulary.is_some() {
-        return super::texts::to_score(source, kind, model, about);
+        return super::texts::to_score(source, kind, model, about, stride);
     }
     match (kind, &about.interface.preprocessing) {
         (SourceKind::Table, Some(fitted)) => rows(source, fitted),

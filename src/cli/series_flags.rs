@@ -1,6 +1,7 @@
 //! The flags of a series in time, as typed.
 
 use super::train_settings::parse_value;
+use super::typed::name;
 use crate::error::Result;
 use crate::train::set;
 use clap::Args;
@@ -17,7 +18,7 @@ pub struct SeriesFlags {
     #[arg(long, value_name = "ROWS")]
     pub horizon: Option<usize>,
     /// The columns to look at (default: all that hold numbers).
-    #[arg(long, value_name = "COLUMN,..", value_delimiter = ',')]
+    #[arg(long, value_name = "COLUMN,..", value_delimiter = ',', allow_hyphen_values = true, value_parser = name())]
     pub inputs: Option<Vec<String>>,
     /// Look at dates too: day of the year, day of the week, hour.
     #[arg(long)]

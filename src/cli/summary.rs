@@ -1,6 +1,6 @@
 //! `wgrad summary`
 
-use super::{flags, out};
+use super::{flags, out, train_settings};
 use crate::error::Result;
 use crate::nn::{Description, Model, Reads, summary};
 use crate::plan::{Target, human_bytes};
@@ -10,6 +10,7 @@ use crate::train::{Session, Settings, usual_batch};
 /// a description that leaves its input open is taken for 28x28 grey images, 64
 /// tokens or 30 rows of one column, whatever it reads.
 pub fn model(f: &flags::ModelFlags) -> Result<Model> {
+    train_settings::say_model(&f.model);
     let mut description = Description::named(&f.model)?;
     // Texts are of any length.
     if f.input.is_some() && description.reads == Reads::Text {

@@ -1,5 +1,6 @@
 //! The flags of texts, as typed.
 
+use super::typed::name;
 use crate::error::Result;
 use crate::train::set;
 use clap::Args;
@@ -19,7 +20,7 @@ pub struct TextFlags {
     #[arg(long, value_name = "TOKENS")]
     pub context: Option<usize>,
     /// The column of a table that holds the texts (default: the longest).
-    #[arg(long, value_name = "COLUMN")]
+    #[arg(long, value_name = "COLUMN", allow_hyphen_values = true, value_parser = name())]
     pub text: Option<String>,
     /// Tokens of a text to be classified; longer ones are cut.
     #[arg(long, value_name = "TOKENS")]

@@ -5,7 +5,7 @@ use super::predict::{Asked, hand_over};
 use super::scored_data::{ToScore, settings_of};
 use super::{flags, open_device};
 use crate::data::table::TableOptions;
-use crate::data::text::{Corpus, LabelledTexts, labelled};
+use crate::data::text::{Corpus, LabelledTexts, TokenWindows, labelled};
 use crate::data::{self, Interface, SourceKind, Task};
 use crate::error::{Error, Result};
 use crate::nn::Model;
@@ -15,16 +15,29 @@ use crate::train::text::{texts_for, windows_for};
 use std::path::Path;
 
 /// Opens texts to score a model on.
-pub fn to_score(source: &str, kind: SourceKind, model: &Model, about: &About) -> Result<ToScore> {
+///
+/// `stride`: tokens between the windows of a language model's text; its context,
+/// if `None`.
+pub fn to_score(
+    source: &str,
+    kind: SourceKind,
+    model: &Model,
+    about: &About,
+    stride: Option<usize>,
+) -> Result<ToScore> {
     let path = Path::new(source);
     let length = model.input.first().copied().unwrap_or(1);
     if about.interface.task == Task::Language {
-        if kind != SourceKind::Text {
+        // Verse with a comma in each line looks like a table; the model knows better.
+        let name = source.to_lowercase();
+        let may_be_text = kind == SourceKind::Table && name.strip_suffix(".gz").unwrap_or(&name).ends_with(".txt");
+        if kind != SourceKind::Text && !may_be_text {
             return Err(Error::data(format!(
                 "{source} is no text; this language model expects a .txt file, or a folder of them"
             )));
         }
-        let set = windows_for(&Corpus::open(path)?, &about.interface, length)?;
+        let windows = TokenWindows::new(length, stride)?;
+        let set = windows_for(&Corpus::open(path)?, &about.interface, windows)?;
         return Ok(ToScore { set, naive: None, notes: vec![], dropped: 0 });
     }
     let found = match kind {

@@ -4,6 +4,7 @@ use super::flags::{Tokenizer, VocabularyKind};
 use super::out;
 use crate::data::text::{Corpus, Vocabulary};
 use crate::error::{Context, Error, Result};
+use crate::terminal;
 use serde_json::json;
 use std::path::Path;
 
@@ -123,6 +124,5 @@ fn joined(tokens: &[String]) -> String {
 
 /// The start of a text, for a message.
 fn shortened(text: &str) -> String {
-    let start: String = text.chars().take(SAMPLE).collect();
-    format!("{start:?}")
+    format!("{:?}", terminal::shortened(text, SAMPLE))
 }

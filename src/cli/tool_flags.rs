@@ -1,7 +1,7 @@
 //! The flags of the tools around training: `search`, `lr-find` and `tune`.
 
 use super::flags::{DeviceFlag, ModelFlags, model_help};
-use super::typed::source;
+use super::typed::{name, path, source};
 use clap::Args;
 use std::path::PathBuf;
 
@@ -11,10 +11,10 @@ pub struct SettingFlags {
     #[arg(long, value_name = "NAME|FILE", help = model_help())]
     pub model: Option<String>,
     /// The data, as for `train --data`.
-    #[arg(long, value_name = "digits|PATH", value_parser = source())]
+    #[arg(long, value_name = "digits|PATH", allow_hyphen_values = true, value_parser = source())]
     pub data: Option<String>,
     /// The column of a table that is to be predicted: a name, a number from 1, or "last".
-    #[arg(long, value_name = "COLUMN")]
+    #[arg(long, value_name = "COLUMN", allow_hyphen_values = true, value_parser = name())]
     pub target: Option<String>,
     /// classification, regression, or auto to find out from the target.
     #[arg(long, value_name = "TASK")]
@@ -40,7 +40,7 @@ pub struct Search {
     #[arg(long, value_name = "N")]
     pub epochs: Option<usize>,
     /// The search's folder (default: runs/CONFIG-search). A search that lies there goes on.
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", allow_hyphen_values = true, value_parser = path())]
     pub out: Option<PathBuf>,
     /// Stop after N trials; the same command goes on with the others.
     #[arg(long, value_name = "N")]
@@ -68,7 +68,7 @@ pub struct LrFind {
     #[arg(long, value_name = "N", default_value_t = 100)]
     pub steps: usize,
     /// Where the plot goes: a name that ends with .svg or .png.
-    #[arg(long, value_name = "FILE", default_value = "lr-find.svg")]
+    #[arg(long, value_name = "FILE", default_value = "lr-find.svg", allow_hyphen_values = true, value_parser = path())]
     pub out: PathBuf,
     #[command(flatten)]
     pub device: DeviceFlag,

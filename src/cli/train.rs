@@ -2,16 +2,16 @@
 
 use super::job::{Done, Job, Scored};
 use super::run_folder::{self, RunFolder};
-use super::{dashboard, flags, folds, interrupt, open_device_for, out, run_info, train_settings, tune};
+use super::{dashboard, flags, folds, interrupt, open_device_for, out, run_info, same_data, train_settings, tune};
 use crate::data::table::Table;
 use crate::data::text::{Corpus, LabelledSplits, labelled};
 use crate::data::{self, Dataset, Origin, SourceKind, TableOptions};
 use crate::error::{Error, Result};
 use crate::eval::RunInfo;
 use crate::eval::run::write_json;
-use crate::files::{self, Lock};
+use crate::files::Lock;
 use crate::nn::{Reads, Weights};
-use crate::train::checkpoint::{self, Loaded, Progressed};
+use crate::train::checkpoint::{self, Progressed};
 use crate::train::{DataSettings, Prepared, Session, Settings, Source, Start, model_for};
 use serde_json::Value;
 use std::path::Path;
@@ -27,8 +27,11 @@ pub fn run(f: &flags::Train) -> Result<()> {
         Some(folder) => train_settings::resumed(f, folder)?,
         None => train_settings::new_run(f)?,
     };
+    let begun = match f.out.as_deref().filter(|_| f.resume && earlier.is_none()) {
+        Some(out) => Some(same_data::Begun::in_folder(out, &settings)?),
+        None => None,
+    };
     if f.resume && earlier.is_none() {
-        f.out.as_deref().map_or(Ok(()), |out| same_run(out, &settings))?;
         eprintln!("there is no checkpoint to resume from yet: starting anew");
     }
     if f.fast_dev_run {
@@ -43,8 +46,9 @@ pub fn run(f: &flags::Train) -> Result<()> {
     shrink(&mut prepared, f, &mut settings, &source)?;
     drop(source);
     say(&settings, &prepared);
+    begun.map_or(Ok(()), |begun| begun.check(&prepared))?;
     let loaded = match earlier {
-        Some(folder) => Some(the_same(checkpoint::load(&folder.join(LAST))?, &settings, &prepared)?),
+        Some(folder) => Some(same_data::check(checkpoint::load(&folder.join(LAST))?, &settings, &mut prepared)?),
         None => None,
     };
     let start_from = match (&loaded, &f.init) {
@@ -113,30 +117,6 @@ fn check_epochs(s: &Settings, at: &Progressed) -> Result<()> {
 /// Notes on the data that are shown.
 const NOTES: usize = 60;
 
-/// Fails if a run of other data, or of another kind, was begun in a folder without
-/// a checkpoint: training anew there is not what `--resume` asks for.
-fn same_run(out: &Path, settings: &Settings) -> Result<()> {
-    let begun = files::settings(&out.join("config.toml")).ok().and_then(|text| text.parse::<toml::Table>().ok());
-    let Some(begun) = begun.as_ref().and_then(|t| t.get("data")?.as_table()) else { return Ok(()) };
-    let source = begun.get("source").and_then(|s| s.as_str()).unwrap_or_default();
-    let folds = begun.get("folds").and_then(toml::Value::as_integer).unwrap_or(0);
-    let place = |path: &str| std::fs::canonicalize(path).unwrap_or_else(|_| path.into());
-    if (place(source), folds) == (place(&settings.data.source), settings.data.folds as i64) {
-        return Ok(());
-    }
-    let folded = |folds: i64| if folds > 0 { format!(" in {folds} folds") } else { String::new() };
-    Err(Error::usage(format!(
-        "{} was begun on {source}{} and has no checkpoint to resume from; this command is about {}{}. To train it anew: \
-         wgrad train {} --out {}",
-        out.display(),
-        folded(folds),
-        settings.data.source,
-        folded(settings.data.folds as i64),
-        out.join("config.toml").display(),
-        out.display()
-    )))
-}
-
 /// The weights of a run as they are after its latest step.
 pub const LAST: &str = "checkpoints/last.safetensors";
 
@@ -152,6 +132,7 @@ pub struct Data {
 pub fn open(s: &Settings) -> Result<Data> {
     let d = &s.data;
     let path = Path::new(&d.source);
+    data::choice(&d.source).iter().for_each(|note| eprintln!("note: {note}"));
     let mut images = None;
     let source = match data::kind(&d.source)? {
         SourceKind::Text => Source::Corpus(Corpus::open(path)?),
@@ -260,22 +241,6 @@ pub fn say(s: &Settings, p: &Prepared) {
     if p.notes.len() > NOTES {
         eprintln!("note: and {} more, in run.json", p.notes.len() - NOTES);
     }
-}
-
-/// A checkpoint of a run that goes on, if the data is what it was.
-fn the_same(loaded: Loaded, s: &Settings, p: &Prepared) -> Result<Loaded> {
-    if loaded.about.interface == p.interface {
-        return Ok(loaded);
-    }
-    let (before, now) = (&loaded.about.interface.outputs, &p.interface.outputs);
-    let what = match before == now {
-        true => "its columns, classes or averages are others".into(),
-        false => format!("it had the outputs {} and now has {}", before.join(", "), now.join(", ")),
-    };
-    Err(Error::data(format!(
-        "{} is not the data that this run was trained on: {what}; start a new run from its weights with --init",
-        s.data.source
-    )))
 }
 
 /// The weights of another model, as far as names and shapes agree.

@@ -1,11 +1,13 @@
 //! The settings of `wgrad train`: a configuration file, flags written over it,
 //! and what an earlier run of the folder was made with.
 
-use super::flags;
 use super::tool_flags::SettingFlags;
+use super::{flags, same_data};
+use crate::data;
 use crate::error::{Context, Error, Result, nearest};
 use crate::files;
 use crate::keys;
+use crate::nn::{Description, preset};
 use crate::train::{RECIPES, Settings, recipe, set};
 use std::path::Path;
 use toml::{Table, Value};
@@ -17,6 +19,7 @@ pub fn new_run(f: &flags::Train) -> Result<Settings> {
         Some(path) => read(path)?,
     };
     apply(f, &mut table)?;
+    table.get("model").and_then(Value::as_str).into_iter().for_each(say_model);
     Settings::read(table)
 }
 
@@ -30,6 +33,10 @@ pub fn resumed(f: &flags::Train, folder: &Path) -> Result<Settings> {
         table.extend(read(path)?);
     }
     apply(f, &mut table)?;
+    table.get("model").and_then(Value::as_str).into_iter().for_each(say_model);
+    if f.data.is_none() {
+        locate(&mut table, &before.data.source, folder)?;
+    }
     let now = Settings::read(table)?;
     let (a, b) = (before.deciding(), now.deciding());
     // More epochs, and a schedule that spans them, are the reason to go on.
@@ -47,14 +54,49 @@ pub fn resumed(f: &flags::Train, folder: &Path) -> Result<Settings> {
     }
 }
 
-/// A configuration file, or a recipe of that name.
+/// Finds the data of a run that goes on, unless another source is named than the
+/// run's own.
+pub fn locate(table: &mut Table, own: &str, folder: &Path) -> Result<()> {
+    let named = table.get("data").and_then(|data| data.get("source")).and_then(Value::as_str);
+    let named = named.map_or_else(|| own.to_string(), |source| data::settled(source.into()));
+    let source = if named == own { same_data::located(folder, own) } else { named };
+    set(table, "data.source", source.into())
+}
+
+/// A configuration file, or a recipe of that name where no such file lies here;
+/// it is said which where both could be meant.
 pub fn read(path: &Path) -> Result<Table> {
-    let name = path.display();
-    let text = match recipe(&name.to_string()).filter(|_| !path.exists()) {
-        Some(text) => text.to_string(),
-        None => files::settings(path).map_err(|e| unreadable(path, e))?,
+    let name = path.display().to_string();
+    let parsed = |text: &str| keys::parse(text).context(|| name.clone());
+    let Some(text) = recipe(&name) else {
+        return parsed(&files::settings(path).map_err(|e| unreadable(path, e))?);
     };
-    keys::parse(&text).context(|| name.to_string())
+    if path.exists() {
+        let own = files::settings(path).map_err(|e| unreadable(path, e)).and_then(|text| parsed(&text));
+        match own {
+            Ok(table) => {
+                eprintln!("note: {name} is the file that lies here, not the recipe of that name");
+                return Ok(table);
+            }
+            Err(e) => eprintln!("note: {name} is the recipe; what lies here under that name is no configuration: {e}"),
+        }
+    }
+    parsed(text)
+}
+
+/// Says which of two models a name means, where a file or folder is called like
+/// a preset.
+pub fn say_model(name: &str) {
+    if preset(name).is_err() {
+        return;
+    }
+    match (Description::is_file(name), Path::new(name).exists()) {
+        (true, _) => eprintln!("note: model {name} is the file that lies here, not the preset of that name"),
+        (false, true) => {
+            eprintln!("note: model {name} is the preset; what lies here under that name is no description in TOML");
+        }
+        (false, false) => {}
+    }
 }
 
 /// The error of a configuration that cannot be read, with the nearest recipe.
@@ -107,6 +149,7 @@ pub fn of_tool(config: Option<&Path>, f: &SettingFlags, epochs: Option<usize>) -
     put("train.batch_size", count(f.batch_size))?;
     put("train.seed", f.seed.map(|n| Value::Integer(n.into())))?;
     put_pairs(&mut table, &f.set)?;
+    table.get("model").and_then(Value::as_str).into_iter().for_each(say_model);
     Ok(table)
 }
 

@@ -40,7 +40,7 @@ struct Saved {
 /// for them, by name or as part of mixed precision, and passes their test.
 pub fn open(f: &flags::DeviceFlag, precision: Precision) -> Result<Device> {
     let half = f.matmul.map_or(precision != Precision::F32, |m| m == flags::Factors::F16);
-    let mut device = Device::open_with(&f.device, half)?;
+    let mut device = Device::open_with(&f.wanted(), half)?;
     let tried = match &mut device {
         Device::Gpu(gpu) if half => tuning::try_half(gpu, &matmul::trials()),
         Device::Cpu if half => Err("the CPU multiplies in f32".into()),

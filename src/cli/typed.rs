@@ -1,14 +1,40 @@
 //! Values of flags as typed.
 
-use clap::builder::{OsStringValueParser, TypedValueParser};
+use clap::builder::{OsStringValueParser, StringValueParser, TypedValueParser};
+use std::path::PathBuf;
 
 /// A data source as typed. A run's settings are text and hold it.
 pub fn source() -> impl TypedValueParser<Value = String> {
     OsStringValueParser::new().try_map(|name| {
-        name.into_string().map_err(|name| {
+        let name = name.into_string().map_err(|name| {
             format!("{name:?} is not UTF-8, which the settings of a run cannot hold; rename it, or make a link to it")
-        })
+        })?;
+        check(&name).map(|()| name)
     })
+}
+
+/// The path of a file or folder as typed, which may begin with a dash.
+pub fn path() -> impl TypedValueParser<Value = PathBuf> {
+    OsStringValueParser::new().try_map(|name| check(&name.to_string_lossy()).map(|()| PathBuf::from(name)))
+}
+
+/// A name as typed, of a column for example, which may begin with a dash.
+pub fn name() -> impl TypedValueParser<Value = String> {
+    StringValueParser::new().try_map(|name| check(&name).map(|()| name))
+}
+
+/// Where a name may begin with a dash, a flag in its place would be taken for one.
+fn check(name: &str) -> Result<(), String> {
+    if name.trim().is_empty() {
+        return Err("it is empty; expected a name".into());
+    }
+    match name.starts_with("--") {
+        true => Err(format!(
+            "it looks like a flag, and a name is expected here; a file of that name is ./{name}, a column of it goes into \
+             the configuration"
+        )),
+        false => Ok(()),
+    }
 }
 
 /// A number of steps as typed.

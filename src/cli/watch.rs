@@ -7,6 +7,7 @@ use crate::error::{Error, Result};
 use crate::eval::history::{self, History, curve_names, training, validation};
 use crate::eval::plot::{Lines, duration, number, percent, terminal_chart};
 use crate::eval::{EpochRecord, Live, RunInfo};
+use crate::terminal::{one_line, shortened};
 use console::Term;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -122,7 +123,7 @@ impl Seen {
         // One chart, or two where there is room for both.
         names.truncate(if rows >= 20 { 2 } else { 1 });
         let height = ((rows - 2 - end.len()) / names.len()).clamp(4, 16);
-        let cut = |line: &str| plain(line).chars().take(width).collect::<String>();
+        let cut = |line: &str| shortened(&plain(line), width).into_owned();
         let mut lines = vec![cut(&state.join("  "))];
         for name in &names {
             let train = Lines { name: "training".into(), points: training(epochs, points, name) };
@@ -196,7 +197,7 @@ fn sentence(epoch: &str, e: &EpochRecord) -> String {
 
 /// Without what would move a terminal's cursor.
 fn plain(text: &str) -> String {
-    crate::terminal::one_line(text).into_owned()
+    one_line(text).into_owned()
 }
 
 #[cfg(test)]

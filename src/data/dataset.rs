@@ -17,6 +17,9 @@ pub enum Samples {
     Tokens(Vec<u32>),
 }
 
+/// The target of a position of a sequence that is not scored.
+pub const IGNORED: u32 = u32::MAX;
+
 /// What each sample is to be mapped to.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Targets {
@@ -30,7 +33,7 @@ pub enum Targets {
     /// A class at each position of a sequence: in a text, the token that
     /// follows.
     Sequence {
-        /// `[N, positions]`; indices into `names`.
+        /// `[N, positions]`; indices into `names`, or [`IGNORED`].
         labels: Vec<u32>,
         /// Positions of a sample.
         positions: usize,
@@ -88,6 +91,14 @@ impl Targets {
     /// True when there is none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// All positions of a sequence's targets, scored or not; else the targets.
+    pub fn positions(&self) -> usize {
+        match self {
+            Targets::Sequence { labels, .. } => labels.len(),
+            Targets::Classes { .. } | Targets::Values { .. } => self.len(),
+        }
     }
 
     /// Outputs that a model needs: classes, or target columns.
@@ -152,8 +163,9 @@ impl Dataset {
         if width == 0 || !held.is_multiple_of(width) {
             return fails(format!("{held} targets, {width} for each sample; expected whole samples"));
         }
+        let of_positions = matches!(self.targets, Targets::Sequence { .. });
         if let Targets::Classes { labels, names } | Targets::Sequence { labels, names, .. } = &self.targets
-            && let Some(label) = labels.iter().find(|&&l| l as usize >= names.len())
+            && let Some(label) = labels.iter().find(|&&l| l as usize >= names.len() && !(of_positions && l == IGNORED))
         {
             return fails(format!("a sample of class {label}; expected classes below {}", names.len()));
         }
@@ -204,6 +216,15 @@ impl Dataset {
         match &self.targets {
             Targets::Classes { labels, .. } => Some(labels),
             Targets::Sequence { .. } | Targets::Values { .. } => None,
+        }
+    }
+
+    /// The targets that count, where the targets are of positions: all but those
+    /// that are [`IGNORED`].
+    pub fn scored(&self) -> Option<usize> {
+        match &self.targets {
+            Targets::Sequence { labels, .. } => Some(labels.iter().filter(|&&l| l != IGNORED).count()),
+            Targets::Classes { .. } | Targets::Values { .. } => None,
         }
     }
 

@@ -2,7 +2,7 @@
 //! warnings first, then sections of text, tables, bars and pictures.
 
 use super::html::{self, Bar};
-use crate::terminal::one_line;
+use crate::terminal::{self, left, one_line, right, shortened};
 
 /// Rows of a table or a chart that a terminal shows.
 const SHOWN: usize = 20;
@@ -10,7 +10,7 @@ const SHOWN: usize = 20;
 const SHOWN_ON_PAGE: usize = 500;
 /// Characters of the longest bar on a terminal.
 const BAR: f64 = 30.0;
-/// Characters of a label in front of a bar on a terminal.
+/// Columns of a label in front of a bar on a terminal.
 const LABEL: usize = 24;
 
 /// All that an audit has to say.
@@ -135,10 +135,7 @@ fn block_text(block: &Block) -> String {
 }
 
 fn bar_row(bar: &Bar, longest: f64) -> Vec<String> {
-    let mut label: String = bar.label.chars().take(LABEL).collect();
-    if label.len() < bar.label.len() {
-        label.push('…');
-    }
+    let label = shortened(&one_line(&bar.label), LABEL).into_owned();
     let length = (BAR * bar.value / longest).round() as usize;
     vec![label, "#".repeat(length), bar.text.clone()]
 }
@@ -153,14 +150,14 @@ fn aligned(head: &[String], rows: &[Vec<String>]) -> String {
         (!head.is_empty()).then(|| clean(head)).into_iter().chain(rows.iter().map(|r| clean(r))).collect();
     let mut widths = vec![0; rows.iter().map(Vec::len).max().unwrap_or(0)];
     for row in &rows {
-        row.iter().zip(&mut widths).for_each(|(cell, width)| *width = (*width).max(cell.chars().count()));
+        row.iter().zip(&mut widths).for_each(|(cell, width)| *width = (*width).max(terminal::width(cell)));
     }
     let mut out = String::new();
     for row in &rows {
         let mut line = String::new();
         for (c, (cell, &width)) in row.iter().zip(&widths).enumerate() {
             let at_right = numeric.get(c) == Some(&true);
-            line += &if at_right { format!("  {cell:>width$}") } else { format!("  {cell:<width$}") };
+            line += &if at_right { format!("  {}", right(cell, width)) } else { format!("  {}", left(cell, width)) };
         }
         out += line.trim_end();
         out.push('\n');

@@ -119,6 +119,19 @@ impl Interface {
         Interface { series: Some(fitted), ..Interface::of(train, normal) }
     }
 
+    /// The same, learned from data that was called what that of `other` is: where
+    /// a table lies is no part of what was learned of it.
+    pub fn called_as(mut self, other: &Interface) -> Interface {
+        if let (Some(own), Some(other)) = (&mut self.preprocessing, &other.preprocessing) {
+            own.notes.iter_mut().for_each(|note| *note = note.replace(&own.table, &other.table));
+            own.table.clone_from(&other.table);
+        }
+        if let (Some(own), Some(other)) = (&mut self.series, &other.series) {
+            own.table.clone_from(&other.table);
+        }
+        self
+    }
+
     /// The same for targets between 0 and 1, whose logits the model gives.
     pub fn of_logits(mut self) -> Interface {
         let n = self.target.scale.len();

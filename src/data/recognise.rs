@@ -13,8 +13,10 @@ use serde::Serialize;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-/// The name of the built-in set.
-pub(super) const BUILT_IN: &str = "digits";
+/// The short name of the built-in set, for where no path is called so.
+const SHORT: &str = "digits";
+/// The name of the built-in set, whatever lies where the program runs.
+pub const BUILT_IN: &str = "builtin:digits";
 /// Files that a message lists of a folder.
 const LISTED: usize = 6;
 /// What a source of images may be.
@@ -48,6 +50,38 @@ pub enum SourceKind {
     Text,
     /// A folder with one sub-folder of text files per class.
     TextFolder,
+}
+
+/// Whether a source is the built-in set: `builtin:digits`, or `digits` where
+/// nothing of that name lies in the working directory.
+pub fn is_built_in(source: impl AsRef<Path>) -> bool {
+    let source = source.as_ref().as_os_str();
+    source == BUILT_IN || source == SHORT && !Path::new(SHORT).exists()
+}
+
+/// A source as typed, so that it names the same from now on, whatever will lie
+/// in the working directory: `digits` becomes `./digits` or `builtin:digits`.
+pub fn settled(source: String) -> String {
+    match (source == SHORT, is_built_in(&source)) {
+        (false, _) => source,
+        (true, true) => BUILT_IN.into(),
+        (true, false) => format!("./{SHORT}"),
+    }
+}
+
+/// What is said where a source could be taken for another: the built-in set and
+/// a file or folder called like it.
+pub fn choice(source: &str) -> Option<String> {
+    if !Path::new(SHORT).exists() {
+        return None;
+    }
+    match source {
+        BUILT_IN => Some(format!("these are the built-in digits; what lies here is named by --data ./{SHORT}")),
+        SHORT | "./digits" => {
+            Some(format!("{source} is what lies here under that name; the built-in digits are --data {BUILT_IN}"))
+        }
+        _ => None,
+    }
 }
 
 /// Finds out what a data set is. `source` is a path or `digits`. Folders are
@@ -171,7 +205,7 @@ pub(super) fn role(name: &str) -> Option<Role> {
 
 /// Finds out what there is under a name.
 pub(super) fn recognise(path: &Path) -> Result<Found> {
-    if path.as_os_str() == BUILT_IN {
+    if is_built_in(path) {
         return Ok(Found::Digits);
     }
     if !path.exists() {
@@ -350,7 +384,7 @@ fn missing(source: &Path) -> Error {
     let parent = source.parent().filter(|p| !p.as_os_str().is_empty());
     let mut candidates = sorted_names(parent.unwrap_or(Path::new("."))).unwrap_or_default();
     if parent.is_none() {
-        candidates.push(BUILT_IN.into());
+        candidates.push(SHORT.into());
     }
     let hint = match nearest(&file_name(source), candidates.iter().map(String::as_str)) {
         Some(name) => {

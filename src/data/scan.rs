@@ -1,9 +1,11 @@
 //! Finds the class folders of an image folder, and the files in them.
 //!
-//! Hidden files are passed over. Symbolic links are followed, but never to a
+//! Hidden files are passed over, and folders in which no samples lie: see
+//! `no_samples`. Symbolic links are followed, but never to a
 //! folder that holds the one being read or lies in it, and no folder is read
 //! twice for a class: so nothing runs in circles.
 
+use super::no_samples;
 use super::picture::starts_like_a_picture;
 use crate::error::{Error, Result};
 use std::collections::HashSet;
@@ -15,8 +17,8 @@ const MAX_DEPTH: usize = 32;
 const MAX_FILES: usize = 4_000_000;
 /// Files and folders looked at to find out what a folder is.
 const SAMPLED: usize = 1000;
-/// What file managers and archivers leave behind.
-const LITTER: [&str; 3] = ["Thumbs.db", "desktop.ini", "__MACOSX"];
+/// What file managers leave behind.
+const LITTER: [&str; 2] = ["Thumbs.db", "desktop.ini"];
 /// Endings of pictures. They only raise the suspicion that a folder is meant to
 /// hold pictures; what a file is, its content says.
 const ENDINGS: [&str; 9] = ["png", "jpg", "jpeg", "bmp", "webp", "gif", "tif", "tiff", "avif"];
@@ -58,8 +60,8 @@ pub(super) fn is_image_folder(root: &Path) -> bool {
 /// be listed, and when folders nest deeper than 32 or hold more than four
 /// million files.
 pub(super) fn scan(root: &Path) -> Result<Layout> {
-    let mut walk = Walk { root: canonical(root)?, files: 0, notes: vec![] };
-    let (folders, loose) = visible(root)?;
+    let mut walk = Walk { root: canonical(root)?, files: 0, notes: vec![], left_out: vec![] };
+    let (folders, loose) = walk.visible(root)?;
     let split = |name: &str| SPLITS.iter().position(|(_, names)| names.contains(&name.to_lowercase().as_str()));
     let pictured: Vec<&PathBuf> = folders.iter().filter(|f| has_pictures(f, 0, &mut SAMPLED.clone())).collect();
     let mut splits = [None, None, None];
@@ -76,7 +78,7 @@ pub(super) fn scan(root: &Path) -> Result<Layout> {
                     )));
                 }
                 Some(i) => {
-                    let (inner, loose) = visible(folder)?;
+                    let (inner, loose) = walk.visible(folder)?;
                     splits[i] = Some(walk.classes(folder, inner, &loose)?);
                 }
                 None => walk.notes.push(format!("{} holds no pictures and is left out", folder.display())),
@@ -85,6 +87,8 @@ pub(super) fn scan(root: &Path) -> Result<Layout> {
     } else {
         splits[0] = Some(walk.classes(root, folders, &loose)?);
     }
+    walk.left_out.iter_mut().for_each(|(path, _)| *path = relative(root, path));
+    walk.notes.extend(no_samples::note(&walk.left_out));
     Ok(Layout { splits, notes: walk.notes })
 }
 
@@ -93,9 +97,18 @@ struct Walk {
     root: PathBuf,
     files: usize,
     notes: Vec<String>,
+    /// Folders in which no samples lie, and why.
+    left_out: Vec<(String, &'static str)>,
 }
 
 impl Walk {
+    /// What [`visible`] finds; what it passes over is kept to be told.
+    fn visible(&mut self, folder: &Path) -> Result<(Vec<PathBuf>, Vec<PathBuf>)> {
+        let [folders, files, others] = listed(folder)?;
+        self.left_out.extend(reasons(&others));
+        Ok((folders, files))
+    }
+
     /// The classes among these folders.
     fn classes(&mut self, at: &Path, folders: Vec<PathBuf>, loose: &[PathBuf]) -> Result<Vec<Class>> {
         let pictures: Vec<&PathBuf> = loose.iter().take(SAMPLED).filter(|f| is_suspect(f)).collect();
@@ -153,7 +166,7 @@ impl Walk {
         if !seen.insert(canonical(folder)?) {
             return Ok(());
         }
-        let (folders, files) = visible(folder)?;
+        let (folders, files) = self.visible(folder)?;
         self.files += files.len();
         if self.files > MAX_FILES {
             return Err(Error::data(format!(
@@ -209,24 +222,47 @@ fn name(path: &Path) -> String {
     path.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned())
 }
 
-/// The folders and the files of a folder, each sorted by name. A link counts as
-/// what it leads to, a broken one as a file.
+/// The path from `root`.
+fn relative(root: &Path, path: &str) -> String {
+    Path::new(path).strip_prefix(root).map_or_else(|_| path.into(), |p| p.display().to_string())
+}
+
+/// Folders in which no samples lie, and why.
+fn reasons(folders: &[PathBuf]) -> impl Iterator<Item = (String, &'static str)> {
+    folders.iter().filter_map(|f| Some((f.display().to_string(), no_samples::why(f)?)))
+}
+
+/// What is said of the folders in a folder that [`visible`] passes over.
+pub(super) fn passed_over(folder: &Path) -> Option<String> {
+    let [_, _, others] = listed(folder).ok()?;
+    let named = reasons(&others).map(|(path, why)| (relative(folder, &path), why));
+    no_samples::note(&named.collect::<Vec<_>>())
+}
+
+/// The folders in which samples may lie, and the files of a folder, each sorted
+/// by name. A link counts as what it leads to, a broken one as a file.
 pub(super) fn visible(folder: &Path) -> Result<(Vec<PathBuf>, Vec<PathBuf>)> {
+    listed(folder).map(|[folders, files, _]| (folders, files))
+}
+
+/// [`visible`] folders and files, and the folders in which no samples lie.
+fn listed(folder: &Path) -> Result<[Vec<PathBuf>; 3]> {
     let fail = |e| Error::io(format!("cannot list folder {}", folder.display()), e);
-    let (mut folders, mut files) = (vec![], vec![]);
+    let (mut folders, mut files, mut others) = (vec![], vec![], vec![]);
     for entry in std::fs::read_dir(folder).map_err(fail)? {
         let entry = entry.map_err(fail)?;
         let (path, kind) = (entry.path(), entry.file_type().map_err(fail)?);
         let name = name(&path);
-        if name.starts_with('.') || LITTER.contains(&name.as_str()) {
-            continue;
-        }
         let is_folder = if kind.is_symlink() { path.is_dir() } else { kind.is_dir() };
-        if is_folder { &mut folders } else { &mut files }.push(path);
+        if is_folder {
+            if no_samples::why(&path).is_some() { &mut others } else { &mut folders }.push(path);
+        } else if !name.starts_with('.') && !LITTER.contains(&name.as_str()) {
+            files.push(path);
+        }
     }
-    folders.sort_unstable();
-    files.sort_unstable();
-    Ok((folders, files))
+    let mut all = [folders, files, others];
+    all.iter_mut().for_each(|paths| paths.sort_unstable());
+    Ok(all)
 }
 
 /// Whether a file is a picture or is named like one.

@@ -35,9 +35,10 @@ pub fn open(source: &str, seed: u32) -> Result<ImageSet> {
 
 /// Opens a data set for training.
 ///
-/// `source` is `digits`, generated from `seed` ([`TRAIN`] and [`TEST`] images;
-/// write `./digits` for a folder of that name), or one of these paths, whose
-/// files may be gzipped and for which `seed` does not matter:
+/// `source` is `builtin:digits`, or `digits` where nothing of that name lies in
+/// the working directory, generated from `seed` ([`TRAIN`] and [`TEST`] images);
+/// or one of these paths, whose files may be gzipped and for which `seed` does
+/// not matter:
 ///
 /// - a folder of IDX files, `train-images-idx3-ubyte` and
 ///   `train-labels-idx1-ubyte`, and if there is a test set also `t10k-...` or

@@ -122,6 +122,11 @@ pub struct RunInfo {
     pub seed: u64,
     /// The data's name or path.
     pub data: String,
+    /// Where it was found: its path from the root, without links; `None` of
+    /// built-in data and in runs of earlier versions.
+    pub data_path: Option<String>,
+    /// The fingerprint of what is trained on and held out.
+    pub fingerprint: Option<String>,
     /// How many samples there were.
     pub samples: SampleCounts,
     /// Class names, of a classification.

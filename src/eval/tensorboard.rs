@@ -8,6 +8,7 @@ use super::history::EpochRecord;
 use super::point::Point;
 use crate::error::{Error, Result};
 use crate::files::host;
+use crate::files::name::plain_name;
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -25,7 +26,7 @@ impl EventWriter {
     /// an earlier file has at and after that step.
     pub fn create(folder: &Path, resumed_at: Option<u64>) -> Result<EventWriter> {
         let mut time = now() as u64;
-        let host: String = host().chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+        let host = plain_name(&host(), "localhost");
         // Names sort by time; two files of one second must not be one.
         let (file, path) = loop {
             let path = folder.join(format!("events.out.tfevents.{time}.{host}.wgrad"));

@@ -72,14 +72,24 @@ pub struct Description {
 }
 
 impl Description {
-    /// A preset by name, or a description in a TOML file.
+    /// A preset by name, or a description in a TOML file. A file that is one
+    /// comes before a preset that is called like it.
     pub fn named(name: &str) -> Result<Description> {
         let path = std::path::Path::new(name);
-        if path.extension().is_none_or(|e| e != "toml") && !path.is_file() {
+        if !Description::is_file(name) {
             return preset(name).context(|| "a preset or a .toml file is expected");
         }
         let text = files::settings(path).map_err(|e| Error::io(format!("reading model {name}"), e))?;
         Description::parse(&text).context(|| format!("model {name}"))
+    }
+
+    /// Whether a name is that of a file to read, and of no preset: it ends in
+    /// `.toml`, or such a file is there; where a preset is called so, a file in
+    /// TOML.
+    pub fn is_file(name: &str) -> bool {
+        let path = std::path::Path::new(name);
+        let in_toml = || files::settings(path).is_ok_and(|text| keys::parse(&text).is_ok());
+        path.extension().is_some_and(|e| e == "toml") || path.is_file() && (preset(name).is_err() || in_toml())
     }
 
     /// Reads a description from TOML text.

@@ -2,6 +2,7 @@
 
 use super::{Model, Weights};
 use crate::error::Result;
+use crate::terminal;
 use std::fmt::Write;
 
 /// The summary of a model. Shapes leave the batch open.
@@ -19,14 +20,14 @@ pub fn summary(model: &Model) -> Result<String> {
         .collect();
     let titles = ["Layer (type)", "Output shape", "Param #", "Connected to"];
     let shown = if rows.iter().any(|r| !r[3].is_empty()) { 4 } else { 3 };
-    let width = |c: usize| rows.iter().map(|r| r[c].len()).chain([titles[c].len()]).max().unwrap_or(0);
+    let width = |c: usize| rows.iter().map(|r| terminal::width(&r[c])).chain([titles[c].len()]).max().unwrap_or(0);
     let widths: Vec<usize> = (0..shown).map(width).collect();
     let total_width = widths.iter().sum::<usize>() + 3 * (shown - 1);
     let mut out = format!("Model: {}  (input {})\n", model.description.name, model.input);
     let line = |out: &mut String, cells: &[&str]| {
         let cell = |(c, text): (usize, &&str)| match c {
-            2 => format!("{text:>width$}", width = widths[c]),
-            _ => format!("{text:<width$}", width = widths[c]),
+            2 => terminal::right(text, widths[c]).into_owned(),
+            _ => terminal::left(text, widths[c]).into_owned(),
         };
         let text = cells.iter().take(shown).enumerate().map(cell).collect::<Vec<_>>().join("   ");
         let _ = writeln!(out, "{}", text.trim_end());

@@ -2,6 +2,7 @@
 
 use super::{DispatchTime, OpTime, Profile, Stat};
 use crate::eval::plot::{number, percent};
+use crate::terminal;
 use std::fmt::Write;
 
 /// What the ops of a table are sorted by.
@@ -214,7 +215,7 @@ fn longer(more: f64) -> &'static str {
 pub(super) fn aligned(rows: &[Vec<String>]) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let cell = |row: &Vec<String>, c: usize| row.get(c).map_or("", String::as_str).to_string();
-    let width = |c: usize| rows.iter().map(|r| cell(r, c).chars().count()).max().unwrap_or(0);
+    let width = |c: usize| rows.iter().map(|r| terminal::width(&cell(r, c))).max().unwrap_or(0);
     let widths: Vec<usize> = (0..columns).map(width).collect();
     let number = |c: usize| {
         let mut filled = rows.iter().skip(1).map(|r| cell(r, c)).filter(|t| !t.is_empty()).peekable();
@@ -226,7 +227,11 @@ pub(super) fn aligned(rows: &[Vec<String>]) -> String {
         let line: Vec<String> = (0..columns)
             .map(|c| {
                 let (text, width) = (cell(row, c), widths[c]);
-                if right[c] { format!("{text:>width$}") } else { format!("{text:<width$}") }
+                if right[c] {
+                    terminal::right(&text, width).into_owned()
+                } else {
+                    terminal::left(&text, width).into_owned()
+                }
             })
             .collect();
         let _ = writeln!(out, "{}", line.join("  ").trim_end());

@@ -48,6 +48,10 @@ pub struct Progressed {
     pub plateau: Option<Plateau>,
     /// Why the run ended before its last epoch, if it did.
     pub stopped: Option<String>,
+    /// The fingerprint of what is trained on and held out; none in files of
+    /// earlier versions.
+    #[serde(default)]
+    pub data: Option<String>,
 }
 
 /// A file of weights.

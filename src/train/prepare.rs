@@ -6,8 +6,9 @@ use super::loss::answering;
 use super::settings::{DataSettings, Settings, SplitBy};
 use super::text;
 use crate::data::dataset::{self, Split};
+use crate::data::fingerprint::fingerprint;
 use crate::data::series::{self, NaiveSets, SeriesOptions};
-use crate::data::table::{Fitted, Goal, Table};
+use crate::data::table::{Fitted, Goal, Table, in_time};
 use crate::data::text::{Corpus, LabelledSplits, Vocabulary};
 use crate::data::{Dataset, Interface, Normal, Targets};
 use crate::error::{Error, Result};
@@ -28,6 +29,14 @@ pub struct Prepared {
     pub naive: NaiveSets,
     /// What a user should know of the data.
     pub notes: Vec<String>,
+}
+
+impl Prepared {
+    /// The fingerprint of what decides a training: the samples that are trained
+    /// on and those held out to watch it.
+    pub fn fingerprint(&self) -> String {
+        fingerprint([&self.train].into_iter().chain(&self.val))
+    }
 }
 
 /// The model of a description for samples of a shape, with as many outputs and
@@ -122,6 +131,15 @@ impl Source {
                 )));
             }
             Source::Series(table) => series::expanding(table, &s.data.table, &series_options(s), s.data.folds)?,
+            Source::Table(table) if s.data.split == SplitBy::Time => {
+                in_time::expanding(table, &s.data.table, s.data.folds)?
+            }
+            _ if s.data.split == SplitBy::Time => {
+                return Err(Error::usage(format!(
+                    "[data]: split = \"time\" with folds: {} is no table, whose rows have dates; expected another split",
+                    self.name()
+                )));
+            }
             _ => dataset::folds(self.name(), &strata, s.data.folds, s.seed)?,
         };
         Ok((folds, strata))
@@ -176,10 +194,15 @@ impl Source {
             Source::Table(_) => false,
         };
         let own_val = has_val && held.is_none();
+        let mut notes = vec![];
         let split = match (s.data.val_split, s.data.split) {
             _ if own_val => Split { kept: (0..rows.len()).collect(), held: vec![] },
             (0.0, _) => Split { kept: (0..rows.len()).collect(), held: vec![] },
-            (share, SplitBy::Time) => dataset::by_time(self.name(), rows.len(), share)?,
+            (share, SplitBy::Time) => {
+                let (split, said) = latest(self, rows, share, s)?;
+                notes = said;
+                split
+            }
             (share, _) => {
                 let strata = strata.map_or_else(|| self.strata(&s.data), |known| Ok(known.to_vec()))?;
                 let mine: Vec<u32> = rows.iter().map(|&i| strata[i]).collect();
@@ -209,6 +232,7 @@ impl Source {
                 text::labelled(&texts.train, others, &kept, [Some(&out), held], s)?
             }
         };
+        prepared.notes.splice(0..0, notes);
         if let Some(labels) = prepared.train.labels() {
             let weights = s.loss.class_weights.resolve(&prepared.interface.outputs, labels)?;
             prepared.notes.extend(weights.map(|w| w.notes).unwrap_or_default());
@@ -218,6 +242,21 @@ impl Source {
         }
         Ok(prepared)
     }
+}
+
+/// Holds out the latest of some rows; and what there is to say about that.
+fn latest(source: &Source, rows: &[usize], share: f64, s: &Settings) -> Result<(Split, Vec<String>)> {
+    let table = match source {
+        Source::Table(table) => Some(table),
+        Source::Texts(texts) => texts.train.beside.as_ref(),
+        _ => None,
+    };
+    if let Some(table) = table {
+        return in_time::split(table, rows, &s.data.table, share);
+    }
+    let note =
+        format!("{} is split by time: its samples have no dates, so they are taken as they stand", source.name());
+    Ok((dataset::by_time(source.name(), rows.len(), share)?, vec![note]))
 }
 
 /// Refuses samples that are all of one class: there is nothing to tell apart.

@@ -48,6 +48,8 @@ pub struct Resident {
     pub elements: Elements,
     /// Samples per step.
     pub batch: usize,
+    /// Whether some targets are [`IGNORED`](crate::data::IGNORED).
+    pub ignores: bool,
     /// Batches that the device holds at a time; `None` for all.
     pub window: Option<usize>,
     data: (Spec, Init),
@@ -60,6 +62,7 @@ impl Resident {
     pub fn of(set: &Dataset, interface: &Interface, batch: usize, budget: u64) -> Resident {
         let batch = batch.min(set.len()).max(1);
         let mut resident = Resident::blank(set.len(), &set.shape, kind(set), target_kind(set), batch);
+        resident.ignores = set.scored().is_some_and(|n| n < set.targets.positions());
         let batches = set.len().div_ceil(batch);
         let fits = (budget / resident.bytes_per_batch().max(1)) as usize;
         if fits < batches {
@@ -78,7 +81,8 @@ impl Resident {
     pub fn blank(samples: usize, shape: &[usize], elements: Elements, targets: TargetKind, batch: usize) -> Resident {
         let none = || (Spec::u32([1]), Init::Zeros);
         let (data, target) = (none(), none());
-        let mut set = Resident { samples, shape: shape.to_vec(), elements, batch, window: None, data, target };
+        let shape = shape.to_vec();
+        let mut set = Resident { samples, shape, elements, batch, ignores: false, window: None, data, target };
         (set.data.0, set.target.0) = set.specs(samples, targets);
         set
     }

@@ -199,6 +199,13 @@ impl Session {
         let (g, built) = self.model.inspect(1, &mut self.weights)?;
         s.loss.check_logits(&g, built.output, self.interface.task != Task::Regression)?;
         let resident = self.resident(set, s.batch_size, Some(s))?;
+        if resident.ignores {
+            return Err(Error::data(format!(
+                "{}: some positions have no target (IGNORED); expected a target at each to train on, for they are left \
+                 out of scores only",
+                set.name
+            )));
+        }
         let weights = match set.labels() {
             Some(labels) => s.loss.class_weights.resolve(&self.interface.outputs, labels)?.map(|r| r.weights),
             None => None,
@@ -304,11 +311,18 @@ impl Session {
     pub fn score(&mut self, scorer: &Scorer) -> Result<Scores> {
         let pass = scorer.pass.clone();
         let names = ["metrics", "squared", "absolute"].map(|part| format!("{}.{part}", pass.name));
-        for name in names.iter().filter(|n| self.executor.holds(n)).cloned().collect::<Vec<_>>() {
-            self.executor.write(&name, &HostTensor::zeros(&tally::spec(false)))?;
+        let weighted = [pass.set.ignores, false, false];
+        for (name, weighted) in
+            names.iter().zip(weighted).filter(|(name, _)| self.executor.holds(name)).collect::<Vec<_>>()
+        {
+            self.executor.write(name, &HostTensor::zeros(&tally::spec(weighted)))?;
         }
         self.whole_pass(&pass, scorer.set)?;
         let mut scores = Scores::of(self.executor.read(&names[0])?.as_f32(), self.interface.task);
+        if let (Some(accuracy), Some(scored), true) = (scores.accuracy, scorer.set.scored(), pass.set.ignores) {
+            // Counted as a share of all positions.
+            scores.accuracy = Some(accuracy * scorer.set.targets.positions() as f64 / scored as f64);
+        }
         if self.interface.task == Task::Regression {
             let mut mean = |name: &str| -> Result<f64> {
                 Ok(Scores::of(self.executor.read(name)?.as_f32(), Task::Regression).loss)

@@ -6,7 +6,7 @@ use super::text::TextSettings;
 use super::usual::fill_in;
 use super::{Augment, EarlyStopping, Loss, UpdateSettings};
 use crate::data::series::SeriesOptions;
-use crate::data::{OpenOptions, TableOptions};
+use crate::data::{self, OpenOptions, TableOptions};
 use crate::error::{Context, Error, Result, unknown};
 use crate::keys::Keys;
 use crate::nn::{Description, Reads};
@@ -58,7 +58,7 @@ pub struct DataSettings {
 
 impl DataSettings {
     fn read(keys: &mut Keys) -> Result<DataSettings> {
-        let source = keys.text("source")?.unwrap_or_else(|| "digits".into());
+        let source = keys.text("source")?.map_or_else(|| data::BUILT_IN.into(), data::settled);
         let split = keys.text("split")?.unwrap_or_else(|| "auto".into());
         let found = SPLITS.iter().find(|(n, _)| *n == split).map(|(_, s)| *s);
         let device_mb = keys.real("device_mb", 0.0, 1e9, Some(0.0))?;
@@ -270,8 +270,8 @@ impl Settings {
     }
 
     /// As TOML, without what does not decide the state after so many steps:
-    /// limits (of steps, time and patience), when checkpoints are written, how much of
-    /// the data lies on the device at a time, how the step is planned.
+    /// limits (of steps, time and patience), when checkpoints are written, where the
+    /// data lies and how much of it is on the device at a time, how the step is planned.
     pub fn deciding(&self) -> String {
         let mut table = self.to_table();
         if let Some(Value::Table(train)) = table.get_mut("train") {
@@ -282,6 +282,8 @@ impl Settings {
         }
         if let Some(Value::Table(data)) = table.get_mut("data") {
             data.remove("device_mb");
+            // What it holds decides, not where it lies.
+            data.remove("source");
         }
         if let Some(Value::Table(stopping)) = table.get_mut("early_stopping") {
             stopping.remove("patience");
@@ -358,6 +360,7 @@ mod tests {
         set(&mut table, "train.max_steps", 7.into()).unwrap();
         set(&mut table, "train.checkpoint_every", 2.into()).unwrap();
         set(&mut table, "early_stopping.patience", 2.into()).unwrap();
+        set(&mut table, "data.source", "elsewhere".into()).unwrap();
         assert_eq!(Settings::read(table.clone()).unwrap().deciding(), plain);
         set(&mut table, "train.batch_size", 7.into()).unwrap();
         assert_ne!(Settings::read(table).unwrap().deciding(), plain);

@@ -6,11 +6,12 @@ use super::loss::{BatchLoss, answering};
 use super::resident::{Elements, Resident};
 use super::update::update;
 use super::{Augment, Loss, Settings, curve};
-use crate::data::{Interface, Task};
+use crate::data::{IGNORED, Interface, Task};
 use crate::error::{Error, Result};
 use crate::graph::{Graph, Home, Init, TensorId};
 use crate::nn::{Mode, Model, Weights};
 use crate::ops::clock;
+use crate::ops::cross_entropy::CrossEntropy;
 use crate::ops::select_rows::Order;
 use crate::ops::tally::{self, Window};
 use crate::tensor::{HostTensor, Shape, Spec};
@@ -124,7 +125,10 @@ impl Builder<'_> {
         let (feed, output, clock) = self.forward(&mut g, set, name)?;
         let metrics = |part: &str| format!("{name}.{part}");
         let of_classes = interface.task != Task::Regression;
-        let loss = loss.for_scoring().build(&mut g, output, feed.targets, Some(feed.rows), of_classes, None)?;
+        let loss = match set.ignores {
+            true => scored_positions(&mut g, output, &feed)?,
+            false => loss.for_scoring().build(&mut g, output, feed.targets, Some(feed.rows), of_classes, None)?,
+        };
         let correct = correct(&mut g, interface.task, output, &feed)?;
         tally(&mut g, &metrics("metrics"), loss, correct, &feed, None)?;
         if interface.task == Task::Regression {
@@ -220,6 +224,14 @@ fn correct(g: &mut Graph, task: Task, output: TensorId, feed: &Feed) -> Result<O
             Some(g.mul(count, share)?)
         }
     })
+}
+
+/// The cross-entropy of the positions that are not ignored. Batches weigh by how
+/// many they have of these.
+fn scored_positions(g: &mut Graph, output: TensorId, feed: &Feed) -> Result<BatchLoss> {
+    let options = CrossEntropy { ignore_index: Some(IGNORED), ..CrossEntropy::default() };
+    let (mean, weight) = g.cross_entropy_with_weight(output, feed.targets, Some(feed.rows), options)?;
+    Ok(BatchLoss { mean, weight: Some(weight) })
 }
 
 /// Sums a batch into a buffer of metrics, and into that of a window.

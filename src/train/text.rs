@@ -5,7 +5,9 @@ use super::prepare::Prepared;
 use super::settings::Settings;
 use crate::data::series::NaiveSets;
 use crate::data::text::labelled::TableColumns;
-use crate::data::text::{Corpus, EncodedTexts, LabelledTexts, TokenWindows, Vocabulary, Windows, encode_texts};
+use crate::data::text::{
+    Corpus, EncodedTexts, LabelledTexts, ScoringWindows, TokenWindows, Vocabulary, Windows, encode_texts,
+};
 use crate::data::{Dataset, Interface, Normal, Origin, Samples, Targets};
 use crate::error::{Context, Error, Result};
 use crate::files::memory;
@@ -125,11 +127,23 @@ pub(super) fn language(corpus: &Corpus, s: &Settings) -> Result<Prepared> {
     let windows = TokenWindows::new(context(s), text.stride)?;
     let (train, val) = windows.split(&corpus.name, &tokens, val_split)?;
     let names = names(&vocabulary);
+    let mut notes = vec![format!("{} tokens, {}", tokens.len(), vocabulary.describe())];
+    let parts = [("trained on", Some(&train)), ("held out", val.as_ref())];
+    notes.extend(parts.iter().filter_map(|(what, part)| left_out(what, (*part)?)));
     let train = windows_of(&corpus.name, &train, &names);
     let val = val.map(|w| windows_of(&format!("{} (held out)", corpus.name), &w, &names));
-    let notes = vec![format!("{} tokens, {}", tokens.len(), vocabulary.describe())];
     let interface = Interface { vocabulary: Some(vocabulary), ..Interface::of(&train, Normal::default()) };
     Ok(Prepared { train, val, test: None, interface, naive: NaiveSets::default(), notes })
+}
+
+/// What is said of the end of a part of the text that fills no window.
+fn left_out(what: &str, part: &Windows) -> Option<String> {
+    let context = part.width - 1;
+    match part.left {
+        0 => None,
+        1 => Some(format!("the last token of the part {what} fills no window of {context} and is left out")),
+        n => Some(format!("the last {n} tokens of the part {what} fill no window of {context} and are left out")),
+    }
 }
 
 /// Windows of `T + 1` tokens as samples of `T` and, for each, what follows.
@@ -157,12 +171,19 @@ fn tokens_of(corpus: &Corpus, vocabulary: &Vocabulary) -> Result<Vec<u32>> {
     vocabulary.encode_bytes(corpus.bytes()).context(|| corpus.name.clone())
 }
 
-/// A text as samples of a model that was trained with this interface.
-pub fn windows_for(corpus: &Corpus, interface: &Interface, context: usize) -> Result<Dataset> {
-    let vocabulary = vocabulary_of(interface)?;
-    let tokens = tokens_of(corpus, &vocabulary)?;
-    let windows = TokenWindows::new(context, None)?.cut(&corpus.name, &tokens)?;
-    Ok(windows_of(&corpus.name, &windows, &interface.outputs))
+/// A text to be scored, as samples of a model that was trained with this
+/// interface; see [`TokenWindows::scoring`].
+pub fn windows_for(corpus: &Corpus, interface: &Interface, windows: TokenWindows) -> Result<Dataset> {
+    let tokens = tokens_of(corpus, vocabulary_of(interface)?)?;
+    let ScoringWindows { inputs, labels, .. } = windows.scoring(&corpus.name, &tokens)?;
+    let positions = windows.width() - 1;
+    Ok(Dataset {
+        name: corpus.name.clone(),
+        shape: vec![positions],
+        samples: Samples::Tokens(inputs),
+        targets: Targets::Sequence { labels, positions, names: interface.outputs.clone() },
+        origin: Origin::default(),
+    })
 }
 
 /// The vocabulary that a model was trained with.

@@ -1,5 +1,6 @@
-//! Names on disk that are not UTF-8: shown as well as can be, and refused where
-//! a file would have to hold them.
+//! Names of any kind. Those on disk that are not UTF-8 are shown as well as can be,
+//! and refused where a file would have to hold them; long ones, those with dashes
+//! and blanks, and those of any script are taken.
 
 use super::ask;
 use super::make::{file, png, table};
@@ -25,13 +26,16 @@ pub fn trials() -> Vec<Trial> {
         return vec![];
     }
     type Named = (&'static str, fn(&Path));
-    let all: [Named; 6] = [
+    let all: [Named; 9] = [
         ("odd_names_of_runs", runs),
         ("odd_names_of_data", data),
         ("odd_names_of_classes", classes),
         ("odd_names_of_pictures", pictures),
         ("odd_names_of_what_is_written", outputs),
         ("odd_names_of_texts", texts),
+        ("names_of_models_are_names_of_folders", models),
+        ("names_that_begin_with_a_dash", dashes),
+        ("names_of_any_width_stand_in_columns", columns),
     ];
     let trial = |(name, test): (&str, fn(&Path))| {
         Trial::test(name, move || {
@@ -159,4 +163,95 @@ fn texts(at: &Path) {
         says(at, &words("tokenizer --json --kind char --out", &[&json, &text]), 0, &["\"out\":\"v\u{fffd}.json\""]);
     assert!(made.contains("\"size\""), "{made}");
     says(at, &words("tokenizer --json --show", &[&json]), 0, &["{"]);
+}
+
+/// Whatever a model is called, its run has a folder.
+fn models(at: &Path) {
+    file(&at.join("t.csv"), table());
+    let long = "模".repeat(300);
+    let names = [
+        (&*long, format!("runs/{}-001", "模".repeat(33))),
+        ("日本 語/é", "runs/日本-語-é-001".into()),
+        ("...", "runs/model-001".into()),
+        ("   ", "runs/model-002".into()),
+        ("a. ", "runs/a-001".into()),
+        ("-x", "runs/x-001".into()),
+        ("NUL", "runs/_NUL-001".into()),
+        ("é", "runs/é-001".into()),
+    ];
+    for (name, folder) in names {
+        let text = format!("name = {name:?}\n[[layer]]\ntype = \"Dense\"\nunits = \"classes\"");
+        file(&at.join("m.toml"), text);
+        let train = words("train --device cpu --data t.csv --model m.toml --epochs 1", &[]);
+        says(at, &train, 0, &[&format!("saved in {folder}")]);
+        let run = std::fs::read_to_string(at.join(&folder).join("run.json")).expect("a run");
+        let run: serde_json::Value = serde_json::from_str(&run).expect("JSON");
+        assert_eq!(run["model"], name, "the name itself is kept whole");
+        says(at, &words("report", &[OsStr::new(&folder)]), 0, &["report.html"]);
+    }
+    // A name that is as long as can be has room for a number.
+    for name in ["x".repeat(255), "日".repeat(85), "a  b".into(), " ".to_string() + &"é".repeat(127)] {
+        let out = [OsStr::new(&name)];
+        let train = words("train --device cpu --data t.csv --epochs 1 --out", &out);
+        says(at, &train, 0, &["saved in"]);
+        says(at, &train, 0, &["held a run already"]);
+        assert!(at.join(&name).join("report.html").is_file());
+    }
+    let search = "data.source = \"t.csv\"\ntrain.epochs = 1\n[search]\nmethod = \"grid\"\n[search.space]\n\"optimizer.lr\" = [0.1]\n";
+    let config = format!("{}.toml", "日".repeat(83));
+    file(&at.join(&config), search);
+    says(at, &words("search --device cpu --json", &[OsStr::new(&config)]), 0, &["\"best\""]);
+}
+
+/// A dash in front makes no flag of a name, and a flag is no name.
+fn dashes(at: &Path) {
+    file(&at.join("-t.csv"), table().replace("x,y,class", "-x,日本 語,-class"));
+    let train = "train --device cpu --data -t.csv --target -class --epochs 1 --out -x";
+    says(at, &words(train, &[]), 0, &["saved in -x"]);
+    says(at, &words(train, &[]), 0, &["-x held a run already; it is now -x-001"]);
+    says(at, &words("eval --device cpu --data -t.csv ./-x", &[]), 0, &["40 samples"]);
+    says(at, &words("eval --device cpu --data -t.csv -- -x", &[]), 0, &["40 samples"]);
+    says(
+        at,
+        &words("predict ./-x ./-t.csv --device cpu --json --out -answers.csv", &[]),
+        0,
+        &["\"out\":\"-answers.csv\""],
+    );
+    let answers = std::fs::read_to_string(at.join("-answers.csv")).expect("written");
+    assert!(answers.lines().count() == 41, "{answers}");
+    for (end, what) in [("--out --json", "--json"), ("--data --json", "--json"), ("--target --json", "--json")] {
+        let said = says(at, &words(&format!("train --device cpu --epochs 1 {end}"), &[]), 2, &["it looks like a flag"]);
+        assert!(said.contains(what), "{said}");
+    }
+    for blank in ["", "  "] {
+        let out = [OsStr::new(blank)];
+        let train = words("train --device cpu --data -t.csv --epochs 1 --out", &out);
+        says(at, &train, 2, &["it is empty; expected a name"]);
+    }
+    assert!(!at.join("runs").exists() && !at.join("checkpoints").exists());
+    // No device is any device, and the variable counts where the flag says nothing.
+    for device in ["", " "] {
+        let train =
+            ["train", "--data", "-t.csv", "--target", "last", "--epochs", "1", "--out", "d", "--device", device];
+        says(at, &train.map(OsStr::new), 0, &["saved in d"]);
+    }
+}
+
+/// Names are measured as a terminal shows them.
+fn columns(at: &Path) {
+    let classes = ["日本語", "größe", "x", "e\u{301}"];
+    let rows: String = (0..80).map(|i| format!("{},{},{}\n", i % 4, i % 7, classes[i % 4])).collect();
+    file(&at.join("t.csv"), format!("a,b,class\n{rows}"));
+    says(at, &words("train --device cpu --data t.csv --target class --epochs 1 --out out", &[]), 0, &["saved in out"]);
+    let said = says(at, &words("eval out --device cpu --data t.csv", &[]), 0, &["precision"]);
+    let table: Vec<&str> = said.lines().skip_while(|l| !l.starts_with("class")).take(1 + classes.len()).collect();
+    let widths: Vec<usize> = table.iter().map(|l| console::measure_text_width(l)).collect();
+    assert!(table.len() == 5 && widths.iter().all(|w| *w == widths[0]), "{widths:?}\n{said}");
+    // A layer's name, too.
+    let model = "name = \"m\"\n[[layer]]\ntype = \"Dense\"\nunits = 3\nname = \"第一層\"\n[[layer]]\ntype = \"Dense\"\nunits = 2\n";
+    file(&at.join("m.toml"), model);
+    let said = says(at, &words("summary m.toml --input 4", &[]), 0, &["第一層 (Dense)"]);
+    let at_shape = |l: &&str| l.split_once('[').map(|(front, _)| console::measure_text_width(front));
+    let layers: Vec<usize> = said.lines().filter(|l| l.contains("(Dense)")).filter_map(|l| at_shape(&l)).collect();
+    assert!(layers.len() == 2 && layers[0] == layers[1], "{said}");
 }

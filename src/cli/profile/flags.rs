@@ -2,6 +2,7 @@
 
 use crate::cli::flags::DeviceFlag;
 use crate::cli::plan_flags::PlanFlags;
+use crate::cli::typed::path;
 use crate::nn::preset_names;
 use crate::profile::Sort;
 use clap::builder::PossibleValue;
@@ -63,13 +64,13 @@ pub struct Profile {
     #[arg(long, value_name = "N", default_value_t = 30)]
     pub top: usize,
     /// Write a trace for Perfetto or chrome://tracing.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", allow_hyphen_values = true, value_parser = path())]
     pub trace: Option<PathBuf>,
     /// Write a page with a roofline and the time by layer.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", allow_hyphen_values = true, value_parser = path())]
     pub html: Option<PathBuf>,
     /// Compare with what --json printed before; a step or a kernel that became slower is an error.
-    #[arg(long, value_name = "OLD.json")]
+    #[arg(long, value_name = "OLD.json", allow_hyphen_values = true, value_parser = path())]
     pub compare: Option<PathBuf>,
     #[command(flatten)]
     pub plan: PlanFlags,
@@ -107,7 +108,7 @@ pub struct Shaders {
     #[arg(long, requires = "name", group = "language")]
     pub glsl: bool,
     /// Write the translation to a file.
-    #[arg(long, value_name = "FILE", requires = "language")]
+    #[arg(long, value_name = "FILE", requires = "language", allow_hyphen_values = true, value_parser = path())]
     pub out: Option<PathBuf>,
     /// Print one JSON object as the last line of stdout.
     #[arg(long)]

@@ -3,6 +3,7 @@
 //! schedule spans all epochs from the start, so whatever reaches the last rung
 //! is what a plain training with its settings would have been.
 
+use super::ranking::{self, Group};
 use super::{Planned, Work};
 use crate::error::Result;
 
@@ -13,7 +14,7 @@ pub(super) fn run(work: &mut Work, min_epochs: usize, factor: usize) -> Result<(
     for (i, &epochs) in rungs.iter().enumerate() {
         let (rung, is_last) = (i + 1, i + 1 == rungs.len());
         // A single trial has nothing to be compared with on the way.
-        if alive.len() == 1 && i > 0 && !is_last {
+        if alive.iter().all(|p| p.setting == alive[0].setting) && i > 0 && !is_last {
             continue;
         }
         eprintln!("rung {rung} of {}: {} trials to epoch {epochs}", rungs.len(), alive.len());
@@ -32,14 +33,15 @@ pub(super) fn run(work: &mut Work, min_epochs: usize, factor: usize) -> Result<(
     Ok(())
 }
 
-/// The best of a rung, in the order of their numbers.
+/// The best settings of a rung, in the order of their trials' numbers. Of a
+/// setting that is repeated all trials go on, or none.
 fn survivors<'a>(work: &Work, alive: &[&'a Planned], rung: usize, factor: usize) -> Vec<&'a Planned> {
-    let score = |p: &Planned| work.book.find(p.number, rung).filter(|r| r.failed.is_none()).and_then(|r| r.metric);
-    let mut able: Vec<&Planned> = alive.iter().copied().filter(|p| score(p).is_some()).collect();
-    able.sort_by(|a, b| work.metric.order(score(a), score(b)).then(a.number.cmp(&b.number)));
-    able.truncate(alive.len().div_ceil(factor));
-    able.sort_by_key(|p| p.number);
-    able
+    let mut able: Vec<Group> = ranking::groups(alive, |p| work.book.find(p.number, rung));
+    let most = able.len().div_ceil(factor);
+    able.retain(|g| g.score.is_some());
+    able.sort_by(|a, b| work.metric.order(a.score, b.score).then(a.setting.cmp(&b.setting)));
+    able.truncate(most);
+    alive.iter().copied().filter(|p| able.iter().any(|g| g.setting == p.setting)).collect()
 }
 
 /// The epochs at the end of each rung: doubled from the first to all.

@@ -18,19 +18,23 @@ pub struct Metric {
 }
 
 impl Metric {
-    /// The figure that a search asks for, of a task that has it. `val_` may
-    /// stand before its key.
-    pub fn resolve(s: &SearchSettings, interface: &Interface) -> Result<Metric> {
+    /// A figure that a task has. `val_` may stand before its key.
+    pub fn named(name: &str, s: &SearchSettings, interface: &Interface) -> Result<Metric> {
         let known = known(interface)?;
-        let key = s.metric.strip_prefix("val_").unwrap_or(&s.metric);
+        let key = name.strip_prefix("val_").unwrap_or(name);
         let Some((_, better)) = known.iter().find(|(k, _)| k == key) else {
-            let wrong = unknown("metric", &s.metric, known.iter().map(|(k, _)| k.as_str()));
+            let wrong = unknown("metric", name, known.iter().map(|(k, _)| k.as_str()));
             return Err(wrong.context("[search]"));
         };
         let more_is_better = s.more_is_better.or(*better).ok_or_else(|| {
-            Error::model(format!("[search]: metric = \"{}\": expected also mode = \"min\" or \"max\"", s.metric))
+            Error::model(format!("[search]: metric = \"{name}\": expected also mode = \"min\" or \"max\""))
         })?;
-        Ok(Metric { name: s.metric.clone(), key: key.into(), more_is_better })
+        Ok(Metric { name: name.into(), key: key.into(), more_is_better })
+    }
+
+    /// Its key among the figures of a trial.
+    pub fn key(&self) -> &str {
+        &self.key
     }
 
     /// The figure among those of a trial, if it is a number.
@@ -62,7 +66,7 @@ fn known(interface: &Interface) -> Result<Vec<(String, Option<bool>)>> {
             (Metrics::Classification(Box::new(of)), Scores { accuracy: Some(0.0), ..Scores::default() })
         }
         Task::Language => {
-            let of = Language::of(1.0, 0.0, 1, 1, None);
+            let of = Language::of(1.0, 0.0, 1, 1, Some(1));
             let scores = Scores { perplexity: Some(0.0), accuracy: Some(0.0), ..Scores::default() };
             (Metrics::Language(Box::new(of)), scores)
         }
@@ -91,7 +95,7 @@ mod tests {
     use super::*;
 
     fn metric(name: &str, interface: &Interface) -> Result<Metric> {
-        Metric::resolve(&SearchSettings { metric: name.into(), ..SearchSettings::default() }, interface)
+        Metric::named(name, &SearchSettings::default(), interface)
     }
 
     #[test]

@@ -30,6 +30,9 @@ pub struct Record {
     pub failed: Option<String>,
     /// Its folder, below that of the search.
     pub run: PathBuf,
+    /// The fingerprint of its data; none in searches of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data: Option<String>,
 }
 
 /// The files of a search.
@@ -88,6 +91,15 @@ impl Book {
         files::write(&self.path.join("search.toml"), text.as_bytes())
     }
 
+    /// Fails if a trial was trained on other data than it has now.
+    pub fn check_data(&self, trial: usize, data: &str) -> Result<()> {
+        let of = |r: &&Record| r.trial == trial && r.data.as_ref().is_some_and(|d| d != data);
+        match self.records.iter().find(of) {
+            None => Ok(()),
+            Some(_) => Err(other_data(&self.path, trial)),
+        }
+    }
+
     /// What is known of a trial's rung.
     pub fn find(&self, trial: usize, rung: usize) -> Option<&Record> {
         self.records.iter().find(|r| (r.trial, r.rung) == (trial, rung))
@@ -109,14 +121,29 @@ impl Book {
 }
 
 /// What decides the trials of a search: more random draws do not change the
-/// first ones.
+/// first ones, and of the data its content counts, not its place.
 fn deciding(mut asked: Table) -> Table {
+    if let Some(toml::Value::Table(data)) = asked.get_mut("data") {
+        data.remove("source");
+    }
+    if asked.get("data").and_then(toml::Value::as_table).is_some_and(Table::is_empty) {
+        asked.remove("data");
+    }
     if let Some(toml::Value::Table(search)) = asked.get_mut("search")
         && search.get("method").and_then(toml::Value::as_str) == Some("random")
     {
         search.remove("trials");
     }
     asked
+}
+
+/// The error for a trial that has other data than it was trained on.
+pub fn other_data(search: &Path, trial: usize) -> Error {
+    Error::data(format!(
+        "trial {trial} of {} was trained on other data than this command names: samples or their targets are others, or \
+         in another order; name the data that it was with --data, or choose another folder with --out",
+        search.display()
+    ))
 }
 
 fn parse(text: &str) -> Result<Vec<Record>> {
@@ -143,6 +170,7 @@ mod tests {
             stopped: None,
             failed: (trial == 2).then(|| "no finite loss".to_string()),
             run: format!("trial-{trial:03}").into(),
+            data: None,
         }
     }
 

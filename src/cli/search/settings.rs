@@ -32,8 +32,9 @@ pub enum Method {
 pub struct SearchSettings {
     /// How trials are chosen.
     pub method: Method,
-    /// What they are compared by: a figure of the validation set.
-    pub metric: String,
+    /// What they are compared by: a figure of the validation set; `None` finds one
+    /// that means the same in all trials.
+    pub metric: Option<String>,
     /// Whether more of it is better; `None` finds out.
     pub more_is_better: Option<bool>,
     /// Seeds the draws.
@@ -49,7 +50,7 @@ impl Default for SearchSettings {
     fn default() -> SearchSettings {
         SearchSettings {
             method: Method::Random { trials: 20 },
-            metric: "val_loss".into(),
+            metric: None,
             more_is_better: None,
             seed: 0,
             space: Space::default(),
@@ -60,7 +61,6 @@ impl Default for SearchSettings {
 impl SearchSettings {
     /// Reads the keys of `[search]`.
     pub fn read(keys: &mut Keys) -> Result<SearchSettings> {
-        let base = SearchSettings::default();
         let method = keys.text("method")?.unwrap_or_else(|| "random".into());
         let refuse = |keys: &Keys, names: &[&str], of: &str| match names.iter().find(|n| keys.has(n)) {
             Some(name) => Err(Error::model(format!("[search]: {name} is for {of}; method is \"{method}\""))),
@@ -87,7 +87,7 @@ impl SearchSettings {
         let seed = keys.count("seed", 0, Some(0))?;
         Ok(SearchSettings {
             method,
-            metric: keys.text("metric")?.unwrap_or(base.metric),
+            metric: keys.text("metric")?.filter(|name| name != "auto"),
             more_is_better: found.ok_or_else(|| unknown("mode", &mode, MODES.iter().map(|(n, _)| *n)))?,
             seed: u32::try_from(seed)
                 .map_err(|_| Error::model(format!("[search]: seed = {seed}; expected at most {}", u32::MAX)))?,
@@ -113,7 +113,7 @@ impl SearchSettings {
                 put("factor", count(factor));
             }
         }
-        put("metric", self.metric.clone().into());
+        put("metric", self.metric.clone().unwrap_or_else(|| "auto".into()).into());
         let mode = MODES.iter().find(|(_, m)| *m == self.more_is_better).expect("every mode has a name").0;
         put("mode", mode.into());
         put("seed", Value::Integer(self.seed.into()));

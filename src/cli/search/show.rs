@@ -1,14 +1,15 @@
 //! What a search shows: a table of its trials and a sheet of charts.
 
 use super::metric::Metric;
+use super::ranking::Group;
 use super::record::Record;
 use super::settings::{Method, SearchSettings};
 use super::space::{Dimension, Range};
 use crate::eval::plot::{Axis, Chart, Ink, Kind, Scene, Series, number};
-use crate::terminal::one_line;
+use crate::terminal::{one_line, right, shortened, width};
 use serde_json::{Map, Value};
 
-/// Characters of a cell; more are cut.
+/// Columns of a cell; what is longer is cut.
 const WIDEST: usize = 44;
 
 /// A figure as the table has it.
@@ -29,19 +30,22 @@ fn cell(value: &Value) -> String {
     }
 }
 
-/// The trials, best first.
-pub fn table(search: &SearchSettings, metric: &Metric, ranked: &[&Record]) -> String {
+/// The trials, best first; of settings that are repeated with the mean.
+pub fn table(search: &SearchSettings, metric: &Metric, groups: &[Group]) -> String {
     let halving = matches!(search.method, Method::Halving { .. });
+    let repeated = groups.iter().any(|g| g.of > 1);
     let mut head = vec!["trial".to_string(), "epochs".into()];
     head.extend(halving.then(|| "rung".into()));
     head.push(metric.name.clone());
+    head.extend(repeated.then(|| "mean".into()));
     head.extend(search.space.0.iter().map(|d| d.key.clone()));
     head.push(String::new());
     let mut rows = vec![head];
-    for r in ranked {
+    for (g, r) in groups.iter().flat_map(|g| g.trials.iter().map(move |r| (g, r))) {
         let mut row = vec![r.trial.to_string(), r.epochs.to_string()];
         row.extend(halving.then(|| r.rung.to_string()));
         row.push(figure(r.metric));
+        row.extend(repeated.then(|| figure(g.score)));
         row.extend(search.space.0.iter().map(|d| r.values.get(&d.key).map_or(String::new(), cell)));
         row.push(match (&r.failed, &r.stopped) {
             (Some(why), _) => format!("failed: {why}"),
@@ -51,18 +55,13 @@ pub fn table(search: &SearchSettings, metric: &Metric, ranked: &[&Record]) -> St
     }
     let clip = |text: &str| -> String {
         let text = text.replace('\n', " ");
-        let plain = one_line(&text);
-        if plain.chars().count() <= WIDEST {
-            plain.into_owned()
-        } else {
-            plain.chars().take(WIDEST - 1).chain(['…']).collect()
-        }
+        shortened(&one_line(&text), WIDEST).into_owned()
     };
     let rows: Vec<Vec<String>> = rows.iter().map(|r| r.iter().map(|c| clip(c)).collect()).collect();
     let last = rows[0].len() - 1;
-    let widths: Vec<usize> = (0..last).map(|i| rows.iter().map(|r| r[i].chars().count()).max().unwrap_or(0)).collect();
+    let widths: Vec<usize> = (0..last).map(|i| rows.iter().map(|r| width(&r[i])).max().unwrap_or(0)).collect();
     let line = |row: &Vec<String>| {
-        let cells = row[..last].iter().zip(&widths).map(|(c, w)| format!("{c:>w$}"));
+        let cells = row[..last].iter().zip(&widths).map(|(c, &w)| right(c, w));
         format!("{}  {}", cells.collect::<Vec<_>>().join("  "), row[last]).trim_end().to_string()
     };
     rows.iter().map(line).collect::<Vec<_>>().join("\n")
@@ -157,7 +156,8 @@ mod tests {
     fn the_table_and_the_charts_show_every_trial() {
         let text = "method = \"grid\"\n[space]\n\"optimizer.lr\" = [0.001, 0.1]\nmodel = [\"mlp\", \"<lenet>\"]";
         let search = SearchSettings::read(&mut Keys::new(text.parse().unwrap(), "[search]")).unwrap();
-        let metric = Metric::resolve(&search, &Interface::of_images(vec!["a".into(), "b".into()], &[])).unwrap();
+        let metric =
+            Metric::named("val_loss", &search, &Interface::of_images(vec!["a".into(), "b".into()], &[])).unwrap();
         let record = |trial: usize, lr: f64, model: &str, value: Option<f64>| Record {
             trial,
             rung: 1,
@@ -168,11 +168,13 @@ mod tests {
             stopped: None,
             failed: value.is_none().then(|| "the loss\nis not finite".repeat(9)),
             run: "trial".into(),
+            data: None,
         };
         let all =
             [record(2, 0.1, "mlp", Some(0.25)), record(1, 0.001, "<lenet>", Some(0.5)), record(3, 0.1, "mlp", None)];
         let ranked: Vec<&Record> = all.iter().collect();
-        let table = table(&search, &metric, &ranked);
+        let group = |r| Group { setting: 0, trials: vec![r], score: None, of: 1 };
+        let table = table(&search, &metric, &all.iter().map(group).collect::<Vec<_>>());
         let lines: Vec<&str> = table.lines().collect();
         assert_eq!(lines[0], "trial  epochs  val_loss  optimizer.lr    model");
         assert_eq!(lines[1], "    2       3   0.25000           0.1      mlp");

@@ -194,7 +194,7 @@ impl Dimension {
     }
 
     /// All values, for a grid.
-    fn list(&self) -> Result<Vec<Value>> {
+    pub fn list(&self) -> Result<Vec<Value>> {
         match (&self.range, self.listed()) {
             (_, Some(all)) => Ok(all),
             (Range::Int([a, b]), None) if b - a < MOST as i64 => Ok((*a..=*b).map(Value::Integer).collect()),

@@ -4,8 +4,10 @@
 use super::super::flags::DeviceFlag;
 use super::super::job::{self, Done, Job, Scored};
 use super::super::run_folder::RunFolder;
+use super::super::scored_data::settings_of;
 use super::super::tune::Tuning;
 use super::super::{interrupt, run_info, train};
+use super::record::other_data;
 use crate::device::DeviceInfo;
 use crate::error::{Error, Kind, Result};
 use crate::files::Lock;
@@ -53,6 +55,14 @@ pub fn folder(number: usize) -> PathBuf {
     PathBuf::from(format!("trial-{number:03}"))
 }
 
+/// What decides the sets of a trial: equal for trials that share them.
+pub fn data_key(s: &Settings) -> String {
+    let all = s.to_table();
+    let parts = ["data", "clean", "loss"].map(|key| all.get(key).map_or(String::new(), |v| v.to_string()));
+    // A model that says what it takes decides how long a sample is.
+    format!("{} seed {} input {:?} {:?}", parts.join(" "), s.seed, s.model.reads, s.model.input)
+}
+
 impl<'a> Bench<'a> {
     /// A bench on which nothing has run.
     pub fn new(out: &'a Path, info: DeviceInfo, device: &'a DeviceFlag, source: &'a Source) -> Bench<'a> {
@@ -61,9 +71,7 @@ impl<'a> Bench<'a> {
 
     /// The sets of a trial, without the test set: a search must not see it.
     pub fn prepare(&mut self, s: &Settings) -> Result<&Prepared> {
-        let all = s.to_table();
-        let parts = ["data", "clean", "loss"].map(|key| all.get(key).map_or(String::new(), |v| v.to_string()));
-        let made_by = format!("{} seed {}", parts.join(" "), s.seed);
+        let made_by = data_key(s);
         let prepared = match self.prepared.take() {
             Some((same, prepared)) if same == made_by => prepared,
             _ => {
@@ -87,7 +95,7 @@ impl<'a> Bench<'a> {
         let device = job::reopened(&self.info, self.device, s.plan.precision)?;
         let device_info = self.info.clone();
         let prepared = self.prepare(s)?;
-        let (loaded, lock) = begun(&path, s)?.unzip();
+        let (loaded, lock) = begun(&path, s, number, prepared)?.unzip();
         let weights = loaded.as_ref().map_or_else(|| Weights::new(s.seed), |l| l.weights.clone());
         let tuning = if loaded.is_some() { Tuning::of_run(&path)? } else { Tuning::Usual };
         let mut job = match Job::new(device, s, prepared, weights, &tuning) {
@@ -133,7 +141,7 @@ impl<'a> Bench<'a> {
 
 /// The checkpoint of a trial that was begun before, and its folder's lock. What
 /// was left without one is of no use and is removed.
-fn begun(path: &Path, s: &Settings) -> Result<Option<(checkpoint::Loaded, Lock)>> {
+fn begun(path: &Path, s: &Settings, number: usize, p: &Prepared) -> Result<Option<(checkpoint::Loaded, Lock)>> {
     let last = path.join(train::LAST);
     if !last.is_file() {
         if path.exists() {
@@ -145,12 +153,17 @@ fn begun(path: &Path, s: &Settings) -> Result<Option<(checkpoint::Loaded, Lock)>
     }
     let lock = Lock::take(path)?;
     let loaded = checkpoint::load(&last)?;
-    if loaded.about.config != s.deciding() {
+    // Read again, since another version may have written it with other keys.
+    if settings_of(&loaded.about).deciding() != s.deciding() {
         return Err(Error::usage(format!(
             "{} was trained with other settings than this search gives it now (has the model's file changed?); choose \
              another folder with --out",
             path.display()
         )));
+    }
+    let data = loaded.about.progress.as_ref().and_then(|at| at.data.clone());
+    if data.is_some_and(|data| data != p.fingerprint()) {
+        return Err(other_data(path.parent().unwrap_or(path), number));
     }
     Ok(Some((loaded, lock)))
 }

@@ -2,10 +2,12 @@
 //! the numbers to forecast.
 
 use super::super::table::clean::Rules;
+use super::super::table::in_time::date_format;
 use super::super::table::infer::{Inferred, Kind, infer};
 use super::super::table::{Column, Format, Table, TableOptions, date};
 use super::SeriesOptions;
-use crate::error::{Error, Result};
+use crate::error::{Context, Error, Result};
+use crate::terminal::shortened;
 use serde::{Deserialize, Serialize};
 
 /// Columns that a note or a message lists.
@@ -48,7 +50,7 @@ pub(super) struct Columns {
 
 impl Columns {
     /// Those that the options name, or that the table suggests: the first
-    /// column of dates, all columns of numbers, the last of them as the target.
+    /// column of dates (or the one that `date` names), all columns of numbers, the last of them as the target.
     ///
     /// Fails when a named column is not there or holds no numbers, and when
     /// none does.
@@ -56,10 +58,23 @@ impl Columns {
         let rows = table.all_rows();
         let seen: Vec<Inferred> =
             table.columns.iter().map(|c| infer(c, &rows, &Rules::default(), table.delimiter)).collect();
-        let date = table.columns.iter().zip(&seen).find_map(|(c, seen)| {
-            let format = date_format(table, &c.name, seen)?;
-            Some(with_time(table, c, format))
-        });
+        let dated = |i: usize| {
+            let column = &table.columns[i];
+            date_format(table, &column.name, &seen[i]).map(|format| with_time(table, column, format))
+        };
+        let date = match &base.date {
+            None => (0..table.columns.len()).find_map(dated),
+            Some(word) => {
+                let i = table.find(word).context(|| "[data]: date")?;
+                Some(dated(i).ok_or_else(|| {
+                    Error::data(format!(
+                        "[data]: date = \"{word}\": that column of {} holds no dates ({}); expected one that does",
+                        table.name,
+                        seen[i].kind.name()
+                    ))
+                })?)
+            }
+        };
         let is_date = |i: usize| {
             let name = &table.columns[i].name;
             date.as_ref().is_some_and(|d| d.name == *name || d.time.as_ref() == Some(name))
@@ -136,18 +151,6 @@ impl Columns {
     }
 }
 
-/// How the dates of a column are written, if it holds dates. Eight digits are
-/// dates where the name says so.
-fn date_format(table: &Table, name: &str, seen: &Inferred) -> Option<String> {
-    if seen.kind == Kind::Date {
-        return seen.date_format.clone();
-    }
-    let says = date::says_time(name);
-    let cells = table.column(name).ok()?.cells.iter().flatten().map(String::as_str);
-    let (format, fits) = says.then(|| date::detect(cells.clone())).flatten()?;
-    (fits == cells.count()).then_some(format)
-}
-
 /// A column of days with the column of the times of day beside it, if there is one.
 fn with_time(table: &Table, column: &Column, format: String) -> DateColumn {
     let day = DateColumn { name: column.name.clone(), format, time: None };
@@ -195,8 +198,7 @@ fn no_numbers(table: &Table, i: usize, seen: &Inferred, is_date: bool, what: &st
         (_, kind) => {
             let cells = table.columns[i].cells.iter().flatten();
             let word = cells.into_iter().find(|c| seen.format.parse(c).is_none());
-            let word =
-                word.map_or(String::new(), |w| format!(" such as \"{}\"", w.chars().take(40).collect::<String>()));
+            let word = word.map_or(String::new(), |w| format!(" such as \"{}\"", shortened(w, 40)));
             format!("holds {}{word}; expected numbers", if kind == Kind::Number { "words" } else { kind.name() })
         }
     };

@@ -3,6 +3,7 @@
 use super::super::table::{Column, Table, date};
 use super::columns::{DateColumn, NumberColumn};
 use crate::error::{Context, Error, Result};
+use crate::terminal::shortened;
 use chrono::NaiveDateTime;
 use std::borrow::Cow;
 
@@ -150,7 +151,7 @@ impl Dated {
                 return Err(Error::data(format!("{} is missing; expected one in each row of a series", place())));
             };
             let Some(date) = read(text, &format) else {
-                let text: String = text.chars().take(40).collect();
+                let text = shortened(text, 40);
                 return Err(Error::data(format!("{} is \"{text}\"; expected a date written as {format}", place())));
             };
             dates.push(date);
@@ -202,7 +203,7 @@ fn read_numbers(table: &Table, wanted: &NumberColumn, order: &[usize]) -> Result
         let number = column.cells[row].as_deref().and_then(|text| {
             let number = wanted.format.parse(text);
             if number.is_none() {
-                odd.push((text.chars().take(40).collect(), line));
+                odd.push((shortened(text, 40).into_owned(), line));
             }
             number
         });

@@ -13,6 +13,7 @@ mod columns;
 pub(super) mod date;
 mod describe;
 pub mod fit;
+pub mod in_time;
 pub mod infer;
 mod leakage;
 pub(super) mod number;

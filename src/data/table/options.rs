@@ -70,6 +70,9 @@ pub struct TableOptions {
     /// The target columns, each by name, by number from 1, or as `last`. Several
     /// are for regression.
     pub target: Vec<String>,
+    /// The column that says when a row is from, by name or number from 1; `None`
+    /// takes the first that holds dates.
+    pub date: Option<String>,
     /// What is to be learned.
     pub task: Task,
     /// Whether the first line names the columns.
@@ -89,6 +92,7 @@ impl Default for TableOptions {
         let ReadOptions { header, delimiter, missing_values } = ReadOptions::default();
         TableOptions {
             target: vec!["last".into()],
+            date: None,
             task: Task::Auto,
             header,
             delimiter,
@@ -100,11 +104,12 @@ impl Default for TableOptions {
 }
 
 impl TableOptions {
-    /// Reads the keys `target`, `task`, `header`, `delimiter`, `missing_values`,
+    /// Reads the keys `target`, `date`, `task`, `header`, `delimiter`, `missing_values`,
     /// `normalize` and the table `clean`.
     pub fn read(keys: &mut Keys) -> Result<TableOptions> {
         let base = TableOptions::default();
         let target = target(keys)?.unwrap_or(base.target);
+        let date = keys.text("date")?.filter(|name| !name.is_empty());
         let task = choice(keys, "task", TASKS, base.task)?;
         let header = match keys.take("header") {
             None => base.header,
@@ -133,7 +138,7 @@ impl TableOptions {
         let mut clean = Keys::new(keys.table("clean")?.unwrap_or_default(), "[clean]");
         let cleaning = Cleaning::read(&mut clean)?;
         clean.finish()?;
-        Ok(TableOptions { target, task, header, delimiter, missing_values, normalize, cleaning })
+        Ok(TableOptions { target, date, task, header, delimiter, missing_values, normalize, cleaning })
     }
 
     /// As TOML: read back, it gives the same.
@@ -144,6 +149,7 @@ impl TableOptions {
             all => all.to_vec().into(),
         };
         t.insert("target".into(), target);
+        t.insert("date".into(), self.date.clone().unwrap_or_default().into());
         t.insert("task".into(), name_of(TASKS, self.task).into());
         t.insert("header".into(), name_of(HEADERS, self.header).into());
         let delimiter = self.delimiter.map_or("auto".to_string(), String::from);
@@ -193,7 +199,7 @@ mod tests {
 
     #[test]
     fn what_is_written_is_what_was_read() {
-        let text = "target = [\"a\", 2]\ntask = \"regression\"\nheader = false\ndelimiter = \"tab\"\n\
+        let text = "target = [\"a\", 2]\ndate = \"when\"\ntask = \"regression\"\nheader = false\ndelimiter = \"tab\"\n\
                     missing_values = [\"99\"]\nnormalize = \"minmax\"\n[clean]\ndrop_duplicates = true";
         let options = read(text).unwrap();
         assert_eq!((&options.target[..], options.delimiter), (&["a".to_string(), "2".into()][..], Some('\t')));

@@ -1,12 +1,13 @@
 //! Texts with classes: the rows of a table, or files in a folder per class.
 
 use super::super::Origin;
-use super::super::scan::{SPLITS, class_name, visible};
-use super::super::table::{Table, TableOptions};
+use super::super::scan::{SPLITS, class_name, passed_over, visible};
+use super::super::table::{Column, Table, TableOptions};
 use super::files::{name, plain_texts, split_of};
 use super::{Corpus, unquoted};
 use crate::error::{Error, Result};
 use crate::files::memory;
+use crate::terminal::shortened;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -32,6 +33,8 @@ pub struct LabelledTexts {
     pub notes: Vec<String>,
     /// Where each text stands.
     pub origin: Origin,
+    /// Of the rows of a table what is neither text nor class.
+    pub beside: Option<Table>,
 }
 
 /// The training, validation and test texts of a folder. All have the same
@@ -105,7 +108,24 @@ pub fn from_table(table: &Table, columns: TableColumns, missing: &[String]) -> R
     let labels = rows.iter().map(|(_, l)| index(l)).collect();
     let texts = rows.iter().map(|&(row, _)| texts.cells[row].clone().unwrap_or_default()).collect();
     let origin = Origin::of_rows(table, rows.iter().map(|&(row, _)| row));
-    Ok(LabelledTexts { name: table.name.clone(), texts, labels, classes, notes, origin })
+    let beside = Some(beside(table, [text, target], &rows));
+    Ok(LabelledTexts { name: table.name.clone(), texts, labels, classes, notes, origin, beside })
+}
+
+/// Some rows of a table without two of its columns.
+fn beside(table: &Table, without: [usize; 2], rows: &[(usize, &str)]) -> Table {
+    let pick = |c: &Column| Column {
+        name: c.name.clone(),
+        cells: rows.iter().map(|&(row, _)| c.cells[row].clone()).collect(),
+    };
+    let others = table.columns.iter().enumerate().filter(|(i, _)| !without.contains(i));
+    Table {
+        name: table.name.clone(),
+        columns: others.map(|(_, c)| pick(c)).collect(),
+        lines: rows.iter().map(|&(row, _)| table.lines[row]).collect(),
+        has_header: table.has_header,
+        delimiter: table.delimiter,
+    }
 }
 
 /// The texts of a table alone, for a model that is to say their classes: of the
@@ -187,8 +207,7 @@ fn check_classes(what: &str, classes: &[String]) -> Result<()> {
 
 /// The start of a text.
 fn short(text: &str) -> String {
-    let start: String = text.chars().take(40).collect();
-    if start.len() < text.len() { start + "..." } else { start }
+    shortened(text, 40).into_owned()
 }
 
 /// Reads a folder with one sub-folder of `.txt` or `.text` files per class, or
@@ -248,9 +267,13 @@ fn split_folders(root: &Path) -> Result<[Option<PathBuf>; 3]> {
 fn open_splits(root: &Path, pick: impl Fn(usize) -> bool) -> Result<[Option<LabelledTexts>; 3]> {
     let folders = split_folders(root)?;
     let mut notes: [Vec<String>; 3] = Default::default();
+    if let Some(first) = (0..3).find(|&i| folders[i].as_ref().is_some_and(|f| f != root) && pick(i)) {
+        notes[first].extend(passed_over(root));
+    }
     let mut files: [Vec<(String, Vec<PathBuf>)>; 3] = Default::default();
     for (split, folder) in folders.iter().enumerate() {
         let Some(folder) = folder else { continue };
+        notes[split].extend(passed_over(folder));
         for class in visible(folder)?.0 {
             let texts = plain_texts(&class);
             match texts.is_empty() {
@@ -280,6 +303,7 @@ fn open_splits(root: &Path, pick: impl Fn(usize) -> bool) -> Result<[Option<Labe
             classes: classes.clone(),
             notes: std::mem::take(&mut notes[split]),
             origin: Origin::default(),
+            beside: None,
         };
         let (mut failed, mut places) = (vec![], vec![]);
         for (class, texts) in &files[split] {

@@ -32,6 +32,8 @@ pub struct Pieces {
     tokenizer: Tokenizer,
     size: usize,
     model: String,
+    /// The token of what it does not know.
+    unknown: Option<u32>,
     part: usize,
 }
 
@@ -110,7 +112,10 @@ impl Pieces {
         if size > MOST {
             return Err(Error::data(format!("found a token of number {last}; expected at most {MOST} tokens")));
         }
-        let pieces = Pieces { json, tokenizer, size, model: kind, part };
+        let model = &value["model"];
+        let by_name = model["unk_token"].as_str().and_then(|name| tokenizer.token_to_id(name));
+        let unknown = by_name.or_else(|| model["unk_id"].as_u64().and_then(|id| u32::try_from(id).ok()));
+        let pieces = Pieces { json, tokenizer, size, model: kind, unknown, part };
         pieces.encode(TRIAL).map_err(|e| Error::data(format!("found a tokenizer that does not work: {e}")))?;
         Ok(pieces)
     }
@@ -146,6 +151,55 @@ impl Pieces {
         };
         let parts: Vec<Vec<u32>> = parts(text, self.part).par_iter().map(|part| encode(part)).collect::<Result<_>>()?;
         Ok(parts.concat())
+    }
+
+    /// The parts of a text that become the unknown token or no token at all; white
+    /// space, which many tokenizers leave out on purpose, is none of them.
+    pub fn unknown_in(&self, text: &str) -> Result<Vec<String>> {
+        let known = match self.unknown {
+            Some(unknown) => self.covered(text, unknown)?,
+            // Without such a token places are not to be relied on: what is left out
+            // moves those behind it.
+            None => text.chars().map(|c| self.has(c)).collect(),
+        };
+        let mut parts: Vec<String> = vec![];
+        let mut goes_on = false;
+        for (c, known) in text.chars().zip(known) {
+            let is_unknown = !known && !c.is_whitespace();
+            match parts.last_mut() {
+                Some(part) if is_unknown && goes_on => part.push(c),
+                _ if is_unknown => parts.push(c.into()),
+                _ => {}
+            }
+            goes_on = is_unknown;
+        }
+        Ok(parts)
+    }
+
+    /// Which characters of a text are in other tokens than the unknown one.
+    fn covered(&self, text: &str, unknown: u32) -> Result<Vec<bool>> {
+        let encoding = quietly(|| self.tokenizer.encode(text, false).map_err(|e| e.to_string()))
+            .map_err(|e| Error::data(format!("the tokenizer fails on this text: {e}; take another one")))?;
+        let mut known = vec![false; text.len()];
+        for (id, &(start, end)) in encoding.get_ids().iter().zip(encoding.get_offsets()) {
+            if *id != unknown {
+                known.get_mut(start..end).unwrap_or_default().fill(true);
+            }
+        }
+        Ok(text.char_indices().map(|(at, c)| known[at..at + c.len_utf8()].contains(&true)).collect())
+    }
+
+    /// Whether a character by itself is some tokens, all of its bytes.
+    fn has(&self, c: char) -> bool {
+        let ids = self.encode(c.encode_utf8(&mut [0; 4])).unwrap_or_default();
+        !ids.is_empty() && (c == '\u{fffd}' || !self.decode(&ids).contains('\u{fffd}'))
+    }
+
+    /// Whether a token stands for no text: the unknown one, or a special one such
+    /// as the end of a text.
+    pub fn is_special(&self, id: u32) -> bool {
+        let added = self.tokenizer.get_added_tokens_decoder();
+        self.unknown == Some(id) || added.get(&id).is_some_and(|token| token.special)
     }
 
     /// Whether each token stands for bytes, so that a text can be put together

@@ -5,6 +5,7 @@ use super::*;
 fn texts(all: &[(&str, u32)]) -> LabelledTexts {
     LabelledTexts {
         origin: Default::default(),
+        beside: None,
         name: "t".into(),
         texts: all.iter().map(|(t, _)| t.to_string()).collect(),
         labels: all.iter().map(|(_, l)| *l).collect(),

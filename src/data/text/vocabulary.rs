@@ -25,6 +25,8 @@ pub const UNKNOWN: u32 = 1;
 const RESERVED: u32 = 2;
 /// The most bytes of a file that holds a vocabulary.
 const LARGEST: u64 = 256 << 20;
+/// Tokens among which one is looked for that is a text by itself.
+const LOOKED_AT: usize = 10_000;
 /// The key by which a file of ours is known.
 const MARK: &str = "wgrad_vocabulary";
 
@@ -295,6 +297,44 @@ impl Vocabulary {
             }
         }
         text
+    }
+
+    /// The parts of a text that the vocabulary does not have, in order: characters
+    /// of one of characters; what becomes the unknown token, or none at all, of
+    /// one of pieces.
+    ///
+    /// Fails where the tokenizer does not work on the text.
+    pub fn unknown_in(&self, text: &str) -> Result<Vec<String>> {
+        match &self.kind {
+            Kind::Bytes => Ok(vec![]),
+            Kind::Characters(all) => {
+                Ok(text.chars().filter(|c| all.binary_search(c).is_err()).map(String::from).collect())
+            }
+            Kind::Pieces(pieces) => pieces.unknown_in(text),
+        }
+    }
+
+    /// A text of few tokens to begin with, where nobody says another: a line
+    /// break, or the first token that is a text by itself, one with a letter or a
+    /// digit if there is such. `None` if no token is.
+    pub fn beginning(&self) -> Option<String> {
+        let first = |text: &&str| self.encode(text).is_ok_and(|ids| !ids.is_empty() && self.decode(&ids) == **text);
+        if let Some(text) = Some("\n").filter(first) {
+            return Some(text.into());
+        }
+        let own = |id: &u32| self.own(*id).is_some_and(|own| !self.joined_pieces().is_some_and(|p| p.is_special(own)));
+        let alone = |id: u32| Some(self.decode(&[id])).filter(|text| self.encode(text).is_ok_and(|ids| ids == [id]));
+        let mut texts = (0..self.len().min(LOOKED_AT) as u32).filter(own).filter_map(alone).peekable();
+        let any = texts.peek().cloned();
+        texts.find(|text| text.contains(char::is_alphanumeric)).or(any)
+    }
+
+    /// Bytes of the text that ids stand for where they stand behind others.
+    pub fn bytes_behind(&self, before: &[u32], ids: &[u32]) -> usize {
+        match self.joined_pieces() {
+            Some(_) => self.decode(&[before, ids].concat()).len().saturating_sub(self.decode(before).len()),
+            None => ids.iter().filter_map(|&id| self.own(id)).map(|own| self.token_bytes(own).len()).sum(),
+        }
     }
 
     /// Decodes ids one by one, for text that is shown while it is generated.

@@ -157,3 +157,35 @@ fn files_that_are_no_vocabulary_say_so() {
     assert!(message(Vocabulary::load(dir.path())).contains("not a regular file"));
     assert!(message(Vocabulary::load(&dir.path().join("no.json"))).contains("no.json"));
 }
+
+#[test]
+fn a_text_begins_with_what_there_is() {
+    let begins = |texts: &str| Vocabulary::characters(&[texts]).unwrap().beginning();
+    assert_eq!(begins("ab\n").as_deref(), Some("\n"));
+    assert_eq!(begins(" .ba").as_deref(), Some("a"));
+    assert_eq!(begins(" .").as_deref(), Some(" "));
+    assert_eq!(begins("日本").as_deref(), Some("日"));
+    assert_eq!(Vocabulary::bytes().beginning().as_deref(), Some("\n"));
+    assert_eq!(Vocabulary::train_bpe(&["abc"], 256).unwrap().beginning().as_deref(), Some("\n"));
+    let words = |vocab: Value| {
+        let model = json!({ "type": "WordLevel", "vocab": vocab, "unk_token": "?" });
+        let all = json!({ "model": model, "pre_tokenizer": { "type": "Whitespace" }, "added_tokens": [
+            { "id": 1, "content": "<s>", "single_word": false, "lstrip": false, "rstrip": false, "normalized": false,
+                "special": true },
+        ] });
+        Vocabulary::parse(&all.to_string()).unwrap()
+    };
+    let v = words(json!({ "?": 0, "<s>": 1, "!": 2, "cat": 3 }));
+    assert_eq!(v.beginning().as_deref(), Some("cat"));
+    assert_eq!(v.unknown_in("cat dog! 日本 cat").unwrap(), ["dog", "日本"]);
+    assert_eq!(words(json!({ "?": 0, "<s>": 1 })).beginning(), None);
+    assert_eq!(Vocabulary::characters(&["ab"]).unwrap().unknown_in("axbé ").unwrap(), ["x", "é", " "]);
+    // A tokenizer without an unknown token leaves out what it does not know.
+    let model = json!({ "type": "BPE", "vocab": { "a": 0, "b": 1 }, "merges": [] });
+    let v = Vocabulary::parse(&json!({ "model": model }).to_string()).unwrap();
+    assert_eq!(
+        (v.encode("a€b€€").unwrap(), v.unknown_in("a€b€€").unwrap()),
+        (vec![0, 1], vec!["€".into(), "€€".into()])
+    );
+    assert!(Vocabulary::bytes().unknown_in("é").unwrap().is_empty());
+}

@@ -51,6 +51,11 @@ impl TokenWindows {
         self.context + 1
     }
 
+    /// Tokens between the starts of two samples.
+    pub fn stride(&self) -> usize {
+        self.stride
+    }
+
     /// The number of samples in so many tokens.
     pub fn count(&self, tokens: usize) -> usize {
         tokens.checked_sub(self.width()).map_or(0, |more| more / self.stride + 1)

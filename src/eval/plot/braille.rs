@@ -2,6 +2,7 @@
 //! braille.
 
 use super::number;
+use crate::terminal;
 
 /// A named curve.
 pub struct Lines {
@@ -63,11 +64,11 @@ pub fn terminal_chart(title: &str, curves: &[Lines], width: usize, height: usize
 
 fn legend(title: &str, curves: &[Lines], width: usize, color: bool) -> String {
     let mut text = title.to_string();
-    let mut used = title.chars().count();
+    let mut used = terminal::width(title);
     for (i, curve) in curves.iter().enumerate() {
         let last = curve.points.iter().rev().find(|p| p[1].is_finite());
         let name = format!("{} {}", curve.name, last.map_or("–".into(), |p| number(p[1])));
-        used += name.chars().count() + 4;
+        used += terminal::width(&name) + 4;
         if used <= width {
             text += &format!("   {}", paint("●", i, color));
             text += &format!(" {name}");

@@ -4,6 +4,7 @@ use super::{Axis, Chart, Ink, Kind, Scene, Series, heatmap, percent, stroke};
 use crate::eval::history::{EpochRecord, curve_names, training, validation};
 use crate::eval::metrics::{Classification, Metrics, Regression, title};
 use crate::eval::run::RunFiles;
+use crate::files::name::plain_name;
 
 /// Metrics, targets and classes beyond these have no plot of their own.
 const METRICS: usize = 12;
@@ -212,7 +213,6 @@ fn diagonal(from: [f64; 2], to: [f64; 2], name: &str) -> Series {
 
 /// A file name of a score's name, which may be anything.
 fn stem(name: &str) -> String {
-    let safe = |c: char| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' };
-    let stem: String = name.chars().map(safe).take(60).collect();
+    let stem = plain_name(name, "score");
     if matches!(name, "loss" | "accuracy") { stem } else { format!("metric_{stem}") }
 }

@@ -7,6 +7,7 @@ use crate::eval::html::{Cell, escape, figure, interval, page, section, table, va
 use crate::eval::metrics::Figure;
 use crate::eval::plot::{Ink, Series, curve, epochs_chart, number, stroke};
 use crate::eval::run::RunFiles;
+use crate::terminal;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -263,9 +264,9 @@ impl Comparison {
     /// The comparison as lines of text.
     pub fn text(&self) -> String {
         let mut out = String::new();
-        let width = self.runs.iter().map(|r| r.name.chars().count()).max().unwrap_or(0);
+        let width = self.runs.iter().map(|r| terminal::width(&r.name)).max().unwrap_or(0);
         for r in &self.runs {
-            let name = format!("{:<width$}", r.name);
+            let name = terminal::left(&r.name, width);
             let best = r.figures.iter().take(3).map(|f| {
                 let range = f.interval.map_or(String::new(), |i| format!(" ({})", interval(i, f.share)));
                 format!("{} {}{range}", f.name, value(f.value, f.share))

@@ -1,5 +1,6 @@
 //! What a language model made up, and where it looked.
 
+use super::cut;
 use crate::eval::html::{escape, figure};
 use crate::eval::metrics::{Language, Sampled};
 use crate::eval::plot::attention::attention;
@@ -37,10 +38,10 @@ pub(super) fn tables(l: &Language) -> String {
 }
 
 fn sampled(s: &Sampled) -> String {
-    let cut = |t: &str| escape(&t.chars().take(SHOWN).collect::<String>());
+    let shown = |t: &str| escape(&cut(t, SHOWN));
     let how = match s.temperature {
         0.0 => "the likeliest token each time".to_string(),
         t => format!("temperature {t}"),
     };
-    format!("<p class=\"note\">{how}</p>\n<pre class=\"text\"><b>{}</b>{}</pre>\n", cut(&s.prompt), cut(&s.text))
+    format!("<p class=\"note\">{how}</p>\n<pre class=\"text\"><b>{}</b>{}</pre>\n", shown(&s.prompt), shown(&s.text))
 }

@@ -1,0 +1,138 @@
+//! A number that tells whether a set still holds what it held: the 64-bit
+//! FNV-1a hash of its shape, its targets and its samples, in their order. Names
+//! and places of files are not part of it, so data may be moved.
+
+use super::{Dataset, Samples, Targets};
+
+/// Bytes of samples, and of targets at the positions of sequences, that are
+/// looked at. Of a larger set evenly spaced samples of so many bytes are, so
+/// that it takes a fraction of a second whatever the size.
+const LOOKED_AT: usize = 32 << 20;
+
+/// FNV-1a, 64 bits.
+struct Hash(u64);
+
+impl Hash {
+    fn bytes(&mut self, bytes: &[u8]) {
+        self.0 = bytes.iter().fold(self.0, |h, &b| (h ^ u64::from(b)).wrapping_mul(0x0000_0100_0000_01b3));
+    }
+
+    fn number(&mut self, n: usize) {
+        self.bytes(&(n as u64).to_le_bytes());
+    }
+
+    fn text(&mut self, text: &str) {
+        self.number(text.len());
+        self.bytes(text.as_bytes());
+    }
+
+    fn words(&mut self, words: &[u32]) {
+        words.iter().for_each(|w| self.bytes(&w.to_le_bytes()));
+    }
+
+    fn floats(&mut self, floats: &[f32]) {
+        floats.iter().for_each(|x| self.bytes(&x.to_le_bytes()));
+    }
+}
+
+/// The rows of `n`, of `width` bytes each, that are looked at.
+fn looked_at(n: usize, width: usize) -> impl Iterator<Item = usize> {
+    let most = (LOOKED_AT / width.max(1)).clamp(1, n.max(1));
+    let count = n.min(most);
+    (0..count).map(move |i| (i as u128 * n as u128 / count as u128) as usize)
+}
+
+impl Dataset {
+    /// The fingerprint of the set: equal for sets of equal shape, targets and
+    /// samples in the same order, whatever they are called. All targets count,
+    /// and all samples up to 32 MiB of them; of more, evenly spaced ones.
+    pub fn fingerprint(&self) -> u64 {
+        let mut hash = Hash(0xcbf2_9ce4_8422_2325);
+        let (n, width) = (self.len(), self.width());
+        hash.number(n);
+        hash.number(self.shape.len());
+        self.shape.iter().for_each(|&d| hash.number(d));
+        self.targets.names().iter().for_each(|name| hash.text(name));
+        match &self.targets {
+            Targets::Classes { labels, .. } => hash.words(labels),
+            Targets::Values { values, .. } => hash.floats(values),
+            Targets::Sequence { labels, positions, .. } => {
+                looked_at(n, 4 * positions).for_each(|i| hash.words(&labels[i * positions..][..*positions]));
+            }
+        }
+        match &self.samples {
+            Samples::Bytes(all) => looked_at(n, width).for_each(|i| hash.bytes(&all[i * width..][..width])),
+            Samples::Floats(all) => looked_at(n, 4 * width).for_each(|i| hash.floats(&all[i * width..][..width])),
+            Samples::Tokens(all) => looked_at(n, 4 * width).for_each(|i| hash.words(&all[i * width..][..width])),
+        }
+        hash.0
+    }
+}
+
+/// The fingerprints of several sets as one: 16 hexadecimal digits.
+pub fn fingerprint<'a>(sets: impl IntoIterator<Item = &'a Dataset>) -> String {
+    let mut hash = Hash(0xcbf2_9ce4_8422_2325);
+    sets.into_iter().for_each(|set| hash.bytes(&set.fingerprint().to_le_bytes()));
+    format!("{:016x}", hash.0)
+}
+
+/// The fingerprint of the places of a set's samples in their source: equal where
+/// two sets are of the same rows, whatever was made of them.
+pub fn places(set: &Dataset) -> u64 {
+    let mut hash = Hash(0xcbf2_9ce4_8422_2325);
+    (0..set.len()).for_each(|i| hash.text(&set.place(i).to_string()));
+    hash.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Origin;
+    use super::*;
+
+    fn set(samples: Vec<u8>, labels: Vec<u32>) -> Dataset {
+        let shape = vec![1, 1, samples.len() / labels.len()];
+        let targets = Targets::Classes { labels, names: vec!["a".into(), "b".into()] };
+        Dataset { name: "set".into(), shape, samples: Samples::Bytes(samples), targets, origin: Origin::default() }
+    }
+
+    #[test]
+    fn content_decides_and_names_do_not() {
+        let one = set(vec![1, 2, 3, 4], vec![0, 1]);
+        let moved = Dataset { name: "elsewhere".into(), ..one.clone() };
+        assert_eq!(one.fingerprint(), moved.fingerprint());
+        for other in [
+            set(vec![1, 2, 3, 5], vec![0, 1]),
+            set(vec![1, 2, 3, 4], vec![1, 0]),
+            set(vec![3, 4, 1, 2], vec![0, 1]),
+            Dataset { shape: vec![1, 2, 1], ..one.clone() },
+            one.select(&[1, 0]),
+        ] {
+            assert_ne!(one.fingerprint(), other.fingerprint(), "{other:?}");
+        }
+        assert_eq!(fingerprint([&one]), fingerprint([&moved]));
+        assert_ne!(fingerprint([&one]), fingerprint([&one, &one]));
+        // The standard's own test value: FNV-1a of "a".
+        let mut hash = Hash(0xcbf2_9ce4_8422_2325);
+        hash.bytes(b"a");
+        assert_eq!(hash.0, 0xaf63_dc4c_8601_ec8c);
+    }
+
+    #[test]
+    fn of_a_large_set_samples_all_over_it_are_looked_at() {
+        let width = 1 << 20;
+        let rows: Vec<usize> = looked_at(100, width).collect();
+        assert_eq!((rows.len(), rows[0]), (32, 0));
+        assert!(rows.windows(2).all(|w| (3..=4).contains(&(w[1] - w[0]))) && rows[31] >= 96, "{rows:?}");
+        assert_eq!(looked_at(7, 4).collect::<Vec<_>>(), (0..7).collect::<Vec<_>>());
+        assert_eq!(looked_at(3, usize::MAX).count(), 1);
+        assert_eq!(looked_at(0, 4).count(), 0);
+    }
+
+    #[test]
+    fn places_are_those_of_the_rows() {
+        let one = set(vec![1, 2, 3, 4], vec![0, 1]);
+        let changed = set(vec![9, 9, 9, 9], vec![1, 1]);
+        assert_eq!(places(&one), places(&changed));
+        assert_ne!(places(&one.select(&[0])), places(&one.select(&[1])));
+    }
+}
