@@ -154,14 +154,21 @@ impl Lesson<'_> {
         let first = present.next();
         if let Some(first) = first
             && self.gaps() == 0
+            && !self.rules.keep_constant
             && present.all(|c| canonical(c) == canonical(first))
         {
-            return dropped(format!("it is \"{}\" in all training rows", super::target::clip(first)));
+            return dropped(format!(
+                "it is \"{}\" in all training rows (keep_constant = true keeps it)",
+                super::target::clip(first)
+            ));
         }
         match self.seen.kind {
             Kind::Empty => dropped(self.seen.why.clone()),
             _ if first.is_none() => dropped("all cells are missing in the rows that can be used".into()),
-            Kind::Identifier => dropped(format!("it only tells rows apart: {}", self.seen.why)),
+            Kind::Identifier => dropped(format!(
+                "it only tells rows apart: {}; [clean.columns.\"{}\"] type = \"number\" (or another) keeps it",
+                self.seen.why, self.column.name
+            )),
             Kind::Number => self.number(),
             Kind::Category => self.category(),
             Kind::Date if self.rules.dates == Dates::Drop => dropped("dates are dropped, as configured".into()),

@@ -147,13 +147,13 @@ impl Plain<'_> {
     fn of(cell: &str) -> Plain<'_> {
         let cell = without_zone(without_weekday(cell.trim()));
         let letters = cell.bytes().any(|b| b.is_ascii_alphabetic());
-        let ends_day = cell.contains("24:00");
+        let ends_day = cell.contains(" 24:00") || cell.contains("T24:00");
         if !letters && !ends_day {
             return Plain { text: cell, ends_day };
         }
         let mut text = if letters { Cow::Owned(without_ordinals(&cell)) } else { cell };
         if ends_day {
-            text = Cow::Owned(text.replacen("24:00", "00:00", 1));
+            text = Cow::Owned(text.replacen(" 24:00", " 00:00", 1).replacen("T24:00", "T00:00", 1));
         }
         Plain { text, ends_day }
     }
@@ -407,6 +407,7 @@ mod tests {
     fn the_end_of_a_day_is_the_next_midnight() {
         let at = |cell: &str, format: &str| parse(cell, format).map(|d| d.to_string());
         assert_eq!(at("20.10.2021 24:00", "%d.%m.%Y %H:%M").as_deref(), Some("2021-10-21 00:00:00"));
+        assert_eq!(at("20.10.2021 18:24:00", "%d.%m.%Y %H:%M:%S%.f").as_deref(), Some("2021-10-20 18:24:00"));
         assert_eq!(at("2021-10-20", "%Y-%m-%d %H:%M:%S%.f").as_deref(), Some("2021-10-20 00:00:00"));
         assert_eq!(at("Sept 5, 2017", "%B %d, %Y").as_deref(), Some("2017-09-05 00:00:00"));
         assert_eq!(at("1600000000", UNIX).as_deref(), Some("2020-09-13 12:26:40"));
@@ -444,7 +445,7 @@ mod tests {
         assert_eq!(found(&["x", "y"]), None);
         // Two ways that no cell can mistake.
         assert_eq!(found(&["2020-02-01", "13/02/2020", "2020-03-01"]), Some(("%Y-%m-%d|%d/%m/%Y".into(), 3)));
-        assert_eq!(found(&["01/02/2020", "13/02/2020", "02/13/2020"]), Some(("%d/%m/%Y".into(), 2)));
+        assert_eq!(found(&["01/02/2020", "13/02/2020", "02/13/2020"]), Some(("%m/%d/%Y".into(), 2)));
         assert!(ambiguous("%m/%d/%Y", ["01/02/2020"].into_iter()));
         assert!(!ambiguous("%m/%d/%Y", ["01/02/2020", "02/13/2020"].into_iter()));
     }

@@ -140,7 +140,7 @@ fn decide(
     let words: BTreeSet<&str> = others.iter().copied().collect();
     let mostly = numeric as f64 >= MOST * (numeric + others.len()) as f64;
     if share(numeric) >= 0.5 && (mostly || (words.len() == 1 && distinct.len() > 2)) {
-        return match identifies(numbers, stats, marked) {
+        return match identifies(&column.name, numbers, stats, marked) {
             Some(why) => (Kind::Identifier, why),
             None if numeric < n => (Kind::Number, format!("{numeric} of {n} cells are numbers")),
             None => (Kind::Number, "all cells are numbers".into()),
@@ -191,7 +191,7 @@ fn doubt(column: &Column, kind: Kind, why: &str, cells: &[&str], format: &Format
 
 /// Why whole numbers, all different, are marks and no measurements: the name
 /// says so, or they count rows.
-fn identifies(numbers: &[f64], stats: &Stats, marked: bool) -> Option<String> {
+fn identifies(column: &str, numbers: &[f64], stats: &Stats, marked: bool) -> Option<String> {
     let n = numbers.len();
     if !stats.whole || stats.infinite > 0 || stats.missing > 0 || stats.distinct != stats.rows || n < 3 {
         return None;
@@ -199,10 +199,57 @@ fn identifies(numbers: &[f64], stats: &Stats, marked: bool) -> Option<String> {
     if marked {
         return Some("every value is different, and its name says so".into());
     }
+    if says_measure(column) {
+        return None;
+    }
     let (min, max) = numbers.iter().fold((f64::INFINITY, 0.0), |(low, high), &x| (x.min(low), x.max(high)));
     // Training rows are a part of all rows, so there may be holes.
     let holes = if numbers.is_sorted() { 5.0 } else { 1.5 };
     (n >= 20 && min >= 0.0 && max < holes * n as f64).then(|| "it counts the rows".into())
+}
+
+/// Whether the name of a column says that its numbers mean something even where they
+/// count the rows.
+fn says_measure(name: &str) -> bool {
+    let lower = name.to_lowercase();
+    let words = lower.split(|c: char| !c.is_alphanumeric());
+    words.into_iter().any(|w| {
+        matches!(
+            w,
+            "rank"
+                | "ranking"
+                | "place"
+                | "position"
+                | "pos"
+                | "level"
+                | "score"
+                | "grade"
+                | "year"
+                | "month"
+                | "week"
+                | "day"
+                | "days"
+                | "hour"
+                | "hours"
+                | "minute"
+                | "second"
+                | "time"
+                | "age"
+                | "step"
+                | "epoch"
+                | "distance"
+                | "depth"
+                | "height"
+                | "length"
+                | "price"
+                | "size"
+                | "count"
+                | "mileage"
+                | "km"
+                | "rang"
+                | "platz"
+        )
+    })
 }
 
 /// Whether the name of a column says that it tells rows apart.
@@ -247,6 +294,7 @@ mod tests {
         assert_eq!(found("PassengerId", [3, 1, 2]).kind, Kind::Identifier);
         assert_eq!(found("paid", [3, 1, 2]).kind, Kind::Number);
         assert_eq!(found("n", 100..200).kind, Kind::Identifier);
+        assert_eq!(found("World rank", 1..200).kind, Kind::Number);
         assert_eq!(found("income", (0..100).map(|i| 20_000 + 137 * i)).kind, Kind::Number);
         assert_eq!(found("x", (0..40).map(|i| format!("k{}z q{}", i * 7919, i * 31))).kind, Kind::Identifier);
         let names = (0..40).map(|i| format!("X{i}y, {}. Z{i}q", ["Mr", "Mrs"][i % 2]));
