@@ -12,7 +12,7 @@ use crate::data::table::{Fitted, Goal, Table, in_time};
 use crate::data::text::{Corpus, LabelledSplits, Vocabulary};
 use crate::data::{Dataset, Interface, Normal, Targets};
 use crate::error::{Error, Result};
-use crate::nn::{Description, Model};
+use crate::nn::{Description, Model, Weights};
 
 /// The sets of a run.
 #[derive(Debug, Clone)]
@@ -275,8 +275,23 @@ fn check_classes(set: &Dataset) -> Result<()> {
 }
 
 fn table_sets(table: &Table, kept: &[usize], out: &[usize], held: Option<&[usize]>, s: &Settings) -> Result<Prepared> {
-    let (fitted, applied) = Fitted::fit_apply(table, kept, &s.data.table)?;
-    let mut notes = fitted.notes.clone();
+    let (mut fitted, mut applied) = Fitted::fit_apply(table, kept, &s.data.table)?;
+    let mut notes = vec![];
+    // A model that begins with a fixed shape needs the columns that never change, too.
+    if fitted.drops_constants() && !builds(s, &applied.dataset, &fitted) {
+        let mut options = s.data.table.clone();
+        options.cleaning.rules.keep_constant = true;
+        options.cleaning.columns.values_mut().for_each(|rules| rules.keep_constant = true);
+        let with = Fitted::fit_apply(table, kept, &options)?;
+        if builds(s, &with.1.dataset, &with.0) {
+            (fitted, applied) = with;
+            notes.push(format!(
+                "{}: columns that are the same in all training rows are kept, because the model \"{}\" needs their place",
+                table.name, s.model.name
+            ));
+        }
+    }
+    notes.extend(fitted.notes.clone());
     notes.extend(fitted.describe());
     notes.extend(applied.lines());
     let mut part = |rows: &[usize], what: &str| -> Result<Option<Dataset>> {
@@ -294,6 +309,14 @@ fn table_sets(table: &Table, kept: &[usize], out: &[usize], held: Option<&[usize
     let test = part(held.unwrap_or_default(), "fold")?;
     let interface = Interface::of_table(&applied.dataset, fitted);
     Ok(Prepared { train: applied.dataset, val, test, interface, naive: NaiveSets::default(), notes })
+}
+
+/// Whether the model takes these samples. Shapes alone are looked at.
+fn builds(s: &Settings, set: &Dataset, fitted: &Fitted) -> bool {
+    let interface = Interface::of_table(set, fitted.clone());
+    model_for(s.model.clone(), &set.shape, &interface)
+        .and_then(|m| m.inspect(1, &mut Weights::new(0)).map(drop))
+        .is_ok()
 }
 
 /// What is said about a series; the defaults where the model alone makes it one.

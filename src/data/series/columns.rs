@@ -4,7 +4,7 @@
 use super::super::table::clean::Rules;
 use super::super::table::in_time::date_format;
 use super::super::table::infer::{Inferred, Kind, infer};
-use super::super::table::{Decimal, Table, TableOptions, date, number};
+use super::super::table::{Column, Format, Table, TableOptions, date};
 use super::SeriesOptions;
 use crate::error::{Context, Error, Result};
 use crate::terminal::shortened;
@@ -20,6 +20,9 @@ pub struct DateColumn {
     pub name: String,
     /// How its dates are written.
     pub format: String,
+    /// The column of the times of day, where they stand in one of their own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time: Option<String>,
 }
 
 /// A column of numbers.
@@ -28,7 +31,8 @@ pub struct NumberColumn {
     /// Its name.
     pub name: String,
     /// How its numbers are written.
-    pub decimal: Decimal,
+    #[serde(alias = "decimal")]
+    pub format: Format,
 }
 
 /// The columns of a series.
@@ -55,8 +59,8 @@ impl Columns {
         let seen: Vec<Inferred> =
             table.columns.iter().map(|c| infer(c, &rows, &Rules::default(), table.delimiter)).collect();
         let dated = |i: usize| {
-            let name = table.columns[i].name.clone();
-            date_format(table, &name, &seen[i]).map(|format| DateColumn { name, format })
+            let column = &table.columns[i];
+            date_format(table, &column.name, &seen[i]).map(|format| with_time(table, column, format))
         };
         let date = match &base.date {
             None => (0..table.columns.len()).find_map(dated),
@@ -71,7 +75,10 @@ impl Columns {
                 })?)
             }
         };
-        let is_date = |i: usize| date.as_ref().is_some_and(|d| d.name == table.columns[i].name);
+        let is_date = |i: usize| {
+            let name = &table.columns[i].name;
+            date.as_ref().is_some_and(|d| d.name == *name || d.time.as_ref() == Some(name))
+        };
         let all = 0..table.columns.len();
         let numbers: Vec<usize> = all.clone().filter(|&i| !is_date(i) && holds_numbers(&seen[i])).collect();
         let measures = |&&i: &&usize| seen[i].kind == Kind::Number && !counts(table, i, &seen[i]);
@@ -105,7 +112,7 @@ impl Columns {
         inputs.sort_unstable();
         let number = |&i: &usize| {
             let name = table.columns[i].name.clone();
-            NumberColumn { name, decimal: seen[i].decimal }
+            NumberColumn { name, format: seen[i].format.clone() }
         };
         let unused: Vec<&str> = all
             .filter(|i| !is_date(*i) && !inputs.contains(i) && !targets.contains(i))
@@ -144,6 +151,27 @@ impl Columns {
     }
 }
 
+/// A column of days with the column of the times of day beside it, if there is one.
+fn with_time(table: &Table, column: &Column, format: String) -> DateColumn {
+    let day = DateColumn { name: column.name.clone(), format, time: None };
+    if day.format.contains("%M") || !day.format.contains("%d") {
+        return day;
+    }
+    let times = table.columns.iter().find_map(|c| {
+        let says = c.name != column.name && date::says_time(&c.name);
+        let way = ["%H:%M:%S%.f", "%H:%M", "%H.%M.%S"].into_iter().find(|way| {
+            let fits = |cell: &String| date::parse(&format!("2000-01-01 {cell}"), &format!("%Y-%m-%d {way}")).is_some();
+            // Every day has its time, or the column is something else.
+            says && c.cells.iter().all(|cell| cell.as_ref().is_some_and(fits))
+        })?;
+        Some((c.name.clone(), way))
+    });
+    match times {
+        Some((time, way)) => DateColumn { format: format!("{} {way}", day.format), time: Some(time), ..day },
+        None => day,
+    }
+}
+
 /// Whether most cells are numbers.
 fn holds_numbers(seen: &Inferred) -> bool {
     let present = seen.stats.rows - seen.stats.missing;
@@ -155,7 +183,7 @@ fn holds_numbers(seen: &Inferred) -> bool {
 /// a year.
 fn counts(table: &Table, column: usize, seen: &Inferred) -> bool {
     let cells = &table.columns[column].cells;
-    let all: Option<Vec<f64>> = cells.iter().map(|c| number::parse(c.as_deref()?, seen.decimal)).collect();
+    let all: Option<Vec<f64>> = cells.iter().map(|c| seen.format.parse(c.as_deref()?)).collect();
     let Some(all) = all.filter(|a| a.len() >= 3) else { return false };
     let step = all[1] - all[0];
     step != 0.0 && all.windows(2).all(|w| w[1] - w[0] == step)
@@ -169,7 +197,7 @@ fn no_numbers(table: &Table, i: usize, seen: &Inferred, is_date: bool, what: &st
         (_, Kind::Empty) => "is empty: all cells are missing; expected numbers".to_string(),
         (_, kind) => {
             let cells = table.columns[i].cells.iter().flatten();
-            let word = cells.into_iter().find(|c| number::parse(c, seen.decimal).is_none());
+            let word = cells.into_iter().find(|c| seen.format.parse(c).is_none());
             let word = word.map_or(String::new(), |w| format!(" such as \"{}\"", shortened(w, 40)));
             format!("holds {}{word}; expected numbers", if kind == Kind::Number { "words" } else { kind.name() })
         }

@@ -1,14 +1,13 @@
 //! The steps between dates: how regular they are, and how they go on.
 
+use super::super::table::date::write;
 use super::rows::Series;
-use chrono::{Datelike, Days, Months, NaiveDateTime, TimeDelta, Timelike, Weekday};
+use chrono::{Datelike, Days, Months, NaiveDateTime, TimeDelta, Weekday};
 
 /// The share of equal steps from which dates can be continued.
 const REGULAR: f64 = 0.9;
 /// Dates that tell working days from days with holes.
 const WORKING: usize = 15;
-/// The names of months in dates.
-const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
 /// From one date to the next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -123,38 +122,6 @@ pub fn dates_after(series: &Series, rows: usize) -> Vec<String> {
     let (Some(dates), Some(format)) = (&series.dates, &series.format) else { return vec![] };
     let (Some((step, _)), Some(&last)) = (Step::of(dates), dates.last()) else { return vec![] };
     std::iter::successors(step.after(last), |&d| step.after(d)).take(rows).map(|d| write(d, format)).collect()
-}
-
-/// A date in one of the ways of writing that tables may have.
-fn write(date: NaiveDateTime, format: &str) -> String {
-    let mut text = String::new();
-    let mut marks = format.chars();
-    while let Some(c) = marks.next() {
-        if c != '%' {
-            text.push(c);
-            continue;
-        }
-        let half = if date.hour().is_multiple_of(12) { 12 } else { date.hour() % 12 };
-        match marks.next() {
-            Some('Y') => text += &format!("{:04}", date.year()),
-            Some('y') => text += &format!("{:02}", date.year().rem_euclid(100)),
-            Some('m') => text += &format!("{:02}", date.month()),
-            Some('d') => text += &format!("{:02}", date.day()),
-            Some('b') => text += MONTHS[date.month0() as usize],
-            Some('H') => text += &format!("{:02}", date.hour()),
-            Some('I') => text += &format!("{half:02}"),
-            Some('M') => text += &format!("{:02}", date.minute()),
-            Some('S') => text += &format!("{:02}", date.second()),
-            Some('p') => text += if date.hour() < 12 { "AM" } else { "PM" },
-            // A fraction of a second is written where there is one.
-            Some('.') if marks.next() == Some('f') && date.nanosecond() > 0 => {
-                let fraction = format!(".{:09}", date.nanosecond());
-                text += fraction.trim_end_matches('0');
-            }
-            _ => {}
-        }
-    }
-    text
 }
 
 #[cfg(test)]

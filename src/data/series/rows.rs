@@ -1,10 +1,11 @@
 //! A table in the order of time, as numbers without gaps.
 
-use super::super::table::{Column, Table, date, number};
+use super::super::table::{Column, Table, date};
 use super::columns::{DateColumn, NumberColumn};
 use crate::error::{Context, Error, Result};
 use crate::terminal::shortened;
 use chrono::NaiveDateTime;
+use std::borrow::Cow;
 
 /// Lines that a note lists.
 const LISTED: usize = 5;
@@ -113,32 +114,50 @@ struct Dated {
     format: String,
     dates: Vec<NaiveDateTime>,
     cells: Vec<String>,
+    /// Whether the dates are in UTC because their offsets differ.
+    in_utc: bool,
 }
 
 impl Dated {
     fn read(table: &Table, wanted: &DateColumn) -> Result<Dated> {
         let column = table.column(&wanted.name)?;
+        let written = match &wanted.time {
+            None => Cow::Borrowed(&column.cells),
+            Some(time) => {
+                let times = &table.column(time)?.cells;
+                let both = |(day, time): (&Option<String>, &Option<String>)| {
+                    Some(format!("{} {}", day.as_deref()?, time.as_deref()?))
+                };
+                Cow::Owned(column.cells.iter().zip(times).map(both).collect())
+            }
+        };
         // Another file may write its dates in another way.
-        let cells = || column.cells.iter().flatten().map(String::as_str);
+        let cells = || written.iter().flatten().map(String::as_str);
         let fits = cells().all(|c| date::parse(c, &wanted.format).is_some());
         let format = match fits {
             true => wanted.format.clone(),
             false => date::detect(cells()).map_or_else(|| wanted.format.clone(), |found| found.0),
         };
+        // Where clocks were changed, only the offset tells one hour from the other.
+        let mut offsets: Vec<Option<i64>> = cells().map(date::offset).collect();
+        offsets.sort_unstable();
+        offsets.dedup();
+        let in_utc = offsets.len() > 1 && offsets[0].is_some();
+        let read = if in_utc { date::instant } else { date::parse };
         let (mut dates, mut texts) = (vec![], vec![]);
-        for (row, cell) in column.cells.iter().enumerate() {
+        for (row, cell) in written.iter().enumerate() {
             let place = || format!("{}, line {}: the date \"{}\"", table.name, table.lines[row], column.name);
             let Some(text) = cell else {
                 return Err(Error::data(format!("{} is missing; expected one in each row of a series", place())));
             };
-            let Some(date) = date::parse(text, &format) else {
+            let Some(date) = read(text, &format) else {
                 let text = shortened(text, 40);
                 return Err(Error::data(format!("{} is \"{text}\"; expected a date written as {format}", place())));
             };
             dates.push(date);
             texts.push(text.clone());
         }
-        Ok(Dated { name: column.name.clone(), format, dates, cells: texts })
+        Ok(Dated { name: column.name.clone(), format, dates, cells: texts, in_utc })
     }
 
     /// The rows in the order of their dates.
@@ -156,6 +175,9 @@ impl Dated {
                 self.name,
                 self.cells[first[1]]
             )));
+        }
+        if self.in_utc {
+            notes.push(format!("{}: dates are compared in UTC, because their offsets differ", table.name));
         }
         if !order.is_sorted() {
             let how = if order.iter().rev().is_sorted() { "the newest row came first" } else { "they were not" };
@@ -179,7 +201,7 @@ fn read_numbers(table: &Table, wanted: &NumberColumn, order: &[usize]) -> Result
     for &row in order {
         let line = table.lines[row];
         let number = column.cells[row].as_deref().and_then(|text| {
-            let number = number::parse(text, wanted.decimal);
+            let number = wanted.format.parse(text);
             if number.is_none() {
                 odd.push((shortened(text, 40).into_owned(), line));
             }

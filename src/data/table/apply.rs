@@ -4,6 +4,7 @@ use super::super::{Dataset, Origin, Samples, Targets};
 use super::columns::FittedColumn;
 use super::fit::Fitted;
 use super::read::{Column, Table};
+use super::restyle::Restyled;
 use super::target::{Answer, Goal, clip};
 use crate::error::{Context, Error, Result};
 use crate::files::memory;
@@ -79,6 +80,8 @@ pub struct Features {
     pub dropped: Vec<Dropped>,
     /// What was odd about the cells of the kept rows.
     pub notes: Vec<CellNote>,
+    /// What is written in another way than in the training rows.
+    pub restyled: Vec<String>,
 }
 
 /// Rows as a data set.
@@ -92,19 +95,21 @@ pub struct Applied {
     pub dropped: Vec<Dropped>,
     /// What was odd about the cells of the kept rows.
     pub notes: Vec<CellNote>,
+    /// What is written in another way than in the training rows.
+    pub restyled: Vec<String>,
 }
 
 impl Applied {
     /// What was dropped and changed, for people.
     pub fn lines(&self) -> Vec<String> {
-        lines(&self.dataset.name, &self.dropped, &self.notes)
+        [self.restyled.clone(), lines(&self.dataset.name, &self.dropped, &self.notes)].concat()
     }
 }
 
 impl Features {
     /// What was dropped and changed, for people.
     pub fn lines(&self, name: &str) -> Vec<String> {
-        lines(name, &self.dropped, &self.notes)
+        [self.restyled.clone(), lines(name, &self.dropped, &self.notes)].concat()
     }
 }
 
@@ -138,11 +143,12 @@ impl Fitted {
         let targets = self.goal.columns().into_iter().map(|name| table.column(name)).collect::<Result<Vec<_>>>();
         let targets = targets.context(|| "looking for the target")?;
         let (mut labels, mut values) = (vec![], vec![]);
+        let restyled = self.restyled(table, rows)?;
         let mut answer = |row: usize| {
             let cells: Vec<Option<&str>> = targets.iter().map(|c| c.cells[row].as_deref()).collect();
-            self.goal.answer(&cells)
+            restyled.fitted.goal.answer(&cells)
         };
-        let features = self.encode(table, rows, &mut answer, &mut |answer| match answer {
+        let features = self.encode(&restyled, table, rows, &mut answer, &mut |answer| match answer {
             Answer::Class(class) => labels.push(class),
             Answer::Values(all) => values.extend(all),
         })?;
@@ -158,30 +164,31 @@ impl Fitted {
             Goal::Classes { names, .. } => Targets::Classes { labels, names: names.clone() },
             Goal::Values(all) => Targets::Values { values, names: all.iter().map(|t| t.name.clone()).collect() },
         };
-        let Features { width, values, kept, dropped, notes } = features;
+        let Features { width, values, kept, dropped, notes, restyled } = features;
         let samples = Samples::Floats(values);
         let origin = Origin::of_rows(table, kept.iter().copied());
         let dataset = Dataset { name: table.name.clone(), shape: vec![width], samples, targets, origin };
-        Ok(Applied { dataset, kept, dropped, notes })
+        Ok(Applied { dataset, kept, dropped, notes, restyled })
     }
 
     /// The rows as features alone; the target need not be there.
     ///
     /// Fails when a column is not there.
     pub fn apply_features(&self, table: &Table, rows: &[usize]) -> Result<Features> {
-        self.encode(table, rows, &mut |_| Ok(()), &mut |()| {})
+        self.encode(&self.restyled(table, rows)?, table, rows, &mut |_| Ok(()), &mut |()| {})
     }
 
     /// Encodes rows whose answer can be had; `keep` gets the answers of those
     /// that are kept.
     fn encode<A>(
         &self,
+        restyled: &Restyled,
         table: &Table,
         rows: &[usize],
         answer: &mut dyn FnMut(usize) -> Result<A, String>,
         keep: &mut dyn FnMut(A),
     ) -> Result<Features> {
-        let columns = self.used(table)?;
+        let columns = self.used(restyled, table)?;
         let width = self.features.len();
         let held = (rows.len() as u64).saturating_mul(4 * width as u64);
         memory::judge_named(&table.name, held, memory::budget())
@@ -225,15 +232,19 @@ impl Fitted {
                 }
             }
         }
-        Ok(Features { width, values, kept, dropped, notes: notes.into_values().collect() })
+        let restyled = restyled.notes.clone();
+        Ok(Features { width, values, kept, dropped, notes: notes.into_values().collect(), restyled })
     }
 
     /// The columns that are needed, as learned and as they are in a table.
-    fn used<'a>(&'a self, table: &'a Table) -> Result<Vec<(&'a FittedColumn, &'a Column)>> {
-        let used = self.columns.iter().filter(|c| c.is_used());
+    fn used<'a>(&self, restyled: &'a Restyled, table: &'a Table) -> Result<Vec<(&'a FittedColumn, &'a Column)>> {
+        let used = restyled.fitted.columns.iter().filter(|c| c.is_used());
         // By name at once: a table may have very many columns.
         let by_name: HashMap<&str, &Column> = table.columns.iter().map(|c| (c.name.as_str(), c)).collect();
-        let find = |name: &str| by_name.get(name).copied().ok_or_else(|| table.no_column(name));
+        let find = |name: &str| {
+            let column = restyled.columns.get(name).or_else(|| by_name.get(name).copied());
+            column.ok_or_else(|| table.no_column(name))
+        };
         let all = used.map(|c| Ok((c, find(&c.name)?))).collect::<Result<Vec<_>>>();
         all.context(|| format!("\"{}\" lacks a column that training on \"{}\" used", table.name, self.table))
     }

@@ -3,7 +3,7 @@
 
 use super::infer::{Inferred, Kind, Stats, infer};
 use super::leakage::gives_away;
-use super::number::{canonical, parse, show};
+use super::number::{canonical, show};
 use super::target::{Goal, clip};
 use super::{Column, Summary, Table, TableOptions, clean::FENCE};
 use crate::error::Result;
@@ -101,7 +101,7 @@ impl TableAudit {
             Ok((goal, _)) => (Some(goal), None),
             Err(e) => (None, Some(e.to_string())),
         };
-        let mut hints = vec![];
+        let mut hints: Vec<String> = seen.iter().filter_map(|s| s.doubt.clone()).collect();
         if let (Some(goal), [target]) = (&goal, &targets[..]) {
             hints.extend(imbalance(goal));
             let values = matches!(goal, Goal::Values(_));
@@ -216,7 +216,7 @@ fn audit(column: &Column, seen: &Inferred, lines: &[usize]) -> ColumnAudit {
     if seen.kind == Kind::Number {
         let cells = column.cells.iter().zip(lines);
         let all: Vec<(f64, usize)> = cells
-            .filter_map(|(c, &line)| Some((parse(c.as_deref()?, seen.decimal)?, line)))
+            .filter_map(|(c, &line)| Some((seen.format.parse(c.as_deref()?)?, line)))
             .filter(|(x, _)| x.is_finite())
             .collect();
         numbers = Summary::of(all.iter().map(|(x, _)| *x).collect());

@@ -124,6 +124,8 @@ pub struct Rules {
     pub max_words: usize,
     /// How its numbers are normalised, where not as the others.
     pub normalize: Option<Normalize>,
+    /// Whether a column stays that is the same in all training rows.
+    pub keep_constant: bool,
 }
 
 impl Default for Rules {
@@ -142,6 +144,7 @@ impl Default for Rules {
             text: TextUse::Tokens,
             max_words: 50,
             normalize: None,
+            keep_constant: false,
         }
     }
 }
@@ -188,6 +191,7 @@ impl Rules {
         rules.dates = choice(keys, "dates", DATES, base.dates)?;
         rules.text = choice(keys, "text", TEXT, base.text)?;
         rules.max_words = keys.count("max_words", 1, Some(base.max_words))?;
+        rules.keep_constant = keys.flag("keep_constant", base.keep_constant)?;
         if one {
             rules.kind = match keys.text("type")?.as_deref() {
                 None | Some("auto") => base.kind,
@@ -232,6 +236,7 @@ impl Rules {
         put("dates", name_of(DATES, self.dates).into());
         put("text", name_of(TEXT, self.text).into());
         put("max_words", (self.max_words as i64).into());
+        put("keep_constant", self.keep_constant.into());
         if one {
             put("type", self.kind.map_or("auto", Kind::name).into());
             put("order", self.order.clone().into());

@@ -5,7 +5,7 @@ use super::apply::Issue;
 use super::clean::{Categories, Dates, Indicator, Missing, Outliers, Rules, TextUse};
 use super::date::{self, Part};
 use super::infer::{Inferred, Kind};
-use super::number::{Decimal, canonical, parse};
+use super::number::{Bound, Format, canonical};
 use super::slots::{Place, Slots};
 use super::summary::{Summary, quantile};
 use super::text::{self, TextRule};
@@ -30,6 +30,17 @@ pub enum Gap<T> {
     Slot,
 }
 
+impl<T> Gap<T> {
+    /// The same with its value in another way of writing.
+    pub(super) fn rewrite(&mut self, new: impl FnOnce(&T) -> Option<T>) {
+        if let Gap::Fill { value, .. } = self
+            && let Some(written) = new(value)
+        {
+            *value = written;
+        }
+    }
+}
+
 /// How the cells of a column become features.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -42,7 +53,11 @@ pub enum Encoder {
     /// A number.
     Number {
         /// How it is written.
-        decimal: Decimal,
+        #[serde(alias = "decimal")]
+        format: Format,
+        /// Whether a feature marks values that are bounds, as in `<0.01`.
+        #[serde(default)]
+        censored: bool,
         /// What a missing cell becomes.
         gap: Gap<f64>,
         /// Whether a feature marks missing cells.
@@ -139,14 +154,21 @@ impl Lesson<'_> {
         let first = present.next();
         if let Some(first) = first
             && self.gaps() == 0
+            && !self.rules.keep_constant
             && present.all(|c| canonical(c) == canonical(first))
         {
-            return dropped(format!("it is \"{}\" in all training rows", super::target::clip(first)));
+            return dropped(format!(
+                "it is \"{}\" in all training rows (keep_constant = true keeps it)",
+                super::target::clip(first)
+            ));
         }
         match self.seen.kind {
             Kind::Empty => dropped(self.seen.why.clone()),
             _ if first.is_none() => dropped("all cells are missing in the rows that can be used".into()),
-            Kind::Identifier => dropped(format!("it only tells rows apart: {}", self.seen.why)),
+            Kind::Identifier => dropped(format!(
+                "it only tells rows apart: {}; [clean.columns.\"{}\"] type = \"number\" (or another) keeps it",
+                self.seen.why, self.column.name
+            )),
             Kind::Number => self.number(),
             Kind::Category => self.category(),
             Kind::Date if self.rules.dates == Dates::Drop => dropped("dates are dropped, as configured".into()),
@@ -163,8 +185,8 @@ impl Lesson<'_> {
     }
 
     fn number(&self) -> Result<Encoder> {
-        let decimal = self.seen.decimal;
-        let number = |c: &&str| parse(c, decimal).filter(|x| x.is_finite());
+        let format = self.seen.format.clone();
+        let number = |c: &&str| format.parse(c).filter(|x| x.is_finite());
         let mut sorted: Vec<f64> = self.cells.iter().flatten().filter_map(number).collect();
         sorted.sort_by(f64::total_cmp);
         let Some(all) = Summary::of(sorted.clone()) else {
@@ -184,7 +206,7 @@ impl Lesson<'_> {
             Missing::Mode => fill(mode(&sorted), "most frequent value"),
             Missing::Constant => {
                 let text = self.rules.fill.as_deref().unwrap_or_default();
-                let value = parse(text, decimal).filter(|x| x.is_finite());
+                let value = format.parse(text).filter(|x| x.is_finite());
                 let value = value.ok_or_else(|| self.fails(&format!("fill = \"{text}\""), "a number"))?;
                 fill(value, "given value")
             }
@@ -192,7 +214,9 @@ impl Lesson<'_> {
         let indicator = gap != Gap::Drop && self.indicator(gaps);
         // 24 bits of mantissa, of which the spread needs some ten.
         let offset = if all.mean.abs() > 1e4 * all.std { all.mean.round() } else { 0.0 };
-        Ok(Encoder::Number { decimal, gap, indicator, clip, offset, range: [all.min, all.max] })
+        let bounds = self.cells.iter().flatten().filter(|c| format.read(c).is_some_and(|(_, bound)| bound.is_some()));
+        let censored = bounds.count() >= self.least();
+        Ok(Encoder::Number { format, censored, gap, indicator, clip, offset, range: [all.min, all.max] })
     }
 
     fn category(&self) -> Result<Encoder> {
@@ -226,12 +250,15 @@ impl Lesson<'_> {
 
     fn date(&self) -> Result<Encoder> {
         let present = || self.cells.iter().flatten().copied();
-        let Some((format, _)) = date::detect(present()) else {
+        let Some(format) = self.seen.date_format.clone() else {
             return Err(self.fails("no cell is a date in a way of writing that is known", "dates such as 2020-01-31"));
         };
         let mut dates: Vec<(chrono::NaiveDateTime, &str)> =
             present().filter_map(|c| Some((date::parse(c, &format)?, c))).collect();
         dates.sort();
+        if dates.is_empty() {
+            return Ok(Encoder::Dropped { reason: "no training row has a date in it".into() });
+        }
         let gaps = self.cells.len() - dates.len();
         let fill = |value: &str, how: &str| Gap::Fill { value: value.into(), how: how.into() };
         let gap = match self.rules.missing {
@@ -287,7 +314,10 @@ impl FittedColumn {
         let flag = |n: String| (n, Normalize::None);
         let (mut features, indicator) = match &self.encoder {
             Encoder::Dropped { .. } => (vec![], false),
-            Encoder::Number { indicator, .. } => (vec![number(name.clone())], *indicator),
+            Encoder::Number { censored, indicator, .. } => {
+                let bound = censored.then(|| flag(format!("{name} bound")));
+                ([number(name.clone())].into_iter().chain(bound).collect(), *indicator)
+            }
             Encoder::Category { ordinal: true, indicator, .. } => (vec![number(name.clone())], *indicator),
             Encoder::Category { slots, indicator, .. } => {
                 (slots.names().into_iter().map(|v| flag(format!("{name}={v}"))).collect(), *indicator)
@@ -321,10 +351,12 @@ impl FittedColumn {
         }
         match &self.encoder {
             Encoder::Dropped { .. } => {}
-            Encoder::Number { decimal, gap, indicator, clip, offset, .. } => {
-                let number = match cell.map(|c| parse(c, *decimal)) {
+            Encoder::Number { format, censored, gap, indicator, clip, offset, .. } => {
+                let read = cell.map(|c| format.read(c));
+                let bound = read.flatten().and_then(|(_, bound)| bound);
+                let number = match read {
                     None => None,
-                    Some(Some(x)) if x.is_finite() => Some(x),
+                    Some(Some((x, _))) if x.is_finite() => Some(x),
                     Some(x) => {
                         note(if x.is_some() { Issue::Infinite } else { Issue::NotANumber });
                         None
@@ -345,6 +377,9 @@ impl FittedColumn {
                     x = x.clamp(low, high);
                 }
                 out.push((x - offset) as f32);
+                // -1 below the number, 1 above it.
+                let side = bound.map_or(0.0, |b| if b == Bound::Below { -1.0 } else { 1.0 });
+                out.extend(censored.then_some(side));
                 out.extend(indicator.then(|| f32::from(u8::from(number.is_none()))));
             }
             Encoder::Category { slots, ordinal, gap, indicator } => {

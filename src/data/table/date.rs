@@ -1,10 +1,17 @@
 //! Dates in cells, and the numbers that a date is made of.
+//!
+//! A way of writing is a pattern such as `%d.%m.%Y %H:%M`, several of them with `|`
+//! between where a column has more than one, or [`UNIX`] or [`UNIX_MS`]. What carries
+//! no information is no part of it: a weekday in front, `th` behind a day, the zone
+//! behind a time.
 
-use chrono::{Datelike, NaiveDate, NaiveDateTime, Timelike};
+use chrono::{DateTime, Datelike, Days, NaiveDate, NaiveDateTime, TimeDelta, Timelike};
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
 /// Days as they are written. Where two fit all cells, the first is taken: of
-/// `01/02/2020` the month comes first, unless a cell says otherwise.
+/// `01/02/2020` the month comes first, unless a cell says otherwise. `%B` reads short
+/// names of months, too.
 const DAYS: &[&str] = &[
     "%Y-%m-%d",
     "%Y/%m/%d",
@@ -14,21 +21,45 @@ const DAYS: &[&str] = &[
     "%d/%m/%Y",
     "%d-%m-%Y",
     "%m-%d-%Y",
-    "%d %b %Y",
-    "%b %d, %Y",
-    "%b %d %Y",
-    "%d-%b-%Y",
+    "%d %B %Y",
+    "%d. %B %Y",
+    "%B %d, %Y",
+    "%B %d %Y",
+    "%d-%B-%Y",
+    "%Y %B %d",
     "%m/%d/%y",
     "%d/%m/%y",
     "%d.%m.%y",
-    "%d-%b-%y",
+    "%d-%B-%y",
     "%Y-%m",
     "%Y/%m",
-    "%b %Y",
+    "%m/%Y",
+    "%B %Y",
+    "%B-%Y",
     "%Y%m%d",
 ];
 /// Times behind a day.
-const TIMES: &[&str] = &["", " %H:%M:%S%.f", " %H:%M", "T%H:%M:%S%.f", "T%H:%M", " %I:%M %p", " %I:%M:%S %p"];
+const TIMES: &[&str] = &[
+    "",
+    " %H:%M:%S%.f",
+    " %H:%M",
+    "T%H:%M:%S%.f",
+    "T%H:%M",
+    " %I:%M %p",
+    " %I:%M:%S %p",
+    ", %H:%M:%S",
+    ", %H:%M",
+    ", %I:%M %p",
+    " %H.%M.%S",
+];
+/// Dates with the time between day and year, as C and the posts of social networks have.
+const INSIDE: &[&str] = &["%B %d %H:%M:%S %Y"];
+/// Seconds since 1970, in ten digits.
+pub const UNIX: &str = "unix";
+/// Milliseconds since 1970, in thirteen digits.
+pub const UNIX_MS: &str = "unix ms";
+/// Ways of writing in one column.
+const MOST_WAYS: usize = 3;
 /// Days from the first of January of year 1 to 1970.
 const EPOCH: i32 = 719_163;
 
@@ -80,55 +111,222 @@ impl Part {
     }
 }
 
-/// The date in a cell that is written in one way.
+/// The date in a cell that is written so, its time as the cell has it.
 pub fn parse(cell: &str, format: &str) -> Option<NaiveDateTime> {
-    let cell = without_zone(cell);
-    let found = if format.contains(":%M") {
-        NaiveDateTime::parse_from_str(cell, format).ok()
-    } else if format.contains("%d") {
-        NaiveDate::parse_from_str(cell, format).ok().and_then(|d| d.and_hms_opt(0, 0, 0))
-    } else {
-        // A month stands for its first day.
-        let first = NaiveDate::parse_from_str(&format!("{cell} 01"), &format!("{format} %d")).ok();
-        first.and_then(|d| d.and_hms_opt(0, 0, 0))
-    };
-    found.filter(|d| (1000..=9999).contains(&d.year()))
+    let plain = Plain::of(cell);
+    format.split('|').find_map(|way| plain.parse(way))
 }
 
-/// A date and time without the zone behind it: a table's times are taken as
-/// they are written.
-fn without_zone(cell: &str) -> &str {
-    let cell = cell.trim();
-    let Some((_, time)) = cell.split_once(':') else { return cell };
-    let cut = time.rfind(['+', '-', 'Z']).or_else(|| time.find(" UTC"));
-    cut.map_or(cell, |at| cell[..cell.len() - time.len() + at].trim_end())
+/// The same in UTC, where the cell says how far off it is.
+pub fn instant(cell: &str, format: &str) -> Option<NaiveDateTime> {
+    let minutes = offset(cell).unwrap_or(0);
+    parse(cell, format)?.checked_sub_signed(TimeDelta::try_minutes(minutes)?)
+}
+
+/// A date in a way of writing; the first of several.
+pub fn write(date: NaiveDateTime, format: &str) -> String {
+    match format.split('|').next().unwrap_or(format) {
+        UNIX => date.and_utc().timestamp().to_string(),
+        UNIX_MS => date.and_utc().timestamp_millis().to_string(),
+        // A fraction of a second is written where there is one.
+        way if date.nanosecond() == 0 => date.format(&way.replace("%.f", "")).to_string(),
+        way => date.format(way).to_string(),
+    }
+}
+
+/// A cell without what says nothing.
+struct Plain<'a> {
+    text: Cow<'a, str>,
+    /// It says 24:00, the end of its day.
+    ends_day: bool,
+}
+
+const WEEKDAYS: [&str; 7] = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
+
+impl Plain<'_> {
+    fn of(cell: &str) -> Plain<'_> {
+        let cell = without_zone(without_weekday(cell.trim()));
+        let letters = cell.bytes().any(|b| b.is_ascii_alphabetic());
+        let ends_day = cell.contains(" 24:00") || cell.contains("T24:00");
+        if !letters && !ends_day {
+            return Plain { text: cell, ends_day };
+        }
+        let mut text = if letters { Cow::Owned(without_ordinals(&cell)) } else { cell };
+        if ends_day {
+            text = Cow::Owned(text.replacen(" 24:00", " 00:00", 1).replacen("T24:00", "T00:00", 1));
+        }
+        Plain { text, ends_day }
+    }
+
+    fn parse(&self, way: &str) -> Option<NaiveDateTime> {
+        let cell = &*self.text;
+        if way == UNIX || way == UNIX_MS {
+            return unix(cell, way == UNIX_MS);
+        }
+        let timed = way.contains("%M");
+        // A day alone among times is its midnight.
+        let way = if timed && !cell.contains(':') && !way.contains("%H.%M") { day_of(way)? } else { way };
+        let found = if way.contains("%M") {
+            NaiveDateTime::parse_from_str(cell, way).ok()
+        } else if way.contains("%d") {
+            NaiveDate::parse_from_str(cell, way).ok().and_then(|d| d.and_hms_opt(0, 0, 0))
+        } else {
+            // A month stands for its first day.
+            let first = NaiveDate::parse_from_str(&format!("{cell} 01"), &format!("{way} %d")).ok();
+            first.and_then(|d| d.and_hms_opt(0, 0, 0))
+        };
+        let found = if self.ends_day { found?.checked_add_days(Days::new(1)) } else { found };
+        found.filter(|d| (1000..=9999).contains(&d.year()))
+    }
+}
+
+/// The day in a way of writing days and times.
+fn day_of(way: &str) -> Option<&str> {
+    TIMES[1..].iter().filter_map(|time| way.strip_suffix(time)).min_by_key(|day| day.len())
+}
+
+fn unix(cell: &str, millis: bool) -> Option<NaiveDateTime> {
+    let digits = if millis { 13 } else { 10 };
+    let (whole, fraction) = cell.split_once('.').unwrap_or((cell, "0"));
+    let number = |s: &str| s.bytes().all(|b| b.is_ascii_digit()).then(|| s.parse::<i64>().ok()).flatten();
+    if whole.len() != digits || number(fraction).is_none() {
+        return None;
+    }
+    let found = if millis {
+        DateTime::from_timestamp_millis(number(whole)?)
+    } else {
+        DateTime::from_timestamp(number(whole)?, 0)
+    };
+    // From 2001 to 2096: ten digits may be anything.
+    found.map(|d| d.naive_utc()).filter(|d| d.year() < 2096)
+}
+
+/// A cell without the weekday that it may begin with.
+fn without_weekday(cell: &str) -> &str {
+    let end = cell.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(cell.len());
+    let word = cell[..end].to_ascii_lowercase();
+    let is_day =
+        word.len() >= 3 && WEEKDAYS.iter().any(|d| *d == word || d[..3] == word || (word.len() == 4 && d[..4] == word));
+    if is_day { cell[end..].trim_start_matches(['.', ',']).trim_start() } else { cell }
+}
+
+/// Days without `th`, and September in the letters that patterns know.
+fn without_ordinals(cell: &str) -> String {
+    let mut words: Vec<String> = cell.split(' ').filter(|w| !w.is_empty()).map(String::from).collect();
+    for word in &mut words {
+        let comma = if word.ends_with(',') { "," } else { "" };
+        let bare = word.trim_end_matches(',');
+        let digits = bare.bytes().take_while(u8::is_ascii_digit).count();
+        if (1..=2).contains(&digits)
+            && matches!(bare[digits..].to_ascii_lowercase().as_str(), "st" | "nd" | "rd" | "th")
+        {
+            *word = format!("{}{comma}", &bare[..digits]);
+        } else if matches!(bare.to_ascii_lowercase().as_str(), "sept" | "sept.") {
+            *word = format!("Sep{comma}");
+        } else if bare.len() == 4 && bare.ends_with('.') && bare[..3].bytes().all(|b| b.is_ascii_alphabetic()) {
+            *word = format!("{}{comma}", &bare[..3]);
+        }
+    }
+    words.join(" ")
+}
+
+/// Where the zone behind a time begins and ends, and how many minutes it is ahead of
+/// UTC, if it says so.
+fn zone(cell: &str) -> Option<(std::ops::Range<usize>, Option<i64>)> {
+    let time = cell.find(':')?;
+    let rest = &cell[time..];
+    for name in [" UTC", " GMT", "Z"] {
+        if let Some(at) = rest.find(name).map(|at| time + at)
+            && !cell[at + name.len()..].starts_with(|c: char| c.is_ascii_alphanumeric())
+        {
+            return Some((at..at + name.len(), Some(0)));
+        }
+    }
+    let at = time + rest.find(['+', '-'])?;
+    let digits: String = cell[at + 1..].chars().take_while(|c| c.is_ascii_digit() || *c == ':').collect();
+    let plain: String = digits.chars().filter(char::is_ascii_digit).collect();
+    let number = |s: &str| s.parse::<i64>().ok();
+    let minutes = match plain.len() {
+        2 => number(&plain)? * 60,
+        4 => number(&plain[..2])? * 60 + number(&plain[2..])?,
+        _ => return Some((at..cell.len(), None)),
+    };
+    let sign = if cell[at..].starts_with('-') { -1 } else { 1 };
+    Some((at..at + 1 + digits.len(), Some(sign * minutes)))
+}
+
+/// The minutes by which a cell says that it is ahead of UTC.
+pub fn offset(cell: &str) -> Option<i64> {
+    zone(cell)?.1
+}
+
+/// A date and time without its zone: a table's times are taken as they are written.
+fn without_zone(cell: &str) -> Cow<'_, str> {
+    match zone(cell) {
+        None => cell.into(),
+        Some((zone, _)) if cell[zone.end..].trim().is_empty() => cell[..zone.start].trim_end().into(),
+        Some((zone, _)) => format!("{} {}", cell[..zone.start].trim_end(), cell[zone.end..].trim()).into(),
+    }
 }
 
 /// The first way of writing that fits a cell.
 pub fn format_of(cell: &str) -> Option<String> {
-    formats(cell).next()
+    formats(cell).into_iter().next()
 }
 
-/// All ways of writing that fit a cell, the likeliest first. Eight digits alone
-/// are a number before they are a date.
-fn formats(cell: &str) -> impl Iterator<Item = String> {
-    let possible = (6..=40).contains(&cell.len())
+/// All ways of writing that fit a cell, the likeliest first. Digits alone are a number
+/// before they are a date.
+fn formats(cell: &str) -> Vec<String> {
+    let possible = (6..=60).contains(&cell.len())
         && cell.bytes().filter(u8::is_ascii_digit).count() >= 3
         && !cell.bytes().all(|b| b.is_ascii_digit() || b == b'.' && cell.matches('.').count() < 2);
-    let times = if cell.contains(':') { &TIMES[1..] } else { &TIMES[..1] };
-    let days = if possible { DAYS } else { &[] };
-    let all = days.iter().flat_map(move |day| times.iter().map(move |time| format!("{day}{time}")));
-    let cell = cell.to_string();
-    all.filter(move |format| parse(&cell, format).is_some())
+    if !possible {
+        return vec![];
+    }
+    let plain = Plain::of(cell);
+    let timed = plain.text.contains(':');
+    let dotted = plain.text.matches('.').count() >= 2;
+    let times: Vec<&str> =
+        TIMES.iter().copied().filter(|t| t.contains(':') == timed && (!t.contains('.') || timed || dotted)).collect();
+    let inside = if timed { INSIDE } else { &[] };
+    let all = DAYS.iter().flat_map(|day| times.iter().map(move |time| format!("{day}{time}")));
+    all.chain(inside.iter().map(|way| (*way).to_string())).filter(|way| plain.parse(way).is_some()).collect()
 }
 
-/// The way of writing that fits most of some cells, and how many it fits.
+/// Digits that may be a date where the column's name says so.
+fn digits_alone(cell: &str) -> Option<&'static str> {
+    let digits = cell.bytes().all(|b| b.is_ascii_digit());
+    [(8, "%Y%m%d"), (10, UNIX), (13, UNIX_MS)].iter().find(|(n, _)| digits && cell.len() == *n).map(|(_, way)| *way)
+}
+
+/// The way of writing that fits most of some cells, and how many it fits. Where it leaves
+/// some, others are taken with it, as long as no cell means one day in the one and
+/// another in the other.
 pub fn detect<'a>(cells: impl Iterator<Item = &'a str> + Clone) -> Option<(String, usize)> {
-    let digits = |c: &str| c.len() == 8 && c.bytes().all(|b| b.is_ascii_digit());
+    let mut found = likeliest(cells.clone())?;
+    let total = cells.clone().count();
+    for _ in 1..MOST_WAYS {
+        let left = cells.clone().filter(|c| parse(c, &found.0).is_none());
+        if found.1 == total {
+            break;
+        }
+        let Some((more, _)) = likeliest(left) else { break };
+        let both = |c: &&str| parse(c, &found.0).zip(parse(c, &more)).is_some_and(|(a, b)| a != b);
+        if cells.clone().any(|c| both(&c)) {
+            break;
+        }
+        let ways = format!("{}|{more}", found.0);
+        found = (ways.clone(), cells.clone().filter(|c| parse(c, &ways).is_some()).count());
+    }
+    Some(found)
+}
+
+/// The one way of writing that fits most cells.
+fn likeliest<'a>(cells: impl Iterator<Item = &'a str> + Clone) -> Option<(String, usize)> {
     let mut candidates: Vec<String> = vec![];
     // Whoever fits most cells fits one of the first few.
     for cell in cells.clone().take(20) {
-        let more: Vec<String> = if digits(cell) { vec!["%Y%m%d".into()] } else { formats(cell).collect() };
+        let more = digits_alone(cell).map_or_else(|| formats(cell), |way| vec![way.to_string()]);
         candidates.extend(more.into_iter().filter(|f| !candidates.contains(f)).collect::<Vec<_>>());
     }
     let counted = candidates.into_iter().map(|f| {
@@ -139,16 +337,23 @@ pub fn detect<'a>(cells: impl Iterator<Item = &'a str> + Clone) -> Option<(Strin
 }
 
 /// Whether a way of writing and its twin with day and month exchanged both fit
-/// all cells.
-pub fn ambiguous<'a>(format: &str, mut cells: impl Iterator<Item = &'a str>) -> bool {
-    let twin = if format.contains("%m/%d/") {
-        format.replacen("%m/%d/", "%d/%m/", 1)
-    } else if format.contains("%d-%m-") {
-        format.replacen("%d-%m-", "%m-%d-", 1)
-    } else {
-        return false;
-    };
-    cells.all(|c| parse(c, &twin).is_some() || parse(c, format).is_none())
+/// all cells that it fits.
+pub fn ambiguous<'a>(format: &str, cells: impl Iterator<Item = &'a str> + Clone) -> bool {
+    format.split('|').any(|way| {
+        let pairs = [("%m/%d/", "%d/%m/"), ("%d-%m-", "%m-%d-"), ("%d/%m/", "%m/%d/"), ("%m-%d-", "%d-%m-")];
+        let twin = pairs.iter().find(|(a, _)| way.contains(a)).map(|(a, b)| way.replacen(a, b, 1));
+        twin.is_some_and(|twin| {
+            let mut fitting = cells.clone().filter(|c| parse(c, way).is_some()).peekable();
+            fitting.peek().is_some() && fitting.all(|c| parse(c, &twin).is_some())
+        })
+    })
+}
+
+/// Whether a column's name says that it holds dates or times.
+pub fn says_time(name: &str) -> bool {
+    let lower = name.to_lowercase();
+    let parts = ["date", "day", "time", "stamp", "epoch", "unix", "created", "updated", "datum", "fecha", "zeit"];
+    parts.iter().any(|word| lower.contains(word)) || lower.ends_with("_at") || lower == "ts"
 }
 
 #[cfg(test)]
@@ -164,6 +369,14 @@ mod tests {
     fn dates_are_read_in_the_usual_ways() {
         let day = [2020.0, 2.0, 29.0, 5.0, 0.0, 18321.0];
         for cell in ["2020-02-29", "2020/02/29", "29.02.2020", "2/29/2020", "29/02/2020", "29 Feb 2020", "Feb 29, 2020"]
+            .iter()
+            .chain(&[
+                "29 February 2020",
+                "February 29th, 2020",
+                "Saturday 29 February 2020",
+                "Sat. 29-Feb-2020",
+                "2020 Feb 29",
+            ])
         {
             assert_eq!(parts(cell), day, "{cell}");
         }
@@ -175,6 +388,10 @@ mod tests {
             "2020-02-29 12:30:00+02:00",
             "2020-02-29 12:30:00 UTC",
             "2/29/2020 12:30 PM",
+            "Sat, 29 Feb 2020 12:30:00 GMT",
+            "Saturday, February 29, 2020, 12:30 PM",
+            "Sat Feb 29 12:30:00 +0000 2020",
+            "29.02.2020 12.30.00",
         ] {
             assert_eq!(parts(cell), noon, "{cell}");
         }
@@ -187,12 +404,48 @@ mod tests {
     }
 
     #[test]
+    fn the_end_of_a_day_is_the_next_midnight() {
+        let at = |cell: &str, format: &str| parse(cell, format).map(|d| d.to_string());
+        assert_eq!(at("20.10.2021 24:00", "%d.%m.%Y %H:%M").as_deref(), Some("2021-10-21 00:00:00"));
+        assert_eq!(at("20.10.2021 18:24:00", "%d.%m.%Y %H:%M:%S%.f").as_deref(), Some("2021-10-20 18:24:00"));
+        assert_eq!(at("2021-10-20", "%Y-%m-%d %H:%M:%S%.f").as_deref(), Some("2021-10-20 00:00:00"));
+        assert_eq!(at("Sept 5, 2017", "%B %d, %Y").as_deref(), Some("2017-09-05 00:00:00"));
+        assert_eq!(at("1600000000", UNIX).as_deref(), Some("2020-09-13 12:26:40"));
+        assert_eq!(at("1600000000000", UNIX_MS).as_deref(), Some("2020-09-13 12:26:40"));
+    }
+
+    #[test]
+    fn zones_are_left_out_or_counted() {
+        let both = |cell: &str| {
+            let format = format_of(cell).unwrap();
+            (parse(cell, &format).unwrap().to_string(), instant(cell, &format).unwrap().to_string())
+        };
+        let pair = |a: &str, b: &str| (a.to_string(), b.to_string());
+        assert_eq!(both("2021-10-31T02:00:00+02:00"), pair("2021-10-31 02:00:00", "2021-10-31 00:00:00"));
+        assert_eq!(both("2021-10-31 02:00:00 -0530"), pair("2021-10-31 02:00:00", "2021-10-31 07:30:00"));
+        assert_eq!(both("2021-10-31T02:00:00Z"), pair("2021-10-31 02:00:00", "2021-10-31 02:00:00"));
+    }
+
+    #[test]
+    fn what_is_written_reads_back() {
+        let date = parse("2020-02-09 17:05:06", "%Y-%m-%d %H:%M:%S%.f").unwrap();
+        for format in ["%d.%m.%Y %H:%M:%S%.f", "%B %d, %Y, %I:%M %p", UNIX, UNIX_MS, "%Y-%m-%dT%H:%M|%d/%m/%Y"] {
+            let text = write(date, format);
+            let read = parse(&text, format).unwrap();
+            assert_eq!((read.date(), read.hour(), read.minute()), (date.date(), 17, 5), "{text} by {format}");
+        }
+    }
+
+    #[test]
     fn cells_together_tell_day_from_month() {
         let found = |cells: &[&str]| detect(cells.iter().copied());
         assert_eq!(found(&["01/02/2020", "13/02/2020"]), Some(("%d/%m/%Y".into(), 2)));
         assert_eq!(found(&["01/02/2020", "02/13/2020"]), Some(("%m/%d/%Y".into(), 2)));
         assert_eq!(found(&["20200229", "20200301"]), Some(("%Y%m%d".into(), 2)));
         assert_eq!(found(&["x", "y"]), None);
+        // Two ways that no cell can mistake.
+        assert_eq!(found(&["2020-02-01", "13/02/2020", "2020-03-01"]), Some(("%Y-%m-%d|%d/%m/%Y".into(), 3)));
+        assert_eq!(found(&["01/02/2020", "13/02/2020", "02/13/2020"]), Some(("%m/%d/%Y".into(), 2)));
         assert!(ambiguous("%m/%d/%Y", ["01/02/2020"].into_iter()));
         assert!(!ambiguous("%m/%d/%Y", ["01/02/2020", "02/13/2020"].into_iter()));
     }

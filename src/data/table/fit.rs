@@ -3,9 +3,9 @@
 //! classes. Nothing else of the table is ever looked at.
 
 use super::apply::{Applied, Dropped};
-use super::clean::{Dates, Missing, TextUse};
-use super::columns::{FittedColumn, Lesson};
-use super::infer::{Kind, infer};
+use super::clean::{Dates, Missing, Rules, TextUse};
+use super::columns::{Encoder, FittedColumn, Lesson};
+use super::infer::{self, Kind};
 use super::options::{Normalize, TableOptions};
 use super::read::{Column, Header, ReadOptions, Table};
 use super::summary::Summary;
@@ -66,6 +66,11 @@ impl Fitted {
     }
 
     fn learn(table: &Table, rows: &[usize], options: &TableOptions) -> Result<Fitted> {
+        Fitted::learn_columns(table, rows, options, false)
+    }
+
+    /// `alone` says that columns that count rows were made numbers already.
+    fn learn_columns(table: &Table, rows: &[usize], options: &TableOptions, alone: bool) -> Result<Fitted> {
         let (goal, mut notes) = Goal::learn(table, rows, options)?;
         let targets = goal.columns();
         if let Some(both) = options.cleaning.drop.iter().find(|d| targets.contains(&d.as_str())) {
@@ -78,9 +83,13 @@ impl Fitted {
         let mut columns = vec![];
         for column in table.columns.iter().filter(|c| !targets.contains(&c.name.as_str())) {
             let rules = options.cleaning.rules(&column.name);
-            let seen = infer(column, &rows, rules, table.delimiter);
-            let (kind, why, missing) = (seen.kind, seen.why.clone(), seen.stats.missing);
+            // What a column holds is a matter of the whole file: a part of it could be taken
+            // for something else than the audit says. It looks at no target.
+            let seen = infer::infer(column, &table.all_rows(), rules, table.delimiter);
+            let (kind, why) = (seen.kind, seen.why.clone());
             let cells: Vec<Option<&str>> = rows.iter().map(|&i| column.cells[i].as_deref()).collect();
+            let missing = cells.iter().filter(|c| c.is_none()).count();
+            notes.extend(seen.doubt.clone());
             if let Some(format) = &seen.date_format
                 && super::date::ambiguous(format, cells.iter().flatten().copied())
             {
@@ -90,7 +99,7 @@ impl Fitted {
                 ));
             }
             let encoder = if options.cleaning.drop.contains(&column.name) {
-                super::columns::Encoder::Dropped { reason: "as configured".into() }
+                Encoder::Dropped { reason: "as configured".into() }
             } else {
                 Lesson { table: &table.name, column, cells, rules, seen }.encoder()?
             };
@@ -100,6 +109,23 @@ impl Fitted {
             columns.push(FittedColumn { name, kind, why, rows: rows.len(), missing, required, normalize, encoder });
         }
         let features: Vec<(String, Normalize)> = columns.iter().flat_map(FittedColumn::features).collect();
+        // Better what counts the rows than nothing.
+        if features.is_empty() && !alone {
+            let mut with = options.clone();
+            for column in columns.iter().filter(|c| c.kind == Kind::Identifier && c.why != infer::CONFIGURED) {
+                let rules = with.cleaning.rules(&column.name).clone();
+                let rules = Rules { kind: Some(Kind::Number), ..rules };
+                with.cleaning.columns.insert(column.name.clone(), rules);
+            }
+            if let Ok(mut fitted) = Fitted::learn_columns(table, &rows, &with, true) {
+                fitted.notes.push(format!(
+                    "{}: what looks like a count of its rows is taken for numbers, because no other column is left: {}",
+                    table.name,
+                    fitted.features.join(", ")
+                ));
+                return Ok(fitted);
+            }
+        }
         let mut fitted = Fitted {
             table: table.name.clone(),
             rows: rows.len(),
@@ -161,6 +187,13 @@ impl Fitted {
     pub fn read_options(&self) -> ReadOptions {
         let header = if self.has_header { Header::Yes } else { Header::No };
         ReadOptions { header, delimiter: None, missing_values: self.missing_values.clone() }
+    }
+
+    /// Whether a column was left out because it is the same in all training rows.
+    pub fn drops_constants(&self) -> bool {
+        let is_constant =
+            |c: &FittedColumn| matches!(&c.encoder, Encoder::Dropped { reason } if reason.contains("keep_constant"));
+        self.columns.iter().any(is_constant)
     }
 
     /// Class names, or the names of the target columns.
@@ -261,7 +294,7 @@ fn usable(table: &Table, rows: &[usize], options: &TableOptions, goal: &Goal) ->
         if rules.missing != Missing::Drop || goal.columns().contains(&name) || cleaning.drop.contains(&c.name) {
             return false;
         }
-        match infer(c, rows, rules, table.delimiter).kind {
+        match infer::infer(c, &table.all_rows(), rules, table.delimiter).kind {
             Kind::Empty | Kind::Identifier => false,
             Kind::Text => rules.text != TextUse::Drop,
             Kind::Date => rules.dates != Dates::Drop,

@@ -60,12 +60,44 @@ fn only_training_rows_are_learned_from() {
     let train: Vec<usize> = (0..8).collect();
     let fitted = Fitted::fit(&people, &train, &TableOptions::default()).unwrap();
     let mut other = people.clone();
+    // Of the other rows only what a column holds is looked at, and which classes there are.
     for column in &mut other.columns {
-        column.cells[8..].iter_mut().for_each(|c| *c = Some("77777".into()));
+        let cell = |i: usize| match column.name.as_str() {
+            "id" => format!("{}", 9000 + i),
+            "age" => "77777".into(),
+            "sex" => "f".into(),
+            _ => "yes".into(),
+        };
+        (8..column.cells.len()).for_each(|i| column.cells[i] = Some(cell(i)));
     }
     assert_eq!(fitted, Fitted::fit(&other, &train, &TableOptions::default()).unwrap());
     let text = serde_json::to_string(&fitted).unwrap();
     assert_eq!(serde_json::from_str::<Fitted>(&text).unwrap(), fitted);
+}
+
+/// Rows sorted by class, in which a part of the row numbers looks like a measurement.
+#[test]
+fn kinds_are_those_of_the_whole_file() {
+    let row = |i: usize| format!("{},{},{}\n", i + 1, (i * 37 % 11) as f64 / 2.0, if i < 100 { "a" } else { "b" });
+    let rows = table(&("row number,x,kind\n".to_string() + &(0..189).map(row).collect::<String>()));
+    for part in [3, 5] {
+        let some: Vec<usize> = (0..189).filter(|i| i % 5 != 0 && i % part != 1).collect();
+        let fitted = Fitted::fit(&rows, &some, &TableOptions::default()).unwrap();
+        assert_eq!(fitted.features, ["x"]);
+    }
+    // A class that no training row has keeps its output.
+    let first: Vec<usize> = (0..40).chain(100..140).collect();
+    let three = table(
+        &("x,kind\n".to_string()
+            + &(0..189)
+                .map(|i| {
+                    format!("{}.5,{}\n", i * 7 % 31, ["a", "b", "c"][usize::from(i >= 100) + usize::from(i >= 140)])
+                })
+                .collect::<String>()),
+    );
+    let fitted = Fitted::fit(&three, &first, &TableOptions::default()).unwrap();
+    assert_eq!(fitted.outputs(), ["a", "b", "c"]);
+    assert!(fitted.notes.iter().any(|n| n.contains("no training row has the class c")), "{:?}", fitted.notes);
 }
 
 #[test]

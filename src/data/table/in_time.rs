@@ -1,7 +1,7 @@
 //! The rows of a table in the order of time.
 
 use super::infer::{Inferred, Kind, infer};
-use super::{Table, TableOptions, date, number};
+use super::{Format, Table, TableOptions, date};
 use crate::data::dataset::{self, Split};
 use crate::error::{Error, Result};
 use chrono::NaiveDateTime;
@@ -12,8 +12,7 @@ pub fn date_format(table: &Table, name: &str, seen: &Inferred) -> Option<String>
     if seen.kind == Kind::Date {
         return seen.date_format.clone();
     }
-    let lower = name.to_lowercase();
-    let says = ["date", "day", "time"].iter().any(|word| lower.contains(word));
+    let says = date::says_time(name);
     let cells = table.column(name).ok()?.cells.iter().flatten().map(String::as_str);
     let (format, fits) = says.then(|| date::detect(cells.clone())).flatten()?;
     (fits == cells.count()).then_some(format)
@@ -35,7 +34,7 @@ struct Clock {
     /// How its dates are written; `None` where it holds numbers, which say it
     /// where `data.date` names their column.
     format: Option<String>,
-    decimal: number::Decimal,
+    numbers: Format,
     /// Other columns of dates.
     others: Vec<String>,
 }
@@ -63,13 +62,13 @@ impl Clock {
                     seen.why
                 )));
             }
-            return Ok(Some(Clock { column, format, decimal: seen.decimal, others: vec![] }));
+            return Ok(Some(Clock { column, format, numbers: seen.format, others: vec![] }));
         }
         let targets: Vec<usize> = options.target.iter().filter_map(|t| table.find(t).ok()).collect();
         let mut found = (0..table.columns.len()).filter(|i| !targets.contains(i)).filter_map(|column| {
             let seen = look(column);
             let format = date_format(table, &table.columns[column].name, &seen)?;
-            Some(Clock { column, format: Some(format), decimal: seen.decimal, others: vec![] })
+            Some(Clock { column, format: Some(format), numbers: seen.format, others: vec![] })
         });
         let Some(mut first) = found.next() else { return Ok(None) };
         first.others = found.map(|c| table.columns[c.column].name.clone()).collect();
@@ -79,8 +78,8 @@ impl Clock {
     fn when(&self, cell: Option<&str>) -> When {
         let Some(cell) = cell else { return When::Unknown };
         match &self.format {
-            Some(format) => date::parse(cell, format).map_or(When::Unknown, When::Date),
-            None => number::parse(cell, self.decimal).map_or(When::Unknown, When::Number),
+            Some(format) => date::instant(cell, format).map_or(When::Unknown, When::Date),
+            None => self.numbers.parse(cell).map_or(When::Unknown, When::Number),
         }
     }
 }

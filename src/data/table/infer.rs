@@ -1,7 +1,7 @@
 //! What a column holds: numbers, categories, dates, text, or marks that only
 //! tell rows apart.
 
-use super::number::{Decimal, canonical, parse};
+use super::number::{Format, canonical, says_nothing};
 use super::{clean::Rules, date, read::Column, text};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -70,10 +70,15 @@ pub struct Inferred {
     /// The counts.
     pub stats: Stats,
     /// How its numbers are written.
-    pub decimal: Decimal,
+    pub format: Format,
     /// How its dates are written.
     pub date_format: Option<String>,
+    /// What a user should know where it could be taken for something else.
+    pub doubt: Option<String>,
 }
+
+/// Why a column holds what a configuration says.
+pub(super) const CONFIGURED: &str = "as configured";
 
 /// The share of present cells that decides.
 const MOST: f64 = 0.95;
@@ -84,11 +89,16 @@ const MOST: f64 = 0.95;
 pub fn infer(column: &Column, rows: &[usize], rules: &Rules, delimiter: char) -> Inferred {
     let cells: Vec<&str> = rows.iter().filter_map(|&i| column.cells[i].as_deref()).collect();
     let n = cells.len();
-    let decimal = decimal(&cells, delimiter);
-    let numbers: Vec<f64> = cells.iter().filter_map(|c| parse(c, decimal)).filter(|x| x.is_finite()).collect();
-    let infinite = cells.iter().filter(|c| parse(c, decimal).is_some_and(f64::is_infinite)).count();
-    let seek_dates = rules.kind == Some(Kind::Date) || (numbers.len() as f64) < MOST * n as f64;
+    let format = Format::learn(&cells, delimiter == ';');
+    let read: Vec<f64> = cells.iter().filter_map(|c| format.parse(c)).collect();
+    let numbers: Vec<f64> = read.iter().copied().filter(|x| x.is_finite()).collect();
+    let infinite = read.len() - numbers.len();
+    let numeric = numbers.len() as f64 >= MOST * n as f64;
+    let seek_dates = rules.kind == Some(Kind::Date) || !numeric || date::says_time(&column.name);
     let dates = if seek_dates { date::detect(cells.iter().copied()) } else { None };
+    // Digits are a date only in seconds since 1970, and all of them.
+    let since_1970 = |(way, fits): &(String, usize)| *fits == n && (way == date::UNIX || way == date::UNIX_MS);
+    let dates = dates.filter(|d| !numeric || rules.kind == Some(Kind::Date) || since_1970(d));
     let distinct: BTreeSet<&str> = cells.iter().copied().collect();
     let stats = Stats {
         rows: rows.len(),
@@ -101,20 +111,11 @@ pub fn infer(column: &Column, rows: &[usize], rules: &Rules, delimiter: char) ->
     };
     let (kind, why) = match rules.kind {
         _ if n == 0 => (Kind::Empty, "all cells are missing".into()),
-        Some(kind) => (kind, "as configured".into()),
-        None => decide(column, &cells, &numbers, &distinct, &stats, decimal, rules, rows),
+        Some(kind) => (kind, CONFIGURED.into()),
+        None => decide(column, &cells, &numbers, &distinct, &stats, &format, rules, rows),
     };
-    Inferred { kind, why, stats, decimal, date_format: dates.map(|d| d.0) }
-}
-
-/// How the numbers among some cells are written.
-fn decimal(cells: &[&str], delimiter: char) -> Decimal {
-    if !cells.iter().any(|c| c.contains(',')) {
-        return Decimal::Point;
-    }
-    let count = |d| cells.iter().filter(|c| parse(c, d).is_some()).count();
-    let (point, comma) = (count(Decimal::Point), count(Decimal::Comma));
-    if comma > point || (comma == point && delimiter == ';') { Decimal::Comma } else { Decimal::Point }
+    let doubt = rules.kind.is_none().then(|| doubt(column, kind, &why, &cells, &format, &stats)).flatten();
+    Inferred { kind, why, stats, format, date_format: dates.map(|d| d.0), doubt }
 }
 
 fn decide(
@@ -123,17 +124,23 @@ fn decide(
     numbers: &[f64],
     distinct: &BTreeSet<&str>,
     stats: &Stats,
-    decimal: Decimal,
+    format: &Format,
     rules: &Rules,
     rows: &[usize],
 ) -> (Kind, String) {
     let n = cells.len();
     let share = |count: usize| count as f64 / n as f64;
+    if n > 0 && stats.dates == n && stats.numbers == n {
+        return (Kind::Date, "all cells are seconds since 1970, and its name says so".into());
+    }
     let marked = says_identifier(&column.name) && distinct.len() == n && n > 1;
     let numeric = stats.numbers + stats.infinite;
-    let words: BTreeSet<&str> = cells.iter().copied().filter(|c| parse(c, decimal).is_none()).collect();
-    if share(numeric) >= MOST || (share(numeric) >= 0.5 && words.len() == 1 && distinct.len() > 2) {
-        return match identifies(numbers, stats, marked) {
+    // What stands where there is no number does not count.
+    let others: Vec<&str> = cells.iter().copied().filter(|c| format.parse(c).is_none() && !says_nothing(c)).collect();
+    let words: BTreeSet<&str> = others.iter().copied().collect();
+    let mostly = numeric as f64 >= MOST * (numeric + others.len()) as f64;
+    if share(numeric) >= 0.5 && (mostly || (words.len() == 1 && distinct.len() > 2)) {
+        return match identifies(&column.name, numbers, stats, marked) {
             Some(why) => (Kind::Identifier, why),
             None if numeric < n => (Kind::Number, format!("{numeric} of {n} cells are numbers")),
             None => (Kind::Number, "all cells are numbers".into()),
@@ -161,9 +168,30 @@ fn decide(
     }
 }
 
+/// What to say of a column that is mostly numbers and not taken for them.
+fn doubt(column: &Column, kind: Kind, why: &str, cells: &[&str], format: &Format, stats: &Stats) -> Option<String> {
+    let numeric = stats.numbers + stats.infinite;
+    if kind == Kind::Number || kind == Kind::Date || 2 * numeric < cells.len().max(1) {
+        return None;
+    }
+    let name = &column.name;
+    let others: Vec<&str> = cells.iter().copied().filter(|c| format.parse(c).is_none()).take(3).collect();
+    let keep = format!("set [clean.columns.\"{name}\"] type = \"number\" to take it for numbers");
+    Some(match others.is_empty() {
+        true => format!("{name}: numbers, taken for an {} because {why}; {keep}", kind.name()),
+        false => format!(
+            "{name}: {numeric} of {} cells are numbers and others are like \"{}\", so it is taken for {}; {keep} (the \
+             others then count as missing)",
+            cells.len(),
+            others.iter().map(|c| super::target::clip(c)).collect::<Vec<_>>().join("\", \""),
+            kind.name()
+        ),
+    })
+}
+
 /// Why whole numbers, all different, are marks and no measurements: the name
 /// says so, or they count rows.
-fn identifies(numbers: &[f64], stats: &Stats, marked: bool) -> Option<String> {
+fn identifies(column: &str, numbers: &[f64], stats: &Stats, marked: bool) -> Option<String> {
     let n = numbers.len();
     if !stats.whole || stats.infinite > 0 || stats.missing > 0 || stats.distinct != stats.rows || n < 3 {
         return None;
@@ -171,10 +199,57 @@ fn identifies(numbers: &[f64], stats: &Stats, marked: bool) -> Option<String> {
     if marked {
         return Some("every value is different, and its name says so".into());
     }
+    if says_measure(column) {
+        return None;
+    }
     let (min, max) = numbers.iter().fold((f64::INFINITY, 0.0), |(low, high), &x| (x.min(low), x.max(high)));
     // Training rows are a part of all rows, so there may be holes.
     let holes = if numbers.is_sorted() { 5.0 } else { 1.5 };
     (n >= 20 && min >= 0.0 && max < holes * n as f64).then(|| "it counts the rows".into())
+}
+
+/// Whether the name of a column says that its numbers mean something even where they
+/// count the rows.
+fn says_measure(name: &str) -> bool {
+    let lower = name.to_lowercase();
+    let words = lower.split(|c: char| !c.is_alphanumeric());
+    words.into_iter().any(|w| {
+        matches!(
+            w,
+            "rank"
+                | "ranking"
+                | "place"
+                | "position"
+                | "pos"
+                | "level"
+                | "score"
+                | "grade"
+                | "year"
+                | "month"
+                | "week"
+                | "day"
+                | "days"
+                | "hour"
+                | "hours"
+                | "minute"
+                | "second"
+                | "time"
+                | "age"
+                | "step"
+                | "epoch"
+                | "distance"
+                | "depth"
+                | "height"
+                | "length"
+                | "price"
+                | "size"
+                | "count"
+                | "mileage"
+                | "km"
+                | "rang"
+                | "platz"
+        )
+    })
 }
 
 /// Whether the name of a column says that it tells rows apart.
@@ -196,6 +271,7 @@ fn says_identifier(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Decimal;
     use super::*;
 
     fn column(name: &str, cells: impl IntoIterator<Item = impl ToString>) -> Column {
@@ -218,6 +294,7 @@ mod tests {
         assert_eq!(found("PassengerId", [3, 1, 2]).kind, Kind::Identifier);
         assert_eq!(found("paid", [3, 1, 2]).kind, Kind::Number);
         assert_eq!(found("n", 100..200).kind, Kind::Identifier);
+        assert_eq!(found("World rank", 1..200).kind, Kind::Number);
         assert_eq!(found("income", (0..100).map(|i| 20_000 + 137 * i)).kind, Kind::Number);
         assert_eq!(found("x", (0..40).map(|i| format!("k{}z q{}", i * 7919, i * 31))).kind, Kind::Identifier);
         let names = (0..40).map(|i| format!("X{i}y, {}. Z{i}q", ["Mr", "Mrs"][i % 2]));
@@ -238,9 +315,9 @@ mod tests {
         let numbers = column("x", ["1", "2", "3"]);
         assert_eq!(infer(&numbers, &[0, 1, 2], &rules, ',').kind, Kind::Category);
         let prices = column("x", ["1,5", "2,25", "3"]);
-        assert_eq!(infer(&prices, &[0, 1, 2], &Rules::default(), ',').decimal, Decimal::Comma);
+        assert_eq!(infer(&prices, &[0, 1, 2], &Rules::default(), ',').format.decimal, Decimal::Comma);
         let either = column("x", ["1,500", "2,250"]);
-        assert_eq!(infer(&either, &[0, 1], &Rules::default(), ',').decimal, Decimal::Point);
-        assert_eq!(infer(&either, &[0, 1], &Rules::default(), ';').decimal, Decimal::Comma);
+        assert_eq!(infer(&either, &[0, 1], &Rules::default(), ',').format.decimal, Decimal::Point);
+        assert_eq!(infer(&either, &[0, 1], &Rules::default(), ';').format.decimal, Decimal::Comma);
     }
 }

@@ -2,7 +2,7 @@
 //! target away.
 
 use super::infer::{Inferred, Kind, infer};
-use super::number::{canonical, parse};
+use super::number::canonical;
 use super::summary::{Summary, quantile};
 use super::{Column, Table, TableOptions};
 use crate::error::Result;
@@ -102,7 +102,7 @@ pub(super) fn gives_away(
             return None;
         }
         let both = |(x, y): &(&str, &str)| {
-            let (x, y) = (parse(x, seen.decimal)?, parse(y, target_seen.decimal)?);
+            let (x, y) = (seen.format.parse(x)?, target_seen.format.parse(y)?);
             (x.is_finite() && y.is_finite()).then_some((x, y))
         };
         let r = correlation(&rows.iter().filter_map(both).collect::<Vec<_>>())?;
@@ -144,7 +144,7 @@ fn grouped(rows: &[(&str, &str)], seen: &Inferred) -> Vec<String> {
     if seen.stats.distinct <= GROUPS {
         return rows.iter().map(|(cell, _)| canonical(cell)).collect();
     }
-    let number = |cell: &str| parse(cell, seen.decimal).filter(|x| x.is_finite()).unwrap_or(0.0);
+    let number = |cell: &str| seen.format.parse(cell).filter(|x| x.is_finite()).unwrap_or(0.0);
     let numbers: Vec<f64> = rows.iter().map(|(cell, _)| number(cell)).collect();
     let mut sorted = numbers.clone();
     sorted.sort_by(f64::total_cmp);

@@ -6,7 +6,7 @@
 //! single words, or of cells that repeat. Lines of numbers are tables whatever
 //! stands between them.
 
-use super::number::{Decimal, parse};
+use super::number::is_plain;
 use super::{date, sniff};
 use csv::StringRecord;
 use std::collections::{BTreeMap, BTreeSet};
@@ -35,7 +35,7 @@ pub(in crate::data) fn is_table(bytes: &[u8]) -> bool {
 }
 
 fn is_measured(cell: &str) -> bool {
-    parse(cell, Decimal::Point).or_else(|| parse(cell, Decimal::Comma)).is_some() || date::format_of(cell).is_some()
+    is_plain(cell) || date::format_of(cell).is_some()
 }
 
 /// Whether the lines, but for a header, hold mostly numbers or dates: one each,

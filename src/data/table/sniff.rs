@@ -1,7 +1,7 @@
 //! What a file does not say about itself: its delimiter, and whether its first
 //! line names the columns.
 
-use super::number::{Decimal, parse};
+use super::number::{Decimal, Format, is_number};
 use super::{date, read::reader};
 use csv::StringRecord;
 use std::collections::BTreeSet;
@@ -40,7 +40,9 @@ pub fn delimiter(name: &str, bytes: &[u8]) -> u8 {
 pub fn header(bytes: &[u8], delimiter: u8) -> bool {
     let rows = sample(bytes, delimiter);
     let Some((first, rows)) = rows.split_first() else { return false };
-    let plain = |cell: &str| parse(cell, Decimal::Point).is_none() && date::format_of(cell).is_none();
+    let numbers = Format::of(Decimal::Point);
+    let plain = |cell: &str| numbers.parse(cell).is_none() && date::format_of(cell).is_none();
+    let is_word = |cell: &str| plain(cell) && !is_number(cell);
     let names: Vec<&str> = first.iter().map(str::trim).filter(|c| !c.is_empty()).collect();
     let distinct: BTreeSet<&str> = names.iter().copied().collect();
     if names.is_empty() || !names.iter().all(|c| plain(c)) {
@@ -48,7 +50,7 @@ pub fn header(bytes: &[u8], delimiter: u8) -> bool {
     }
     let cells = |i: usize| rows.iter().filter_map(move |r| r.get(i)).map(str::trim).filter(|c| !c.is_empty());
     let measured = (0..first.len()).any(|i| {
-        let (plain, other): (Vec<&str>, Vec<&str>) = cells(i).partition(|c| plain(c));
+        let (plain, other): (Vec<&str>, Vec<&str>) = cells(i).partition(|c| is_word(c));
         // Missing cells may be words, so half is enough.
         !other.is_empty() && other.len() >= plain.len()
     });

@@ -1,6 +1,6 @@
 //! What a model is to say about a row: a class, or numbers.
 
-use super::number::{Decimal, canonical, parse, show};
+use super::number::{Decimal, Format, canonical, show};
 use super::options::{TableOptions, Task};
 use super::{clean::Rules, infer::Kind, infer::infer, read::Table, summary::Summary};
 use crate::error::{Error, Result};
@@ -19,7 +19,8 @@ pub struct FittedTarget {
     /// The name of the column.
     pub name: String,
     /// How its numbers are written.
-    decimal: Decimal,
+    #[serde(alias = "decimal")]
+    pub(super) format: Format,
     /// One over the standard deviation of the training rows.
     pub scale: f32,
     /// What brings the mean of the training rows to 0.
@@ -62,12 +63,13 @@ impl Goal {
         let names: Vec<&str> = found.iter().map(|&i| table.columns[i].name.as_str()).collect();
         if let [i] = found[..] {
             let column = &table.columns[i];
-            let seen = infer(column, rows, &Rules::default(), table.delimiter);
+            // As for the other columns, on the whole file.
+            let seen = infer(column, &table.all_rows(), &Rules::default(), table.delimiter);
             let place = format!("target \"{}\" of {}", column.name, table.name);
             if seen.kind == Kind::Empty {
                 return Err(Error::data(format!(
                     "{place}: all {} cells are missing; expected a value per row",
-                    rows.len()
+                    table.rows()
                 )));
             }
             let numbers = seen.stats.numbers as f64 >= 0.95 * (seen.stats.rows - seen.stats.missing) as f64;
@@ -128,7 +130,7 @@ impl Goal {
             Goal::Values(targets) => {
                 let value = |(target, cell): (&FittedTarget, &Option<&str>)| {
                     let cell = cell.ok_or_else(|| gap(&target.name))?;
-                    match parse(cell, target.decimal) {
+                    match target.format.parse(cell) {
                         Some(x) if x.is_finite() => Ok(x as f32),
                         _ => Err(format!("the target \"{}\" is \"{}\", no finite number", target.name, clip(cell))),
                     }
@@ -150,12 +152,13 @@ pub(super) fn clip(cell: &str) -> String {
 fn classes_of(table: &Table, column: usize, rows: &[usize], notes: &mut Vec<String>) -> Result<Goal> {
     let column = &table.columns[column];
     let place = format!("target \"{}\" of {}", column.name, table.name);
-    let mut count: BTreeMap<String, usize> = BTreeMap::new();
+    // All classes of the file have an output, whichever rows a split leaves for training.
+    let mut count: BTreeMap<String, usize> = column.cells.iter().flatten().map(|c| (canonical(c), 0)).collect();
     for cell in rows.iter().filter_map(|&i| column.cells[i].as_deref()) {
         *count.entry(canonical(cell)).or_default() += 1;
     }
-    let present: usize = count.values().sum();
-    if let [(only, n)] = &count.iter().collect::<Vec<_>>()[..] {
+    let present = column.cells.iter().flatten().count();
+    if let [(only, n)] = &count.iter().filter(|(_, n)| **n > 0).collect::<Vec<_>>()[..] {
         return Err(Error::data(format!(
             "{place}: all {n} rows have the class \"{}\"; expected two classes or more",
             clip(only)
@@ -169,6 +172,10 @@ fn classes_of(table: &Table, column: usize, rows: &[usize], notes: &mut Vec<Stri
             table.names().into_iter().take(30).collect::<Vec<_>>().join(", ")
         )));
     }
+    let absent: Vec<String> = count.iter().filter(|(_, n)| **n == 0).take(5).map(|(c, _)| clip(c)).collect();
+    if !absent.is_empty() {
+        notes.push(format!("{place}: no training row has the class {}; it cannot be learned", absent.join(", ")));
+    }
     let single: Vec<&str> = count.iter().filter(|(_, n)| **n == 1).map(|(c, _)| c.as_str()).collect();
     if !single.is_empty() {
         let more = if single.len() > 5 { ", ..." } else { "" };
@@ -181,7 +188,7 @@ fn classes_of(table: &Table, column: usize, rows: &[usize], notes: &mut Vec<Stri
     }
     let mut all: Vec<(String, usize)> = count.into_iter().collect();
     // Words are infinitely large numbers; the sort is stable.
-    let size = |name: &str| parse(name, Decimal::Point).unwrap_or(f64::INFINITY);
+    let size = |name: &str| Format::of(Decimal::Point).parse(name).unwrap_or(f64::INFINITY);
     all.sort_by(|a, b| size(&a.0).total_cmp(&size(&b.0)));
     let (names, counts) = all.into_iter().unzip();
     Ok(Goal::Classes { column: column.name.clone(), names, counts })
@@ -191,11 +198,11 @@ fn values_of(table: &Table, columns: &[usize], rows: &[usize]) -> Result<Goal> {
     let one = |&i: &usize| {
         let column = &table.columns[i];
         let place = format!("target \"{}\" of {}", column.name, table.name);
-        let decimal = infer(column, rows, &Rules::default(), table.delimiter).decimal;
+        let format = infer(column, &table.all_rows(), &Rules::default(), table.delimiter).format;
         let present: Vec<&str> = rows.iter().filter_map(|&i| column.cells[i].as_deref()).collect();
-        let numbers: Vec<f64> = present.iter().filter_map(|c| parse(c, decimal)).filter(|x| x.is_finite()).collect();
+        let numbers: Vec<f64> = present.iter().filter_map(|c| format.parse(c)).filter(|x| x.is_finite()).collect();
         if 2 * numbers.len() < present.len().max(1) {
-            let word = present.iter().find(|c| parse(c, decimal).is_none()).copied().unwrap_or_default();
+            let word = present.iter().find(|c| format.parse(c).is_none()).copied().unwrap_or_default();
             return Err(Error::data(format!(
                 "{place}: {} of {} cells are numbers, others are like \"{}\"; expected numbers for regression: set task \
                  = \"classification\" or pick another column",
@@ -213,7 +220,7 @@ fn values_of(table: &Table, columns: &[usize], rows: &[usize]) -> Result<Goal> {
         }
         let (scale, shift) = (1.0 / summary.std, -summary.mean / summary.std);
         let name = column.name.clone();
-        Ok(FittedTarget { name, decimal, scale: scale as f32, shift: shift as f32, min: summary.min, max: summary.max })
+        Ok(FittedTarget { name, format, scale: scale as f32, shift: shift as f32, min: summary.min, max: summary.max })
     };
     columns.iter().map(one).collect::<Result<_>>().map(Goal::Values)
 }
