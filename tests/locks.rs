@@ -103,7 +103,7 @@ fn two_searches_do_not_share_a_folder() {
     let ended = both.map(|child| child.wait_with_output().expect("a child"));
     assert!(ended.iter().any(|o| o.status.success()));
     for o in ended.iter().filter(|o| !o.status.success()) {
-        assert!(said(o).contains("is in use by") || said(o).contains("making the search's folder"), "{}", said(o));
+        assert!(said(o).contains("is in use by") || said(o).contains("was made by another search"), "{}", said(o));
     }
     let book = std::fs::read_to_string(at.join("fresh/trials.jsonl")).expect("a book");
     assert_eq!(book.lines().count(), 2, "{book}");

@@ -299,7 +299,12 @@ fn finish(
 ) -> Result<()> {
     let Done { outcome, scored, loss_scale } = done;
     if f.resume && outcome.epochs.is_empty() {
-        eprintln!("nothing was left to train; raise what ended the run: --epochs, --max-steps or --patience");
+        let flag = match outcome.at.stopped.as_deref() {
+            Some(why) if why.starts_with("early stopping") => "--patience",
+            Some(why) if why.starts_with("max_steps") => "--max-steps",
+            _ => "--epochs",
+        };
+        eprintln!("nothing was left to train; a higher {flag} goes on");
     }
     if let Some(reason) = &outcome.at.stopped {
         eprintln!("stopped: {reason}");
@@ -309,10 +314,12 @@ fn finish(
     }
     let scored_text = scored.as_ref().map_or(String::new(), |s| format!("{}: {}; ", s.evaluation.split, s.line()));
     let saved = folder.map_or("nothing saved".into(), |f| format!("saved in {}", f.path().display()));
-    eprintln!(
-        "{scored_text}{:.1} steps/s, {:.0} samples/s; {saved}",
-        outcome.steps_per_second, outcome.samples_per_second
-    );
+    // A call that had nothing left to train has no speed.
+    let speed = match outcome.epochs.is_empty() {
+        true => String::new(),
+        false => format!("{:.1} steps/s, {:.0} samples/s; ", outcome.steps_per_second, outcome.samples_per_second),
+    };
+    eprintln!("{scored_text}{speed}{saved}");
     let forecast = scored.as_ref().and_then(|s| s.evaluation.forecast.as_ref());
     forecast.iter().for_each(|f| eprintln!("{}", f.line()));
     if let Some(written) = &report {

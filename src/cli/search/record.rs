@@ -6,6 +6,7 @@ use crate::error::{Error, Result};
 use crate::files::{self, Lock};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use toml::Table;
 
@@ -81,8 +82,18 @@ impl Book {
     pub fn make_folder(&self) -> Result<Lock> {
         let fail = |e| Error::io(format!("making the search's folder {}", self.path.display()), e);
         self.path.parent().map_or(Ok(()), std::fs::create_dir_all).map_err(fail)?;
-        std::fs::create_dir(&self.path).map_err(fail)?;
-        Lock::take(&self.path)
+        match std::fs::create_dir(&self.path) {
+            Ok(()) => Lock::take(&self.path),
+            // Says who holds it, as long as somebody does.
+            Err(e) if e.kind() == ErrorKind::AlreadyExists => Err(Lock::take(&self.path).err().unwrap_or_else(|| {
+                Error::data(format!(
+                    "{} was made by another search meanwhile, which has ended; start this one again to go on with it, or \
+                     choose another folder with --out",
+                    self.path.display()
+                ))
+            })),
+            Err(e) => Err(fail(e)),
+        }
     }
 
     /// Writes what was asked for.
