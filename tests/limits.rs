@@ -158,7 +158,10 @@ fn an_epoch_that_a_limit_cut_may_be_the_best() {
     let run: Value = serde_json::from_str(&place.read("run/run.json")).expect("JSON");
     assert_eq!((&run["best_epoch"], stands(&place, BEST).step), (&1.into(), 5));
     // It improves at first, so the part of the second epoch beats the first.
-    train(&place, "--epochs 2 --max-steps 13 --set optimizer.lr=0.0001 --set early_stopping.restore_best_weights=true --out run");
+    train(
+        &place,
+        "--epochs 2 --max-steps 13 --set optimizer.lr=0.0001 --set early_stopping.restore_best_weights=true --out run",
+    );
     let losses = losses(&place, "run");
     assert!(losses.len() == 2 && losses[1] < losses[0], "{losses:?}");
     assert_eq!(stands(&place, BEST).step, 13);
