@@ -45,7 +45,8 @@ fn main() {
         assert!(refused.contains("no dispatch 100000"), "{refused}");
         Ok(())
     }));
-    let tests: [(&str, Test); 5] = [
+    let tests: [(&str, Test); 6] = [
+        ("no_kernel_is_above_the_ceilings", no_kernel_is_above_the_ceilings),
         ("profile_of_a_small_model::cpu", || small_model("cpu")),
         ("a_slower_step_is_an_error", a_slower_step_is_an_error),
         ("bad_requests_are_refused", bad_requests_are_refused),
@@ -181,6 +182,31 @@ fn small_model(device: &str) -> Result<(), Failed> {
         assert!(p["clock"] == "runs" || table.contains(part), "{part} is missing in\n{table}");
     }
     assert!(device == "cpu" || table.contains("us a dispatch to encode"), "{table}");
+    Ok(())
+}
+
+/// Ceilings that were measured while the machine did something else are measured
+/// again, once; what a kernel reaches beyond them raises them, and that is said.
+fn no_kernel_is_above_the_ceilings() -> Result<(), Failed> {
+    let place = tempfile::tempdir()?;
+    json(&wgrad(place.path(), &[&SMALL[..], &["--json"]].concat()));
+    let files = std::fs::read_dir(place.path())?.flatten();
+    let file = files.map(|f| f.path()).find(|f| f.to_string_lossy().contains("ceilings-")).ok_or("none are kept")?;
+    let mut kept: Value = serde_json::from_str(&std::fs::read_to_string(&file)?)?;
+    kept["ceilings"] = serde_json::json!({ "gflops": 1e-3, "gbs": 1e-3 });
+    for measured_again in [true, false] {
+        kept["again"] = measured_again.into();
+        std::fs::write(&file, kept.to_string())?;
+        let output = wgrad(place.path(), &[&SMALL[..], &["--json"]].concat());
+        let (p, said) = (json(&output), text(&output.stderr));
+        assert_eq!(said.contains("a kernel exceeded the ceilings"), !measured_again, "{said}");
+        let kernels = p["kernels"].as_array().expect("a list");
+        let above: Vec<&Value> =
+            kernels.iter().filter(|k| k["of_ceiling"].as_f64().is_none_or(|of| of > 1.0)).collect();
+        assert!(!kernels.is_empty() && above.is_empty(), "{above:?}");
+        let raised = |what: &str| p["notes"].to_string().contains(&format!("the ceiling of {what} is raised from"));
+        assert!(!measured_again || raised("memory") && raised("arithmetic"), "{}", p["notes"]);
+    }
     Ok(())
 }
 

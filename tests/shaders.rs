@@ -104,51 +104,78 @@ fn every_kernel_translates_to_every_drivers_language() {
     println!("{} kernels, four languages each", TABLE.kernels.len());
 }
 
-/// SPIR-V's words for `OpTypeInt` of 32 bits without sign, and for a vector of two of some type.
-fn has_pairs_of_u32(spirv: &[u8]) -> bool {
+/// What naga adds to SPIR-V where it is asked to: a counter of a loop's turns, which is a pair of u32; zeros that are
+/// stored to workgroup memory; a divisor that is chosen, lest it be zero.
+fn additions_to_spirv(spirv: &[u8]) -> BTreeSet<&'static str> {
     let words: Vec<u32> = spirv.as_chunks::<4>().0.iter().map(|b| u32::from_le_bytes(*b)).collect();
-    let mut at = 5;
-    let (mut unsigned, mut pairs) = (None, vec![]);
+    let (mut unsigned, mut workgroup, mut zeros, mut chosen) = (None, vec![], vec![], vec![]);
+    let (mut found, mut at) = (BTreeSet::new(), 5);
     while at < words.len() {
         let instruction = &words[at..][..(words[at] >> 16) as usize];
         match (instruction[0] & 0xffff, &instruction[1..]) {
+            // OpTypeInt of 32 bits without sign, OpTypeVector of two.
             (21, &[id, 32, 0]) => unsigned = Some(id),
-            (23, &[_, of, 2]) => pairs.push(of),
+            (23, &[_, of, 2]) if Some(of) == unsigned => drop(found.insert(PAIRS)),
+            // OpVariable of the storage class Workgroup, OpConstantNull, OpStore.
+            (59, &[_, id, 4, ..]) => workgroup.push(id),
+            (46, &[_, id]) => zeros.push(id),
+            (62, &[to, what, ..]) if workgroup.contains(&to) && zeros.contains(&what) => {
+                found.insert("zeros in workgroup memory");
+            }
+            // OpSelect; OpUDiv, OpSDiv and the remainders.
+            (169, &[_, id, ..]) => chosen.push(id),
+            (134 | 135 | 137..=139, &[_, _, _, by]) if chosen.contains(&by) => drop(found.insert("checked divisors")),
             _ => {}
         }
         at += instruction.len();
     }
-    pairs.iter().any(|of| Some(*of) == unsigned)
+    found
+}
+
+const PAIRS: &str = "pairs of u32";
+
+/// The same in the languages that are text: names of naga's own, and forms that come of nothing in these shaders. HLSL
+/// gives workgroup variables their zeros as wholes.
+fn additions_to_texts(wgsl: &str) -> [(Language, Vec<String>); 3] {
+    let words = |list: &[&str]| list.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let shared = wgsl.split("var<workgroup> ").skip(1).filter_map(|rest| rest.split(':').next());
+    let zeroed = shared.map(|name| format!(" {name} = (")).collect();
+    [
+        (Language::Msl, words(&["loop_bound", "naga_div", "naga_mod", "[__i0]"])),
+        (Language::Hlsl, [words(&["loop_bound", "[min(uint("]), zeroed].concat()),
+        (Language::Glsl, words(&["gl_LocalInvocationID == uvec3(0u)"])),
+    ]
 }
 
 #[test]
 fn translations_hold_nothing_that_training_does_not_run() {
-    // naga's counter of a loop's turns is a pair of u32; it wraps divisions in functions, and zeroes workgroup memory.
-    let loops = AtomicUsize::new(0);
+    let [loops, divisions, workgroups] = [(); 3].map(|()| AtomicUsize::new(0));
     let found = over_kernels(|kernel| {
         let text = wgrad::kernel::assemble(kernel).expect("it was planned");
         let of = |language| translate(kernel, language).expect("another test says why it does not");
-        let mut found = vec![];
-        if text.contains("for (") && !text.contains("vec2") {
+        let mut there = additions_to_spirv(&of(Language::Spirv));
+        if text.contains("vec2") {
+            there.remove(PAIRS);
+        } else if text.contains("for (") {
             loops.fetch_add(1, Ordering::Relaxed);
-            if has_pairs_of_u32(&of(Language::Spirv)) {
-                found.push("SPIR-V counts the turns of loops".to_string());
-            }
         }
-        for (language, added) in [
-            (Language::Msl, &["loop_bound", "naga_div", "naga_mod", "__local_invocation_id"][..]),
-            (Language::Hlsl, &["loop_bound", "__local_invocation_id"]),
-            (Language::Glsl, &["gl_LocalInvocationID == uvec3(0u)"]),
-        ] {
+        for (of, part) in [(&divisions, " % "), (&workgroups, "var<workgroup>")] {
+            of.fetch_add(text.contains(part).into(), Ordering::Relaxed);
+        }
+        let mut found: Vec<String> =
+            there.into_iter().map(|a| format!("{} holds {a}", Language::Spirv.name())).collect();
+        for (language, added) in additions_to_texts(&text) {
             let bytes = of(language);
             let text = String::from_utf8_lossy(&bytes);
-            let there = added.iter().filter(|a| text.contains(**a));
+            let there = added.iter().filter(|a| text.contains(*a));
             found.extend(there.map(|a| format!("{} holds {a}", language.name())));
         }
         found
     });
     report("additions", &found);
-    assert!(loops.into_inner() > 100, "most kernels have loops");
+    for (count, what) in [(loops, "loops"), (divisions, "divisions"), (workgroups, "workgroup memory")] {
+        assert!(count.into_inner() > 100, "most kernels have {what}");
+    }
 }
 
 #[test]

@@ -248,6 +248,13 @@ pub(super) fn fading(bound: f32) -> Fill {
     Fill::Values((0..GROUP).map(|i| sizes[i % 8] * if i % 16 < 8 { 1.0 } else { -1.0 }).collect())
 }
 
+/// The same in another order: those below the bound meet those above it.
+pub(super) fn fading_apart(bound: f32) -> Fill {
+    let Fill::Values(mut values) = fading(bound) else { unreachable!("these are values") };
+    values.rotate_left(6);
+    Fill::Values(values)
+}
+
 /// The same without signs, for squares.
 pub(super) fn fading_squares(bound: f32) -> Fill {
     let Fill::Values(values) = fading(bound) else { unreachable!("these are values") };

@@ -160,13 +160,16 @@ pub fn cases() -> Vec<Case> {
             }));
         }
     }
-    let (zeros, fading) = (optimiser::zeros, || optimiser::fading(1e-30));
+    let (zeros, fading, apart) = (optimiser::zeros, || optimiser::fading(1e-30), || optimiser::fading_apart(1e-30));
     let fading = [
         ("plain_gradients_fade", vec![zeros()], fading()),
         ("plain_weights_fade", vec![fading()], zeros()),
         ("momentum_fades", vec![zeros(), fading()], zeros()),
         ("gradients_fade", vec![zeros(), zeros()], fading()),
         ("weights_fade", vec![fading(), zeros()], zeros()),
+        // Gradients too small to count do not move what is near the bound.
+        ("plain_all_fades", vec![fading()], apart()),
+        ("all_fades", vec![zeros(), fading()], apart()),
     ];
     for (name, state, grads) in fading {
         let momentum = if state.len() > 1 { 0.9 } else { 0.0 };

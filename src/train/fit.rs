@@ -239,7 +239,7 @@ impl Run<'_, '_> {
         }
         self.clock.warm = true;
         let (begun, first) = (Instant::now(), self.at.step);
-        let at_once = self.session.device().steps_at_once();
+        let at_once = self.session.at_once;
         while self.at.batch < self.batches && self.limit().is_none() {
             self.stop_if_asked()?;
             self.advance(at_once)?;
@@ -414,3 +414,7 @@ const EARLY: &str = "early stopping";
 fn is_early(why: &str) -> bool {
     why.starts_with(EARLY)
 }
+
+#[cfg(test)]
+#[path = "fit_tests.rs"]
+mod tests;

@@ -55,6 +55,8 @@ pub struct Session {
     changing: Vec<String>,
     passes: usize,
     memory: [usize; 4],
+    /// Batches that training hands over at once.
+    pub(super) at_once: usize,
     /// Where the points of the curves lie.
     pub(super) points: Points,
     /// What scores are of.
@@ -69,7 +71,7 @@ impl Session {
     /// Fails when the model does not answer as the interface says, and when a
     /// language model sees the tokens that it is to foretell.
     pub fn new(device: Device, model: Model, interface: Interface, weights: Weights) -> Result<Session> {
-        let executor = device.executor();
+        let (executor, at_once) = (device.executor(), device.steps_at_once());
         let model = model.without(answering(&interface));
         let mut session = Session {
             model,
@@ -85,6 +87,7 @@ impl Session {
             changing: vec![],
             passes: 0,
             memory: [0; 4],
+            at_once,
             points: Points { every: 1, steps: Steps { batches: 1, accumulate: 1 } },
             loss: Loss::default(),
         };

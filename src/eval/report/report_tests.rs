@@ -1,7 +1,7 @@
 use super::*;
 use crate::eval::forecast::{Forecast, Forecaster, Plotted};
 use crate::eval::history::{EpochRecord, EpochScores};
-use crate::eval::metrics::{Classification, Metrics, Regression};
+use crate::eval::metrics::{Classification, Language, Metrics, Regression, Sampled};
 use crate::eval::run::{Evaluation, LayerInfo, Mistake, Place, RunInfo, Task, write_json};
 
 const HOSTILE: &str = "</title></td></svg><script>alert(1)</script>\" onload=\"x";
@@ -229,4 +229,33 @@ fn a_run_under_way_has_a_report() {
     assert!(html.contains("too few to judge") && html.contains("still running, or cut off"));
     assert!(write(&dir.path().join("none")).unwrap_err().to_string().contains("holds no run"));
     assert!(compare(&[dir.path().to_path_buf()]).is_err());
+}
+
+#[test]
+fn what_is_long_is_cut_and_that_shows() {
+    assert_eq!(["größer", "groß", ""].map(|t| cut(t, 4)), ["größ…", "groß", ""]);
+    let dir = tempfile::tempdir().unwrap();
+    let [a, b] = ["a", "b"].map(|n| dir.path().join(n));
+    let long = "n".repeat(400);
+    for (folder, source) in [(&a, "short"), (&b, &long)] {
+        std::fs::create_dir(folder).unwrap();
+        std::fs::write(folder.join("config.toml"), format!("[data]\nsource = \"{source}\"\n")).unwrap();
+        epochs(folder, 3, 1.0);
+    }
+    // A line has no room for it, a page has.
+    let both = comparison(&[a.clone(), b]).unwrap();
+    let (text, page) = (both.text(), both.page());
+    assert!(text.contains("data.source=short\n") && text.contains("nnn…\n") && !text.contains(&long), "{text}");
+    assert!(page.contains(&long), "{page}");
+    let mut metrics = Language::of(1.0, 0.5, 1, 4, None);
+    metrics.sampled.push(Sampled { prompt: "once ".into(), text: "upon ".repeat(1000), temperature: 1.0 });
+    let text = Some("a word ".repeat(100));
+    let cells = vec![("x".repeat(100), Some("y".repeat(100)))];
+    let mistakes = vec![Mistake { label: "is".into(), predicted: "was".into(), text, cells, ..Mistake::default() }];
+    let metrics = Metrics::Language(Box::new(metrics));
+    Evaluation { split: "test".into(), task: Task::Language, metrics, mistakes, forecast: None }.write(&a).unwrap();
+    let page = std::fs::read_to_string(write(&a).unwrap()).unwrap();
+    for part in ["<b>once </b>upon upon", "upon …</pre>", "a word a…</p>", "xx…</i>", "yy…</span>"] {
+        assert!(page.contains(part), "{part} is missing in\n{page}");
+    }
 }
