@@ -45,14 +45,14 @@ fn main() {
         Trial::test("plan::activations_take_half_the_bytes", activations_shrink),
         Trial::test("plan::auto_takes_halves_on_gpus_that_have_them", auto),
     ];
-    trials.extend(of_cases());
+    trials.extend(of_cases(args.filter.is_some()));
     announce();
     libtest_mimic::run(&args, trials).exit();
 }
 
 /// For each way in which a kernel meets halves a case, as f16 and packed in words, for each set of capabilities that
 /// makes kernels of its own.
-fn of_cases() -> Vec<Trial> {
+fn of_cases(filtered: bool) -> Vec<Trial> {
     let cases: Vec<Arc<Case>> = wgrad::ops::cases().into_iter().filter(suits_halves).map(Arc::new).collect();
     let mut trials = vec![];
     let mut seen: HashSet<String> = HashSet::new();
@@ -61,6 +61,9 @@ fn of_cases() -> Vec<Trial> {
         for (kind, typed) in [("", true), ("_packed", false)] {
             let ways: Vec<Vec<String>> = cases.par_iter().map(|c| ways(c, &set.caps, typed)).collect();
             for (case, ways) in cases.iter().zip(ways) {
+                if set.name != "gpu_registers" && !filtered && !capabilities::due(&case.name, 4) {
+                    continue;
+                }
                 if ways.into_iter().filter(|w| seen.insert(w.clone())).count() > 0 {
                     trials.push(trial(case, &format!("{}{kind}", set.name), &set.caps, typed, false));
                 }
