@@ -3,13 +3,11 @@
 //! last row are left out, and each is named.
 
 use super::read::{Header, ReadOptions};
-use super::rows::{Body, Row, usual};
+use super::rows::{Body, COMMENTS, Row, usual};
 use super::sniff::{self, measured};
 use crate::error::{Error, Result};
 use std::collections::HashSet;
 
-/// What begins a comment unless the user says otherwise.
-const COMMENTS: &[&str] = &["#", "%"];
 /// Further lines that a header may have.
 const HEADER_LINES: usize = 3;
 /// Rows that are looked at to tell what a column holds.
@@ -187,14 +185,21 @@ fn without_comments(body: &Body, mut rows: Vec<Row>, options: &ReadOptions, note
     rows
 }
 
-/// Leaves out lines of one cell above a table of several columns.
+/// Leaves out lines above a table of several columns: those of one cell, and
+/// shorter ones above a row that is a header beyond doubt.
 fn above(rows: &mut Vec<Row>, notes: &mut Vec<String>) {
     let Some(width) = usual(rows.iter().map(|row| row.cells.len())).filter(|&w| w > 1) else { return };
     let is_title = |row: &Row| {
         let filled = row.cells.iter().filter(|c| !c.is_empty()).count();
         filled == 1 && !row.cells[0].is_empty() && !measured(&row.cells[0]) && (row.cells.len() == 1 || width > 2)
     };
-    let n = rows.iter().take_while(|row| is_title(row)).count();
+    let titles = rows.iter().take_while(|row| is_title(row)).count();
+    let short = rows.iter().take_while(|row| row.cells.len() < width).count();
+    let is_headed = |n: usize| {
+        let seen = sniff::header(&rows[n..rows.len().min(n + SAMPLE)]);
+        seen.is_header && seen.doubt.is_none()
+    };
+    let n = if short > titles && short + 2 <= rows.len() && is_headed(short) { short } else { titles };
     if n + 2 <= rows.len() {
         let lines: Vec<usize> = rows.drain(..n).map(|row| row.line).collect();
         said(notes, "a title above the table", &lines);

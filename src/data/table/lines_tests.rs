@@ -24,12 +24,15 @@ fn lines_above_a_table_are_left_out() {
     same(&format!("sep=;\r\n{semicolons}"), &semicolons, &["line 1 left out: it says the delimiter, ';'"]);
     same(&format!("\"sep=,\"\n{PLAIN}"), PLAIN, &["line 1 left out"]);
     same(&format!("Report of May\n\n{PLAIN}"), PLAIN, &["line 1 left out: it is a title above the table"]);
+    let above = format!("Measurements, May 2024\nLatitude,47.3\n{PLAIN}");
+    same(&above, PLAIN, &["2 lines left out (1, 2): each is a title above the table"]);
+    same(&format!("// north\n{PLAIN}// south\n"), PLAIN, &["2 lines left out (1, 7): each is a comment"]);
     same(&format!("# of a logger, 3.1\n# north\n{PLAIN}"), PLAIN, &["2 lines left out (1, 2): each is a comment"]);
     same(&format!("% one, two, three\n{PLAIN}"), PLAIN, &["line 1 left out: it is a comment"]);
     same(&PLAIN.replacen("a,", "# a,", 1), PLAIN, &["line 1: a comment names the columns"]);
     let skips = ReadOptions { skip_rows: 2, ..ReadOptions::default() };
     let table = read(&format!("x,y,z\n1,2,3\n{PLAIN}"), &skips).unwrap();
-    assert_eq!((table.names(), table.lines), (vec!["a", "b", "kind"], vec![4, 5, 6, 7]));
+    assert_eq!((table.names(), &table.lines[..]), (vec!["a", "b", "kind"], &[4, 5, 6, 7][..]));
     assert_eq!(table.notes, ["lines 1 to 2 left out, as configured (skip_rows)"]);
 }
 
@@ -43,6 +46,7 @@ fn comments_are_told_from_rows() {
     let own = |mark: &str| ReadOptions { comment: Some(mark.into()), ..ReadOptions::default() };
     assert_eq!(read(colours, &own("#")).unwrap().rows(), 1);
     assert_eq!(read(&PLAIN.replace("2.5,", "// no\n2.5,"), &own("//")).unwrap().rows(), 4);
+    assert_eq!(read(&PLAIN.replace("2.5,", "!no\n2.5,"), &own("!")).unwrap().rows(), 4);
     let message = read(&between, &own("")).unwrap_err().to_string();
     assert!(message.contains("line 3: found 1 cells"), "{message}");
 }
@@ -99,7 +103,14 @@ fn quotes_that_never_end_are_characters() {
     let table = read(text, &ReadOptions::default()).unwrap();
     assert_eq!((table.rows(), table.delimiter), (5, '\t'));
     assert_eq!(table.columns[1].cells[1].as_deref(), Some("\"free entry"));
-    assert!(table.notes[0].contains("quotes are read as characters"), "{:?}", table.notes);
+    assert!(table.notes[0].contains("line 1: a quote begins a cell"), "{:?}", table.notes);
+    assert!(table.notes[0].contains("as in 2 more lines"), "{:?}", table.notes);
+    // Others do their work, and keep it.
+    let mixed = "text,n\n\"a, b\",1\n\"never closed,2\n\"c, d\",3\n";
+    let table = read(mixed, &ReadOptions::default()).unwrap();
+    assert_eq!(table.columns[0].cells, ["a, b", "\"never closed", "c, d"].map(|c| Some(c.to_string())));
+    let lines = "id,text\n1,\"one\n2, two\"\n3,\"three\"\n";
+    assert_eq!(read(lines, &ReadOptions::default()).unwrap().rows(), 2);
     let odd = "text,n\n\"one,1\ntwo,2\n\"th\"\"ree\",3\n";
     let table = read(odd, &ReadOptions::default()).unwrap();
     assert_eq!(table.columns[0].cells, ["\"one", "two", "th\"ree"].map(|c| Some(c.to_string())));

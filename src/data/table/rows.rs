@@ -16,6 +16,9 @@ pub(super) const MOST_COLUMNS: usize = 100_000;
 /// Lines in a cell from which on it is looked at twice.
 const MANY_LINES: usize = 10;
 
+/// What begins a comment unless the user says otherwise.
+pub(super) const COMMENTS: &[&str] = &["#", "%", "//"];
+
 /// What separates cells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Cut {
@@ -63,14 +66,20 @@ impl Body<'_> {
     pub fn rows(&self, cut: Cut, notes: &mut Vec<String>) -> Result<Vec<Row>> {
         let Cut::At(delimiter) = cut else { return self.by_blanks() };
         let quoted = self.quoted(delimiter);
-        let swallowing = |row: &Row| row.cells.iter().any(|c| c.contains(['\n', '\r']));
-        let damaged = quoted.as_ref().map_or(true, |rows| rows.iter().any(swallowing));
-        if damaged && let Some(rows) = self.unquoted(delimiter, quoted.as_ref().ok().map(Vec::len))? {
-            notes.push(
-                "a quote begins a cell and does not end it, so quotes are read as characters like others: each line \
-                 then has as many cells"
-                    .into(),
-            );
+        let damaged = match &quoted {
+            Err(_) => true,
+            // Between tabs, lines that are even say enough.
+            Ok(rows) => {
+                rows.iter().any(|row| row.cells.iter().any(|c| c.contains(['\n', '\r'])))
+                    && (delimiter == b'\t' || misquoted(self.bytes, delimiter))
+            }
+        };
+        if damaged && let Some((rows, odd)) = self.by_lines(delimiter, quoted.as_ref().ok().map(Vec::len))? {
+            notes.push(format!(
+                "line {}: a quote begins a cell and does not end it; it is read as a character of the cell{}",
+                odd[0],
+                if odd.len() > 1 { format!(", as in {} more lines", odd.len() - 1) } else { String::new() }
+            ));
             return Ok(rows);
         }
         let rows = quoted?;
@@ -98,27 +107,32 @@ impl Body<'_> {
         Ok(rows)
     }
 
-    /// The lines cut at each delimiter, where that is what the file needs: all
-    /// have the same number of cells, and quotes leave fewer rows, or none.
-    fn unquoted(&self, delimiter: u8, quoted: Option<usize>) -> Result<Option<Vec<Row>>> {
+    /// Each line as a row, where that is what the file needs: all have the same
+    /// number of cells, with quotes or, where these are not closed in the line, cut
+    /// at each delimiter; and read as a whole the file has fewer rows, or none. Also
+    /// returns the lines that are so cut.
+    fn by_lines(&self, delimiter: u8, quoted: Option<usize>) -> Result<Option<(Vec<Row>, Vec<usize>)>> {
         let Ok(text) = str::from_utf8(self.bytes) else { return Ok(None) };
-        let cut = |line: &str| line.split(char::from(delimiter)).count();
         let lines: Vec<(usize, usize, &str)> = lines_of(text, self.first_line).collect();
-        let widths = lines.iter().map(|(_, _, line)| cut(line));
-        let width = usual(widths).filter(|&w| w > 1);
-        // Lines of comments are told apart later.
-        let fits = |line: &str| Some(cut(line)) == width || line.trim_start().starts_with(['#', '%']);
-        if width.is_none() || quoted.is_some_and(|n| n >= lines.len()) || !lines.iter().all(|(_, _, l)| fits(l)) {
+        if quoted.is_some_and(|n| n >= lines.len()) {
             return Ok(None);
         }
-        let (mut rows, mut held, budget) = (vec![], self.held, memory::budget());
+        let (mut rows, mut odd) = (Vec::with_capacity(lines.len()), vec![]);
+        let (mut held, budget) = (self.held, memory::budget());
         for (line, at, text) in lines {
-            let cells: Vec<String> = text.split(char::from(delimiter)).map(|c| bare(c.trim())).collect();
+            let cells = quoted_cells(text, delimiter).unwrap_or_else(|| {
+                odd.push(line);
+                text.split(char::from(delimiter)).map(|c| bare(c.trim())).collect()
+            });
             let row = Row { cells, line, at };
             self.judge(&row, &mut held, budget)?;
             rows.push(row);
         }
-        Ok(Some(rows))
+        let width = usual(rows.iter().map(|row| row.cells.len())).filter(|&w| w > 1);
+        // Lines of comments are told apart later.
+        let is_comment = |row: &Row| COMMENTS.iter().any(|mark| row.cells[0].starts_with(mark));
+        let even = rows.iter().all(|row| Some(row.cells.len()) == width || is_comment(row));
+        Ok((even && width.is_some() && !odd.is_empty()).then_some((rows, odd)))
     }
 
     fn by_blanks(&self) -> Result<Vec<Row>> {
@@ -238,6 +252,57 @@ pub(super) fn lines_of(text: &str, first_line: usize) -> impl Iterator<Item = (u
         Some(found)
     };
     std::iter::from_fn(next).filter(|(_, _, line)| !line.trim().is_empty())
+}
+
+/// Whether a quote is closed in the middle of a cell.
+fn misquoted(text: &[u8], delimiter: u8) -> bool {
+    let (mut open, mut starts, mut i) = (false, true, 0);
+    while i < text.len() {
+        match text[i] {
+            b'"' if open && text.get(i + 1) == Some(&b'"') => i += 1,
+            b'"' if open => {
+                open = false;
+                if text.get(i + 1).is_some_and(|&b| b != delimiter && !b.is_ascii_whitespace()) {
+                    return true;
+                }
+            }
+            b'"' if starts => open = true,
+            _ => {}
+        }
+        starts = !open && (text[i] == delimiter || matches!(text[i], b'\r' | b'\n'));
+        i += 1;
+    }
+    false
+}
+
+/// The cells of a line; `None` where a quote that begins one does not end it.
+fn quoted_cells(line: &str, delimiter: u8) -> Option<Vec<String>> {
+    let (mut rest, mut cells) = (line, vec![]);
+    loop {
+        let end = match rest.strip_prefix('"') {
+            None => rest.find(char::from(delimiter)).unwrap_or(rest.len()),
+            Some(inner) => {
+                // Doubled quotes are passed over.
+                let mut at = 0;
+                loop {
+                    at += inner[at..].find('"')?;
+                    if !inner[at + 1..].starts_with('"') {
+                        break;
+                    }
+                    at += 2;
+                }
+                at + 2
+            }
+        };
+        let behind = &rest[end..];
+        let next = behind.trim_start_matches(' ');
+        cells.push(bare(rest[..end].trim()));
+        match next.strip_prefix(char::from(delimiter)).or_else(|| behind.strip_prefix(char::from(delimiter))) {
+            Some(more) => rest = more,
+            None if next.trim().is_empty() => return Some(cells),
+            None => return None,
+        }
+    }
 }
 
 /// The settings under which a table is taken apart.

@@ -3,7 +3,7 @@
 
 use super::date;
 use super::number::{Decimal, parse};
-use super::rows::{Cut, Row, blank_cells, lines_of, reader, usual};
+use super::rows::{COMMENTS, Cut, Row, blank_cells, lines_of, reader, usual};
 use csv::StringRecord;
 use std::collections::BTreeSet;
 
@@ -61,13 +61,18 @@ pub(super) fn cut(name: &str, bytes: &[u8], likely: Option<char>) -> Cut {
 /// less where the first row is another; `None` where these are of one cell.
 fn evenness(bytes: &[u8], delimiter: u8) -> Option<f64> {
     let rows = sample(bytes, delimiter);
-    let is_comment = |row: &&StringRecord| row.get(0).is_some_and(|c| c.trim_start().starts_with(['#', '%']));
+    let is_comment = |row: &&StringRecord| row.get(0).is_some_and(begins_a_comment);
     let comments = rows.iter().filter(is_comment).count();
     let kept = rows.iter().filter(|row| 2 * comments > rows.len() || !is_comment(row));
     let widths: Vec<usize> = kept.map(StringRecord::len).collect();
     let width = usual(widths.iter().copied()).filter(|&w| w > 1)?;
     let even = widths.iter().filter(|&&n| n == width).count() as f64 / widths.len() as f64;
     Some(if widths[0] == width { even } else { even / 2.0 })
+}
+
+/// Whether some text begins as comments do.
+fn begins_a_comment(text: &str) -> bool {
+    COMMENTS.iter().any(|mark| text.trim_start().starts_with(mark))
 }
 
 /// Whether columns are aligned by runs of blanks: these cut every line into as
@@ -77,7 +82,7 @@ fn is_aligned(bytes: &[u8], cut: Option<u8>) -> bool {
     let start = String::from_utf8_lossy(&bytes[..bytes.len().min(SAMPLE)]);
     let whole = if bytes.len() > SAMPLE { start.rfind('\n').unwrap_or(0) } else { start.len() };
     let lines: Vec<&str> = lines_of(&start[..whole], 1).map(|(_, _, line)| line).take(ROWS).collect();
-    let lines: Vec<&str> = lines.into_iter().filter(|line| !line.trim_start().starts_with(['#', '%'])).collect();
+    let lines: Vec<&str> = lines.into_iter().filter(|line| !begins_a_comment(line)).collect();
     let rows: Vec<Vec<&str>> = lines.iter().map(|line| blank_cells(line)).collect();
     let Some(width) = rows.first().map(Vec::len).filter(|&w| w > 1 && rows.len() > 1) else { return false };
     let most = |n: usize| 2 * n > rows.len();
@@ -147,11 +152,10 @@ fn names_by_number(first: &[String], rows: &[Row]) -> bool {
         years || (all.len() > 2 && rises(&|d| d == 1, all))
     };
     let values: Vec<i64> = at.iter().map(|(_, n)| *n).collect();
+    let years = values.iter().all(|&n| is_year(n));
     let alike = rows.iter().filter(|row| {
         let below: Option<Vec<i64>> = at.iter().map(|(i, _)| row.cells.get(*i).and_then(whole)).collect();
-        below.is_some_and(|below| {
-            are_names(&below) || (values.iter().all(|&y| is_year(y)) && below.iter().all(|&y| is_year(y)))
-        })
+        below.is_some_and(|below| if years { below.iter().all(|&n| is_year(n)) } else { are_names(&below) })
     });
     are_names(&values) && 10 * alike.count() <= rows.len()
 }
