@@ -75,7 +75,7 @@ pub fn no_rows(source: &str, fitted: &Fitted) -> Error {
 fn rows(source: &str, fitted: &Fitted) -> Result<ToScore> {
     let table = Table::open(Path::new(source), &fitted.read_options())?;
     let applied = fitted.apply(&table, &table.all_rows())?;
-    let (notes, dropped) = (applied.lines(), applied.dropped.len());
+    let (notes, dropped) = ([table.notes.clone(), applied.lines()].concat(), applied.dropped.len());
     let set = Dataset { origin: Origin::of_table(table, applied.kept), ..applied.dataset };
     Ok(ToScore { set, naive: None, notes, dropped })
 }
@@ -209,7 +209,7 @@ pub fn rows_to_predict(path: &Path, fitted: &Fitted) -> Result<Rows> {
     }
     let table = Table::open(path, &fitted.read_options())?;
     let features = fitted.apply_features(&table, &table.all_rows()).context(|| format!("predicting from {shown}"))?;
-    let notes = features.lines(&table.name);
+    let notes = [table.notes.clone(), features.lines(&table.name)].concat();
     let names: Vec<String> = fitted.outputs().iter().map(|n| n.to_string()).collect();
     let n = features.kept.len();
     let targets = match fitted.target_scale().is_empty() {

@@ -3,6 +3,7 @@
 //! Gzip is recognised by its first two bytes, not by the file's name. Memory
 //! grows with the bytes that really arrive, never with a number in a header.
 
+use super::recognise::STANDARD_INPUT;
 use crate::error::{Error, Result};
 use crate::files::{self, memory};
 use flate2::read::MultiGzDecoder;
@@ -18,14 +19,15 @@ const MAX_RATIO: u64 = 1032;
 pub(super) struct Source {
     path: PathBuf,
     reader: Box<dyn Read>,
-    on_disk: u64,
+    /// Unknown of the standard input.
+    on_disk: Option<u64>,
     is_gzipped: bool,
     delivered: u64,
     budget: u64,
 }
 
 impl Source {
-    /// Opens a regular file, to read no more of it than the budget of memory.
+    /// Opens a regular file, or `-`, the standard input, to read no more of it than the budget of memory.
     pub(super) fn open(path: &Path) -> Result<Source> {
         Source::open_within(path, memory::budget())
     }
@@ -33,6 +35,12 @@ impl Source {
     /// [`open`](Source::open) with a budget of so many bytes.
     fn open_within(path: &Path, budget: u64) -> Result<Source> {
         let fail = |e| Error::io(format!("cannot read {}", path.display()), e);
+        if path.as_os_str() == STANDARD_INPUT {
+            let mut input = BufReader::new(std::io::stdin());
+            let is_gzipped = input.fill_buf().map_err(fail)?.starts_with(&GZIP_MAGIC);
+            let reader: Box<dyn Read> = if is_gzipped { Box::new(MultiGzDecoder::new(input)) } else { Box::new(input) };
+            return Ok(Source { path: path.into(), reader, on_disk: None, is_gzipped, delivered: 0, budget });
+        }
         // Checked before opening: a pipe would block there until somebody writes.
         let meta = std::fs::metadata(path).map_err(fail)?;
         if !meta.is_file() {
@@ -41,18 +49,19 @@ impl Source {
         let mut file = BufReader::new(files::open(path).map_err(fail)?);
         let is_gzipped = file.fill_buf().map_err(fail)?.starts_with(&GZIP_MAGIC);
         let reader: Box<dyn Read> = if is_gzipped { Box::new(MultiGzDecoder::new(file)) } else { Box::new(file) };
-        Ok(Source { path: path.into(), reader, on_disk: meta.len(), is_gzipped, delivered: 0, budget })
+        Ok(Source { path: path.into(), reader, on_disk: Some(meta.len()), is_gzipped, delivered: 0, budget })
     }
 
     /// The most bytes this file can yield in all: its length, or for gzip what
     /// its length can expand to.
     pub(super) fn most(&self) -> u64 {
-        if self.is_gzipped { self.on_disk.saturating_mul(MAX_RATIO) } else { self.on_disk }
+        let on_disk = self.on_disk.unwrap_or(u64::MAX);
+        if self.is_gzipped { on_disk.saturating_mul(MAX_RATIO) } else { on_disk }
     }
 
     /// The exact length, where it is known without reading to the end.
     pub(super) fn length(&self) -> Option<u64> {
-        (!self.is_gzipped).then_some(self.on_disk)
+        self.on_disk.filter(|_| !self.is_gzipped)
     }
 
     /// The next `n` bytes, or fewer at the end of the file.

@@ -109,6 +109,8 @@ impl Origin {
             lines: numbers.iter().map(|n| table.lines[n - 1]).collect(),
             has_header: table.has_header,
             delimiter: table.delimiter,
+            notes: vec![],
+            kept: table.kept.clone(),
         };
         Origin { source: Arc::new(Source::Table(part, numbers)), ..Origin::default() }
     }

@@ -4,7 +4,7 @@
 use super::idx::read_idx;
 use super::picture::starts_like_a_picture;
 use super::scan::is_image_folder;
-use super::table::prose;
+use super::table::{container, prose};
 use super::text::{FolderOf, folder_of};
 use super::{Images, bytes::Source, cifar::read_cifar10};
 use crate::error::{Error, Result, nearest};
@@ -17,6 +17,8 @@ use std::path::{Path, PathBuf};
 const SHORT: &str = "digits";
 /// The name of the built-in set, whatever lies where the program runs.
 pub const BUILT_IN: &str = "builtin:digits";
+/// What stands for the standard input, which is read as a table.
+pub(super) const STANDARD_INPUT: &str = "-";
 /// Files that a message lists of a folder.
 const LISTED: usize = 6;
 /// What a source of images may be.
@@ -84,9 +86,10 @@ pub fn choice(source: &str) -> Option<String> {
     }
 }
 
-/// Finds out what a data set is. `source` is a path or `digits`. Folders are
+/// Finds out what a data set is. `source` is a path, `digits`, or `-` for
+/// a table from the standard input. Folders are
 /// known by their files; `.npy` and `.npz` files by their first bytes; a table
-/// by its name, `.csv` or `.tsv`, text by `.text` or `.md`, gzipped or not. What
+/// by its name, `.csv` or `.tsv`, or as the one in a zip archive, text by `.text` or `.md`, gzipped or not. What
 /// a `.txt` file is, its first lines say.
 ///
 /// Fails when there is nothing of this name, or nothing that is known.
@@ -208,6 +211,9 @@ pub(super) fn recognise(path: &Path) -> Result<Found> {
     if is_built_in(path) {
         return Ok(Found::Digits);
     }
+    if path.as_os_str() == STANDARD_INPUT {
+        return Ok(Found::Table);
+    }
     if !path.exists() {
         return Err(missing(path));
     }
@@ -238,6 +244,9 @@ fn recognise_file(path: &Path) -> Result<Found> {
     let (name, shown) = (file_name(path), path.display());
     if is_numpy(path)? {
         return Ok(Found::Npy);
+    }
+    if let Some(refusal) = container::refusal(&shown.to_string(), &first_bytes(path, 16)?) {
+        return Err(refusal);
     }
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let split = match role(&name) {
@@ -279,6 +288,11 @@ fn has_ending(name: &str, endings: &[&str]) -> bool {
 /// may also be that of a text.
 fn is_table(path: &Path) -> Result<bool> {
     let name = file_name(path);
+    if starts_like_an_archive(path)? {
+        // What is wrong with it, reading says.
+        return Ok(container::holds_table(path)
+            || has_ending(&name, &[".csv", ".tsv", ".txt", ".zip", ".xlsx", ".xlsm", ".xlsb", ".ods"]));
+    }
     if !has_ending(&name, &TABLES) || !has_ending(&name, &TEXTS) {
         return Ok(has_ending(&name, &TABLES));
     }
@@ -297,6 +311,11 @@ fn is_numpy(path: &Path) -> Result<bool> {
         _ => return Ok(false),
     };
     Ok(start.get(30..30 + length).is_some_and(|name| name.ends_with(b".npy")))
+}
+
+/// Whether a file is a zip archive.
+fn starts_like_an_archive(path: &Path) -> Result<bool> {
+    Ok(first_bytes(path, 4)?.starts_with(b"PK\x03\x04"))
 }
 
 /// The first bytes of a file; none of what is no regular file.

@@ -86,19 +86,27 @@ pub fn rows() -> Vec<Row> {
             CSV,
             &["t.csv, line 1", "binary"],
         ),
-        refused(
+        works(
             "csv_utf16",
             |at| csv(at, table().encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>()),
             CSV,
-            &["t.csv", "NUL byte", "expected text"],
+            &["UTF-16", "was converted", "saved in"],
         ),
-        refused("csv_invalid_utf8", no_utf8, CSV, &["t.csv, line 3", "not UTF-8 (byte 0xe9)", "iconv"]),
+        works("csv_latin1", no_utf8, CSV, &["not UTF-8 (line 3)", "Windows-1252", "saved in"]),
         refused(
+            "csv_broken_utf8",
+            |at| csv(at, [lines("é,ü,class", 2, |_| "1,2,ä".into()).as_bytes(), b"3,4,\xc3\n"].concat()),
+            CSV,
+            &["t.csv, line 4", "not UTF-8 (byte 0xc3)", "iconv"],
+        ),
+        works(
             "csv_duplicate_columns",
             |at| csv(at, table().replacen("x,y", "x,x", 1)),
             CSV,
-            &["columns 1 and 2 are both called \"x\""],
+            &["columns 1 and 2 are both called \"x\"", "saved in"],
         ),
+        refused("csv_is_parquet", |at| csv(at, b"PAR1\x15\x04"), CSV, &["a Parquet file", "read_parquet"]),
+        refused("csv_is_a_broken_zip", |at| csv(at, b"PK\x03\x04 and no more"), CSV, &["t.csv", "zip archive"]),
         refused("csv_one_row", |at| csv(at, "x,y,class\n1,2,a\n"), CSV, &["all 1 rows have the class"]),
         refused("csv_one_number", |at| csv(at, "7"), CSV, &["column1", "two classes or more"]),
         refused(
@@ -150,9 +158,15 @@ pub fn rows() -> Vec<Row> {
             CSV,
             &["t.csv, line 42: cell 2 has 3000000 bytes"],
         ),
-        refused(
+        works(
             "csv_quote_never_closed",
             |at| csv(at, table().replacen("\n0.37", "\n\"0.37", 1)),
+            CSV,
+            &["a quote begins a cell and does not end it", "saved in"],
+        ),
+        refused(
+            "csv_quote_never_closed_in_uneven_lines",
+            |at| csv(at, table().replacen("\n0.37", "\n\"0,0.37", 1)),
             CSV,
             &["t.csv, line 3", "a quote opens here and is never closed"],
         ),

@@ -1,7 +1,7 @@
 //! What is learned from the training rows of a series, and what any other file
 //! needs to be read alike.
 
-use super::super::table::{Header, ReadOptions, Table, TableOptions};
+use super::super::table::{Layout, ReadOptions, Table, TableOptions};
 use super::calendar::Cycle;
 use super::columns::{Columns, DateColumn, NumberColumn};
 use super::dates::Step;
@@ -21,6 +21,9 @@ pub struct SeriesFitted {
     pub has_header: bool,
     /// Cells that mean "missing".
     pub missing_values: Vec<String>,
+    /// How the file was laid out.
+    #[serde(default)]
+    pub layout: Layout,
     /// The column of dates, if there is one.
     pub date: Option<DateColumn>,
     /// The columns that are looked at.
@@ -92,6 +95,7 @@ impl SeriesFitted {
             rows,
             has_header: table.has_header,
             missing_values: base.missing_values.clone(),
+            layout: Layout::of(table, &base.read_options()),
             date: columns.date.clone(),
             inputs: columns.inputs.clone(),
             calendar,
@@ -130,8 +134,7 @@ impl SeriesFitted {
 
     /// How another file of this kind is to be read.
     pub fn read_options(&self) -> ReadOptions {
-        let header = if self.has_header { Header::Yes } else { Header::No };
-        ReadOptions { header, delimiter: None, missing_values: self.missing_values.clone() }
+        self.layout.read_options(self.has_header, &self.missing_values)
     }
 
     /// Inputs per row: columns, and what is made of dates.

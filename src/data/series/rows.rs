@@ -48,7 +48,7 @@ impl Series {
     /// Fails when a column is not there or holds no number, a number is
     /// infinite, a date is missing, unreadable, or there twice.
     pub fn read(table: &Table, date: Option<&DateColumn>, numbers: &[NumberColumn]) -> Result<Series> {
-        let mut notes = vec![];
+        let mut notes = table.notes.clone();
         let dated = date.map(|d| Dated::read(table, d)).transpose()?;
         let order = match &dated {
             Some(dated) => dated.order(table, &mut notes)?,

@@ -34,8 +34,9 @@ pub struct TableAudit {
     pub target: Option<TargetAudit>,
     /// Why it cannot.
     pub target_problem: Option<String>,
-    /// What a user should look at: columns that give the target away, columns
-    /// that are equal, classes of very different size.
+    /// What a user should look at: lines left out and what was guessed in reading,
+    /// columns that give the target away, columns that are equal, classes of very
+    /// different size.
     pub hints: Vec<String>,
 }
 
@@ -101,7 +102,8 @@ impl TableAudit {
             Ok((goal, _)) => (Some(goal), None),
             Err(e) => (None, Some(e.to_string())),
         };
-        let mut hints: Vec<String> = seen.iter().filter_map(|s| s.doubt.clone()).collect();
+        let mut hints = table.notes.clone();
+        hints.extend(seen.iter().filter_map(|s| s.doubt.clone()));
         if let (Some(goal), [target]) = (&goal, &targets[..]) {
             hints.extend(imbalance(goal));
             let values = matches!(goal, Goal::Values(_));

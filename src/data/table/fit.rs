@@ -7,7 +7,7 @@ use super::clean::{Dates, Missing, Rules, TextUse};
 use super::columns::{Encoder, FittedColumn, Lesson};
 use super::infer::{self, Kind};
 use super::options::{Normalize, TableOptions};
-use super::read::{Column, Header, ReadOptions, Table};
+use super::read::{Column, Layout, ReadOptions, Table};
 use super::summary::Summary;
 use super::target::Goal;
 use crate::data::interface::check_scales;
@@ -26,6 +26,9 @@ pub struct Fitted {
     pub has_header: bool,
     /// Cells that mean "missing".
     pub missing_values: Vec<String>,
+    /// How the file was laid out.
+    #[serde(default)]
+    pub layout: Layout,
     /// What is to be learned.
     pub goal: Goal,
     /// The columns, in the order of the table, without the targets.
@@ -71,7 +74,8 @@ impl Fitted {
 
     /// `alone` says that columns that count rows were made numbers already.
     fn learn_columns(table: &Table, rows: &[usize], options: &TableOptions, alone: bool) -> Result<Fitted> {
-        let (goal, mut notes) = Goal::learn(table, rows, options)?;
+        let (goal, about_goal) = Goal::learn(table, rows, options)?;
+        let mut notes = [table.notes.clone(), about_goal].concat();
         let targets = goal.columns();
         if let Some(both) = options.cleaning.drop.iter().find(|d| targets.contains(&d.as_str())) {
             return Err(Error::data(format!(
@@ -131,6 +135,7 @@ impl Fitted {
             rows: rows.len(),
             has_header: table.has_header,
             missing_values: options.missing_values.clone(),
+            layout: Layout::of(table, &options.read_options()),
             goal,
             columns,
             features: features.iter().map(|(name, _)| name.clone()).collect(),
@@ -185,8 +190,7 @@ impl Fitted {
 
     /// How another file of this kind is to be read.
     pub fn read_options(&self) -> ReadOptions {
-        let header = if self.has_header { Header::Yes } else { Header::No };
-        ReadOptions { header, delimiter: None, missing_values: self.missing_values.clone() }
+        self.layout.read_options(self.has_header, &self.missing_values)
     }
 
     /// Whether a column was left out because it is the same in all training rows.

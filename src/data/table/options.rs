@@ -79,6 +79,11 @@ pub struct TableOptions {
     pub header: Header,
     /// What separates cells; `None` finds out.
     pub delimiter: Option<char>,
+    /// Lines above the table to leave out.
+    pub skip_rows: usize,
+    /// What begins a line that is a comment; empty: nothing, `None`: `#` and `%`
+    /// where that is no row.
+    pub comment: Option<String>,
     /// Cells that mean "missing"; the empty cell always does.
     pub missing_values: Vec<String>,
     /// How numbers are normalised.
@@ -89,13 +94,15 @@ pub struct TableOptions {
 
 impl Default for TableOptions {
     fn default() -> TableOptions {
-        let ReadOptions { header, delimiter, missing_values } = ReadOptions::default();
+        let ReadOptions { header, delimiter, skip_rows, comment, missing_values, .. } = ReadOptions::default();
         TableOptions {
             target: vec!["last".into()],
             date: None,
             task: Task::Auto,
             header,
             delimiter,
+            skip_rows,
+            comment,
             missing_values,
             normalize: Normalize::Standard,
             cleaning: Cleaning::default(),
@@ -104,8 +111,8 @@ impl Default for TableOptions {
 }
 
 impl TableOptions {
-    /// Reads the keys `target`, `date`, `task`, `header`, `delimiter`, `missing_values`,
-    /// `normalize` and the table `clean`.
+    /// Reads the keys `target`, `date`, `task`, `header`, `delimiter`, `skip_rows`,
+    /// `comment`, `missing_values`, `normalize` and the table `clean`.
     pub fn read(keys: &mut Keys) -> Result<TableOptions> {
         let base = TableOptions::default();
         let target = target(keys)?.unwrap_or(base.target);
@@ -133,12 +140,29 @@ impl TableOptions {
                 _ => super::clean::named(keys, "delimiter", &text, DELIMITERS)?,
             },
         };
+        let skip_rows = keys.count("skip_rows", 0, Some(base.skip_rows))?;
+        let comment = match keys.text("comment")?.as_deref() {
+            None | Some("auto") => None,
+            Some("none") => Some(String::new()),
+            Some(mark) => Some(mark.into()),
+        };
         let missing_values = keys.strings("missing_values")?.unwrap_or(base.missing_values);
         let normalize = choice(keys, "normalize", Normalize::NAMES, base.normalize)?;
         let mut clean = Keys::new(keys.table("clean")?.unwrap_or_default(), "[clean]");
         let cleaning = Cleaning::read(&mut clean)?;
         clean.finish()?;
-        Ok(TableOptions { target, date, task, header, delimiter, missing_values, normalize, cleaning })
+        Ok(TableOptions {
+            target,
+            date,
+            task,
+            header,
+            delimiter,
+            skip_rows,
+            comment,
+            missing_values,
+            normalize,
+            cleaning,
+        })
     }
 
     /// As TOML: read back, it gives the same.
@@ -154,6 +178,9 @@ impl TableOptions {
         t.insert("header".into(), name_of(HEADERS, self.header).into());
         let delimiter = self.delimiter.map_or("auto".to_string(), String::from);
         t.insert("delimiter".into(), delimiter.into());
+        t.insert("skip_rows".into(), (self.skip_rows as i64).into());
+        let comment = self.comment.as_deref().map_or("auto", |c| if c.is_empty() { "none" } else { c });
+        t.insert("comment".into(), comment.into());
         t.insert("missing_values".into(), self.missing_values.clone().into());
         t.insert("normalize".into(), self.normalize.name().into());
         t.insert("clean".into(), Value::Table(self.cleaning.to_table()));
@@ -162,7 +189,14 @@ impl TableOptions {
 
     /// How the file is to be read.
     pub fn read_options(&self) -> ReadOptions {
-        ReadOptions { header: self.header, delimiter: self.delimiter, missing_values: self.missing_values.clone() }
+        ReadOptions {
+            header: self.header,
+            delimiter: self.delimiter,
+            skip_rows: self.skip_rows,
+            comment: self.comment.clone(),
+            missing_values: self.missing_values.clone(),
+            ..ReadOptions::default()
+        }
     }
 }
 
@@ -200,6 +234,7 @@ mod tests {
     #[test]
     fn what_is_written_is_what_was_read() {
         let text = "target = [\"a\", 2]\ndate = \"when\"\ntask = \"regression\"\nheader = false\ndelimiter = \"tab\"\n\
+                    skip_rows = 2\ncomment = \"//\"\n\
                     missing_values = [\"99\"]\nnormalize = \"minmax\"\n[clean]\ndrop_duplicates = true";
         let options = read(text).unwrap();
         assert_eq!((&options.target[..], options.delimiter), (&["a".to_string(), "2".into()][..], Some('\t')));

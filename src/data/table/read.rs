@@ -1,24 +1,19 @@
 //! A table as it stands in the file: columns of text cells, by name.
 //!
-//! Rows must be equally long, the text UTF-8; whatever is not gets an error
-//! that names the line. Cells lose the spaces around them, and those that say
-//! "missing" become `None`.
+//! What is not UTF-8 is converted, lines that are no rows are left out, and both
+//! are said; rows must be equally long. Cells lose the spaces around them, and
+//! those that say "missing" become `None`.
 
 use super::super::bytes::Source;
-use super::sniff;
+use super::marks::{self, Kept};
+use super::rows::{Body, Cut};
+use super::{container, encoding, lines, sniff};
 use crate::error::{Error, Result, nearest, unknown};
-use crate::files::memory;
-use csv::ByteRecord;
-use std::collections::BTreeMap;
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-/// The longest cell, in bytes: more means a quote that is never closed.
-const LONGEST_CELL: usize = 1 << 20;
-/// Bytes that a cell takes beside its text: its place, and what the system needs
-/// to keep it.
-const CELL: usize = size_of::<Option<String>>() + 24;
-/// The most columns.
-const MOST_COLUMNS: usize = 100_000;
 /// What stands for a missing cell unless the user says otherwise.
 pub const MISSING: &[&str] =
     &["", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "NULL", "Null", "null", "None", "none", "?", "-"];
@@ -41,16 +36,74 @@ pub enum Header {
 pub struct ReadOptions {
     /// Whether the first line names the columns.
     pub header: Header,
-    /// What separates cells; `None` finds out.
+    /// What separates cells; `None` finds out. A blank stands for any number of
+    /// blanks and tabs.
     pub delimiter: Option<char>,
+    /// What separated cells in a file like this one: taken unless it does not cut
+    /// the rows evenly and another does.
+    pub likely: Option<char>,
+    /// Lines above the table to leave out.
+    pub skip_rows: usize,
+    /// What begins a line that is a comment; empty: nothing, `None`: `#` and `%`
+    /// where that is no row.
+    pub comment: Option<String>,
     /// Cells that mean "missing"; the empty cell always does.
     pub missing_values: Vec<String>,
+    /// Which of these are values after all, by column; `None` finds out.
+    pub kept: Option<Kept>,
 }
 
 impl Default for ReadOptions {
     fn default() -> ReadOptions {
         let missing_values = MISSING.iter().map(|s| s.to_string()).collect();
-        ReadOptions { header: Header::Auto, delimiter: None, missing_values }
+        ReadOptions {
+            header: Header::Auto,
+            delimiter: None,
+            likely: None,
+            skip_rows: 0,
+            comment: None,
+            missing_values,
+            kept: None,
+        }
+    }
+}
+
+/// How a file was laid out, so that another of its kind is read alike.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Layout {
+    /// What separated cells; unknown in what older versions wrote.
+    pub delimiter: Option<char>,
+    /// Lines above the table that were left out as asked.
+    pub skip_rows: usize,
+    /// What began a comment, as asked.
+    pub comment: Option<String>,
+    /// Marks of missing cells that were values, by column.
+    pub kept: Kept,
+}
+
+impl Layout {
+    /// The layout of a table that was read under some options.
+    pub fn of(table: &Table, options: &ReadOptions) -> Layout {
+        Layout {
+            delimiter: Some(table.delimiter),
+            skip_rows: options.skip_rows,
+            comment: options.comment.clone(),
+            kept: table.kept.clone(),
+        }
+    }
+
+    /// How another file of this kind is to be read.
+    pub fn read_options(&self, has_header: bool, missing_values: &[String]) -> ReadOptions {
+        ReadOptions {
+            header: if has_header { Header::Yes } else { Header::No },
+            delimiter: None,
+            likely: self.delimiter,
+            skip_rows: self.skip_rows,
+            comment: self.comment.clone(),
+            missing_values: missing_values.to_vec(),
+            kept: Some(self.kept.clone()),
+        }
     }
 }
 
@@ -74,18 +127,24 @@ pub struct Table {
     pub lines: Vec<usize>,
     /// Whether the file names its columns.
     pub has_header: bool,
-    /// What separates cells.
+    /// What separates cells; a blank stands for any number of them.
     pub delimiter: char,
+    /// What was left out, converted or guessed, for people.
+    pub notes: Vec<String>,
+    /// Marks of missing cells that are values, by column.
+    pub kept: Kept,
 }
 
 impl Table {
-    /// Reads a file, plain or gzipped.
+    /// Reads a file, plain, gzipped or alone in a zip archive; `-` is the standard
+    /// input.
     ///
-    /// Fails when it cannot be read, is no UTF-8 text, holds no rows, has rows
-    /// of different length, two columns of one name, or a cell above 1 MiB.
+    /// Fails when it cannot be read, is no text, holds no rows, has rows of
+    /// different length, or a cell above 1 MiB.
     pub fn open(path: &Path, options: &ReadOptions) -> Result<Table> {
-        let bytes = Source::open(path)?.rest()?;
-        Table::parse(&path.display().to_string(), &bytes, options)
+        let name = path.display().to_string();
+        let bytes = container::unpack(&name, Source::open(path)?.rest()?)?;
+        Table::parse(&name, &bytes, options)
     }
 
     /// Reads the text of a file; `name` is what messages call it, and its
@@ -93,49 +152,52 @@ impl Table {
     ///
     /// Fails as [`open`](Table::open) does.
     pub fn parse(name: &str, bytes: &[u8], options: &ReadOptions) -> Result<Table> {
-        let bytes = text(name, bytes)?;
-        let delimiter = match options.delimiter {
-            Some(c) if c.is_ascii() && !matches!(c, '"' | '\r' | '\n' | '\0') => c as u8,
+        let (text, converted) = encoding::decode(name, bytes)?;
+        let mut notes: Vec<String> = converted.into_iter().collect();
+        let top = Top::of(&text, options, &mut notes);
+        let body = Body {
+            name,
+            bytes: &text[top.end..],
+            first_line: 1 + top.lines,
+            // A converted text lies in memory beside the file's.
+            held: bytes.len() as u64 + if let Cow::Owned(text) = &text { text.len() as u64 } else { 0 },
+        };
+        if body.bytes.iter().all(u8::is_ascii_whitespace) {
+            return Err(Error::data(format!("{name} is empty; expected a table: a row of cells per line")));
+        }
+        let cut = match options.delimiter.or(top.delimiter) {
+            Some(' ') => Cut::Blanks,
+            Some(c) if c.is_ascii() && !matches!(c, '"' | '\r' | '\n' | '\0') => Cut::At(c as u8),
             Some(c) => {
                 return Err(Error::usage(format!("delimiter {c:?}: expected one ASCII character that is no quote")));
             }
-            None => sniff::delimiter(name, bytes),
+            None => sniff::cut(name, body.bytes, options.likely),
         };
-        let mut rows = Rows::new(name, bytes, delimiter);
-        let Some(first) = rows.next(None)? else {
-            return Err(Error::data(format!("{name} is empty; expected a table: a row of cells per line")));
-        };
-        let has_header = match options.header {
-            Header::Yes => true,
-            Header::No => false,
-            Header::Auto => sniff::header(bytes, delimiter),
-        };
-        let mut columns = named(name, &first, has_header)?;
-        let mut lines = vec![];
-        // Text and cells lie in memory at the same time.
-        let (mut held, budget) = (bytes.len() as u64, memory::budget());
-        let width = first.cells.len();
-        let mut row = if has_header { rows.next(Some(width))? } else { Some(first) };
-        while let Some(Row { cells, line }) = row {
-            held += cells.iter().map(|c| (CELL + c.len()) as u64).sum::<u64>();
-            if held > budget {
-                let cells = format!("more than {} (its text and its cells, by line {line})", memory::size(budget));
-                return Err(memory::too_much(&name, &cells, budget));
-            }
-            lines.push(line);
-            for (column, cell) in columns.iter_mut().zip(cells) {
-                let missing = cell.is_empty() || options.missing_values.contains(&cell);
-                column.cells.push((!missing).then_some(cell));
-            }
-            row = rows.next(Some(width))?;
-        }
-        if lines.is_empty() {
+        let rows = body.rows(cut, &mut notes)?;
+        let sheet = lines::sheet(&body, rows, options, &mut notes)?;
+        let names = named(&sheet, &mut notes);
+        if sheet.rows.is_empty() {
             return Err(Error::data(format!(
-                "{name} holds a header only (line 1: {}), no rows; expected at least one row below it",
-                list(columns.iter().map(|c| c.name.as_str()))
+                "{name} holds a header only (line {}: {}), no rows; expected at least one row below it",
+                sheet.header.unwrap_or(body.first_line),
+                list(names.iter().map(String::as_str))
             )));
         }
-        Ok(Table { name: name.into(), columns, lines, has_header, delimiter: delimiter as char })
+        let column = |name| Column { name, cells: Vec::with_capacity(sheet.rows.len()) };
+        let mut columns: Vec<Column> = names.into_iter().map(column).collect();
+        let mut lines = Vec::with_capacity(sheet.rows.len());
+        for row in sheet.rows {
+            lines.push(row.line);
+            for (column, cell) in columns.iter_mut().zip(row.cells) {
+                column.cells.push((!cell.is_empty()).then_some(cell));
+            }
+        }
+        let kept = marks::settle(&mut columns, options, &mut notes);
+        let delimiter = match cut {
+            Cut::At(c) => c as char,
+            Cut::Blanks => ' ',
+        };
+        Ok(Table { name: name.into(), columns, lines, has_header: sheet.header.is_some(), delimiter, notes, kept })
     }
 
     /// The number of rows.
@@ -199,167 +261,88 @@ fn list<'a>(names: impl ExactSizeIterator<Item = &'a str>) -> String {
     names.take(10).collect::<Vec<_>>().join(", ") + more
 }
 
-/// The bytes behind a byte order mark. Fails on what cannot be a table.
-fn text<'a>(name: &str, bytes: &'a [u8]) -> Result<&'a [u8]> {
-    if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
-        return Err(Error::data(format!("{name} is UTF-16 text; expected UTF-8: save it again as \"CSV UTF-8\"")));
-    }
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    if let Some(at) = bytes.iter().position(|&b| b == 0) {
-        let line = 1 + breaks(&bytes[..at]);
-        return Err(Error::data(format!(
-            "{name}, line {line}: found a NUL byte; expected text: this is a binary or damaged file"
-        )));
-    }
-    if bytes.iter().all(u8::is_ascii_whitespace) {
-        return Err(Error::data(format!("{name} is empty; expected a table: a row of cells per line")));
-    }
-    Ok(bytes)
+/// Bytes of a line that is looked at for a delimiter.
+const SEPARATOR_LINE: usize = 32;
+
+/// Lines above the table: those to skip, and one that says the delimiter to a
+/// spreadsheet (`sep=;`).
+struct Top {
+    /// Where they end.
+    end: usize,
+    /// How many they are.
+    lines: usize,
+    /// The delimiter that they say.
+    delimiter: Option<char>,
 }
 
-/// Line breaks in some text: `\n`, `\r\n` or `\r`.
-fn breaks(bytes: &[u8]) -> usize {
-    let ends = |(i, &b): (usize, &u8)| b == b'\n' || (b == b'\r' && bytes.get(i + 1) != Some(&b'\n'));
-    bytes.iter().enumerate().filter(|&x| ends(x)).count()
-}
-
-/// The columns with their names, still without cells.
-fn named(table: &str, first: &Row, has_header: bool) -> Result<Vec<Column>> {
-    let mut seen: BTreeMap<String, usize> = BTreeMap::new();
-    let mut columns = Vec::with_capacity(first.cells.len());
-    for (i, cell) in first.cells.iter().enumerate() {
-        let name = if has_header && !cell.is_empty() { cell.clone() } else { format!("column{}", i + 1) };
-        if let Some(before) = seen.insert(name.clone(), i) {
-            return Err(Error::data(format!(
-                "{table}, line {}: columns {} and {} are both called \"{name}\"; expected a name of its own for each \
-                 column (if this line is no header, set header = \"no\")",
-                first.line,
-                before + 1,
-                i + 1
-            )));
+impl Top {
+    fn of(text: &[u8], options: &ReadOptions, notes: &mut Vec<String>) -> Top {
+        let mut top = Top { end: 0, lines: 0, delimiter: None };
+        while top.lines < options.skip_rows && top.end < text.len() {
+            top.next(text);
         }
-        columns.push(Column { name, cells: vec![] });
-    }
-    Ok(columns)
-}
-
-/// One row of the file.
-struct Row {
-    cells: Vec<String>,
-    line: usize,
-}
-
-/// The rows of a file, one by one.
-struct Rows<'a> {
-    name: &'a str,
-    bytes: &'a [u8],
-    delimiter: u8,
-    reader: csv::Reader<&'a [u8]>,
-    record: ByteRecord,
-    /// Bytes whose line breaks are counted, and their lines.
-    counted: (usize, usize),
-}
-
-impl<'a> Rows<'a> {
-    fn new(name: &'a str, bytes: &'a [u8], delimiter: u8) -> Rows<'a> {
-        Rows { name, bytes, delimiter, reader: reader(bytes, delimiter), record: ByteRecord::new(), counted: (0, 1) }
-    }
-
-    /// The next row; `width` is how many cells it must have.
-    fn next(&mut self, width: Option<usize>) -> Result<Option<Row>> {
-        let start = self.reader.position().byte() as usize;
-        let more = self
-            .reader
-            .read_byte_record(&mut self.record)
-            .map_err(|e| Error::data(format!("{}: {e}; expected a table of text", self.name)))?;
-        if !more {
-            return Ok(None);
+        match top.lines {
+            0 => {}
+            1 => notes.push("line 1 left out, as configured (skip_rows)".into()),
+            n => notes.push(format!("lines 1 to {n} left out, as configured (skip_rows)")),
         }
-        let line = self.line(start);
-        let place = || format!("{}, line {line}", self.name);
-        let end = self.reader.position().byte() as usize;
-        if end >= self.bytes.len()
-            && let Some(at) = open_quote(&self.bytes[start..], self.delimiter)
+        let start = top.end;
+        let mut behind = Top { ..top };
+        behind.next(text);
+        let line = text[start..behind.end].get(..SEPARATOR_LINE).unwrap_or(&text[start..behind.end]);
+        let line = String::from_utf8_lossy(line).to_lowercase();
+        let said = line.trim_end_matches(['\r', '\n']).trim_matches('"');
+        let said = said.strip_prefix("sep=").filter(|said| !said.starts_with('"'));
+        if let Some(delimiter) =
+            said.and_then(|said| said.chars().next().filter(|_| said.trim_end_matches(',').len() <= 1))
         {
-            let line = 1 + breaks(&self.bytes[..start + at]);
-            return Err(Error::data(format!(
-                "{}, line {line}: a quote opens here and is never closed; expected a closing quote, or a doubled one for \
-                 a quote inside a cell",
-                self.name
-            )));
+            notes.push(format!("line {} left out: it says the delimiter, {delimiter:?}", behind.lines));
+            return Top { delimiter: Some(delimiter), ..behind };
         }
-        let found = self.record.len();
-        if let Some(width) = width.filter(|&w| w != found) {
-            let hint = if self.record.iter().any(|cell| cell.contains(&b'\n')) {
-                "a quote in this row is not closed where it should be"
-            } else {
-                "mend the row; a cell that contains the delimiter needs quotes"
-            };
-            return Err(Error::data(format!(
-                "{}: found {found} cells; expected {width} as in the first row: {hint}",
-                place()
-            )));
-        }
-        if found > MOST_COLUMNS {
-            return Err(Error::data(format!(
-                "{}: found {found} cells; expected at most {MOST_COLUMNS} columns",
-                place()
-            )));
-        }
-        let mut cells = Vec::with_capacity(found);
-        for (i, cell) in self.record.iter().enumerate() {
-            if cell.len() > LONGEST_CELL {
-                return Err(Error::data(format!(
-                    "{}: cell {} has {} bytes; expected at most {LONGEST_CELL}: is a quote left open there?",
-                    place(),
-                    i + 1,
-                    cell.len()
-                )));
+        top
+    }
+
+    /// Goes on by a line.
+    fn next(&mut self, text: &[u8]) {
+        let rest = &text[self.end..];
+        let length = rest
+            .iter()
+            .position(|b| matches!(b, b'\n' | b'\r'))
+            .map_or(rest.len(), |at| at + if rest[at..].starts_with(b"\r\n") { 2 } else { 1 });
+        self.end += length;
+        self.lines += 1;
+    }
+}
+
+/// The names of the columns, each of its own.
+fn named(sheet: &lines::Sheet, notes: &mut Vec<String>) -> Vec<String> {
+    let given: BTreeSet<&str> = sheet.names.iter().map(String::as_str).collect();
+    let mut seen: BTreeMap<String, usize> = BTreeMap::new();
+    let (mut names, mut renamed) = (vec![], vec![]);
+    for i in 0..sheet.width {
+        let own = sheet.names.get(i).filter(|name| !name.is_empty()).cloned();
+        let own = own.unwrap_or_else(|| format!("column{}", i + 1));
+        let name = match seen.get(&own) {
+            None => own.clone(),
+            Some(_) => {
+                let other = |name: &String| !given.contains(name.as_str()) && !seen.contains_key(name);
+                (2..).map(|n| format!("{own}_{n}")).find(other).expect("numbers do not end")
             }
-            let cell = str::from_utf8(cell).map_err(|e| {
-                Error::data(format!(
-                    "{}: cell {} is not UTF-8 (byte 0x{:02x}); expected UTF-8 text: convert the file, for example \
-                     with `iconv -f latin1 -t utf-8`",
-                    place(),
-                    i + 1,
-                    cell.get(e.valid_up_to()).copied().unwrap_or_default()
-                ))
-            })?;
-            cells.push(cell.trim().to_string());
+        };
+        if name != own {
+            renamed.push(format!(
+                "columns {} and {} are both called \"{own}\": the later is called \"{name}\"",
+                seen[&own] + 1,
+                i + 1
+            ));
         }
-        Ok(Some(Row { cells, line }))
+        seen.insert(name.clone(), i);
+        names.push(name);
     }
-
-    /// The line of the first row at or behind byte `start`.
-    fn line(&mut self, start: usize) -> usize {
-        let blank = self.bytes[start..].iter().take_while(|b| matches!(b, b'\r' | b'\n')).count();
-        let (counted, lines) = self.counted;
-        let lines = lines + breaks(&self.bytes[counted..start + blank]);
-        self.counted = (start + blank, lines);
-        lines
-    }
-}
-
-/// Where the quote stands that is still open at the end of some text.
-fn open_quote(text: &[u8], delimiter: u8) -> Option<usize> {
-    let (mut open, mut starts, mut i) = (None, true, 0);
-    while i < text.len() {
-        match (open, text[i]) {
-            (Some(_), b'"') if text.get(i + 1) == Some(&b'"') => i += 1,
-            (Some(_), b'"') => open = None,
-            (Some(_), _) => {}
-            (None, b'"') if starts => open = Some(i),
-            (None, _) => {}
-        }
-        starts = text[i] == delimiter || matches!(text[i], b'\r' | b'\n');
-        i += 1;
-    }
-    open
-}
-
-/// The settings under which a table is taken apart.
-pub(super) fn reader(bytes: &[u8], delimiter: u8) -> csv::Reader<&[u8]> {
-    csv::ReaderBuilder::new().has_headers(false).flexible(true).delimiter(delimiter).from_reader(bytes)
+    let more = renamed.len().saturating_sub(5);
+    notes.extend(renamed.into_iter().take(5));
+    notes.extend((more > 0).then(|| format!("{more} more columns are renamed for the same reason")));
+    names
 }
 
 #[cfg(test)]

@@ -1,3 +1,4 @@
+use super::super::rows::{LONGEST_CELL, MOST_COLUMNS};
 use super::*;
 use flate2::{Compression, write::GzEncoder};
 use std::io::Write;
@@ -57,18 +58,45 @@ fn broken_files_are_named_with_their_line() {
     fails(b"a,b\n1,2\n\n3\n", &["t.csv, line 4: found 1 cells; expected 2"]);
     fails(b"a,b\n1,2,3\n", &["line 2: found 3 cells; expected 2", "needs quotes"]);
     fails(b"a,b\n1,x\n1,\"2\n3,4\n5,6,7\n", &["t.csv, line 3: a quote opens here and is never closed"]);
-    fails(b"\"a,b\n1,2\n3,4", &["line 1: a quote opens here"]);
+    fails(b"\"a,b\n1,2\n3", &["line 1: a quote opens here"]);
     fails(b"a,b\n\"1\n3,4\"\n5,6\n", &["line 2: found 1 cells", "not closed"]);
     assert_eq!(cells(&parse("a,b\n1,\"x\"\"\"").unwrap(), "b"), ["x\""]);
-    fails(b"a,b\nok,1\nM\xfcller,2\n", &["line 3: cell 1 is not UTF-8 (byte 0xfc)", "iconv"]);
+    fails(b"a,b\nok,1\nM\xfcl\x81er,2\n", &["line 3: it is not UTF-8 (byte 0xfc)", "iconv"]);
     fails(b"a,b\n1,2\n3,\0\n", &["line 3: found a NUL byte"]);
-    fails(b"\xff\xfea\0,\0", &["UTF-16"]);
-    fails(b"a,b,a\n1,2,3\n", &["line 1: columns 1 and 3 are both called \"a\""]);
+    fails(b"\xff\xfea\0,\0\0", &["UTF-16"]);
     let giant = [b"a,b\n1,\"".as_slice(), &vec![b'x'; LONGEST_CELL + 1], b"\"\n"].concat();
     fails(&giant, &["line 2: cell 2 has 1048577 bytes", "left open"]);
     fails(&[b','; MOST_COLUMNS], &["line 1: found 100001 cells; expected at most 100000 columns"]);
     let options = ReadOptions { delimiter: Some('"'), ..ReadOptions::default() };
     assert!(Table::parse("t", b"a\n1\n", &options).unwrap_err().to_string().contains("no quote"));
+}
+
+#[test]
+fn columns_of_one_name_are_told_apart() {
+    let table = parse("a,b,a,a_2,a\n1,2,3,4,5\n").unwrap();
+    assert_eq!(table.names(), ["a", "b", "a_3", "a_2", "a_4"]);
+    assert_eq!(table.notes[0], "columns 1 and 3 are both called \"a\": the later is called \"a_3\"");
+}
+
+#[test]
+fn other_encodings_are_converted_and_said() {
+    let table = Table::parse("t.csv", b"name,n\nM\xfcller,1\n", &ReadOptions::default()).unwrap();
+    assert_eq!(cells(&table, "name"), ["Müller"]);
+    assert!(table.notes[0].contains("Windows-1252"), "{:?}", table.notes);
+}
+
+#[test]
+fn a_layout_reads_another_file_alike() {
+    let options = ReadOptions { delimiter: Some('^'), skip_rows: 1, ..ReadOptions::default() };
+    let text = format!("by me\nx^kind\n{}", "1^None\n2^mild\n".repeat(5));
+    let table = Table::parse("t.csv", text.as_bytes(), &options).unwrap();
+    let layout = Layout::of(&table, &options);
+    let read = layout.read_options(true, &options.missing_values);
+    let other = Table::parse("t.csv", b"by you\nx^kind\n7,5^None\n", &read).unwrap();
+    assert_eq!((other.names(), cells(&other, "kind")), (vec!["x", "kind"], vec!["None".to_string()]));
+    // What older versions wrote has no layout: marks are what they were.
+    let old: Layout = serde_json::from_str("{}").unwrap();
+    assert_eq!(old.read_options(true, &options.missing_values).kept, Some(Kept::new()));
 }
 
 #[test]

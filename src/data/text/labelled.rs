@@ -2,9 +2,9 @@
 
 use super::super::Origin;
 use super::super::scan::{SPLITS, class_name, passed_over, visible};
-use super::super::table::{Column, Table, TableOptions};
+use super::super::table::{Column, Table, TableOptions, marks::values_among, read::MISSING};
+use super::Corpus;
 use super::files::{name, plain_texts, split_of};
-use super::{Corpus, unquoted};
 use crate::error::{Error, Result};
 use crate::files::memory;
 use crate::terminal::shortened;
@@ -60,18 +60,13 @@ pub struct TableColumns<'a> {
 }
 
 /// Opens a table so that its cells stay what they are: only an empty cell is
-/// missing, as a text may well be "None". A file of tabs whose quotes are part
-/// of the texts is read without quoting.
+/// missing, as a text may well be "None".
 ///
 /// Fails as [`Table::open`] does.
 pub fn open_table(path: &Path, options: &TableOptions) -> Result<Table> {
     let mut read = options.read_options();
     read.missing_values.clear();
-    let table = Table::open(path, &read);
-    match unquoted::read(path, &read, table.as_ref().ok())? {
-        Some(table) => Ok(table),
-        None => table,
-    }
+    Table::open(path, &read)
 }
 
 /// The texts and classes of a table. Rows whose class is empty or one of
@@ -82,10 +77,16 @@ pub fn open_table(path: &Path, options: &TableOptions) -> Result<Table> {
 pub fn from_table(table: &Table, columns: TableColumns, missing: &[String]) -> Result<LabelledTexts> {
     let (text, target) = places(table, columns)?;
     let (texts, labels) = (&table.columns[text], &table.columns[target]);
-    let is_there = |label: &&String| !missing.contains(label);
+    let default = missing == MISSING;
+    let values = if default { values_among(labels.cells.iter().flatten().map(String::as_str)).0 } else { vec![] };
+    let is_there = |label: &&String| !missing.contains(label) || values.iter().any(|(value, _)| value == *label);
     let labelled = |row: usize| Some((row, labels.cells[row].as_ref().filter(is_there)?.as_str()));
     let rows: Vec<(usize, &str)> = (0..table.rows()).filter_map(labelled).collect();
-    let mut notes = vec![format!("texts from column \"{}\", classes from column \"{}\"", texts.name, labels.name)];
+    let mut notes = table.notes.clone();
+    notes.extend(
+        values.iter().map(|(v, n)| format!("class \"{v}\" ({n} rows) could also mean that the class is missing")),
+    );
+    notes.push(format!("texts from column \"{}\", classes from column \"{}\"", texts.name, labels.name));
     match table.rows() - rows.len() {
         0 => {}
         1 => notes.push(format!("1 row without a class in column \"{}\" left out", labels.name)),
@@ -125,6 +126,8 @@ fn beside(table: &Table, without: [usize; 2], rows: &[(usize, &str)]) -> Table {
         lines: rows.iter().map(|&(row, _)| table.lines[row]).collect(),
         has_header: table.has_header,
         delimiter: table.delimiter,
+        notes: vec![],
+        kept: table.kept.clone(),
     }
 }
 

@@ -17,7 +17,6 @@ mod pieces;
 pub mod rows;
 mod scoring;
 pub mod survey;
-mod unquoted;
 mod vocabulary;
 mod windows;
 
