@@ -21,21 +21,24 @@ override SH: u32;
 override SW: u32;
 override PH: u32;
 override PW: u32;
+// The plane with its padding, which may be uneven: PH and PW lie before it.
+override PADDED_H: u32;
+override PADDED_W: u32;
 override COUNT_PAD: bool;
 
 // The part of window `o` of an axis that lies in the plane: first and end
 // coordinate, counted from the padding on. No window is empty: the padding is
-// at most half a window.
+// less than a window.
 fn span(o: u32, stride: u32, window: u32, padding: u32, len: u32) -> vec2<u32> {
     let start = o * stride;
     return vec2<u32>(max(start, padding), min(start + window, padding + len));
 }
 
 // How many elements window `o` of an axis counts.
-fn count(o: u32, stride: u32, window: u32, padding: u32, len: u32) -> u32 {
+fn count(o: u32, stride: u32, window: u32, padding: u32, len: u32, padded: u32) -> u32 {
     if COUNT_PAD {
         let start = o * stride;
-        return min(start + window, len + 2u * padding) - start;
+        return min(start + window, padded) - start;
     }
     let inside = span(o, stride, window, padding, len);
     return inside.y - inside.x;
@@ -59,7 +62,7 @@ fn forward(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups
         }
         sum += part;
     }
-    y[o] = sum / f32(count(row, SH, KH, PH, H) * count(col, SW, KW, PW, W));
+    y[o] = sum / f32(count(row, SH, KH, PH, H, PADDED_H) * count(col, SW, KW, PW, W, PADDED_W));
 }
 
 // The first window that reaches `at`, a coordinate counted from the padding on.
@@ -80,9 +83,9 @@ fn backward(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroup
     let col_end = min(w / SW + 1u, OW);
     var sum = 0.0;
     for (var row = first_window(h, KH - 1u, SH); row < row_end; row++) {
-        let n = count(row, SH, KH, PH, H);
+        let n = count(row, SH, KH, PH, H, PADDED_H);
         for (var col = col_start; col < col_end; col++) {
-            sum += x[plane + row * OW + col] / f32(n * count(col, SW, KW, PW, W));
+            sum += x[plane + row * OW + col] / f32(n * count(col, SW, KW, PW, W, PADDED_W));
         }
     }
     y[i] = sum;

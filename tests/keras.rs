@@ -24,6 +24,7 @@ fn main() {
     add("batches_accumulate_by_class_weights", batches_accumulate_by_class_weights);
     add("a_batch_without_weight_changes_nothing", a_batch_without_weight_changes_nothing);
     add("a_frozen_batch_norm_infers", a_frozen_batch_norm_infers);
+    add("average_pooling_leaves_padding_out", average_pooling_leaves_padding_out);
     announce();
     libtest_mimic::run(&args, trials).exit();
 }
@@ -295,5 +296,33 @@ fn a_frozen_batch_norm_infers(on_gpu: bool) -> Result<(), Failed> {
     let mut s = session(before.clone(), "bn1.bias", 1.0)?;
     s.steps(1)?;
     assert_ne!(values(&s.weights()?, "bn1.running_mean"), values(&before, "bn1.running_mean"));
+    Ok(())
+}
+
+/// The answers of a model that only pools, against Keras' layers.
+fn average_pooling_leaves_padding_out(on_gpu: bool) -> Result<(), Failed> {
+    let cases: Vec<serde_json::Value> = serde_json::from_str(include_str!("../assets/goldens/pooling.json"))?;
+    for case in &cases {
+        let of = |key: &str| serde_json::from_value::<Vec<f32>>(case[key].clone());
+        let (x, expected) = (of("x")?, of("y")?);
+        let shape: Vec<usize> = serde_json::from_value(case["shape"].clone())?;
+        let text = format!(
+            "[[layer]]\ntype = {}\npool_size = {}\nstrides = {}\npadding = \"same\"\n[[layer]]\ntype = \"Flatten\"\n",
+            case["type"], case["pool_size"], case["strides"]
+        );
+        let names = (0..expected.len()).map(|i| format!("y{i}")).collect();
+        // All zero: what the model gives is not scaled.
+        let targets = Targets::Values { values: vec![0.0; expected.len()], names };
+        let set = Dataset::new("pooled", shape.clone(), Samples::Floats(x), targets)?;
+        let plain = Normal { scale: vec![1.0; set.width()], shift: vec![0.0; set.width()] };
+        let model = Model::new(Description::parse(&text)?, Some(shape.clone().into()), Some(expected.len()))?;
+        let mut s = Session::new(device(on_gpu), model, Interface::of(&set, plain), Weights::new(0))?;
+        let found = s.predict(&set)?;
+        for (i, (found, expected)) in found.iter().zip(&expected).enumerate() {
+            if (found - expected).abs() > 1e-5 {
+                return Err(format!("{} of {shape:?}: output {i} is {found}, Keras {expected}", case["type"]).into());
+            }
+        }
+    }
     Ok(())
 }

@@ -93,9 +93,16 @@ fn text(f: &flags::Data) -> Result<(Value, Findings)> {
 
 /// Looks through arrays: as images where they are such.
 fn arrays(f: &flags::Data, s: &Settings) -> Result<(Value, Findings)> {
-    let set = data::npy::open(Path::new(&f.source))?;
+    let set = data::npy::open(Path::new(&f.source), s.data.table.task, false)?;
     match opened_images(&set) {
-        Some(opened) => images(f, s, opened),
+        Some(opened) => {
+            let (mut audit, mut findings) = images(f, s, opened)?;
+            if let Some(Value::Array(notes)) = audit.get_mut("notes") {
+                notes.extend(set.notes.iter().cloned().map(Value::from));
+            }
+            findings.warnings.extend(set.notes);
+            Ok((audit, findings))
+        }
         None if f.sheet.is_some() => Err(Error::usage(format!("--sheet: {} holds no images", f.source))),
         None => {
             let audit = data::npy::audit(&f.source, &set);
@@ -107,8 +114,8 @@ fn arrays(f: &flags::Data, s: &Settings) -> Result<(Value, Findings)> {
 /// Arrays as images, if they are such.
 fn opened_images(set: &data::npy::ArraySet) -> Option<Opened> {
     let train = set.train.images()?;
-    let test = set.test.as_ref().and_then(Dataset::images);
-    Some(Opened { set: ImageSet { train, val: None, test }, folder: None })
+    let [val, test] = [&set.val, &set.test].map(|part| part.as_ref().and_then(Dataset::images));
+    Some(Opened { set: ImageSet { train, val, test }, folder: None })
 }
 
 /// What training says of its data: the audit, where it does not take long.

@@ -7,7 +7,7 @@ use super::{dashboard, flags, interrupt, open_device_for, out, run_info, train, 
 use crate::error::{Error, Kind, Result};
 use crate::eval::run::write_json;
 use crate::nn::Weights;
-use crate::train::{Settings, Start};
+use crate::train::{Folds, Settings, Start};
 use serde_json::{Map, Value, json};
 use std::time::Instant;
 
@@ -18,7 +18,8 @@ pub fn run(f: &flags::Train, s: &Settings) -> Result<()> {
     let (device, device_info) = open_device_for(&f.device, s.plan.precision)?;
     drop(device);
     let train::Data { source, audit } = train::open(s)?;
-    let (folds, strata) = source.folds(s)?;
+    let Folds { folds, strata, notes } = source.folds(s)?;
+    notes.iter().for_each(|note| eprintln!("note: {note}"));
     let mut parent = None;
     let mut dashboard: Option<dashboard::Handle> = None;
     let mut each: Vec<Map<String, Value>> = vec![];

@@ -1,9 +1,9 @@
 //! `wgrad predict`: a trained run's answers for pictures, or for the rows of
-//! tables.
+//! tables and arrays.
 
 use super::csv_cells;
 use super::{flags, open_device, out, run_folder, scored_data};
-use crate::data::{self, Images, Interface, SourceKind, Task, picture};
+use crate::data::{self, Dataset, Images, Interface, SourceKind, Task, picture};
 use crate::device::DeviceInfo;
 use crate::error::{Error, Result};
 use crate::files;
@@ -38,8 +38,10 @@ pub fn run(f: &flags::Predict) -> Result<()> {
 /// One thing that was asked about.
 pub(super) struct Asked {
     pub file: PathBuf,
-    /// The row of a table, from 1, and its line in the file.
-    pub row: Option<[usize; 2]>,
+    /// The row of a table or an array, from 1.
+    pub row: Option<usize>,
+    /// The line of the file in which a table's row begins.
+    pub line: Option<usize>,
     /// A number per output; none where the row cannot be used.
     pub answer: Option<Vec<f32>>,
 }
@@ -50,12 +52,20 @@ fn pictures(f: &flags::Predict, model: Model, loaded: Loaded) -> Result<()> {
     if let Some(table) = f.files.iter().find(is_table) {
         return Err(scored_data::no_table(&table.display().to_string(), &model.input));
     }
-    let [channels, height, width] = model.input[..] else {
-        return Err(Error::model(format!("the model takes samples of shape {}, not pictures", model.input)));
+    let is_array = |file: &PathBuf| matches!(data::kind(file), Ok(SourceKind::Npy));
+    if f.files.iter().any(is_array) {
+        return arrays(f, model, loaded);
+    }
+    let Some([channels, height, width]) = scored_data::image_of(&model.input) else {
+        return Err(Error::model(format!(
+            "the model takes samples of shape {}, not pictures; expected arrays of them, .npy or .npz",
+            model.input
+        )));
     };
+    let options = scored_data::images_of(&loaded.about);
     let mut pixels = vec![];
     for file in &f.files {
-        let mut bytes = picture::load(file, channels, height, width)?;
+        let mut bytes = picture::load_with(file, channels, [height, width], &options)?;
         if f.invert {
             bytes.iter_mut().for_each(|b| *b = 255 - *b);
         }
@@ -64,12 +74,18 @@ fn pictures(f: &flags::Predict, model: Model, loaded: Loaded) -> Result<()> {
     let (device, info) = open_device(&f.device)?;
     let interface = loaded.about.interface;
     let (classes, labels) = (interface.outputs.clone(), vec![0; f.files.len()]);
-    let images = Images { name: "pictures".into(), channels, height, width, pixels, labels, classes };
+    let name = f.files[0].display().to_string();
+    let mut set = Dataset::from(Images { name, channels, height, width, pixels, labels, classes });
+    interface.adapt(&mut set, &model.input)?.iter().for_each(|note| eprintln!("note: {note}"));
     let mut session = Session::new(device, model, interface, loaded.weights)?;
-    let answers = session.predict(&images.into())?;
+    let answers = session.predict(&set)?;
     let answers = answers.chunks(session.interface.outputs.len());
-    let ask =
-        |(file, answer): (&PathBuf, &[f32])| Asked { file: file.clone(), row: None, answer: Some(answer.to_vec()) };
+    let ask = |(file, answer): (&PathBuf, &[f32])| Asked {
+        file: file.clone(),
+        row: None,
+        line: None,
+        answer: Some(answer.to_vec()),
+    };
     let asked: Vec<Asked> = f.files.iter().zip(answers).map(ask).collect();
     if f.json || f.out.is_some() {
         return hand_over(f, &session.interface, &info, &asked);
@@ -83,6 +99,34 @@ fn pictures(f: &flags::Predict, model: Model, loaded: Loaded) -> Result<()> {
         out::line(format!("{}: {}", a.file.display(), words(&session.interface, a, f.top)))?;
     }
     Ok(())
+}
+
+/// Answers for the samples of arrays, a row each.
+fn arrays(f: &flags::Predict, model: Model, loaded: Loaded) -> Result<()> {
+    if f.invert {
+        return Err(Error::usage("--invert is for pictures; an array is taken as it is"));
+    }
+    let mut sets = vec![];
+    for file in &f.files {
+        let (set, note) = scored_data::samples_to_predict(file, &model, &loaded.about)?;
+        note.iter().for_each(|note| eprintln!("note: {note}"));
+        sets.push(set);
+    }
+    let (device, info) = open_device(&f.device)?;
+    let mut session = Session::new(device, model, loaded.about.interface, loaded.weights)?;
+    let width = session.interface.outputs.len();
+    let mut asked = vec![];
+    for (file, set) in f.files.iter().zip(&sets) {
+        let answers = session.predict(set)?;
+        let ask = |(i, answer): (usize, &[f32])| Asked {
+            file: file.clone(),
+            row: Some(i + 1),
+            line: None,
+            answer: Some(answer.to_vec()),
+        };
+        asked.extend(answers.chunks(width).enumerate().map(ask));
+    }
+    hand_over(f, &session.interface, &info, &asked)
 }
 
 fn rows(f: &flags::Predict, model: Model, loaded: Loaded) -> Result<()> {
@@ -101,7 +145,7 @@ fn rows(f: &flags::Predict, model: Model, loaded: Loaded) -> Result<()> {
         let answers = session.predict(&rows.set)?;
         let mut known = vec![None; rows.table.rows()];
         rows.kept.iter().zip(answers.chunks(width)).for_each(|(&row, answer)| known[row] = Some(answer.to_vec()));
-        let ask = |(i, answer)| Asked { file: file.clone(), row: Some([i + 1, rows.table.lines[i]]), answer };
+        let ask = |(i, answer)| Asked { file: file.clone(), row: Some(i + 1), line: Some(rows.table.lines[i]), answer };
         asked.extend(known.into_iter().enumerate().map(ask));
     }
     hand_over(f, &session.interface, &info, &asked)
@@ -150,9 +194,8 @@ fn words(interface: &Interface, asked: &Asked, top: usize) -> String {
 fn object(interface: &Interface, asked: &Asked, top: usize) -> Value {
     let mut all = Map::from_iter([("file".to_string(), json!(out::path(&asked.file)))]);
     let names = &interface.outputs;
-    if let Some([row, line]) = asked.row {
-        all.extend([("row".to_string(), row.into()), ("line".to_string(), line.into())]);
-    }
+    all.extend(asked.row.map(|row| ("row".to_string(), row.into())));
+    all.extend(asked.line.map(|line| ("line".to_string(), line.into())));
     let named = |answer: &[f32]| names.iter().cloned().zip(answer.iter().map(|&v| json!(v))).collect::<Map<_, _>>();
     match (&asked.answer, interface.task) {
         (None, Task::Classification) => drop(all.insert("class".into(), Value::Null)),
@@ -198,7 +241,7 @@ fn cells(interface: &Interface, asked: &[Asked], with_file: bool) -> Vec<Vec<Str
     let mut all = vec![head];
     for a in asked {
         let mut cells: Vec<String> = with_file.then(|| shown(&a.file)).into_iter().collect();
-        cells.extend(a.row.map(|[row, _]| row.to_string()));
+        cells.extend(a.row.map(|row| row.to_string()));
         if let Some(answer) = &a.answer {
             if interface.task == Task::Classification {
                 cells.push(names[order(answer)[0]].clone());
@@ -220,7 +263,7 @@ mod tests {
     use super::*;
 
     fn asked(row: usize, answer: Option<Vec<f32>>) -> Asked {
-        Asked { file: "a.csv".into(), row: Some([row, row + 1]), answer }
+        Asked { file: "a.csv".into(), row: Some(row), line: Some(row + 1), answer }
     }
 
     #[test]

@@ -1,11 +1,11 @@
 //! Whether data is what it was: a run that goes on, and a search, are of the same
 //! data by what it holds, wherever it lies by now.
 
-use crate::data;
+use crate::data::{self, Interface};
 use crate::error::{Error, Result};
 use crate::eval::RunInfo;
 use crate::files;
-use crate::train::checkpoint::Loaded;
+use crate::train::checkpoint::{About, Loaded};
 use crate::train::{Prepared, Settings};
 use std::path::Path;
 
@@ -51,16 +51,18 @@ pub fn located(run: &Path, source: &str) -> String {
 pub fn check(loaded: Loaded, s: &Settings, p: &mut Prepared) -> Result<Loaded> {
     let before = &loaded.about.interface;
     let now = p.interface.clone().called_as(before);
+    // Runs of before do not say how their samples are written.
+    let compared = if before.values.is_some() { now.clone() } else { Interface { values: None, ..now.clone() } };
     let fingerprint = loaded.about.progress.as_ref().and_then(|at| at.data.as_ref());
     let what: String = if before.outputs != now.outputs {
         format!("it had the outputs {} and now has {}", before.outputs.join(", "), now.outputs.join(", "))
-    } else if *before != now {
+    } else if *before != compared {
         "its columns, classes or averages are others".into()
     } else if fingerprint.is_some_and(|f| *f != p.fingerprint()) {
         "its samples or their targets are others, or in another order".into()
     } else {
-        p.interface = now;
-        return Ok(loaded);
+        p.interface = now.clone();
+        return Ok(Loaded { about: About { interface: now, ..loaded.about }, ..loaded });
     };
     Err(Error::data(format!(
         "{} is not the data that this run was trained on: {what}; name the data with --data if it was moved, or start a \

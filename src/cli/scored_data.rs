@@ -2,8 +2,8 @@
 //! and the columns that the model knows, whatever the source.
 
 use crate::data::series::{Naive, SeriesFitted};
-use crate::data::table::{Fitted, Table};
-use crate::data::{self, Dataset, OpenOptions, Origin, SourceKind, Targets, Task};
+use crate::data::table::{Fitted, Goal, Table, Task as AskedTask};
+use crate::data::{self, Dataset, OpenOptions, Origin, SourceKind, Targets, Task, alike};
 use crate::error::{Context, Error, Result};
 use crate::nn::Model;
 use crate::train::Settings;
@@ -28,6 +28,12 @@ pub fn settings_of(about: &About) -> Settings {
     Settings::read(table).unwrap_or_default()
 }
 
+/// How the pictures that a model was trained on became images.
+pub fn images_of(about: &About) -> OpenOptions {
+    let options = settings_of(about).data.images;
+    OpenOptions { levels: options.levels.or(about.interface.levels), ..options }
+}
+
 /// Opens labelled data for a model: its test set, or all of it where it has
 /// none. `stride`: of a language model, see [`texts::to_score`](super::texts::to_score).
 pub fn open(source: &str, model: &Model, about: &About, seed: u32, stride: Option<usize>) -> Result<ToScore> {
@@ -40,7 +46,7 @@ pub fn open(source: &str, model: &Model, about: &About, seed: u32, stride: Optio
         return super::texts::to_score(source, kind, model, about, stride);
     }
     match (kind, &about.interface.preprocessing) {
-        (SourceKind::Table, Some(fitted)) => rows(source, fitted),
+        (SourceKind::Table, Some(fitted)) => rows(source, fitted, about),
         (SourceKind::Table, None) => Err(no_table(source, &model.input)),
         (_, Some(fitted)) => Err(no_rows(source, fitted)),
         (SourceKind::Text | SourceKind::TextFolder, None) => Err(Error::data(format!(
@@ -72,8 +78,13 @@ pub fn no_rows(source: &str, fitted: &Fitted) -> Error {
     ))
 }
 
-fn rows(source: &str, fitted: &Fitted) -> Result<ToScore> {
-    let table = Table::open(Path::new(source), &fitted.read_options())?;
+fn rows(source: &str, fitted: &Fitted, about: &About) -> Result<ToScore> {
+    let mut table = Table::open(Path::new(source), &fitted.read_options())?;
+    if let (true, Goal::Classes { column, names, .. }) = (settings_of(about).data.normalize_classes, &fitted.goal)
+        && let Ok(column) = table.find(column)
+    {
+        alike::merge_cells(&mut table, column, names);
+    }
     let applied = fitted.apply(&table, &table.all_rows())?;
     let (notes, dropped) = ([table.notes.clone(), applied.lines()].concat(), applied.dropped.len());
     let set = Dataset { origin: Origin::of_table(table, applied.kept), ..applied.dataset };
@@ -114,21 +125,26 @@ pub fn no_series(source: &str, fitted: &SeriesFitted) -> Error {
 }
 
 fn pictures(source: &str, model: &Model, about: &About, seed: u32) -> Result<ToScore> {
-    let &[channels, height, width] = &model.input[..] else {
+    let Some([channels, height, width]) = image_of(&model.input) else {
         return Err(Error::data(format!(
             "{source} is a set of images, and this model takes samples of shape {}; expected data like those",
             model.input
         )));
     };
     expect_classes(source, about)?;
-    let filter = settings_of(about).data.images.filter;
+    let OpenOptions { filter, levels, .. } = images_of(about);
     let channels = (channels == 1 || channels == 3).then_some(channels);
-    let options = OpenOptions { size: Some([height, width]), filter, channels };
-    let (images, report) = data::open_test_with(source, seed, &options, &|_, _| {})?;
+    let options = OpenOptions { size: Some([height, width]), filter, channels, levels };
+    let (mut images, report) = data::open_test_with(source, seed, &options, &|_, _| {})?;
+    if settings_of(about).data.normalize_classes {
+        let outputs = &about.interface.outputs;
+        let written = |class: &String| alike::place(class, outputs, true).map_or(class.clone(), |p| outputs[p].clone());
+        images.classes = images.classes.iter().map(written).collect();
+    }
     let mut set = Dataset::from(images.with_classes(&about.interface.outputs)?);
-    let mut notes = vec![];
+    let mut notes: Vec<String> = about.interface.adapt(&mut set, &model.input)?.into_iter().collect();
     if let Some(report) = report {
-        notes = report.notes;
+        notes.extend(report.notes);
         // Of the splits one is read.
         let read = report.origins.into_iter().find(|split| !split.files.is_empty());
         set.origin = Origin::of_files(read.unwrap_or_default().files);
@@ -137,21 +153,22 @@ fn pictures(source: &str, model: &Model, about: &About, seed: u32) -> Result<ToS
 }
 
 fn arrays(source: &str, model: &Model, about: &About) -> Result<ToScore> {
-    let all = data::npy::open(Path::new(source))?;
-    let mut set = all.test.unwrap_or(all.train);
-    if set.shape[..] != model.input[..] {
-        return Err(Error::data(format!(
-            "{source} holds samples of shape {:?}; this model takes {}",
-            set.shape, model.input
-        )));
-    }
-    let outputs = &about.interface.outputs;
+    let task = match about.interface.task {
+        Task::Classification => AskedTask::Classification,
+        Task::Regression => AskedTask::Regression,
+        Task::Language => AskedTask::Auto,
+    };
+    let all = data::npy::open(Path::new(source), task, false)?;
+    let mut notes = all.notes;
+    let mut set = all.test.or(all.val).unwrap_or(all.train);
+    notes.extend(adapt(&mut set, model, about)?);
+    let (outputs, one) = (&about.interface.outputs, settings_of(about).data.normalize_classes);
     match &mut set.targets {
         Targets::Classes { labels, names } => {
             expect_classes(source, about)?;
             let place = |label: &u32| {
                 let name = &names[*label as usize];
-                outputs.iter().position(|n| n == name).map(|p| p as u32).ok_or_else(|| {
+                alike::place(name, outputs, one).map(|p| p as u32).ok_or_else(|| {
                     Error::data(format!("{source} has the class \"{name}\", which the model does not know"))
                 })
             };
@@ -171,7 +188,50 @@ fn arrays(source: &str, model: &Model, about: &About) -> Result<ToScore> {
             names.clone_from(outputs);
         }
     }
-    Ok(ToScore { set, naive: None, notes: vec![], dropped: 0 })
+    Ok(ToScore { set, naive: None, notes, dropped: 0 })
+}
+
+/// Brings arrays to the shape and the scale of the training samples.
+fn adapt(set: &mut Dataset, model: &Model, about: &About) -> Result<Option<String>> {
+    let note = about.interface.adapt(set, &model.input)?;
+    match set.shape[..] == model.input[..] {
+        true => Ok(note),
+        false => Err(Error::data(format!(
+            "{} holds samples of shape {:?}; this model takes {}",
+            set.name, set.shape, model.input
+        ))),
+    }
+}
+
+/// Channels, height and width of the pictures that samples of a shape are; a
+/// plane without channels is grey.
+pub fn image_of(sample: &[usize]) -> Option<[usize; 3]> {
+    match *sample {
+        [channels, height, width] => Some([channels, height, width]),
+        [height, width] => Some([1, height, width]),
+        _ => None,
+    }
+}
+
+/// Opens samples of an array to predict; their targets mean nothing. Also what a
+/// user should know.
+pub fn samples_to_predict(path: &Path, model: &Model, about: &About) -> Result<(Dataset, Option<String>)> {
+    let (shape, samples) = data::npy::open_samples(path, &model.input)?;
+    let width = shape.iter().product::<usize>().max(1);
+    let n = match &samples {
+        data::Samples::Bytes(v) => v.len(),
+        data::Samples::Floats(v) => v.len(),
+        data::Samples::Tokens(v) => v.len(),
+    } / width;
+    let names = about.interface.outputs.clone();
+    let targets = match about.interface.task {
+        Task::Regression => Targets::Values { values: vec![0.0; n * names.len()], names },
+        Task::Classification | Task::Language => Targets::Classes { labels: vec![0; n], names },
+    };
+    let (name, origin) = (path.display().to_string(), Origin::default());
+    let mut set = Dataset { name, shape, samples, targets, origin };
+    let note = adapt(&mut set, model, about)?;
+    Ok((set, note))
 }
 
 fn expect_classes(source: &str, about: &About) -> Result<()> {

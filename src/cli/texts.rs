@@ -6,7 +6,7 @@ use super::scored_data::{ToScore, settings_of};
 use super::{flags, open_device};
 use crate::data::table::TableOptions;
 use crate::data::text::{Corpus, LabelledTexts, TokenWindows, labelled};
-use crate::data::{self, Interface, SourceKind, Task};
+use crate::data::{self, SourceKind, Task, alike};
 use crate::error::{Error, Result};
 use crate::nn::Model;
 use crate::train::Session;
@@ -49,7 +49,7 @@ pub fn to_score(
         }
         _ => return Err(no_texts(source)),
     };
-    let labels = known_classes(&found, &about.interface)?;
+    let labels = known_classes(&found, about)?;
     let (mut set, mut notes) = texts_for(&found.name, &found.texts, labels, &about.interface, length)?;
     set.origin = found.origin;
     notes.splice(0..0, found.notes);
@@ -57,9 +57,10 @@ pub fn to_score(
 }
 
 /// The labels as the model numbers its classes.
-fn known_classes(found: &LabelledTexts, interface: &Interface) -> Result<Vec<u32>> {
+fn known_classes(found: &LabelledTexts, about: &About) -> Result<Vec<u32>> {
+    let (interface, alike) = (&about.interface, settings_of(about).data.normalize_classes);
     let places: Vec<Option<u32>> =
-        found.classes.iter().map(|c| interface.outputs.iter().position(|o| o == c).map(|p| p as u32)).collect();
+        found.classes.iter().map(|c| alike::place(c, &interface.outputs, alike).map(|p| p as u32)).collect();
     let place = |label: &u32| {
         places[*label as usize].ok_or_else(|| {
             let class = &found.classes[*label as usize];
@@ -96,13 +97,14 @@ pub fn predict(f: &flags::Predict, model: Model, loaded: Loaded) -> Result<()> {
                 let rows = labelled::texts_of(&table, d.text.text.as_deref())?;
                 asked.extend((0..rows.len()).map(|i| Asked {
                     file: file.clone(),
-                    row: Some([i + 1, table.lines[i]]),
+                    row: Some(i + 1),
+                    line: Some(table.lines[i]),
                     answer: None,
                 }));
                 texts.extend(rows);
             }
             SourceKind::Text => {
-                asked.push(Asked { file: file.clone(), row: None, answer: None });
+                asked.push(Asked { file: file.clone(), row: None, line: None, answer: None });
                 texts.push(Corpus::open(file)?.text()?.to_string());
             }
             _ => {

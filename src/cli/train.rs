@@ -3,9 +3,9 @@
 use super::job::{Done, Job, Scored};
 use super::run_folder::{self, RunFolder};
 use super::{dashboard, flags, folds, interrupt, open_device_for, out, run_info, same_data, train_settings, tune};
-use crate::data::table::Table;
+use crate::data::table::{Table, Task as AskedTask};
 use crate::data::text::{Corpus, LabelledSplits, labelled};
-use crate::data::{self, Dataset, Origin, SourceKind, TableOptions};
+use crate::data::{self, Dataset, Origin, SourceKind, TableOptions, Targets, alike};
 use crate::error::{Error, Result};
 use crate::eval::RunInfo;
 use crate::eval::run::write_json;
@@ -141,11 +141,13 @@ pub fn open(s: &Settings) -> Result<Data> {
         SourceKind::Table if d.series.is_some() => Source::Series(Table::open(path, &d.table.read_options())?),
         SourceKind::Table => Source::Table(Table::open(path, &d.table.read_options())?),
         SourceKind::Npy => {
-            let set = data::npy::open(path)?;
-            Source::Sets { train: set.train, val: None, test: set.test }
+            let set = data::npy::open(path, d.table.task, s.asks_for_values())?;
+            set.notes.iter().for_each(|note| eprintln!("note: {note}"));
+            Source::Sets { train: set.train, val: set.val, test: set.test, levels: None }
         }
         _ => {
             let opened = super::data::open(&d.source, s.seed, &d.images)?;
+            let levels = opened.folder.as_ref().and_then(|f| f.levels);
             let set = opened.set.clone();
             let [train, val, test] = [Some(set.train), set.val, set.test].map(|images| images.map(Dataset::from));
             let mut sets = [train, val, test];
@@ -154,9 +156,13 @@ pub fn open(s: &Settings) -> Result<Data> {
             }
             images = Some(opened);
             let [train, val, test] = sets;
-            Source::Sets { train: train.expect("what is opened has training images"), val, test }
+            Source::Sets { train: train.expect("what is opened has training images"), val, test, levels }
         }
     };
+    let mut source = source;
+    if d.normalize_classes {
+        merge_classes(&mut source, d)?;
+    }
     check_kind(s, &source)?;
     if !matches!(source, Source::Series(_)) && d.series.is_some() {
         return Err(Error::usage(format!(
@@ -168,8 +174,45 @@ pub fn open(s: &Settings) -> Result<Data> {
     if !has_target && d.table.target != TableOptions::default().target {
         return Err(Error::usage(format!("target {}: {} is not a table", d.table.target.join(", "), d.source)));
     }
+    let of_classes = matches!(&source, Source::Sets { train, .. } if train.labels().is_some());
+    match d.table.task {
+        AskedTask::Regression if of_classes || matches!(source, Source::Texts(_)) => {
+            return Err(Error::usage(format!(
+                "--task regression: {} has classes, not numbers, as targets; leave it out",
+                d.source
+            )));
+        }
+        AskedTask::Classification if matches!(source, Source::Corpus(_)) => {
+            return Err(Error::usage(format!(
+                "--task classification: {} is a text without classes; expected a table with a column of texts, or a folder \
+                 with one sub-folder of texts per class",
+                d.source
+            )));
+        }
+        _ => {}
+    }
     let audit = super::data::audit(&source, images.as_ref(), s)?;
     Ok(Data { source, audit })
+}
+
+/// Makes classes that are read alike one.
+fn merge_classes(source: &mut Source, d: &DataSettings) -> Result<()> {
+    match source {
+        Source::Sets { train, val, test, .. } => {
+            let others = [val, test].into_iter().flatten();
+            let mut all: Vec<&mut Targets> = [train].into_iter().chain(others).map(|set| &mut set.targets).collect();
+            alike::merge(&mut all);
+        }
+        Source::Table(table) => {
+            if let [target] = &d.table.target[..] {
+                let column = table.find(target)?;
+                alike::merge_cells(table, column, &[]);
+            }
+        }
+        Source::Texts(texts) => texts.merge_classes(),
+        Source::Corpus(_) | Source::Series(_) => {}
+    }
+    Ok(())
 }
 
 /// The texts of a table, with their classes.
@@ -246,7 +289,7 @@ pub fn say(s: &Settings, p: &Prepared) {
 /// The weights of another model, as far as names and shapes agree.
 fn initial(path: &Path, s: &Settings, p: &Prepared) -> Result<Weights> {
     let file = if path.is_dir() { path.join(LAST) } else { path.to_path_buf() };
-    let given = checkpoint::load(&file)?.weights;
+    let given = checkpoint::load_weights(&file)?;
     let model = model_for(s.model.clone(), &p.train.shape, &p.interface)?;
     let mut drawn = Weights::new(s.seed);
     model.inspect(1, &mut drawn)?;

@@ -1,8 +1,10 @@
-//! The binary form of CIFAR-10.
+//! The binary forms of CIFAR-10 and CIFAR-100.
 //!
 //! A batch file is a run of records without a header. A record is one label
 //! byte (0 to 9) and 3072 bytes of a 32x32 image: the red, the green and the
-//! blue plane, each row by row. A file may be gzipped.
+//! blue plane, each row by row. Of CIFAR-100 it begins with two label bytes: the
+//! coarse class (0 to 19), which is not used, and the fine one (0 to 99). A file
+//! may be gzipped.
 
 use super::Images;
 use super::bytes::Source;
@@ -13,64 +15,109 @@ use std::path::PathBuf;
 const SIDE: usize = 32;
 /// Bytes of an image: three planes.
 const IMAGE: usize = 3 * SIDE * SIDE;
-/// Bytes of a record: a label and an image.
-const RECORD: usize = 1 + IMAGE;
-/// Bytes of a CIFAR-100 record, which has two labels.
-const RECORD_100: usize = 2 + IMAGE;
 /// The classes, in the order of their numbers.
 const CLASSES: [&str; 10] = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"];
+/// The fine classes of CIFAR-100, in the order of their numbers.
+const FINE: &str = "apple aquarium_fish baby bear beaver bed bee beetle bicycle bottle bowl boy bridge bus butterfly camel can \
+    castle caterpillar cattle chair chimpanzee clock cloud cockroach couch crab crocodile cup dinosaur dolphin \
+    elephant flatfish forest fox girl hamster house kangaroo keyboard lamp lawn_mower leopard lion lizard \
+    lobster man maple_tree motorcycle mountain mouse mushroom oak_tree orange orchid otter palm_tree pear \
+    pickup_truck pine_tree plain plate poppy porcupine possum rabbit raccoon ray road rocket rose sea seal shark \
+    shrew skunk skyscraper snail snake spider squirrel streetcar sunflower sweet_pepper table tank telephone \
+    television tiger tractor train trout tulip turtle wardrobe whale willow_tree wolf woman worm";
 
-/// Reads batch files, one after the other in the order given, as one set of
-/// `[N, 3, 32, 32]` bytes.
+/// Bytes of a record of CIFAR-100.
+pub(super) const RECORD_100: u64 = 2 + IMAGE as u64;
+
+/// How a record begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Form {
+    name: &'static str,
+    /// Label bytes; the last one counts.
+    labels: usize,
+    classes: usize,
+}
+
+const FORMS: [Form; 2] =
+    [Form { name: "CIFAR-10", labels: 1, classes: 10 }, Form { name: "CIFAR-100", labels: 2, classes: 100 }];
+
+impl Form {
+    /// Bytes of a record.
+    fn record(self) -> usize {
+        self.labels + IMAGE
+    }
+
+    /// The form of a file of this length, if it is one or more whole records.
+    fn of(length: u64) -> Option<Form> {
+        FORMS.into_iter().find(|f| length > 0 && length.is_multiple_of(f.record() as u64))
+    }
+
+    fn names(self) -> Vec<String> {
+        match self.labels {
+            1 => CLASSES.map(String::from).to_vec(),
+            _ => FINE.split_whitespace().map(String::from).collect(),
+        }
+    }
+}
+
+/// Reads batch files of CIFAR-10 or CIFAR-100, one after the other in the order
+/// given, as one set of `[N, 3, 32, 32]` bytes.
 ///
-/// Fails when a file cannot be read, is empty, is not a whole number of
-/// 3073-byte records, or holds a label above 9.
-pub fn read_cifar10(name: &str, batches: &[PathBuf]) -> Result<Images> {
-    let (mut pixels, mut labels) = (Vec::new(), Vec::new());
+/// Fails when a file cannot be read, is empty, is not a whole number of records
+/// of 3073 or 3074 bytes, or holds a label above the highest, and when files are
+/// of both forms.
+pub fn read_cifar(name: &str, batches: &[PathBuf]) -> Result<Images> {
+    let (mut pixels, mut labels, mut form) = (Vec::new(), Vec::new(), None);
     for path in batches {
         let shown = path.display();
         let mut source = Source::open(path)?;
         // A plain file of the wrong length need not be read at all.
         if let Some(length) = source.length() {
-            check_length(&shown, length)?;
+            form_of(&shown, length)?;
         }
         let bytes = source.rest()?;
-        check_length(&shown, bytes.len() as u64)?;
-        pixels.reserve_exact(bytes.len() / RECORD * IMAGE);
-        for (i, record) in bytes.chunks_exact(RECORD).enumerate() {
-            let label = u32::from(record[0]);
-            if label as usize >= CLASSES.len() {
+        let own = form_of(&shown, bytes.len() as u64)?;
+        if *form.get_or_insert(own) != own {
+            return Err(Error::data(format!(
+                "{shown} is a batch of {}, and others beside it are not; put each set in a folder of its own",
+                own.name
+            )));
+        }
+        pixels.reserve_exact(bytes.len() / own.record() * IMAGE);
+        for (i, record) in bytes.chunks_exact(own.record()).enumerate() {
+            let label = u32::from(record[own.labels - 1]);
+            if label as usize >= own.classes {
                 return Err(Error::data(format!(
-                    "{shown} is not a CIFAR-10 batch: record {i} (byte {}) has label {label}, expected 0 to 9; give the \
-                     binary version of CIFAR-10",
-                    i * RECORD
+                    "{shown} is not a {0} batch: record {i} (byte {1}) has label {label}, expected 0 to {2}; give the \
+                     binary version of {0}",
+                    own.name,
+                    i * own.record(),
+                    own.classes - 1
                 )));
             }
             labels.push(label);
-            pixels.extend_from_slice(&record[1..]);
+            pixels.extend_from_slice(&record[own.labels..]);
         }
     }
-    let classes = CLASSES.map(String::from).to_vec();
+    let classes = form.unwrap_or(FORMS[0]).names();
     Ok(Images { name: name.into(), channels: 3, height: SIDE, width: SIDE, pixels, labels, classes })
 }
 
-/// Accepts lengths of one or more whole records.
-fn check_length(path: &impl std::fmt::Display, length: u64) -> Result<()> {
-    let left = length % RECORD as u64;
-    if length > 0 && left == 0 {
-        return Ok(());
-    }
-    let hint = if length == 0 {
-        "the file is empty: copy or download it again"
-    } else if length.is_multiple_of(RECORD_100 as u64) {
-        "its length fits CIFAR-100 (records of 3074 bytes), which is not supported"
-    } else {
-        "it is truncated or no CIFAR-10 batch: copy or download it again"
-    };
-    Err(Error::data(format!(
-        "{path} holds {length} bytes: {} records of {RECORD} and {left} bytes over; {hint}",
-        length / RECORD as u64
-    )))
+/// The form of a file of this length.
+fn form_of(path: &impl std::fmt::Display, length: u64) -> Result<Form> {
+    let [ten, hundred] = FORMS.map(|f| f.record() as u64);
+    Form::of(length).ok_or_else(|| {
+        let hint = match length {
+            0 => "the file is empty: copy or download it again",
+            _ => "it is truncated or no batch of CIFAR-10 or CIFAR-100: copy or download it again",
+        };
+        let (records, left) = (length / ten, length % ten);
+        Error::data(format!(
+            "{path} holds {length} bytes: {records} records of {ten} and {left} bytes over (of {hundred}, for CIFAR-100, {} \
+             over); {hint}",
+            length % hundred
+        ))
+    })
 }
 
 #[cfg(test)]
@@ -93,7 +140,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("data_batch_1.bin");
         std::fs::write(&path, bytes).unwrap();
-        read_cifar10("set", &[path]).unwrap_err().to_string()
+        read_cifar("set", &[path]).unwrap_err().to_string()
     }
 
     #[test]
@@ -104,7 +151,7 @@ mod tests {
         let mut encoder = GzEncoder::new(std::fs::File::create(&paths[1]).unwrap(), Compression::fast());
         encoder.write_all(&batch(&[4])).unwrap();
         encoder.finish().unwrap();
-        let set = read_cifar10("set", &paths).unwrap();
+        let set = read_cifar("set", &paths).unwrap();
         assert_eq!((set.channels, set.height, set.width), (3, 32, 32));
         assert_eq!(set.labels, [9, 0, 4]);
         assert_eq!(set.classes[4], "deer");
@@ -116,10 +163,26 @@ mod tests {
     fn a_bad_batch_says_what_is_wrong() {
         let good = batch(&[1, 2]);
         assert!(message(&good[..5000]).contains(
-            "data_batch_1.bin holds 5000 bytes: 1 records of 3073 and 1927 bytes over; it is truncated or no CIFAR-10"
+            "data_batch_1.bin holds 5000 bytes: 1 records of 3073 and 1927 bytes over (of 3074, for CIFAR-100, 1926 over); it is truncated"
         ));
         assert!(message(&[]).contains("the file is empty"));
-        assert!(message(&[0; 3074 * 2]).contains("fits CIFAR-100"));
         assert!(message(&batch(&[1, 10])).contains("record 1 (byte 3073) has label 10, expected 0 to 9"));
+    }
+
+    #[test]
+    fn two_labels_are_those_of_cifar_100() {
+        let dir = tempfile::tempdir().unwrap();
+        let (ten, hundred) = (dir.path().join("data_batch_1.bin"), dir.path().join("train.bin"));
+        let record = |coarse: u8, fine: u8| [&[coarse, fine][..], &[fine; IMAGE]].concat();
+        std::fs::write(&hundred, [record(19, 99), record(4, 0)].concat()).unwrap();
+        let set = read_cifar("set", std::slice::from_ref(&hundred)).unwrap();
+        assert_eq!((&set.labels[..], set.classes.len(), set.image(0)[5]), (&[99, 0][..], 100, 99));
+        assert_eq!((&set.classes[0][..], &set.classes[99][..]), ("apple", "worm"));
+        std::fs::write(&ten, batch(&[1])).unwrap();
+        let both = read_cifar("set", &[ten, hundred.clone()]).unwrap_err().to_string();
+        assert!(both.contains("train.bin is a batch of CIFAR-100, and others beside it are not"), "{both}");
+        std::fs::write(&hundred, record(0, 100)).unwrap();
+        let message = read_cifar("set", &[hundred]).unwrap_err().to_string();
+        assert!(message.contains("has label 100, expected 0 to 99; give the binary version of CIFAR-100"), "{message}");
     }
 }

@@ -2,9 +2,11 @@
 //! formats. They are brought to one size and decoded in parallel; files that
 //! cannot be read are named and left out.
 
+use super::levels::{self, Levels};
 use super::options::OpenOptions;
 use super::picture::{FORMATS, Header, decode, header, planes};
-use super::scan::{Layout, SPLITS, scan};
+use super::scan::{Layout, scan};
+use super::split_names::SPLITS;
 use super::{Images, OnProgress};
 use crate::error::{Context, Error, Result};
 use crate::files::memory;
@@ -60,6 +62,9 @@ pub struct FolderReport {
     pub origins: [Origins; 3],
     /// The sizes that pictures have in their files, the most frequent first.
     pub sizes: Vec<SizeCount>,
+    /// The values of pictures of 16 bits per channel that became 0 and 255, where
+    /// they were found in the training pictures.
+    pub levels: Option<Levels>,
     /// Pictures whose size was changed.
     pub resized: usize,
     /// Files that are no pictures, the first thousand, in order.
@@ -106,6 +111,12 @@ pub(super) fn read(
     let channels = options.channels.unwrap_or(if grey { 1 } else { 3 });
     let mut entries: Vec<Entry> = entries.into_iter().filter(|e| wanted[e.split]).collect();
     check_memory(source, entries.len(), channels, size)?;
+    let mut options = options.clone();
+    if options.levels.is_none() {
+        report.levels = levels(&entries, &mut report.notes);
+        options.levels = report.levels;
+    }
+    let options = &options;
 
     let mut splits: Splits = [None, None, None];
     let mut all_grey = channels == 3 && options.channels.is_none();
@@ -245,6 +256,42 @@ fn size(options: &OpenOptions, entries: &[Entry], report: &mut FolderReport) -> 
     size
 }
 
+/// The levels of pictures of 16 bits per channel: the smallest and the largest
+/// value of the training pictures, if all pictures are so deep. What becomes of
+/// the values is said.
+fn levels(entries: &[Entry], notes: &mut Vec<String>) -> Option<Levels> {
+    let (deep, all) = (entries.iter().filter(|e| e.header.is_deep).count(), entries.len());
+    if deep == 0 {
+        return None;
+    }
+    let training: Vec<&Entry> = entries.iter().filter(|e| e.split == 0).collect();
+    if deep < all || training.is_empty() {
+        notes.push(format!(
+            "{deep} of {all} pictures have 16 bits per channel, of which the upper 8 are kept; data.levels = [low, high] \
+             spreads the values from low to high instead"
+        ));
+        return None;
+    }
+    let large = Mutex::new(());
+    let range = |entry: &&Entry| {
+        let alone = (entry.header.bytes > LARGE).then(|| large.lock());
+        let range = decode(&entry.path).ok().map(|picture| levels::range(&picture));
+        drop(alone);
+        range
+    };
+    let [low, high] = training.par_iter().filter_map(range).reduce_with(levels::joined)?;
+    let step = f64::from(high.saturating_sub(low)) / 255.0;
+    let lost = match step > 1.0 {
+        true => format!("one step stands for {step:.1} values"),
+        false => "none is lost".into(),
+    };
+    notes.push(format!(
+        "pictures have 16 bits per channel: the values {low} to {high}, all that the training pictures have, become 0 to \
+         255 ({lost}); data.levels sets others"
+    ));
+    Some([low, high.max(low.saturating_add(1))])
+}
+
 fn check_memory(source: &str, count: usize, channels: usize, [h, w]: [usize; 2]) -> Result<()> {
     let bytes = (count as u64).saturating_mul((channels * h * w) as u64);
     memory::judge(Path::new(source), bytes).map_err(|e| {
@@ -285,7 +332,7 @@ fn decode_all(
         .map(|(entry, image)| {
             let alone = (entry.header.bytes > alone_from).then(|| large.lock());
             let outcome = decode(&entry.path).map(|picture| {
-                image.copy_from_slice(&planes(&picture, channels, size, options.filter));
+                image.copy_from_slice(&planes(&picture, channels, size, options.filter, options.levels));
                 is_grey(image, channels)
             });
             drop(alone);
@@ -399,7 +446,7 @@ impl Images {
         let mut pixels = vec![0; self.len() * channels * size[0] * size[1]];
         pixels.par_chunks_mut(channels * size[0] * size[1]).enumerate().for_each(|(i, image)| {
             let picture = super::picture::from_planes(self.image(i), [self.channels, self.height, self.width]);
-            image.copy_from_slice(&planes(&picture, channels, size, options.filter));
+            image.copy_from_slice(&planes(&picture, channels, size, options.filter, None));
         });
         Ok(Images { channels, height: size[0], width: size[1], pixels, ..self })
     }

@@ -132,7 +132,7 @@ fn the_most_frequent_size_is_taken_unless_another_is_asked_for() {
     assert_eq!(sizes, [(4, 6, 3), (12, 12, 1)]);
     assert_eq!(report.origins[0].sizes, [[4, 6], [4, 6], [4, 6], [12, 12]]);
     assert!(opened.notes()[0].starts_with("images are made 4x6 (height x width): the most frequent size, 4x6 (3 of 4"));
-    let options = OpenOptions { size: Some([3, 2]), filter: Filter::Nearest, channels: None };
+    let options = OpenOptions { size: Some([3, 2]), filter: Filter::Nearest, ..Default::default() };
     let opened = dir.opened(&options);
     assert_eq!((opened.set.train.height, opened.set.train.width), (3, 2));
     assert_eq!((opened.folder.as_ref().unwrap().resized, opened.notes().len()), (4, 0));
@@ -164,8 +164,8 @@ fn files_that_are_no_pictures_are_named_and_left_out() {
     let dir = dir.file("a/0.png", b"just text").file("b/notes.txt", b"text").file("b/empty.jpg", b"");
     colour(60, 40, 3).save(dir.at("b/cut.jpg")).unwrap();
     let whole = fs::read(dir.at("b/cut.jpg")).unwrap();
-    // Cut inside the header; a JPEG that is cut later still shows a picture.
-    let dir = dir.file("b/cut.jpg", &whole[..30]);
+    // Cut inside the header, and in the pixels.
+    let dir = dir.file("b/cut.jpg", &whole[..30]).file("b/half.jpg", &whole[..whole.len() - 6]);
     let png = fs::read(dir.at("a/1.png")).unwrap();
     let dir = dir.file("a/1half.png", &png[..png.len() - 20]);
     let opened = dir.opened(&OpenOptions::default());
@@ -174,12 +174,13 @@ fn files_that_are_no_pictures_are_named_and_left_out() {
     let report = opened.folder.as_ref().unwrap();
     let mut names: Vec<&str> = report.unreadable.iter().map(|u| u.file.as_str()).collect();
     names.sort_unstable();
-    assert_eq!(names, ["a/0.png", "a/1half.png", "b/cut.jpg", "b/empty.jpg", "b/notes.txt"]);
+    assert_eq!(names, ["a/0.png", "a/1half.png", "b/cut.jpg", "b/empty.jpg", "b/half.jpg", "b/notes.txt"]);
     let reason = |name: &str| report.unreadable.iter().find(|u| u.file == name).unwrap().reason.clone();
     assert!(reason("a/0.png").starts_with("it is not PNG, JPEG, BMP or WebP (it starts with \"just text\")"));
     assert!(reason("a/1half.png").starts_with("it cannot be decoded: "), "{}", reason("a/1half.png"));
+    assert!(reason("b/half.jpg").starts_with("it is cut off: its "), "{}", reason("b/half.jpg"));
     let note = opened.notes().last().unwrap();
-    assert!(note.starts_with("5 files cannot be read and are left out: a/0.png: it is not PNG"), "{note}");
+    assert!(note.starts_with("6 files cannot be read and are left out: a/0.png: it is not PNG"), "{note}");
 }
 
 #[test]
@@ -210,7 +211,66 @@ fn splits_are_folders() {
     let dir = Folder::new().with(&["train/1.png", "bus/1.png"]);
     assert_eq!(dir.set().train.classes, ["bus", "train"]);
     let dir = Folder::new().with(&["train/a/1.png", "val/a/1.png", "valid/a/1.png"]);
-    assert!(dir.message().contains("holds two folders of validation images (val, valid, validation)"));
+    assert!(dir.message().contains("holds two folders of validation images (val, valid, validation"));
+}
+
+#[test]
+fn splits_are_known_by_many_names() {
+    let dir =
+        Folder::new().with(&["training_set/a/1.png", "training_set/b/1.png", "test_set/a/1.png", "test_set/b/1.png"]);
+    let set = dir.set();
+    assert_eq!((set.train.len(), set.test.unwrap().len(), set.train.classes), (2, 2, vec!["a".into(), "b".into()]));
+    // A folder in a folder of the same name, and pictures that nobody has labelled.
+    let dir = Folder::new().with(&[
+        "seg_train/seg_train/a/1.png",
+        "seg_train/seg_train/b/1.png",
+        "seg_test/seg_test/a/1.png",
+        "seg_pred/seg_pred/1.png",
+    ]);
+    let opened = dir.opened(&OpenOptions::default());
+    assert_eq!((opened.set.train.len(), opened.set.test.unwrap().len()), (2, 1));
+    assert_eq!(opened.set.train.classes, ["a", "b"]);
+    let notes = opened.folder.unwrap().notes.join("\n");
+    assert!(notes.contains("seg_pred is none of the splits (train, val, test) beside it and is left out"), "{notes}");
+    for unlabelled in ["test/1.png", "test/all/1.png", "unknown/1.png"] {
+        let dir = Folder::new().with(&["train/a/1.png", "train/b/1.png", unlabelled]);
+        let opened = dir.opened(&OpenOptions::default());
+        assert_eq!((opened.set.train.len(), &opened.set.test), (2, &None), "{unlabelled}");
+        assert_eq!(opened.set.train.classes, ["a", "b"]);
+        assert!(opened.notes()[0].contains("left out"), "{:?}", opened.notes());
+    }
+    for names in [["one", "two"], ["fold1", "fold2"]] {
+        let files = names.iter().flat_map(|n| [format!("{n}/a/1.png"), format!("{n}/b/1.png")]).collect::<Vec<_>>();
+        let message = Folder::new().with(&files.iter().map(String::as_str).collect::<Vec<_>>()).message();
+        let expected = format!("folders {} and {} of DIR hold the same sub-folders (a, b)", names[0], names[1]);
+        assert!(message.starts_with(&expected), "{message}");
+    }
+    // A class may have sub-folders of its own.
+    assert_eq!(Folder::new().with(&["cat/old/1.png", "dog/1.png"]).set().train.classes, ["cat", "dog"]);
+}
+
+#[test]
+fn sixteen_bits_are_spread_over_the_bytes() {
+    let dir = Folder::new();
+    let scan = |value: u16, name: &str| image::ImageBuffer::from_pixel(4, 4, Luma([value])).save(dir.at(name)).unwrap();
+    scan(1000, "train/a/1.png");
+    scan(1100, "train/b/1.png");
+    scan(1050, "test/a/1.png");
+    let opened = dir.opened(&OpenOptions::default());
+    let first = |set: &crate::data::Images, i: usize| set.image(i)[0];
+    let (train, test) = (&opened.set.train, opened.set.test.as_ref().unwrap());
+    assert_eq!((first(train, 0), first(train, 1), first(test, 0)), (0, 255, 128));
+    assert_eq!(opened.folder.as_ref().unwrap().levels, Some([1000, 1100]));
+    assert!(opened.notes().join("\n").contains("the values 1000 to 1100"), "{:?}", opened.notes());
+    let options = OpenOptions { levels: Some([1000, 1200]), ..Default::default() };
+    assert_eq!((first(&dir.opened(&options).set.train, 1), dir.opened(&options).folder.unwrap().levels), (128, None));
+    let one = crate::data::picture::load_with(&dir.at("test/a/1.png"), 1, [1, 1], &options).unwrap();
+    assert_eq!(one, [64]);
+    // Among pictures of eight bits the upper eight of the others count.
+    GrayImage::from_pixel(4, 4, Luma([9])).save(dir.at("train/a/2.png")).unwrap();
+    let opened = dir.opened(&OpenOptions::default());
+    assert_eq!((first(&opened.set.train, 0), first(&opened.set.train, 1)), (4, 9));
+    assert!(opened.notes().join("\n").contains("3 of 4 pictures have 16 bits per channel"), "{:?}", opened.notes());
 }
 
 #[test]
@@ -220,7 +280,7 @@ fn what_is_no_image_folder_says_what_it_is() {
         dir.message().starts_with("folder DIR holds pictures, but no class folders: expected one sub-folder per class")
     );
     let dir = Folder::new().with(&["train/1.png", "test/1.png"]);
-    assert!(dir.message().contains("test holds pictures, but no class folders"));
+    assert!(dir.message().contains("train holds pictures, but no class folders"));
     let dir = Folder::new().with(&["a/1.png", "a/2.png"]).file("b/.gitkeep", b"");
     let text = dir.message();
     assert!(

@@ -5,10 +5,12 @@ mod check;
 
 pub(super) use check::check_scales;
 
+use super::levels::Levels;
 use super::series::SeriesFitted;
 use super::table::Fitted;
 use super::text::Vocabulary;
-use super::{Dataset, Normal, Targets};
+use super::{Dataset, Normal, Targets, ValueScale};
+use crate::error::Result;
 use serde::{Deserialize, Serialize};
 
 /// What a model's outputs are.
@@ -85,6 +87,14 @@ pub struct Interface {
     /// The outputs are logits of numbers between 0 and 1.
     #[serde(default)]
     pub sigmoid: bool,
+    /// How the elements of pictures and arrays are written; none of tables and
+    /// texts, and of what was trained before this was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub values: Option<ValueScale>,
+    /// The values of pictures of 16 bits that became 0 and 255, where the training
+    /// pictures decided.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub levels: Option<Levels>,
 }
 
 impl Interface {
@@ -105,18 +115,20 @@ impl Interface {
             vocabulary: None,
             series: None,
             sigmoid: false,
+            values: ValueScale::of(&train.samples),
+            levels: None,
         }
     }
 
     /// For a table's training rows and what was learned of them.
     pub fn of_table(train: &Dataset, fitted: Fitted) -> Interface {
         let normal = Normal { scale: fitted.scale.clone(), shift: fitted.shift.clone() };
-        Interface { preprocessing: Some(fitted), ..Interface::of(train, normal) }
+        Interface { preprocessing: Some(fitted), values: None, ..Interface::of(train, normal) }
     }
 
     /// For a series' training windows and what was learned of its training rows.
     pub fn of_series(train: &Dataset, normal: Normal, fitted: SeriesFitted) -> Interface {
-        Interface { series: Some(fitted), ..Interface::of(train, normal) }
+        Interface { series: Some(fitted), values: None, ..Interface::of(train, normal) }
     }
 
     /// The same, learned from data that was called what that of `other` is: where
@@ -153,7 +165,17 @@ impl Interface {
             vocabulary: None,
             series: None,
             sigmoid: false,
+            values: Some(ValueScale::Pixels),
+            levels: None,
         }
+    }
+
+    /// Brings samples of shape `sample` to the scale of those of training, where that
+    /// is known; returns what a user should know.
+    ///
+    /// Fails as [`ValueScale::adapt`] does.
+    pub fn adapt(&self, set: &mut Dataset, sample: &[usize]) -> Result<Option<String>> {
+        self.values.map_or(Ok(None), |values| values.adapt(set, sample))
     }
 }
 

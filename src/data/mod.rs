@@ -1,9 +1,10 @@
-//! Data sets: the built-in digits, IDX files as MNIST has them, CIFAR-10 in its
-//! binary form, folders of pictures, single pictures, NumPy's arrays, tables,
-//! and text. Images arrive as bytes, `[N, channels, height, width]`, with
-//! labels; [`open`] finds out what a source is, and [`audit`] what is wrong with
-//! it. Knows nothing of models or devices.
+//! Data sets: the built-in digits, IDX files as MNIST has them, CIFAR-10 and
+//! CIFAR-100 in their binary form, folders of pictures, single pictures, NumPy's
+//! arrays, tables, and text. Images arrive as bytes, `[N, channels, height,
+//! width]`, with labels; [`open`] finds out what a source is, and [`audit`] what
+//! is wrong with it. Knows nothing of models or devices.
 
+pub mod alike;
 pub mod audit;
 mod bytes;
 mod cifar;
@@ -17,6 +18,8 @@ pub mod html;
 pub mod idx;
 mod images;
 mod interface;
+mod jpeg;
+mod levels;
 mod no_samples;
 mod normal;
 pub mod npy;
@@ -28,18 +31,22 @@ mod scan;
 pub mod series;
 pub mod sheet;
 mod source;
+mod split_names;
 pub mod table;
 pub mod text;
+mod value_scale;
 
-pub use cifar::read_cifar10;
+pub use cifar::read_cifar;
 pub use dataset::{Dataset, IGNORED, Samples, Split, Targets};
 pub use digits::digits;
 pub use folder::{FolderReport, Origins, SizeCount, Unreadable};
 pub use images::{ImageSet, Images};
 pub use interface::{Interface, TargetScale, Task};
+pub use levels::Levels;
 pub use normal::Normal;
 pub use options::{Filter, OpenOptions};
 pub use origin::{Origin, Place};
 pub use recognise::{BUILT_IN, SourceKind, choice, is_built_in, kind, settled};
 pub use source::{OnProgress, Opened, open, open_test, open_test_with, open_with};
 pub use table::TableOptions;
+pub use value_scale::ValueScale;

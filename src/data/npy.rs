@@ -5,132 +5,195 @@
 
 mod array;
 mod audit;
+mod names;
+mod targets;
 
 pub use array::{Array, Elements, Ints, read_npy};
 pub use audit::{ArrayAudit, audit};
 
-use super::{Dataset, Origin, Samples, Targets, bytes::Source, idx::class_names};
+use super::table::Task;
+use super::{Dataset, Origin, Samples, bytes::Source};
 use crate::error::{Error, Result};
 use crate::files::{self, memory};
 use array::read_array;
+use std::fs::File;
 use std::io::{BufReader, Read as _};
 use std::path::Path;
 use zip::ZipArchive;
 
-/// The highest class number, so that a stray number does not become a model
-/// with as many outputs.
-const MOST_CLASSES: i64 = 100_000;
 /// The most channels of an image; what has more is no image.
 const CHANNELS: usize = 4;
-/// The names of samples and targets in archives: training pair and test pair.
-const NAMES: &[([&str; 2], [&str; 2])] = &[
-    (["x_train", "y_train"], ["x_test", "y_test"]),
-    (["X_train", "y_train"], ["X_test", "y_test"]),
-    (["train_images", "train_labels"], ["test_images", "test_labels"]),
-    (["x", "y"], ["x_test", "y_test"]),
-    (["X", "y"], ["X_test", "y_test"]),
-    (["images", "labels"], ["test_images", "test_labels"]),
-    (["data", "labels"], ["test_data", "test_labels"]),
-    (["arr_0", "arr_1"], ["arr_2", "arr_3"]),
-];
 
-/// What arrays hold: samples to train on and, where they are there, to test on.
+/// What arrays hold: samples to train on and, where they are there, to validate
+/// and to test on.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ArraySet {
     /// The training samples.
     pub train: Dataset,
+    /// The validation samples.
+    pub val: Option<Dataset>,
     /// The test samples.
     pub test: Option<Dataset>,
+    /// What a user should know: what was taken for what, and what was left out.
+    pub notes: Vec<String>,
 }
 
 /// Reads samples and targets from an `.npz` archive, or from an `.npy` file of
 /// samples with its targets beside it.
 ///
-/// An archive holds `x` and `y`, or `x_train`, `y_train`, `x_test`, `y_test` as
-/// Keras has them, or other usual names. Beside `NAME.npy` stands `NAME_y.npy`,
-/// or `y.npy`, or, for `x_train.npy`, `y_train.npy` with `x_test.npy` and
+/// An archive holds `x` and `y`, or `x_train`, `y_train`, `x_val`, `y_val`,
+/// `x_test`, `y_test` as Keras has them, or other usual names, in small letters or
+/// large. Beside `NAME.npy` stands `NAME_y.npy`, or `y.npy`, or, for
+/// `x_train.npy`, `y_train.npy` with `x_val.npy`, `y_val.npy`, `x_test.npy` and
 /// `y_test.npy`.
 ///
 /// Bytes of rank 3 and 4 are images, `[N, height, width]` with channels first or
 /// last; anything else becomes floats. Whole targets are classes, and so are
-/// rows with a single one among zeros; floats are values.
+/// words, rows with a single one among zeros, and whole floats of few values
+/// unless `floats_are_values`; other floats are values. `task` says otherwise.
 ///
-/// Fails when a file cannot be read, is damaged, or holds no such pair.
-pub fn open(path: &Path) -> Result<ArraySet> {
+/// Fails when a file cannot be read, is damaged, or holds no such pair, and when
+/// targets are not what `task` asks for.
+pub fn open(path: &Path, task: Task, floats_are_values: bool) -> Result<ArraySet> {
     let shown = path.display();
     let head = Source::open(path)?.take(4)?;
-    let pairs = if head.starts_with(b"PK") { archive(path)? } else { files(path)? };
-    let [train, test] = pairs;
-    let Some(train) = train else { unreachable!("both readers fail without a training pair") };
-    let mut train = dataset(&format!("{shown} train"), train)?;
-    let mut test = test.map(|pair| dataset(&format!("{shown} test"), pair)).transpose()?;
-    if let Some(test) = &mut test {
-        if train.shape != test.shape {
+    let mut notes = vec![];
+    let pairs = if head.starts_with(b"PK") { archive(path, &mut notes)? } else { files(path)? };
+    let (mut sets, mut answers) = (vec![], vec![]);
+    for (pair, split) in pairs.into_iter().zip(["train", "validation", "test"]) {
+        let name = format!("{shown} {split}");
+        let Some([x, y]) = pair else {
+            sets.push(None);
+            continue;
+        };
+        let (n, m) = (x.shape.first().copied().unwrap_or(0), y.shape.first().copied().unwrap_or(0));
+        if n == 0 || n != m || x.shape.contains(&0) {
             return Err(Error::data(format!(
-                "training and test samples in {shown} differ in shape: {:?} and {:?}",
-                train.shape, test.shape
+                "{name}: samples of shape {:?} and targets of shape {:?}; expected as many of both, at least one",
+                x.shape, y.shape
             )));
         }
-        match (&mut train.targets, &mut test.targets) {
-            // Classes that only one split shows count for both.
-            (Targets::Classes { names: a, .. }, Targets::Classes { names: b, .. }) => {
-                *a = class_names(a.len().max(b.len()));
-                b.clone_from(a);
-            }
-            (Targets::Values { names: a, .. }, Targets::Values { names: b, .. }) if a.len() == b.len() => {}
-            _ => {
-                return Err(Error::data(format!(
-                    "training and test targets in {shown} are of different kinds; expected classes, or equally many \
-                     numbers, in both"
-                )));
-            }
+        let (shape, samples) = samples(&name, x)?;
+        answers.push((name.clone(), y));
+        sets.push(Some((name, shape, samples)));
+    }
+    let (targets, more) = targets::targets(answers, task, floats_are_values)?;
+    notes.extend(more);
+    let mut targets = targets.into_iter();
+    let mut next = |set: Option<(String, Vec<usize>, Samples)>| {
+        let (name, shape, samples) = set?;
+        Some(Dataset { name, shape, samples, targets: targets.next()?, origin: Origin::default() })
+    };
+    let mut sets = sets.into_iter().map(&mut next);
+    let (train, val, test) = (sets.next().flatten(), sets.next().flatten(), sets.next().flatten());
+    let Some(train) = train else { unreachable!("both readers fail without a training pair") };
+    for (other, split) in [(&val, "validation"), (&test, "test")] {
+        if let Some(other) = other.as_ref().filter(|other| other.shape != train.shape) {
+            return Err(Error::data(format!(
+                "training and {split} samples in {shown} differ in shape: {:?} and {:?}",
+                train.shape, other.shape
+            )));
         }
     }
-    Ok(ArraySet { train, test })
+    Ok(ArraySet { train, val, test, notes })
+}
+
+/// Reads samples to predict from an `.npy` file, or from an `.npz` archive that
+/// holds one array, or one that is called so: the shape of a sample, and the
+/// samples. `sample` is the shape that the model takes: an array of that shape is
+/// one sample.
+///
+/// Fails as [`open`] does, and when an archive's arrays cannot be told apart.
+pub fn open_samples(path: &Path, sample: &[usize]) -> Result<(Vec<usize>, Samples)> {
+    let mut name = path.display().to_string();
+    let mut x = if Source::open(path)?.take(4)?.starts_with(b"PK") {
+        let (mut zip, found) = archive_of(path)?;
+        let Some(chosen) = names::samples_of(&found) else {
+            return Err(Error::data(format!(
+                "{name} holds the arrays {}; expected one of samples, such as x",
+                some(&found)
+            )));
+        };
+        let array = entry(&mut zip, path, &chosen, memory::budget())?;
+        name = format!("{chosen} of {name}");
+        array
+    } else {
+        read_npy(path)?
+    };
+    if x.shape == sample {
+        x.shape.insert(0, 1);
+    }
+    if x.shape.is_empty() || x.shape.contains(&0) {
+        return Err(Error::data(format!("{name} has the shape {:?}; expected at least one sample", x.shape)));
+    }
+    samples(&name, x)
 }
 
 /// Samples and targets.
 type Pair = [Array; 2];
 
-fn archive(path: &Path) -> Result<[Option<Pair>; 2]> {
+/// An archive, and the names of its arrays.
+fn archive_of(path: &Path) -> Result<(ZipArchive<BufReader<File>>, Vec<String>)> {
     let shown = path.display();
     let file = files::open(path).map_err(|e| Error::io(format!("cannot read {shown}"), e))?;
-    let broken = |e| Error::data(format!("{shown} is no readable zip archive: {e}; copy or download it again"));
-    let mut zip = ZipArchive::new(BufReader::new(file)).map_err(broken)?;
-    let names = zip.file_names().filter_map(|name| Some(name.ok()?.strip_suffix(".npy")?.to_string()));
-    let found: Vec<String> = names.collect();
-    let has = |pair: &[&str; 2]| pair.iter().all(|n| found.iter().any(|f| f == n));
-    let Some((train, test)) = NAMES.iter().find(|(train, _)| has(train)) else {
-        let shown_names: Vec<&str> = found.iter().take(10).map(String::as_str).collect();
-        return Err(Error::data(format!(
-            "{shown} holds the arrays {}; expected x and y, or x_train, y_train, x_test and y_test",
-            if found.is_empty() { "(none)".into() } else { shown_names.join(", ") }
-        )));
+    let zip = ZipArchive::new(BufReader::new(file)).map_err(|e| broken(path, &e))?;
+    let names = zip.file_names().filter_map(|name| Some(name.ok()?.strip_suffix(".npy")?.to_string())).collect();
+    Ok((zip, names))
+}
+
+fn broken(path: &Path, e: &dyn std::fmt::Display) -> Error {
+    Error::data(format!("{} is no readable zip archive: {e}; copy or download it again", path.display()))
+}
+
+/// The first few names, for a message.
+fn some(names: &[String]) -> String {
+    let more = if names.len() > 10 { ", .." } else { "" };
+    if names.is_empty() { "(none)".into() } else { names[..names.len().min(10)].join(", ") + more }
+}
+
+/// Reads an array of an archive that may take so many bytes.
+fn entry(zip: &mut ZipArchive<BufReader<File>>, path: &Path, name: &str, budget: u64) -> Result<Array> {
+    let place = format!("{name} of {}", path.display());
+    let mut entry = zip.by_name(&format!("{name}.npy")).map_err(|e| broken(path, &e))?;
+    // DEFLATE makes at most 1032 bytes of one; a size beyond that is a lie.
+    let most = entry.size().min(entry.compressed_size().saturating_mul(1032).saturating_add(1032));
+    let mut next = |n| {
+        let mut bytes = vec![];
+        let result = entry.by_ref().take(n).read_to_end(&mut bytes);
+        result.map_err(|e| Error::data(format!("{place} is broken ({e}); copy or download the archive again")))?;
+        Ok(bytes)
     };
+    read_array(&place, &mut next, most, budget)
+}
+
+fn archive(path: &Path, notes: &mut Vec<String>) -> Result<[Option<Pair>; 3]> {
+    let shown = path.display();
+    let (mut zip, found) = archive_of(path)?;
+    let names::Arrays { pairs, others } = names::sort(&found);
+    if pairs[0].is_none() {
+        return Err(Error::data(format!(
+            "{shown} holds the arrays {}; expected x and y, or x_train, y_train, x_val, y_val, x_test and y_test",
+            some(&found)
+        )));
+    }
+    if !others.is_empty() {
+        notes.push(format!("{shown}: left out, as neither samples nor targets of a pair: {}", some(&others)));
+    }
     // What is read lies there together.
     let mut left = memory::budget();
     let mut read = |name: &str| {
-        let place = format!("{name} of {shown}");
-        let mut entry = zip.by_name(&format!("{name}.npy")).map_err(broken)?;
-        // DEFLATE makes at most 1032 bytes of one; a size beyond that is a lie.
-        let most = entry.size().min(entry.compressed_size().saturating_mul(1032).saturating_add(1032));
-        let mut next = |n| {
-            let mut bytes = vec![];
-            let result = entry.by_ref().take(n).read_to_end(&mut bytes);
-            result.map_err(|e| Error::data(format!("{place} is broken ({e}); copy or download the archive again")))?;
-            Ok(bytes)
-        };
-        let array = read_array(&place, &mut next, most, left)?;
+        let array = entry(&mut zip, path, name, left)?;
         left = left.saturating_sub(array.elements.bytes());
         Ok(array)
     };
-    let mut both = |pair: &[&str; 2]| -> Result<Pair> { Ok([read(pair[0])?, read(pair[1])?]) };
-    let first = both(train)?;
-    let second = if has(test) { Some(both(test)?) } else { None };
-    Ok([Some(first), second])
+    let mut both = |pair: Option<names::Pair>| -> Result<Option<Pair>> {
+        pair.map(|[x, y]| Ok([read(&x)?, read(&y)?])).transpose()
+    };
+    let [train, val, test] = pairs;
+    Ok([both(train)?, both(val)?, both(test)?])
 }
 
-fn files(path: &Path) -> Result<[Option<Pair>; 2]> {
+fn files(path: &Path) -> Result<[Option<Pair>; 3]> {
     let Some(stem) = path.file_stem().and_then(|s| s.to_str()).map(String::from) else {
         return Err(Error::data(format!(
             "{} has a name that is not UTF-8, so the file of its targets cannot be told; rename it",
@@ -151,27 +214,16 @@ fn files(path: &Path) -> Result<[Option<Pair>; 2]> {
         )));
     };
     let train = [read_npy(path)?, read_npy(&targets)?];
-    let test = [
-        stem.replacen("train", "test", 1),
-        rest.map_or(String::new(), |r| format!("y{}", r.replacen("train", "test", 1))),
-    ]
-    .map(|n| beside(&n));
-    let is_there = stem.contains("train") && rest.is_some() && test.iter().all(|p| p.is_file());
-    let test = if is_there { Some([read_npy(&test[0])?, read_npy(&test[1])?]) } else { None };
-    Ok([Some(train), test])
-}
-
-/// Samples and targets as a data set.
-fn dataset(name: &str, [x, y]: Pair) -> Result<Dataset> {
-    let (n, m) = (x.shape.first().copied().unwrap_or(0), y.shape.first().copied().unwrap_or(0));
-    if n == 0 || n != m || x.shape.contains(&0) {
-        return Err(Error::data(format!(
-            "{name}: samples of shape {:?} and targets of shape {:?}; expected as many of both, at least one",
-            x.shape, y.shape
-        )));
-    }
-    let (shape, samples) = samples(name, x)?;
-    Ok(Dataset { name: name.into(), shape, samples, targets: targets(name, y)?, origin: Origin::default() })
+    let of_split = |split: &str| -> Result<Option<Pair>> {
+        let Some(rest) = rest.filter(|rest| rest.contains("train")) else { return Ok(None) };
+        let other = [&stem, &format!("y{rest}")].map(|n| beside(&n.replacen("train", split, 1)));
+        if !other.iter().all(|p| p.is_file()) {
+            return Ok(None);
+        }
+        Ok(Some([read_npy(&other[0])?, read_npy(&other[1])?]))
+    };
+    let val = ["val", "valid", "validation"].iter().find_map(|split| of_split(split).transpose()).transpose()?;
+    Ok([Some(train), val, of_split("test")?])
 }
 
 fn samples(name: &str, x: Array) -> Result<(Vec<usize>, Samples)> {
@@ -193,7 +245,9 @@ fn samples(name: &str, x: Array) -> Result<(Vec<usize>, Samples)> {
             Ok((shape, Samples::Bytes(v)))
         }
         elements => {
-            let v = elements.into_floats();
+            let v = elements.into_floats().ok_or_else(|| {
+                Error::data(format!("{name}: samples are words; expected numbers, such as word counts or pixels"))
+            })?;
             if let Some(at) = v.iter().position(|x| !x.is_finite()) {
                 let width: usize = shape.iter().product();
                 return Err(Error::data(format!(
@@ -214,61 +268,6 @@ fn channels_first<T: Copy>(all: &[T], shape: &[usize]) -> Vec<T> {
     let (channels, plane) = (shape[0], shape[1] * shape[2]);
     let images = all.chunks_exact(channels * plane);
     images.flat_map(|image| (0..channels * plane).map(|i| image[i % plane * channels + i / plane])).collect()
-}
-
-fn targets(name: &str, y: Array) -> Result<Targets> {
-    let n = y.shape[0];
-    let width: usize = y.shape[1..].iter().product();
-    if y.shape.len() > 2 && width != 1 || width == 0 {
-        return Err(Error::data(format!("{name}: targets of shape {:?}; expected one or two dimensions", y.shape)));
-    }
-    let labels: Vec<i64> = match y.elements {
-        Elements::Floats(v) => match one_hot(&v, width, 0.0, 1.0).filter(|_| width > 1) {
-            Some(labels) => return Ok(Targets::Classes { labels, names: class_names(width) }),
-            None => return values(name, v, width),
-        },
-        Elements::Bytes(v) if width == 1 => v.into_iter().map(i64::from).collect(),
-        Elements::Ints(v) if width == 1 => v.iter().collect(),
-        // Rows of zeros and ones fit into bytes.
-        rows => {
-            let small: Option<Vec<u8>> = match &rows {
-                Elements::Ints(v) => v.iter().map(|i| u8::try_from(i).ok()).collect(),
-                Elements::Bytes(v) => Some(v.clone()),
-                Elements::Floats(_) => None,
-            };
-            return match small.and_then(|v| one_hot(&v, width, 0, 1)) {
-                Some(labels) => Ok(Targets::Classes { labels, names: class_names(width) }),
-                None => values(name, rows.into_floats(), width),
-            };
-        }
-    };
-    if let Some(at) = labels.iter().position(|l| !(0..=MOST_CLASSES).contains(l)) {
-        return Err(Error::data(format!(
-            "{name}: target {at} of {n} is {}; expected class numbers from 0 to {MOST_CLASSES}; for values to be \
-             predicted store floats",
-            labels[at]
-        )));
-    }
-    let names = class_names(labels.iter().max().map_or(0, |&l| l as usize + 1));
-    Ok(Targets::Classes { labels: labels.into_iter().map(|l| l as u32).collect(), names })
-}
-
-fn values(name: &str, values: Vec<f32>, width: usize) -> Result<Targets> {
-    if let Some(at) = values.iter().position(|x| !x.is_finite()) {
-        return Err(Error::data(format!("{name}: target {} is {}; expected finite numbers", at / width, values[at])));
-    }
-    let names = if width == 1 { vec!["y".into()] } else { (1..=width).map(|i| format!("y{i}")).collect() };
-    Ok(Targets::Values { values, names })
-}
-
-/// The place of the only one among zeros in each row; `None` where a row is
-/// something else.
-fn one_hot<T: PartialEq + Copy>(all: &[T], width: usize, zero: T, one: T) -> Option<Vec<u32>> {
-    let place = |row: &[T]| {
-        let only = row.iter().filter(|&&x| x == one).count() == 1 && row.iter().all(|&x| x == zero || x == one);
-        if only { row.iter().position(|&x| x == one).map(|i| i as u32) } else { None }
-    };
-    all.chunks(width).map(place).collect()
 }
 
 #[cfg(test)]

@@ -1,4 +1,6 @@
 use super::*;
+use crate::data::Targets;
+use crate::data::idx::class_names;
 use std::io::Write;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
@@ -65,6 +67,7 @@ fn all_kinds_of_numbers_are_read() {
                 (v.iter().collect(), vec![])
             }
             Elements::Floats(v) => (vec![], v),
+            Elements::Words(_) => panic!("numbers expected"),
         };
         assert_eq!((array.shape, found), (vec![2], expected), "{descr}");
     }
@@ -134,7 +137,7 @@ fn archives_as_keras_writes_them_are_images() {
             ("y_test", npy("<i8", false, "(1, 1)", &4i64.to_le_bytes())),
         ],
     );
-    let set = open(&path).unwrap();
+    let set = open(&path, Task::Auto, false).unwrap();
     assert_eq!((&set.train.shape[..], set.train.samples), (&[1, 2, 3][..], Samples::Bytes((0..12).collect())));
     assert_eq!(set.train.targets, Targets::Classes { labels: vec![1, 0], names: class_names(5) });
     assert_eq!(set.test.unwrap().targets, Targets::Classes { labels: vec![4], names: class_names(5) });
@@ -146,7 +149,7 @@ fn archives_as_keras_writes_them_are_images() {
             ("y", npy("<i4", false, "(1,)", &[0; 4])),
         ],
     );
-    let train = open(&path).unwrap().train;
+    let train = open(&path, Task::Auto, false).unwrap().train;
     let Samples::Bytes(pixels) = &train.samples else { panic!("bytes expected") };
     assert_eq!((&train.shape[..], &pixels[..3], pixels[10]), (&[3, 2, 5][..], &[0, 3, 6][..], 1));
     let path = npz(
@@ -156,14 +159,14 @@ fn archives_as_keras_writes_them_are_images() {
             ("y", npy("<i4", false, "(1,)", &[0; 4])),
         ],
     );
-    assert_eq!(open(&path).unwrap().train.samples, Samples::Bytes((0..30).collect()));
+    assert_eq!(open(&path, Task::Auto, false).unwrap().train.samples, Samples::Bytes((0..30).collect()));
 }
 
 #[test]
 fn floats_are_floats_and_targets_tell_their_kind() {
     let dir = tempfile::tempdir().unwrap();
     let x = || ("x", npy("<f4", false, "(2, 2)", &floats(&[1.0, 2.0, 3.0, 4.0])));
-    let targets = |y: Vec<u8>| open(&npz(dir.path(), &[x(), ("y", y)])).map(|set| set.train.targets);
+    let targets = |y: Vec<u8>| open(&npz(dir.path(), &[x(), ("y", y)]), Task::Auto, false).map(|set| set.train.targets);
     let values = targets(npy("<f4", false, "(2,)", &floats(&[0.5, 1.0]))).unwrap();
     assert_eq!(values, Targets::Values { values: vec![0.5, 1.0], names: vec!["y".into()] });
     let two = targets(npy("<f4", false, "(2, 2)", &floats(&[0.5, 1.0, 2.0, 3.0]))).unwrap();
@@ -178,16 +181,21 @@ fn floats_are_floats_and_targets_tell_their_kind() {
         let message = targets(y).unwrap_err().to_string();
         assert!(message.contains(part), "{message}");
     };
-    fails(npy("<i4", false, "(2,)", &[0, 0, 0, 0, 255, 255, 255, 255]), "target 1 of 2 is -1; expected class numbers");
+    let signs = targets(npy("<i4", false, "(2,)", &[1, 0, 0, 0, 255, 255, 255, 255])).unwrap();
+    assert_eq!(signs, Targets::Classes { labels: vec![1, 0], names: vec!["-1".into(), "1".into()] });
+    let words = targets(npy("|S3", false, "(2,)", b"dogcat")).unwrap();
+    assert_eq!(words, Targets::Classes { labels: vec![1, 0], names: vec!["cat".into(), "dog".into()] });
     fails(npy("<f4", false, "(3,)", &[0; 12]), "targets of shape [3]; expected as many of both");
     fails(npy("<f4", false, "(2,)", &floats(&[f32::NAN, 0.0])), "target 0 is NaN");
     let path = npz(
         dir.path(),
         &[("x", npy("<f4", false, "(1, 2)", &floats(&[0.0, f32::INFINITY]))), ("y", npy("|u1", false, "(1,)", &[0]))],
     );
-    assert!(open(&path).unwrap_err().to_string().contains("sample 0 holds inf"));
+    assert!(open(&path, Task::Auto, false).unwrap_err().to_string().contains("sample 0 holds inf"));
     let path = npz(dir.path(), &[x(), ("z", npy("|u1", false, "(1,)", &[0]))]);
-    assert!(open(&path).unwrap_err().to_string().contains("holds the arrays x, z; expected x and y"));
+    assert!(
+        open(&path, Task::Auto, false).unwrap_err().to_string().contains("holds the arrays x, z; expected x and y")
+    );
 }
 
 #[test]
@@ -200,15 +208,99 @@ fn single_files_find_their_targets() {
     };
     let x = npy("<f4", false, "(1, 2)", &floats(&[1.0, 2.0]));
     let path = write("set.npy", &x);
-    assert!(open(&path).unwrap_err().to_string().contains("expected one of set_y.npy, y.npy"));
+    assert!(open(&path, Task::Auto, false).unwrap_err().to_string().contains("expected one of set_y.npy, y.npy"));
     write("set_y.npy", &npy("|u1", false, "(1,)", &[0]));
-    assert_eq!(open(&path).unwrap().train.samples, Samples::Floats(vec![1.0, 2.0]));
+    assert_eq!(open(&path, Task::Auto, false).unwrap().train.samples, Samples::Floats(vec![1.0, 2.0]));
     let path = write("x_train.npy", &x);
     write("x_test.npy", &x);
     write("y_train.npy", &npy("|u1", false, "(1,)", &[2]));
     write("y_test.npy", &npy("|u1", false, "(1,)", &[1]));
-    let set = open(&path).unwrap();
-    assert_eq!((set.train.labels(), set.test.unwrap().labels()), (Some(&[2][..]), Some(&[1][..])));
+    let set = open(&path, Task::Auto, false).unwrap();
+    assert_eq!((set.train.labels(), set.test.unwrap().labels()), (Some(&[1][..]), Some(&[0][..])));
+    assert_eq!(set.train.targets.names(), ["1", "2"]);
     let path = write("bad.npz", b"PK\x03\x04 and nothing");
-    assert!(open(&path).unwrap_err().to_string().contains("no readable zip archive"));
+    assert!(open(&path, Task::Auto, false).unwrap_err().to_string().contains("no readable zip archive"));
+}
+
+#[test]
+fn words_are_read_in_both_forms() {
+    let utf32: Vec<u8> = "né\0x\0\0".chars().flat_map(|c| u32::from(c).to_le_bytes()).collect();
+    let words = |bytes: &[u8]| read(bytes).map(|a| a.elements);
+    let expected = |all: &[&str]| Elements::Words(all.iter().map(|w| w.to_string()).collect());
+    assert_eq!(words(&npy("<U3", false, "(2,)", &utf32)).unwrap(), expected(&["né", "x"]));
+    assert_eq!(words(&npy("|S2", false, "(2, 2)", b"ab\0\0c\0de")).unwrap(), expected(&["ab", "", "c", "de"]));
+    assert_eq!(words(&npy("|S1", true, "(2, 2)", b"abcd")).unwrap(), expected(&["a", "c", "b", "d"]));
+    let fails = |bytes: &[u8], part: &str| {
+        let message = read(bytes).unwrap_err().to_string();
+        assert!(message.contains(part), "{message}");
+    };
+    fails(&npy("<U1", false, "(1,)", &[0, 0, 0xff, 0xff]), "element 0 is no text in Unicode");
+    fails(&npy("|S1", false, "(1,)", &[0xff]), "element 0 is no text in Unicode");
+    fails(&npy("<U0", false, "(1000000000,)", &[]), "the length of words");
+    fails(&npy("<U99999999999999999999", false, "(1,)", &[]), "the length of words");
+    fails(&npy("|S1", false, "(60000,)", &[b'a'; 60_000]), "more than the budget");
+}
+
+#[test]
+fn a_task_is_obeyed_or_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let x = || ("x", npy("<f4", false, "(2, 1)", &floats(&[1.0, 2.0])));
+    let asked = |y: Vec<u8>, task| open(&npz(dir.path(), &[x(), ("y", y)]), task, false);
+    let whole = || npy("<f4", false, "(2,)", &floats(&[1.0, 0.0]));
+    assert!(asked(whole(), Task::Auto).unwrap().train.labels().is_none());
+    let classes = asked(whole(), Task::Classification).unwrap();
+    assert_eq!((classes.train.labels(), classes.train.targets.names()), (Some(&[1, 0][..]), &class_names(2)[..]));
+    let numbers = asked(npy("|u1", false, "(2,)", &[3, 4]), Task::Regression).unwrap().train.targets;
+    assert_eq!(numbers, Targets::Values { values: vec![3.0, 4.0], names: vec!["y".into()] });
+    let fails = |y: Vec<u8>, task, part: &str| {
+        let message = asked(y, task).unwrap_err().to_string();
+        assert!(message.contains(part), "{message}");
+    };
+    // Few values in many samples are classes, unless the loss is one of values.
+    let arrays = || {
+        let x = npy("<f4", false, "(6, 1)", &[0; 24]);
+        [("x", x), ("y", npy("<f4", false, "(6,)", &floats(&[1.0, -1.0, 1.0, -1.0, 1.0, 1.0])))]
+    };
+    let set = open(&npz(dir.path(), &arrays()), Task::Auto, false).unwrap();
+    let signs = Targets::Classes { labels: vec![1, 0, 1, 0, 1, 1], names: vec!["-1".into(), "1".into()] };
+    assert_eq!(set.train.targets, signs);
+    assert!(set.notes[0].contains("taken for classes; for values to be predicted say --task regression"));
+    assert!(open(&npz(dir.path(), &arrays()), Task::Auto, true).unwrap().train.labels().is_none());
+    fails(
+        npy("<f4", false, "(2,)", &floats(&[1.5, 0.0])),
+        Task::Classification,
+        "such as 1.5; for classification expected",
+    );
+    fails(npy("|S1", false, "(2,)", b"ab"), Task::Regression, "targets are words, such as \"a\"");
+    fails(npy("|O", false, "(2,)", b"ab"), Task::Auto, "saved so after .astype(str)");
+}
+
+#[test]
+fn validation_arrays_and_others_are_told_apart() {
+    let dir = tempfile::tempdir().unwrap();
+    let x = |v: f32| npy("<f4", false, "(1, 1)", &floats(&[v]));
+    let y = |v: u8| npy("|u1", false, "(1,)", &[v]);
+    let arrays = [
+        ("X_train", x(1.0)),
+        ("y_train", y(1)),
+        ("X_val", x(2.0)),
+        ("y_val", y(2)),
+        ("X_test", x(3.0)),
+        ("scale", x(9.0)),
+    ];
+    let set = open(&npz(dir.path(), &arrays), Task::Auto, false).unwrap();
+    let val = set.val.unwrap();
+    assert_eq!((&val.samples, val.targets.names()), (&Samples::Floats(vec![2.0]), &["1".to_string(), "2".into()][..]));
+    assert_eq!(set.test, None);
+    assert!(
+        set.notes[0].ends_with("left out, as neither samples nor targets of a pair: X_test, scale"),
+        "{:?}",
+        set.notes
+    );
+    let path = npz(dir.path(), &arrays);
+    assert_eq!(open_samples(&path, &[1]).unwrap(), (vec![1], Samples::Floats(vec![3.0])));
+    // One sample without an axis of samples.
+    let path = npz(dir.path(), &[("one", npy("<f4", false, "(2,)", &floats(&[1.0, 2.0])))]);
+    assert_eq!(open_samples(&path, &[2]).unwrap(), (vec![2], Samples::Floats(vec![1.0, 2.0])));
+    assert_eq!(open_samples(&path, &[1]).unwrap(), (vec![1], Samples::Floats(vec![1.0, 2.0])));
 }

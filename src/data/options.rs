@@ -1,5 +1,6 @@
 //! How images are brought to one size and one number of channels.
 
+use super::levels::Levels;
 use super::picture::MAX_SIDE;
 use crate::error::{Error, Result, unknown};
 use crate::keys::{Keys, as_pair};
@@ -51,8 +52,8 @@ impl Filter {
     }
 }
 
-/// What the images of a source are made to be: keys `size`, `filter` and
-/// `channels` of a configuration's `[data]` table.
+/// What the images of a source are made to be: keys `size`, `filter`,
+/// `channels` and `levels` of a configuration's `[data]` table.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct OpenOptions {
     /// Height and width. Without one, sets of one size keep it, and a folder of
@@ -64,6 +65,10 @@ pub struct OpenOptions {
     /// 1 for grey or 3 for colour. Without one, sets keep theirs, and a folder
     /// of pictures gives grey images if all pictures are grey.
     pub channels: Option<usize>,
+    /// The values of pictures of 16 bits per channel that become 0 and 255.
+    /// Without them, those are the smallest and the largest value of the training
+    /// pictures, where all pictures are so deep, and else 0 and 65535.
+    pub levels: Option<Levels>,
 }
 
 impl OpenOptions {
@@ -98,7 +103,19 @@ impl OpenOptions {
             Some(Value::Integer(n @ (1 | 3))) => Some(n as usize),
             Some(v) => return Err(wrong("channels", &v, "\"auto\", 1 (grey) or 3 (red, green, blue)")),
         };
-        Ok(OpenOptions { size, filter, channels })
+        let levels = match keys.take("levels") {
+            None => None,
+            Some(Value::String(s)) if s == "auto" => None,
+            Some(v) => {
+                let pair = as_pair(&v, 0).filter(|_| v.is_array()).map(|pair| pair.map(u16::try_from));
+                let Some([Ok(low), Ok(high)]) = pair.filter(|p| matches!(p, [Ok(low), Ok(high)] if low < high)) else {
+                    let expected = "\"auto\" or the values of 16-bit pictures that become 0 and 255, such as [0, 4095]";
+                    return Err(wrong("levels", &v, expected));
+                };
+                Some([low, high])
+            }
+        };
+        Ok(OpenOptions { size, filter, channels, levels })
     }
 
     /// The keys with their values, all of them.
@@ -109,6 +126,7 @@ impl OpenOptions {
         table.insert("size".into(), self.size.map_or_else(auto, pair));
         table.insert("filter".into(), self.filter.name().into());
         table.insert("channels".into(), self.channels.map_or_else(auto, |n| (n as i64).into()));
+        table.insert("levels".into(), self.levels.map_or_else(auto, |levels| pair(levels.map(usize::from))));
         table
     }
 }
@@ -128,8 +146,10 @@ mod tests {
         for (_, filter) in FILTERS {
             for size in [None, Some([1, 16_384])] {
                 for channels in [None, Some(1), Some(3)] {
-                    let options = OpenOptions { size, filter, channels };
-                    assert_eq!(read(&options.to_table().to_string()).unwrap(), options);
+                    for levels in [None, Some([96, 4095])] {
+                        let options = OpenOptions { size, filter, channels, levels };
+                        assert_eq!(read(&options.to_table().to_string()).unwrap(), options);
+                    }
                 }
             }
         }
@@ -147,6 +167,10 @@ mod tests {
         assert!(message("size = 16385").contains("size = 16385"));
         assert!(message("channels = 4").contains("channels = 4; expected \"auto\", 1 (grey) or 3"));
         assert!(message("filter = \"lanczos\"").contains("did you mean \"lanczos3\"?"));
+        for wrong in ["4095", "[4095, 0]", "[0, 70000]", "[0, 1, 2]"] {
+            let text = message(&format!("levels = {wrong}"));
+            assert!(text.contains("expected \"auto\" or the values of 16-bit pictures"), "{text}");
+        }
         assert!(message("sise = 3").contains("did you mean \"size\"?"));
     }
 }

@@ -1,6 +1,8 @@
 //! One picture from a file, as a model wants it: PNG, JPEG, BMP or WebP.
 
-use super::options::Filter;
+use super::jpeg::is_whole;
+use super::levels::{self, Levels};
+use super::options::{Filter, OpenOptions};
 use crate::error::{Context, Error, Result};
 use crate::files::{self, memory};
 use image::imageops::resize;
@@ -26,6 +28,7 @@ pub(super) const FORMATS: &str = "PNG, JPEG, BMP or WebP";
 /// - A photo's EXIF orientation is applied; transparent pixels show white paper.
 /// - `channels` is 3 for red, green, blue or 1 for grey. Grey is the luma of the
 ///   `image` crate: 0.2126 red + 0.7152 green + 0.0722 blue.
+/// - Of 16 bits per channel the upper eight count; see [`load_with`].
 /// - A picture of another size is stretched to `height` x `width`, without
 ///   regard to its proportions, with a triangle filter: bilinear when it grows,
 ///   a weighted mean over all covered pixels when it shrinks.
@@ -34,6 +37,13 @@ pub(super) const FORMATS: &str = "PNG, JPEG, BMP or WebP";
 /// than 16384 pixels on a side or takes more than 512 MiB or the budget, and when the model
 /// wants another number of channels than 1 or 3, or no pixels.
 pub fn load(path: &Path, channels: usize, height: usize, width: usize) -> Result<Vec<u8>> {
+    load_with(path, channels, [height, width], &OpenOptions::default())
+}
+
+/// Reads a picture as [`load`] does, with the filter and the levels of a set, so
+/// that a model sees it as those that it was trained on.
+pub fn load_with(path: &Path, channels: usize, size: [usize; 2], options: &OpenOptions) -> Result<Vec<u8>> {
+    let [height, width] = size;
     let shown = path.display();
     if channels != 1 && channels != 3 {
         return Err(Error::model(format!(
@@ -48,7 +58,7 @@ pub fn load(path: &Path, channels: usize, height: usize, width: usize) -> Result
         )));
     }
     let picture = decode(path).context(|| format!("cannot read picture {shown}"))?;
-    Ok(planes(&picture, channels, [height, width], Filter::Triangle))
+    Ok(planes(&picture, channels, size, options.filter, options.levels))
 }
 
 /// What a file says of itself before it is decoded.
@@ -58,6 +68,8 @@ pub(super) struct Header {
     pub size: [usize; 2],
     /// Whether the format stores grey values only.
     pub is_grey: bool,
+    /// Whether a channel has more than eight bits.
+    pub is_deep: bool,
     /// Bytes of the decoded picture.
     pub bytes: u64,
 }
@@ -67,27 +79,58 @@ pub(super) fn header(path: &Path) -> Result<Header> {
     let mut decoder = decoder(path)?;
     let (w, h) = decoder.dimensions();
     let (mut size, bytes) = ([h as usize, w as usize], decoder.total_bytes());
-    let is_grey = !decoder.color_type().has_color();
+    let color = decoder.color_type();
+    let (is_grey, is_deep) = (!color.has_color(), color.bytes_per_pixel() > color.channel_count());
     use Orientation::*;
     if matches!(decoder.orientation().map_err(damaged)?, Rotate90 | Rotate270 | Rotate90FlipH | Rotate270FlipH) {
         size.reverse();
     }
-    Ok(Header { size, is_grey, bytes })
+    Ok(Header { size, is_grey, is_deep, bytes })
 }
 
 /// Decodes a file, upright and opaque. Errors do not name the file.
 pub(super) fn decode(path: &Path) -> Result<DynamicImage> {
     let mut decoder = decoder(path)?;
+    check_end(path)?;
     let orientation = decoder.orientation().map_err(damaged)?;
     let mut picture = DynamicImage::from_decoder(decoder).map_err(damaged)?;
     picture.apply_orientation(orientation);
     Ok(if picture.color().has_alpha() { on_white(&picture) } else { picture })
 }
 
+/// A JPEG that was cut off decodes all the same; the rest of it is grey.
+fn check_end(path: &Path) -> Result<()> {
+    let fail = |e| Error::io("it does not open", e);
+    let (start, mut file) = start(path).map_err(fail)?;
+    if !matches!(image::guess_format(&start), Ok(ImageFormat::Jpeg)) {
+        return Ok(());
+    }
+    let mut bytes = vec![];
+    file.read_to_end(&mut bytes).map_err(fail)?;
+    if is_whole(&bytes) {
+        return Ok(());
+    }
+    Err(Error::data(format!(
+        "it is cut off: its {} bytes end before the picture does; copy or download it again, or, if it shows all there \
+         is, save it again in a viewer",
+        bytes.len()
+    )))
+}
+
 /// A picture as `[channels, height, width]` bytes of the given size. `channels`
-/// is 1 or 3; the sides are 1 to [`MAX_SIDE`].
-pub(super) fn planes(picture: &DynamicImage, channels: usize, [h, w]: [usize; 2], filter: Filter) -> Vec<u8> {
+/// is 1 or 3; the sides are 1 to [`MAX_SIDE`]. Of a picture of 16 bits these
+/// `levels` become 0 and 255, all where none are given.
+pub(super) fn planes(
+    picture: &DynamicImage,
+    channels: usize,
+    [h, w]: [usize; 2],
+    filter: Filter,
+    levels: Option<Levels>,
+) -> Vec<u8> {
     let (w, h) = (w as u32, h as u32);
+    let levels = levels.filter(|l| *l != levels::ALL || levels::is_deep(picture));
+    let narrowed = levels.map(|levels| levels::to_bytes(picture, levels));
+    let picture = narrowed.as_ref().unwrap_or(picture);
     // Grey first: one channel is cheaper to resize than three.
     if channels == 1 {
         let grey = picture.to_luma8();
@@ -183,6 +226,18 @@ fn decoder(path: &Path) -> Result<impl ImageDecoder + use<>> {
 
 /// Lays a picture with transparent pixels on white paper, as viewers show it.
 fn on_white(picture: &DynamicImage) -> DynamicImage {
+    if levels::is_deep(picture) {
+        let mut flat = picture.to_rgba16();
+        for pixel in flat.pixels_mut() {
+            let alpha = u64::from(pixel[3]);
+            for channel in 0..3 {
+                pixel[channel] =
+                    ((u64::from(pixel[channel]) * alpha + 65_535 * (65_535 - alpha) + 32_767) / 65_535) as u16;
+            }
+            pixel[3] = u16::MAX;
+        }
+        return flat.into();
+    }
     let mut flat = picture.to_rgba8();
     for pixel in flat.pixels_mut() {
         let alpha = u32::from(pixel[3]);
@@ -250,11 +305,14 @@ mod tests {
                 picture.save_with_format(at(name), format).unwrap();
                 let want: Vec<u8> = (0..3).flat_map(|c| picture.pixels().map(move |p| p[c])).collect();
                 assert_eq!(load(&at(name), 3, 4, 5).unwrap(), want, "{format:?}");
-                assert_eq!(header(&at(name)).unwrap(), Header { size: [4, 5], is_grey: false, bytes: 60 });
+                assert_eq!(
+                    header(&at(name)).unwrap(),
+                    Header { size: [4, 5], is_grey: false, is_deep: false, bytes: 60 }
+                );
             }
         }
         GrayImage::new(5, 4).save(at("g.jpg")).unwrap();
-        assert_eq!(header(&at("g.jpg")).unwrap(), Header { size: [4, 5], is_grey: true, bytes: 20 });
+        assert_eq!(header(&at("g.jpg")).unwrap(), Header { size: [4, 5], is_grey: true, is_deep: false, bytes: 20 });
         assert!(starts_like_a_picture(&at("g.jpg")) && !starts_like_a_picture(&at(".")));
     }
 

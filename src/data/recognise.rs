@@ -6,7 +6,11 @@ use super::picture::starts_like_a_picture;
 use super::scan::is_image_folder;
 use super::table::{container, prose};
 use super::text::{FolderOf, folder_of};
-use super::{Images, bytes::Source, cifar::read_cifar10};
+use super::{
+    Images,
+    bytes::Source,
+    cifar::{RECORD_100, read_cifar},
+};
 use crate::error::{Error, Result, nearest};
 use crate::files;
 use serde::Serialize;
@@ -150,7 +154,7 @@ pub(super) enum Files {
 impl Files {
     pub(super) fn read(&self, name: &str) -> Result<Images> {
         match self {
-            Files::Cifar10(batches) => read_cifar10(name, batches),
+            Files::Cifar10(batches) => read_cifar(name, batches),
             Files::Idx { images: Some(images), labels: Some(labels) } => read_idx(name, images, labels),
             Files::Idx { images, labels } => {
                 let (have, lack) = if images.is_some() { ("images", "labels") } else { ("labels", "images") };
@@ -204,6 +208,14 @@ pub(super) fn role(name: &str) -> Option<Role> {
         ("labels", "1") => Some(Role::Labels(split)),
         _ => None,
     }
+}
+
+/// The part of a file of CIFAR-100, which is called by its split alone: so its
+/// length is looked at too.
+fn cifar_100(name: &str, path: &Path) -> Option<Role> {
+    let split = ["train.bin", "test.bin"].iter().position(|n| *n == name)?;
+    let length = std::fs::metadata(path).ok()?.len();
+    (length > 0 && length.is_multiple_of(RECORD_100)).then_some(Role::Batch(split))
 }
 
 /// Finds out what there is under a name.
@@ -333,8 +345,8 @@ fn survey(folder: &Path, names: &[String]) -> Result<Option<FileSet>> {
     let (mut images, mut labels) = ([None, None], [None, None]);
     let mut batches: [Vec<PathBuf>; 2] = Default::default();
     for name in names {
-        let Some(role) = role(name) else { continue };
         let path = folder.join(name);
+        let Some(role) = role(name).or_else(|| cifar_100(name, &path)) else { continue };
         if !path.is_file() {
             continue; // Some archives unpack to folders with these names.
         }

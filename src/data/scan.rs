@@ -7,6 +7,7 @@
 
 use super::no_samples;
 use super::picture::starts_like_a_picture;
+use super::split_names::{SPLITS, split_of_folder};
 use crate::error::{Error, Result};
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -22,13 +23,6 @@ const LITTER: [&str; 2] = ["Thumbs.db", "desktop.ini"];
 /// Endings of pictures. They only raise the suspicion that a folder is meant to
 /// hold pictures; what a file is, its content says.
 const ENDINGS: [&str; 9] = ["png", "jpg", "jpeg", "bmp", "webp", "gif", "tif", "tiff", "avif"];
-
-/// The splits, in order: what to call them and which folders hold them.
-pub(super) const SPLITS: [(&str, &[&str]); 3] = [
-    ("train", &["train", "training"]),
-    ("validation", &["val", "valid", "validation"]),
-    ("test", &["test", "testing"]),
-];
 
 /// The folder of a class.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,42 +48,144 @@ pub(super) fn is_image_folder(root: &Path) -> bool {
     has_pictures(root, 0, &mut SAMPLED.clone())
 }
 
-/// Finds the classes of an image folder.
+/// Finds the classes of an image folder, and its splits where it has such.
 ///
-/// Fails when there is no class folder with a file in it, when a folder cannot
-/// be listed, and when folders nest deeper than 32 or hold more than four
-/// million files.
+/// Fails when there is no class folder with a file in it, when folders hold the
+/// same sub-folders as splits do but are not named so, when a folder cannot be
+/// listed, and when folders nest deeper than 32 or hold more than four million
+/// files.
 pub(super) fn scan(root: &Path) -> Result<Layout> {
     let mut walk = Walk { root: canonical(root)?, files: 0, notes: vec![], left_out: vec![] };
     let (folders, loose) = walk.visible(root)?;
-    let split = |name: &str| SPLITS.iter().position(|(_, names)| names.contains(&name.to_lowercase().as_str()));
     let pictured: Vec<&PathBuf> = folders.iter().filter(|f| has_pictures(f, 0, &mut SAMPLED.clone())).collect();
-    let mut splits = [None, None, None];
-    if !pictured.is_empty() && pictured.iter().all(|f| split(&name(f)).is_some()) {
-        for folder in &folders {
-            match split(&name(folder)) {
-                Some(_) if walk.is_in_circle(folder)? => walk.passed_over(folder),
-                Some(i) if splits[i].is_some() => {
-                    return Err(Error::data(format!(
-                        "folder {} holds two folders of {} images ({}); expected one: put all classes in the same",
-                        root.display(),
-                        SPLITS[i].0,
-                        SPLITS[i].1.join(", ")
-                    )));
-                }
-                Some(i) => {
-                    let (inner, loose) = walk.visible(folder)?;
-                    splits[i] = Some(walk.classes(folder, inner, &loose)?);
-                }
-                None => walk.notes.push(format!("{} holds no pictures and is left out", folder.display())),
-            }
-        }
-    } else {
-        splits[0] = Some(walk.classes(root, folders, &loose)?);
+    if !are_splits(&pictured)? {
+        expect_no_splits(root, &pictured)?;
+        let classes = walk.classes(root, folders, &loose)?;
+        return Ok(walk.layout(root, [Some(classes), None, None]));
     }
-    walk.left_out.iter_mut().for_each(|(path, _)| *path = relative(root, path));
-    walk.notes.extend(no_samples::note(&walk.left_out));
-    Ok(Layout { splits, notes: walk.notes })
+    let mut of_split: [Option<&PathBuf>; 3] = [None; 3];
+    for folder in &folders {
+        match split_of_folder(&name(folder)) {
+            Some(_) if walk.is_in_circle(folder)? => walk.passed_over(folder),
+            Some(i) if of_split[i].is_some_and(|other| pictured.contains(&other)) && pictured.contains(&folder) => {
+                return Err(Error::data(format!(
+                    "folder {} holds two folders of {} images ({}); expected one: put all classes in the same",
+                    root.display(),
+                    SPLITS[i].0,
+                    SPLITS[i].1.join(", ")
+                )));
+            }
+            Some(i) if of_split[i].is_none() || pictured.contains(&folder) => of_split[i] = Some(folder),
+            _ if pictured.contains(&folder) => walk.notes.push(format!(
+                "{} is none of the splits (train, val, test) beside it and is left out",
+                folder.display()
+            )),
+            _ => walk.notes.push(format!("{} holds no pictures and is left out", folder.display())),
+        }
+    }
+    let mut splits = [None, None, None];
+    for i in 0..3 {
+        let Some(folder) = of_split[i] else { continue };
+        let folder = innermost(folder)?;
+        let (inner, loose) = walk.visible(&folder)?;
+        // Pictures to be judged by somebody else, as competitions have them.
+        let unlabelled = i > 0 && of_split[0].is_some() && is_unlabelled(&inner, &loose, splits[0].as_deref());
+        if unlabelled {
+            walk.notes.push(format!(
+                "{} holds pictures that lie in no folder of a training class, so they cannot be scored: it is left out; \
+                 wgrad predict answers for them",
+                folder.display()
+            ));
+        } else {
+            splits[i] = Some(walk.classes(&folder, inner, &loose)?);
+        }
+    }
+    Ok(walk.layout(root, splits))
+}
+
+/// Whether folders of pictures are splits: all are named so; or two different
+/// splits are among them; or one is that has class folders, which the others have
+/// not. A class may be called "train" among others.
+fn are_splits(pictured: &[&PathBuf]) -> Result<bool> {
+    let mut named: Vec<usize> = vec![];
+    let mut others_are_flat = true;
+    for folder in pictured {
+        match split_of_folder(&name(folder)) {
+            Some(split) => named.push(split),
+            None => others_are_flat &= class_folders(folder)?.is_empty(),
+        }
+    }
+    let all = named.len() == pictured.len();
+    named.sort_unstable();
+    named.dedup();
+    let train = pictured.iter().find(|f| split_of_folder(&name(f)) == Some(0));
+    Ok(match named.len() {
+        0 => false,
+        _ if all => true,
+        1 => others_are_flat && train.is_some_and(|f| class_folders(f).is_ok_and(|inner| inner.len() > 1)),
+        _ => true,
+    })
+}
+
+/// Refuses folders that hold the same sub-folders of pictures: splits or folds of
+/// one set, which would be learned as its classes.
+fn expect_no_splits(root: &Path, pictured: &[&PathBuf]) -> Result<()> {
+    let mut before: Vec<(&PathBuf, Vec<String>)> = vec![];
+    for folder in pictured {
+        let inner: Vec<String> = class_folders(folder)?.iter().map(|f| name(f)).collect();
+        if inner.len() < 2 {
+            continue;
+        }
+        if let Some((other, _)) = before.iter().find(|(_, names)| *names == inner) {
+            let more = if inner.len() > 4 { ", .." } else { "" };
+            return Err(Error::data(format!(
+                "folders {} and {} of {} hold the same sub-folders ({}{more}), as splits of one set do, not classes; call \
+                 them train, val and test, or give one of them; if they are classes, move their pictures up",
+                name(other),
+                name(folder),
+                root.display(),
+                inner.iter().take(4).cloned().collect::<Vec<_>>().join(", ")
+            )));
+        }
+        before.push((folder, inner));
+    }
+    Ok(())
+}
+
+/// The sub-folders that hold pictures.
+fn class_folders(folder: &Path) -> Result<Vec<PathBuf>> {
+    let inner = visible(folder)?.0;
+    Ok(inner.into_iter().filter(|f| has_pictures(f, 0, &mut SAMPLED.clone())).collect())
+}
+
+/// The folder of a split that holds its classes: archives often hold a folder
+/// of the same name once more.
+fn innermost(folder: &Path) -> Result<PathBuf> {
+    let mut folder = folder.to_path_buf();
+    for _ in 0..MAX_DEPTH {
+        let (inner, loose) = visible(&folder)?;
+        match &inner[..] {
+            [only]
+                if loose.is_empty()
+                    && !only.is_symlink()
+                    && split_of_folder(&name(only)) == split_of_folder(&name(&folder)) =>
+            {
+                folder.clone_from(only);
+            }
+            _ => break,
+        }
+    }
+    Ok(folder)
+}
+
+/// Whether the pictures of a split have no classes: they lie in it directly, or
+/// in one folder that is none of the training classes.
+fn is_unlabelled(inner: &[PathBuf], loose: &[PathBuf], train: Option<&[Class]>) -> bool {
+    match inner {
+        [] => loose.iter().take(SAMPLED).any(|f| is_suspect(f)),
+        [only] => train.is_some_and(|classes| !classes.is_empty() && classes.iter().all(|c| c.name != name(only))),
+        _ => false,
+    }
 }
 
 struct Walk {
@@ -107,6 +203,13 @@ impl Walk {
         let [folders, files, others] = listed(folder)?;
         self.left_out.extend(reasons(&others));
         Ok((folders, files))
+    }
+
+    /// What was found in `root`, with what there is to say.
+    fn layout(mut self, root: &Path, splits: [Option<Vec<Class>>; 3]) -> Layout {
+        self.left_out.iter_mut().for_each(|(path, _)| *path = relative(root, path));
+        self.notes.extend(no_samples::note(&self.left_out));
+        Layout { splits, notes: self.notes }
     }
 
     /// The classes among these folders.

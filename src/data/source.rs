@@ -3,6 +3,7 @@
 use super::digits::{TEST, TRAIN, digits};
 use super::folder::{self, FolderReport};
 use super::idx::{class_names, read_idx_labels};
+use super::levels;
 use super::options::OpenOptions;
 use super::recognise::{EXPECTED, FileSet, Files, Found, list, recognise};
 use super::{ImageSet, Images};
@@ -105,6 +106,8 @@ pub fn open_test_with(
         }
         Found::Files(found) => open_test_files(source, &found)?,
         Found::Pictures => {
+            // The pictures that are scored do not decide what becomes 0 and 255.
+            let options = &OpenOptions { levels: options.levels.or(Some(levels::ALL)), ..options.clone() };
             let best = |[train, val, test]: [bool; 3]| [train && !val && !test, val && !test, test];
             let (splits, report) = folder::read(source, options, progress, best)?;
             let images = splits.into_iter().flatten().next().expect("one split is wanted");

@@ -3,7 +3,9 @@
 //! Formula: `y[o] = sum over the window of x / n[o]`. With `count_include_pad`
 //! `n` counts the window's elements in the padded plane, else those in the
 //! plane itself; what `ceil_mode` lets reach beyond the padding never counts.
-//! Output sizes as in `max_pool2d`. As `torch.nn.functional.avg_pool2d`.
+//! Output sizes as in `max_pool2d`, with the padding of both ends. As
+//! `torch.nn.functional.avg_pool2d` where both ends are padded alike, and as
+//! Keras' "same" average, uneven or not, where padding does not count.
 //! The mean of whole planes is `Graph::mean` over axes 2 and 3.
 //!
 //! Gradient: `d_x[i] = sum of d_y[o] / n[o]` over the windows that contain `i`,
@@ -28,8 +30,9 @@ pub struct AvgPool2d {
     pub kernel: [usize; 2],
     /// Distance between windows.
     pub stride: [usize; 2],
-    /// Zeros added on both sides. At most half the window.
-    pub padding: [usize; 2],
+    /// Zeros added before and after: rows, columns. Less than the window, so that
+    /// none is empty.
+    pub padding: [[usize; 2]; 2],
     /// Whether the padding counts as elements.
     pub count_include_pad: bool,
     /// Keeps a last window that reaches over the edge.
@@ -39,7 +42,7 @@ pub struct AvgPool2d {
 impl AvgPool2d {
     /// Windows side by side: stride as the window, no padding.
     pub fn new(kernel: [usize; 2]) -> AvgPool2d {
-        AvgPool2d { kernel, stride: kernel, padding: [0; 2], count_include_pad: true, ceil_mode: false }
+        AvgPool2d { kernel, stride: kernel, padding: [[0; 2]; 2], count_include_pad: true, ceil_mode: false }
     }
 
     fn windows(&self, x: &Shape) -> Result<Windows> {
@@ -48,7 +51,7 @@ impl AvgPool2d {
 
     /// How many elements each window of an axis counts.
     fn counts(&self, w: &Windows, axis: usize) -> Vec<usize> {
-        let padded = w.len[axis] + 2 * self.padding[axis];
+        let padded = w.padded(axis);
         let with_padding = |o: usize| (o * self.stride[axis] + self.kernel[axis]).min(padded) - o * self.stride[axis];
         match self.count_include_pad {
             true => (0..w.out[axis]).map(with_padding).collect(),
@@ -57,7 +60,8 @@ impl AvgPool2d {
     }
 
     fn kernel(&self, windows: &Windows, entry: &'static str) -> Kernel {
-        windows.kernel(&SHADER, entry).flag("COUNT_PAD", self.count_include_pad)
+        let k = windows.kernel(&SHADER, entry).set("PADDED_H", windows.padded(0)).set("PADDED_W", windows.padded(1));
+        k.flag("COUNT_PAD", self.count_include_pad)
     }
 }
 
@@ -199,12 +203,15 @@ impl Reference for AvgPool2dGrad {
 
 /// Window shapes, edges, and both ways to count.
 pub fn cases() -> Vec<Case> {
-    let pool = |kernel, stride, padding, count_include_pad, ceil_mode| AvgPool2d {
+    let uneven = |kernel, stride, padding, count_include_pad, ceil_mode| AvgPool2d {
         kernel,
         stride,
         padding,
         count_include_pad,
         ceil_mode,
+    };
+    let pool = |kernel, stride, padding: [usize; 2], count_include_pad, ceil_mode| {
+        uneven(kernel, stride, padding.map(|n| [n, n]), count_include_pad, ceil_mode)
     };
     let case = |name: &str, shape: [usize; 4], pool: AvgPool2d| {
         Case::new(format!("avg_pool2d/{name}"), vec![(Spec::f32(shape), Fill::Normal(1.0))], move |g, x| {
@@ -232,6 +239,13 @@ pub fn cases() -> Vec<Case> {
         case("beyond_sequence", [2, 3, 1, 3], pool([1, 7], [1, 2], [0, 3], false, false)),
         case("beyond_ceil", [1, 2, 2, 3], pool([4, 5], [3, 2], [2, 2], true, true)),
         case("beyond_ceil_exclude_pad", [1, 2, 2, 3], pool([4, 5], [3, 2], [2, 2], false, true)),
+        case("uneven", [2, 3, 5, 5], uneven([2, 2], [2, 2], [[0, 1], [0, 1]], false, false)),
+        case("uneven_count_pad", [2, 3, 5, 7], uneven([2, 4], [2, 3], [[0, 1], [1, 2]], true, false)),
+        case("uneven_dense", [1, 2, 6, 7], uneven([4, 2], [1, 1], [[1, 2], [0, 1]], false, false)),
+        case("uneven_one_axis", [2, 1, 9, 6], uneven([3, 3], [2, 2], [[1, 1], [0, 1]], false, false)),
+        case("uneven_ceil", [1, 2, 7, 6], uneven([3, 4], [3, 3], [[0, 1], [2, 0]], false, true)),
+        case("uneven_ceil_count_pad", [1, 2, 7, 6], uneven([3, 4], [3, 3], [[0, 1], [2, 0]], true, true)),
+        case("causal", [2, 3, 1, 6], uneven([1, 4], [1, 1], [[0, 0], [3, 0]], false, false)),
         case("grid_overflow", [1, 1, 65_536, 65], AvgPool2d::new([1, 1])).no_gradient(),
     ]
 }

@@ -59,7 +59,15 @@ impl MaxPool2d {
     }
 
     fn windows(&self, x: &Shape) -> Result<Windows> {
-        Windows::new(x, self.kernel, self.stride, self.padding, self.dilation, self.ceil_mode)
+        let both = self.padding.map(|n| [n, n]);
+        let windows = Windows::new(x, self.kernel, self.stride, both, self.dilation, self.ceil_mode)?;
+        if (0..2).any(|axis| self.padding[axis] > self.kernel[axis] / 2) {
+            return Err(Error::model(format!(
+                "padding is {:?} and the kernel {:?}; expected at most half the kernel",
+                self.padding, self.kernel
+            )));
+        }
+        Ok(windows)
     }
 }
 
@@ -83,7 +91,8 @@ pub(crate) struct Windows {
     pub out: [usize; 2],
     pub kernel: [usize; 2],
     pub stride: [usize; 2],
-    pub padding: [usize; 2],
+    /// Before and after each axis, each below the kernel.
+    pub padding: [[usize; 2]; 2],
     pub dilation: [usize; 2],
 }
 
@@ -93,7 +102,7 @@ impl Windows {
         x: &Shape,
         kernel: [usize; 2],
         stride: [usize; 2],
-        padding: [usize; 2],
+        padding: [[usize; 2]; 2],
         dilation: [usize; 2],
         ceil_mode: bool,
     ) -> Result<Windows> {
@@ -110,12 +119,12 @@ impl Windows {
         }
         let mut windows = Windows { planes: n * c, len: [h, w], out: [0; 2], kernel, stride, padding, dilation };
         for axis in 0..2 {
-            if padding[axis] > kernel[axis] / 2 {
+            if padding[axis].iter().any(|&n| n >= kernel[axis]) {
                 return Err(Error::model(format!(
-                    "padding is {padding:?} and the kernel {kernel:?}; expected at most half the kernel"
+                    "padding is {padding:?} and the kernel {kernel:?}; expected less than the kernel"
                 )));
             }
-            let (padded, reach) = (windows.len[axis] + 2 * padding[axis], windows.reach(axis) + 1);
+            let (padded, reach) = (windows.padded(axis), windows.reach(axis) + 1);
             let round = if ceil_mode { stride[axis] - 1 } else { 0 };
             let Some(room) = (padded + round).checked_sub(reach) else {
                 return Err(Error::model(format!(
@@ -124,7 +133,7 @@ impl Windows {
             };
             let out = room / stride[axis] + 1;
             // Rounding up may add a window that starts beyond the plane.
-            let beyond = ceil_mode && (out - 1) * stride[axis] >= windows.len[axis] + padding[axis];
+            let beyond = ceil_mode && (out - 1) * stride[axis] >= windows.len[axis] + padding[axis][0];
             windows.out[axis] = out - usize::from(beyond);
         }
         Ok(windows)
@@ -135,6 +144,11 @@ impl Windows {
         [x[0], x[1], self.out[0], self.out[1]].into()
     }
 
+    /// Elements of an axis with its padding.
+    pub fn padded(&self, axis: usize) -> usize {
+        self.len[axis] + self.padding[axis].iter().sum::<usize>()
+    }
+
     /// From the first to the last element of a window.
     pub fn reach(&self, axis: usize) -> usize {
         self.dilation[axis] * (self.kernel[axis] - 1)
@@ -143,7 +157,7 @@ impl Windows {
     /// For each window of an axis: its first coordinate inside the plane, and
     /// how many elements of it are inside.
     pub fn taps(&self, axis: usize) -> Vec<(usize, usize)> {
-        let (len, pad, step) = (self.len[axis], self.padding[axis], self.dilation[axis]);
+        let (len, pad, step) = (self.len[axis], self.padding[axis][0], self.dilation[axis]);
         let tap = |o: usize| {
             let start = o * self.stride[axis];
             let skipped = pad.saturating_sub(start).div_ceil(step);
@@ -156,13 +170,13 @@ impl Windows {
 
     /// Whether every window lies inside the plane.
     pub fn inside(&self) -> bool {
-        (0..2).all(|k| self.padding[k] == 0 && (self.out[k] - 1) * self.stride[k] + self.reach(k) < self.len[k])
+        (0..2).all(|k| self.padding[k][0] == 0 && (self.out[k] - 1) * self.stride[k] + self.reach(k) < self.len[k])
     }
 
     /// Whether the windows stand side by side from the first element on, so
     /// that each element belongs to at most one.
     pub fn side_by_side(&self) -> bool {
-        self.stride == self.kernel && self.padding == [0; 2] && self.dilation == [1; 2]
+        self.stride == self.kernel && self.padding == [[0; 2]; 2] && self.dilation == [1; 2]
     }
 
     /// Whether they are so with two columns each, and every row of the plane is
@@ -187,7 +201,7 @@ impl Windows {
         let k = k.set("H", self.len[0]).set("W", self.len[1]).set("OH", self.out[0]).set("OW", self.out[1]);
         let k = k.set("KH", self.kernel[0]).set("KW", self.kernel[1]);
         let k = k.set("SH", self.stride[0]).set("SW", self.stride[1]);
-        k.set("PH", self.padding[0]).set("PW", self.padding[1])
+        k.set("PH", self.padding[0][0]).set("PW", self.padding[1][0])
     }
 }
 

@@ -9,6 +9,7 @@ use crate::error::{Error, Result};
 use crate::files;
 use crate::nn::Weights;
 use crate::tensor::{Data, HostTensor};
+use half::{bf16, f16};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
@@ -92,33 +93,19 @@ pub fn encode(weights: &Weights, state: &BTreeMap<String, HostTensor>, about: &A
 
 /// Loads weights, what they say about themselves, and the state of training.
 pub fn load(path: &Path) -> Result<Loaded> {
-    // The bytes, and the tensors made of them.
-    let most = files::memory::budget() / 2;
-    if let Ok(meta) = std::fs::metadata(path).as_ref()
-        && meta.is_file()
-    {
-        files::memory::judge(path, meta.len().saturating_mul(2))?;
-    }
-    let bytes = files::bytes(path, most)?.ok_or_else(|| {
-        let missing = std::io::Error::from(std::io::ErrorKind::NotFound);
-        Error::io(format!("reading {}", path.display()), missing)
-    })?;
-    let wrong = |e: &dyn std::fmt::Display| {
-        Error::data(format!("{} is not a usable checkpoint, or was damaged: {e}", path.display()))
-    };
+    let bytes = read(path)?;
+    let wrong = |e: &dyn std::fmt::Display| wrong(path, e);
     let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|e| wrong(&e))?;
-    let about = header
-        .metadata()
-        .as_ref()
-        .and_then(|m| m.get(KEY))
-        .ok_or_else(|| wrong(&format!("it has no \"{KEY}\" metadata; it was not written by wgrad train")))?;
+    let about = header.metadata().as_ref().and_then(|m| m.get(KEY)).ok_or_else(|| {
+        wrong(&format!(
+            "it has no \"{KEY}\" metadata; it was not written by wgrad train, and its weights can only be started from, \
+             with --init"
+        ))
+    })?;
     let about: About = serde_json::from_str(about).map_err(|e| wrong(&e))?;
     about.interface.check(&about.input).map_err(|e| wrong(&e))?;
-    let tensors = SafeTensors::deserialize(&bytes).map_err(|e| wrong(&e))?;
     let (mut weights, mut state) = (Weights::new(0), BTreeMap::new());
-    let mut all = tensors.tensors();
-    all.sort_by(|a, b| a.0.cmp(&b.0));
-    for (name, view) in all {
+    for (name, view) in tensors(path, &bytes)? {
         let shape = view.shape().to_vec();
         let value = match view.dtype() {
             Dtype::F32 => HostTensor::f32(shape, bytemuck::pod_collect_to_vec(view.data())),
@@ -135,6 +122,61 @@ pub fn load(path: &Path) -> Result<Loaded> {
         }
     }
     Ok(Loaded { weights, about, state })
+}
+
+/// Loads the weights alone, of any file of safetensors: those of another run, or
+/// what PyTorch saved, as floats of 16, 32 or 64 bits. Tensors of other types, such
+/// as counters, are passed over, and so is the state of training.
+///
+/// Fails when the file is none of safetensors, is damaged, or has no weights, and
+/// when a weight is no finite number.
+pub fn load_weights(path: &Path) -> Result<Weights> {
+    let bytes = read(path)?;
+    let mut weights = Weights::new(0);
+    for (name, view) in tensors(path, &bytes)? {
+        let data = view.data();
+        let values: Vec<f32> = match view.dtype() {
+            _ if name.starts_with(STATE) => continue,
+            Dtype::F32 => bytemuck::pod_collect_to_vec(data),
+            Dtype::F16 => bytemuck::pod_collect_to_vec::<u8, f16>(data).into_iter().map(f16::to_f32).collect(),
+            Dtype::BF16 => bytemuck::pod_collect_to_vec::<u8, bf16>(data).into_iter().map(bf16::to_f32).collect(),
+            Dtype::F64 => bytemuck::pod_collect_to_vec::<u8, f64>(data).into_iter().map(|v| v as f32).collect(),
+            _ => continue,
+        };
+        let value = HostTensor::f32(view.shape().to_vec(), values);
+        if !is_finite(&value) {
+            let what = format!("weight \"{name}\" holds values that are no finite numbers of 32 bits");
+            return Err(wrong(path, &what));
+        }
+        weights.set(name, value);
+    }
+    Ok(weights)
+}
+
+/// The bytes of a file.
+fn read(path: &Path) -> Result<Vec<u8>> {
+    // The bytes, and the tensors made of them.
+    let most = files::memory::budget() / 2;
+    if let Ok(meta) = std::fs::metadata(path).as_ref()
+        && meta.is_file()
+    {
+        files::memory::judge(path, meta.len().saturating_mul(2))?;
+    }
+    files::bytes(path, most)?.ok_or_else(|| {
+        let missing = std::io::Error::from(std::io::ErrorKind::NotFound);
+        Error::io(format!("reading {}", path.display()), missing)
+    })
+}
+
+/// The tensors of a file, by name.
+fn tensors<'a>(path: &Path, bytes: &'a [u8]) -> Result<Vec<(String, TensorView<'a>)>> {
+    let mut all = SafeTensors::deserialize(bytes).map_err(|e| wrong(path, &e))?.tensors();
+    all.sort_by(|a, b| a.0.cmp(&b.0));
+    Ok(all)
+}
+
+fn wrong(path: &Path, e: &dyn std::fmt::Display) -> Error {
+    Error::data(format!("{} is not a usable checkpoint, or was damaged: {e}", path.display()))
 }
 
 /// Whether a tensor of floats holds finite numbers only.

@@ -36,7 +36,7 @@ pub use groups::{Group, Groups, Rule};
 pub use loss::{Loss, LossName};
 pub use optimizer::Optimizer;
 pub use planned::made_up;
-pub use prepare::{Prepared, Source, model_for};
+pub use prepare::{Folds, Prepared, Source, model_for};
 pub use progress::{Epoch, Lines, Progress};
 pub use recipes::{RECIPES, recipe, recipe_names};
 pub use regularize::Regularize;

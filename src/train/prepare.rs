@@ -10,7 +10,7 @@ use crate::data::fingerprint::fingerprint;
 use crate::data::series::{self, NaiveSets, SeriesOptions};
 use crate::data::table::{Fitted, Goal, Table, in_time};
 use crate::data::text::{Corpus, LabelledSplits, Vocabulary};
-use crate::data::{Dataset, Interface, Normal, Targets};
+use crate::data::{Dataset, IGNORED, Interface, Levels, Normal, Targets, alike};
 use crate::error::{Error, Result};
 use crate::nn::{Description, Model, Weights};
 
@@ -57,6 +57,8 @@ pub enum Source {
         val: Option<Dataset>,
         /// Test samples, where the source has such.
         test: Option<Dataset>,
+        /// The values of pictures of 16 bits that became 0 and 255.
+        levels: Option<Levels>,
     },
     /// Rows that become samples by what is learned on some of them.
     Table(Table),
@@ -89,40 +91,50 @@ impl Source {
         }
     }
 
-    /// What a split keeps even, a number per row: classes, or nothing. For a
-    /// table it is learned of all rows, so whoever splits often asks once.
-    pub fn strata(&self, s: &DataSettings) -> Result<Vec<u32>> {
-        let even = matches!(s.split, SplitBy::Auto | SplitBy::Stratified);
+    /// The classes and the class of each row, where the targets are classes; a row
+    /// of a table without one has [`IGNORED`].
+    fn classes(&self, s: &DataSettings) -> Result<Option<(Vec<String>, Vec<u32>)>> {
         match self {
             Source::Sets { train, .. } => Ok(match &train.targets {
-                Targets::Classes { labels, .. } if even => labels.clone(),
-                targets => vec![0; targets.len()],
+                Targets::Classes { labels, names } => Some((names.clone(), labels.clone())),
+                _ => None,
             }),
-            Source::Corpus(_) => Ok(vec![0]),
-            Source::Texts(texts) if even => Ok(texts.train.labels.clone()),
-            Source::Texts(texts) => Ok(vec![0; texts.train.labels.len()]),
+            Source::Texts(texts) => Ok(Some((texts.train.classes.clone(), texts.train.labels.clone()))),
             Source::Table(table) => {
                 let all = table.all_rows();
                 let fitted = Fitted::fit(table, &all, &s.table)?;
-                let mut strata = vec![0; all.len()];
-                if even && matches!(fitted.goal, Goal::Classes { .. }) {
-                    // Rows without a target are spread evenly too.
-                    strata.fill(u32::MAX);
-                    let applied = fitted.apply(table, &all)?;
-                    let labels = applied.dataset.labels().unwrap_or_default();
-                    applied.kept.iter().zip(labels).for_each(|(&row, &label)| strata[row] = label);
-                }
-                Ok(strata)
+                let Goal::Classes { names, .. } = &fitted.goal else { return Ok(None) };
+                let mut classes = vec![IGNORED; all.len()];
+                let applied = fitted.apply(table, &all)?;
+                let labels = applied.dataset.labels().unwrap_or_default();
+                applied.kept.iter().zip(labels).for_each(|(&row, &label)| classes[row] = label);
+                Ok(Some((names.clone(), classes)))
             }
-            // Rows in the order of time are split by it.
-            Source::Series(table) => Ok(vec![0; table.rows()]),
+            Source::Corpus(_) | Source::Series(_) => Ok(None),
         }
     }
 
-    /// The folds of a cross-validation, and what they keep even. Those of a
-    /// series keep the order of time.
-    pub fn folds(&self, s: &Settings) -> Result<(Vec<Split>, Vec<u32>)> {
-        let strata = self.strata(&s.data)?;
+    /// What a split keeps even, a number per row: classes, or nothing. For a
+    /// table it is learned of all rows, so whoever splits often asks once.
+    pub fn strata(&self, s: &DataSettings) -> Result<Vec<u32>> {
+        // Rows in the order of time are split by it.
+        let even = matches!(s.split, SplitBy::Auto | SplitBy::Stratified);
+        let classes = if even { self.classes(s)? } else { None };
+        // Rows without a target are spread evenly too.
+        Ok(classes.map_or_else(|| vec![0; self.rows()], |(_, labels)| labels))
+    }
+
+    /// The folds of a cross-validation, what they keep even, and what a user should
+    /// know of them. Those of a series keep the order of time.
+    ///
+    /// Fails when a class has no row to learn from in some fold.
+    pub fn folds(&self, s: &Settings) -> Result<Folds> {
+        let classes = self.classes(&s.data)?;
+        let even = matches!(s.data.split, SplitBy::Auto | SplitBy::Stratified);
+        let strata = match &classes {
+            Some((_, labels)) if even => labels.clone(),
+            _ => vec![0; self.rows()],
+        };
         let folds = match self {
             Source::Corpus(corpus) => {
                 return Err(Error::usage(format!(
@@ -142,7 +154,11 @@ impl Source {
             }
             _ => dataset::folds(self.name(), &strata, s.data.folds, s.seed)?,
         };
-        Ok((folds, strata))
+        let notes = match classes {
+            Some((names, labels)) => check_folds(self.name(), &folds, &names, &labels)?,
+            None => vec![],
+        };
+        Ok(Folds { folds, strata, notes })
     }
 
     /// The sets of a run without folds.
@@ -212,7 +228,7 @@ impl Source {
         let pick = |part: &[usize]| part.iter().map(|&i| rows[i]).collect::<Vec<_>>();
         let (kept, out) = (pick(&split.kept), pick(&split.held));
         let mut prepared = match self {
-            Source::Sets { train, val, test } => {
+            Source::Sets { train, val, test, levels } => {
                 let part = |rows: &[usize], what: &str| {
                     let mut set = train.select(rows);
                     set.name = format!("{} ({what})", train.name);
@@ -220,7 +236,8 @@ impl Source {
                 };
                 let learned = train.select(&kept);
                 check_classes(&learned)?;
-                let interface = Interface::of(&learned, Normal::learn(&learned, s.data.table.normalize));
+                let normal = Normal::learn(&learned, s.data.table.normalize);
+                let interface = Interface { levels: *levels, ..Interface::of(&learned, normal) };
                 let val = if own_val { val.clone() } else { (!out.is_empty()).then(|| part(&out, "held out")) };
                 let test = held.map_or_else(|| test.clone(), |rows| Some(part(rows, "fold")));
                 Prepared { train: learned, val, test, interface, naive: NaiveSets::default(), notes: vec![] }
@@ -234,6 +251,9 @@ impl Source {
         };
         prepared.notes.splice(0..0, notes);
         if let Some(labels) = prepared.train.labels() {
+            let mut counts = vec![0; prepared.interface.outputs.len()];
+            labels.iter().for_each(|&l| counts[l as usize] += 1);
+            prepared.notes.extend(alike::remark(&prepared.interface.outputs, &counts));
             let weights = s.loss.class_weights.resolve(&prepared.interface.outputs, labels)?;
             prepared.notes.extend(weights.map(|w| w.notes).unwrap_or_default());
         }
@@ -257,6 +277,48 @@ fn latest(source: &Source, rows: &[usize], share: f64, s: &Settings) -> Result<(
     let note =
         format!("{} is split by time: its samples have no dates, so they are taken as they stand", source.name());
     Ok((dataset::by_time(source.name(), rows.len(), share)?, vec![note]))
+}
+
+/// The folds of a cross-validation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Folds {
+    /// What each learns from and holds out.
+    pub folds: Vec<Split>,
+    /// What they keep even, a number per row.
+    pub strata: Vec<u32>,
+    /// What a user should know.
+    pub notes: Vec<String>,
+}
+
+/// Refuses folds that have nothing to learn of a class which others are scored on:
+/// all are to know the same classes. What fewer rows than folds mean is said.
+fn check_folds(name: &str, folds: &[Split], names: &[String], labels: &[u32]) -> Result<Vec<String>> {
+    let count = |rows: &[usize]| {
+        let mut counts = vec![0; names.len()];
+        rows.iter().filter(|&&i| labels[i] != IGNORED).for_each(|&i| counts[labels[i] as usize] += 1);
+        counts
+    };
+    let (kept, held): (Vec<_>, Vec<_>) = folds.iter().map(|f| (count(&f.kept), count(&f.held))).unzip();
+    let mut notes = vec![];
+    for (class, class_name) in names.iter().enumerate() {
+        let rows = kept[0][class] + held[0][class];
+        if let Some(fold) = kept.iter().position(|counts| rows > 0 && counts[class] == 0) {
+            let next = if rows < 2 { "it needs at least two" } else { "set split = \"stratified\"" };
+            return Err(Error::data(format!(
+                "folds of {name}: class \"{class_name}\" has {rows} row(s), all of which fold {} holds out, so that it \
+                 cannot learn the class: {next}; or leave the class out, or train without folds",
+                fold + 1
+            )));
+        }
+        let without = held.iter().filter(|counts| counts[class] == 0).count();
+        if rows > 0 && without > 0 {
+            notes.push(format!(
+                "class \"{class_name}\" has {rows} rows for {} folds: {without} of them hold none out and do not score it",
+                folds.len()
+            ));
+        }
+    }
+    Ok(notes)
 }
 
 /// Refuses samples that are all of one class: there is nothing to tell apart.

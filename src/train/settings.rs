@@ -4,12 +4,13 @@
 
 use super::text::TextSettings;
 use super::usual::fill_in;
-use super::{Augment, EarlyStopping, Loss, UpdateSettings};
+use super::{Augment, EarlyStopping, Loss, LossName, UpdateSettings};
 use crate::data::series::SeriesOptions;
 use crate::data::{self, OpenOptions, TableOptions};
 use crate::error::{Context, Error, Result, unknown};
 use crate::keys::Keys;
-use crate::nn::{Description, Reads};
+use crate::nn::{Activation, Description, Reads};
+use crate::ops::unary::Function;
 use crate::plan::{Choices, Options as PlanOptions, Precision, Recompute, Target, parse_bytes};
 use toml::{Table, Value};
 
@@ -44,6 +45,8 @@ pub struct DataSettings {
     pub split: SplitBy,
     /// Cross-validation in so many folds; 0 for none.
     pub folds: usize,
+    /// Whether classes whose names are read alike, such as `yes` and `Yes`, are one.
+    pub normalize_classes: bool,
     /// Size and channels of images.
     pub images: OpenOptions,
     /// Target, task, cleaning of tables, and the normalisation of any data.
@@ -71,6 +74,7 @@ impl DataSettings {
             val_split: keys.real("val_split", 0.0, 0.95, Some(0.1))?,
             split: found.ok_or_else(|| unknown("split", &split, SPLITS.iter().map(|(n, _)| *n)))?,
             folds,
+            normalize_classes: keys.flag("normalize_classes", false)?,
             images: OpenOptions::read(keys)?,
             table: TableOptions::read(keys)?,
             text: TextSettings::read(keys)?,
@@ -82,11 +86,12 @@ impl DataSettings {
     /// As TOML: `[data]`, in which `clean` stands too.
     fn to_table(&self) -> Table {
         let split = SPLITS.iter().find(|(_, s)| *s == self.split).expect("every split has a name").0;
-        let own: [(&str, Value); 5] = [
+        let own: [(&str, Value); 6] = [
             ("source", self.source.clone().into()),
             ("val_split", self.val_split.into()),
             ("split", split.into()),
             ("folds", (self.folds as i64).into()),
+            ("normalize_classes", self.normalize_classes.into()),
             ("device_mb", (self.device_bytes.unwrap_or(0) as f64 / 1024.0 / 1024.0).into()),
         ];
         let mut table = Table::from_iter(own.map(|(k, v)| (k.to_string(), v)));
@@ -132,6 +137,15 @@ pub struct Settings {
     pub keep_last: usize,
     /// What the plan of the training step may do.
     pub plan: PlanOptions,
+}
+
+impl Settings {
+    /// Whether the loss is one of values, or the model ends as one of probabilities
+    /// of their own does: whole floats are then no classes.
+    pub fn asks_for_values(&self) -> bool {
+        !matches!(self.loss.name, LossName::Auto | LossName::CrossEntropy)
+            || self.model.ends_in(Activation::Elementwise(Function::Sigmoid)).is_some()
+    }
 }
 
 impl Default for Settings {

@@ -48,7 +48,8 @@ pub fn build(g: &mut Graph, op: &str, a: &Value, x: &[TensorId]) -> Result<Vec<T
             return g.push(pool, x);
         }
         "avg_pool2d" => {
-            let (kernel, stride, padding) = (pair(&a["kernel"]), pair(&a["stride"]), pair(&a["padding"]));
+            let (kernel, stride) = (pair(&a["kernel"]), pair(&a["stride"]));
+            let padding = pair(&a["padding"]).map(|n| [n, n]);
             let count_include_pad = flag(&a["count_include_pad"]);
             g.avg_pool2d(x[0], AvgPool2d { kernel, stride, padding, count_include_pad, ceil_mode: flag(&a["ceil"]) })?
         }

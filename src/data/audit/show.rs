@@ -88,6 +88,9 @@ pub(super) fn warnings(a: &ImageAudit, trouble: Option<&str>) -> Vec<String> {
         let are = if files.count == 1 { "is" } else { "are" };
         out.push(format!("{} cannot be read and {are} left out", count(files.count, "file")));
     }
+    let names: Vec<String> = a.classes.iter().map(|c| c.name.clone()).collect();
+    let counts: Vec<usize> = a.classes.iter().map(|c| c.images.iter().sum()).collect();
+    out.extend(crate::data::alike::remark(&names, &counts));
     out.extend(trouble.map(|t| format!("there is no validation split: {t}")));
     balance_warnings(a, &mut out);
     if a.constant.count > 0 {

@@ -11,6 +11,8 @@ const LONGEST_HEADER: usize = 64 << 10;
 const RANKS: usize = 8;
 /// Bytes that are turned into floats at a time; a multiple of all widths.
 const CHUNK: u64 = 1 << 20;
+/// Bytes that a word takes besides its characters.
+const WORD: usize = size_of::<String>();
 
 /// The elements of an array.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,6 +23,8 @@ pub enum Elements {
     Ints(Ints),
     /// Floating-point numbers, rounded to 32 bits.
     Floats(Vec<f32>),
+    /// Words.
+    Words(Vec<String>),
 }
 
 impl Elements {
@@ -30,16 +34,18 @@ impl Elements {
             Elements::Bytes(v) => v.len() as u64,
             Elements::Ints(v) => v.bytes.len() as u64,
             Elements::Floats(v) => 4 * v.len() as u64,
+            Elements::Words(v) => v.iter().map(|w| (WORD + w.len()) as u64).sum(),
         }
     }
 
-    /// All as floats.
-    pub(super) fn into_floats(self) -> Vec<f32> {
-        match self {
+    /// All as floats; none of words.
+    pub(super) fn into_floats(self) -> Option<Vec<f32>> {
+        Some(match self {
             Elements::Bytes(v) => v.into_iter().map(f32::from).collect(),
             Elements::Ints(v) => v.iter().map(|i| i as f32).collect(),
             Elements::Floats(v) => v,
-        }
+            Elements::Words(_) => return None,
+        })
     }
 }
 
@@ -100,7 +106,7 @@ pub fn read_npy(path: &Path) -> Result<Array> {
 /// What a header says.
 #[derive(Debug, PartialEq)]
 struct Header {
-    /// Kind (`f`, `i`, `u`, `b`) and bytes of an element.
+    /// Kind (`f`, `i`, `u`, `b`, `U`, `S`) and bytes of an element.
     kind: (u8, usize),
     big_endian: bool,
     fortran: bool,
@@ -150,12 +156,14 @@ pub(super) fn read_array(
     let held = match (kind, width) {
         (b'u', 1) => bytes,
         (b'f', width) => bytes / *width as u64 * 4,
+        (b'U' | b'S', width) => bytes / *width as u64 * WORD as u64 + bytes,
         (_, width) => bytes.max(bytes / *width as u64 * 4),
     };
     memory::judge_named(&place, held, budget)?;
     let elements = match (kind, width) {
         (b'u', 1) => Elements::Bytes(take(bytes, "elements")?),
         (b'f', _) => Elements::Floats(floats(place, bytes, &header, &mut take)?),
+        (b'U' | b'S', _) => Elements::Words(words(place, &take(bytes, "elements")?, &header)?),
         _ => Elements::Ints(ints(take(bytes, "elements")?, &header)),
     };
     let elements = if header.fortran && shape.len() > 1 { row_major(elements, shape) } else { elements };
@@ -174,7 +182,8 @@ fn parse_header(text: &str) -> Result<Header> {
     };
     let descr = value("descr")?;
     let descr = descr.strip_prefix(['\'', '"']).and_then(|d| d.split(['\'', '"']).next());
-    let numbers = "numbers such as '<f4', '|u1' or '<i8' for 'descr'";
+    let numbers = "numbers such as '<f4', '|u1' or '<i8', or words such as '<U8', for 'descr'; an array of Python's \
+                   objects is saved so after .astype(str) or .astype(float)";
     let descr = descr.ok_or_else(|| wrong(numbers))?;
     let (order, kind) = match descr.as_bytes() {
         [order @ (b'<' | b'>' | b'|' | b'='), rest @ ..] => (*order, rest),
@@ -184,6 +193,11 @@ fn parse_header(text: &str) -> Result<Header> {
         [k @ (b'i' | b'u'), size @ (b'1' | b'2' | b'4' | b'8')] => (*k, usize::from(size - b'0')),
         [b'f', size @ (b'2' | b'4' | b'8')] => (b'f', usize::from(size - b'0')),
         b"b1" => (b'b', 1),
+        [k @ (b'U' | b'S'), size @ ..] => {
+            let size = std::str::from_utf8(size).ok().and_then(|s| s.parse::<usize>().ok());
+            let size = size.and_then(|n| n.checked_mul(if *k == b'U' { 4 } else { 1 })).filter(|&n| n > 0);
+            (*k, size.ok_or_else(|| wrong("the length of words in 'descr', such as '<U8'"))?)
+        }
         _ => return Err(wrong(numbers)),
     };
     let fortran = value("fortran_order")?;
@@ -244,11 +258,33 @@ fn ints(mut bytes: Vec<u8>, header: &Header) -> Ints {
     Ints { bytes, width, signed: kind == b'i' }
 }
 
+/// Words of any width, without the zeros that fill them: UTF-32, or bytes that
+/// are UTF-8.
+fn words(place: &str, bytes: &[u8], header: &Header) -> Result<Vec<String>> {
+    let (kind, width) = header.kind;
+    let character = |bytes: &[u8]| {
+        let bytes = [bytes[0], bytes[1], bytes[2], bytes[3]];
+        char::from_u32(if header.big_endian { u32::from_be_bytes(bytes) } else { u32::from_le_bytes(bytes) })
+    };
+    let word = |bytes: &[u8]| match kind {
+        b'U' => bytes.chunks_exact(4).map(character).collect::<Option<String>>(),
+        _ => String::from_utf8(bytes.to_vec()).ok(),
+    };
+    let read = |(i, bytes)| {
+        let word = word(bytes).ok_or_else(|| {
+            Error::data(format!("{place}: element {i} is no text in Unicode; save the array again after .astype(str)"))
+        })?;
+        Ok(word.trim_end_matches('\0').to_string())
+    };
+    bytes.chunks_exact(width).enumerate().map(read).collect()
+}
+
 /// Elements whose first dimension is the fastest, in the usual order.
 fn row_major(elements: Elements, shape: &[usize]) -> Elements {
     match elements {
         Elements::Bytes(v) => Elements::Bytes(order(shape, v.len()).map(|at| v[at]).collect()),
         Elements::Floats(v) => Elements::Floats(order(shape, v.len()).map(|at| v[at]).collect()),
+        Elements::Words(v) => Elements::Words(order(shape, v.len()).map(|at| v[at].clone()).collect()),
         Elements::Ints(v) => {
             let number = |at: usize| &v.bytes[at * v.width..(at + 1) * v.width];
             let bytes = order(shape, v.len()).flat_map(number).copied().collect();

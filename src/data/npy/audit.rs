@@ -3,7 +3,7 @@
 use super::ArraySet;
 use crate::data::findings::{Block, Findings, Section};
 use crate::data::html::Bar;
-use crate::data::{Dataset, Samples, Targets};
+use crate::data::{Dataset, Samples, Targets, alike};
 use serde::Serialize;
 
 /// What was found in arrays.
@@ -13,8 +13,10 @@ pub struct ArrayAudit {
     pub source: String,
     /// The shape of one sample.
     pub shape: Vec<usize>,
-    /// Samples to train on and to test on.
-    pub samples: [usize; 2],
+    /// Samples to train on, to validate and to test on.
+    pub samples: [usize; 3],
+    /// What was taken for what, and what was left out.
+    pub notes: Vec<String>,
     /// Training samples of each class; empty for numbers.
     pub classes: Vec<(String, usize)>,
     /// Least, mean and greatest element of the training samples.
@@ -37,17 +39,19 @@ pub fn audit(source: &str, set: &ArraySet) -> ArrayAudit {
     let n = finite().count();
     let width = train.width().max(1);
     let same = |i: &usize| (*i..count).step_by(width).all(|j| value(j).to_bits() == value(*i).to_bits());
-    let classes = match &train.targets {
+    let classes: Vec<(String, usize)> = match &train.targets {
         Targets::Classes { labels, names } => {
             let count = |c: usize| labels.iter().filter(|&&l| l as usize == c).count();
             names.iter().enumerate().map(|(c, name)| (name.clone(), count(c))).collect()
         }
         Targets::Sequence { .. } | Targets::Values { .. } => vec![],
     };
+    let (names, counts): (Vec<String>, Vec<usize>) = classes.iter().cloned().unzip();
     ArrayAudit {
         source: source.into(),
         shape: train.shape.clone(),
-        samples: [train.len(), set.test.as_ref().map_or(0, Dataset::len)],
+        samples: [train.len(), set.val.as_ref().map_or(0, Dataset::len), set.test.as_ref().map_or(0, Dataset::len)],
+        notes: set.notes.iter().cloned().chain(alike::remark(&names, &counts)).collect(),
         classes,
         range: [
             finite().fold(f64::INFINITY, f64::min),
@@ -67,6 +71,7 @@ impl ArrayAudit {
             warnings.push(format!("{} elements are not finite; a model cannot learn from them", self.not_finite));
         }
         let bar = |(label, n): &(String, usize)| Bar { label: label.clone(), value: *n as f64, text: n.to_string() };
+        warnings.extend(self.notes.iter().cloned());
         let [low, mean, high] = self.range;
         let numbers = format!(
             "Elements from {low:.4} to {high:.4}, mean {mean:.4}; {} of a sample's elements are the same in all samples.",
@@ -79,8 +84,8 @@ impl ArrayAudit {
         Findings {
             title: self.source.clone(),
             summary: format!(
-                "Arrays of {} training and {} test samples of shape {:?}.",
-                self.samples[0], self.samples[1], self.shape
+                "Arrays of {} training, {} validation and {} test samples of shape {:?}.",
+                self.samples[0], self.samples[1], self.samples[2], self.shape
             ),
             warnings,
             sections,

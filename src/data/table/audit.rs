@@ -6,6 +6,7 @@ use super::leakage::gives_away;
 use super::number::{canonical, show};
 use super::target::{Goal, clip};
 use super::{Column, Summary, Table, TableOptions, clean::FENCE};
+use crate::data::alike::remark;
 use crate::error::Result;
 use serde::Serialize;
 use std::collections::{BTreeMap, HashMap};
@@ -106,6 +107,9 @@ impl TableAudit {
         hints.extend(seen.iter().filter_map(|s| s.doubt.clone()));
         if let (Some(goal), [target]) = (&goal, &targets[..]) {
             hints.extend(imbalance(goal));
+            if let Goal::Classes { names, counts, .. } = goal {
+                hints.extend(remark(names, counts));
+            }
             let values = matches!(goal, Goal::Values(_));
             for i in (0..columns.len()).filter(|i| i != target) {
                 let (column, answer) = (&table.columns[i], &table.columns[*target]);

@@ -1,6 +1,7 @@
 //! Which files of a folder hold text, and what such a folder is.
 
-use super::super::scan::{SPLITS, visible};
+use super::super::scan::visible;
+use super::super::split_names::SPLITS;
 use crate::error::{Error, Result};
 use std::path::{Path, PathBuf};
 

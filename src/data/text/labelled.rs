@@ -1,8 +1,9 @@
 //! Texts with classes: the rows of a table, or files in a folder per class.
 
-use super::super::Origin;
-use super::super::scan::{SPLITS, class_name, passed_over, visible};
+use super::super::scan::{class_name, passed_over, visible};
+use super::super::split_names::SPLITS;
 use super::super::table::{Column, Table, TableOptions, marks::values_among, read::MISSING};
+use super::super::{Origin, Targets, alike};
 use super::Corpus;
 use super::files::{name, plain_texts, split_of};
 use crate::error::{Error, Result};
@@ -47,6 +48,22 @@ pub struct LabelledSplits {
     pub val: Option<LabelledTexts>,
     /// Held out to the end.
     pub test: Option<LabelledTexts>,
+}
+
+impl LabelledSplits {
+    /// Makes classes whose names are read alike one, as [`alike::merge`] does.
+    pub fn merge_classes(&mut self) {
+        let splits: Vec<&mut LabelledTexts> =
+            [Some(&mut self.train), self.val.as_mut(), self.test.as_mut()].into_iter().flatten().collect();
+        let take = |t: &LabelledTexts| Targets::Classes { labels: t.labels.clone(), names: t.classes.clone() };
+        let mut targets: Vec<Targets> = splits.iter().map(|t| take(t)).collect();
+        alike::merge(&mut targets.iter_mut().collect::<Vec<_>>());
+        for (texts, targets) in splits.into_iter().zip(targets) {
+            if let Targets::Classes { labels, names } = targets {
+                (texts.labels, texts.classes) = (labels, names);
+            }
+        }
+    }
 }
 
 /// The columns of a table of texts.

@@ -114,6 +114,9 @@ fn warnings(a: &LabelledAudit) -> Vec<String> {
     if a.conflicts > 0 {
         all.push(format!("{} texts occur with different classes", a.conflicts));
     }
+    let names: Vec<String> = a.classes.iter().map(|c| c.name.clone()).collect();
+    let counts: Vec<usize> = a.classes.iter().map(|c| c.texts.iter().sum()).collect();
+    all.extend(crate::data::alike::remark(&names, &counts));
     if a.empty > 0 {
         all.push(format!("{} texts are empty", a.empty));
     }

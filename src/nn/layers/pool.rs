@@ -2,7 +2,7 @@
 
 use super::conv::Padding;
 use super::{Layer, image, pair_value, single};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::graph::TensorId;
 use crate::nn::{Build, Keys};
 use crate::ops::avg_pool2d::AvgPool2d;
@@ -38,8 +38,8 @@ impl Window {
         t
     }
 
-    /// Padding of an even window may fall on one side only, which the ops,
-    /// like PyTorch's, do not have: the input is padded first.
+    /// Padding of an even window may fall on one side only, which the largest
+    /// element, like PyTorch's, does not have: the input is padded first.
     fn pad(&self, cx: &mut Build, x: TensorId, fill: f32) -> Result<(TensorId, [usize; 2])> {
         let [_, h, w] = image(cx, x)?;
         let [down, across] = self.padding.resolve([h, w], self.pool_size, self.strides, [1, 1]);
@@ -119,19 +119,10 @@ impl Layer for AveragePooling2D {
     fn build(&self, cx: &mut Build, inputs: &[TensorId]) -> Result<TensorId> {
         let x = single(inputs)?;
         let [_, h, w] = image(cx, x)?;
-        let [down, across] = self.0.padding.resolve([h, w], self.0.pool_size, self.0.strides, [1, 1]);
-        if down[0] != down[1] || across[0] != across[1] {
-            return Err(Error::model(format!(
-                "\"same\" padding of a {h}x{w} image under a {:?} window is uneven, which average pooling does not have; \
-                 choose another pool_size or padding",
-                self.0.pool_size
-            )));
-        }
-        let padding = [down[0], across[0]];
         let op = AvgPool2d {
             kernel: self.0.pool_size,
             stride: self.0.strides,
-            padding,
+            padding: self.0.padding.resolve([h, w], self.0.pool_size, self.0.strides, [1, 1]),
             count_include_pad: false,
             ceil_mode: false,
         };

@@ -180,17 +180,10 @@ impl Pooling1D {
     /// The mean of each window.
     fn mean(&self, cx: &mut Build, x: TensorId, t: usize) -> Result<TensorId> {
         let window = self.window();
-        let ends = window.padding(t);
-        if ends[0] != ends[1] {
-            return Err(Error::model(format!(
-                "padding of {} positions before and {} after; a mean leaves padding out only where both are equal",
-                ends[0], ends[1]
-            )));
-        }
         let op = AvgPool2d {
             kernel: [1, self.pool_size],
             stride: [1, self.strides],
-            padding: [0, ends[0]],
+            padding: [[0, 0], window.padding(t)],
             count_include_pad: false,
             ceil_mode: false,
         };
@@ -233,7 +226,7 @@ impl Layer for Pooling1D {
 
     fn causal(&self, inputs: &[&Shape]) -> Result<()> {
         along_positions(inputs)?;
-        // A mean over earlier positions alone would have to leave uneven padding out, which it cannot.
+        // A mean over earlier positions alone divides by how many there are, which decoding does not count.
         if matches!(self.pick, Pick::Mean) && self.pool_size > 1 {
             return Err(Error::model(format!(
                 "its mean of {} positions reaches beyond the position that it answers for; leave it out, or take \
