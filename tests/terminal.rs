@@ -79,7 +79,7 @@ fn tables() {
     names(&["lr-find", "--data", &data, "--target", &target, "--steps", "10", "--out", &plot]);
     let config = place.write(
         "search.toml",
-        &format!(
+        format!(
             "model = \"tabular\"\n[data]\nsource = {}\ntarget = {}\n[train]\nepochs = 1\n[search]\nmethod = \"grid\"\n\
              [search.space]\n\"train.batch_size\" = [16, 32]\n",
             toml::Value::from(data.clone()),
@@ -95,12 +95,12 @@ fn tables() {
     // What a run's files say, which somebody else may have written.
     place.write(
         "foreign/run.json",
-        &serde_json::json!({ "model": HOSTILE, "data": HOSTILE, "stopped": HOSTILE }).to_string(),
+        serde_json::json!({ "model": HOSTILE, "data": HOSTILE, "stopped": HOSTILE }).to_string(),
     );
     let record = serde_json::json!({ "epoch": 1, "train": { "loss": 1.0, (HOSTILE): 2.0 } });
-    place.write("foreign/metrics.jsonl", &format!("{record}\n"));
-    place.write("foreign/config.toml", &format!("model = {}\n", toml::Value::from(HOSTILE)));
-    place.write("others/config.toml", &format!("x{} = 1\n", toml::Value::from(HOSTILE)));
+    place.write("foreign/metrics.jsonl", format!("{record}\n"));
+    place.write("foreign/config.toml", format!("model = {}\n", toml::Value::from(HOSTILE)));
+    place.write("others/config.toml", format!("x{} = 1\n", toml::Value::from(HOSTILE)));
     let foreign = place.path("foreign");
     names(&["watch", &foreign]);
     names(&["watch", &foreign, "--once"]);
@@ -135,7 +135,7 @@ fn pictures() {
 #[test]
 fn texts_and_models() {
     let place = Place::new();
-    let corpus = place.write(&format!("c{HOSTILE}.txt"), &format!("a{HOSTILE}").repeat(60));
+    let corpus = place.write(&format!("c{HOSTILE}.txt"), format!("a{HOSTILE}").repeat(60));
     let run = place.path("run");
     let args = ["train", "--data", &corpus, "--model", "char-lstm", "--context", "16", "--epochs", "1", "--out", &run];
     names(&args);
@@ -159,7 +159,7 @@ fn texts_and_models() {
     told(&["plan", &model, "--explain"]);
     names(&["gradcheck", &model]);
     names(&["profile", &model]);
-    names(&["summary", &place.write("bad.toml", &format!("[[layer]]\ntype = {}\n", toml::Value::from(HOSTILE)))]);
+    names(&["summary", &place.write("bad.toml", format!("[[layer]]\ntype = {}\n", toml::Value::from(HOSTILE)))]);
     names(&["shaders", &format!("x{HOSTILE}")]);
 }
 

@@ -59,15 +59,14 @@ impl MaxPool2d {
     }
 
     fn windows(&self, x: &Shape) -> Result<Windows> {
-        let both = self.padding.map(|n| [n, n]);
-        let windows = Windows::new(x, self.kernel, self.stride, both, self.dilation, self.ceil_mode)?;
         if (0..2).any(|axis| self.padding[axis] > self.kernel[axis] / 2) {
             return Err(Error::model(format!(
                 "padding is {:?} and the kernel {:?}; expected at most half the kernel",
                 self.padding, self.kernel
             )));
         }
-        Ok(windows)
+        let both = self.padding.map(|n| [n, n]);
+        Windows::new(x, self.kernel, self.stride, both, self.dilation, self.ceil_mode)
     }
 }
 

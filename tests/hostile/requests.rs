@@ -216,7 +216,7 @@ fn limits() -> Vec<Row> {
             "more_epochs_than_64_bits",
             csv,
             &["--data", "t.csv", "--epochs", "18446744073709551615", "--max-steps", "3"],
-            &["epochs = 9223372036854775807", "steps in all"],
+            &["epochs = 9223372036854775807", "batches in all"],
         ),
         works("absurd_steps", csv, &["--data", "t.csv", "--max-steps", "9223372036854775807"], &["saved in"]),
         works(

@@ -49,16 +49,16 @@ pub(super) fn targets(
     let mut raw = splits.into_iter().map(|(name, y)| read(&name, y)).collect::<Result<Vec<Raw>>>()?;
     let few = if task == Task::Auto { few_floats(&raw[0]) } else { None };
     if let Some(few) = few.filter(|_| !floats_are_values) {
-        raw = raw.into_iter().map(Raw::as_numbers).collect();
+        raw = raw.into_iter().map(Raw::into_numbers).collect();
         notes.push(format!(
             "targets are whole floats of {few} values, taken for classes; for values to be predicted say --task regression"
         ));
     }
     if task == Task::Classification || raw.iter().any(|r| matches!(r, Raw::Numbers(_))) && task == Task::Auto {
-        raw = raw.into_iter().map(Raw::as_numbers).collect();
+        raw = raw.into_iter().map(Raw::into_numbers).collect();
     }
     if task == Task::Regression {
-        raw = raw.into_iter().map(Raw::as_values).collect();
+        raw = raw.into_iter().map(Raw::into_values).collect();
     }
     let refused = |what: String| Error::data(format!("{place}: {what}"));
     match (&raw[0], task) {
@@ -109,7 +109,7 @@ fn is_whole(v: f32) -> bool {
 
 impl Raw {
     /// Whole floats as numbers.
-    fn as_numbers(self) -> Raw {
+    fn into_numbers(self) -> Raw {
         match self {
             Raw::Values(v, 1) if v.iter().all(|v| is_whole(*v)) => Raw::Numbers(v.iter().map(|&v| v as i64).collect()),
             other => other,
@@ -117,7 +117,7 @@ impl Raw {
     }
 
     /// Numbers, and rows with a single one, as values.
-    fn as_values(self) -> Raw {
+    fn into_values(self) -> Raw {
         match self {
             Raw::Numbers(v) => Raw::Values(v.iter().map(|&v| v as f32).collect(), 1),
             Raw::OneHot(labels, width) => {

@@ -60,11 +60,11 @@ fn decide(column: &Column, notes: &mut Vec<String>) -> Vec<String> {
     values.into_iter().map(|(mark, _)| mark).collect()
 }
 
-/// The marks among cells that are values, and those that are not, with how often
-/// they occur; none of both where the cells are no words that recur.
-pub(in crate::data) fn values_among<'a>(
-    cells: impl Iterator<Item = &'a str>,
-) -> (Vec<(String, usize)>, Vec<(String, usize)>) {
+/// Marks of missing cells, with how often they occur.
+pub(in crate::data) type Counted = Vec<(String, usize)>;
+
+/// The marks among cells that are values, and those that are not; none of both where the cells are no words that recur.
+pub(in crate::data) fn values_among<'a>(cells: impl Iterator<Item = &'a str>) -> (Counted, Counted) {
     let mut counts: HashMap<&str, usize> = HashMap::new();
     cells.filter(|c| !c.is_empty()).for_each(|c| *counts.entry(c).or_default() += 1);
     let words: Vec<(&str, usize)> =

@@ -96,7 +96,7 @@ impl Format {
         let multiplied = written.iter().filter(|w| w.times.is_some()).count();
         let mut units: Vec<(String, usize)> = vec![];
         // A small m beside k and M is a million.
-        let is_unit = |u: &String| !u.is_empty() && !(multiplied > 0 && u == "m");
+        let is_unit = |u: &String| !(u.is_empty() || multiplied > 0 && u == "m");
         for unit in written.iter().map(|w| one_spelling(w.unit)).filter(is_unit) {
             match units.iter_mut().find(|(u, _)| *u == unit) {
                 Some((_, n)) => *n += 1,
