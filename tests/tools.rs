@@ -302,6 +302,39 @@ fn eval_and_predict_on_a_table_agree_with_train() {
     assert!((mae - scored["test"]["mae"].as_f64().expect("an error")).abs() < 1e-4 * mae.max(1.0), "{mae}");
 }
 
+/// 32 bits have no digits for half a unit at five million.
+#[test]
+fn targets_far_from_zero_are_learned_as_those_near_it() {
+    let place = Place::new();
+    let mut scored = vec![];
+    for (name, offset) in [("near", 0.0), ("far", 5_200_000.0)] {
+        let row = |i: usize| {
+            let (a, b) = ((i * 37 % 101) as f64 / 50.0 - 1.0, (i * 53 % 97) as f64 / 48.0 - 1.0);
+            format!("{a:.3},{b:.3},{:.6}\n", offset + 0.4 * a + 0.25 * b)
+        };
+        let data = place.write(&format!("{name}.csv"), "a,b,y\n".to_string() + &(0..300).map(row).collect::<String>());
+        let run = place.path(name);
+        let trained =
+            json(&wgrad(&["train", "--data", &data, "--epochs", "30", "--seed", "1", "--out", &run, "--json"]));
+        let told = wgrad(&["predict", &run, &data, "--device", "cpu"]);
+        let answers: Vec<f64> = text(&told.stdout)
+            .lines()
+            .skip(1)
+            .map(|l| l.split(',').nth(1).expect("an answer").parse().expect("a number"))
+            .collect();
+        let page: Value = serde_json::from_str(&place.read(&format!("{name}/evaluation.json"))).expect("JSON");
+        let worst: f64 = page["mistakes"][0]["label"].as_str().expect("a label").parse().expect("a number");
+        assert!((worst - offset).abs() < 2.0, "{worst}");
+        scored.push((trained["validation"]["r2"].as_f64().expect("a score"), answers));
+    }
+    let [(near, at_zero), (far, away)] = &scored[..] else { unreachable!("two runs") };
+    assert!(*near > 0.9 && (near - far).abs() < 0.01, "{near} near zero, {far} far from it");
+    assert_eq!((at_zero.len(), away.len()), (300, 300));
+    for (a, b) in at_zero.iter().zip(away) {
+        assert!((b - 5_200_000.0 - a).abs() < 0.05, "{a} and {b}");
+    }
+}
+
 #[test]
 fn rows_that_cannot_be_used_are_named_and_left_empty() {
     let place = with_tables();

@@ -117,7 +117,7 @@ fn rate(session: &Session, set: &Dataset, scores: Scores, answers: &[f32], split
             worst_classes(session, set, answers, labels),
         ),
         Targets::Values { values, .. } => (
-            Metrics::Regression(Box::new(Regression::of(answers, values, names)?)),
+            Metrics::Regression(Box::new(Regression::about(answers, values, names, &session.interface.centres())?)),
             worst_values(session, set, answers, values),
         ),
     };
@@ -129,7 +129,8 @@ fn rate(session: &Session, set: &Dataset, scores: Scores, answers: &[f32], split
 impl Scored {
     /// As JSON, flat: loss and accuracy (or errors), then every figure by its
     /// key, and `precision`, `recall` and `f1` as scikit-learn gives them by
-    /// default for two classes, as their macro averages for more.
+    /// default for two classes (of the second, the `positive_class`), as their macro
+    /// averages for more.
     pub fn json(&self) -> Value {
         let mut all = match serde_json::to_value(self.scores).expect("plain data prints") {
             Value::Object(all) => all,
@@ -146,10 +147,24 @@ impl Scored {
             ["precision", "recall", "f1"].iter().zip(of).for_each(|(key, value)| put(key, value));
         }
         self.evaluation.figures().iter().for_each(|f| put(&f.key, f.value));
+        if let Some(name) = self.positive_class() {
+            all.insert("positive_class".into(), name.into());
+        }
         if let Some(f) = &self.evaluation.forecast {
             all.insert("baselines".into(), f.json());
         }
         Value::Object(all)
+    }
+
+    /// The class that precision, recall and F1 are of, where there are two.
+    fn positive_class(&self) -> Option<&str> {
+        match &self.evaluation.metrics {
+            Metrics::Classification(c) => match &c.classes[..] {
+                [_, positive] => Some(&positive.name),
+                _ => None,
+            },
+            _ => None,
+        }
     }
 
     /// The main figures in a line.
@@ -162,7 +177,8 @@ impl Scored {
             Task::Language => &["bits_per_token"],
         };
         let more: Vec<String> = keys.iter().filter_map(|k| figure(k)).collect();
-        format!("{} {}", self.scores, more.join(" "))
+        let of = self.positive_class().map_or(String::new(), |name| format!(" (of \"{name}\")"));
+        format!("{} {}{of}", self.scores, more.join(" "))
     }
 }
 
@@ -191,7 +207,12 @@ fn worst_values(session: &Session, set: &Dataset, answers: &[f32], values: &[f32
         |i: usize| (0..width).map(|t| ((answers[i * width + t] - values[i * width + t]) / scale[t]).abs()).sum::<f32>();
     let mut order: Vec<usize> = (0..set.len()).collect();
     order.sort_by(|&a, &b| off(b).total_cmp(&off(a)).then(a.cmp(&b)));
-    let numbers = |v: &[f32]| v.iter().map(|x| format!("{x:.4}")).collect::<Vec<_>>().join(", ");
+    let centres = session.interface.centres();
+    let number = |(&x, &centre): (&f32, &f64)| match centre {
+        0.0 => format!("{x:.4}"),
+        _ => format!("{:.4}", centre + f64::from(x)),
+    };
+    let numbers = |v: &[f32]| v.iter().zip(&centres).map(number).collect::<Vec<_>>().join(", ");
     let mistake = |i: usize| Mistake {
         label: numbers(&values[i * width..(i + 1) * width]),
         predicted: numbers(&answers[i * width..(i + 1) * width]),

@@ -186,9 +186,20 @@ fn words(interface: &Interface, asked: &Asked, top: usize) -> String {
             let best = order(answer).into_iter().take(top.max(1));
             best.map(|i| format!("{} {:.1}%", names[i], 100.0 * answer[i])).collect()
         }
-        Task::Language | Task::Regression => names.iter().zip(answer).map(|(n, v)| format!("{n} {v}")).collect(),
+        Task::Language | Task::Regression => {
+            let values = answer.iter().zip(interface.centres()).map(|(&v, centre)| value(v, centre));
+            names.iter().zip(values).map(|(n, v)| format!("{n} {v}")).collect()
+        }
     };
     said.join(", ")
+}
+
+/// A value in the units of its target, as short as it is exact.
+fn value(v: f32, centre: f64) -> String {
+    match centre {
+        0.0 => v.to_string(),
+        _ => (centre + v.to_string().parse::<f64>().unwrap_or(f64::NAN)).to_string(),
+    }
 }
 
 fn object(interface: &Interface, asked: &Asked, top: usize) -> Value {
@@ -200,7 +211,14 @@ fn object(interface: &Interface, asked: &Asked, top: usize) -> Value {
     match (&asked.answer, interface.task) {
         (None, Task::Classification) => drop(all.insert("class".into(), Value::Null)),
         (None, Task::Language | Task::Regression) => drop(all.insert("values".into(), Value::Null)),
-        (Some(answer), Task::Language | Task::Regression) => drop(all.insert("values".into(), named(answer).into())),
+        (Some(answer), Task::Language | Task::Regression) => {
+            let number = |(&v, centre): (&f32, f64)| match centre {
+                0.0 => json!(v),
+                _ => value(v, centre).parse::<f64>().map_or(Value::Null, |v| json!(v)),
+            };
+            let values = names.iter().cloned().zip(answer.iter().zip(interface.centres()).map(number));
+            all.insert("values".into(), values.collect::<Map<_, _>>().into());
+        }
         (Some(answer), Task::Classification) => {
             let best = order(answer);
             all.insert("class".into(), names[best[0]].clone().into());
@@ -246,7 +264,8 @@ fn cells(interface: &Interface, asked: &[Asked], with_file: bool) -> Vec<Vec<Str
             if interface.task == Task::Classification {
                 cells.push(names[order(answer)[0]].clone());
             }
-            cells.extend(answer.iter().map(f32::to_string));
+            let centres = interface.centres();
+            cells.extend(answer.iter().zip(centres).map(|(&v, centre)| value(v, centre)));
         }
         cells.resize(width, String::new());
         all.push(cells);

@@ -131,6 +131,13 @@ impl Interface {
         Interface { series: Some(fitted), values: None, ..Interface::of(train, normal) }
     }
 
+    /// What is added to each output to have it in the units of the source: not 0 where a
+    /// table's target lies far from zero.
+    pub fn centres(&self) -> Vec<f64> {
+        let of_table = self.preprocessing.as_ref().map(Fitted::target_centre).unwrap_or_default();
+        if of_table.is_empty() { vec![0.0; self.outputs.len()] } else { of_table }
+    }
+
     /// The same, learned from data that was called what that of `other` is: where
     /// a table lies is no part of what was learned of it.
     pub fn called_as(mut self, other: &Interface) -> Interface {

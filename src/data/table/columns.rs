@@ -212,8 +212,7 @@ impl Lesson<'_> {
             }
         };
         let indicator = gap != Gap::Drop && self.indicator(gaps);
-        // 24 bits of mantissa, of which the spread needs some ten.
-        let offset = if all.mean.abs() > 1e4 * all.std { all.mean.round() } else { 0.0 };
+        let offset = super::target::centre(&all);
         let bounds = self.cells.iter().flatten().filter(|c| format.read(c).is_some_and(|(_, bound)| bound.is_some()));
         let censored = bounds.count() >= self.least();
         Ok(Encoder::Number { format, censored, gap, indicator, clip, offset, range: [all.min, all.max] })

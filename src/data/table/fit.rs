@@ -185,6 +185,9 @@ impl Fitted {
         }
         check_scales("features", &self.scale, &self.shift)?;
         check_scales("targets", &self.target_scale(), &self.target_shift())?;
+        if let Some(centre) = self.target_centre().iter().find(|c| !c.is_finite()) {
+            return Err(Error::data(format!("targets: {centre} is taken off first; expected a finite number")));
+        }
         self.columns.iter().try_for_each(FittedColumn::check)
     }
 
@@ -208,7 +211,16 @@ impl Fitted {
         }
     }
 
-    /// Per target column: `normalised = value * scale + shift`. Empty for classes.
+    /// Per target column: what is added to an answer to have it in the units of the
+    /// target. Empty for classes.
+    pub fn target_centre(&self) -> Vec<f64> {
+        match &self.goal {
+            Goal::Classes { .. } => vec![],
+            Goal::Values(all) => all.iter().map(|t| t.centre).collect(),
+        }
+    }
+
+    /// Per target column: `normalised = (value - centre) * scale + shift`. Empty for classes.
     pub fn target_scale(&self) -> Vec<f32> {
         match &self.goal {
             Goal::Classes { .. } => vec![],
@@ -224,7 +236,8 @@ impl Fitted {
         }
     }
 
-    /// Predictions of a model, `[N, targets]`, in the units of the targets.
+    /// Predictions of a model, `[N, targets]`, in the units of the targets, less their
+    /// [centre](Fitted::target_centre).
     pub fn denormalise(&self, predictions: &mut [f32]) {
         let (scale, shift) = (self.target_scale(), self.target_shift());
         for (i, y) in predictions.iter_mut().enumerate().filter(|_| !scale.is_empty()) {

@@ -13,7 +13,7 @@ const FEW: usize = 10;
 const NAMES: usize = 20;
 
 /// A target column of numbers, and how it is normalised for training:
-/// `normalised = value * scale + shift`.
+/// `normalised = (value - centre) * scale + shift`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct FittedTarget {
     /// The name of the column.
@@ -21,6 +21,10 @@ pub struct FittedTarget {
     /// How its numbers are written.
     #[serde(alias = "decimal")]
     pub(super) format: Format,
+    /// What is taken off first, in 64 bits, where the numbers lie so far from zero that 32
+    /// bits would lose what tells them apart; else 0.
+    #[serde(default)]
+    pub centre: f64,
     /// One over the standard deviation of the training rows.
     pub scale: f32,
     /// What brings the mean of the training rows to 0.
@@ -131,7 +135,7 @@ impl Goal {
                 let value = |(target, cell): (&FittedTarget, &Option<&str>)| {
                     let cell = cell.ok_or_else(|| gap(&target.name))?;
                     match target.format.parse(cell) {
-                        Some(x) if x.is_finite() => Ok(x as f32),
+                        Some(x) if x.is_finite() => Ok((x - target.centre) as f32),
                         _ => Err(format!("the target \"{}\" is \"{}\", no finite number", target.name, clip(cell))),
                     }
                 };
@@ -194,6 +198,12 @@ fn classes_of(table: &Table, column: usize, rows: &[usize], notes: &mut Vec<Stri
     Ok(Goal::Classes { column: column.name.clone(), names, counts })
 }
 
+/// What is taken off numbers first, so that 32 bits hold the digits that matter: 24 bits
+/// of mantissa, of which the spread needs some ten.
+pub(super) fn centre(all: &Summary) -> f64 {
+    if all.mean.abs() > 1e4 * all.std { all.mean.round() } else { 0.0 }
+}
+
 fn values_of(table: &Table, columns: &[usize], rows: &[usize]) -> Result<Goal> {
     let one = |&i: &usize| {
         let column = &table.columns[i];
@@ -218,9 +228,11 @@ fn values_of(table: &Table, columns: &[usize], rows: &[usize]) -> Result<Goal> {
                 show(summary.min)
             )));
         }
-        let (scale, shift) = (1.0 / summary.std, -summary.mean / summary.std);
+        let centre = centre(&summary);
+        let (scale, shift) = (1.0 / summary.std, (centre - summary.mean) / summary.std);
         let name = column.name.clone();
-        Ok(FittedTarget { name, format, scale: scale as f32, shift: shift as f32, min: summary.min, max: summary.max })
+        let (scale, shift, min, max) = (scale as f32, shift as f32, summary.min, summary.max);
+        Ok(FittedTarget { name, format, centre, scale, shift, min, max })
     };
     columns.iter().map(one).collect::<Result<_>>().map(Goal::Values)
 }

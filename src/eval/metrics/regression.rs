@@ -53,6 +53,11 @@ const KEYS: [&str; 7] = ["mae", "rmse", "r2", "mape", "median_ae", "explained_va
 impl Regression {
     /// Scores predictions `[N, targets]`, row-major, against the truth.
     pub fn of(predicted: &[f32], target: &[f32], names: &[String]) -> Result<Regression> {
+        Regression::about(predicted, target, names, &vec![0.0; names.len()])
+    }
+
+    /// [`Regression::of`] for numbers that are distances from a centre, one per target.
+    pub fn about(predicted: &[f32], target: &[f32], names: &[String], centres: &[f64]) -> Result<Regression> {
         let columns = names.len();
         if columns == 0 {
             return Err(Error::data("there is no target to score; expected at least 1"));
@@ -60,7 +65,7 @@ impl Regression {
         let samples = target.len() / columns;
         rows("targets", target, samples, columns)?;
         rows("predictions", predicted, samples, columns)?;
-        let column = |t: usize| Column::new(predicted, target, t, columns);
+        let column = |t: usize| Column::new(predicted, target, t, columns, centres[t]);
         let all: Vec<Column> = (0..columns).map(column).collect();
         let once = vec![1; samples];
         let targets: Vec<TargetScores> = all.iter().zip(names).map(|(c, n)| c.score(n, &once)).collect();
@@ -136,8 +141,8 @@ struct Column {
 }
 
 impl Column {
-    fn new(predicted: &[f32], target: &[f32], t: usize, columns: usize) -> Column {
-        let pick = |v: &[f32], i: usize| f64::from(v[i * columns + t]);
+    fn new(predicted: &[f32], target: &[f32], t: usize, columns: usize, about: f64) -> Column {
+        let pick = |v: &[f32], i: usize| about + f64::from(v[i * columns + t]);
         let n = target.len() / columns;
         let pairs: Vec<(f64, f64)> = (0..n).map(|i| (pick(target, i), pick(predicted, i))).collect();
         let error = |i: &u32| (pairs[*i as usize].1 - pairs[*i as usize].0).abs();
