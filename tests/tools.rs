@@ -336,6 +336,42 @@ fn targets_far_from_zero_are_learned_as_those_near_it() {
 }
 
 #[test]
+fn series_far_from_zero_are_forecast_as_those_near_it() {
+    let place = Place::new();
+    for difference in ["false", "true"] {
+        let mut found = vec![];
+        for (name, offset) in [("near", 0.0), ("far", 16_000_000.0)] {
+            let row = |i: usize| {
+                let v = offset + 0.8 * (i as f64 / 24.0 * std::f64::consts::TAU).sin() + 0.1 * noise(i);
+                format!("2020-{:02}-{:02} {:02}:00,{v:.4}\n", 1 + i / 24 / 28, 1 + i / 24 % 28, i % 24)
+            };
+            let data = place
+                .write(&format!("{name}.csv"), "time,reading\n".to_string() + &(0..600).map(row).collect::<String>());
+            let run = place.path(&format!("{name}-{difference}"));
+            let difference = format!("data.difference={difference}");
+            let args =
+                ["train", "--data", &data, "--window", "24", "--epochs", "5", "--seed", "2", "--set", &difference];
+            let trained = json(&wgrad(&[&args[..], &["--out", &run, "--json"]].concat()));
+            let mae = |v: &Value| v["mae"].as_f64().expect("a score");
+            let scored = &trained["test"];
+            let told = json(&wgrad(&["predict", &run, &data, "--device", "cpu", "--json"]));
+            let next = told["predictions"][0]["values"]["reading"].as_f64().expect("a forecast") - offset;
+            let page: Value = serde_json::from_str(&place.read(&format!("{run}/evaluation.json"))).expect("JSON");
+            let actual = page["forecast"]["plotted"][0]["actual"][0].as_f64().expect("a point") - offset;
+            let [truth, answer] = [0, 1].map(|i| page["metrics"]["regression"]["pairs"][0][0][i].as_f64());
+            assert!(
+                truth.zip(answer).is_none_or(|(t, a)| (t - offset).abs() < 3.0 && (a - offset).abs() < 9.0),
+                "{page}"
+            );
+            found.push([mae(scored), mae(&scored["baselines"]["persistence"]), next, actual]);
+        }
+        for (near, far) in found[0].iter().zip(&found[1]) {
+            assert!((near - far).abs() < 0.01, "{difference}: {found:?}");
+        }
+    }
+}
+
+#[test]
 fn rows_that_cannot_be_used_are_named_and_left_empty() {
     let place = with_tables();
     let (data, run) = (place.path("rows.csv"), place.path("run"));

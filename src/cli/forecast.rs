@@ -2,6 +2,7 @@
 //! or after each of its rows.
 
 use super::csv_cells::csv;
+use super::predict::{json_value, value};
 use super::{flags, open_device, out, scored_data};
 use crate::data::series::{Series, SeriesFitted, dates_after};
 use crate::data::{self, SourceKind};
@@ -22,7 +23,8 @@ struct Row {
     /// Its date, where it is known.
     date: Option<String>,
     /// Names of what is forecast, with the values.
-    values: Vec<(String, f32)>,
+    /// By name, less what is added last.
+    values: Vec<(String, f32, f64)>,
 }
 
 pub fn run(f: &flags::Predict, model: Model, loaded: Loaded) -> Result<()> {
@@ -78,24 +80,25 @@ fn read(path: &Path, fitted: &SeriesFitted) -> Result<Series> {
 fn beyond(fitted: &SeriesFitted, series: &Series, answers: &[f32], file: &str) -> Vec<Row> {
     let dates = dates_after(series, fitted.horizon);
     let last = series.rows.iter().max().map_or(0, |row| row + 1);
-    let names = || fitted.targets.iter().map(|t| t.name.clone());
+    let named =
+        |values: &[f32]| fitted.targets.iter().zip(values).map(|(t, &v)| (t.name.clone(), v, t.centre)).collect();
     let row = |(h, values): (usize, &[f32])| Row {
         file: file.into(),
         number: last + h + 1,
         date: dates.get(h).cloned(),
-        values: names().zip(values.iter().copied()).collect(),
+        values: named(values),
     };
     answers.chunks(fitted.targets.len()).enumerate().map(row).collect()
 }
 
 /// A row for each window: what is forecast from its last row.
 fn from_each(fitted: &SeriesFitted, series: &Series, starts: &[usize], answers: &[f32], file: &str) -> Vec<Row> {
-    let names = fitted.outputs();
+    let (names, centres) = (fitted.outputs(), fitted.centres());
     let row = |(start, values): (&usize, &[f32])| Row {
         file: file.into(),
         number: series.rows[start - 1] + 1,
         date: series.dates.is_some().then(|| series.labels[start - 1].clone()),
-        values: names.iter().cloned().zip(values.iter().copied()).collect(),
+        values: names.iter().zip(values).zip(&centres).map(|((name, &v), &centre)| (name.clone(), v, centre)).collect(),
     };
     starts.iter().zip(answers.chunks(names.len())).map(row).collect()
 }
@@ -103,7 +106,8 @@ fn from_each(fitted: &SeriesFitted, series: &Series, starts: &[usize], answers: 
 fn object(row: &Row) -> Value {
     let mut all = Map::from_iter([("file".to_string(), json!(row.file)), ("row".to_string(), row.number.into())]);
     all.extend(row.date.iter().map(|d| ("date".to_string(), json!(d))));
-    let values: Map<String, Value> = row.values.iter().map(|(n, v)| (n.clone(), json!(v))).collect();
+    let values: Map<String, Value> =
+        row.values.iter().map(|(n, v, centre)| (n.clone(), json_value(*v, *centre))).collect();
     all.insert("values".into(), values.into());
     Value::Object(all)
 }
@@ -116,14 +120,14 @@ fn cells(rows: &[Row], with_file: bool) -> Vec<Vec<String>> {
     head.extend(dated.then(|| "date".into()));
     match rows.first().map_or(&[][..], |r| &r.values[..]) {
         [_] => head.push("prediction".into()),
-        all => head.extend(all.iter().map(|(name, _)| format!("prediction_{name}"))),
+        all => head.extend(all.iter().map(|(name, ..)| format!("prediction_{name}"))),
     }
     let mut all = vec![head];
     for row in rows {
         let mut cells: Vec<String> = with_file.then(|| row.file.clone()).into_iter().collect();
         cells.push(row.number.to_string());
         cells.extend(dated.then(|| row.date.clone().unwrap_or_default()));
-        cells.extend(row.values.iter().map(|(_, v)| v.to_string()));
+        cells.extend(row.values.iter().map(|(_, v, centre)| value(*v, *centre)));
         all.push(cells);
     }
     all

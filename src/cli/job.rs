@@ -90,10 +90,15 @@ pub fn score(session: &mut Session, set: &Dataset, naive: Option<&Naive>, split:
     let scores = session.score(&scorer)?;
     // Answers at every position of a text would not fit, nor tell anybody more.
     let mut answers = if session.interface.task == Task::Language { vec![] } else { session.predict(set)? };
-    let Some(naive) = naive else { return rate(session, set, scores, &answers, split) };
+    let Some(naive) = naive else {
+        // Changes that nobody made values of are what they are.
+        let changes = session.interface.series.as_ref().is_some_and(|s| s.difference);
+        let centres = if changes { vec![0.0; session.interface.outputs.len()] } else { session.interface.centres() };
+        return rate(session, set, scores, &answers, split, &centres);
+    };
     let naive = naive.first(set.len());
     naive.restore(&mut answers);
-    let mut scored = rate(session, &naive.with_truth(set), scores, &answers, split)?;
+    let mut scored = rate(session, &naive.with_truth(set), scores, &answers, split, &session.interface.centres())?;
     scored.evaluation.forecast = Some(Forecast::of(&answers, &naive)?);
     let from = |row: usize| naive.labels.get(row).map(|label| format!("from {label} on"));
     scored.evaluation.mistakes.iter_mut().for_each(|m| m.text = from(m.sample));
@@ -101,7 +106,14 @@ pub fn score(session: &mut Session, set: &Dataset, naive: Option<&Naive>, split:
 }
 
 /// Everything that is said about the answers for a set.
-fn rate(session: &Session, set: &Dataset, scores: Scores, answers: &[f32], split: &str) -> Result<Scored> {
+fn rate(
+    session: &Session,
+    set: &Dataset,
+    scores: Scores,
+    answers: &[f32],
+    split: &str,
+    centres: &[f64],
+) -> Result<Scored> {
     let names = &session.interface.outputs;
     let (metrics, mistakes) = match &set.targets {
         Targets::Sequence { labels, .. } => {
@@ -117,8 +129,8 @@ fn rate(session: &Session, set: &Dataset, scores: Scores, answers: &[f32], split
             worst_classes(session, set, answers, labels),
         ),
         Targets::Values { values, .. } => (
-            Metrics::Regression(Box::new(Regression::about(answers, values, names, &session.interface.centres())?)),
-            worst_values(session, set, answers, values),
+            Metrics::Regression(Box::new(Regression::about(answers, values, names, centres)?)),
+            worst_values(session, set, answers, values, centres),
         ),
     };
     let task = session.interface.task;
@@ -200,19 +212,18 @@ fn worst_classes(session: &Session, set: &Dataset, answers: &[f32], labels: &[u3
 }
 
 /// The samples that are farthest off, in deviations of their target.
-fn worst_values(session: &Session, set: &Dataset, answers: &[f32], values: &[f32]) -> Vec<Mistake> {
+fn worst_values(session: &Session, set: &Dataset, answers: &[f32], values: &[f32], centres: &[f64]) -> Vec<Mistake> {
     let width = session.interface.outputs.len();
     let scale = &session.interface.target.scale;
     let off =
         |i: usize| (0..width).map(|t| ((answers[i * width + t] - values[i * width + t]) / scale[t]).abs()).sum::<f32>();
     let mut order: Vec<usize> = (0..set.len()).collect();
     order.sort_by(|&a, &b| off(b).total_cmp(&off(a)).then(a.cmp(&b)));
-    let centres = session.interface.centres();
     let number = |(&x, &centre): (&f32, &f64)| match centre {
         0.0 => format!("{x:.4}"),
         _ => format!("{:.4}", centre + f64::from(x)),
     };
-    let numbers = |v: &[f32]| v.iter().zip(&centres).map(number).collect::<Vec<_>>().join(", ");
+    let numbers = |v: &[f32]| v.iter().zip(centres).map(number).collect::<Vec<_>>().join(", ");
     let mistake = |i: usize| Mistake {
         label: numbers(&values[i * width..(i + 1) * width]),
         predicted: numbers(&answers[i * width..(i + 1) * width]),

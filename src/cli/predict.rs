@@ -195,10 +195,18 @@ fn words(interface: &Interface, asked: &Asked, top: usize) -> String {
 }
 
 /// A value in the units of its target, as short as it is exact.
-fn value(v: f32, centre: f64) -> String {
+pub(super) fn value(v: f32, centre: f64) -> String {
     match centre {
         0.0 => v.to_string(),
         _ => (centre + v.to_string().parse::<f64>().unwrap_or(f64::NAN)).to_string(),
+    }
+}
+
+/// [`value`] as a number.
+pub(super) fn json_value(v: f32, centre: f64) -> Value {
+    match centre {
+        0.0 => json!(v),
+        _ => value(v, centre).parse::<f64>().map_or(Value::Null, |v| json!(v)),
     }
 }
 
@@ -212,10 +220,7 @@ fn object(interface: &Interface, asked: &Asked, top: usize) -> Value {
         (None, Task::Classification) => drop(all.insert("class".into(), Value::Null)),
         (None, Task::Language | Task::Regression) => drop(all.insert("values".into(), Value::Null)),
         (Some(answer), Task::Language | Task::Regression) => {
-            let number = |(&v, centre): (&f32, f64)| match centre {
-                0.0 => json!(v),
-                _ => value(v, centre).parse::<f64>().map_or(Value::Null, |v| json!(v)),
-            };
+            let number = |(&v, centre): (&f32, f64)| json_value(v, centre);
             let values = names.iter().cloned().zip(answer.iter().zip(interface.centres()).map(number));
             all.insert("values".into(), values.collect::<Map<_, _>>().into());
         }

@@ -131,11 +131,12 @@ impl Interface {
         Interface { series: Some(fitted), values: None, ..Interface::of(train, normal) }
     }
 
-    /// What is added to each output to have it in the units of the source: not 0 where a
-    /// table's target lies far from zero.
+    /// What is added to each output to have it in the units of the source: not 0 where
+    /// targets lie far from zero. Where a series gives changes, to the values they make.
     pub fn centres(&self) -> Vec<f64> {
-        let of_table = self.preprocessing.as_ref().map(Fitted::target_centre).unwrap_or_default();
-        if of_table.is_empty() { vec![0.0; self.outputs.len()] } else { of_table }
+        let of_table = self.preprocessing.as_ref().map(Fitted::target_centre);
+        let found = of_table.or(self.series.as_ref().map(SeriesFitted::centres)).unwrap_or_default();
+        if found.is_empty() { vec![0.0; self.outputs.len()] } else { found }
     }
 
     /// The same, learned from data that was called what that of `other` is: where

@@ -173,7 +173,8 @@ fn plotted(answers: &[f32], naive: &Naive) -> Vec<Plotted> {
     let from = naive.windows.saturating_sub(POINTS);
     let (_, persistence) = &naive.forecasts[0];
     let one = |t: usize| {
-        let of = |all: &[f32]| (from..naive.windows).map(|i| f64::from(all[i * width + t])).collect();
+        let centre = naive.centres[t];
+        let of = |all: &[f32]| (from..naive.windows).map(|i| centre + f64::from(all[i * width + t])).collect();
         Plotted {
             target: naive.targets[t].clone(),
             labels: naive.labels[from..].to_vec(),
@@ -197,6 +198,7 @@ mod tests {
             window: 3,
             season: None,
             naive_error: vec![2.0],
+            centres: vec![0.0],
             difference: false,
             truth: vec![1.0, 2.0, 2.0, 3.0],
             labels: vec!["4".into(), "5".into()],

@@ -4,8 +4,9 @@
 use super::super::table::clean::Rules;
 use super::super::table::in_time::date_format;
 use super::super::table::infer::{Inferred, Kind, infer};
-use super::super::table::{Column, Format, Table, TableOptions, date};
+use super::super::table::{Column, Format, Summary, Table, TableOptions, centre, date};
 use super::SeriesOptions;
+use super::rows::Series;
 use crate::error::{Context, Error, Result};
 use crate::terminal::shortened;
 use serde::{Deserialize, Serialize};
@@ -26,13 +27,17 @@ pub struct DateColumn {
 }
 
 /// A column of numbers.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct NumberColumn {
     /// Its name.
     pub name: String,
     /// How its numbers are written.
     #[serde(alias = "decimal")]
     pub format: Format,
+    /// What is taken off first, in 64 bits, where they lie so far from zero that 32 bits
+    /// would lose what tells them apart; else 0.
+    #[serde(default)]
+    pub centre: f64,
 }
 
 /// The columns of a series.
@@ -112,7 +117,7 @@ impl Columns {
         inputs.sort_unstable();
         let number = |&i: &usize| {
             let name = table.columns[i].name.clone();
-            NumberColumn { name, format: seen[i].format.clone() }
+            NumberColumn { name, format: seen[i].format.clone(), centre: 0.0 }
         };
         let unused: Vec<&str> = all
             .filter(|i| !is_date(*i) && !inputs.contains(i) && !targets.contains(i))
@@ -141,6 +146,18 @@ impl Columns {
             targets: targets.iter().map(number).collect(),
             notes,
         })
+    }
+
+    /// Takes off a series, read with these columns, what its first `rows` rows lie far
+    /// from zero by.
+    pub fn take_off_centres(&mut self, series: &mut Series, rows: usize) {
+        for values in &mut series.columns {
+            let Some(seen) = Summary::of(values.values[..rows].to_vec()).filter(|s| s.std > 0.0) else { continue };
+            let centre = centre(&seen);
+            values.values.iter_mut().for_each(|x| *x -= centre);
+            let own = self.inputs.iter_mut().chain(&mut self.targets).filter(|c| c.name == values.name);
+            own.for_each(|c| c.centre = centre);
+        }
     }
 
     /// All columns of numbers that are needed, each once.

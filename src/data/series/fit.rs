@@ -108,6 +108,12 @@ impl SeriesFitted {
         })
     }
 
+    /// What is added to each output to have it in the units of the source.
+    pub fn centres(&self) -> Vec<f64> {
+        let of_row = self.targets.iter().map(|t| t.centre);
+        of_row.cycle().take(self.horizon.saturating_mul(self.targets.len())).collect()
+    }
+
     /// Numbers in a sample, and outputs; `None` where they are more than can be.
     pub fn sizes(&self) -> [Option<usize>; 2] {
         [self.window.checked_mul(self.width()), self.horizon.checked_mul(self.targets.len())]
@@ -123,6 +129,12 @@ impl SeriesFitted {
                 "naive_error: {:?} for {} targets; expected a finite number of 0 or more for each",
                 self.naive_error,
                 self.targets.len()
+            )));
+        }
+        if let Some(c) = self.inputs.iter().chain(&self.targets).find(|c| !c.centre.is_finite()) {
+            return Err(Error::data(format!(
+                "\"{}\": {} is taken off first; expected a finite number",
+                c.name, c.centre
             )));
         }
         // A season of more rows than there can be is none that was found.

@@ -23,6 +23,8 @@ pub struct Naive {
     pub season: Option<usize>,
     /// The unit of MASE, per target.
     pub naive_error: Vec<f64>,
+    /// What is added to values to have them in the units of the source, per target.
+    pub centres: Vec<f64>,
     /// Whether the set's targets are changes from the last known value.
     pub difference: bool,
     /// What came true, `[windows, horizon * targets]`.
@@ -92,6 +94,7 @@ impl Naive {
             window,
             season: fitted.season,
             naive_error: fitted.naive_error.clone(),
+            centres: fitted.targets.iter().map(|t| t.centre).collect(),
             difference: fitted.difference,
             truth: all(&|c, s, h| c[s + h - 1]),
             labels: starts.iter().map(|&s| series.labels[s].clone()).collect(),

@@ -134,13 +134,14 @@ pub fn prepare(
     if base.task == Task::Classification {
         return Err(Error::usage("task = \"classification\": a series forecasts numbers; expected regression or auto"));
     }
-    let columns = Columns::choose(table, base, options)?;
+    let mut columns = Columns::choose(table, base, options)?;
     let mut series = Series::read(table, columns.date.as_ref(), &columns.numbers())?;
     let whole = series.len();
     if let Some(end) = fold.and_then(|f| f.held.last()) {
         series = series.first(end + 1);
     }
     let parts = split(&table.name, series.len(), options, val_split, fold.map(|f| f.held.len()))?;
+    columns.take_off_centres(&mut series, parts.train);
     let fitted = SeriesFitted::learn(table, &series, &columns, parts.train, base, options)?;
     let mut notes = columns.notes.clone();
     notes.extend(series.notes.iter().cloned());

@@ -201,7 +201,7 @@ fn read_numbers(table: &Table, wanted: &NumberColumn, order: &[usize]) -> Result
     for &row in order {
         let line = table.lines[row];
         let number = column.cells[row].as_deref().and_then(|text| {
-            let number = wanted.format.parse(text);
+            let number = wanted.format.parse(text).map(|x| x - wanted.centre);
             if number.is_none() {
                 odd.push((shortened(text, 40).into_owned(), line));
             }

@@ -47,5 +47,6 @@ pub use options::{Normalize, TableOptions, Task};
 pub use read::{Column, Header, Layout, ReadOptions, Table};
 pub use slots::Slots;
 pub use summary::Summary;
+pub(super) use target::centre;
 pub use target::{FittedTarget, Goal};
 pub use text::TextRule;

@@ -200,7 +200,7 @@ fn classes_of(table: &Table, column: usize, rows: &[usize], notes: &mut Vec<Stri
 
 /// What is taken off numbers first, so that 32 bits hold the digits that matter: 24 bits
 /// of mantissa, of which the spread needs some ten.
-pub(super) fn centre(all: &Summary) -> f64 {
+pub(in crate::data) fn centre(all: &Summary) -> f64 {
     if all.mean.abs() > 1e4 * all.std { all.mean.round() } else { 0.0 }
 }
 
