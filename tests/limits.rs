@@ -129,8 +129,33 @@ fn settings_never_claim_less_than_was_trained() {
     assert_eq!(output.status.code(), Some(2), "{}", said(&output));
     assert!(said(&output).contains("epochs = 2, and 3 have been trained already"), "{}", said(&output));
     assert!(bytes(&place, "run/config.toml") == before);
+    for (words, part) in [
+        ("--patience 3", "patience = 3, and it was never so far"),
+        ("--max-steps 7", "max_steps = 7, and 36 have been trained"),
+    ] {
+        let output =
+            command(&place, &format!("train --resume --out run {words}")).output().expect("the program starts");
+        assert_eq!(output.status.code(), Some(2), "{}", said(&output));
+        assert!(said(&output).contains(part), "{}", said(&output));
+        assert!(bytes(&place, "run/config.toml") == before);
+    }
     resume(&place, "--epochs 5");
     assert_eq!((config(&place)["train"]["epochs"].as_integer(), epochs(&place, "run").len()), (Some(5), 5));
+}
+
+/// A run that was killed before its first checkpoint begins anew as it was begun.
+#[test]
+fn without_a_checkpoint_a_run_begins_anew_with_its_own_settings() {
+    let place = with_noise();
+    train(&place, "--epochs 2 --seed 5 --out run");
+    let before = weights(&place, LAST);
+    std::fs::remove_dir_all(place.path("run/checkpoints")).expect("removed");
+    let told = resume(&place, "");
+    assert!(told.contains("starting anew"), "{told}");
+    assert_eq!(weights(&place, LAST), before);
+    std::fs::remove_dir_all(place.path("run/checkpoints")).expect("removed");
+    let output = command(&place, "train --resume --out run --seed 6").output().expect("the program starts");
+    assert_eq!(output.status.code(), Some(2), "{}", said(&output));
 }
 
 #[test]

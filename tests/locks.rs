@@ -82,7 +82,7 @@ fn a_folder_in_use_is_refused_and_left_alone() {
     let next = output(at, "train --data t.csv --epochs 1 --out run");
     assert!(next.status.success(), "{}", said(&next));
     assert!(said(&next).contains("it is now run-001"), "{}", said(&next));
-    let resumed = output(at, "train --data t.csv --max-steps 1 --resume --out run-001");
+    let resumed = output(at, "train --data t.csv --max-time 1 --resume --out run-001");
     assert!(resumed.status.success(), "{}", said(&resumed));
 }
 
@@ -196,7 +196,7 @@ fn a_run_of_other_data_without_a_checkpoint_is_not_begun_anew() {
     let config = std::fs::read(at.join("f/config.toml")).expect("written");
     let refused = output(at, "train --resume --out f");
     assert_eq!(refused.status.code(), Some(2), "{}", said(&refused));
-    for word in ["t.csv in 2 folds", "digits", "wgrad train f/config.toml --out f"] {
+    for word in ["t.csv in 2 folds", "is not resumed", "wgrad train f/config.toml --out f"] {
         assert!(said(&refused).contains(word), "{word}: {}", said(&refused));
     }
     assert_eq!(std::fs::read(at.join("f/config.toml")).expect("it stays"), config);

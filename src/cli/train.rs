@@ -23,7 +23,9 @@ pub fn run(f: &flags::Train) -> Result<()> {
     // new one may have its folder is known before the data is read.
     let lock = earlier.map(Lock::take).transpose()?;
     f.out.as_deref().filter(|_| lock.is_none()).map_or(Ok(()), Lock::check)?;
-    let mut settings = match earlier {
+    // One that was begun and has no checkpoint yet has settings, too.
+    let told = f.out.as_deref().filter(|out| f.resume && out.join("config.toml").is_file());
+    let mut settings = match earlier.or(told) {
         Some(folder) => train_settings::resumed(f, folder)?,
         None => train_settings::new_run(f)?,
     };
@@ -31,6 +33,15 @@ pub fn run(f: &flags::Train) -> Result<()> {
         Some(out) => Some(same_data::Begun::in_folder(out, &settings)?),
         None => None,
     };
+    if let (Some(out), true) = (told.filter(|_| earlier.is_none()), settings.data.folds > 0) {
+        return Err(Error::usage(format!(
+            "{out} was begun on {} in {} folds, and a cross-validation is not resumed; to train it anew: wgrad train \
+             {out}/config.toml --out {out}",
+            settings.data.source,
+            settings.data.folds,
+            out = out.display()
+        )));
+    }
     if f.resume && earlier.is_none() {
         eprintln!("there is no checkpoint to resume from yet: starting anew");
     }
@@ -63,8 +74,8 @@ pub fn run(f: &flags::Train) -> Result<()> {
         start.at = loaded.about.progress.unwrap_or_default();
         job.session.set_state(&loaded.state, &start.at)?;
         start.best = best_so_far(f.out.as_deref(), &settings, &start)?;
-        check_epochs(&settings, &start.at)?;
         let steps = job.session.counts().done(start.at.step);
+        check_limits(&settings, &start.at, steps)?;
         eprintln!("resuming after {steps} steps ({} whole epochs)", start.at.epoch);
     }
     // From here on there is something to save when somebody wants to stop.
@@ -100,9 +111,14 @@ pub fn run(f: &flags::Train) -> Result<()> {
     finish(f, &job.session, &info, &done, folder.as_ref(), report)
 }
 
-/// Fails when fewer epochs are asked for than have been begun: the run's settings would
-/// belie its weights.
-fn check_epochs(s: &Settings, at: &Progressed) -> Result<()> {
+/// Fails when fewer epochs or steps are asked for than have been trained: the run's
+/// settings would belie its weights.
+fn check_limits(s: &Settings, at: &Progressed, steps: usize) -> Result<()> {
+    if let Some(most) = s.max_steps.filter(|&most| most < steps) {
+        return Err(Error::usage(format!(
+            "max_steps = {most}, and {steps} have been trained already; expected at least {steps}"
+        )));
+    }
     let begun = at.epoch + usize::from(at.batch > 0);
     if s.epochs >= begun {
         return Ok(());

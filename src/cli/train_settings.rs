@@ -38,6 +38,15 @@ pub fn resumed(f: &flags::Train, folder: &Path) -> Result<Settings> {
         locate(&mut table, &before.data.source, folder)?;
     }
     let now = Settings::read(table)?;
+    let [was, is] = [&before, &now].map(|s| s.early_stopping.patience.unwrap_or(usize::MAX));
+    if is < was {
+        let shown = |n: usize| if n == usize::MAX { "never".into() } else { n.to_string() };
+        return Err(Error::usage(format!(
+            "patience = {}, and it was {} so far; for a run that goes on it can only be raised",
+            shown(is),
+            shown(was)
+        )));
+    }
     let (a, b) = (before.deciding(), now.deciding());
     // More epochs, and a schedule that spans them, are the reason to go on.
     let differs = |(a, b): &(&str, &str)| a != b && !a.starts_with("epochs = ");

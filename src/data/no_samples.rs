@@ -22,15 +22,25 @@ pub(super) fn why(folder: &Path) -> Option<&'static str> {
     if LITTER.contains(&&*name) {
         return Some("litter of a tool");
     }
+    // A run may lie where its data does.
+    let of_a_run = matches!(&*name, "plots" | "checkpoints") && folder.parent().is_some_and(is_run);
+    if of_a_run {
+        return Some("a part of a run of this program");
+    }
     let marked = MARKS.iter().find(|(file, _)| folder.join(file).is_file()).map(|(_, why)| *why);
     marked.or_else(|| holds_runs(folder, 0).then_some("runs of this program"))
+}
+
+fn is_run(folder: &Path) -> bool {
+    let has = |name: &str| folder.join(name).exists();
+    has("config.toml") && (has("checkpoints") || has("metrics.jsonl"))
 }
 
 /// Whether a folder is a run, a cross-validation or a search, or holds such and
 /// nothing else. Beside the runs of one called `runs` there may lie anything.
 fn holds_runs(folder: &Path, depth: usize) -> bool {
     let has = |name: &str| folder.join(name).exists();
-    if has("config.toml") && (has("checkpoints") || has("metrics.jsonl")) || has("search.toml") && has("trials.jsonl") {
+    if is_run(folder) || has("search.toml") && has("trials.jsonl") {
         return true;
     }
     let Ok(entries) = std::fs::read_dir(folder) else { return false };
@@ -92,6 +102,8 @@ mod tests {
         for name in ["runs", "runs/mlp-001", "out", "found", "all"] {
             assert_eq!(is(name), runs, "{name}");
         }
+        std::fs::create_dir(at("out/plots")).unwrap();
+        assert_eq!(is("out/plots"), Some("a part of a run of this program"));
         for name in ["mixed", "cat", "own", "nested", "empty"] {
             assert_eq!(is(name), None, "{name}");
         }

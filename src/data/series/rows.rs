@@ -1,6 +1,6 @@
 //! A table in the order of time, as numbers without gaps.
 
-use super::super::table::{Column, Table, date};
+use super::super::table::{Column, Table, alone, date};
 use super::columns::{DateColumn, NumberColumn};
 use crate::error::{Context, Error, Result};
 use crate::terminal::shortened;
@@ -54,6 +54,7 @@ impl Series {
             Some(dated) => dated.order(table, &mut notes)?,
             None => table.all_rows(),
         };
+        let numbers: Vec<NumberColumn> = numbers.iter().map(|n| as_written(table, n, &mut notes)).collect();
         let mut columns = numbers.iter().map(|n| read_numbers(table, n, &order)).collect::<Result<Vec<_>>>()?;
         let first = |c: &Gappy| c.cells.iter().position(Option::is_some).unwrap_or(0);
         let start = columns.iter().map(first).max().unwrap_or(0);
@@ -193,6 +194,18 @@ struct Gappy {
     cells: Vec<Option<f64>>,
     /// A cell that is no number and its line.
     odd: Vec<(String, usize)>,
+}
+
+/// A column as this table writes its numbers: another file may have decimal commas.
+fn as_written(table: &Table, wanted: &NumberColumn, notes: &mut Vec<String>) -> NumberColumn {
+    let cells = table.column(&wanted.name).map(|c| c.cells.iter().flatten().map(String::as_str).collect::<Vec<_>>());
+    match cells.ok().and_then(|cells| alone(&wanted.format, &cells)) {
+        None => wanted.clone(),
+        Some((format, note)) => {
+            notes.push(format!("{}: {}: {note}", table.name, wanted.name));
+            NumberColumn { format, ..wanted.clone() }
+        }
+    }
 }
 
 fn read_numbers(table: &Table, wanted: &NumberColumn, order: &[usize]) -> Result<Gappy> {

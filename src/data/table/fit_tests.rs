@@ -100,6 +100,34 @@ fn kinds_are_those_of_the_whole_file() {
     assert!(fitted.notes.iter().any(|n| n.contains("no training row has the class c")), "{:?}", fitted.notes);
 }
 
+/// `-1,631` could be minus one thousand six hundred; what training saw says that it is not.
+#[test]
+fn new_rows_with_other_decimal_marks_mean_the_same() {
+    let number = |i: usize| (i * 37 % 101) as f64 / 25.0 - 2.0;
+    let rows = |write: &dyn Fn(f64) -> String| {
+        let row = |i: usize| format!("\"{}\",{}\n", write(number(i)), ["a", "b"][i % 2]);
+        table(&("x,kind\n".to_string() + &(0..101).map(row).collect::<String>()))
+    };
+    for digits in [1, 2, 3, 4] {
+        let point = rows(&|x| format!("{x:.digits$}"));
+        let comma = rows(&|x| format!("{x:.digits$}").replace('.', ","));
+        for (trained, new) in [(&point, &comma), (&comma, &point)] {
+            let fitted = fit(trained, "");
+            let [own, other] = [trained, new].map(|t| fitted.apply(t, &t.all_rows()).unwrap());
+            assert_eq!(floats(&own), floats(&other), "{digits} digits");
+            assert_eq!((own.restyled.len(), other.restyled.len()), (0, 1), "{:?}", other.restyled);
+        }
+    }
+    // Where training had groups of thousands, so may new rows.
+    let prices = table(
+        &("x,kind\n".to_string()
+            + &(0..40).map(|i| format!("\"{},500\",{}\n", 1 + i, ["a", "b"][i % 2])).collect::<String>()),
+    );
+    let new = table("x,kind\n\"900,250\",a\n");
+    let applied = fit(&prices, "").apply(&new, &[0]).unwrap();
+    assert_eq!((floats(&applied), applied.restyled.len()), (&[900_250.0][..], 0));
+}
+
 #[test]
 fn columns_are_matched_by_name() {
     let people = people();

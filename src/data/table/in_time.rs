@@ -53,7 +53,8 @@ impl Clock {
             let column = table.find(name).map_err(|e| e.context("[data]: date"))?;
             let (seen, name) = (look(column), &table.columns[column].name);
             let format = date_format(table, name, &seen);
-            if format.is_none() && seen.kind != Kind::Number {
+            let numbers = seen.stats.numbers == seen.stats.rows - seen.stats.missing;
+            if format.is_none() && seen.kind != Kind::Number && !numbers {
                 return Err(Error::data(format!(
                     "[data]: date = \"{name}\": that column of {} holds neither dates nor numbers ({}: {}); expected \
                      one that says when a row is from",

@@ -45,6 +45,7 @@ pub use marks::Kept;
 pub use number::{Bound, Decimal, Format};
 pub use options::{Normalize, TableOptions, Task};
 pub use read::{Column, Header, Layout, ReadOptions, Table};
+pub(super) use restyle::alone;
 pub use slots::Slots;
 pub use summary::Summary;
 pub(super) use target::centre;

@@ -114,6 +114,9 @@ impl Fitted {
         if let Goal::Values(targets) = &self.goal {
             for (i, target) in targets.iter().enumerate() {
                 let cells = cells(&target.name);
+                if cells.is_empty() {
+                    continue;
+                }
                 if let Some((format, note)) = rewritten(&target.format, marks.of(self.columns.len() + i), &cells) {
                     new.notes.push(format!("{}: {}: {note}", table.name, target.name));
                     if let Goal::Values(all) = &mut new.fitted.to_mut().goal {
@@ -129,25 +132,42 @@ impl Fitted {
     fn marks<'c>(&self, cells: &dyn Fn(&str) -> Vec<&'c str>) -> Marks {
         let targets = if let Goal::Values(all) = &self.goal { all.as_slice() } else { &[] };
         let columns = self.columns.iter().map(|c| match &c.encoder {
-            Encoder::Number { format, .. } if c.is_used() => Some((c.name.as_str(), format)),
+            Encoder::Number { format, range, .. } if c.is_used() => Some((c.name.as_str(), format, *range)),
             _ => None,
         });
-        let all = columns.chain(targets.iter().map(|t| Some((t.name.as_str(), &t.format))));
-        let count = |found: Option<(&str, &Format)>| {
-            let Some((name, format)) = found else { return [0, 0] };
-            let other = with_other_mark(format);
-            let mut counts = [0, 0];
-            for cell in cells(name) {
-                match (format.parse(cell).is_some(), other.parse(cell).is_some()) {
-                    (true, false) => counts[0] += 1,
-                    (false, true) => counts[1] += 1,
-                    _ => {}
-                }
-            }
-            counts
+        let all = columns.chain(targets.iter().map(|t| Some((t.name.as_str(), &t.format, [t.min, t.max]))));
+        let count = |found: Option<(&str, &Format, [f64; 2])>| {
+            found.map_or([0, 0], |(name, format, range)| count_marks(format, Some(range), &cells(name)))
         };
         Marks { columns: all.map(count).collect() }
     }
+}
+
+/// Cells that only the learned decimal mark reads, and only the other. What either reads,
+/// as another number, counts by the `range` of training, unless training had groups of
+/// thousands, too.
+fn count_marks(format: &Format, range: Option<[f64; 2]>, cells: &[&str]) -> [usize; 2] {
+    let other = with_other_mark(format);
+    let usual = |x: f64| range.is_none_or(|[low, high]| (2.0 * low - high..=2.0 * high - low).contains(&x));
+    let mut counts = [0, 0];
+    for cell in cells {
+        match (format.parse(cell), other.parse(cell)) {
+            (Some(_), None) => counts[0] += 1,
+            (None, Some(_)) => counts[1] += 1,
+            (Some(a), Some(b)) if a != b && !format.groups && usual(a) != usual(b) => {
+                counts[usize::from(usual(b))] += 1
+            }
+            _ => {}
+        }
+    }
+    counts
+}
+
+/// The format of the numbers of a column by itself where it is another than the learned
+/// one, and what to say about it.
+pub(in crate::data) fn alone(learned: &Format, cells: &[&str]) -> Option<(Format, String)> {
+    let [own, other] = count_marks(learned, None, cells);
+    rewritten(learned, own == 0 && other > 0, cells)
 }
 
 fn with_other_mark(format: &Format) -> Format {

@@ -42,6 +42,9 @@ pub struct Format {
     /// Whether they are durations, `1:48:07`, in seconds.
     #[serde(skip_serializing_if = "is_false")]
     pub durations: bool,
+    /// Whether a mark groups thousands in some of them.
+    #[serde(skip_serializing_if = "is_false")]
+    pub groups: bool,
 }
 
 fn is_false(b: &bool) -> bool {
@@ -61,6 +64,8 @@ enum Stored {
         magnitudes: bool,
         #[serde(default)]
         durations: bool,
+        #[serde(default)]
+        groups: bool,
     },
 }
 
@@ -68,7 +73,9 @@ impl From<Stored> for Format {
     fn from(stored: Stored) -> Format {
         match stored {
             Stored::Mark(decimal) => Format::of(decimal),
-            Stored::Whole { decimal, unit, magnitudes, durations } => Format { decimal, unit, magnitudes, durations },
+            Stored::Whole { decimal, unit, magnitudes, durations, groups } => {
+                Format { decimal, unit, magnitudes, durations, groups }
+            }
         }
     }
 }
@@ -109,7 +116,10 @@ impl Format {
         let sign = UNITS_TOO.iter().find(|name| multiplied > 0 && alike(name));
         let magnitudes = multiplied > 0 && sign.is_none();
         let unit = sign.map_or(unit, |name| Some((*name).to_string()));
-        let of = |decimal| Format { decimal, unit: unit.clone(), magnitudes, durations: false };
+        let of = |decimal: Decimal| {
+            let groups = written.iter().any(|w| w.digits.contains(decimal.marks().0));
+            Format { decimal, unit: unit.clone(), magnitudes, durations: false, groups }
+        };
         let (point, with_comma) = (of(Decimal::Point), of(Decimal::Comma));
         if !cells.iter().any(|c| c.contains(',')) {
             return point;
@@ -203,6 +213,10 @@ mod tests {
         let comma = |s: &str| Format::of(Decimal::Comma).parse(s);
         assert_eq!((comma("1,5"), comma("-1.234,5"), comma("12")), (Some(1.5), Some(-1234.5), Some(12.0)));
         assert_eq!((comma("1.5"), comma("1,2,3"), comma("1,5E+03")), (None, None, Some(1500.0)));
+        assert_eq!(
+            (point("0,500"), point("1,500"), comma("0,500"), comma("-0.512")),
+            (None, Some(1500.0), Some(0.5), None)
+        );
     }
 
     #[test]

@@ -256,7 +256,8 @@ fn grouped(parts: &[&str]) -> bool {
         return false;
     };
     let by = |n: usize| (1..=n).contains(&head.len()) && middle.iter().all(|m| m.len() == n);
-    last.len() == 3 && (by(3) || (by(2) && !middle.is_empty()))
+    // Nobody writes 0,500 for five hundred.
+    last.len() == 3 && !head.starts_with('0') && (by(3) || (by(2) && !middle.is_empty()))
 }
 
 /// The seconds in `1:48:07`, `48:07` or `1:48:07.5`.
