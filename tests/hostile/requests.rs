@@ -210,7 +210,7 @@ fn limits() -> Vec<Row> {
             "absurd_epochs",
             csv,
             &["--data", "t.csv", "--epochs", "9223372036854775807", "--max-steps", "3"],
-            &["epochs = 9223372036854775807", "expected at most 4294967295 steps"],
+            &["epochs = 9223372036854775807", "expected at most 4294967295 batches"],
         ),
         refused(
             "more_epochs_than_64_bits",
