@@ -164,17 +164,20 @@ fn make_checkpoints(path: &Path) -> Result<()> {
 fn take(wanted: &Path) -> Result<(PathBuf, Lock)> {
     // Without a separator at its end, to which a number could not be added.
     let path: PathBuf = wanted.components().collect();
-    make_checkpoints(&path)?;
-    let mut lock = Lock::take(&path)?;
-    if path.join("config.toml").exists() {
-        let aside = move_aside(&path, lock)?;
-        eprintln!("{} held a run already; it is now {}", path.display(), aside.path.display());
+    // A moved run keeps its lock until the new folder has one: whoever waits finds that.
+    let mut aside = None;
+    loop {
         make_checkpoints(&path)?;
-        // Whoever waits for the old lock finds this one in its place.
-        lock = Lock::take(&path)?;
-        drop(aside);
+        let lock = Lock::take(&path)?;
+        drop(aside.take());
+        // Looked at under every lock: another run may have come and gone since the move.
+        if !path.join("config.toml").exists() {
+            return Ok((path, lock));
+        }
+        let moved = move_aside(&path, lock)?;
+        eprintln!("{} held a run already; it is now {}", path.display(), moved.path.display());
+        aside = Some(moved);
     }
-    Ok((path, lock))
 }
 
 /// How far below a run's folder others are looked for: folds, trials and their runs.
