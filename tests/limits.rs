@@ -5,9 +5,8 @@
 #[allow(dead_code, reason = "each suite uses its part")]
 mod place;
 
-use place::Place;
+use place::{Place, ran, said, works};
 use serde_json::Value;
-use std::process::{Command, Output};
 use wgrad::tensor::HostTensor;
 use wgrad::train::checkpoint::{self, Progressed};
 
@@ -26,29 +25,13 @@ fn with_noise() -> Place {
     place
 }
 
-fn command(place: &Place, words: &str) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_wgrad"));
-    command.args(words.split(' ')).current_dir(place.root()).env("WGRAD_DEVICE", "cpu");
-    command
-}
-
-fn said(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
-}
-
 /// Trains on the table; 96 rows in batches of 8.
 fn train(place: &Place, words: &str) -> String {
-    let words = format!("train --data rows.csv --batch-size 8 --val-split 0.2 --lr 0.02 {words}");
-    let output = command(place, &words).output().expect("the program starts");
-    assert!(output.status.success(), "{words}: {}", said(&output));
-    said(&output)
+    works(place.root(), &format!("train --data rows.csv --batch-size 8 --val-split 0.2 --lr 0.02 {words}"))
 }
 
 fn resume(place: &Place, words: &str) -> String {
-    let words = format!("train --resume --out run {words}");
-    let output = command(place, words.trim()).output().expect("the program starts");
-    assert!(output.status.success(), "{words}: {}", said(&output));
-    said(&output)
+    works(place.root(), &format!("train --resume --out run {words}"))
 }
 
 fn bytes(place: &Place, name: &str) -> Vec<u8> {
@@ -125,7 +108,7 @@ fn settings_never_claim_less_than_was_trained() {
     let place = with_noise();
     train(&place, "--epochs 3 --out run");
     let before = bytes(&place, "run/config.toml");
-    let output = command(&place, "train --resume --out run --epochs 2").output().expect("the program starts");
+    let output = ran(place.root(), "train --resume --out run --epochs 2");
     assert_eq!(output.status.code(), Some(2), "{}", said(&output));
     assert!(said(&output).contains("epochs = 2, and 3 have been trained already"), "{}", said(&output));
     assert!(bytes(&place, "run/config.toml") == before);
@@ -133,8 +116,7 @@ fn settings_never_claim_less_than_was_trained() {
         ("--patience 3", "patience = 3, and it was never so far"),
         ("--max-steps 7", "max_steps = 7, and 36 have been trained"),
     ] {
-        let output =
-            command(&place, &format!("train --resume --out run {words}")).output().expect("the program starts");
+        let output = ran(place.root(), &format!("train --resume --out run {words}"));
         assert_eq!(output.status.code(), Some(2), "{}", said(&output));
         assert!(said(&output).contains(part), "{}", said(&output));
         assert!(bytes(&place, "run/config.toml") == before);
@@ -154,7 +136,7 @@ fn without_a_checkpoint_a_run_begins_anew_with_its_own_settings() {
     assert!(told.contains("starting anew"), "{told}");
     assert_eq!(weights(&place, LAST), before);
     std::fs::remove_dir_all(place.path("run/checkpoints")).expect("removed");
-    let output = command(&place, "train --resume --out run --seed 6").output().expect("the program starts");
+    let output = ran(place.root(), "train --resume --out run --seed 6");
     assert_eq!(output.status.code(), Some(2), "{}", said(&output));
 }
 

@@ -5,28 +5,11 @@
 #[allow(dead_code, reason = "each suite uses its part")]
 mod place;
 
-use place::Place;
+use place::{Place, ran, said, works};
 use std::path::Path;
-use std::process::{Command, Output};
-
-fn wgrad_in(at: &Path, args: &str) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_wgrad"));
-    command.args(args.split_whitespace()).env("WGRAD_DEVICE", "cpu").current_dir(at);
-    command.output().expect("the program starts")
-}
-
-fn said(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
-}
-
-fn works(at: &Path, args: &str) -> String {
-    let output = wgrad_in(at, args);
-    assert!(output.status.success(), "{args}: {}", said(&output));
-    said(&output)
-}
 
 fn refused(at: &Path, args: &str, parts: &[&str]) {
-    let output = wgrad_in(at, args);
+    let output = ran(at, args);
     let said = said(&output);
     assert!(!output.status.success(), "{args} is not refused: {said}");
     assert!(parts.iter().all(|p| said.contains(p)), "{args}: {parts:?} is missing in\n{said}");

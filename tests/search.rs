@@ -5,7 +5,7 @@
 #[allow(dead_code, reason = "each suite uses its part")]
 mod place;
 
-use place::Place;
+use place::{Place, said};
 use serde_json::Value;
 use std::process::{Command, Output};
 
@@ -14,10 +14,6 @@ fn search(place: &Place, config: &str, more: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_wgrad"));
     command.args(["search", "s.toml", "--json"]).args(more).env("WGRAD_DEVICE", "cpu").current_dir(place.root());
     command.output().expect("the program starts")
-}
-
-fn said(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
 fn found(place: &Place, config: &str, out: &str) -> (Value, String) {

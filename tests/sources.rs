@@ -5,26 +5,7 @@
 #[allow(dead_code, reason = "each suite uses its part")]
 mod place;
 
-use place::Place;
-use std::path::Path;
-use std::process::{Command, Output};
-
-fn wgrad(at: &Path, args: &str) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_wgrad"));
-    command.args(args.split_whitespace()).env("WGRAD_DEVICE", "cpu").current_dir(at);
-    command.output().expect("the program starts")
-}
-
-fn said(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
-}
-
-/// What a command says that works.
-fn works(at: &Path, args: &str) -> String {
-    let output = wgrad(at, args);
-    assert!(output.status.success(), "{args}: {}", said(&output));
-    said(&output)
-}
+use place::{Place, works};
 
 fn has(said: &str, parts: &[&str]) {
     assert!(parts.iter().all(|p| said.contains(p)), "{parts:?} is missing in\n{said}");

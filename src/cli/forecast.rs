@@ -22,8 +22,7 @@ struct Row {
     number: usize,
     /// Its date, where it is known.
     date: Option<String>,
-    /// Names of what is forecast, with the values.
-    /// By name, less what is added last.
+    /// Names of what is forecast, with the values and what is added to them.
     values: Vec<(String, f32, f64)>,
 }
 
@@ -80,13 +79,11 @@ fn read(path: &Path, fitted: &SeriesFitted) -> Result<Series> {
 fn beyond(fitted: &SeriesFitted, series: &Series, answers: &[f32], file: &str) -> Vec<Row> {
     let dates = dates_after(series, fitted.horizon);
     let last = series.rows.iter().max().map_or(0, |row| row + 1);
-    let named =
-        |values: &[f32]| fitted.targets.iter().zip(values).map(|(t, &v)| (t.name.clone(), v, t.centre)).collect();
     let row = |(h, values): (usize, &[f32])| Row {
         file: file.into(),
         number: last + h + 1,
         date: dates.get(h).cloned(),
-        values: named(values),
+        values: fitted.targets.iter().zip(values).map(|(t, &v)| (t.name.clone(), v, t.centre)).collect(),
     };
     answers.chunks(fitted.targets.len()).enumerate().map(row).collect()
 }

@@ -219,10 +219,7 @@ fn worst_values(session: &Session, set: &Dataset, answers: &[f32], values: &[f32
         |i: usize| (0..width).map(|t| ((answers[i * width + t] - values[i * width + t]) / scale[t]).abs()).sum::<f32>();
     let mut order: Vec<usize> = (0..set.len()).collect();
     order.sort_by(|&a, &b| off(b).total_cmp(&off(a)).then(a.cmp(&b)));
-    let number = |(&x, &centre): (&f32, &f64)| match centre {
-        0.0 => format!("{x:.4}"),
-        _ => format!("{:.4}", centre + f64::from(x)),
-    };
+    let number = |(&x, centre): (&f32, &f64)| format!("{:.4}", centre + f64::from(x));
     let numbers = |v: &[f32]| v.iter().zip(centres).map(number).collect::<Vec<_>>().join(", ");
     let mistake = |i: usize| Mistake {
         label: numbers(&values[i * width..(i + 1) * width]),

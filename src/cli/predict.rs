@@ -260,7 +260,7 @@ fn cells(interface: &Interface, asked: &[Asked], with_file: bool) -> Vec<Vec<Str
             head.extend(all.iter().map(|n| format!("p_{n}")));
         }
     }
-    let width = head.len();
+    let (width, centres) = (head.len(), interface.centres());
     let mut all = vec![head];
     for a in asked {
         let mut cells: Vec<String> = with_file.then(|| shown(&a.file)).into_iter().collect();
@@ -269,8 +269,7 @@ fn cells(interface: &Interface, asked: &[Asked], with_file: bool) -> Vec<Vec<Str
             if interface.task == Task::Classification {
                 cells.push(names[order(answer)[0]].clone());
             }
-            let centres = interface.centres();
-            cells.extend(answer.iter().zip(centres).map(|(&v, centre)| value(v, centre)));
+            cells.extend(answer.iter().zip(&centres).map(|(&v, &centre)| value(v, centre)));
         }
         cells.resize(width, String::new());
         all.push(cells);

@@ -81,10 +81,10 @@ pub struct Begun {
 }
 
 impl Begun {
-    /// What lies in the folder.
+    /// What lies in the folder, whose settings these are but for what the command says.
     ///
-    /// Fails if it is of another kind, or of data at another place whose content
-    /// is not known.
+    /// Fails if it is a cross-validation, or of data at another place whose content is
+    /// not known.
     pub fn in_folder(out: &Path, settings: &Settings) -> Result<Begun> {
         let config = files::settings(&out.join("config.toml")).ok().and_then(|text| text.parse::<toml::Table>().ok());
         let Some(begun) = config.as_ref().and_then(|t| t.get("data")?.as_table()) else {
@@ -92,25 +92,27 @@ impl Begun {
         };
         let info = RunInfo::read(out).ok().flatten().unwrap_or_default();
         let source = begun.get("source").and_then(|s| s.as_str()).unwrap_or_default();
-        let folds = begun.get("folds").and_then(toml::Value::as_integer).unwrap_or(0);
-        let now = settings.data.folds as i64;
-        let folded = |folds: i64| if folds > 0 { format!(" in {folds} folds") } else { String::new() };
+        let anew = format!("wgrad train {} --out {}", out.join("config.toml").display(), out.display());
+        if settings.data.folds > 0 {
+            return Err(Error::usage(format!(
+                "{} was begun on {} in {} folds, and a cross-validation is not resumed; to train it anew: {anew}",
+                out.display(),
+                settings.data.source,
+                settings.data.folds
+            )));
+        }
         let refusal = format!(
-            "{} was begun on {source}{} and has no checkpoint to resume from; this command is about {}{}. To train it \
-             anew: wgrad train {} --out {}",
+            "{} was begun on {source} and has no checkpoint to resume from; this command is about {}. To train it anew: \
+             {anew}",
             out.display(),
-            folded(folds),
-            settings.data.source,
-            folded(now),
-            out.join("config.toml").display(),
-            out.display()
+            settings.data.source
         );
         let place = |source: &str| absolute(source).unwrap_or_else(|| source.into());
         let was = info.data_path.unwrap_or_else(|| place(source));
-        match (folds == now, was == place(&settings.data.source), info.fingerprint) {
-            (true, true, _) => Ok(Begun { other: None, refusal }),
-            (true, false, Some(fingerprint)) => Ok(Begun { other: Some(fingerprint), refusal }),
-            _ => Err(Error::usage(refusal)),
+        match (was == place(&settings.data.source), info.fingerprint) {
+            (true, _) => Ok(Begun { other: None, refusal }),
+            (false, Some(fingerprint)) => Ok(Begun { other: Some(fingerprint), refusal }),
+            (false, None) => Err(Error::usage(refusal)),
         }
     }
 

@@ -218,11 +218,7 @@ pub fn image_of(sample: &[usize]) -> Option<[usize; 3]> {
 pub fn samples_to_predict(path: &Path, model: &Model, about: &About) -> Result<(Dataset, Option<String>)> {
     let (shape, samples) = data::npy::open_samples(path, &model.input)?;
     let width = shape.iter().product::<usize>().max(1);
-    let n = match &samples {
-        data::Samples::Bytes(v) => v.len(),
-        data::Samples::Floats(v) => v.len(),
-        data::Samples::Tokens(v) => v.len(),
-    } / width;
+    let n = samples.elements() / width;
     let names = about.interface.outputs.clone();
     let targets = match about.interface.task {
         Task::Regression => Targets::Values { values: vec![0.0; n * names.len()], names },

@@ -12,7 +12,7 @@ use crate::eval::run::write_json;
 use crate::files::Lock;
 use crate::nn::{Reads, Weights};
 use crate::train::checkpoint::{self, Progressed};
-use crate::train::{DataSettings, Prepared, Session, Settings, Source, Start, model_for};
+use crate::train::{DataSettings, EARLY_STOPPING, MAX_STEPS, Prepared, Session, Settings, Source, Start, model_for};
 use serde_json::Value;
 use std::path::Path;
 use std::time::Instant;
@@ -33,15 +33,6 @@ pub fn run(f: &flags::Train) -> Result<()> {
         Some(out) => Some(same_data::Begun::in_folder(out, &settings)?),
         None => None,
     };
-    if let (Some(out), true) = (told.filter(|_| earlier.is_none()), settings.data.folds > 0) {
-        return Err(Error::usage(format!(
-            "{out} was begun on {} in {} folds, and a cross-validation is not resumed; to train it anew: wgrad train \
-             {out}/config.toml --out {out}",
-            settings.data.source,
-            settings.data.folds,
-            out = out.display()
-        )));
-    }
     if f.resume && earlier.is_none() {
         eprintln!("there is no checkpoint to resume from yet: starting anew");
     }
@@ -74,7 +65,9 @@ pub fn run(f: &flags::Train) -> Result<()> {
         start.at = loaded.about.progress.unwrap_or_default();
         job.session.set_state(&loaded.state, &start.at)?;
         start.best = best_so_far(f.out.as_deref(), &settings, &start)?;
-        let steps = job.session.counts().done(start.at.step);
+    }
+    let steps = job.session.counts().done(start.at.step);
+    if earlier.is_some() {
         check_limits(&settings, &start.at, steps)?;
         eprintln!("resuming after {steps} steps ({} whole epochs)", start.at.epoch);
     }
@@ -84,10 +77,7 @@ pub fn run(f: &flags::Train) -> Result<()> {
     let mut info = run_info::new(&job.session, &settings, &prepared, info);
     let folder = match (f.fast_dev_run, earlier.zip(lock)) {
         (true, _) => None,
-        (false, Some((path, lock))) => {
-            let steps = job.session.counts().done(start.at.step);
-            Some(RunFolder::reopen(path, &settings, &start.at, steps, lock)?)
-        }
+        (false, Some((path, lock))) => Some(RunFolder::reopen(path, &settings, &start.at, steps, lock)?),
         (false, None) => Some(RunFolder::create(f.out.as_deref(), &settings)?),
     };
     // It lives until the end of this function, and a little longer where a page is open.
@@ -359,8 +349,8 @@ fn finish(
     let Done { outcome, scored, loss_scale } = done;
     if f.resume && outcome.epochs.is_empty() {
         let flag = match outcome.at.stopped.as_deref() {
-            Some(why) if why.starts_with("early stopping") => "--patience",
-            Some(why) if why.starts_with("max_steps") => "--max-steps",
+            Some(why) if why.starts_with(EARLY_STOPPING) => "--patience",
+            Some(why) if why.starts_with(MAX_STEPS) => "--max-steps",
             _ => "--epochs",
         };
         eprintln!("nothing was left to train; a higher {flag} goes on");

@@ -17,6 +17,17 @@ pub enum Samples {
     Tokens(Vec<u32>),
 }
 
+impl Samples {
+    /// The number of elements.
+    pub fn elements(&self) -> usize {
+        match self {
+            Samples::Bytes(v) => v.len(),
+            Samples::Floats(v) => v.len(),
+            Samples::Tokens(v) => v.len(),
+        }
+    }
+}
+
 /// The target of a position of a sequence that is not scored.
 pub const IGNORED: u32 = u32::MAX;
 
@@ -169,11 +180,7 @@ impl Dataset {
         {
             return fails(format!("a sample of class {label}; expected classes below {}", names.len()));
         }
-        let found = match &self.samples {
-            Samples::Bytes(v) => v.len(),
-            Samples::Floats(v) => v.len(),
-            Samples::Tokens(v) => v.len(),
-        };
+        let found = self.samples.elements();
         let expected = self.shape.iter().try_fold(self.len(), |n, &d| n.checked_mul(d));
         match expected == Some(found) {
             true => Ok(()),

@@ -174,11 +174,7 @@ mod tests {
     use crate::data::Targets;
 
     fn adapted(trained: &Samples, given: Samples, shape: &[usize], sample: &[usize]) -> Result<(Samples, bool)> {
-        let n = match &given {
-            Samples::Bytes(v) => v.len(),
-            Samples::Floats(v) => v.len(),
-            Samples::Tokens(v) => v.len(),
-        };
+        let n = given.elements();
         let labels = vec![0; n / shape.iter().product::<usize>()];
         let targets = Targets::Classes { labels, names: vec!["a".into()] };
         let mut set = Dataset::new("set", shape.to_vec(), given, targets)?;

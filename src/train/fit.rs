@@ -222,7 +222,7 @@ impl Run<'_, '_> {
     /// The limit that has been reached, if one has.
     fn limit(&self) -> Option<String> {
         if let Some(n) = self.s.max_steps.filter(|&n| self.done() >= n) {
-            return Some(format!("max_steps: {n}"));
+            return Some(format!("{MAX_STEPS}: {n}"));
         }
         let time = self.s.max_seconds.filter(|&t| self.begun.elapsed().as_secs_f64() >= t);
         time.map(|t| format!("max_time: {t} seconds"))
@@ -351,7 +351,7 @@ impl Run<'_, '_> {
         if verdict.stop {
             let (best, value) = self.at.watched.best_epoch.unwrap_or((epoch.epoch, f64::NAN));
             self.at.stopped = Some(format!(
-                "{EARLY} in epoch {}: {} was best in epoch {best} ({value:.4})",
+                "{EARLY_STOPPING} in epoch {}: {} was best in epoch {best} ({value:.4})",
                 epoch.epoch, stopping.monitor
             ));
         }
@@ -408,11 +408,13 @@ impl Run<'_, '_> {
 }
 
 /// How a run begins to say that patience has run out.
-const EARLY: &str = "early stopping";
+pub const EARLY_STOPPING: &str = "early stopping";
+/// How it begins to say that it has done its steps.
+pub const MAX_STEPS: &str = "max_steps";
 
 /// Whether a run was stopped by early stopping.
 fn is_early(why: &str) -> bool {
-    why.starts_with(EARLY)
+    why.starts_with(EARLY_STOPPING)
 }
 
 #[cfg(test)]

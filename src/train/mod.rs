@@ -31,7 +31,7 @@ mod usual;
 pub use augment::{Augment, preview};
 pub use class_weights::{ClassWeights, Resolved};
 pub use early_stopping::{EarlyStopping, Verdict, Watched};
-pub use fit::{Kept, Outcome, Start, check_monitors, fit, go_on};
+pub use fit::{EARLY_STOPPING, Kept, MAX_STEPS, Outcome, Start, check_monitors, fit, go_on};
 pub use groups::{Group, Groups, Rule};
 pub use loss::{Loss, LossName};
 pub use optimizer::Optimizer;

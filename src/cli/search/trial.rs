@@ -13,7 +13,7 @@ use crate::error::{Error, Kind, Result};
 use crate::files::Lock;
 use crate::nn::Weights;
 use crate::ops::pace::Steps;
-use crate::train::{Prepared, Settings, Source, Start, checkpoint};
+use crate::train::{MAX_STEPS, Prepared, Settings, Source, Start, checkpoint};
 use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -183,7 +183,7 @@ fn limited(s: &Settings, epochs: usize, start: &Start, counts: Steps) -> Setting
 
 /// Whether this is an end of the trial's own, and not that of a rung.
 fn ended_by_itself(why: &str, s: &Settings) -> bool {
-    match why.strip_prefix("max_steps: ") {
+    match why.strip_prefix(MAX_STEPS).and_then(|rest| rest.strip_prefix(": ")) {
         Some(steps) => s.max_steps.is_some_and(|n| n.to_string() == steps),
         None => true,
     }

@@ -77,7 +77,11 @@ impl Fitted {
             };
             match &column.encoder {
                 Encoder::Number { format, .. } => {
-                    let found = rewritten(format, marks.of(i), &cells);
+                    let other_mark = marks.of(i);
+                    if !other_mark && unread(format, &cells) == 0 {
+                        continue;
+                    }
+                    let found = rewritten(format, other_mark, &cells);
                     if let Some((format, note)) = found {
                         new.notes.push(format!("{}: {}: {note}", table.name, column.name));
                         if let Encoder::Number { format: old, .. } = &mut new.fitted.to_mut().columns[i].encoder {
@@ -143,21 +147,25 @@ impl Fitted {
     }
 }
 
-/// Cells that only the learned decimal mark reads, and only the other. What either reads,
+/// Cells that only the learned decimal mark reads, up to the first, and only the other. What either reads,
 /// as another number, counts by the `range` of training, unless training had groups of
 /// thousands, too.
 fn count_marks(format: &Format, range: Option<[f64; 2]>, cells: &[&str]) -> [usize; 2] {
+    // Without a mark a cell says nothing, and the first that speaks for the learned one decides.
+    let cells = cells.iter().filter(|c| c.contains(['.', ',']));
     let other = with_other_mark(format);
     let usual = |x: f64| range.is_none_or(|[low, high]| (2.0 * low - high..=2.0 * high - low).contains(&x));
     let mut counts = [0, 0];
     for cell in cells {
-        match (format.parse(cell), other.parse(cell)) {
-            (Some(_), None) => counts[0] += 1,
-            (None, Some(_)) => counts[1] += 1,
-            (Some(a), Some(b)) if a != b && !format.groups && usual(a) != usual(b) => {
-                counts[usize::from(usual(b))] += 1
-            }
-            _ => {}
+        let other = match (format.parse(cell), other.parse(cell)) {
+            (Some(_), None) => false,
+            (None, Some(_)) => true,
+            (Some(a), Some(b)) if a != b && !format.groups && usual(a) != usual(b) => usual(b),
+            _ => continue,
+        };
+        counts[usize::from(other)] += 1;
+        if !other {
+            break;
         }
     }
     counts
@@ -192,20 +200,27 @@ impl Marks {
     }
 }
 
+/// Cells that are no numbers in a format.
+fn unread(format: &Format, cells: &[&str]) -> usize {
+    cells.iter().filter(|c| format.parse(c).is_none()).count()
+}
+
 /// The format of some numbers where it is another than the learned one, and what to
 /// say about it.
 fn rewritten(learned: &Format, other_mark: bool, cells: &[&str]) -> Option<(Format, String)> {
     let mut format = if other_mark { with_other_mark(learned) } else { learned.clone() };
-    let unread = |f: &Format| cells.iter().filter(|c| f.parse(c).is_none()).count();
-    if unread(&format) > 0 {
+    if unread(&format, cells) > 0 {
         let found = Format::learn(cells, format.decimal == Decimal::Comma);
         if found.measures_as(&format) {
             format.unit = format.unit.or(found.unit);
             format.magnitudes |= found.magnitudes;
         }
     }
-    let better = unread(&format) < unread(learned) || (other_mark && unread(&format) == unread(learned));
-    if format == *learned || !better {
+    if format == *learned {
+        return None;
+    }
+    let [now, before] = [&format, learned].map(|f| unread(f, cells));
+    if now > before || (now == before && !other_mark) {
         return None;
     }
     let mark = |f: &Format| if f.decimal == Decimal::Point { "decimal points" } else { "decimal commas" };

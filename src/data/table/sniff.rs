@@ -111,7 +111,8 @@ pub(super) fn header(rows: &[Row]) -> Seen {
     let distinct: BTreeSet<&str> = names.iter().copied().collect();
     if names.iter().any(|c| !plain(c)) && names_by_number(&first.cells, rows) {
         let doubt = format!(
-            "line {}: its numbers follow one another and those below do not, so it is taken for the header; set header = \"no\" if it is a row",
+            "line {}: its numbers follow one another and those below do not, so it is taken for the header; set \
+             header = \"no\" if it is a row",
             first.line
         );
         return Seen { is_header: true, doubt: Some(doubt) };
