@@ -1,6 +1,6 @@
 //! The flags as typed.
 
-pub use super::common_flags::{Checkpoint, DeviceFlag, RunFlags};
+pub use super::common_flags::{DeviceFlag, RunFlags};
 use super::plan_flags::PlanFlags;
 use super::series_flags::SeriesFlags;
 use super::text_flags::TextFlags;
