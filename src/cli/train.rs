@@ -16,12 +16,12 @@ use toml::{Table, Value};
 
 pub fn run(f: &flags::Train) -> Result<()> {
     let mut terminal = Terminal::with_page(f.dashboard);
-    let earlier = f.out.as_deref().filter(|_| f.resume).map(Earlier::open).transpose()?;
+    let mut earlier = f.out.as_deref().filter(|_| f.resume).map(Earlier::open).transpose()?;
     // Whether a new run may have its folder is known before the data is read.
     f.out.as_deref().filter(|_| earlier.is_none()).map_or(Ok(()), crate::files::Lock::check)?;
     let over = |table: &mut Table| apply(f, table);
     let config = f.config.as_deref();
-    let Configured { settings, found } = match &earlier {
+    let Configured { settings, found } = match &mut earlier {
         Some(earlier) => earlier.settings(config, &over, f.data.is_some(), &mut terminal)?,
         None => new_settings(config, &over, &mut terminal)?,
     };

@@ -19,5 +19,6 @@ pub mod same_data;
 pub mod score;
 pub mod search;
 pub mod train;
+pub mod trainer;
 pub mod tuning;
 mod watch;

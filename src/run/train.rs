@@ -69,6 +69,8 @@ pub struct Earlier {
     path: PathBuf,
     /// None where there is no checkpoint yet: training starts anew.
     lock: Option<Lock>,
+    /// What lies there instead.
+    begun: Option<same_data::Begun>,
 }
 
 impl Earlier {
@@ -78,23 +80,30 @@ impl Earlier {
     pub fn open(path: &Path) -> Result<Earlier> {
         let lock = path.join(LAST).is_file().then(|| Lock::take(path)).transpose()?;
         lock.is_none().then(|| Lock::check(path)).transpose()?;
-        Ok(Earlier { path: path.to_path_buf(), lock })
+        Ok(Earlier { path: path.to_path_buf(), lock, begun: None })
     }
 
     /// The settings that it was made with, and `config` and `over` written over them; of
     /// a folder without any, those of a new run.
+    ///
+    /// Fails when what was begun there is not what is asked for now.
     pub fn settings(
-        &self,
+        &mut self,
         config: Option<&Path>,
         over: Overrides,
         names_data: bool,
         observer: &mut dyn Observer,
     ) -> Result<Configured> {
         // One that was begun and has no checkpoint yet has settings, too.
-        if self.lock.is_some() || self.path.join("config.toml").is_file() {
-            return config::resumed(&self.path, config, over, names_data, observer);
+        let configured = match self.lock.is_some() || self.path.join("config.toml").is_file() {
+            true => config::resumed(&self.path, config, over, names_data, observer)?,
+            false => new_settings(config, over, observer)?,
+        };
+        if self.lock.is_none() {
+            self.begun = Some(same_data::Begun::in_folder(&self.path, &configured.settings)?);
+            observer.info("there is no checkpoint to resume from yet: starting anew");
         }
-        new_settings(config, over, observer)
+        Ok(configured)
     }
 }
 
@@ -153,19 +162,11 @@ pub fn train(mut s: Settings, data: Data, request: Request, observer: &mut dyn O
         Place::Folder(path) => (None, Some(path)),
         Place::Nowhere | Place::Next => (None, None),
     };
-    let begun = match &earlier {
-        Some(e) if e.lock.is_none() => {
-            let begun = same_data::Begun::in_folder(&e.path, &s)?;
-            observer.info("there is no checkpoint to resume from yet: starting anew");
-            Some(begun)
-        }
-        _ => None,
-    };
     out.as_deref().map_or(Ok(()), Lock::check)?;
-    let (out, earlier) = match earlier {
-        Some(Earlier { path, lock: Some(lock) }) => (None, Some((path, lock))),
-        Some(Earlier { path, lock: None }) => (Some(path), None),
-        None => (out, None),
+    let (out, earlier, begun) = match earlier {
+        Some(Earlier { path, lock: Some(lock), .. }) => (None, Some((path, lock)), None),
+        Some(Earlier { path, lock: None, begun }) => (Some(path), None, begun),
+        None => (out, None, None),
     };
     let device = device.open(s.plan.precision, observer)?;
     let device_info = device.info();

@@ -5,6 +5,7 @@ pub mod augment;
 pub mod checkpoint;
 mod class_weights;
 mod curve;
+mod custom_loss;
 pub mod defaults;
 mod early_stopping;
 mod fit;
@@ -30,6 +31,7 @@ mod update;
 
 pub use augment::{Augment, preview};
 pub use class_weights::{ClassWeights, Resolved};
+pub use custom_loss::{BuildLoss, CustomLoss, register_loss};
 pub use early_stopping::{EarlyStopping, Verdict, Watched};
 pub use fit::{EARLY_STOPPING, Kept, MAX_STEPS, Outcome, Start, check_monitors, fit, go_on};
 pub use groups::{Group, Groups, Rule};
