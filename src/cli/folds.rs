@@ -18,14 +18,15 @@ pub fn run(f: &flags::Train, s: &Settings) -> Result<()> {
     let (device, device_info) = open_device_for(&f.device, s.plan.precision)?;
     drop(device);
     let train::Data { source, audit } = train::open(s)?;
-    let Folds { folds, strata, notes } = source.folds(s)?;
+    let all = source.folds(s)?;
+    let Folds { folds, positive, notes, .. } = &all;
     notes.iter().for_each(|note| eprintln!("note: {note}"));
     let mut parent = None;
     let mut dashboard: Option<dashboard::Handle> = None;
     let mut each: Vec<Map<String, Value>> = vec![];
     for (i, fold) in folds.iter().enumerate() {
         eprintln!("fold {} of {}", i + 1, folds.len());
-        let prepared = source.prepare_fold(fold, &strata, s)?;
+        let prepared = source.prepare_fold(&all, i, s)?;
         if i == 0 {
             train::say(s, &prepared);
         }
@@ -80,6 +81,7 @@ pub fn run(f: &flags::Train, s: &Settings) -> Result<()> {
         "status": "ok",
         "device": device_info,
         "model": s.model.name,
+        "positive_class": positive,
         "test": means(&summary, 0),
         "deviation": means(&summary, 1),
         "folds": each,
@@ -89,7 +91,11 @@ pub fn run(f: &flags::Train, s: &Settings) -> Result<()> {
     if f.json {
         return out::json(&object);
     }
-    out::line(table(&each, &summary))
+    out::line(table(&each, &summary))?;
+    match positive {
+        Some(class) => out::line(format!("precision, recall and f1 are of \"{class}\"")),
+        None => Ok(()),
+    }
 }
 
 /// Mean and standard deviation (of the sample) of every figure that all folds

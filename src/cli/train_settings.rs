@@ -127,6 +127,7 @@ fn apply(f: &flags::Train, table: &mut Table) -> Result<()> {
     put("data.source", f.data.clone().map(Value::from))?;
     put("data.target", f.target.clone().map(Value::from))?;
     put("data.task", f.task.clone().map(Value::from))?;
+    put("data.positive", f.positive.clone().map(Value::from))?;
     put("data.val_split", f.val_split.map(Value::from))?;
     put("data.folds", count(f.folds))?;
     put("train.epochs", count(f.epochs))?;
@@ -154,6 +155,7 @@ pub fn of_tool(config: Option<&Path>, f: &SettingFlags, epochs: Option<usize>) -
     put("data.source", f.data.clone().map(Value::from))?;
     put("data.target", f.target.clone().map(Value::from))?;
     put("data.task", f.task.clone().map(Value::from))?;
+    put("data.positive", f.positive.clone().map(Value::from))?;
     put("train.epochs", count(epochs))?;
     put("train.batch_size", count(f.batch_size))?;
     put("train.seed", f.seed.map(|n| Value::Integer(n.into())))?;

@@ -19,6 +19,7 @@ mod trial;
 use super::{interrupt, open_device, out, tool_flags, train, train_settings};
 use crate::data;
 use crate::error::{Error, Kind, Result};
+use crate::eval::metrics::known;
 use crate::eval::run::write_json;
 use crate::files::name::with_suffix;
 use crate::files::{self, Lock};
@@ -215,6 +216,7 @@ fn finish(f: &tool_flags::Search, work: &Work, search: &SearchSettings, path: &P
             "device": work.bench.info,
             "metric": work.metric.name,
             "mode": work.metric.mode(),
+            "positive_class": best.validation.get("positive_class"),
             "planned": work.plan.len(),
             "best": best,
             "means": repeated.then(|| groups.iter().map(ranking::Group::json).collect::<Vec<_>>()),
@@ -229,5 +231,8 @@ fn finish(f: &tool_flags::Search, work: &Work, search: &SearchSettings, path: &P
         1 => show::figure(first.score),
         n => format!("{} in the mean of {n} seeds", show::figure(first.score)),
     };
+    let class = best.validation.get("positive_class").and_then(|class| class.as_str());
+    let of = class.filter(|_| known::is_of_positive(work.metric.key()));
+    let score = of.map_or(score.clone(), |class| format!("{score} (of \"{class}\")"));
     out::line(format!("best: trial {}, {} {score}; wgrad train {}", best.trial, work.metric.name, config.display()))
 }
