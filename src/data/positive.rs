@@ -6,7 +6,8 @@ use super::table::TRUTH;
 use crate::error::{Error, Result, nearest};
 
 /// Pairs besides those of truth values: what is found, and its absence.
-const PAIRS: &[[&str; 2]] = &[["positive", "negative"], ["pos", "neg"], ["+", "-"], ["1", "-1"], ["abnormal", "normal"]];
+const PAIRS: &[[&str; 2]] =
+    &[["positive", "negative"], ["pos", "neg"], ["+", "-"], ["1", "-1"], ["abnormal", "normal"]];
 /// What makes the absence of a word that follows.
 const NOT: &[&str] = &["no", "not", "non", "un"];
 /// Classes that a message lists.
@@ -27,12 +28,7 @@ impl Positive {
     /// With `alike` a class is also found by a name that is read like its own.
     ///
     /// Fails when the class that is asked for is none of two.
-    pub fn choose(
-        names: &[String],
-        counts: &[usize],
-        asked: Option<&str>,
-        alike: bool,
-    ) -> Result<Option<Positive>> {
+    pub fn choose(names: &[String], counts: &[usize], asked: Option<&str>, alike: bool) -> Result<Option<Positive>> {
         if let Some(asked) = asked {
             let class = place(names, asked, alike)?;
             return Ok(Some(Positive { class: names[class].clone(), note: None }));
@@ -128,7 +124,9 @@ mod tests {
             assert_eq!(chosen(first, second, [90, 3]).0, expected);
         }
         let (class, note) = chosen("fraud", "ok", [40, 200]);
-        assert!(class == "fraud" && note.contains("the rarer one, 40 of 240 rows") && note.contains("--positive \"ok\""));
+        assert!(
+            class == "fraud" && note.contains("the rarer one, 40 of 240 rows") && note.contains("--positive \"ok\"")
+        );
         assert_eq!(chosen("benign", "malignant", [357, 212]).0, "malignant");
         let (class, note) = chosen("cat", "dog", [5, 5]);
         assert!(class == "dog" && note.contains("equally frequent"), "{note}");

@@ -9,8 +9,8 @@ use super::settings::SearchSettings;
 use super::trial::{Bench, data_key};
 use crate::data::fingerprint::places;
 use crate::data::{Interface, Task};
-use crate::eval::metrics::known;
 use crate::error::{Context, Error, Result};
+use crate::eval::metrics::known;
 use crate::train::{LossName, Prepared, Settings};
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -184,7 +184,9 @@ pub fn metric(
     };
     let metric = Metric::named(name, search, interface)?;
     let key = metric.key();
-    if let Some(keys) = common.differing(MEANING, |a, b| a.positive == b.positive).filter(|_| known::is_of_positive(key)) {
+    if let Some(keys) =
+        common.differing(MEANING, |a, b| a.positive == b.positive).filter(|_| known::is_of_positive(key))
+    {
         return refuse(&keys, &format!("has trials with other positive classes, whose {key} does not compare"));
     }
     let breaks = match (found, task) {

@@ -95,7 +95,9 @@ pub(super) fn find(
             Goal::Classes { .. } => {
                 let classes = Classes::of(&table.columns[target], &rows);
                 found.extend(features.iter().filter_map(|&i| classes.told_by(&table.columns[i], &seen[i], &rows)));
-                found.extend(features.iter().filter_map(|&i| classes.told_by_presence(&table.columns[i], &seen[i], &rows)));
+                found.extend(
+                    features.iter().filter_map(|&i| classes.told_by_presence(&table.columns[i], &seen[i], &rows)),
+                );
             }
             Goal::Values(_) => {
                 let numbers = |i: usize| {
@@ -133,7 +135,8 @@ impl Classes {
 
     /// The finding, if a column's values tell the class.
     fn told_by(&self, column: &Column, seen: &Inferred, rows: &[usize]) -> Option<Leak> {
-        let both = rows.iter().zip(&self.of).filter_map(|(&row, class)| Some((column.cells[row].as_deref()?, (*class)?)));
+        let both =
+            rows.iter().zip(&self.of).filter_map(|(&row, class)| Some((column.cells[row].as_deref()?, (*class)?)));
         let both: Vec<(&str, usize)> = both.collect();
         if both.len() < FEW || both.len() * 2 < self.of.iter().flatten().count() {
             return None;

@@ -428,7 +428,9 @@ impl<'a> Set<'a> {
         let binary = self.positive.is_some();
         let mut keys: Vec<String> = KEYS.iter().map(|k| k.to_string()).collect();
         keys.extend(TOP.iter().map(|k| format!("top_{k}")));
-        keys.extend(["f1", "precision", "recall", "roc_auc", "roc_auc_weighted", "pr_auc", "pr_auc_weighted"].map(String::from));
+        keys.extend(
+            ["f1", "precision", "recall", "roc_auc", "roc_auc_weighted", "pr_auc", "pr_auc_weighted"].map(String::from),
+        );
         let with_areas = self.samples.len().saturating_mul(self.classes) <= AREAS;
         let ranked = if with_areas { self.ranked() } else { 0..0 };
         let rankings: Vec<Ranking> = ranked.into_par_iter().map(|c| self.ranking(c).without_scores()).collect();

@@ -179,6 +179,14 @@ pub fn title(key: &str) -> String {
     key.split('_').enumerate().map(word).collect::<Vec<_>>().join(" ")
 }
 
+/// [`title`], with the positive class where the score is one of it.
+pub fn title_of(key: &str, positive: Option<&str>) -> String {
+    match positive.filter(|_| known::is_of_positive(key)) {
+        Some(class) => format!("{} of {class}", title(key)),
+        None => title(key),
+    }
+}
+
 /// `a / b`, or 0 where there is nothing to divide by.
 fn ratio(a: f64, b: f64) -> f64 {
     if b == 0.0 { 0.0 } else { a / b }

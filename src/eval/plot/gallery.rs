@@ -2,7 +2,7 @@
 
 use super::{Axis, Chart, Ink, Kind, Scene, Series, heatmap, percent, stroke};
 use crate::eval::history::{EpochRecord, curve_names, training, validation};
-use crate::eval::metrics::{Classification, Metrics, Regression, known, title};
+use crate::eval::metrics::{Classification, Metrics, Regression, title_of};
 use crate::eval::run::RunFiles;
 use crate::files::name::plain_name;
 
@@ -57,7 +57,7 @@ fn of_the_training(run: &RunFiles) -> Vec<Plot> {
         let of_val = Series { name: "validation".into(), ink, kind, points };
         let series = [of_training("training", 0, &name), of_val];
         let series: Vec<Series> = series.into_iter().filter(|s| !s.points.is_empty()).collect();
-        let mut chart = epochs_chart(&titled(run, &name), series);
+        let mut chart = epochs_chart(&title_of(&name, run.info.positive_class.as_deref()), series);
         chart.y.log = name == "loss" && spans_decades(&chart.series);
         if chart.y.log {
             chart.title += ", logarithmic";
@@ -75,14 +75,6 @@ fn of_the_training(run: &RunFiles) -> Vec<Plot> {
         }
     }
     plots
-}
-
-/// The title of a score's curve: with its class, where it is that of one.
-fn titled(run: &RunFiles, name: &str) -> String {
-    match &run.info.positive_class {
-        Some(class) if known::is_of_positive(name) => format!("{} of {class}", title(name)),
-        _ => title(name),
-    }
 }
 
 /// A chart over epochs, or over parts of the first one or two.
