@@ -4,8 +4,8 @@
 
 use super::{flags, out};
 use crate::error::{Error, Result};
-use crate::eval::metrics::known;
 use crate::eval::history::{self, History, curve_names, training, validation};
+use crate::eval::metrics::known;
 use crate::eval::plot::{Lines, duration, number, percent, terminal_chart};
 use crate::eval::{EpochRecord, Live, RunInfo};
 use crate::terminal::{one_line, shortened};

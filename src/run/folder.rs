@@ -1,19 +1,23 @@
 //! A run's folder: `config.toml`, `metrics.jsonl`, `checkpoints/`.
 
-use super::flags::{Checkpoint, RunFlags};
+use super::observer::Observer;
 use crate::error::{Error, Result};
 use crate::eval::history::Record;
 use crate::eval::tensorboard::EventWriter;
 use crate::eval::{EpochRecord, Live, Point};
 use crate::files::name::{plain_name, with_suffix};
 use crate::files::{self, Lock};
-use crate::nn::{Description, Model};
+use crate::nn::{Description, Model, Weights};
 use crate::train::checkpoint::Progressed;
 use crate::train::checkpoint::{self, Loaded};
 use crate::train::{Epoch, Kept, Settings, model_for};
 use std::cell::{Cell, RefCell};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+
+/// The weights of a run after its latest step, and those of its best epoch.
+pub const LAST: &str = "checkpoints/last.safetensors";
+const BEST: &str = "checkpoints/best.safetensors";
 
 /// The folder of a run being made. Nobody else writes in it meanwhile.
 pub struct RunFolder {
@@ -30,9 +34,9 @@ impl RunFolder {
     /// A run that already lies there is moved aside, never overwritten.
     ///
     /// Fails when another process works in it.
-    pub fn create(wanted: Option<&Path>, settings: &Settings) -> Result<RunFolder> {
+    pub fn create(wanted: Option<&Path>, settings: &Settings, observer: &mut dyn Observer) -> Result<RunFolder> {
         let (path, lock) = match wanted {
-            Some(path) => take(path)?,
+            Some(path) => take(path, observer)?,
             None => {
                 let path = make_next(&Path::new("runs").join(plain_name(&settings.model.name, "model")))?;
                 let lock = Lock::take(&path)?;
@@ -91,12 +95,12 @@ impl RunFolder {
 
     /// The weights after the latest epoch.
     pub fn last(&self) -> PathBuf {
-        self.path.join("checkpoints/last.safetensors")
+        self.path.join(LAST)
     }
 
     /// The weights of the epoch with the lowest validation loss.
     pub fn best(&self) -> PathBuf {
-        self.path.join("checkpoints/best.safetensors")
+        self.path.join(BEST)
     }
 
     /// Keeps a checkpoint: as the last, as the best if it is, and by its step
@@ -161,7 +165,7 @@ fn make_checkpoints(path: &Path) -> Result<()> {
 }
 
 /// Takes the folder that is asked for; a run that lies there is moved aside.
-fn take(wanted: &Path) -> Result<(PathBuf, Lock)> {
+fn take(wanted: &Path, observer: &mut dyn Observer) -> Result<(PathBuf, Lock)> {
     // Without a separator at its end, to which a number could not be added.
     let path: PathBuf = wanted.components().collect();
     // A moved run keeps its lock until the new folder has one: whoever waits finds that.
@@ -175,7 +179,7 @@ fn take(wanted: &Path) -> Result<(PathBuf, Lock)> {
             return Ok((path, lock));
         }
         let moved = move_aside(&path, lock)?;
-        eprintln!("{} held a run already; it is now {}", path.display(), moved.path.display());
+        observer.info(&format!("{} held a run already; it is now {}", path.display(), moved.path.display()));
         aside = Some(moved);
     }
 }
@@ -247,15 +251,32 @@ fn numbered(name: &Path, n: usize) -> PathBuf {
     with_suffix(name, &format!("-{n:03}"))
 }
 
+/// Which of a run's weights are meant.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Checkpoint {
+    /// After the latest step.
+    #[default]
+    Last,
+    /// After the epoch with the best validation score.
+    Best,
+}
+
+impl Checkpoint {
+    /// The file, below the run's folder.
+    fn file(self) -> &'static str {
+        match self {
+            Checkpoint::Last => LAST,
+            Checkpoint::Best => BEST,
+        }
+    }
+}
+
 /// Loads a trained model from a run's folder or from a file of weights.
-pub fn load(f: &RunFlags) -> Result<(Model, Loaded)> {
-    let name = match f.checkpoint {
-        Checkpoint::Last => "checkpoints/last.safetensors",
-        Checkpoint::Best => "checkpoints/best.safetensors",
-    };
-    let file = if f.run.is_dir() { f.run.join(name) } else { f.run.clone() };
-    if f.run.is_dir() && !file.is_file() {
-        let folder = f.run.display();
+pub fn load(run: &Path, checkpoint: Checkpoint) -> Result<(Model, Loaded)> {
+    let name = checkpoint.file();
+    let file = if run.is_dir() { run.join(name) } else { run.to_path_buf() };
+    if run.is_dir() && !file.is_file() {
+        let folder = run.display();
         return Err(Error::data(format!("{folder} holds no {name}; expected the folder of a `wgrad train`")));
     }
     open(&file)
@@ -266,4 +287,13 @@ pub fn open(file: &Path) -> Result<(Model, Loaded)> {
     let loaded = checkpoint::load(file)?;
     let description = Description::parse(&loaded.about.model)?;
     Ok((model_for(description, &loaded.about.input, &loaded.about.interface)?, loaded))
+}
+
+/// The best weights of a run that is resumed, if they are to be restored at its end.
+pub fn best_so_far(run: Option<&Path>, s: &Settings, at: &Progressed) -> Result<Option<Weights>> {
+    let file = run.map(|run| run.join(BEST));
+    match file.filter(|_| s.early_stopping.restore_best_weights && at.watched.best_epoch.is_some()) {
+        Some(file) => Ok(Some(open(&file)?.1.weights)),
+        None => Ok(None),
+    }
 }
