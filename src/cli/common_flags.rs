@@ -71,6 +71,6 @@ impl RunFlags {
 pub enum Checkpoint {
     /// Those after the last epoch: what `train` reports on.
     Last,
-    /// Those of the epoch with the lowest validation loss.
+    /// Those of the best epoch: with the lowest validation loss, or by early_stopping.monitor.
     Best,
 }

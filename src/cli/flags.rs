@@ -106,6 +106,10 @@ pub struct Train {
     /// classification, regression, or auto to find out from the target.
     #[arg(long, value_name = "TASK")]
     pub task: Option<String>,
+    /// Of two classes that which precision, recall and F1 are of (default: the one that reads like
+    /// "yes", else the rarer one).
+    #[arg(long, value_name = "CLASS", allow_hyphen_values = true)]
+    pub positive: Option<String>,
     /// Passes over the training data.
     #[arg(long, value_name = "N")]
     pub epochs: Option<usize>,
@@ -132,7 +136,8 @@ pub struct Train {
     /// Seeds everything random.
     #[arg(long, value_name = "N")]
     pub seed: Option<u32>,
-    /// Stop after so many epochs without a better validation loss (see [early_stopping]).
+    /// Stop after so many epochs in which the validation loss, or what early_stopping.monitor names
+    /// (val_f1, val_r2, ..), was not better.
     #[arg(long, value_name = "EPOCHS")]
     pub patience: Option<usize>,
     #[command(flatten)]
@@ -194,6 +199,9 @@ pub struct Eval {
     /// The data to score: its test set if it has one, else all of it.
     #[arg(long, value_name = "digits|PATH", allow_hyphen_values = true, value_parser = source())]
     pub data: String,
+    /// Of two classes that which precision, recall and F1 are of (default: as in training).
+    #[arg(long, value_name = "CLASS", allow_hyphen_values = true)]
+    pub positive: Option<String>,
     /// Samples per step (default: as in training).
     #[arg(long, value_name = "N")]
     pub batch_size: Option<usize>,

@@ -192,9 +192,13 @@ fn hand_over(f: &flags::Predict, interface: &Interface, info: &DeviceInfo, asked
     }
     if f.json {
         let predictions: Vec<Value> = asked.iter().map(|a| object(interface, a, f.top)).collect();
-        return out::json(
-            &json!({ "status": "ok", "device": info, "predictions": predictions, "out": f.out.as_deref().map(out::path) }),
-        );
+        return out::json(&json!({
+            "status": "ok",
+            "device": info,
+            "positive_class": interface.positive_class().map(|class| &interface.outputs[class]),
+            "predictions": predictions,
+            "out": f.out.as_deref().map(out::path),
+        }));
     }
     match &f.out {
         Some(path) => {

@@ -3,6 +3,7 @@
 use super::progress::Terminal;
 use super::{out, search_table, tool_flags, train};
 use crate::error::{Error, Result};
+use crate::eval::metrics::known;
 use crate::files::name::with_suffix;
 use crate::run::config;
 use crate::run::search::{Group, Record, SearchSettings, figure, search, trial_folder};
@@ -37,6 +38,7 @@ pub fn run(f: &tool_flags::Search) -> Result<()> {
             "device": found.device,
             "metric": metric.name,
             "mode": metric.mode(),
+            "positive_class": best.validation.get("positive_class"),
             "planned": found.plan.len(),
             "best": best,
             "means": repeated.then(|| groups.iter().map(Group::json).collect::<Vec<_>>()),
@@ -51,8 +53,10 @@ pub fn run(f: &tool_flags::Search) -> Result<()> {
         1 => figure(first.score),
         n => format!("{} in the mean of {n} seeds", figure(first.score)),
     };
+    let class = best.validation.get("positive_class").and_then(|class| class.as_str());
+    let of = class.filter(|_| known::is_of_positive(metric.key())).map_or(String::new(), |c| format!(" (of \"{c}\")"));
     let config = found.config.display();
-    out::line(format!("best: trial {}, {} {score}; wgrad train {config}", best.trial, metric.name))
+    out::line(format!("best: trial {}, {} {score}{of}; wgrad train {config}", best.trial, metric.name))
 }
 
 /// `runs/NAME-search` for a configuration `NAME.toml`.

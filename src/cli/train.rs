@@ -127,6 +127,9 @@ fn fold_table(found: &CrossValidation) -> String {
     }
     text += &row("mean", shown.iter().map(|(_, v)| number(v[0])).collect());
     text += &row("deviation", shown.iter().map(|(_, v)| number(v[1])).collect());
+    if let Some(class) = &found.positive_class {
+        text += &format!("precision, recall and f1 are of \"{class}\"\n");
+    }
     text.trim_end().to_string()
 }
 
@@ -138,6 +141,7 @@ fn apply(f: &flags::Train, table: &mut Table) -> Result<()> {
     put("data.source", f.data.clone().map(Value::from))?;
     put("data.target", f.target.clone().map(Value::from))?;
     put("data.task", f.task.clone().map(Value::from))?;
+    put("data.positive", f.positive.clone().map(Value::from))?;
     put("data.val_split", f.val_split.map(Value::from))?;
     put("data.folds", count(f.folds))?;
     put("train.epochs", count(f.epochs))?;
@@ -170,6 +174,7 @@ pub fn table_of_tool(
     put("data.source", f.data.clone().map(Value::from))?;
     put("data.target", f.target.clone().map(Value::from))?;
     put("data.task", f.task.clone().map(Value::from))?;
+    put("data.positive", f.positive.clone().map(Value::from))?;
     put("train.epochs", count(epochs))?;
     put("train.batch_size", count(f.batch_size))?;
     put("train.seed", f.seed.map(|n| Value::Integer(n.into())))?;
@@ -187,11 +192,12 @@ mod tests {
         let fold = |x: f64| serde_json::Map::from_iter([("accuracy".to_string(), x.into())]);
         let found = CrossValidation {
             device: Device::Cpu.info(),
+            positive_class: Some("yes".into()),
             each: vec![fold(0.8), fold(0.9), fold(1.0)],
             summary: vec![("accuracy".into(), [0.9, 0.1])],
             folder: "run".into(),
         };
         let text = fold_table(&found);
-        assert!(text.contains("0.8000") && text.contains("deviation") && text.lines().count() == 6, "{text}");
+        assert!(text.contains("0.8000") && text.contains("deviation") && text.lines().count() == 7, "{text}");
     }
 }

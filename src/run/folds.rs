@@ -22,6 +22,8 @@ use std::time::Instant;
 pub struct CrossValidation {
     /// The device.
     pub device: DeviceInfo,
+    /// Of two classes that which precision, recall and F1 are of.
+    pub positive_class: Option<String>,
     /// The figures of each fold on the rows that it has not seen, by key.
     pub each: Vec<Map<String, Value>>,
     /// Mean and standard deviation (of the sample) of every figure that all folds have.
@@ -43,13 +45,14 @@ pub fn cross_validate(
     let device_info = device.open(s.plan.precision, observer)?.info();
     observer.info(&device_info.line());
     let kinds::Opened { source, audit } = data.open(s, observer)?;
-    let Folds { folds, strata, notes } = source.folds(s)?;
+    let all = source.folds(s)?;
+    let Folds { folds, positive, notes, .. } = &all;
     notes.iter().for_each(|note| observer.note(note));
     let mut parent = None;
     let mut each: Vec<Map<String, Value>> = vec![];
     for (i, fold) in folds.iter().enumerate() {
         observer.info(&format!("fold {} of {}", i + 1, folds.len()));
-        let prepared = source.prepare_fold(fold, &strata, s)?;
+        let prepared = source.prepare_fold(&all, i, s)?;
         if i == 0 {
             say(s, &prepared, observer);
         }
@@ -95,8 +98,13 @@ pub fn cross_validate(
         }
     }
     let parent = parent.expect("there are two folds or more");
-    let found =
-        CrossValidation { device: device_info, summary: summary(&each), each, folder: parent.path().to_path_buf() };
+    let found = CrossValidation {
+        device: device_info,
+        positive_class: positive.clone(),
+        summary: summary(&each),
+        each,
+        folder: parent.path().to_path_buf(),
+    };
     write_json(parent.path(), "folds.json", &found.json(s))?;
     Ok(found)
 }
@@ -110,6 +118,7 @@ impl CrossValidation {
             "status": "ok",
             "device": self.device,
             "model": s.model.name,
+            "positive_class": self.positive_class,
             "test": figures(0),
             "deviation": figures(1),
             "folds": self.each,

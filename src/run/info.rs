@@ -37,6 +37,7 @@ pub fn new(session: &Session, s: &Settings, p: &Prepared, device: DeviceInfo) ->
         fingerprint: Some(p.fingerprint()),
         samples: SampleCounts { train: p.train.len(), val: count(p.val.as_ref()), test: count(p.test.as_ref()) },
         classes,
+        positive_class: session.interface.positive_class().map(|class| session.interface.outputs[class].clone()),
         targets,
         memory: MemoryUsed { weights, gradients, optimizer, activations },
         version: env!("CARGO_PKG_VERSION").into(),

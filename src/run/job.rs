@@ -12,7 +12,7 @@ use crate::device::Device;
 use crate::error::Result;
 use crate::eval::Metrics;
 use crate::nn::Weights;
-use crate::train::{Outcome, Prepared, Session, Settings, Start, check_monitors, go_on, model_for};
+use crate::train::{Held, Outcome, Prepared, Session, Settings, Start, check_monitors, go_on, model_for};
 
 /// A session ready to train.
 pub struct Job {
@@ -41,7 +41,7 @@ impl Job {
         tuning: &Tuning,
         observer: &mut dyn Observer,
     ) -> Result<Job> {
-        check_monitors(s, p.interface.task, p.val.is_some())?;
+        check_monitors(s, &p.interface, p.val.is_some())?;
         let model = model_for(s.model.clone(), &p.train.shape, &p.interface)?;
         tuning.prepare(&device, &model, s, p.train.len(), observer)?;
         let mut session = Session::new(device, model, p.interface.clone(), weights)?;
@@ -63,14 +63,15 @@ impl Job {
         start.at.data = Some(p.fingerprint());
         folder.map_or(Ok(()), |f| tuning::save(f.path(), self.session.device()))?;
         let mut watch = Watch::new(observer, folder, s, p.train.len(), s.steps(self.session.batches()));
-        let outcome = go_on(&mut self.session, &p.train, p.val.as_ref(), s, start, &mut watch)?;
-        let mut scored = match (&p.test, &p.val) {
-            (Some(set), _) => Some(score(&mut self.session, set, p.naive.test.as_ref(), "test", s.batch_size)?),
-            (None, Some(set)) => Some(score(&mut self.session, set, p.naive.val.as_ref(), "validation", s.batch_size)?),
-            (None, None) => None,
+        let val = p.val.as_ref().map(|set| Held { set, naive: p.naive.val.as_ref() });
+        let test = p.test.as_ref().map(|set| Held { set, naive: p.naive.test.as_ref() });
+        let outcome = go_on(&mut self.session, &p.train, val, s, start, &mut watch)?;
+        let last = test.map(|held| (held, "test")).or(val.map(|held| (held, "validation")));
+        let mut scored = match last {
+            Some((held, split)) => Some(score(&mut self.session, held, split, s.batch_size)?),
+            None => None,
         };
-        let set = p.test.as_ref().or(p.val.as_ref());
-        if let (Some(scored), Some(set), Some(_)) = (&mut scored, set, folder)
+        if let (Some(scored), Some((Held { set, .. }, _)), Some(_)) = (&mut scored, last, folder)
             && let Metrics::Language(language) = &mut scored.evaluation.metrics
         {
             // A model may be good for scores alone; its report then says so.

@@ -55,8 +55,12 @@ pub fn located(run: &Path, source: &str, observer: &mut dyn Observer) -> String 
 pub fn check(loaded: Loaded, s: &Settings, p: &mut Prepared) -> Result<Loaded> {
     let before = &loaded.about.interface;
     let now = p.interface.clone().called_as(before);
-    // Runs of before do not say how their samples are written.
-    let compared = if before.values.is_some() { now.clone() } else { Interface { values: None, ..now.clone() } };
+    // Runs of before do not say how their samples are written, nor of which class their figures are.
+    let compared = Interface {
+        values: now.values.filter(|_| before.values.is_some()),
+        positive: now.positive.clone().filter(|_| before.positive.is_some()),
+        ..now.clone()
+    };
     let fingerprint = loaded.about.progress.as_ref().and_then(|at| at.data.as_ref());
     let what: String = if before.outputs != now.outputs {
         format!("it had the outputs {} and now has {}", before.outputs.join(", "), now.outputs.join(", "))

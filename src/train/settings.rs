@@ -47,6 +47,8 @@ pub struct DataSettings {
     pub folds: usize,
     /// Whether classes whose names are read alike, such as `yes` and `Yes`, are one.
     pub normalize_classes: bool,
+    /// Of two classes that which precision, recall and F1 are of; `None` finds it.
+    pub positive: Option<String>,
     /// Size and channels of images.
     pub images: OpenOptions,
     /// Target, task, cleaning of tables, and the normalisation of any data.
@@ -75,6 +77,7 @@ impl DataSettings {
             split: found.ok_or_else(|| unknown("split", &split, SPLITS.iter().map(|(n, _)| *n)))?,
             folds,
             normalize_classes: keys.flag("normalize_classes", false)?,
+            positive: positive(keys)?,
             images: OpenOptions::read(keys)?,
             table: TableOptions::read(keys)?,
             text: TextSettings::read(keys)?,
@@ -95,6 +98,7 @@ impl DataSettings {
             ("device_mb", (self.device_bytes.unwrap_or(0) as f64 / 1024.0 / 1024.0).into()),
         ];
         let mut table = Table::from_iter(own.map(|(k, v)| (k.to_string(), v)));
+        table.extend(self.positive.iter().map(|class| ("positive".to_string(), class.clone().into())));
         table.extend(self.images.to_table());
         table.extend(self.table.to_table());
         table.extend(self.text.to_table());
@@ -310,6 +314,17 @@ impl Settings {
             stopping.remove("patience");
         }
         toml::to_string(&table).expect("a table of plain values prints")
+    }
+}
+
+/// The positive class: a name, which may look like a number or a truth value.
+fn positive(keys: &mut Keys) -> Result<Option<String>> {
+    match keys.take("positive") {
+        None => Ok(None),
+        Some(Value::String(s)) if s == "auto" => Ok(None),
+        Some(Value::String(s)) => Ok(Some(s)),
+        Some(v @ (Value::Integer(_) | Value::Float(_) | Value::Boolean(_))) => Ok(Some(v.to_string())),
+        Some(v) => Err(Error::model(format!("{}: positive = {v}; expected the name of a class", keys.place()))),
     }
 }
 

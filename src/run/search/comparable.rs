@@ -10,6 +10,7 @@ use super::trial::{TrialRunner, data_key};
 use crate::data::fingerprint::places;
 use crate::data::{Interface, Task};
 use crate::error::{Context, Error, Result};
+use crate::eval::metrics::known;
 use crate::train::{LossName, Prepared, Settings};
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -30,6 +31,8 @@ pub struct Scored {
     rows: String,
     /// What is predicted of each: classes, targets, rows ahead.
     outputs: Vec<String>,
+    /// Of two classes the positive one.
+    positive: Option<usize>,
     /// What a text is cut into.
     tokens: String,
     /// What the loss is, and in which scale of the targets.
@@ -58,6 +61,7 @@ impl Scored {
                 _ => s.data.val_split.to_string(),
             },
             outputs: if is_text { vec![] } else { interface.outputs.clone() },
+            positive: interface.positive_class(),
             tokens: if is_text { json(&interface.vocabulary) } else { String::new() },
             loss: format!("{loss} {} {} {difference}", json(&interface.target), interface.sigmoid),
             is_series: interface.series.is_some(),
@@ -182,6 +186,11 @@ pub fn metric(
     };
     let metric = Metric::named(name, search, interface)?;
     let key = metric.key();
+    if let Some(keys) =
+        common.differing(MEANING, |a, b| a.positive == b.positive).filter(|_| known::is_of_positive(key))
+    {
+        return refuse(&keys, &format!("has trials with other positive classes, whose {key} does not compare"));
+    }
     let breaks = match (found, task) {
         (Some(_), Task::Language) if tokens.is_some() => key != "bits_per_byte",
         (Some(_), _) if outputs.is_some() => !has_no_unit(key),

@@ -1,11 +1,10 @@
 //! What trials are compared by: a figure of the validation set.
 
 use super::settings::SearchSettings;
-use crate::data::{Interface, Task};
+use crate::data::Interface;
 use crate::error::{Error, Result, unknown};
-use crate::eval::{Classification, Evaluation, Language, Metrics, Regression};
-use crate::run::score::Scored;
-use crate::train::Scores;
+use crate::eval::metrics::known;
+use crate::train::monitor;
 use serde_json::{Map, Value};
 
 /// A figure by its key, and which way is better.
@@ -20,13 +19,13 @@ pub struct Metric {
 impl Metric {
     /// A figure that a task has. `val_` may stand before its key.
     pub fn named(name: &str, s: &SearchSettings, interface: &Interface) -> Result<Metric> {
-        let known = known(interface)?;
+        let known = monitor::figures(interface)?;
         let key = name.strip_prefix("val_").unwrap_or(name);
-        let Some((_, better)) = known.iter().find(|(k, _)| k == key) else {
-            let wrong = unknown("metric", name, known.iter().map(|(k, _)| k.as_str()));
+        let Some(figure) = known.iter().find(|k| *k == key).and_then(|k| known::of(k)) else {
+            let wrong = unknown("metric", name, known.iter().map(String::as_str));
             return Err(wrong.context("[search]"));
         };
-        let more_is_better = s.more_is_better.or(*better).ok_or_else(|| {
+        let more_is_better = s.more_is_better.or(figure.more_is_better).ok_or_else(|| {
             Error::model(format!("[search]: metric = \"{name}\": expected also mode = \"min\" or \"max\""))
         })?;
         Ok(Metric { name: name.into(), key: key.into(), more_is_better })
@@ -54,45 +53,10 @@ impl Metric {
     }
 }
 
-/// The keys that the scores of a task have, and whether more is better. They
-/// are those of a made-up evaluation.
-fn known(interface: &Interface) -> Result<Vec<(String, Option<bool>)>> {
-    let names = &interface.outputs[..interface.outputs.len().min(6)];
-    let (n, ids) = (names.len(), 0..names.len() as u32);
-    let (metrics, scores) = match interface.task {
-        Task::Classification => {
-            let even = vec![1.0 / n as f32; n * n];
-            let of = Classification::of(&even, &ids.collect::<Vec<_>>(), names)?;
-            (Metrics::Classification(Box::new(of)), Scores { accuracy: Some(0.0), ..Scores::default() })
-        }
-        Task::Language => {
-            let of = Language::of(1.0, 0.0, 1, 1, Some(1));
-            let scores = Scores { perplexity: Some(0.0), accuracy: Some(0.0), ..Scores::default() };
-            (Metrics::Language(Box::new(of)), scores)
-        }
-        Task::Regression => {
-            let values: Vec<f32> = (0..2 * n).map(|i| i as f32).collect();
-            let of = Regression::of(&values, &values, names)?;
-            (Metrics::Regression(Box::new(of)), Scores { rmse: Some(0.0), mae: Some(0.0), ..Scores::default() })
-        }
-    };
-    let figures = metrics.figures();
-    let evaluation =
-        Evaluation { split: String::new(), task: interface.task, metrics, mistakes: vec![], forecast: None };
-    let Value::Object(all) = (Scored { scores, evaluation }).json() else { return Ok(vec![]) };
-    let better = |key: &str| match (figures.iter().find(|f| f.key == key), key) {
-        (Some(figure), _) => figure.more_is_better,
-        (None, "precision" | "recall" | "f1") => Some(true),
-        (None, _) => Some(false),
-    };
-    let of_series = [("skill".to_string(), Some(true)), ("mase".to_string(), Some(false))];
-    let more = of_series.into_iter().filter(|_| interface.series.is_some());
-    Ok(all.keys().map(|k| (k.clone(), better(k))).chain(more).collect())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::Task;
 
     fn metric(name: &str, interface: &Interface) -> Result<Metric> {
         Metric::named(name, &SearchSettings::default(), interface)
