@@ -2,6 +2,7 @@
 
 pub use crate::data::{Dataset, Samples, Targets};
 pub use crate::error::{Context, Error, Result};
+pub use crate::eval::metrics::custom::{Answers, register_metric};
 pub use crate::graph::{Graph, TensorId};
 pub use crate::nn::layers::{
     ActivationLayer, AveragePooling2D, BatchNormalization, Conv1D, Conv2D, Dense, Dropout, Embedding, Flatten,
@@ -15,4 +16,4 @@ pub use crate::run::predictor::Predictor;
 pub use crate::run::train::Trained;
 pub use crate::run::trainer::Trainer;
 pub use crate::tensor::Shape;
-pub use crate::train::{EarlyStopping, Epoch, Optimizer, Schedule, Settings, register_loss};
+pub use crate::train::{Control, EarlyStopping, Epoch, Optimizer, Schedule, Scores, Settings, register_loss};

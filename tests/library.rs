@@ -182,3 +182,73 @@ fn an_observer_hears_what_a_terminal_shows() {
         assert!(heard.iter().any(|line| line.starts_with(part)), "{part} in {heard:?}");
     }
 }
+
+#[test]
+fn callbacks_stop_a_training_and_scale_its_rate() {
+    let trainer = || Trainer::new().model(small()).data(halves(256)).batch_size(16).seed(1).device("cpu");
+    let lr = 0.01;
+    let seen = Arc::new(Mutex::new(0));
+    let count = seen.clone();
+    let scaled = trainer()
+        .epochs(6)
+        .settings(move |s| (s.update.lr, s.update.schedule) = (lr, Schedule::default()))
+        .on_step(move |_, _, _| *count.lock().unwrap() += 1)
+        .on_epoch(|epoch, control| match epoch.epoch {
+            2 => control.scale_lr(0.5),
+            4 => control.stop("enough"),
+            _ => {}
+        })
+        .fit()
+        .unwrap();
+    let rates: Vec<f64> = scaled.history().iter().map(|e| e.lr).collect();
+    assert_eq!(rates, [lr, lr, lr / 2.0, lr / 2.0]);
+    assert!(*seen.lock().unwrap() >= 4);
+    let why = scaled.done.outcome.at.stopped.as_deref();
+    assert_eq!(why, Some("stopped by a callback: enough"));
+    assert!(scaled.evaluation().is_some(), "the outcome is kept");
+    // The device took the rates that are shown: the same losses as with a schedule of them.
+    let shape = wgrad::train::Schedule {
+        shape: wgrad::train::Shape::MultiStep { milestones: vec![2], gamma: 0.5 },
+        ..Schedule::default()
+    };
+    let scheduled =
+        trainer().epochs(4).settings(move |s| (s.update.lr, s.update.schedule) = (lr, shape)).fit().unwrap();
+    let losses = |t: &Trained| t.history().iter().map(|e| e.train.loss).collect::<Vec<_>>();
+    assert_eq!(losses(&scaled), losses(&scheduled));
+    // Within an epoch.
+    let cut = trainer()
+        .epochs(3)
+        .on_step(|batches, _, control| {
+            if batches >= 4 {
+                control.stop("early")
+            }
+        })
+        .fit()
+        .unwrap();
+    assert_eq!(cut.history().len(), 1);
+}
+
+/// The share of answers for the second class.
+fn share_of_right(a: &Answers) -> Option<f64> {
+    let rows = a.answers.chunks(a.targets.width());
+    Some(rows.clone().filter(|row| row[1] > row[0]).count() as f64 / rows.len() as f64)
+}
+
+#[test]
+fn a_registered_metric_is_reported_and_monitored() {
+    register_metric("share_of_right", "Share of right", Some(true), share_of_right).unwrap();
+    assert!(register_metric("f1", "F1", None, share_of_right).unwrap_err().to_string().contains("built in"));
+    let trained = Trainer::new()
+        .model(small())
+        .data(halves(128))
+        .epochs(3)
+        .device("cpu")
+        .settings(|s| s.early_stopping.monitor = "val_share_of_right".into())
+        .fit()
+        .unwrap();
+    let share = trained.figure("share_of_right").unwrap();
+    assert!((0.0..=1.0).contains(&share), "{share}");
+    let watched = trained.history().iter().map(|e| e.monitored("val_share_of_right").unwrap()).collect::<Vec<_>>();
+    assert!(watched.contains(&share), "{watched:?} {share}");
+    assert!(trained.evaluation().unwrap().figures().iter().any(|f| f.name == "Share of right"));
+}

@@ -153,6 +153,7 @@ pub struct Trained {
 /// is interrupted: its folder then says so, and holds the latest checkpoint.
 pub fn train(mut s: Settings, data: Data, request: Request, observer: &mut dyn Observer) -> Result<Trained> {
     let Request { device, place, init, part, tune } = request;
+    s.update.controlled |= observer.changes_lr();
     if part == Part::FastDevRun {
         (s.epochs, s.data.folds) = (1, 0);
     }

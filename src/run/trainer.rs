@@ -1,8 +1,9 @@
 //! A run described in Rust: everything that a configuration can say, with types.
 
+use super::callbacks::Callbacks;
 use super::config;
 use super::kinds::{Wants, kind_of};
-use super::observer::{Observer, Quiet};
+use super::observer::Observer;
 use super::predictor::Predictor;
 use super::request::DeviceRequest;
 use super::train::{Data, Part, Place, Request, Trained, train};
@@ -12,7 +13,7 @@ use crate::eval::Evaluation;
 use crate::nn::{Description, Sequential};
 use crate::train::checkpoint::Loaded;
 use crate::train::defaults::{ARRAYS, IMAGES};
-use crate::train::{EarlyStopping, Epoch, Optimizer, Schedule, Settings, Source, set};
+use crate::train::{Control, EarlyStopping, Epoch, Optimizer, Schedule, Scores, Settings, Source, set};
 use std::path::{Path, PathBuf};
 use toml::{Table, Value};
 
@@ -106,7 +107,7 @@ pub struct Trainer {
     out: Option<PathBuf>,
     init: Option<PathBuf>,
     tune: bool,
-    observer: Box<dyn Observer>,
+    callbacks: Callbacks,
 }
 
 impl Default for Trainer {
@@ -128,7 +129,7 @@ impl Trainer {
             out: None,
             init: None,
             tune: true,
-            observer: Box::new(Quiet),
+            callbacks: Callbacks::default(),
         }
     }
 
@@ -228,7 +229,22 @@ impl Trainer {
 
     /// Whoever watches.
     pub fn observer(self, observer: impl Observer + 'static) -> Trainer {
-        Trainer { observer: Box::new(observer), ..self }
+        let callbacks = Callbacks { inner: Box::new(observer), ..self.callbacks };
+        Trainer { callbacks, ..self }
+    }
+
+    /// Calls this after every epoch: it may log, stop the training, or scale the learning
+    /// rate.
+    pub fn on_epoch(mut self, callback: impl FnMut(&Epoch, &mut Control) + 'static) -> Trainer {
+        self.callbacks.on_epoch.push(Box::new(callback));
+        self
+    }
+
+    /// Calls this while an epoch is under way, after every few batches that are handed to
+    /// the device, with their number and the scores of the latest that have come back.
+    pub fn on_step(mut self, callback: impl FnMut(usize, Option<&Scores>, &mut Control) + 'static) -> Trainer {
+        self.callbacks.on_step.push(Box::new(callback));
+        self
     }
 
     fn key(mut self, path: &str, value: impl Into<Value>) -> Trainer {
@@ -243,7 +259,7 @@ impl Trainer {
     /// Fails when the data, the model and the settings do not go together, with what was
     /// found and what is expected; when the device cannot do it; and when the run diverges.
     pub fn fit(self) -> Result<Trained> {
-        let Trainer { model, data, held_out, mut table, changes, device, out, init, tune, mut observer } = self;
+        let Trainer { model, data, held_out, mut table, changes, device, out, init, tune, mut callbacks } = self;
         let described = match model {
             Some(ModelSpec::Named(name)) => {
                 table.insert("model".into(), name.into());
@@ -268,7 +284,7 @@ impl Trainer {
                     kind_of(found.kind(), &wants).defaults().fill_in(&mut table)?;
                     (Settings::read(table)?, Data::Named(found))
                 } else {
-                    let config::Configured { settings, found } = config::settle(table, &mut *observer)?;
+                    let config::Configured { settings, found } = config::settle(table, &mut callbacks)?;
                     (settings, Data::Named(found))
                 }
             }
@@ -286,7 +302,7 @@ impl Trainer {
         described.into_iter().for_each(|d| settings.take_model(d));
         changes.into_iter().for_each(|change| change(&mut settings));
         let place = out.map_or(Place::Nowhere, Place::Folder);
-        train(settings, data, Request { device, place, init, part: Part::All, tune }, &mut *observer)
+        train(settings, data, Request { device, place, init, part: Part::All, tune }, &mut callbacks)
     }
 }
 

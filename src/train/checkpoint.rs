@@ -47,6 +47,9 @@ pub struct Progressed {
     pub watched: Watched,
     /// What the schedule remembers, where it looks at scores.
     pub plateau: Option<Plateau>,
+    /// What a callback multiplies the learning rates by, if one does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lr_factor: Option<f32>,
     /// Why the run ended before its last epoch, if it did.
     pub stopped: Option<String>,
     /// The fingerprint of what is trained on and held out; none in files of
