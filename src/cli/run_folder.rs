@@ -8,8 +8,7 @@ use crate::eval::{EpochRecord, Live, Point};
 use crate::files::name::{plain_name, with_suffix};
 use crate::files::{self, Lock};
 use crate::nn::{Description, Model};
-use crate::train::checkpoint::Progressed;
-use crate::train::checkpoint::{self, Loaded};
+use crate::train::checkpoint::{self, Loaded, MODEL, Progressed};
 use crate::train::{Epoch, Kept, Settings, model_for};
 use std::cell::{Cell, RefCell};
 use std::io::ErrorKind;
@@ -52,7 +51,8 @@ impl RunFolder {
     /// log says of steps after it will be said again.
     pub fn reopen(path: &Path, settings: &Settings, at: &Progressed, steps: usize, lock: Lock) -> Result<RunFolder> {
         make_checkpoints(path)?;
-        [path.to_path_buf(), path.join("checkpoints")].iter().for_each(|folder| files::remove_unfinished(folder));
+        files::remove_unfinished(path);
+        checkpoint::remove_unfinished(&path.join("checkpoints"))?;
         // TensorBoard forgets what lies at and after the step that it is told.
         let events = RefCell::new(EventWriter::create(path, Some(steps as u64 + 1))?);
         let (path, goes_on) = (path.to_path_buf(), Cell::new(true));
@@ -89,45 +89,44 @@ impl RunFolder {
         self.path.join("metrics.jsonl")
     }
 
-    /// The weights after the latest epoch.
-    pub fn last(&self) -> PathBuf {
-        self.path.join("checkpoints/last.safetensors")
-    }
-
-    /// The weights of the epoch with the lowest validation loss.
-    pub fn best(&self) -> PathBuf {
-        self.path.join("checkpoints/best.safetensors")
-    }
-
     /// Keeps a checkpoint: as the last, as the best if it is, and by its step
     /// where the settings ask for more than one.
     pub fn keep(&self, checkpoint: &Kept) -> Result<()> {
         // The last comes last: a run that goes on from it finds a best that is
         // no older than it.
         if checkpoint.best {
-            files::write(&self.best(), checkpoint.bytes)?;
+            self.keep_as("best", checkpoint)?;
         }
         if self.keep_last > 0 {
             self.keep_by_step(checkpoint)?;
         }
-        files::write(&self.last(), checkpoint.bytes)
+        self.keep_as("last", checkpoint)
+    }
+
+    /// Keeps a checkpoint under a name, in place of the one that has it.
+    fn keep_as(&self, name: &str, checkpoint: &Kept) -> Result<()> {
+        let folder = self.path.join("checkpoints").join(name);
+        checkpoint.files.write(&folder)?;
+        // The one file that an earlier version made of it.
+        let former = with_suffix(&folder, ".safetensors");
+        if former.symlink_metadata().is_ok() { files::remove(&former) } else { Ok(()) }
     }
 
     /// Keeps a checkpoint by its step, and of those the latest few.
     fn keep_by_step(&self, checkpoint: &Kept) -> Result<()> {
         let folder = self.path.join("checkpoints");
-        let name = format!("step-{:08}.safetensors", checkpoint.step);
-        files::write(&folder.join(name), checkpoint.bytes)?;
+        checkpoint.files.write(&folder.join(format!("step-{:08}", checkpoint.step)))?;
         let fail = |e| Error::io(format!("listing {}", folder.display()), e);
-        let files = std::fs::read_dir(&folder).map_err(fail)?.filter_map(|f| Some(f.ok()?.path()));
-        let is_step = |n: &str| n.starts_with("step-") && n.ends_with(".safetensors");
-        let named = |p: &PathBuf| p.file_name().is_some_and(|n| is_step(&n.to_string_lossy()));
-        let mut steps: Vec<PathBuf> = files.filter(named).collect();
+        let entries = std::fs::read_dir(&folder).map_err(fail)?.flatten();
+        let step = |name: &str| -> Option<u64> {
+            name.strip_suffix(".safetensors").unwrap_or(name).strip_prefix("step-")?.parse().ok()
+        };
+        let by_step = entries.filter_map(|e| Some((step(e.file_name().to_str()?)?, e.path())));
+        let mut steps: Vec<(u64, PathBuf)> = by_step.collect();
+        // One that was begun and not written counts for nothing.
+        steps.retain(|(_, path)| path.is_file() || path.join(MODEL).is_file());
         steps.sort();
-        for old in steps.iter().rev().skip(self.keep_last) {
-            std::fs::remove_file(old).map_err(|e| Error::io(format!("removing {}", old.display()), e))?;
-        }
-        Ok(())
+        steps.iter().rev().skip(self.keep_last).try_for_each(|(_, old)| files::remove(old))
     }
 
     /// Adds a point of the curves to `metrics.jsonl` and TensorBoard's events.
@@ -247,23 +246,27 @@ fn numbered(name: &Path, n: usize) -> PathBuf {
     with_suffix(name, &format!("-{n:03}"))
 }
 
-/// Loads a trained model from a run's folder or from a file of weights.
+/// Loads a trained model from the folder of a run or of a checkpoint, or from a file
+/// of weights.
 pub fn load(f: &RunFlags) -> Result<(Model, Loaded)> {
     let name = match f.checkpoint {
-        Checkpoint::Last => "checkpoints/last.safetensors",
-        Checkpoint::Best => "checkpoints/best.safetensors",
+        Checkpoint::Last => "last",
+        Checkpoint::Best => "best",
     };
-    let file = if f.run.is_dir() { f.run.join(name) } else { f.run.clone() };
-    if f.run.is_dir() && !file.is_file() {
-        let folder = f.run.display();
-        return Err(Error::data(format!("{folder} holds no {name}; expected the folder of a `wgrad train`")));
+    if !f.run.is_dir() {
+        return open(&f.run);
     }
+    let own = Some(f.run.join(MODEL)).filter(|file| file.is_file());
+    let file = checkpoint::find(&f.run, name).or(own).ok_or_else(|| {
+        let folder = f.run.display();
+        Error::data(format!("{folder} holds no checkpoints/{name}/{MODEL}; expected the folder of a `wgrad train`"))
+    })?;
     open(&file)
 }
 
 /// Loads a model from a file of weights.
 pub fn open(file: &Path) -> Result<(Model, Loaded)> {
-    let loaded = checkpoint::load(file)?;
+    let loaded = checkpoint::load_model(file)?;
     let description = Description::parse(&loaded.about.model)?;
     Ok((model_for(description, &loaded.about.input, &loaded.about.interface)?, loaded))
 }

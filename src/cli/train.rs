@@ -11,14 +11,14 @@ use crate::eval::RunInfo;
 use crate::eval::run::write_json;
 use crate::files::Lock;
 use crate::nn::{Reads, Weights};
-use crate::train::checkpoint::{self, Progressed};
+use crate::train::checkpoint::{self, NameMap, Progressed};
 use crate::train::{DataSettings, EARLY_STOPPING, MAX_STEPS, Prepared, Session, Settings, Source, Start, model_for};
 use serde_json::Value;
 use std::path::Path;
 use std::time::Instant;
 
 pub fn run(f: &flags::Train) -> Result<()> {
-    let earlier = f.out.as_deref().filter(|out| f.resume && out.join(LAST).is_file());
+    let earlier = f.out.as_deref().filter(|out| f.resume && checkpoint::find(out, "last").is_some());
     // A run that goes on is held from its first look at the checkpoint; whether a
     // new one may have its folder is known before the data is read.
     let lock = earlier.map(Lock::take).transpose()?;
@@ -50,12 +50,12 @@ pub fn run(f: &flags::Train) -> Result<()> {
     say(&settings, &prepared);
     begun.map_or(Ok(()), |begun| begun.check(&prepared))?;
     let loaded = match earlier {
-        Some(folder) => Some(same_data::check(checkpoint::load(&folder.join(LAST))?, &settings, &mut prepared)?),
+        Some(folder) => Some(same_data::check(load_last(folder)?, &settings, &mut prepared)?),
         None => None,
     };
     let start_from = match (&loaded, &f.init) {
         (Some(l), _) => l.weights.clone(),
-        (None, Some(path)) => initial(path, &settings, &prepared)?,
+        (None, Some(path)) => initial(path, f.init_map.as_deref(), &settings, &prepared)?,
         (None, None) => Weights::new(settings.seed),
     };
     let mut job = Job::new(device, &settings, &prepared, start_from, &tune::of_flags(f, earlier)?)?;
@@ -123,8 +123,10 @@ fn check_limits(s: &Settings, at: &Progressed, steps: usize) -> Result<()> {
 /// Notes on the data that are shown.
 const NOTES: usize = 60;
 
-/// The weights of a run as they are after its latest step.
-pub const LAST: &str = "checkpoints/last.safetensors";
+/// The last checkpoint of a run, with all that training needs.
+pub fn load_last(run: &Path) -> Result<checkpoint::Loaded> {
+    checkpoint::load(&checkpoint::find(run, "last").unwrap_or_else(|| run.join(checkpoint::LAST)))
+}
 
 /// The data that the settings name, and what there is to say about it.
 pub struct Data {
@@ -293,44 +295,17 @@ pub fn say(s: &Settings, p: &Prepared) {
 }
 
 /// The weights of another model, as far as names and shapes agree.
-fn initial(path: &Path, s: &Settings, p: &Prepared) -> Result<Weights> {
-    let file = if path.is_dir() { path.join(LAST) } else { path.to_path_buf() };
-    let given = checkpoint::load_weights(&file)?;
+fn initial(path: &Path, map: Option<&str>, s: &Settings, p: &Prepared) -> Result<Weights> {
+    let map = map.map(NameMap::parse).transpose()?.unwrap_or_default();
     let model = model_for(s.model.clone(), &p.train.shape, &p.interface)?;
-    let mut drawn = Weights::new(s.seed);
-    model.inspect(1, &mut drawn)?;
-    let (mut taken, mut left) = (0, vec![]);
-    let mut weights = Weights::new(s.seed);
-    for (name, value) in drawn.iter() {
-        match given.get(name).filter(|v| v.shape == value.shape) {
-            Some(v) => {
-                weights.set(name, (**v).clone());
-                taken += 1;
-            }
-            None => {
-                weights.set(name, (**value).clone());
-                left.push(name.to_string());
-            }
-        }
-    }
-    if taken == 0 {
-        return Err(Error::model(format!(
-            "{} has no weight that this model has too, by name and shape; it holds {}",
-            file.display(),
-            given.iter().take(6).map(|(n, v)| format!("{n} {}", v.shape)).collect::<Vec<_>>().join(", ")
-        )));
-    }
-    eprintln!(
-        "init: {taken} tensors from {}; drawn anew: {}",
-        file.display(),
-        if left.is_empty() { "none".into() } else { left.join(", ") }
-    );
-    Ok(weights)
+    let initial = checkpoint::initial(&model, path, &map, s.seed)?;
+    eprintln!("init from {}: {}", path.display(), initial.matches);
+    Ok(initial.weights)
 }
 
 /// The best weights of a run that goes on, if they are to be restored.
 pub fn best_so_far(out: Option<&Path>, s: &Settings, start: &Start) -> Result<Option<Weights>> {
-    let best = out.map(|o| o.join("checkpoints/best.safetensors"));
+    let best = out.and_then(|run| checkpoint::find(run, "best"));
     match best.filter(|_| s.early_stopping.restore_best_weights && start.at.watched.best_epoch.is_some()) {
         Some(file) => Ok(Some(run_folder::open(&file)?.1.weights)),
         None => Ok(None),

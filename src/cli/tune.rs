@@ -5,7 +5,7 @@
 //! with those.
 
 use super::summary::model;
-use super::{flags, open_device, out, run_folder, tool_flags, train, train_settings};
+use super::{flags, open_device, out, run_folder, tool_flags, train_settings};
 use crate::device::{Device, Gpu};
 use crate::error::{Error, Result};
 use crate::files;
@@ -212,7 +212,7 @@ fn subject(f: &tool_flags::Tune) -> Result<(Model, Settings)> {
     let folder = Path::new(&f.model.model);
     let (model, mut settings) = if folder.is_dir() {
         let settings = Settings::read(train_settings::read(&folder.join("config.toml"))?)?;
-        (run_folder::open(&folder.join(train::LAST))?.0, settings)
+        (run_folder::load(&flags::RunFlags { run: folder.into(), checkpoint: flags::Checkpoint::Last })?.0, settings)
     } else {
         (model(&f.model)?, Settings::read(toml::Table::new())?)
     };

@@ -142,8 +142,7 @@ impl<'a> Bench<'a> {
 /// The checkpoint of a trial that was begun before, and its folder's lock. What
 /// was left without one is of no use and is removed.
 fn begun(path: &Path, s: &Settings, number: usize, p: &Prepared) -> Result<Option<(checkpoint::Loaded, Lock)>> {
-    let last = path.join(train::LAST);
-    if !last.is_file() {
+    if checkpoint::find(path, "last").is_none() {
         if path.exists() {
             Lock::check(path)?;
             std::fs::remove_dir_all(path)
@@ -152,7 +151,7 @@ fn begun(path: &Path, s: &Settings, number: usize, p: &Prepared) -> Result<Optio
         return Ok(None);
     }
     let lock = Lock::take(path)?;
-    let loaded = checkpoint::load(&last)?;
+    let loaded = train::load_last(path)?;
     // Read again, since another version may have written it with other keys.
     if settings_of(&loaded.about).deciding() != s.deciding() {
         return Err(Error::usage(format!(
