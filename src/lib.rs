@@ -31,6 +31,7 @@ pub mod nn;
 pub mod ops;
 pub mod plan;
 pub mod profile;
+pub mod run;
 pub mod tensor;
 pub mod terminal;
 pub mod train;

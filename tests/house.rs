@@ -41,10 +41,17 @@ const LAYERS: &[(&str, &[&str])] = &[
     // It draws with the plots and pages of reports.
     ("profile", &["error", "terminal", "files", "tensor", "kernel", "graph", "plan", "cpu", "gpu", "device", "eval"]),
     (
+        "run",
+        &[
+            "error", "files", "tensor", "keys", "kernel", "graph", "ops", "plan", "device", "data", "nn", "eval",
+            "train", "deploy", "tuning",
+        ],
+    ),
+    (
         "cli",
         &[
             "error", "terminal", "files", "tensor", "keys", "kernel", "graph", "ops", "plan", "device", "data", "nn",
-            "eval", "train", "deploy", "tuning", "profile",
+            "eval", "train", "deploy", "tuning", "profile", "run",
         ],
     ),
 ];

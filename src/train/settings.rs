@@ -2,8 +2,8 @@
 //! writes its flags into the same tables first, so there is one reader, one
 //! set of names and one set of messages.
 
+use super::defaults::IMAGES;
 use super::text::TextSettings;
-use super::usual::fill_in;
 use super::{Augment, EarlyStopping, Loss, LossName, UpdateSettings};
 use crate::data::series::SeriesOptions;
 use crate::data::{self, OpenOptions, TableOptions};
@@ -156,14 +156,14 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// Reads all settings from a table; what it leaves out has a default.
+    /// Reads all settings from a table, and opens no file of data. What the table leaves out
+    /// has a default: [`super::defaults`] has those by the kind of data, to be filled in
+    /// first; without that they are those of images.
     ///
-    /// A table that says nothing of optimiser, learning rate and schedule gets
-    /// a recipe that does well on its kind of data: see `usual`. One that says
-    /// anything of them gets PyTorch's defaults for the rest, and a constant
-    /// rate.
+    /// A table with optimiser, learning rate or schedule gets PyTorch's defaults for the
+    /// others of the three, and a constant rate.
     pub fn read(mut table: Table) -> Result<Settings> {
-        fill_in(&mut table)?;
+        IMAGES.fill_in(&mut table)?;
         let mut keys = Keys::new(table, "configuration");
         let section = |keys: &mut Keys, name: &'static str| -> Result<Keys> {
             Ok(Keys::new(keys.table(name)?.unwrap_or_default(), format!("[{name}]")))

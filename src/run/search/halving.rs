@@ -17,7 +17,7 @@ pub(super) fn run(work: &mut Work, min_epochs: usize, factor: usize) -> Result<(
         if alive.iter().all(|p| p.setting == alive[0].setting) && i > 0 && !is_last {
             continue;
         }
-        eprintln!("rung {rung} of {}: {} trials to epoch {epochs}", rungs.len(), alive.len());
+        work.observer.info(&format!("rung {rung} of {}: {} trials to epoch {epochs}", rungs.len(), alive.len()));
         for p in &alive {
             if !work.train(p, rung, epochs)? {
                 return Ok(());
@@ -36,7 +36,7 @@ pub(super) fn run(work: &mut Work, min_epochs: usize, factor: usize) -> Result<(
 /// The best settings of a rung, in the order of their trials' numbers. Of a
 /// setting that is repeated all trials go on, or none.
 fn survivors<'a>(work: &Work, alive: &[&'a Planned], rung: usize, factor: usize) -> Vec<&'a Planned> {
-    let mut able: Vec<Group> = ranking::groups(alive, |p| work.book.find(p.number, rung));
+    let mut able: Vec<Group> = ranking::groups(alive, |p| work.log.find(p.number, rung));
     let most = able.len().div_ceil(factor);
     able.retain(|g| g.score.is_some());
     able.sort_by(|a, b| work.metric.order(a.score, b.score).then(a.setting.cmp(&b.setting)));

@@ -1,8 +1,9 @@
-//! The book of a search: `search.toml`, what was asked for, and
+//! The log of a search: `search.toml`, what was asked for, and
 //! `trials.jsonl`, a line per trial and rung. It is written whole after each
 //! trial, so a search that was killed goes on from its last line.
 
 use crate::error::{Error, Result};
+use crate::eval::plot::number;
 use crate::files::{self, Lock};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -37,19 +38,19 @@ pub struct Record {
 }
 
 /// The files of a search.
-pub struct Book {
+pub struct Log {
     path: PathBuf,
     asked: Table,
     /// What is known, in the order in which it became known.
     pub records: Vec<Record>,
 }
 
-impl Book {
+impl Log {
     /// Opens a search's folder. `asked` is all that decides it: one that lies
     /// there already must be the same, but for the number of random draws.
-    pub fn open(path: &Path, asked: Table) -> Result<Book> {
+    pub fn open(path: &Path, asked: Table) -> Result<Log> {
         let file = path.join("search.toml");
-        let book = |records| Book { path: path.to_path_buf(), asked: asked.clone(), records };
+        let log = |records| Log { path: path.to_path_buf(), asked: asked.clone(), records };
         if !file.exists() {
             let begun = path.join("trials.jsonl").exists() || path.join("config.toml").exists();
             return match begun {
@@ -57,7 +58,7 @@ impl Book {
                     "{} holds something else than a search; choose another folder with --out",
                     path.display()
                 ))),
-                false => Ok(book(vec![])),
+                false => Ok(log(vec![])),
             };
         }
         let text = files::read(&file)?.unwrap_or_default();
@@ -73,7 +74,7 @@ impl Book {
         let path = path.join("trials.jsonl");
         let records =
             files::read(&path)?.map_or(Ok(vec![]), |text| parse(&text).map_err(|e| e.context(path.display())))?;
-        Ok(book(records))
+        Ok(log(records))
     }
 
     /// Makes the folder of a new search, and takes it.
@@ -157,6 +158,25 @@ pub fn other_data(search: &Path, trial: usize) -> Error {
     ))
 }
 
+/// A figure as the table has it.
+pub fn figure(value: Option<f64>) -> String {
+    value.map_or("-".into(), |v| format!("{v:.5}"))
+}
+
+/// `optimizer.lr 0.01, model mlp`
+pub fn values(all: &Map<String, Value>) -> String {
+    all.iter().map(|(k, v)| format!("{k} {}", cell(v))).collect::<Vec<_>>().join(", ")
+}
+
+/// A value as a person writes it.
+pub fn cell(value: &Value) -> String {
+    match value {
+        Value::String(s) => s.clone(),
+        Value::Number(n) if n.is_f64() => number(n.as_f64().unwrap_or(f64::NAN)),
+        other => other.to_string(),
+    }
+}
+
 fn parse(text: &str) -> Result<Vec<Record>> {
     let one = |(i, line): (usize, &str)| {
         serde_json::from_str(line).map_err(|e| {
@@ -186,26 +206,26 @@ mod tests {
     }
 
     #[test]
-    fn a_book_goes_on_where_it_was_closed() {
+    fn a_log_goes_on_where_it_was_closed() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("search");
         let asked = |text: &str| text.parse::<Table>().unwrap();
         let text = "model = \"mlp\"\n[search]\nmethod = \"random\"\ntrials = 3\n";
-        let mut book = Book::open(&path, asked(text)).unwrap();
-        let _lock = book.make_folder().unwrap();
-        book.begin().unwrap();
+        let mut log = Log::open(&path, asked(text)).unwrap();
+        let _lock = log.make_folder().unwrap();
+        log.begin().unwrap();
         for (trial, rung) in [(1, 1), (2, 1), (1, 2)] {
-            book.add(record(trial, rung)).unwrap();
+            log.add(record(trial, rung)).unwrap();
         }
         let more = text.replace("trials = 3", "trials = 9");
-        let again = Book::open(&path, asked(&more)).unwrap();
-        assert_eq!(again.records, book.records);
+        let again = Log::open(&path, asked(&more)).unwrap();
+        assert_eq!(again.records, log.records);
         assert_eq!(again.latest().iter().map(|r| (r.trial, r.rung)).collect::<Vec<_>>(), [(2, 1), (1, 2)]);
         assert!(again.find(1, 2).is_some() && again.find(2, 2).is_none());
-        let other = Book::open(&path, asked(&text.replace("mlp", "lenet"))).err().unwrap().to_string();
+        let other = Log::open(&path, asked(&text.replace("mlp", "lenet"))).err().unwrap().to_string();
         assert!(other.contains("other settings"), "{other}");
         std::fs::write(path.join("trials.jsonl"), "{\"trial\":1}\n").unwrap();
-        let broken = Book::open(&path, asked(text)).err().unwrap().to_string();
+        let broken = Log::open(&path, asked(text)).err().unwrap().to_string();
         assert!(broken.contains("line 1 is not the record of a trial"), "{broken}");
     }
 }

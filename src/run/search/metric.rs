@@ -1,10 +1,10 @@
 //! What trials are compared by: a figure of the validation set.
 
-use super::super::job::Scored;
 use super::settings::SearchSettings;
 use crate::data::{Interface, Task};
 use crate::error::{Error, Result, unknown};
 use crate::eval::{Classification, Evaluation, Language, Metrics, Regression};
+use crate::run::score::Scored;
 use crate::train::Scores;
 use serde_json::{Map, Value};
 

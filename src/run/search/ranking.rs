@@ -4,7 +4,7 @@
 
 use super::metric::Metric;
 use super::plan::{Planned, SEED};
-use super::record::{Book, Record};
+use super::record::{Log, Record};
 use serde_json::{Value, json};
 
 /// The trials of a setting.
@@ -61,8 +61,8 @@ pub fn groups<'a>(plan: &[&Planned], known: impl Fn(&Planned) -> Option<&'a Reco
 
 /// All settings of which something is known, by what is latest of each trial: by
 /// rung, then by the metric; what has no score comes last.
-pub fn ranked<'a>(plan: &[Planned], book: &'a Book, metric: &Metric) -> Vec<Group<'a>> {
-    let latest = book.latest();
+pub fn ranked<'a>(plan: &[Planned], log: &'a Log, metric: &Metric) -> Vec<Group<'a>> {
+    let latest = log.latest();
     let find = |p: &Planned| latest.iter().copied().find(|r| r.trial == p.number);
     let mut all = groups(&plan.iter().collect::<Vec<_>>(), find);
     all.retain(|g| !g.trials.is_empty());
@@ -105,16 +105,16 @@ mod tests {
             data: None,
         };
         let dir = tempfile::tempdir().unwrap();
-        let mut book = Book::open(&dir.path().join("s"), toml::Table::new()).unwrap();
+        let mut log = Log::open(&dir.path().join("s"), toml::Table::new()).unwrap();
         // The luckiest seed is of the worse setting; the third has one seed so far.
-        book.records = vec![record(1, Some(0.1)), record(2, Some(0.9)), record(3, Some(0.3)), record(4, Some(0.5))];
-        book.records.push(record(5, Some(0.01)));
+        log.records = vec![record(1, Some(0.1)), record(2, Some(0.9)), record(3, Some(0.3)), record(4, Some(0.5))];
+        log.records.push(record(5, Some(0.01)));
         let interface = Interface::of_images(vec!["a".into(), "b".into()], &[]);
         let metric = Metric::named("val_loss", &SearchSettings::default(), &interface).unwrap();
-        let order = |book: &Book| ranked(&plan, book, &metric).iter().map(|g| (g.setting, g.score)).collect::<Vec<_>>();
-        assert_eq!(order(&book), [(1, Some(0.4)), (0, Some(0.5)), (2, None)]);
-        assert!((ranked(&plan, &book, &metric)[0].deviation().unwrap() - 0.02f64.sqrt()).abs() < 1e-12);
-        book.records.push(record(6, None));
-        assert_eq!(order(&book)[2], (2, None), "a seed that failed is no score");
+        let order = |log: &Log| ranked(&plan, log, &metric).iter().map(|g| (g.setting, g.score)).collect::<Vec<_>>();
+        assert_eq!(order(&log), [(1, Some(0.4)), (0, Some(0.5)), (2, None)]);
+        assert!((ranked(&plan, &log, &metric)[0].deviation().unwrap() - 0.02f64.sqrt()).abs() < 1e-12);
+        log.records.push(record(6, None));
+        assert_eq!(order(&log)[2], (2, None), "a seed that failed is no score");
     }
 }

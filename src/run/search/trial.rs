@@ -1,31 +1,33 @@
 //! One trial: a run of its own, trained from the start or from where it was
 //! left, and scored on the validation set.
 
-use super::super::flags::DeviceFlag;
-use super::super::job::{self, Done, Job, Scored};
-use super::super::run_folder::RunFolder;
-use super::super::scored_data::settings_of;
-use super::super::tune::Tuning;
-use super::super::{interrupt, run_info, train};
 use super::record::other_data;
 use crate::device::DeviceInfo;
 use crate::error::{Error, Kind, Result};
 use crate::files::Lock;
 use crate::nn::Weights;
 use crate::ops::pace::Steps;
+use crate::run::folder::{RunFolder, best_so_far, load_last};
+use crate::run::info;
+use crate::run::job::{Done, Job};
+use crate::run::kinds::settings_of;
+use crate::run::observer::Observer;
+use crate::run::request::DeviceRequest;
+use crate::run::score::Scored;
+use crate::run::tuning::Tuning;
 use crate::train::{MAX_STEPS, Prepared, Settings, Source, Start, checkpoint};
 use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 /// What all trials share: the device, and the data, which is opened once.
-pub struct Bench<'a> {
+pub struct TrialRunner<'a> {
     /// The search's folder.
     pub out: &'a Path,
     /// The device.
     pub info: DeviceInfo,
     /// How the device is found again.
-    pub device: &'a DeviceFlag,
+    pub device: &'a DeviceRequest,
     /// The data.
     pub source: &'a Source,
     /// The sets of the latest trial, and the settings that made them.
@@ -33,7 +35,7 @@ pub struct Bench<'a> {
 }
 
 /// How a trial ended.
-pub enum Ended {
+pub enum TrialOutcome {
     /// With figures.
     Scored(Trained),
     /// Without: the loss was no finite number, or the model cannot be built.
@@ -63,10 +65,10 @@ pub fn data_key(s: &Settings) -> String {
     format!("{} seed {} input {:?} {:?}", parts.join(" "), s.seed, s.model.reads, s.model.input)
 }
 
-impl<'a> Bench<'a> {
-    /// A bench on which nothing has run.
-    pub fn new(out: &'a Path, info: DeviceInfo, device: &'a DeviceFlag, source: &'a Source) -> Bench<'a> {
-        Bench { out, info, device, source, prepared: None }
+impl<'a> TrialRunner<'a> {
+    /// A runner on which nothing has run.
+    pub fn new(out: &'a Path, info: DeviceInfo, device: &'a DeviceRequest, source: &'a Source) -> TrialRunner<'a> {
+        TrialRunner { out, info, device, source, prepared: None }
     }
 
     /// The sets of a trial, without the test set: a search must not see it.
@@ -90,44 +92,50 @@ impl<'a> Bench<'a> {
 
     /// Trains trial `number` until it has done `epochs` epochs; a trial that was
     /// begun before goes on from its last checkpoint.
-    pub fn run(&mut self, number: usize, s: &Settings, epochs: usize) -> Result<Ended> {
+    pub fn run(
+        &mut self,
+        number: usize,
+        s: &Settings,
+        epochs: usize,
+        observer: &mut dyn Observer,
+    ) -> Result<TrialOutcome> {
         let path = self.out.join(folder(number));
-        let device = job::reopened(&self.info, self.device, s.plan.precision)?;
+        let device = self.device.open(s.plan.precision, observer)?;
         let device_info = self.info.clone();
         let prepared = self.prepare(s)?;
         let (loaded, lock) = begun(&path, s, number, prepared)?.unzip();
         let weights = loaded.as_ref().map_or_else(|| Weights::new(s.seed), |l| l.weights.clone());
         let tuning = if loaded.is_some() { Tuning::of_run(&path)? } else { Tuning::Usual };
-        let mut job = match Job::new(device, s, prepared, weights, &tuning) {
+        let mut job = match Job::new(device, s, prepared, weights, &tuning, observer) {
             Ok(job) => job,
-            Err(e) => return failed(e, &[Kind::Model, Kind::Data, Kind::Device]),
+            Err(e) => return failed(e, &[Kind::Model, Kind::Data, Kind::Device], observer),
         };
         let mut start = Start::default();
         if let Some(loaded) = loaded {
             start.at = loaded.about.progress.unwrap_or_default();
             job.session.set_state(&loaded.state, &start.at)?;
-            start.best = train::best_so_far(Some(&path), s, &start)?;
+            start.best = best_so_far(Some(&path), s, &start.at)?;
         }
         let counts = job.session.counts();
         let limited = limited(s, epochs, &start, counts);
         let own_end = start.at.stopped.clone().filter(|why| ended_by_itself(why, s));
         let folder = match lock {
-            None => RunFolder::create(Some(&path), s)?,
+            None => RunFolder::create(Some(&path), s, observer)?,
             Some(lock) => RunFolder::reopen(&path, s, &start.at, counts.done(start.at.step), lock)?,
         };
-        let mut info = run_info::new(&job.session, s, prepared, device_info);
+        let mut info = info::new(&job.session, s, prepared, device_info);
         info.write(&path)?;
         let at = Instant::now();
-        let done = job.run(&limited, prepared, start, Some(&folder));
+        let done = job.run(&limited, prepared, start, Some(&folder), observer);
         if let Err(e) = done {
-            run_info::failed(&mut info, &path, &e)?;
-            return failed(e, &[Kind::Model, Kind::Data, Kind::Diverged]);
+            info::failed(&mut info, &path, &e)?;
+            return failed(e, &[Kind::Model, Kind::Data, Kind::Diverged], observer);
         }
         let mut done = done?;
         let epochs = done.outcome.at.epoch;
         done.outcome.at.stopped = own_end.or(done.outcome.at.stopped.filter(|why| ended_by_itself(why, s)));
-        run_info::finish(&mut info, &done, at.elapsed().as_secs_f64());
-        run_info::end(&info, &path)?;
+        info::finish(&mut info, &done, at.elapsed().as_secs_f64());
+        info::end(&info, &path)?;
         let Done { outcome, scored, .. } = done;
         let scored = scored.expect("there is a validation set");
         scored.evaluation.write(&path)?;
@@ -135,7 +143,7 @@ impl<'a> Bench<'a> {
             Value::Object(figures) => figures,
             _ => Map::new(),
         };
-        Ok(Ended::Scored(Trained { epochs, stopped: outcome.at.stopped, figures }))
+        Ok(TrialOutcome::Scored(Trained { epochs, stopped: outcome.at.stopped, figures }))
     }
 }
 
@@ -151,9 +159,9 @@ fn begun(path: &Path, s: &Settings, number: usize, p: &Prepared) -> Result<Optio
         return Ok(None);
     }
     let lock = Lock::take(path)?;
-    let loaded = train::load_last(path)?;
+    let Some(loaded) = load_last(path)? else { return Ok(None) };
     // Read again, since another version may have written it with other keys.
-    if settings_of(&loaded.about).deciding() != s.deciding() {
+    if settings_of(&loaded.about)?.deciding() != s.deciding() {
         return Err(Error::usage(format!(
             "{} was trained with other settings than this search gives it now (has the model's file changed?); choose \
              another folder with --out",
@@ -189,11 +197,11 @@ fn ended_by_itself(why: &str, s: &Settings) -> bool {
 }
 
 /// A trial's error, if it concerns this trial alone; others end the search.
-fn failed(e: Error, kinds: &[Kind]) -> Result<Ended> {
-    if interrupt::asked() || !kinds.contains(&e.kind()) {
+fn failed(e: Error, kinds: &[Kind], observer: &dyn Observer) -> Result<TrialOutcome> {
+    if observer.interrupted() || !kinds.contains(&e.kind()) {
         return Err(e);
     }
-    Ok(Ended::Failed(e.to_string()))
+    Ok(TrialOutcome::Failed(e.to_string()))
 }
 
 #[cfg(test)]

@@ -2,8 +2,9 @@
 
 use super::settings::{Method, SearchSettings};
 use super::space::MOST;
-use crate::data::{self, SourceKind};
+use crate::data::{Recognised, SourceKind};
 use crate::error::{Context, Error, Result};
+use crate::run::config::fill_in;
 use crate::train::{Settings, set};
 use serde_json::{Map, Value};
 use std::collections::HashMap;
@@ -27,7 +28,7 @@ pub struct Planned {
 }
 
 /// All trials with their settings. Whatever is wrong with one is found here.
-pub fn of(table: &Table, search: &SearchSettings) -> Result<Vec<Planned>> {
+pub fn of(table: &Table, search: &SearchSettings, found: &Recognised) -> Result<Vec<Planned>> {
     let space = &search.space;
     let one = |(i, values): (usize, Vec<toml::Value>)| -> Result<Planned> {
         let (number, mut table) = (i + 1, table.clone());
@@ -38,13 +39,14 @@ pub fn of(table: &Table, search: &SearchSettings) -> Result<Vec<Planned>> {
         for (d, value) in space.0.iter().zip(&values) {
             set(&mut table, &d.key, value.clone()).context(|| "[search.space]")?;
         }
+        fill_in(&mut table, found)?;
         let settings = Settings::read(table).context(shown)?;
         let json = |v: &toml::Value| serde_json::to_value(v).expect("plain data prints");
         let values = space.0.iter().zip(&values).map(|(d, v)| (d.key.clone(), json(v))).collect();
         Ok(Planned { number, setting: 0, of: 1, values, settings })
     };
     let mut plan = values(search)?.into_iter().enumerate().map(one).collect::<Result<Vec<Planned>>>()?;
-    shares_its_data(&plan, search)?;
+    shares_its_data(&plan, search, found)?;
     repeat(&mut plan, search)?;
     Ok(plan)
 }
@@ -104,12 +106,12 @@ fn repeat(plan: &mut [Planned], search: &SearchSettings) -> Result<()> {
 }
 
 /// Refuses keys that would have each trial read other data.
-fn shares_its_data(plan: &[Planned], search: &SearchSettings) -> Result<()> {
+fn shares_its_data(plan: &[Planned], search: &SearchSettings, found: &Recognised) -> Result<()> {
     let first = &plan[0].settings;
     if first.data.folds > 0 {
         return Err(Error::usage("a search does not go with folds; expected data.folds = 0"));
     }
-    let is_drawn = data::kind(&first.data.source)? == SourceKind::Digits;
+    let is_drawn = found.kind() == SourceKind::Digits;
     for p in plan {
         let (a, b) = (&first.data, &p.settings.data);
         let key = if a.source != b.source {
@@ -134,14 +136,14 @@ fn shares_its_data(plan: &[Planned], search: &SearchSettings) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::take_search;
     use super::*;
-    use std::path::Path;
+    use crate::data;
+    use crate::run::config;
 
     fn planned(text: &str) -> Result<Vec<Planned>> {
         let mut table = text.parse().unwrap();
-        let search = take_search(&mut table, Path::new("c.toml"))?;
-        of(&table, &search)
+        let search = SearchSettings::take(&mut table, "c.toml")?;
+        of(&table, &search, &data::recognise(&config::source_of(&table))?)
     }
 
     #[test]

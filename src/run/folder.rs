@@ -1,13 +1,13 @@
 //! A run's folder: `config.toml`, `metrics.jsonl`, `checkpoints/`.
 
-use super::flags::{Checkpoint, RunFlags};
+use super::observer::Observer;
 use crate::error::{Error, Result};
 use crate::eval::history::Record;
 use crate::eval::tensorboard::EventWriter;
 use crate::eval::{EpochRecord, Live, Point};
 use crate::files::name::{plain_name, with_suffix};
 use crate::files::{self, Lock};
-use crate::nn::{Description, Model};
+use crate::nn::{Description, Model, Weights};
 use crate::train::checkpoint::{self, Loaded, MODEL, Progressed};
 use crate::train::{Epoch, Kept, Settings, model_for};
 use std::cell::{Cell, RefCell};
@@ -29,9 +29,9 @@ impl RunFolder {
     /// A run that already lies there is moved aside, never overwritten.
     ///
     /// Fails when another process works in it.
-    pub fn create(wanted: Option<&Path>, settings: &Settings) -> Result<RunFolder> {
+    pub fn create(wanted: Option<&Path>, settings: &Settings, observer: &mut dyn Observer) -> Result<RunFolder> {
         let (path, lock) = match wanted {
-            Some(path) => take(path)?,
+            Some(path) => take(path, observer)?,
             None => {
                 let path = make_next(&Path::new("runs").join(plain_name(&settings.model.name, "model")))?;
                 let lock = Lock::take(&path)?;
@@ -123,8 +123,6 @@ impl RunFolder {
         };
         let by_step = entries.filter_map(|e| Some((step(e.file_name().to_str()?)?, e.path())));
         let mut steps: Vec<(u64, PathBuf)> = by_step.collect();
-        // One that was begun and not written counts for nothing.
-        steps.retain(|(_, path)| path.is_file() || path.join(MODEL).is_file());
         steps.sort();
         steps.iter().rev().skip(self.keep_last).try_for_each(|(_, old)| files::remove(old))
     }
@@ -160,7 +158,7 @@ fn make_checkpoints(path: &Path) -> Result<()> {
 }
 
 /// Takes the folder that is asked for; a run that lies there is moved aside.
-fn take(wanted: &Path) -> Result<(PathBuf, Lock)> {
+fn take(wanted: &Path, observer: &mut dyn Observer) -> Result<(PathBuf, Lock)> {
     // Without a separator at its end, to which a number could not be added.
     let path: PathBuf = wanted.components().collect();
     // A moved run keeps its lock until the new folder has one: whoever waits finds that.
@@ -174,7 +172,7 @@ fn take(wanted: &Path) -> Result<(PathBuf, Lock)> {
             return Ok((path, lock));
         }
         let moved = move_aside(&path, lock)?;
-        eprintln!("{} held a run already; it is now {}", path.display(), moved.path.display());
+        observer.info(&format!("{} held a run already; it is now {}", path.display(), moved.path.display()));
         aside = Some(moved);
     }
 }
@@ -246,27 +244,59 @@ fn numbered(name: &Path, n: usize) -> PathBuf {
     with_suffix(name, &format!("-{n:03}"))
 }
 
+/// Which of a run's weights are meant.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Checkpoint {
+    /// After the latest step.
+    #[default]
+    Last,
+    /// After the epoch with the best validation score.
+    Best,
+}
+
+impl Checkpoint {
+    /// The name of its folder.
+    fn name(self) -> &'static str {
+        match self {
+            Checkpoint::Last => "last",
+            Checkpoint::Best => "best",
+        }
+    }
+}
+
 /// Loads a trained model from the folder of a run or of a checkpoint, or from a file
 /// of weights.
-pub fn load(f: &RunFlags) -> Result<(Model, Loaded)> {
-    let name = match f.checkpoint {
-        Checkpoint::Last => "last",
-        Checkpoint::Best => "best",
-    };
-    if !f.run.is_dir() {
-        return open(&f.run);
+pub fn load(run: &Path, checkpoint: Checkpoint) -> Result<(Model, Loaded)> {
+    if !run.is_dir() {
+        return open(run);
     }
-    let own = Some(f.run.join(MODEL)).filter(|file| file.is_file());
-    let file = checkpoint::find(&f.run, name).or(own).ok_or_else(|| {
-        let folder = f.run.display();
+    let name = checkpoint.name();
+    let own = Some(run.join(MODEL)).filter(|file| file.is_file());
+    let file = checkpoint::find(run, name).or(own).ok_or_else(|| {
+        let folder = run.display();
         Error::data(format!("{folder} holds no checkpoints/{name}/{MODEL}; expected the folder of a `wgrad train`"))
     })?;
     open(&file)
 }
 
+/// The last checkpoint of a run with all that training needs; `None` where there is
+/// none yet.
+pub fn load_last(run: &Path) -> Result<Option<Loaded>> {
+    checkpoint::find(run, Checkpoint::Last.name()).map(|file| checkpoint::load(&file)).transpose()
+}
+
 /// Loads a model from a file of weights.
-pub fn open(file: &Path) -> Result<(Model, Loaded)> {
+fn open(file: &Path) -> Result<(Model, Loaded)> {
     let loaded = checkpoint::load_model(file)?;
     let description = Description::parse(&loaded.about.model)?;
     Ok((model_for(description, &loaded.about.input, &loaded.about.interface)?, loaded))
+}
+
+/// The best weights of a run that is resumed, if they are to be restored at its end.
+pub fn best_so_far(run: Option<&Path>, s: &Settings, at: &Progressed) -> Result<Option<Weights>> {
+    let file = run.and_then(|run| checkpoint::find(run, Checkpoint::Best.name()));
+    match file.filter(|_| s.early_stopping.restore_best_weights && at.watched.best_epoch.is_some()) {
+        Some(file) => Ok(Some(open(&file)?.1.weights)),
+        None => Ok(None),
+    }
 }

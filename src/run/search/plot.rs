@@ -1,71 +1,11 @@
-//! What a search shows: a table of its trials and a sheet of charts.
+//! The charts of a search's trials.
 
 use super::metric::Metric;
-use super::ranking::Group;
-use super::record::Record;
-use super::settings::{Method, SearchSettings};
+use super::record::{Record, cell};
+use super::settings::SearchSettings;
 use super::space::{Dimension, Range};
-use crate::eval::plot::{Axis, Chart, Ink, Kind, Scene, Series, number};
-use crate::terminal::{one_line, right, shortened, width};
-use serde_json::{Map, Value};
-
-/// Columns of a cell; what is longer is cut.
-const WIDEST: usize = 44;
-
-/// A figure as the table has it.
-pub fn figure(value: Option<f64>) -> String {
-    value.map_or("-".into(), |v| format!("{v:.5}"))
-}
-
-/// `optimizer.lr 0.01, model mlp`
-pub fn values(all: &Map<String, Value>) -> String {
-    all.iter().map(|(k, v)| format!("{k} {}", cell(v))).collect::<Vec<_>>().join(", ")
-}
-
-fn cell(value: &Value) -> String {
-    match value {
-        Value::String(s) => s.clone(),
-        Value::Number(n) if n.is_f64() => number(n.as_f64().unwrap_or(f64::NAN)),
-        other => other.to_string(),
-    }
-}
-
-/// The trials, best first; of settings that are repeated with the mean.
-pub fn table(search: &SearchSettings, metric: &Metric, groups: &[Group]) -> String {
-    let halving = matches!(search.method, Method::Halving { .. });
-    let repeated = groups.iter().any(|g| g.of > 1);
-    let mut head = vec!["trial".to_string(), "epochs".into()];
-    head.extend(halving.then(|| "rung".into()));
-    head.push(metric.name.clone());
-    head.extend(repeated.then(|| "mean".into()));
-    head.extend(search.space.0.iter().map(|d| d.key.clone()));
-    head.push(String::new());
-    let mut rows = vec![head];
-    for (g, r) in groups.iter().flat_map(|g| g.trials.iter().map(move |r| (g, r))) {
-        let mut row = vec![r.trial.to_string(), r.epochs.to_string()];
-        row.extend(halving.then(|| r.rung.to_string()));
-        row.push(figure(r.metric));
-        row.extend(repeated.then(|| figure(g.score)));
-        row.extend(search.space.0.iter().map(|d| r.values.get(&d.key).map_or(String::new(), cell)));
-        row.push(match (&r.failed, &r.stopped) {
-            (Some(why), _) => format!("failed: {why}"),
-            (None, why) => why.clone().unwrap_or_default(),
-        });
-        rows.push(row);
-    }
-    let clip = |text: &str| -> String {
-        let text = text.replace('\n', " ");
-        shortened(&one_line(&text), WIDEST).into_owned()
-    };
-    let rows: Vec<Vec<String>> = rows.iter().map(|r| r.iter().map(|c| clip(c)).collect()).collect();
-    let last = rows[0].len() - 1;
-    let widths: Vec<usize> = (0..last).map(|i| rows.iter().map(|r| width(&r[i])).max().unwrap_or(0)).collect();
-    let line = |row: &Vec<String>| {
-        let cells = row[..last].iter().zip(&widths).map(|(c, &w)| right(c, w));
-        format!("{}  {}", cells.collect::<Vec<_>>().join("  "), row[last]).trim_end().to_string()
-    };
-    rows.iter().map(line).collect::<Vec<_>>().join("\n")
-}
+use crate::eval::plot::{Axis, Chart, Ink, Kind, Scene, Series};
+use serde_json::Value;
 
 /// The metric by trial, with the best so far, and by each key.
 pub fn plot(search: &SearchSettings, metric: &Metric, ranked: &[&Record]) -> Scene {
@@ -151,9 +91,10 @@ mod tests {
     use super::*;
     use crate::data::Interface;
     use crate::keys::Keys;
+    use serde_json::Map;
 
     #[test]
-    fn the_table_and_the_charts_show_every_trial() {
+    fn the_charts_show_every_trial() {
         let text = "method = \"grid\"\n[space]\n\"optimizer.lr\" = [0.001, 0.1]\nmodel = [\"mlp\", \"<lenet>\"]";
         let search = SearchSettings::read(&mut Keys::new(text.parse().unwrap(), "[search]")).unwrap();
         let metric =
@@ -173,12 +114,6 @@ mod tests {
         let all =
             [record(2, 0.1, "mlp", Some(0.25)), record(1, 0.001, "<lenet>", Some(0.5)), record(3, 0.1, "mlp", None)];
         let ranked: Vec<&Record> = all.iter().collect();
-        let group = |r| Group { setting: 0, trials: vec![r], score: None, of: 1 };
-        let table = table(&search, &metric, &all.iter().map(group).collect::<Vec<_>>());
-        let lines: Vec<&str> = table.lines().collect();
-        assert_eq!(lines[0], "trial  epochs  val_loss  optimizer.lr    model");
-        assert_eq!(lines[1], "    2       3   0.25000           0.1      mlp");
-        assert!(lines[3].contains("-") && lines[3].contains("failed: the loss is") && lines[3].ends_with('…'));
         let svg = plot(&search, &metric, &ranked).svg_file();
         for part in ["val_loss by trial", "val_loss by optimizer.lr", "1 mlp, 2 &lt;lenet&gt;", "best so far"] {
             assert!(svg.contains(part), "{part} is missing in\n{svg}");

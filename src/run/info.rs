@@ -1,8 +1,9 @@
 //! What a run leaves beside its weights: what it was, how it ended, how good it
 //! is.
 
-use super::job::{Done, Scored};
+use super::job::Done;
 use super::same_data;
+use super::score::Scored;
 use crate::data::{Dataset, Task};
 use crate::device::DeviceInfo;
 use crate::error::{Error, Kind, Result};

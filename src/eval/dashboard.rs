@@ -86,6 +86,11 @@ impl Handle {
         format!("http://{}/", self.address)
     }
 
+    /// The port that it listens on.
+    pub fn port(&self) -> u16 {
+        self.address.port()
+    }
+
     /// Goes on with another run's folder.
     pub fn show(&self, folder: &Path) {
         *self.shared.folder.lock().unwrap_or_else(PoisonError::into_inner) = folder.to_path_buf();
@@ -109,21 +114,11 @@ impl Drop for Handle {
     }
 }
 
-/// Serves a run's folder and says where.
-pub fn start(folder: &Path, port: u16) -> Result<Handle> {
-    let handle = serve(folder.to_path_buf(), port)?;
-    eprintln!("dashboard: {}", handle.url());
-    Ok(handle)
-}
-
 /// Serves the live curves of a run's folder on 127.0.0.1. A busy port gives way
-/// to the next free one, with a message; port 0 is any free one.
+/// to the next free one; port 0 is any free one.
 pub fn serve(folder: PathBuf, port: u16) -> Result<Handle> {
     let listener = bind(port)?;
     let address = listener.local_addr().map_err(|e| Error::io("asking for the dashboard's address", e))?;
-    if port != 0 && address.port() != port {
-        eprintln!("port {port} is busy; the dashboard is on port {}", address.port());
-    }
     let shared = Arc::new(Shared {
         folder: Mutex::new(folder),
         ended: AtomicBool::new(false),

@@ -1,6 +1,7 @@
 //! Whether data is what it was: a run that goes on, and a search, are of the same
 //! data by what it holds, wherever it lies by now.
 
+use super::observer::Observer;
 use crate::data::{self, Interface};
 use crate::error::{Error, Result};
 use crate::eval::RunInfo;
@@ -21,24 +22,27 @@ pub fn absolute(source: &str) -> Option<String> {
 /// The source of a run that nobody named anew: where the run found it, if it is
 /// there, else by the name that the run was given, from here. It says so where
 /// that is not the same.
-pub fn located(run: &Path, source: &str) -> String {
+pub fn located(run: &Path, source: &str, observer: &mut dyn Observer) -> String {
     let recorded = RunInfo::read(run).ok().flatten().filter(|info| info.data == source).and_then(|info| info.data_path);
     let Some(recorded) = recorded else { return source.into() };
     match (absolute(source), Path::new(&recorded).exists()) {
         (Some(here), _) if here == recorded => source.into(),
         (None, false) => {
             let run = run.display();
-            eprintln!(
-                "note: {run} found {source} at {recorded}, where nothing is any more; --data names where it is now"
-            );
+            observer.note(&format!(
+                "{run} found {source} at {recorded}, where nothing is any more; --data names where it is now"
+            ));
             source.into()
         }
         (_, true) => {
-            eprintln!("note: {source} is read from {recorded}, where {} found it", run.display());
+            observer.note(&format!("{source} is read from {recorded}, where {} found it", run.display()));
             recorded
         }
         (Some(here), false) => {
-            eprintln!("note: {source} is {here}; {} found it at {recorded}, where nothing is any more", run.display());
+            observer.note(&format!(
+                "{source} is {here}; {} found it at {recorded}, where nothing is any more",
+                run.display()
+            ));
             source.into()
         }
     }

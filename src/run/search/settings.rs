@@ -59,6 +59,30 @@ impl Default for SearchSettings {
 }
 
 impl SearchSettings {
+    /// Takes `[search]` out of a configuration that is called `config`.
+    pub fn take(table: &mut Table, config: &str) -> Result<SearchSettings> {
+        let found = match table.remove("search") {
+            Some(Value::Table(t)) => t,
+            Some(other) => return Err(Error::model(format!("search = {other}; expected a table [search]"))),
+            None => {
+                return Err(Error::model(format!(
+                    "{} has no table [search]; expected [search.space] with keys such as \"optimizer.lr\" = {{ log = [1e-4, \
+                 1e-1] }}",
+                    config
+                )));
+            }
+        };
+        let mut keys = Keys::new(found, "[search]");
+        let search = SearchSettings::read(&mut keys)?;
+        keys.finish()?;
+        if search.space.0.is_empty() {
+            return Err(Error::model(
+                "[search.space] is empty; expected keys such as \"optimizer.lr\" = { log = [1e-4, 1e-1] }",
+            ));
+        }
+        Ok(search)
+    }
+
     /// Reads the keys of `[search]`.
     pub fn read(keys: &mut Keys) -> Result<SearchSettings> {
         let method = keys.text("method")?.unwrap_or_else(|| "random".into());

@@ -6,7 +6,7 @@
 use super::Planned;
 use super::metric::Metric;
 use super::settings::SearchSettings;
-use super::trial::{Bench, data_key};
+use super::trial::{TrialRunner, data_key};
 use crate::data::fingerprint::places;
 use crate::data::{Interface, Task};
 use crate::error::{Context, Error, Result};
@@ -73,18 +73,20 @@ fn json(part: &impl serde::Serialize) -> String {
 /// Prepares the data of every trial, and says what each is scored on.
 ///
 /// Fails with the first trial whose data cannot be prepared.
-pub fn scored(bench: &mut Bench, plan: &[Planned]) -> Result<Vec<Rc<Scored>>> {
+pub fn scored(runner: &mut TrialRunner, plan: &[Planned]) -> Result<Vec<Rc<Scored>>> {
     let mut known: HashMap<String, Rc<Scored>> = HashMap::new();
     let mut one = |p: &Planned| {
         let key = data_key(&p.settings);
         if let Some(found) = known.get(&key) {
             return Ok(found.clone());
         }
-        let found = Rc::new(Scored::of(&p.settings, bench.prepare(&p.settings)?));
+        let found = Rc::new(Scored::of(&p.settings, runner.prepare(&p.settings)?));
         known.insert(key, found.clone());
         Ok(found)
     };
-    plan.iter().map(|p| one(p).context(|| format!("trial {} ({})", p.number, super::show::values(&p.values)))).collect()
+    plan.iter()
+        .map(|p| one(p).context(|| format!("trial {} ({})", p.number, super::record::values(&p.values))))
+        .collect()
 }
 
 /// What the figures of all trials have in common.
