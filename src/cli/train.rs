@@ -10,6 +10,7 @@ use crate::run::job::Done;
 use crate::run::score::Scored;
 use crate::run::train::{Data, Earlier, Part, Place, Request, Trained, new_settings, train};
 use crate::run::tuning::Tuning;
+use crate::train::checkpoint::NameMap;
 use crate::train::{EARLY_STOPPING, MAX_STEPS, Settings, set};
 use std::path::Path;
 use toml::{Table, Value};
@@ -36,6 +37,7 @@ pub fn run(f: &flags::Train) -> Result<()> {
             (None, None) => Place::Next,
         },
         init: f.init.clone(),
+        init_map: f.init_map.as_deref().map(NameMap::parse).transpose()?.unwrap_or_default(),
         part: match (f.fast_dev_run, f.overfit_batches) {
             (true, _) => Part::FastDevRun,
             (false, Some(n)) => Part::Overfit(n),

@@ -1,7 +1,7 @@
 //! A run: from settings and data to a trained and scored model, and its folder.
 
 use super::config::{self, Configured, Overrides};
-use super::folder::{LAST, RunFolder, best_so_far};
+use super::folder::{RunFolder, best_so_far, load_last};
 use super::info::{self, Written};
 use super::job::{Done, Job};
 use super::observer::Observer;
@@ -14,7 +14,7 @@ use crate::eval::RunInfo;
 use crate::eval::run::write_json;
 use crate::files::Lock;
 use crate::nn::Weights;
-use crate::train::checkpoint::{self, Progressed};
+use crate::train::checkpoint::{self, NameMap, Progressed};
 use crate::train::{Prepared, Session, Settings, Source, Start, model_for};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -29,6 +29,8 @@ pub struct Request {
     pub place: Place,
     /// A run or a file whose weights it begins with, where names and shapes agree.
     pub init: Option<PathBuf>,
+    /// What becomes of the names in that file.
+    pub init_map: NameMap,
     /// The part of the data that it is for.
     pub part: Part,
     /// Whether kernels are chosen by what runs fastest on the device.
@@ -78,7 +80,7 @@ impl Earlier {
     ///
     /// Fails when another process works in it.
     pub fn open(path: &Path) -> Result<Earlier> {
-        let lock = path.join(LAST).is_file().then(|| Lock::take(path)).transpose()?;
+        let lock = checkpoint::find(path, "last").map(|_| Lock::take(path)).transpose()?;
         lock.is_none().then(|| Lock::check(path)).transpose()?;
         Ok(Earlier { path: path.to_path_buf(), lock, begun: None })
     }
@@ -152,7 +154,7 @@ pub struct Trained {
 /// Fails where the data cannot be used with these settings, and when the run diverges or
 /// is interrupted: its folder then says so, and holds the latest checkpoint.
 pub fn train(mut s: Settings, data: Data, request: Request, observer: &mut dyn Observer) -> Result<Trained> {
-    let Request { device, place, init, part, tune } = request;
+    let Request { device, place, init, init_map, part, tune } = request;
     s.update.controlled |= observer.changes_lr();
     if part == Part::FastDevRun {
         (s.epochs, s.data.folds) = (1, 0);
@@ -179,12 +181,12 @@ pub fn train(mut s: Settings, data: Data, request: Request, observer: &mut dyn O
     say(&s, &prepared, observer);
     begun.map_or(Ok(()), |begun| begun.check(&prepared))?;
     let loaded = match &earlier {
-        Some((path, _)) => Some(same_data::check(checkpoint::load(&path.join(LAST))?, &s, &mut prepared)?),
+        Some((path, _)) => load_last(path)?.map(|last| same_data::check(last, &s, &mut prepared)).transpose()?,
         None => None,
     };
     let start_from = match (&loaded, &init) {
         (Some(l), _) => l.weights.clone(),
-        (None, Some(path)) => initial(path, &s, &prepared, observer)?,
+        (None, Some(path)) => initial(path, &init_map, &s, &prepared, observer)?,
         (None, None) => Weights::new(s.seed),
     };
     let tuning = match (&earlier, tune) {
@@ -304,37 +306,9 @@ pub fn say(s: &Settings, p: &Prepared, observer: &mut dyn Observer) {
 }
 
 /// The weights of another model, as far as names and shapes agree.
-fn initial(path: &Path, s: &Settings, p: &Prepared, observer: &mut dyn Observer) -> Result<Weights> {
-    let file = if path.is_dir() { path.join(LAST) } else { path.to_path_buf() };
-    let given = checkpoint::load_weights(&file)?;
+fn initial(path: &Path, map: &NameMap, s: &Settings, p: &Prepared, observer: &mut dyn Observer) -> Result<Weights> {
     let model = model_for(s.model.clone(), &p.train.shape, &p.interface)?;
-    let mut drawn = Weights::new(s.seed);
-    model.inspect(1, &mut drawn)?;
-    let (mut taken, mut left) = (0, vec![]);
-    let mut weights = Weights::new(s.seed);
-    for (name, value) in drawn.iter() {
-        match given.get(name).filter(|v| v.shape == value.shape) {
-            Some(v) => {
-                weights.set(name, (**v).clone());
-                taken += 1;
-            }
-            None => {
-                weights.set(name, (**value).clone());
-                left.push(name.to_string());
-            }
-        }
-    }
-    if taken == 0 {
-        return Err(Error::model(format!(
-            "{} has no weight that this model has too, by name and shape; it holds {}",
-            file.display(),
-            given.iter().take(6).map(|(n, v)| format!("{n} {}", v.shape)).collect::<Vec<_>>().join(", ")
-        )));
-    }
-    observer.info(&format!(
-        "init: {taken} tensors from {}; drawn anew: {}",
-        file.display(),
-        if left.is_empty() { "none".into() } else { left.join(", ") }
-    ));
-    Ok(weights)
+    let initial = checkpoint::initial(&model, path, map, s.seed)?;
+    observer.info(&format!("init from {}: {}", path.display(), initial.matches));
+    Ok(initial.weights)
 }

@@ -11,7 +11,7 @@ use crate::data::{self, Dataset, Samples};
 use crate::error::{Error, Result};
 use crate::eval::Evaluation;
 use crate::nn::{Description, Sequential};
-use crate::train::checkpoint::Loaded;
+use crate::train::checkpoint::{Loaded, NameMap};
 use crate::train::defaults::{ARRAYS, IMAGES};
 use crate::train::{Control, EarlyStopping, Epoch, Optimizer, Schedule, Scores, Settings, Source, set};
 use std::path::{Path, PathBuf};
@@ -106,6 +106,7 @@ pub struct Trainer {
     device: DeviceRequest,
     out: Option<PathBuf>,
     init: Option<PathBuf>,
+    init_map: NameMap,
     tune: bool,
     callbacks: Callbacks,
 }
@@ -128,6 +129,7 @@ impl Trainer {
             device: DeviceRequest::named(std::env::var("WGRAD_DEVICE").unwrap_or_default()),
             out: None,
             init: None,
+            init_map: NameMap::default(),
             tune: true,
             callbacks: Callbacks::default(),
         }
@@ -222,6 +224,14 @@ impl Trainer {
         Trainer { init: Some(run.into()), ..self }
     }
 
+    /// Maps beginnings of the names in that file before they are matched:
+    /// `"model.=,encoder.=enc."`.
+    ///
+    /// Fails where that is not a map.
+    pub fn init_map(self, map: &str) -> Result<Trainer> {
+        Ok(Trainer { init_map: NameMap::parse(map)?, ..self })
+    }
+
     /// Whether a GPU's fastest kernels are looked for; it takes some seconds once.
     pub fn tune(self, tune: bool) -> Trainer {
         Trainer { tune, ..self }
@@ -259,7 +269,8 @@ impl Trainer {
     /// Fails when the data, the model and the settings do not go together, with what was
     /// found and what is expected; when the device cannot do it; and when the run diverges.
     pub fn fit(self) -> Result<Trained> {
-        let Trainer { model, data, held_out, mut table, changes, device, out, init, tune, mut callbacks } = self;
+        let Trainer { model, data, held_out, mut table, changes, device, out, init, init_map, tune, mut callbacks } =
+            self;
         let described = match model {
             Some(ModelSpec::Named(name)) => {
                 table.insert("model".into(), name.into());
@@ -302,7 +313,7 @@ impl Trainer {
         described.into_iter().for_each(|d| settings.take_model(d));
         changes.into_iter().for_each(|change| change(&mut settings));
         let place = out.map_or(Place::Nowhere, Place::Folder);
-        train(settings, data, Request { device, place, init, part: Part::All, tune }, &mut callbacks)
+        train(settings, data, Request { device, place, init, init_map, part: Part::All, tune }, &mut callbacks)
     }
 }
 

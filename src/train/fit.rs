@@ -35,8 +35,8 @@ pub struct Outcome {
 
 /// A checkpoint on its way to where it is kept.
 pub struct Kept<'a> {
-    /// The file's bytes.
-    pub bytes: &'a [u8],
+    /// Its two files.
+    pub files: &'a checkpoint::Files,
     /// Steps done, updates of the weights.
     pub step: usize,
     /// Whether these are the best weights so far.
@@ -382,9 +382,9 @@ impl Run<'_, '_> {
         }
         let about =
             checkpoint::About { config: self.s.deciding(), progress: Some(self.at.clone()), ..self.session.about() };
-        let bytes = checkpoint::encode(&weights, &state, &about)?;
+        let files = checkpoint::encode(&weights, &state, &about)?;
         let step = self.done();
-        self.watch.keep(&Kept { bytes: &bytes, step, best })?;
+        self.watch.keep(&Kept { files: &files, step, best })?;
         self.kept = Some(step);
         Ok(())
     }

@@ -466,13 +466,14 @@ impl Session {
             interface: self.interface.clone(),
             config: String::new(),
             progress: None,
+            moment: None,
         }
     }
 
     /// Saves the weights alone.
     pub fn save(&mut self, path: &std::path::Path) -> Result<()> {
         let (weights, about) = (self.weights()?, self.about());
-        files::write(path, &checkpoint::encode(&weights, &BTreeMap::new(), &about)?)
+        files::write(path, &checkpoint::encode_model(&weights, &about)?)
     }
 }
 
