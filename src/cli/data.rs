@@ -30,7 +30,7 @@ pub fn run(f: &flags::Data) -> Result<()> {
     let (audit, findings) = match data::kind(&f.source)? {
         SourceKind::Table => table(f, &settings)?,
         SourceKind::Npy => arrays(f, &settings)?,
-        SourceKind::Text | SourceKind::TextFolder => text(f)?,
+        SourceKind::Text | SourceKind::TextFolder => text(f, &settings)?,
         _ => images(f, &settings, open_quietly(&f.source, f.seed, &settings.data.images)?)?,
     };
     if let Some(path) = &f.html {
@@ -48,6 +48,8 @@ pub fn run(f: &flags::Data) -> Result<()> {
 
 /// Looks through a set of images, and writes the sheet of samples.
 fn images(f: &flags::Data, s: &Settings, opened: Opened) -> Result<(Value, Findings)> {
+    let is_array = matches!(data::kind(&f.source), Ok(SourceKind::Npy));
+    refuse_groups(s, !is_array, "a set of pictures, and nothing says which belong together")?;
     if let Some(target) = &f.target {
         return Err(Error::usage(format!("--target {target}: {} is a set of images, not a table", f.source)));
     }
@@ -73,8 +75,18 @@ fn table(f: &flags::Data, s: &Settings) -> Result<(Value, Findings)> {
     Ok((serde_json::to_value(&audit).expect("plain data prints"), audit.findings()))
 }
 
+/// Refuses groups where nothing says which samples belong together.
+fn refuse_groups(s: &Settings, without: bool, what: &str) -> Result<()> {
+    let columns = s.data.table.group.columns();
+    match without && !columns.is_empty() {
+        true => Err(Error::usage(format!("--group {} (data.group): {} is {what}", columns.join(","), s.data.source))),
+        false => Ok(()),
+    }
+}
+
 /// Looks through a text, or through texts with classes.
-fn text(f: &flags::Data) -> Result<(Value, Findings)> {
+fn text(f: &flags::Data, s: &Settings) -> Result<(Value, Findings)> {
+    refuse_groups(s, true, "text, and nothing says which parts of it belong together")?;
     if f.sheet.is_some() {
         return Err(Error::usage(format!("--sheet: {} is text; expected images", f.source)));
     }
@@ -93,7 +105,10 @@ fn text(f: &flags::Data) -> Result<(Value, Findings)> {
 
 /// Looks through arrays: as images where they are such.
 fn arrays(f: &flags::Data, s: &Settings) -> Result<(Value, Findings)> {
-    let set = data::npy::open(Path::new(&f.source), s.data.table.task, false)?;
+    let mut set = data::npy::open(Path::new(&f.source), s.data.table.task, false)?;
+    if let Some(name) = s.data.table.group.columns().first() {
+        set.notes.push(data::npy::open_groups(Path::new(&f.source), name, set.train.len())?.describe());
+    }
     match opened_images(&set) {
         Some(opened) => {
             let (mut audit, mut findings) = images(f, s, opened)?;
@@ -188,6 +203,9 @@ fn settings(f: &flags::Data) -> Result<Settings> {
     set(&mut table, "train.seed", i64::from(f.seed).into())?;
     if let Some(target) = &f.target {
         set(&mut table, "data.target", target.clone().into())?;
+    }
+    if let Some(group) = &f.group {
+        set(&mut table, "data.group", train_settings::group_value(group.clone()))?;
     }
     if let Some(window) = f.window {
         let window = i64::try_from(window).unwrap_or(i64::MAX);

@@ -91,16 +91,21 @@ fn rows(source: &str, fitted: &Fitted, about: &About) -> Result<ToScore> {
     Ok(ToScore { set, naive: None, notes, dropped })
 }
 
-/// All windows of a series.
+/// All windows of the series of a table.
 fn series(source: &str, fitted: &SeriesFitted) -> Result<ToScore> {
     let table = Table::open(Path::new(source), &fitted.read_options())?;
-    let series = fitted.read(&table, true)?;
-    let mut windows = fitted.windows(&series, 0..series.len(), table.name.clone())?;
-    windows.set.origin = Origin::of_rows(&table, windows.starts.iter().map(|&s| series.rows[s]));
+    let panel = fitted.read(&table, true)?;
+    let whole: Vec<_> = panel.series.iter().map(|series| 0..series.len()).collect();
+    let mut windows = fitted.windows(&panel.series, &whole, table.name.clone())?;
+    windows.set.origin = Origin::of_rows(&table, windows.starts.iter().map(|&[i, s]| panel.series[i].rows[s]));
     if windows.starts.is_empty() {
         let needed = fitted.window + fitted.horizon;
         let why = match windows.left_out {
-            0 => format!("it has {} rows; expected at least {needed}", series.len()),
+            0 => {
+                let longest = panel.series.iter().map(|series| series.len()).max().unwrap_or(0);
+                let who = if panel.by.is_empty() { "it" } else { "the longest of its groups" };
+                format!("{who} has {longest} rows; expected at least {needed}")
+            }
             n => format!("all {n} windows would forecast a missing value"),
         };
         return Err(Error::data(format!(
@@ -108,8 +113,9 @@ fn series(source: &str, fitted: &SeriesFitted) -> Result<ToScore> {
             fitted.window, fitted.horizon
         )));
     }
-    let naive = Naive::of(fitted, &series, &windows.starts);
-    Ok(ToScore { set: windows.set, naive: Some(naive), notes: series.notes, dropped: windows.left_out })
+    let naive = Naive::of(fitted, &panel.series, &windows.starts);
+    let notes = [panel.notes.clone(), panel.without(&windows.starts)].concat();
+    Ok(ToScore { set: windows.set, naive: Some(naive), notes, dropped: windows.left_out })
 }
 
 /// The error for anything else where a series is expected.

@@ -149,7 +149,9 @@ pub fn open(s: &Settings) -> Result<Data> {
         SourceKind::Npy => {
             let set = data::npy::open(path, d.table.task, s.asks_for_values())?;
             set.notes.iter().for_each(|note| eprintln!("note: {note}"));
-            Source::Sets { train: set.train, val: set.val, test: set.test, levels: None }
+            let asked = d.table.group.columns();
+            let groups = asked.first().map(|name| data::npy::open_groups(path, name, set.train.len())).transpose()?;
+            Source::Sets { train: set.train, val: set.val, test: set.test, levels: None, groups }
         }
         _ => {
             let opened = super::data::open(&d.source, s.seed, &d.images)?;
@@ -162,7 +164,7 @@ pub fn open(s: &Settings) -> Result<Data> {
             }
             images = Some(opened);
             let [train, val, test] = sets;
-            Source::Sets { train: train.expect("what is opened has training images"), val, test, levels }
+            Source::Sets { train: train.expect("what is opened has training images"), val, test, levels, groups: None }
         }
     };
     let mut source = source;

@@ -126,6 +126,7 @@ fn apply(f: &flags::Train, table: &mut Table) -> Result<()> {
     put("model", f.model.clone().map(Value::from))?;
     put("data.source", f.data.clone().map(Value::from))?;
     put("data.target", f.target.clone().map(Value::from))?;
+    put("data.group", f.group.clone().map(group_value))?;
     put("data.task", f.task.clone().map(Value::from))?;
     put("data.val_split", f.val_split.map(Value::from))?;
     put("data.folds", count(f.folds))?;
@@ -153,6 +154,7 @@ pub fn of_tool(config: Option<&Path>, f: &SettingFlags, epochs: Option<usize>) -
     put("model", f.model.clone().map(Value::from))?;
     put("data.source", f.data.clone().map(Value::from))?;
     put("data.target", f.target.clone().map(Value::from))?;
+    put("data.group", f.group.clone().map(group_value))?;
     put("data.task", f.task.clone().map(Value::from))?;
     put("train.epochs", count(epochs))?;
     put("train.batch_size", count(f.batch_size))?;
@@ -160,6 +162,11 @@ pub fn of_tool(config: Option<&Path>, f: &SettingFlags, epochs: Option<usize>) -
     put_pairs(&mut table, &f.set)?;
     table.get("model").and_then(Value::as_str).into_iter().for_each(say_model);
     Ok(table)
+}
+
+/// Columns of a group as they stand in a configuration.
+pub fn group_value(mut columns: Vec<String>) -> Value {
+    if columns.len() == 1 { columns.remove(0).into() } else { columns.into() }
 }
 
 /// Writes `KEY=VALUE` pairs into a table.

@@ -18,6 +18,7 @@ mod progress;
 mod recipes;
 mod regularize;
 mod resident;
+mod row_groups;
 mod schedule;
 mod scores;
 mod session;
