@@ -22,7 +22,16 @@ pub(super) fn of(source: &Source, s: &DataSettings) -> Result<Option<RowGroups>>
         Source::Table(table) => RowGroups::of_table(table, by)?,
         Source::Sets { groups: Some(groups), .. } => Some(groups.clone()),
         Source::Texts(texts) => match &texts.train.beside {
-            Some(table) => RowGroups::of_table(table, by)?,
+            // Texts and classes are not among its columns, so numbers would count others.
+            Some(table) => match by.columns().iter().find(|c| table.column(c).is_err()) {
+                Some(word) => {
+                    let names = table.names().join(", ");
+                    return refuse(&format!(
+                        "{name} has no column \"{word}\" beside its texts and their classes ({names}); expected the name of one"
+                    ));
+                }
+                None => RowGroups::of_table(table, by)?,
+            },
             None => return refuse(&format!("{name} is a folder of texts, and nothing says which belong together")),
         },
         Source::Sets { .. } => {

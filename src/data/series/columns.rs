@@ -106,6 +106,16 @@ impl Columns {
             grouping = self::grouping(table, base, options, None, &measured)?;
         }
         let group = grouping;
+        if let (Some(d), None) = (&date, &base.date)
+            && times::in_years(table, d)
+        {
+            notes.push(format!(
+                "{}: \"{}\" says when a row is from; data.date names another column, or \"none\" to take the rows as they \
+                 stand",
+                table.name,
+                d.columns().collect::<Vec<_>>().join(" ")
+            ));
+        }
         if base.group == GroupBy::Auto && !group.is_empty() {
             notes.push(found_out(table, &group, date.is_some()));
         }

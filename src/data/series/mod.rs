@@ -36,4 +36,6 @@ pub use rows::{Panel, Series};
 pub use windows::{Ahead, ToForecast, Windows};
 
 #[cfg(test)]
+mod panel_tests;
+#[cfg(test)]
 mod tests;

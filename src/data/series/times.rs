@@ -72,6 +72,12 @@ pub(super) fn divided(table: &Table, date: &DateColumn) -> bool {
     date.format == YEAR && table.columns.iter().any(|c| other(c) && says_calendar(&c.name))
 }
 
+/// Whether a date is a plain year, or one with a month beside it.
+pub(super) fn in_years(table: &Table, found: &DateColumn) -> bool {
+    let year = |cell: &String| date::parse(cell, YEAR).is_some();
+    table.column(&found.name).is_ok_and(|c| c.cells.iter().flatten().all(year))
+}
+
 fn are_years(column: &Column, seen: &Inferred, range: std::ops::RangeInclusive<f64>) -> bool {
     let year = |cell: &Option<String>| {
         cell.as_deref()

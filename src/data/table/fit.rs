@@ -285,7 +285,7 @@ fn with_group(table: &Table, rows: &[usize], options: &TableOptions) -> Result<T
                 table.name
             )));
         }
-        if !options.cleaning.columns.get(&name).is_some_and(|rules| rules.kind.is_some()) {
+        if options.cleaning.columns.get(&name).is_none_or(|rules| rules.kind.is_none()) {
             all.cleaning.drop.push(name);
         }
     }
