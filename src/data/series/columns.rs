@@ -5,10 +5,10 @@ use super::super::grouping::{GroupBy, group_of};
 use super::super::table::clean::Rules;
 use super::super::table::infer::{Inferred, Kind, infer};
 use super::super::table::{Column, Format, Summary, Table, TableOptions, centre, date};
+use super::SeriesOptions;
 use super::panel::{self, Found};
 use super::rows::Series;
 use super::times;
-use super::{Duplicates, SeriesOptions};
 use crate::error::{Error, Result};
 use crate::terminal::shortened;
 use serde::{Deserialize, Serialize};
@@ -91,7 +91,7 @@ impl Columns {
             (0..table.columns.len()).filter(|&i| times::is_year(&table.columns[i], &seen[i])).collect();
         let measured = [years.clone(), asked, places(&options.inputs)].concat();
         let mut notes = vec![];
-        let mut grouping = grouping(table, base, options, date.as_ref(), &measured)?;
+        let mut grouping = grouping(table, base, date.as_ref(), &measured)?;
         if let Some(d) = &date
             && grouping.is_empty()
             && base.date.is_none()
@@ -103,7 +103,7 @@ impl Columns {
                 table.name, d.name
             ));
             date = None;
-            grouping = self::grouping(table, base, options, None, &measured)?;
+            grouping = self::grouping(table, base, None, &measured)?;
         }
         let group = grouping;
         if let (Some(d), None) = (&date, &base.date)
@@ -223,13 +223,7 @@ impl Columns {
 /// or that the table suggests.
 ///
 /// Fails when a named one is not there, and when several might do so.
-fn grouping(
-    table: &Table,
-    base: &TableOptions,
-    options: &SeriesOptions,
-    date: Option<&DateColumn>,
-    measured: &[usize],
-) -> Result<Vec<usize>> {
+fn grouping(table: &Table, base: &TableOptions, date: Option<&DateColumn>, measured: &[usize]) -> Result<Vec<usize>> {
     match base.group {
         GroupBy::Columns(_) => return base.group.places(table),
         GroupBy::None => return Ok(vec![]),
@@ -237,13 +231,11 @@ fn grouping(
     }
     let mut skipped = measured.to_vec();
     let found = match date {
-        Some(d) if options.duplicates == Duplicates::Error => {
+        Some(d) => {
             let times = d.cells(table);
             skipped.extend(d.columns().filter_map(|name| table.find(name).ok()));
             if panel::repeat(&times) { panel::apart(table, &times, &skipped) } else { Found::One }
         }
-        // Times that repeat are resolved as asked.
-        Some(_) => Found::One,
         None => panel::blocks(table, &skipped),
     };
     let columns = match found {

@@ -9,6 +9,9 @@ use crate::terminal::shortened;
 use chrono::NaiveDateTime;
 use std::borrow::Cow;
 
+/// Of fewer rows that share a date than one in so many, no column is blamed.
+const FEW: usize = 10;
+
 /// The dates of a table, row by row.
 pub(super) struct Dated {
     pub name: String,
@@ -86,7 +89,7 @@ impl Dated {
             format!(" (\"{}\" would)", names.join(","))
         };
         let hint = match panel::apart(table, &self.dates, &skipped) {
-            _ if !wanted.group.is_empty() => String::new(),
+            _ if !wanted.group.is_empty() || twice().count() < table.rows() / FEW => String::new(),
             Found::One => String::new(),
             Found::Several(columns) => name(&columns),
             Found::Unclear(all) => name(&all[0]),

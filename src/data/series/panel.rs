@@ -13,6 +13,9 @@ use std::hash::Hash;
 const PAIRED: usize = 12;
 /// Rows per series, on average, of which one may be told.
 const ROWS: usize = 2;
+/// The share of the rows that may have the time of another one of their series, where
+/// nothing tells all apart: hours that a clock shows twice.
+const DOUBLED: f64 = 0.05;
 /// What begins the names of months and days of the week.
 const NAMES: &[&str] = &[
     "jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec", "mon", "tue", "wed", "thu",
@@ -37,16 +40,23 @@ pub(super) fn repeat<T: Hash + Eq>(times: &[T]) -> bool {
     2 * counts.values().filter(|&&n| n > 1).sum::<usize>() > times.len()
 }
 
-/// The columns, or pairs of them, that leave each time once in each series; best
-/// those that are fewest and make the fewest series.
+/// The columns, or pairs of them, that leave each time once in each series, or nearly
+/// each where none does; best those that are fewest and make the fewest series.
 pub(super) fn apart<T: Hash + Eq>(table: &Table, times: &[T], skipped: &[usize]) -> Found {
+    match told(table, times, skipped, 0) {
+        Found::One => told(table, times, skipped, (DOUBLED * times.len() as f64) as usize),
+        found => found,
+    }
+}
+
+/// As [`apart`], where so many rows may have the time of another one.
+fn told<T: Hash + Eq>(table: &Table, times: &[T], skipped: &[usize], doubled: usize) -> Found {
     let candidates: Vec<usize> =
         (0..table.columns.len()).filter(|i| !skipped.contains(i) && may_name(table, *i)).collect();
     let cell = |i: usize, row: usize| table.columns[i].cells[row].as_deref();
     let once = |columns: &[usize]| {
-        let mut seen = HashSet::with_capacity(times.len());
-        (0..times.len())
-            .all(|row| seen.insert((&times[row], columns.iter().map(|&i| cell(i, row)).collect::<Vec<_>>())))
+        let place = |row: usize| (&times[row], columns.iter().map(|&i| cell(i, row)).collect::<Vec<_>>());
+        times.len() - (0..times.len()).map(place).collect::<HashSet<_>>().len() <= doubled
     };
     let mut found: Vec<Vec<usize>> = candidates.iter().map(|&i| vec![i]).filter(|c| once(c)).collect();
     if found.is_empty() {

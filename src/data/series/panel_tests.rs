@@ -270,6 +270,9 @@ fn an_hour_that_is_shown_twice_is_resolved_as_asked() {
     noted(&p, &["2 dates in several rows, of which their mean is taken"]);
     let panel = p.fitted.read(&table(&both), true).unwrap();
     assert_eq!((panel.series.len(), panel.rows()), (2, 78));
+    // So it is where the groups are found out.
+    assert_eq!(made(&both, &base, &o).fitted, p.fitted);
+    refused(&both, &base, &options(3, 1), &["one row per date and group"]);
 }
 
 #[test]

@@ -253,7 +253,7 @@ fn says_measure(name: &str) -> bool {
 }
 
 /// Whether the name of a column says that it tells rows apart.
-pub(super) fn says_identifier(name: &str) -> bool {
+fn says_identifier(name: &str) -> bool {
     let lower = name.to_lowercase();
     let camel = ["Id", "ID"].iter().any(|end| {
         name.strip_suffix(end)

@@ -1,8 +1,6 @@
 //! What the name of a column says of its cells: that they tell people or things
 //! apart, that they are a part of the calendar.
 
-use super::infer::says_identifier;
-
 /// Those of whom there may be several rows.
 const SUBJECTS: &[&str] = &[
     "patient",
@@ -167,7 +165,8 @@ pub(crate) fn says_subject(name: &str) -> bool {
     let words = words(name);
     let about = |w: &String| is_in(SUBJECTS, w);
     let mark = |w: &String| MARKS.contains(&w.as_str());
-    (words.iter().any(about) && words.iter().all(|w| about(w) || mark(w))) || says_identifier(name)
+    let id = words.last().is_some_and(|w| matches!(&w[..], "id" | "uid" | "uuid" | "guid"));
+    id || (words.iter().any(about) && words.iter().all(|w| about(w) || mark(w)))
 }
 
 /// Whether cells name what may have a series of its own.
@@ -201,7 +200,17 @@ mod tests {
         for name in ["patient", "Patient ID", "subject_no", "customerId", "userID", "Customer Name", "families", "id"] {
             assert!(says_subject(name), "{name}");
         }
-        for name in ["Customer type", "user_rating", "family size", "Member card", "patience", "idle", "Gender"] {
+        for name in [
+            "Customer type",
+            "user_rating",
+            "family size",
+            "Member card",
+            "patience",
+            "idle",
+            "Gender",
+            "number",
+            "key",
+        ] {
             assert!(!says_subject(name), "{name}");
         }
         assert!(says_entity("Store") && says_entity("unit number") && says_entity("Countries"));
