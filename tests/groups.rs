@@ -186,7 +186,7 @@ fn what_cannot_be_grouped_says_why() {
         (train("visits.csv", "patient --folds 17"), &["16 groups by \"patient\"", "2 to 16"]),
         (train("digits", "writer"), &["--group writer", "pictures"]),
         (train("verse.txt", "poet --model char-lstm"), &["--group poet", "one text"]),
-        ("data digits --group writer".into(), &["--group writer", "pictures"]),
+        ("data digits --group writer".into(), &["--group writer", "neither a table nor"]),
         ("data verse.txt --group poet".into(), &["--group poet"]),
     ] {
         refused(&place, &args, parts);

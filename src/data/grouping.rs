@@ -50,6 +50,11 @@ impl GroupBy {
         }
     }
 
+    /// The words of a flag as they stand in a configuration.
+    pub fn typed(words: &[String]) -> Value {
+        if let [one] = words { one.clone().into() } else { words.to_vec().into() }
+    }
+
     /// As TOML: read back, it gives the same.
     pub fn to_value(&self) -> Value {
         match self {

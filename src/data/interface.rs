@@ -131,6 +131,15 @@ impl Interface {
         Interface { series: Some(fitted), values: None, ..Interface::of(train, normal) }
     }
 
+    /// Targets that mean nothing, for so many samples that are to be predicted.
+    pub fn no_targets(&self, samples: usize) -> Targets {
+        let names = self.outputs.clone();
+        match self.task {
+            Task::Regression => Targets::Values { values: vec![0.0; samples * names.len()], names },
+            Task::Classification | Task::Language => Targets::Classes { labels: vec![0; samples], names },
+        }
+    }
+
     /// What is added to each output to have it in the units of the source: not 0 where
     /// targets lie far from zero. Where a series gives changes, to the values they make.
     pub fn centres(&self) -> Vec<f64> {

@@ -48,7 +48,7 @@ pub use levels::Levels;
 pub use normal::Normal;
 pub use options::{Filter, OpenOptions};
 pub use origin::{Origin, Place};
-pub use recognise::{BUILT_IN, SourceKind, choice, is_built_in, kind, settled};
+pub use recognise::{BUILT_IN, Recognised, SourceKind, is_built_in, kind, recognise, settled};
 pub use source::{OnProgress, Opened, open, open_test, open_test_with, open_with};
 pub use table::TableOptions;
 pub use value_scale::ValueScale;

@@ -36,7 +36,7 @@ pub(super) fn of(source: &Source, s: &DataSettings) -> Result<Option<RowGroups>>
         },
         Source::Sets { .. } => {
             return refuse(&format!(
-                "{name} is a set of pictures, and nothing says which belong together; give each split a folder of its own \
+                "{name} holds samples without groups, as pictures are; give each split a folder of its own \
                  (train, val, test), or take a table or an .npz archive with an array of groups"
             ));
         }

@@ -200,6 +200,33 @@ impl Table {
         Ok(Table { name: name.into(), columns, lines, has_header: sheet.header.is_some(), delimiter, notes, kept })
     }
 
+    /// A table of records: names with values. The columns come in the order in which their
+    /// names do first; what a record lacks is a missing cell.
+    pub fn of_records<'a, R, C>(name: &str, records: R, options: &ReadOptions) -> Table
+    where
+        R: IntoIterator<Item = C>,
+        C: IntoIterator<Item = (&'a str, &'a str)>,
+    {
+        let (mut columns, mut rows): (Vec<Column>, usize) = (vec![], 0);
+        for record in records {
+            for (name, value) in record {
+                let at = columns.iter().position(|c| c.name == name).unwrap_or_else(|| {
+                    columns.push(Column { name: name.into(), cells: vec![] });
+                    columns.len() - 1
+                });
+                columns[at].cells.resize(rows, None);
+                let value = value.trim();
+                columns[at].cells.push((!value.is_empty()).then(|| value.to_string()));
+            }
+            rows += 1;
+            columns.iter_mut().for_each(|c| c.cells.resize(rows, None));
+        }
+        let mut notes = vec![];
+        let kept = marks::settle(&mut columns, options, &mut notes);
+        let lines = (1..=rows).collect();
+        Table { name: name.into(), columns, lines, has_header: true, delimiter: ',', notes, kept }
+    }
+
     /// The number of rows.
     pub fn rows(&self) -> usize {
         self.lines.len()
