@@ -3,7 +3,7 @@
 use super::progress::Terminal;
 use super::{flags, out};
 use crate::data::audit::samples;
-use crate::data::{SourceKind, sheet};
+use crate::data::{GroupBy, SourceKind, sheet};
 use crate::error::{Error, Result};
 use crate::files;
 use crate::run::config::{self, Configured};
@@ -73,6 +73,9 @@ fn settings(f: &flags::Data, terminal: &mut Terminal) -> Result<Configured> {
     set(&mut table, "train.seed", i64::from(f.seed).into())?;
     if let Some(target) = &f.target {
         set(&mut table, "data.target", target.clone().into())?;
+    }
+    if let Some(group) = &f.group {
+        set(&mut table, "data.group", GroupBy::typed(group))?;
     }
     if let Some(window) = f.window {
         let window = i64::try_from(window).unwrap_or(i64::MAX);

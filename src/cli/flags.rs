@@ -103,6 +103,11 @@ pub struct Train {
     /// The column of a table that is to be predicted: a name, a number from 1, or "last".
     #[arg(long, value_name = "COLUMN", allow_hyphen_values = true, value_parser = name())]
     pub target: Option<String>,
+    /// The columns that say which rows belong together: of a series each group is one of its own,
+    /// of other rows a group stays on one side of a split. Of an .npz archive the name of an array;
+    /// "none" for no groups.
+    #[arg(long, value_name = "COLUMN,..", value_delimiter = ',', allow_hyphen_values = true, value_parser = name())]
+    pub group: Option<Vec<String>>,
     /// classification, regression, or auto to find out from the target.
     #[arg(long, value_name = "TASK")]
     pub task: Option<String>,
@@ -293,6 +298,11 @@ pub struct Data {
     /// The column of a table that a model is to predict.
     #[arg(long, value_name = "NAME", allow_hyphen_values = true, value_parser = name())]
     pub target: Option<String>,
+    /// The columns that say which rows belong together: of a series each group is one of its own,
+    /// of other rows a group stays on one side of a split. Of an .npz archive the name of an array;
+    /// "none" for no groups.
+    #[arg(long, value_name = "COLUMN,..", value_delimiter = ',', allow_hyphen_values = true, value_parser = name())]
+    pub group: Option<Vec<String>>,
     /// Share of the training data held out for validation, as in training.
     #[arg(long, value_name = "F", default_value_t = 0.1)]
     pub val_split: f64,

@@ -3,6 +3,7 @@
 use super::progress::Terminal;
 use super::tool_flags::SettingFlags;
 use super::{flags, out};
+use crate::data::GroupBy;
 use crate::error::{Error, Result};
 use crate::run::config::{self, Configured};
 use crate::run::folds::{CrossValidation, cross_validate};
@@ -142,6 +143,7 @@ fn apply(f: &flags::Train, table: &mut Table) -> Result<()> {
     put("model", f.model.clone().map(Value::from))?;
     put("data.source", f.data.clone().map(Value::from))?;
     put("data.target", f.target.clone().map(Value::from))?;
+    put("data.group", f.group.as_deref().map(GroupBy::typed))?;
     put("data.task", f.task.clone().map(Value::from))?;
     put("data.positive", f.positive.clone().map(Value::from))?;
     put("data.val_split", f.val_split.map(Value::from))?;
@@ -175,6 +177,7 @@ pub fn table_of_tool(
     put("model", f.model.clone().map(Value::from))?;
     put("data.source", f.data.clone().map(Value::from))?;
     put("data.target", f.target.clone().map(Value::from))?;
+    put("data.group", f.group.as_deref().map(GroupBy::typed))?;
     put("data.task", f.task.clone().map(Value::from))?;
     put("data.positive", f.positive.clone().map(Value::from))?;
     put("train.epochs", count(epochs))?;

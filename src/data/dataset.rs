@@ -385,12 +385,12 @@ fn members(labels: &[u32]) -> BTreeMap<u32, Vec<usize>> {
     members
 }
 
-fn divide(held: &[bool]) -> Split {
+pub(super) fn divide(held: &[bool]) -> Split {
     let (held, kept) = (0..held.len()).partition(|&i| held[i]);
     Split { kept, held }
 }
 
-fn check_fraction(name: &str, fraction: f64) -> Result<()> {
+pub(super) fn check_fraction(name: &str, fraction: f64) -> Result<()> {
     if fraction > 0.0 && fraction < 1.0 {
         return Ok(());
     }

@@ -307,7 +307,7 @@ impl Trainer {
                 defaults.fill_in(&mut table)?;
                 let mut settings = Settings::read(table)?;
                 settings.data.source.clone_from(&set.name);
-                (settings, Data::Open(Source::Sets { train: *set, val, test, levels: None }))
+                (settings, Data::Open(Source::Sets { train: *set, val, test, levels: None, groups: None }))
             }
         };
         described.into_iter().for_each(|d| settings.take_model(d));

@@ -22,6 +22,7 @@ mod rating;
 mod recipes;
 mod regularize;
 mod resident;
+mod row_groups;
 mod schedule;
 mod scores;
 mod session;

@@ -4,13 +4,13 @@
 use super::LossName;
 use super::loss::answering;
 use super::settings::{DataSettings, Settings, SplitBy};
-use super::text;
+use super::{row_groups, text};
 use crate::data::dataset::{self, Split};
 use crate::data::fingerprint::fingerprint;
 use crate::data::series::{self, NaiveSets, SeriesOptions};
 use crate::data::table::{Fitted, Goal, Table, in_time, leaks};
 use crate::data::text::{Corpus, LabelledSplits, Vocabulary};
-use crate::data::{Dataset, IGNORED, Interface, Levels, Normal, Positive, Targets, Task, alike};
+use crate::data::{Dataset, IGNORED, Interface, Levels, Normal, Positive, RowGroups, Targets, Task, alike};
 use crate::error::{Error, Result};
 use crate::nn::{Description, Model, Weights};
 
@@ -59,6 +59,8 @@ pub enum Source {
         test: Option<Dataset>,
         /// The values of pictures of 16 bits that became 0 and 255.
         levels: Option<Levels>,
+        /// Which training samples belong together, where that is asked for.
+        groups: Option<RowGroups>,
     },
     /// Rows that become samples by what is learned on some of them.
     Table(Table),
@@ -135,6 +137,7 @@ impl Source {
             Some((_, labels)) if even => labels.clone(),
             _ => vec![0; self.rows()],
         };
+        let groups = row_groups::of(self, &s.data)?;
         let folds = match self {
             Source::Corpus(corpus) => {
                 return Err(Error::usage(format!(
@@ -152,11 +155,14 @@ impl Source {
                     self.name()
                 )));
             }
-            _ => dataset::folds(self.name(), &strata, s.data.folds, s.seed)?,
+            _ => match &groups {
+                Some(groups) => groups.folds(self.name(), &strata, s.data.folds, s.seed)?,
+                None => dataset::folds(self.name(), &strata, s.data.folds, s.seed)?,
+            },
         };
         let (mut notes, mut positive) = (vec![], None);
         if let Some((names, labels)) = classes {
-            notes = check_folds(self.name(), &folds, &names, &labels)?;
+            notes = check_folds(self.name(), &folds, &names, &labels, groups.as_ref())?;
             let counts = counts(names.len(), &labels);
             let chosen = Positive::choose(&names, &counts, s.data.positive.as_deref(), s.data.normalize_classes)?;
             if let Some(Positive { class, note }) = chosen {
@@ -222,25 +228,27 @@ impl Source {
             Source::Table(_) => false,
         };
         let own_val = has_val && held.is_none();
-        let mut notes = vec![];
+        let groups = row_groups::of(self, &s.data)?;
+        let mut notes = if groups.is_some() { vec![] } else { row_groups::remarks(self, &s.data) };
         let split = match (s.data.val_split, s.data.split) {
             _ if own_val => Split { kept: (0..rows.len()).collect(), held: vec![] },
             (0.0, _) => Split { kept: (0..rows.len()).collect(), held: vec![] },
             (share, SplitBy::Time) => {
                 let (split, said) = latest(self, rows, share, s)?;
-                notes = said;
+                notes.extend(said);
                 split
             }
             (share, _) => {
                 let strata = strata.map_or_else(|| self.strata(&s.data), |known| Ok(known.to_vec()))?;
-                let mine: Vec<u32> = rows.iter().map(|&i| strata[i]).collect();
-                dataset::stratified(self.name(), &mine, share, s.seed)?
+                let (split, said) = row_groups::hold_out(self.name(), rows, &strata, groups.as_ref(), share, s.seed)?;
+                notes.extend(said);
+                split
             }
         };
         let pick = |part: &[usize]| part.iter().map(|&i| rows[i]).collect::<Vec<_>>();
         let (kept, out) = (pick(&split.kept), pick(&split.held));
         let mut prepared = match self {
-            Source::Sets { train, val, test, levels } => {
+            Source::Sets { train, val, test, levels, .. } => {
                 let part = |rows: &[usize], what: &str| {
                     let mut set = train.select(rows);
                     set.name = format!("{} ({what})", train.name);
@@ -335,14 +343,24 @@ pub struct Folds {
 
 /// Refuses folds that have nothing to learn of a class which others are scored on:
 /// all are to know the same classes. What fewer rows than folds mean is said.
-fn check_folds(name: &str, folds: &[Split], names: &[String], labels: &[u32]) -> Result<Vec<String>> {
+fn check_folds(
+    name: &str,
+    folds: &[Split],
+    names: &[String],
+    labels: &[u32],
+    groups: Option<&RowGroups>,
+) -> Result<Vec<String>> {
     let count = |rows: &[usize]| counts(names.len(), &rows.iter().map(|&i| labels[i]).collect::<Vec<_>>());
     let (kept, held): (Vec<_>, Vec<_>) = folds.iter().map(|f| (count(&f.kept), count(&f.held))).unzip();
     let mut notes = vec![];
     for (class, class_name) in names.iter().enumerate() {
         let rows = kept[0][class] + held[0][class];
         if let Some(fold) = kept.iter().position(|counts| rows > 0 && counts[class] == 0) {
-            let next = if rows < 2 { "it needs at least two" } else { "set split = \"stratified\"" };
+            let next = match groups {
+                _ if rows < 2 => "it needs at least two".to_string(),
+                Some(groups) => format!("its groups by {} stay whole, and it needs at least two of them", groups.by),
+                None => "set split = \"stratified\"".to_string(),
+            };
             return Err(Error::data(format!(
                 "folds of {name}: class \"{class_name}\" has {rows} row(s), all of which fold {} holds out, so that it \
                  cannot learn the class: {next}; or leave the class out, or train without folds",

@@ -4,8 +4,10 @@
 use super::infer::{Inferred, Kind, Stats, infer};
 use super::leaks::{Leak, find};
 use super::number::{canonical, show};
+use super::subjects::repeated;
 use super::target::{Goal, clip};
 use super::{Column, Summary, Table, TableOptions, clean::FENCE};
+use crate::data::RowGroups;
 use crate::data::alike::remark;
 use crate::error::Result;
 use serde::Serialize;
@@ -116,6 +118,10 @@ impl TableAudit {
         let leaks = goal.as_ref().map_or(Ok(vec![]), |goal| find(table, &rows, &seen, goal, options))?;
         hints.extend(leaks.iter().map(|leak| leak.finding.clone()));
         hints.extend(equal_columns(table));
+        match RowGroups::of_table(table, &options.group)? {
+            Some(groups) => hints.push(format!("{}; rows of one stay on one side of a split", groups.describe())),
+            None => hints.extend(repeated(table, &options.target_names(table))),
+        }
         let target = goal.map(|goal| look_at_target(table, goal, &columns));
         Ok(TableAudit {
             table: table.name.clone(),

@@ -50,7 +50,7 @@ impl Fitted {
     /// (missing, constant, a name for each row, words for regression), when no
     /// row can be used, or no column is left.
     pub fn fit(table: &Table, rows: &[usize], options: &TableOptions) -> Result<Fitted> {
-        check(table, rows, options)?;
+        let options = &with_group(table, rows, options)?;
         Fitted::learn(table, &distinct(table, rows, options).0, options)
     }
 
@@ -59,7 +59,7 @@ impl Fitted {
     ///
     /// Fails as [`fit`](Fitted::fit) does.
     pub fn fit_apply(table: &Table, rows: &[usize], options: &TableOptions) -> Result<(Fitted, Applied)> {
-        check(table, rows, options)?;
+        let options = &with_group(table, rows, options)?;
         let (rows, repeated) = distinct(table, rows, options);
         let fitted = Fitted::learn(table, &rows, options)?;
         let mut applied = fitted.apply(table, &rows)?;
@@ -77,6 +77,7 @@ impl Fitted {
         let (goal, about_goal) = Goal::learn(table, rows, options)?;
         let mut notes = [table.notes.clone(), about_goal].concat();
         let targets = goal.columns();
+        let group = options.group.names(table)?;
         if let Some(both) = options.cleaning.drop.iter().find(|d| targets.contains(&d.as_str())) {
             return Err(Error::data(format!(
                 "[clean]: drop = \"{both}\" is the target of {}; name another column as the target, or do not drop it",
@@ -103,7 +104,14 @@ impl Fitted {
                 ));
             }
             let encoder = if options.cleaning.drop.contains(&column.name) {
-                Encoder::Dropped { reason: "as configured".into() }
+                let reason = match group.contains(&column.name) {
+                    true => format!(
+                        "it is the group; set [clean.columns.\"{}\"] type = \"category\" to learn from it too",
+                        column.name
+                    ),
+                    false => "as configured".into(),
+                };
+                Encoder::Dropped { reason }
             } else {
                 Lesson { table: &table.name, column, cells, rules, seen }.encoder()?
             };
@@ -260,6 +268,28 @@ fn scale_and_shift(normalize: Normalize, all: &Summary) -> (f64, f64) {
         // Half of the numbers are equal.
         Normalize::Robust => by(all.median, all.std),
     }
+}
+
+/// The options with the columns of the group among those to drop, unless a rule says
+/// what they hold: they would tell the rows of one group by their name.
+///
+/// Fails when rows or columns are not there.
+fn with_group(table: &Table, rows: &[usize], options: &TableOptions) -> Result<TableOptions> {
+    check(table, rows, options)?;
+    let mut all = options.clone();
+    let targets = options.target_names(table);
+    for name in options.group.names(table)? {
+        if targets.contains(&name.as_str()) {
+            return Err(Error::usage(format!(
+                "[data]: \"{name}\" of {} is both target and group; expected two columns",
+                table.name
+            )));
+        }
+        if options.cleaning.columns.get(&name).is_none_or(|rules| rules.kind.is_none()) {
+            all.cleaning.drop.push(name);
+        }
+    }
+    Ok(all)
 }
 
 /// Refuses rows and columns that are not there.

@@ -3,6 +3,7 @@
 
 use super::clean::{Cleaning, choice, name_of};
 use super::read::{Header, ReadOptions};
+use crate::data::GroupBy;
 use crate::error::{Error, Result};
 use crate::keys::Keys;
 use serde::{Deserialize, Serialize};
@@ -71,8 +72,10 @@ pub struct TableOptions {
     /// are for regression.
     pub target: Vec<String>,
     /// The column that says when a row is from, by name or number from 1; `None`
-    /// takes the first that holds dates.
+    /// takes the first that holds dates, and `none` is no column.
     pub date: Option<String>,
+    /// The columns that say which rows belong together.
+    pub group: GroupBy,
     /// What is to be learned.
     pub task: Task,
     /// Whether the first line names the columns.
@@ -98,6 +101,7 @@ impl Default for TableOptions {
         TableOptions {
             target: vec!["last".into()],
             date: None,
+            group: GroupBy::Auto,
             task: Task::Auto,
             header,
             delimiter,
@@ -111,12 +115,13 @@ impl Default for TableOptions {
 }
 
 impl TableOptions {
-    /// Reads the keys `target`, `date`, `task`, `header`, `delimiter`, `skip_rows`,
+    /// Reads the keys `target`, `date`, `group`, `task`, `header`, `delimiter`, `skip_rows`,
     /// `comment`, `missing_values`, `normalize` and the table `clean`.
     pub fn read(keys: &mut Keys) -> Result<TableOptions> {
         let base = TableOptions::default();
         let target = target(keys)?.unwrap_or(base.target);
         let date = keys.text("date")?.filter(|name| !name.is_empty());
+        let group = GroupBy::read(keys)?;
         let task = choice(keys, "task", TASKS, base.task)?;
         let header = match keys.take("header") {
             None => base.header,
@@ -154,6 +159,7 @@ impl TableOptions {
         Ok(TableOptions {
             target,
             date,
+            group,
             task,
             header,
             delimiter,
@@ -165,6 +171,12 @@ impl TableOptions {
         })
     }
 
+    /// The names of the targets in a table.
+    pub fn target_names<'a>(&self, table: &'a super::Table) -> Vec<&'a str> {
+        let places = self.target.iter().filter_map(|word| table.find(word).ok());
+        places.map(|i| table.columns[i].name.as_str()).collect()
+    }
+
     /// As TOML: read back, it gives the same.
     pub fn to_table(&self) -> Table {
         let mut t = Table::new();
@@ -174,6 +186,7 @@ impl TableOptions {
         };
         t.insert("target".into(), target);
         t.insert("date".into(), self.date.clone().unwrap_or_default().into());
+        t.insert("group".into(), self.group.to_value());
         t.insert("task".into(), name_of(TASKS, self.task).into());
         t.insert("header".into(), name_of(HEADERS, self.header).into());
         let delimiter = self.delimiter.map_or("auto".to_string(), String::from);
@@ -233,7 +246,7 @@ mod tests {
 
     #[test]
     fn what_is_written_is_what_was_read() {
-        let text = "target = [\"a\", 2]\ndate = \"when\"\ntask = \"regression\"\nheader = false\ndelimiter = \"tab\"\n\
+        let text = "target = [\"a\", 2]\ndate = \"when\"\ngroup = [\"a\", 3]\ntask = \"regression\"\nheader = false\ndelimiter = \"tab\"\n\
                     skip_rows = 2\ncomment = \"//\"\n\
                     missing_values = [\"99\"]\nnormalize = \"minmax\"\n[clean]\ndrop_duplicates = true";
         let options = read(text).unwrap();

@@ -1,7 +1,7 @@
 //! Tables of an evaluation, and the worst mistakes.
 
 use super::{cut, language};
-use crate::eval::forecast::Forecaster;
+use crate::eval::forecast::{Forecaster, OfGroup};
 use crate::eval::html::{Cell, bar, escape, interval, list, table, value};
 use crate::eval::metrics::{Classification, Figure, Metrics, Regression, TargetScores};
 use crate::eval::plot::{number, percent};
@@ -36,6 +36,9 @@ pub(super) fn metrics(e: &Evaluation) -> String {
     )
 }
 
+/// Groups of a panel that are listed.
+const GROUPS: usize = 30;
+
 /// The model beside forecasts that need none.
 pub(super) fn forecast(e: &Evaluation) -> String {
     let Some(f) = &e.forecast else { return String::new() };
@@ -49,10 +52,23 @@ pub(super) fn forecast(e: &Evaluation) -> String {
         vec![name, Cell::Number(number(w.mae)), Cell::Number(number(w.rmse)), optional(w.mase)]
     };
     let rows: Vec<Vec<Cell>> = f.forecasts.iter().map(row).collect();
+    let of_group = |g: &OfGroup| {
+        let figures = [g.windows.to_string(), number(g.mae), number(g.persistence)].map(Cell::Number);
+        [Cell::Text(g.name.clone())].into_iter().chain(figures).collect()
+    };
+    let groups: Vec<Vec<Cell>> = f.groups.iter().take(GROUPS).map(of_group).collect();
+    let groups = match (f.groups.len(), f.groups.len().saturating_sub(GROUPS)) {
+        (0, _) => String::new(),
+        (_, 0) => table(&["group", "windows", "mean absolute error", "persistence"], &groups),
+        (_, n) => {
+            table(&["group", "windows", "mean absolute error", "persistence"], &groups)
+                + &format!("<p class=\"note\">and {n} more groups, in evaluation.json</p>\n")
+        }
+    };
     let season = f.season.map_or("no season".into(), |m| format!("a season of {m}"));
     format!(
         "<h3>Beside forecasts without a model</h3>\n<p class=\"note\">{} row{} ahead from {} rows of the past, {}, on the \
-         same windows. MASE: the error in units of a naive forecast within the training rows.</p>\n{}{}",
+         same windows. MASE: the error in units of a naive forecast within the training rows.</p>\n{}{groups}{}",
         f.horizon,
         if f.horizon == 1 { "" } else { "s" },
         f.window,

@@ -3,7 +3,8 @@
 use super::{Audit, Kind, Opened, ToScore, Trained, Wants, expect_classes, images};
 use crate::data::table::Task as AskedTask;
 use crate::data::{
-    Dataset, ImageSet, Interface, Opened as OpenedImages, Origin, Recognised, SourceKind, Targets, Task, alike, npy,
+    Dataset, ImageSet, Interface, Opened as OpenedImages, Origin, Recognised, RowGroups, SourceKind, Targets, Task,
+    alike, npy,
 };
 use crate::error::{Error, Result};
 use crate::nn::Model;
@@ -34,7 +35,8 @@ impl Kind for Arrays {
     fn open(&self, found: &Recognised, s: &Settings, observer: &mut dyn Observer) -> Result<Opened> {
         let set = npy::open(found.path(), s.data.table.task, s.asks_for_values())?;
         set.notes.iter().for_each(|note| observer.note(note));
-        let mut source = Source::Sets { train: set.train, val: set.val, test: set.test, levels: None };
+        let groups = groups(found, s, set.train.len())?;
+        let mut source = Source::Sets { train: set.train, val: set.val, test: set.test, levels: None, groups };
         if s.data.normalize_classes {
             merge_classes(&mut source);
         }
@@ -42,7 +44,8 @@ impl Kind for Arrays {
     }
 
     fn audit(&self, found: &Recognised, s: &Settings, _: &mut dyn Observer) -> Result<Audit> {
-        let set = npy::open(found.path(), s.data.table.task, false)?;
+        let mut set = npy::open(found.path(), s.data.table.task, false)?;
+        set.notes.extend(groups(found, s, set.train.len())?.map(|groups| groups.describe()));
         let Some(train) = set.train.images() else {
             let audit = npy::audit(found.source(), &set);
             return Ok(Audit::of(&audit, audit.findings()));
@@ -63,6 +66,18 @@ impl Kind for Arrays {
 
     fn to_score(&self, found: &Recognised, trained: &Trained) -> Result<ToScore> {
         to_score(found, trained)
+    }
+}
+
+/// Which of `n` training samples belong together, where that is asked for.
+fn groups(found: &Recognised, s: &Settings, n: usize) -> Result<Option<RowGroups>> {
+    match s.data.table.group.columns() {
+        [] => Ok(None),
+        [name] => npy::open_groups(found.path(), name, n).map(Some),
+        all => Err(Error::usage(format!(
+            "--group {} (data.group): of an archive one array names the groups; expected the name of one",
+            all.join(",")
+        ))),
     }
 }
 

@@ -41,7 +41,7 @@ impl Kind for Images {
             set.iter_mut().for_each(|set| set.origin = Origin::of_files(from.files.clone()));
         }
         let train = train.expect("what is opened has training images");
-        let mut source = Source::Sets { train, val, test, levels };
+        let mut source = Source::Sets { train, val, test, levels, groups: None };
         if s.data.normalize_classes {
             arrays::merge_classes(&mut source);
         }

@@ -149,6 +149,15 @@ pub fn open(found: &Recognised, s: &Settings, observer: &mut dyn Observer) -> Re
 /// Audits the data of some settings, however long that takes.
 pub fn audit(found: &Recognised, s: &Settings, observer: &mut dyn Observer) -> Result<Audit> {
     found.choice().iter().for_each(|note| observer.note(note));
+    let group = s.data.table.group.columns();
+    if !group.is_empty() && !matches!(found.kind(), SourceKind::Table | SourceKind::Npy) {
+        return Err(Error::usage(format!(
+            "--group {} (data.group): {} is neither a table nor an archive of arrays, and nothing else says which samples \
+             belong together",
+            group.join(","),
+            found.source()
+        )));
+    }
     // A corpus or a set of images says nothing of a model.
     kind_of(found.kind(), &Wants { series: s.data.series.is_some(), reads: None }).audit(found, s, observer)
 }

@@ -52,13 +52,18 @@ impl Kind for Series {
             return Err(no_series(source, fitted));
         }
         let table = Table::open(found.path(), &fitted.read_options())?;
-        let series = fitted.read(&table, true)?;
-        let mut windows = fitted.windows(&series, 0..series.len(), table.name.clone())?;
-        windows.set.origin = Origin::of_rows(&table, windows.starts.iter().map(|&s| series.rows[s]));
+        let panel = fitted.read(&table, true)?;
+        let whole: Vec<_> = panel.series.iter().map(|series| 0..series.len()).collect();
+        let mut windows = fitted.windows(&panel.series, &whole, table.name.clone())?;
+        windows.set.origin = Origin::of_rows(&table, windows.starts.iter().map(|&[i, s]| panel.series[i].rows[s]));
         if windows.starts.is_empty() {
             let needed = fitted.window + fitted.horizon;
             let why = match windows.left_out {
-                0 => format!("it has {} rows; expected at least {needed}", series.len()),
+                0 => {
+                    let longest = panel.series.iter().map(|series| series.len()).max().unwrap_or(0);
+                    let who = if panel.by.is_empty() { "it" } else { "the longest of its groups" };
+                    format!("{who} has {longest} rows; expected at least {needed}")
+                }
                 n => format!("all {n} windows would forecast a missing value"),
             };
             return Err(Error::data(format!(
@@ -66,8 +71,9 @@ impl Kind for Series {
                 fitted.window, fitted.horizon
             )));
         }
-        let naive = Naive::of(fitted, &series, &windows.starts);
-        Ok(ToScore { set: windows.set, naive: Some(naive), notes: series.notes, dropped: windows.left_out })
+        let naive = Naive::of(fitted, &panel.series, &windows.starts);
+        let notes = [panel.notes.clone(), panel.without(&windows.starts)].concat();
+        Ok(ToScore { set: windows.set, naive: Some(naive), notes, dropped: windows.left_out })
     }
 }
 
