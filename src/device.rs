@@ -13,7 +13,8 @@ use crate::plan::{Choices, Executor, Options, Plan, Target};
 use serde::{Deserialize, Serialize};
 use std::sync::{Arc, Once};
 
-/// The CPU executor or an opened GPU.
+/// The CPU executor or an opened GPU. Clones share the GPU.
+#[derive(Clone)]
 pub enum Device {
     /// The CPU executor, in f32 on all threads.
     Cpu,

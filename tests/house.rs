@@ -107,7 +107,7 @@ fn report(found: &[String]) {
 fn layer(path: &str) -> Option<&str> {
     let rest = path.strip_prefix("src/")?;
     let first = rest.split('/').next()?.trim_end_matches(".rs");
-    (!matches!(first, "lib" | "main")).then_some(first)
+    (!matches!(first, "lib" | "main" | "prelude")).then_some(first)
 }
 
 #[test]

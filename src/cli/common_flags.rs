@@ -48,7 +48,7 @@ pub enum Factors {
 /// A trained run.
 #[derive(Debug, Args)]
 pub struct RunFlags {
-    /// The folder of a run, or a .safetensors file of one.
+    /// The folder of a run or of one of its checkpoints, or the model.safetensors in it.
     pub run: PathBuf,
     /// Which of the folder's weights to use.
     #[arg(long, value_name = "last|best", default_value = "last")]

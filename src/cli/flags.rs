@@ -152,9 +152,14 @@ pub struct Train {
     /// Serve the run's live curves on a local page, on this port or the next free one.
     #[arg(long, value_name = "PORT", num_args = 0..=1, default_missing_value = "6006")]
     pub dashboard: Option<u16>,
-    /// Start from the weights of a run or a file, where names and shapes agree.
+    /// Start from the weights of a run or of any file of safetensors, such as PyTorch's, where
+    /// names and shapes agree.
     #[arg(long, value_name = "RUN|FILE", conflicts_with = "resume", allow_hyphen_values = true, value_parser = path())]
     pub init: Option<PathBuf>,
+    /// Replace the beginnings of names in the file of --init: "model.=" takes model. away,
+    /// "encoder.=enc.,=net." makes enc. of encoder. and puts net. before all others.
+    #[arg(long, value_name = "FROM=TO,..", requires = "init", allow_hyphen_values = true)]
+    pub init_map: Option<String>,
     /// Write a checkpoint every N steps, besides those after each epoch.
     #[arg(long, value_name = "STEPS", value_parser = one_or_more)]
     pub checkpoint_every: Option<usize>,

@@ -10,18 +10,19 @@ use crate::run::job::Done;
 use crate::run::score::Scored;
 use crate::run::train::{Data, Earlier, Part, Place, Request, Trained, new_settings, train};
 use crate::run::tuning::Tuning;
+use crate::train::checkpoint::NameMap;
 use crate::train::{EARLY_STOPPING, MAX_STEPS, Settings, set};
 use std::path::Path;
 use toml::{Table, Value};
 
 pub fn run(f: &flags::Train) -> Result<()> {
     let mut terminal = Terminal::with_page(f.dashboard);
-    let earlier = f.out.as_deref().filter(|_| f.resume).map(Earlier::open).transpose()?;
+    let mut earlier = f.out.as_deref().filter(|_| f.resume).map(Earlier::open).transpose()?;
     // Whether a new run may have its folder is known before the data is read.
     f.out.as_deref().filter(|_| earlier.is_none()).map_or(Ok(()), crate::files::Lock::check)?;
     let over = |table: &mut Table| apply(f, table);
     let config = f.config.as_deref();
-    let Configured { settings, found } = match &earlier {
+    let Configured { settings, found } = match &mut earlier {
         Some(earlier) => earlier.settings(config, &over, f.data.is_some(), &mut terminal)?,
         None => new_settings(config, &over, &mut terminal)?,
     };
@@ -36,6 +37,7 @@ pub fn run(f: &flags::Train) -> Result<()> {
             (None, None) => Place::Next,
         },
         init: f.init.clone(),
+        init_map: f.init_map.as_deref().map(NameMap::parse).transpose()?.unwrap_or_default(),
         part: match (f.fast_dev_run, f.overfit_batches) {
             (true, _) => Part::FastDevRun,
             (false, Some(n)) => Part::Overfit(n),

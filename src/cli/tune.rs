@@ -53,7 +53,7 @@ fn subject(f: &tool_flags::Tune) -> Result<(Model, Settings)> {
     let folder = Path::new(&f.model.model);
     let (model, mut settings) = if folder.is_dir() {
         let settings = Settings::read(config::read(&folder.join("config.toml"), &mut Terminal::new())?)?;
-        (run::folder::open(&folder.join(run::folder::LAST))?.0, settings)
+        (run::folder::load(folder, run::folder::Checkpoint::Last)?.0, settings)
     } else {
         (model(&f.model)?, Settings::read(toml::Table::new())?)
     };

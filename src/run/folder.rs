@@ -8,16 +8,11 @@ use crate::eval::{EpochRecord, Live, Point};
 use crate::files::name::{plain_name, with_suffix};
 use crate::files::{self, Lock};
 use crate::nn::{Description, Model, Weights};
-use crate::train::checkpoint::Progressed;
-use crate::train::checkpoint::{self, Loaded};
+use crate::train::checkpoint::{self, Loaded, MODEL, Progressed};
 use crate::train::{Epoch, Kept, Settings, model_for};
 use std::cell::{Cell, RefCell};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-
-/// The weights of a run after its latest step, and those of its best epoch.
-pub const LAST: &str = "checkpoints/last.safetensors";
-const BEST: &str = "checkpoints/best.safetensors";
 
 /// The folder of a run being made. Nobody else writes in it meanwhile.
 pub struct RunFolder {
@@ -56,7 +51,8 @@ impl RunFolder {
     /// log says of steps after it will be said again.
     pub fn reopen(path: &Path, settings: &Settings, at: &Progressed, steps: usize, lock: Lock) -> Result<RunFolder> {
         make_checkpoints(path)?;
-        [path.to_path_buf(), path.join("checkpoints")].iter().for_each(|folder| files::remove_unfinished(folder));
+        files::remove_unfinished(path);
+        checkpoint::remove_unfinished(&path.join("checkpoints"))?;
         // TensorBoard forgets what lies at and after the step that it is told.
         let events = RefCell::new(EventWriter::create(path, Some(steps as u64 + 1))?);
         let (path, goes_on) = (path.to_path_buf(), Cell::new(true));
@@ -93,45 +89,42 @@ impl RunFolder {
         self.path.join("metrics.jsonl")
     }
 
-    /// The weights after the latest epoch.
-    pub fn last(&self) -> PathBuf {
-        self.path.join(LAST)
-    }
-
-    /// The weights of the epoch with the lowest validation loss.
-    pub fn best(&self) -> PathBuf {
-        self.path.join(BEST)
-    }
-
     /// Keeps a checkpoint: as the last, as the best if it is, and by its step
     /// where the settings ask for more than one.
     pub fn keep(&self, checkpoint: &Kept) -> Result<()> {
         // The last comes last: a run that goes on from it finds a best that is
         // no older than it.
         if checkpoint.best {
-            files::write(&self.best(), checkpoint.bytes)?;
+            self.keep_as("best", checkpoint)?;
         }
         if self.keep_last > 0 {
             self.keep_by_step(checkpoint)?;
         }
-        files::write(&self.last(), checkpoint.bytes)
+        self.keep_as("last", checkpoint)
+    }
+
+    /// Keeps a checkpoint under a name, in place of the one that has it.
+    fn keep_as(&self, name: &str, checkpoint: &Kept) -> Result<()> {
+        let folder = self.path.join("checkpoints").join(name);
+        checkpoint.files.write(&folder)?;
+        // The one file that an earlier version made of it.
+        let former = with_suffix(&folder, ".safetensors");
+        if former.symlink_metadata().is_ok() { files::remove(&former) } else { Ok(()) }
     }
 
     /// Keeps a checkpoint by its step, and of those the latest few.
     fn keep_by_step(&self, checkpoint: &Kept) -> Result<()> {
         let folder = self.path.join("checkpoints");
-        let name = format!("step-{:08}.safetensors", checkpoint.step);
-        files::write(&folder.join(name), checkpoint.bytes)?;
+        checkpoint.files.write(&folder.join(format!("step-{:08}", checkpoint.step)))?;
         let fail = |e| Error::io(format!("listing {}", folder.display()), e);
-        let files = std::fs::read_dir(&folder).map_err(fail)?.filter_map(|f| Some(f.ok()?.path()));
-        let is_step = |n: &str| n.starts_with("step-") && n.ends_with(".safetensors");
-        let named = |p: &PathBuf| p.file_name().is_some_and(|n| is_step(&n.to_string_lossy()));
-        let mut steps: Vec<PathBuf> = files.filter(named).collect();
+        let entries = std::fs::read_dir(&folder).map_err(fail)?.flatten();
+        let step = |name: &str| -> Option<u64> {
+            name.strip_suffix(".safetensors").unwrap_or(name).strip_prefix("step-")?.parse().ok()
+        };
+        let by_step = entries.filter_map(|e| Some((step(e.file_name().to_str()?)?, e.path())));
+        let mut steps: Vec<(u64, PathBuf)> = by_step.collect();
         steps.sort();
-        for old in steps.iter().rev().skip(self.keep_last) {
-            std::fs::remove_file(old).map_err(|e| Error::io(format!("removing {}", old.display()), e))?;
-        }
-        Ok(())
+        steps.iter().rev().skip(self.keep_last).try_for_each(|(_, old)| files::remove(old))
     }
 
     /// Adds a point of the curves to `metrics.jsonl` and TensorBoard's events.
@@ -262,36 +255,46 @@ pub enum Checkpoint {
 }
 
 impl Checkpoint {
-    /// The file, below the run's folder.
-    fn file(self) -> &'static str {
+    /// The name of its folder.
+    fn name(self) -> &'static str {
         match self {
-            Checkpoint::Last => LAST,
-            Checkpoint::Best => BEST,
+            Checkpoint::Last => "last",
+            Checkpoint::Best => "best",
         }
     }
 }
 
-/// Loads a trained model from a run's folder or from a file of weights.
+/// Loads a trained model from the folder of a run or of a checkpoint, or from a file
+/// of weights.
 pub fn load(run: &Path, checkpoint: Checkpoint) -> Result<(Model, Loaded)> {
-    let name = checkpoint.file();
-    let file = if run.is_dir() { run.join(name) } else { run.to_path_buf() };
-    if run.is_dir() && !file.is_file() {
-        let folder = run.display();
-        return Err(Error::data(format!("{folder} holds no {name}; expected the folder of a `wgrad train`")));
+    if !run.is_dir() {
+        return open(run);
     }
+    let name = checkpoint.name();
+    let own = Some(run.join(MODEL)).filter(|file| file.is_file());
+    let file = checkpoint::find(run, name).or(own).ok_or_else(|| {
+        let folder = run.display();
+        Error::data(format!("{folder} holds no checkpoints/{name}/{MODEL}; expected the folder of a `wgrad train`"))
+    })?;
     open(&file)
 }
 
+/// The last checkpoint of a run with all that training needs; `None` where there is
+/// none yet.
+pub fn load_last(run: &Path) -> Result<Option<Loaded>> {
+    checkpoint::find(run, Checkpoint::Last.name()).map(|file| checkpoint::load(&file)).transpose()
+}
+
 /// Loads a model from a file of weights.
-pub fn open(file: &Path) -> Result<(Model, Loaded)> {
-    let loaded = checkpoint::load(file)?;
+fn open(file: &Path) -> Result<(Model, Loaded)> {
+    let loaded = checkpoint::load_model(file)?;
     let description = Description::parse(&loaded.about.model)?;
     Ok((model_for(description, &loaded.about.input, &loaded.about.interface)?, loaded))
 }
 
 /// The best weights of a run that is resumed, if they are to be restored at its end.
 pub fn best_so_far(run: Option<&Path>, s: &Settings, at: &Progressed) -> Result<Option<Weights>> {
-    let file = run.map(|run| run.join(BEST));
+    let file = run.and_then(|run| checkpoint::find(run, Checkpoint::Best.name()));
     match file.filter(|_| s.early_stopping.restore_best_weights && at.watched.best_epoch.is_some()) {
         Some(file) => Ok(Some(open(&file)?.1.weights)),
         None => Ok(None),

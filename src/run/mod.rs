@@ -3,6 +3,7 @@
 //! line nor a terminal: whoever watches is an [`observer::Observer`].
 
 pub mod answer;
+mod callbacks;
 pub mod config;
 pub mod folder;
 pub mod folds;
@@ -19,5 +20,6 @@ pub mod same_data;
 pub mod score;
 pub mod search;
 pub mod train;
+pub mod trainer;
 pub mod tuning;
 mod watch;

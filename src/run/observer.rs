@@ -1,7 +1,7 @@
 //! Whoever watches a run: a terminal, a log, a page, or nobody.
 
 use crate::error::Result;
-use crate::train::{Epoch, Scores};
+use crate::train::{Control, Epoch, Scores};
 use std::path::Path;
 
 /// How much a message matters.
@@ -49,6 +49,18 @@ pub trait Observer {
 
     /// An epoch has ended.
     fn end(&mut self, _epoch: &Epoch) {}
+
+    /// What is asked of the training: looked at after each of [`Observer::step`] and
+    /// [`Observer::end`].
+    fn control(&mut self) -> Control {
+        Control::default()
+    }
+
+    /// Whether [`Observer::control`] may scale the learning rate. The step is then planned
+    /// for that.
+    fn changes_lr(&self) -> bool {
+        false
+    }
 
     /// Whether training is to stop after the step under way and to write a checkpoint.
     fn interrupted(&self) -> bool {

@@ -81,6 +81,7 @@ pub fn check(loaded: Loaded, s: &Settings, p: &mut Prepared) -> Result<Loaded> {
 
 /// A run that was begun in a folder and has no checkpoint: training anew there is
 /// not what `--resume` asks for, unless it is of the same data.
+#[derive(Debug)]
 pub struct Begun {
     /// The fingerprint of its data, where its path does not say that it is the
     /// same.

@@ -21,7 +21,7 @@ pub struct Scored {
 pub fn score(session: &mut Session, held: Held, split: &str, batch: usize) -> Result<Scored> {
     let scorer = session.scorer(split, held.set, batch)?;
     let scores = session.score(&scorer)?;
-    let Rated { set, answers, centres, metrics, forecast } = session.rate(held, &scores, Detail::Everything)?;
+    let Rated { set, answers, centres, metrics, custom, forecast } = session.rate(held, &scores, Detail::Everything)?;
     let mut mistakes = match &set.targets {
         Targets::Sequence { .. } => vec![],
         Targets::Classes { labels, .. } => worst_classes(session, &set, &answers, labels),
@@ -32,7 +32,7 @@ pub fn score(session: &mut Session, held: Held, split: &str, batch: usize) -> Re
         mistakes.iter_mut().for_each(|m| m.text = from(m.sample));
     }
     let task = session.interface.task;
-    Ok(Scored { scores, evaluation: Evaluation { split: split.into(), task, metrics, mistakes, forecast } })
+    Ok(Scored { scores, evaluation: Evaluation { split: split.into(), task, metrics, custom, mistakes, forecast } })
 }
 
 impl Scored {

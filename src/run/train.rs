@@ -1,7 +1,7 @@
 //! A run: from settings and data to a trained and scored model, and its folder.
 
 use super::config::{self, Configured, Overrides};
-use super::folder::{LAST, RunFolder, best_so_far};
+use super::folder::{RunFolder, best_so_far, load_last};
 use super::info::{self, Written};
 use super::job::{Done, Job};
 use super::observer::Observer;
@@ -14,7 +14,7 @@ use crate::eval::RunInfo;
 use crate::eval::run::write_json;
 use crate::files::Lock;
 use crate::nn::Weights;
-use crate::train::checkpoint::{self, Progressed};
+use crate::train::checkpoint::{self, NameMap, Progressed};
 use crate::train::{Prepared, Session, Settings, Source, Start, model_for};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -29,6 +29,8 @@ pub struct Request {
     pub place: Place,
     /// A run or a file whose weights it begins with, where names and shapes agree.
     pub init: Option<PathBuf>,
+    /// What becomes of the names in that file.
+    pub init_map: NameMap,
     /// The part of the data that it is for.
     pub part: Part,
     /// Whether kernels are chosen by what runs fastest on the device.
@@ -69,6 +71,8 @@ pub struct Earlier {
     path: PathBuf,
     /// None where there is no checkpoint yet: training starts anew.
     lock: Option<Lock>,
+    /// What lies there instead.
+    begun: Option<same_data::Begun>,
 }
 
 impl Earlier {
@@ -76,25 +80,32 @@ impl Earlier {
     ///
     /// Fails when another process works in it.
     pub fn open(path: &Path) -> Result<Earlier> {
-        let lock = path.join(LAST).is_file().then(|| Lock::take(path)).transpose()?;
+        let lock = checkpoint::find(path, "last").map(|_| Lock::take(path)).transpose()?;
         lock.is_none().then(|| Lock::check(path)).transpose()?;
-        Ok(Earlier { path: path.to_path_buf(), lock })
+        Ok(Earlier { path: path.to_path_buf(), lock, begun: None })
     }
 
     /// The settings that it was made with, and `config` and `over` written over them; of
     /// a folder without any, those of a new run.
+    ///
+    /// Fails when what was begun there is not what is asked for now.
     pub fn settings(
-        &self,
+        &mut self,
         config: Option<&Path>,
         over: Overrides,
         names_data: bool,
         observer: &mut dyn Observer,
     ) -> Result<Configured> {
         // One that was begun and has no checkpoint yet has settings, too.
-        if self.lock.is_some() || self.path.join("config.toml").is_file() {
-            return config::resumed(&self.path, config, over, names_data, observer);
+        let configured = match self.lock.is_some() || self.path.join("config.toml").is_file() {
+            true => config::resumed(&self.path, config, over, names_data, observer)?,
+            false => new_settings(config, over, observer)?,
+        };
+        if self.lock.is_none() {
+            self.begun = Some(same_data::Begun::in_folder(&self.path, &configured.settings)?);
+            observer.info("there is no checkpoint to resume from yet: starting anew");
         }
-        new_settings(config, over, observer)
+        Ok(configured)
     }
 }
 
@@ -143,7 +154,8 @@ pub struct Trained {
 /// Fails where the data cannot be used with these settings, and when the run diverges or
 /// is interrupted: its folder then says so, and holds the latest checkpoint.
 pub fn train(mut s: Settings, data: Data, request: Request, observer: &mut dyn Observer) -> Result<Trained> {
-    let Request { device, place, init, part, tune } = request;
+    let Request { device, place, init, init_map, part, tune } = request;
+    s.update.controlled |= observer.changes_lr();
     if part == Part::FastDevRun {
         (s.epochs, s.data.folds) = (1, 0);
     }
@@ -153,19 +165,11 @@ pub fn train(mut s: Settings, data: Data, request: Request, observer: &mut dyn O
         Place::Folder(path) => (None, Some(path)),
         Place::Nowhere | Place::Next => (None, None),
     };
-    let begun = match &earlier {
-        Some(e) if e.lock.is_none() => {
-            let begun = same_data::Begun::in_folder(&e.path, &s)?;
-            observer.info("there is no checkpoint to resume from yet: starting anew");
-            Some(begun)
-        }
-        _ => None,
-    };
     out.as_deref().map_or(Ok(()), Lock::check)?;
-    let (out, earlier) = match earlier {
-        Some(Earlier { path, lock: Some(lock) }) => (None, Some((path, lock))),
-        Some(Earlier { path, lock: None }) => (Some(path), None),
-        None => (out, None),
+    let (out, earlier, begun) = match earlier {
+        Some(Earlier { path, lock: Some(lock), .. }) => (None, Some((path, lock)), None),
+        Some(Earlier { path, lock: None, begun }) => (Some(path), None, begun),
+        None => (out, None, None),
     };
     let device = device.open(s.plan.precision, observer)?;
     let device_info = device.info();
@@ -177,12 +181,12 @@ pub fn train(mut s: Settings, data: Data, request: Request, observer: &mut dyn O
     say(&s, &prepared, observer);
     begun.map_or(Ok(()), |begun| begun.check(&prepared))?;
     let loaded = match &earlier {
-        Some((path, _)) => Some(same_data::check(checkpoint::load(&path.join(LAST))?, &s, &mut prepared)?),
+        Some((path, _)) => load_last(path)?.map(|last| same_data::check(last, &s, &mut prepared)).transpose()?,
         None => None,
     };
     let start_from = match (&loaded, &init) {
         (Some(l), _) => l.weights.clone(),
-        (None, Some(path)) => initial(path, &s, &prepared, observer)?,
+        (None, Some(path)) => initial(path, &init_map, &s, &prepared, observer)?,
         (None, None) => Weights::new(s.seed),
     };
     let tuning = match (&earlier, tune) {
@@ -302,37 +306,9 @@ pub fn say(s: &Settings, p: &Prepared, observer: &mut dyn Observer) {
 }
 
 /// The weights of another model, as far as names and shapes agree.
-fn initial(path: &Path, s: &Settings, p: &Prepared, observer: &mut dyn Observer) -> Result<Weights> {
-    let file = if path.is_dir() { path.join(LAST) } else { path.to_path_buf() };
-    let given = checkpoint::load_weights(&file)?;
+fn initial(path: &Path, map: &NameMap, s: &Settings, p: &Prepared, observer: &mut dyn Observer) -> Result<Weights> {
     let model = model_for(s.model.clone(), &p.train.shape, &p.interface)?;
-    let mut drawn = Weights::new(s.seed);
-    model.inspect(1, &mut drawn)?;
-    let (mut taken, mut left) = (0, vec![]);
-    let mut weights = Weights::new(s.seed);
-    for (name, value) in drawn.iter() {
-        match given.get(name).filter(|v| v.shape == value.shape) {
-            Some(v) => {
-                weights.set(name, (**v).clone());
-                taken += 1;
-            }
-            None => {
-                weights.set(name, (**value).clone());
-                left.push(name.to_string());
-            }
-        }
-    }
-    if taken == 0 {
-        return Err(Error::model(format!(
-            "{} has no weight that this model has too, by name and shape; it holds {}",
-            file.display(),
-            given.iter().take(6).map(|(n, v)| format!("{n} {}", v.shape)).collect::<Vec<_>>().join(", ")
-        )));
-    }
-    observer.info(&format!(
-        "init: {taken} tensors from {}; drawn anew: {}",
-        file.display(),
-        if left.is_empty() { "none".into() } else { left.join(", ") }
-    ));
-    Ok(weights)
+    let initial = checkpoint::initial(&model, path, map, s.seed)?;
+    observer.info(&format!("init from {}: {}", path.display(), initial.matches));
+    Ok(initial.weights)
 }

@@ -4,7 +4,7 @@ use super::folder::RunFolder;
 use super::observer::Observer;
 use crate::error::Result;
 use crate::eval::{Live, Point};
-use crate::train::{Epoch, Kept, Progress, Scores, Settings};
+use crate::train::{Control, Epoch, Kept, Progress, Scores, Settings};
 use std::time::{Duration, Instant};
 
 /// How often the folder says where the run stands.
@@ -79,6 +79,10 @@ impl Progress for Watch<'_> {
     fn end(&mut self, epoch: &Epoch) -> Result<()> {
         self.observer.end(epoch);
         self.folder.map_or(Ok(()), |f| f.log(epoch))
+    }
+
+    fn control(&mut self) -> Control {
+        self.observer.control()
     }
 
     fn keeps(&self) -> bool {

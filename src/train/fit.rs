@@ -8,7 +8,7 @@ use super::monitor::{self, check_monitors};
 use super::rating::Held;
 use super::session::Scorer;
 use super::stream::Stream;
-use super::{Epoch, Plateau, Progress, Scores, Session, Settings};
+use super::{Control, Epoch, Plateau, Progress, Scores, Session, Settings};
 use crate::data::Dataset;
 use crate::error::{Error, Result};
 use crate::eval::metrics::{Detail, known};
@@ -35,8 +35,8 @@ pub struct Outcome {
 
 /// A checkpoint on its way to where it is kept.
 pub struct Kept<'a> {
-    /// The file's bytes.
-    pub bytes: &'a [u8],
+    /// Its two files.
+    pub files: &'a checkpoint::Files,
     /// Steps done, updates of the weights.
     pub step: usize,
     /// Whether these are the best weights so far.
@@ -202,6 +202,7 @@ impl Run<'_, '_> {
             let (step, lr) = (self.done(), self.lr());
             let epoch = Epoch { epoch: number, step, train, val, positive_class, lr, grad_norm, seconds };
             self.watch.end(&epoch)?;
+            self.obey()?;
             match whole {
                 true => self.judge(&epoch)?,
                 false => self.judge_cut(&epoch)?,
@@ -229,7 +230,30 @@ impl Run<'_, '_> {
     /// The learning rate of the latest batch.
     fn lr(&self) -> f64 {
         let rate = self.s.update.lr_at(self.at.step.max(1) - 1, self.s.epochs, self.batches);
-        self.at.plateau.as_ref().map_or(rate, |p| rate * f64::from(p.factor()))
+        rate * f64::from(self.factor())
+    }
+
+    /// What the rates of the schedule are multiplied by.
+    fn factor(&self) -> f32 {
+        self.at.plateau.as_ref().map_or(1.0, Plateau::factor) * self.at.lr_factor.unwrap_or(1.0)
+    }
+
+    /// Does what whoever watches asks for.
+    fn obey(&mut self) -> Result<()> {
+        let Control { stop, lr_factor } = self.watch.control();
+        if let Some(factor) = lr_factor {
+            if !(factor.is_finite() && factor >= 0.0) {
+                return Err(Error::usage(format!(
+                    "a callback scales the learning rate by {factor}; expected at least 0"
+                )));
+            }
+            self.at.lr_factor = Some(factor);
+            self.session.set_lr_factor(self.factor())?;
+        }
+        if let Some(why) = stop {
+            self.at.stopped = Some(format!("{CALLBACK}: {why}"));
+        }
+        Ok(())
     }
 
     fn check_finite(&self, what: &str, scores: &Scores) -> Result<()> {
@@ -276,10 +300,11 @@ impl Run<'_, '_> {
         self.clock.warm = true;
         let (begun, first) = (Instant::now(), self.at.step);
         let at_once = self.session.at_once;
-        while self.at.batch < self.batches && self.limit().is_none() {
+        while self.at.batch < self.batches && self.limit().is_none() && self.at.stopped.is_none() {
             self.stop_if_asked()?;
             self.advance(at_once)?;
             self.look()?;
+            self.obey()?;
         }
         let scores = self.session.scores()?;
         self.settle()?;
@@ -357,9 +382,9 @@ impl Run<'_, '_> {
         }
         let about =
             checkpoint::About { config: self.s.deciding(), progress: Some(self.at.clone()), ..self.session.about() };
-        let bytes = checkpoint::encode(&weights, &state, &about)?;
+        let files = checkpoint::encode(&weights, &state, &about)?;
         let step = self.done();
-        self.watch.keep(&Kept { bytes: &bytes, step, best })?;
+        self.watch.keep(&Kept { files: &files, step, best })?;
         self.kept = Some(step);
         Ok(())
     }
@@ -423,7 +448,7 @@ impl Run<'_, '_> {
             Error::model(format!("[schedule]: monitor = \"{monitor}\", which this task does not have"))
         })?;
         match plateau.observe(value) {
-            Some(factor) => self.session.set_lr_factor(factor),
+            Some(_) => self.session.set_lr_factor(self.factor()),
             None => Ok(()),
         }
     }
@@ -443,7 +468,9 @@ impl Run<'_, '_> {
     }
 }
 
-/// How a run begins to say that patience has run out.
+/// How a run begins to say that a callback has stopped it.
+pub const CALLBACK: &str = "stopped by a callback";
+/// How it begins to say that patience has run out.
 pub const EARLY_STOPPING: &str = "early stopping";
 /// How it begins to say that it has done its steps.
 pub const MAX_STEPS: &str = "max_steps";

@@ -10,7 +10,7 @@ use crate::train::model_for;
 struct Notes {
     points: Vec<Point>,
     epochs: Vec<(usize, Scores)>,
-    kept: Vec<(usize, Vec<u8>)>,
+    kept: Vec<(usize, checkpoint::Files)>,
 }
 
 impl Progress for Notes {
@@ -28,7 +28,7 @@ impl Progress for Notes {
         true
     }
     fn keep(&mut self, checkpoint: &Kept) -> Result<()> {
-        self.kept.push((checkpoint.step, checkpoint.bytes.to_vec()));
+        self.kept.push((checkpoint.step, checkpoint.files.clone()));
         Ok(())
     }
 }

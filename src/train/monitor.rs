@@ -6,7 +6,7 @@ use super::{Scores, Session, Settings};
 use crate::data::{Interface, Task};
 use crate::error::{Error, Result, unknown};
 use crate::eval::metrics::Detail;
-use crate::eval::metrics::known::{self, KNOWN};
+use crate::eval::metrics::known;
 use crate::eval::{Classification, Forecast, Language, Metrics, Regression};
 use std::collections::BTreeMap;
 
@@ -32,14 +32,17 @@ pub fn figures(interface: &Interface) -> Result<Vec<String>> {
         }
     };
     let found = metrics.by_key();
-    let has = |key: &str| counted.contains(&key) || found.contains_key(key);
-    Ok(KNOWN.iter().map(|k| k.key).filter(|key| has(key)).map(String::from).collect())
+    let built_in = |key: &str| known::KNOWN.iter().any(|k| k.key == key);
+    // Those of answers at every position of a text are not measured.
+    let custom = |key: &str| !built_in(key) && interface.task != Task::Language;
+    let has = |key: &str| counted.contains(&key) || found.contains_key(key) || custom(key);
+    Ok(known::all().iter().map(|k| k.key).filter(|key| has(key)).map(String::from).collect())
 }
 
 /// Checks that there is such a figure at all, of whatever task.
 pub(super) fn check_name(monitor: &str) -> Result<()> {
     let held = |name: &str| monitor.strip_prefix("val_") == Some(name);
-    if OF_TRAINING.contains(&monitor) || KNOWN.iter().any(|k| held(k.key)) {
+    if OF_TRAINING.contains(&monitor) || known::all().iter().any(|k| held(k.key)) {
         return Ok(());
     }
     if let Some(known) = known::of(monitor).filter(|k| k.key == monitor) {
@@ -48,7 +51,7 @@ pub(super) fn check_name(monitor: &str) -> Result<()> {
             "monitor = \"{key}\": it is not measured on the training set; expected \"val_{key}\", that of the validation set"
         )));
     }
-    let all: Vec<String> = KNOWN.iter().map(|k| format!("val_{}", k.key)).collect();
+    let all: Vec<String> = known::all().iter().map(|k| format!("val_{}", k.key)).collect();
     Err(unknown("monitor", monitor, all.iter().map(String::as_str).chain(OF_TRAINING)))
 }
 
@@ -149,6 +152,7 @@ pub(super) fn measure(
 /// Fails where one is undefined.
 pub(super) fn pick(rated: &Rated, keys: &[&str]) -> Result<BTreeMap<String, f64>> {
     let mut all = rated.metrics.by_key();
+    all.extend(rated.custom.clone());
     all.extend(rated.forecast.iter().flat_map(Forecast::figures).map(|f| (f.key, f.value)));
     let one = |key: &&str| match all.get(*key) {
         Some(value) => Ok((key.to_string(), *value)),

@@ -52,6 +52,28 @@ impl std::fmt::Display for Epoch {
     }
 }
 
+/// What whoever watches may ask of a training under way.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Control {
+    /// Why it is to stop, after the step under way; its outcome is kept.
+    pub stop: Option<String>,
+    /// What the learning rates of the schedule are multiplied by from now on.
+    pub lr_factor: Option<f32>,
+}
+
+impl Control {
+    /// Stops the training after the step under way.
+    pub fn stop(&mut self, why: impl Into<String>) {
+        self.stop = Some(why.into());
+    }
+
+    /// Multiplies the learning rates of the schedule from now on; a second call takes the
+    /// place of the first.
+    pub fn scale_lr(&mut self, factor: f32) {
+        self.lr_factor = Some(factor);
+    }
+}
+
 /// Whoever wants to watch.
 pub trait Progress {
     /// An epoch of so many batches begins, or goes on.
@@ -67,6 +89,11 @@ pub trait Progress {
     fn live(&mut self, _point: &Point) {}
     /// The epoch has ended, or a limit has ended the run within it.
     fn end(&mut self, epoch: &Epoch) -> Result<()>;
+    /// What is asked of the training: looked at after each of [`Progress::step`] and
+    /// [`Progress::end`].
+    fn control(&mut self) -> Control {
+        Control::default()
+    }
     /// Whether checkpoints are wanted at all.
     fn keeps(&self) -> bool {
         false

@@ -6,8 +6,10 @@ use crate::data::series::Naive;
 use crate::data::{Dataset, IGNORED, Samples, Targets, Task};
 use crate::error::Result;
 use crate::eval::metrics::Detail;
+use crate::eval::metrics::custom::{self, Answers};
 use crate::eval::{Classification, Forecast, Language, Metrics, Regression};
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 /// A set that is scored; of a series with the forecasts that need no model.
 #[derive(Debug, Clone, Copy)]
@@ -35,6 +37,8 @@ pub struct Rated<'a> {
     pub centres: Vec<f64>,
     /// The metrics.
     pub metrics: Metrics,
+    /// What registered metrics say, by key.
+    pub custom: BTreeMap<String, f64>,
     /// The model beside forecasts that need none.
     pub forecast: Option<Forecast>,
 }
@@ -54,7 +58,11 @@ impl Session {
         let set = naive.as_ref().map_or(Cow::Borrowed(held.set), |naive| Cow::Owned(naive.with_truth(held.set)));
         let metrics = self.metrics(&set, scores, &answers, &centres, detail)?;
         let forecast = naive.map(|naive| Forecast::of(&answers, &naive)).transpose()?;
-        Ok(Rated { set, answers, centres, metrics, forecast })
+        let custom = match self.interface.task {
+            Task::Language => BTreeMap::new(),
+            _ => custom::measure(&Answers { answers: &answers, targets: &set.targets, centres: &centres }),
+        };
+        Ok(Rated { set, answers, centres, metrics, custom, forecast })
     }
 
     fn metrics(

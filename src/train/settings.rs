@@ -179,24 +179,17 @@ impl Settings {
         }
         data_table.extend(keys.table("clean")?.map(|c| ("clean".to_string(), Value::Table(c))));
         let mut data_keys = Keys::new(data_table, "[data]");
-        let mut data = DataSettings::read(&mut data_keys)?;
+        let data = DataSettings::read(&mut data_keys)?;
         data_keys.finish()?;
         let mut augment_keys = section(&mut keys, "augment")?;
         let augment = Augment::read(&mut augment_keys)?;
         augment_keys.finish()?;
-        let mut model = match keys.take("model") {
+        let model = match keys.take("model") {
             None => return Err(Error::model("no model is named")),
             Some(Value::String(name)) => Description::named(&name)?,
             Some(Value::Table(t)) => Description::from_table(t)?,
             Some(v) => return Err(Error::model(format!("model = {v}; expected a name, a file or a [model] table"))),
         };
-        // What a description says of its input is what it reads if nothing else is said.
-        if let (true, Some(context)) = (model.reads == Reads::Text, data.text.context) {
-            model.input = Some([context].into());
-        }
-        if model.reads == Reads::Series && data.series.is_none() {
-            data.series = Some(SeriesOptions::default());
-        }
         let mut train = section(&mut keys, "train")?;
         let epochs = train.count("epochs", 1, None)?;
         let batch_size = train.count("batch_size", 1, None)?;
@@ -220,10 +213,10 @@ impl Settings {
         let loss = Loss::read(&mut loss_keys)?;
         loss_keys.finish()?;
         keys.finish()?;
-        Ok(Settings {
+        let mut settings = Settings {
             data,
             augment,
-            model,
+            model: model.clone(),
             epochs,
             batch_size,
             seed,
@@ -236,7 +229,21 @@ impl Settings {
             checkpoint_every,
             keep_last,
             plan,
-        })
+        };
+        settings.take_model(model);
+        Ok(settings)
+    }
+
+    /// Puts another model in place.
+    pub fn take_model(&mut self, mut model: Description) {
+        // What a description says of its input is what it reads if nothing else is said.
+        if let (true, Some(context)) = (model.reads == Reads::Text, self.data.text.context) {
+            model.input = Some([context].into());
+        }
+        if model.reads == Reads::Series && self.data.series.is_none() {
+            self.data.series = Some(SeriesOptions::default());
+        }
+        self.model = model;
     }
 
     /// All settings as TOML: read back, they give the same run.

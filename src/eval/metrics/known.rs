@@ -22,7 +22,7 @@ const fn known(key: &'static str, name: &'static str, more_is_better: Option<boo
 const UP: Option<bool> = Some(true);
 const DOWN: Option<bool> = Some(false);
 
-/// All figures.
+/// All figures that come with the program.
 pub const KNOWN: &[Known] = &[
     known("loss", "Loss", DOWN, false),
     // Of classes.
@@ -69,7 +69,12 @@ pub const KNOWN: &[Known] = &[
 /// The figure of a key, before which `val_` may stand.
 pub fn of(name: &str) -> Option<&'static Known> {
     let key = name.strip_prefix("val_").unwrap_or(name);
-    KNOWN.iter().find(|k| k.key == key)
+    all().into_iter().find(|k| k.key == key)
+}
+
+/// All figures, those of registered metrics too.
+pub fn all() -> Vec<&'static Known> {
+    KNOWN.iter().chain(super::custom::all()).collect()
 }
 
 /// Whether a figure of two classes is that of the positive one.

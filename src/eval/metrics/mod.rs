@@ -9,6 +9,7 @@
 mod bootstrap;
 mod calibration;
 mod classification;
+pub mod custom;
 pub mod known;
 mod language;
 mod ranking;

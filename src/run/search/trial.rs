@@ -7,7 +7,7 @@ use crate::error::{Error, Kind, Result};
 use crate::files::Lock;
 use crate::nn::Weights;
 use crate::ops::pace::Steps;
-use crate::run::folder::{LAST, RunFolder, best_so_far};
+use crate::run::folder::{RunFolder, best_so_far, load_last};
 use crate::run::info;
 use crate::run::job::{Done, Job};
 use crate::run::kinds::settings_of;
@@ -150,8 +150,7 @@ impl<'a> TrialRunner<'a> {
 /// The checkpoint of a trial that was begun before, and its folder's lock. What
 /// was left without one is of no use and is removed.
 fn begun(path: &Path, s: &Settings, number: usize, p: &Prepared) -> Result<Option<(checkpoint::Loaded, Lock)>> {
-    let last = path.join(LAST);
-    if !last.is_file() {
+    if checkpoint::find(path, "last").is_none() {
         if path.exists() {
             Lock::check(path)?;
             std::fs::remove_dir_all(path)
@@ -160,7 +159,7 @@ fn begun(path: &Path, s: &Settings, number: usize, p: &Prepared) -> Result<Optio
         return Ok(None);
     }
     let lock = Lock::take(path)?;
-    let loaded = checkpoint::load(&last)?;
+    let Some(loaded) = load_last(path)? else { return Ok(None) };
     // Read again, since another version may have written it with other keys.
     if settings_of(&loaded.about)?.deciding() != s.deciding() {
         return Err(Error::usage(format!(
