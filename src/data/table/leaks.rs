@@ -21,7 +21,7 @@ const SAVES: f64 = 0.9;
 /// Correlation from which on a number is the target in other words.
 const EQUAL: f64 = 0.999;
 /// Share of the target's variance from which on it is computed from two columns.
-const COMPUTED: f64 = 0.999;
+const COMPUTED: f64 = 0.998;
 /// Groups into which numbers are put before they are asked for the class.
 const GROUPS: usize = 20;
 /// Classes up to which thresholds between them are sought.
@@ -270,13 +270,12 @@ fn of_numbers(name: Option<&str>, target: &[Option<f64>], columns: Vec<(&str, Ve
             continue;
         }
         let Some(r) = correlation(&both) else { continue };
-        let by_rank = correlation(&ranks(&both)).unwrap_or(0.0);
-        let (measure, strongest) =
-            if r.abs() >= by_rank.abs() { ("correlation", r) } else { ("correlation of ranks", by_rank) };
-        if strongest.abs() < EQUAL {
+        let by_rank = || correlation(&ranks(&both)).filter(|r| r.abs() >= EQUAL);
+        let strong = Some(("correlation", r)).filter(|_| r.abs() >= EQUAL);
+        let Some((measure, strongest)) = strong.or_else(|| Some(("correlation of ranks", by_rank()?))) else {
             others.push((r.abs(), name, numbers));
             continue;
-        }
+        };
         found.push(Leak {
             columns: vec![name.to_string()],
             by: By::Value,

@@ -1,4 +1,4 @@
-use super::super::{ReadOptions, TableAudit};
+use super::super::{ReadOptions, TableAudit, Task};
 use super::*;
 use crate::tensor::random::Random;
 
@@ -11,6 +11,11 @@ fn with(text: &str, change: impl Fn(&mut TableOptions)) -> Vec<Leak> {
     let mut options = TableOptions::default();
     change(&mut options);
     leaks(&table, &options).unwrap()
+}
+
+/// What is found where the target is numbers.
+fn values(text: &str) -> Vec<Leak> {
+    with(text, |o| o.task = Task::Regression)
 }
 
 /// A table of columns of cells, under these names.
@@ -91,7 +96,7 @@ fn a_target_is_computed_from_two_columns() {
         })
     };
     for digits in [1, 0] {
-        let leaks = found(&mean(digits, 0.0));
+        let leaks = values(&mean(digits, 0.0));
         assert_eq!((leaks.len(), leaks[0].by), (1, By::Formula), "{leaks:?}");
         let mut columns = leaks[0].columns.clone();
         columns.sort();
@@ -102,26 +107,30 @@ fn a_target_is_computed_from_two_columns() {
         assert!(finding.contains("computed from") && finding.contains("drop them"), "{finding}");
     }
     // With a spread of its own it is a target like others.
-    assert_eq!(found(&mean(1, 1.0)), []);
+    assert_eq!(values(&mean(1, 1.0)), []);
     // A difference of columns that are nearly alike, and a count that is a sum.
     let change = text("opening,closing,change", 200, |_, r| {
         let opening = 1000.0 + 50.0 * r.normal();
         let change = r.normal();
         format!("{opening:.3},{:.3},{change:.3}", opening + change)
     });
-    let finding = &found(&change)[0].finding;
+    let finding = &values(&change)[0].finding;
     assert!(finding.contains("-1 * \"opening\"") && finding.contains("1 * \"closing\""), "{finding}");
     let sum = text("casual,registered,count", 200, |_, r| {
         let (a, b) = (r.below(300), r.below(900));
         format!("{a},{b},{}", a + b)
     });
-    assert!(found(&sum)[0].finding.contains("1 * \"registered\" + 1 * \"casual\" gives 100.00 %"), "{:?}", found(&sum));
+    assert!(
+        values(&sum)[0].finding.contains("1 * \"registered\" + 1 * \"casual\" gives 100.00 %"),
+        "{:?}",
+        values(&sum)
+    );
     // The target on another scale.
     let logarithm = text("log,x,y", 100, |i, r| {
         let y = 1.0 + (i as f64) * (i as f64);
         format!("{:.6},{:.3},{y}", y.ln(), r.normal())
     });
     assert!(
-        found(&logarithm)[0].finding.contains("\"log\" is the target in other words (correlation of ranks 1.0000)")
+        values(&logarithm)[0].finding.contains("\"log\" is the target in other words (correlation of ranks 1.0000)")
     );
 }
