@@ -10,7 +10,7 @@
 mod audit;
 mod calendar;
 mod columns;
-mod dates;
+pub(super) mod dates;
 mod fit;
 mod naive;
 mod options;

@@ -64,6 +64,8 @@ const DELIMITERS: &[(&str, Option<char>)] = &[
     ("space", Some(' ')),
 ];
 
+const QUOTES: &[(&str, Option<char>)] = &[("auto", None), ("double", Some('"')), ("single", Some('\''))];
+
 /// What a user may say about a table.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TableOptions {
@@ -84,6 +86,8 @@ pub struct TableOptions {
     /// What begins a line that is a comment; empty: nothing, `None`: `#` and `%`
     /// where that is no row.
     pub comment: Option<String>,
+    /// The quote around cells, double or single; `None` finds out.
+    pub quote: Option<char>,
     /// Cells that mean "missing"; the empty cell always does.
     pub missing_values: Vec<String>,
     /// How numbers are normalised.
@@ -94,7 +98,7 @@ pub struct TableOptions {
 
 impl Default for TableOptions {
     fn default() -> TableOptions {
-        let ReadOptions { header, delimiter, skip_rows, comment, missing_values, .. } = ReadOptions::default();
+        let ReadOptions { header, delimiter, skip_rows, comment, quote, missing_values, .. } = ReadOptions::default();
         TableOptions {
             target: vec!["last".into()],
             date: None,
@@ -103,6 +107,7 @@ impl Default for TableOptions {
             delimiter,
             skip_rows,
             comment,
+            quote,
             missing_values,
             normalize: Normalize::Standard,
             cleaning: Cleaning::default(),
@@ -112,7 +117,7 @@ impl Default for TableOptions {
 
 impl TableOptions {
     /// Reads the keys `target`, `date`, `task`, `header`, `delimiter`, `skip_rows`,
-    /// `comment`, `missing_values`, `normalize` and the table `clean`.
+    /// `comment`, `quote`, `missing_values`, `normalize` and the table `clean`.
     pub fn read(keys: &mut Keys) -> Result<TableOptions> {
         let base = TableOptions::default();
         let target = target(keys)?.unwrap_or(base.target);
@@ -146,6 +151,7 @@ impl TableOptions {
             Some("none") => Some(String::new()),
             Some(mark) => Some(mark.into()),
         };
+        let quote = choice(keys, "quote", QUOTES, base.quote)?;
         let missing_values = keys.strings("missing_values")?.unwrap_or(base.missing_values);
         let normalize = choice(keys, "normalize", Normalize::NAMES, base.normalize)?;
         let mut clean = Keys::new(keys.table("clean")?.unwrap_or_default(), "[clean]");
@@ -159,6 +165,7 @@ impl TableOptions {
             delimiter,
             skip_rows,
             comment,
+            quote,
             missing_values,
             normalize,
             cleaning,
@@ -181,6 +188,7 @@ impl TableOptions {
         t.insert("skip_rows".into(), (self.skip_rows as i64).into());
         let comment = self.comment.as_deref().map_or("auto", |c| if c.is_empty() { "none" } else { c });
         t.insert("comment".into(), comment.into());
+        t.insert("quote".into(), name_of(QUOTES, self.quote).into());
         t.insert("missing_values".into(), self.missing_values.clone().into());
         t.insert("normalize".into(), self.normalize.name().into());
         t.insert("clean".into(), Value::Table(self.cleaning.to_table()));
@@ -194,6 +202,7 @@ impl TableOptions {
             delimiter: self.delimiter,
             skip_rows: self.skip_rows,
             comment: self.comment.clone(),
+            quote: self.quote,
             missing_values: self.missing_values.clone(),
             ..ReadOptions::default()
         }
@@ -234,7 +243,7 @@ mod tests {
     #[test]
     fn what_is_written_is_what_was_read() {
         let text = "target = [\"a\", 2]\ndate = \"when\"\ntask = \"regression\"\nheader = false\ndelimiter = \"tab\"\n\
-                    skip_rows = 2\ncomment = \"//\"\n\
+                    skip_rows = 2\ncomment = \"//\"\nquote = \"single\"\n\
                     missing_values = [\"99\"]\nnormalize = \"minmax\"\n[clean]\ndrop_duplicates = true";
         let options = read(text).unwrap();
         assert_eq!((&options.target[..], options.delimiter), (&["a".to_string(), "2".into()][..], Some('\t')));
