@@ -30,7 +30,8 @@ fn files() -> Vec<(&'static str, String)> {
         format!("{{\"x\": {x}, \"at\": {{\"town\": \"{town}\"}}, \"yes\": {yes}, \"kind\": \"{kind}\"}}")
     };
     let objects: Vec<String> = rows().iter().map(object).collect();
-    let list = |cell: &dyn Fn(&(String, &str, bool, &str)) -> String| rows().iter().map(cell).collect::<Vec<_>>().join(", ");
+    let list =
+        |cell: &dyn Fn(&(String, &str, bool, &str)) -> String| rows().iter().map(cell).collect::<Vec<_>>().join(", ");
     let columns = format!(
         "{{\"x\": [{}],\n \"at.town\": [{}],\n \"yes\": [{}],\n \"kind\": [{}]}}",
         list(&|r| r.0.clone()),
@@ -102,7 +103,12 @@ fn records_come_from_the_standard_input_and_know_their_lines() {
         .stderr(Stdio::piped())
         .spawn()
         .expect("the program starts");
-    child.stdin.take().expect("a pipe").write_all(b"{\"x\": 1.5, \"yes\": true, \"at\": {\"town\": \"ford\"}}\n").expect("written");
+    child
+        .stdin
+        .take()
+        .expect("a pipe")
+        .write_all(b"{\"x\": 1.5, \"yes\": true, \"at\": {\"town\": \"ford\"}}\n")
+        .expect("written");
     let output = child.wait_with_output().expect("it ends");
     assert!(output.status.success(), "{}", said(&output));
     let object: Value = serde_json::from_slice(&output.stdout).expect("JSON");

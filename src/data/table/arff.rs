@@ -35,7 +35,8 @@ pub(super) fn head(name: &str, text: &str) -> Result<Option<Head>> {
     let mut names = vec![];
     for (number, at, line) in lines_of(text, 1) {
         let words = line.trim();
-        let fails = |expected: &str| Err(Error::data(format!("{name}, line {number}: found {words:?}; expected {expected}")));
+        let fails =
+            |expected: &str| Err(Error::data(format!("{name}, line {number}: found {words:?}; expected {expected}")));
         match first_word(words).as_str() {
             word if word.starts_with('%') || word == "@relation" => {}
             "@attribute" => match attribute(words["@attribute".len()..].trim()) {

@@ -59,7 +59,7 @@ pub struct ColumnAudit {
     /// Its outliers, if it holds numbers.
     pub outliers: Option<Outlying>,
     /// From when to when it goes, if it holds dates.
-    pub dates: Option<Span>,
+    pub date_range: Option<Span>,
     /// Its most frequent values with their counts, if it holds no numbers.
     pub top: Vec<(String, usize)>,
 }
@@ -182,7 +182,7 @@ impl ColumnAudit {
             let s = if o.count == 1 { "" } else { "s" };
             line += &format!("; {} outlier{s} ({}{more})", o.count, shown.join(", "));
         }
-        if let Some(dates) = &self.dates {
+        if let Some(dates) = &self.date_range {
             line += &format!("; {}", dates.line());
         } else if !self.top.is_empty() && self.kind != Kind::Identifier {
             let shown: Vec<String> = self.top.iter().map(|(v, n)| format!("{} ({n})", clip(v))).collect();
@@ -250,8 +250,8 @@ fn audit(column: &Column, seen: &Inferred, lines: &[usize]) -> ColumnAudit {
     }
     let (kind, why, stats) = (seen.kind, seen.why.clone(), seen.stats.clone());
     let format = seen.date_format.as_deref().filter(|_| kind == Kind::Date);
-    let dates = format.and_then(|format| Span::of(column.cells.iter().flatten().map(String::as_str), format));
-    ColumnAudit { name: column.name.clone(), kind, why, stats, numbers, outliers, dates, top }
+    let date_range = format.and_then(|format| Span::of(column.cells.iter().flatten().map(String::as_str), format));
+    ColumnAudit { name: column.name.clone(), kind, why, stats, numbers, outliers, date_range, top }
 }
 
 fn look_at_target(table: &Table, goal: Goal, columns: &[ColumnAudit]) -> TargetAudit {

@@ -1,8 +1,8 @@
 //! What a column holds: numbers, categories, dates, text, or marks that only
 //! tell rows apart.
 
-use super::number::{Format, canonical, says_nothing};
 use super::clean::{Rules, TextUse};
+use super::number::{Format, canonical, says_nothing};
 use super::text::{self, TextRule};
 use super::{date, read::Column};
 use serde::{Deserialize, Serialize};
@@ -174,11 +174,7 @@ fn decide(
     let rule = text::learn(&column_cells, rules.max_categories, rules.least(rows.len()), rules.max_words);
     let recurring: usize = values.values().filter(|&&count| count > 1).sum();
     // Names are themselves before they are made of words; codes are made of letters first.
-    if text
-        && repeats >= RECURS
-        && 2 * recurring >= n
-        && !matches!(rule, Some(TextRule::Prefix(_)))
-    {
+    if text && repeats >= RECURS && 2 * recurring >= n && !matches!(rule, Some(TextRule::Prefix(_))) {
         *sparse = true;
         return (Kind::Category, format!("{} values, of which most recur: {recurring} of {n} cells", values.len()));
     }

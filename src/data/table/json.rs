@@ -5,10 +5,13 @@
 //! in a record become columns with a dot in their names. Numbers stay as they are
 //! written.
 
+mod raw;
+
 use super::read::Column;
 use super::rows::{CELL, MOST_COLUMNS, breaks};
 use crate::error::{Error, Result};
 use crate::files::memory;
+use raw::{compact, end_of_string};
 use std::borrow::Cow;
 use std::collections::HashMap;
 
@@ -158,9 +161,7 @@ impl<'a> Reader<'a> {
     fn single(&mut self, notes: &mut Vec<String>) -> Result<()> {
         let entries = self.entries()?;
         let starts = |at: usize, with: u8| self.text.as_bytes()[at] == with;
-        let holds_records = |at: usize| {
-            starts(at, b'[') && self.text[at + 1..].trim_start().starts_with('{')
-        };
+        let holds_records = |at: usize| starts(at, b'[') && self.text[at + 1..].trim_start().starts_with('{');
         let records: Vec<&(String, usize)> = entries.iter().filter(|(_, at)| holds_records(*at)).collect();
         if let [(key, at)] = records[..] {
             let others: Vec<&str> = entries.iter().map(|(k, _)| k.as_str()).filter(|k| k != key).take(6).collect();
@@ -435,7 +436,9 @@ impl<'a> Reader<'a> {
                 }
                 Some(b',' | b':') if !open.is_empty() => self.at += 1,
                 Some(_) => {
+                    let nans = self.rows.nans;
                     self.word()?;
+                    self.rows.nans = nans;
                 }
             }
             if open.is_empty() {
@@ -480,38 +483,6 @@ impl<'a> Reader<'a> {
         };
         Error::data(format!("{}, {record}line {line}: {found}; expected {expected}", self.name))
     }
-}
-
-/// The byte behind a string whose quote is at `start`; `None` where it is not closed in
-/// its line.
-fn end_of_string(bytes: &[u8], start: usize) -> Option<usize> {
-    let mut at = start + 1;
-    loop {
-        match bytes.get(at)? {
-            b'"' => return Some(at + 1),
-            b'\\' => at += 2,
-            b'\n' | b'\r' => return None,
-            _ => at += 1,
-        }
-    }
-}
-
-/// An array without the blanks around its values.
-fn compact(array: &str) -> String {
-    let (bytes, mut out, mut at) = (array.as_bytes(), String::with_capacity(array.len()), 0);
-    while at < bytes.len() {
-        let end = match bytes[at] {
-            b'"' => end_of_string(bytes, at).unwrap_or(bytes.len()),
-            b if b.is_ascii_whitespace() => {
-                at += 1;
-                continue;
-            }
-            _ => at + array[at..].find(|c: char| c == '"' || c.is_ascii_whitespace()).unwrap_or(bytes.len() - at),
-        };
-        out.push_str(&array[at..end]);
-        at = end;
-    }
-    out
 }
 
 #[cfg(test)]

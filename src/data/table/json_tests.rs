@@ -18,8 +18,7 @@ fn column(name: &str, cells: &[&str]) -> (String, Vec<String>) {
 
 #[test]
 fn records_are_rows_however_they_are_written() {
-    let expected =
-        [column("a", &["1.50", "-", "12345678901234567890123"]), column("b", &["x \"y\" é\n", "true", "-"])];
+    let expected = [column("a", &["1.50", "-", "12345678901234567890123"]), column("b", &["x \"y\" é\n", "true", "-"])];
     let expected = expected.map(|(name, cells)| (name, cells.iter().map(|c| c.trim().to_string()).collect()));
     for text in [
         r#"[{"a": 1.50, "b": "x \"y\" \u00e9\n"}, {"a": null, "b": true}, {"a": 12345678901234567890123}]"#,

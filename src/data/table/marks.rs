@@ -98,7 +98,14 @@ mod tests {
     #[test]
     fn a_mark_as_frequent_as_words_is_one() {
         let options = ReadOptions::default();
-        for words in [["None", "mild", "severe"], ["NA", "DE", "US"], ["-", "+", "+"], ["?", "!", "!"], [".", "x", "o"], ["_", "x", "o"]] {
+        for words in [
+            ["None", "mild", "severe"],
+            ["NA", "DE", "US"],
+            ["-", "+", "+"],
+            ["?", "!", "!"],
+            [".", "x", "o"],
+            ["_", "x", "o"],
+        ] {
             let t = table(&rows(&words.repeat(10)), &options);
             assert_eq!(t.columns[1].cells.iter().flatten().count(), 30, "{words:?}");
             assert_eq!(t.kept["kind"], [words[0]]);

@@ -242,13 +242,7 @@ impl Table {
     }
 
     /// A table of records of JSON.
-    fn of_records(
-        name: &str,
-        text: &str,
-        held: u64,
-        options: &ReadOptions,
-        mut notes: Vec<String>,
-    ) -> Result<Table> {
+    fn of_records(name: &str, text: &str, held: u64, options: &ReadOptions, mut notes: Vec<String>) -> Result<Table> {
         let asked = [
             ("delimiter", options.delimiter.is_some()),
             ("skip_rows", options.skip_rows > 0),

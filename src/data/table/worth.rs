@@ -108,7 +108,10 @@ impl Trial {
         }
         let (mut parts, step) = (vec![vec![]; PARTS], rows.len().div_ceil(ROWS));
         // By a hash, for rows may come in turns.
-        rows.iter().step_by(step).enumerate().for_each(|(i, &row)| parts[(hash(i as u64) % PARTS as u64) as usize].push(row));
+        rows.iter()
+            .step_by(step)
+            .enumerate()
+            .for_each(|(i, &row)| parts[(hash(i as u64) % PARTS as u64) as usize].push(row));
         let mut bounds = vec![0];
         parts.iter().for_each(|part| bounds.push(bounds[bounds.len() - 1] + part.len()));
         let rows = parts.concat();
@@ -269,7 +272,8 @@ fn answers(table: &Table, rows: &[usize], goal: &Goal) -> Result<Vec<Vec<f64>>> 
             let mut classes: Vec<usize> = (0..counts.len()).collect();
             classes.sort_by_key(|&c| std::cmp::Reverse(counts[c]));
             classes.truncate(CLASSES);
-            let is = |class: usize| move |a: &Option<Answer>| matches!(a, Some(Answer::Class(c)) if *c as usize == class);
+            let is =
+                |class: usize| move |a: &Option<Answer>| matches!(a, Some(Answer::Class(c)) if *c as usize == class);
             let column = |&class: &usize| found.iter().map(|a| f64::from(u8::from(is(class)(a)))).collect::<Vec<f64>>();
             classes.iter().map(column).map(centred).collect()
         }

@@ -11,7 +11,7 @@ fn rows(n: usize) -> Table {
         let (a, b, c) = (hash(i) % 10, hash(i + 1_000_000) % 2, hash(i + 2_000_000) % 6);
         let title = ["Dr.", "Prof."][b as usize];
         let class = if 10 * b + a + hash(i + 3_000_000) % 8 > 12 { "high" } else { "low" };
-        text += &format!("{a}.5,{title} N{i}x Q{i}y,The {} of the {i}th day,{class}\n", NOUNS[c as usize]);
+        text += &format!("{a}.5,{title} Natalie{i} Quentin{i},The {} of the N{i},{class}\n", NOUNS[c as usize]);
     }
     Table::parse("t.csv", text.as_bytes(), &ReadOptions::default()).unwrap()
 }
@@ -29,7 +29,9 @@ fn words_stay_where_they_help_and_go_where_they_do_not() {
     let table = rows(400);
     let all = table.all_rows();
     let fitted = fit(&table, &all, "");
-    assert_eq!(fitted.features, ["x", "name=dr", "name=prof"]);
+    let mut features = fitted.features.clone();
+    features.sort();
+    assert_eq!(features, ["name=dr", "name=prof", "x"]);
     let said = fitted.describe().join("\n");
     for part in [
         "name: its words help on held-out training rows (a ridge regression explains",
@@ -53,8 +55,8 @@ fn only_training_rows_decide() {
     for column in &mut other.columns[1..] {
         // In the other rows the books tell the class.
         let cell = |i: usize| match column.name.as_str() {
-            "name" => format!("Dr. M{i}x K{i}y"),
-            "book" => format!("The {} of the {i}th day", ["house", "river"][i % 2]),
+            "name" => format!("Dr. Natalie{i} Quentin{i}"),
+            "book" => format!("The {} of the N{i}", ["house", "river"][i % 2]),
             _ => ["high", "low"][i % 2].to_string(),
         };
         (300..400).for_each(|i| column.cells[i] = Some(cell(i)));
@@ -80,7 +82,7 @@ fn values_that_recur_are_taken_whole() {
     assert_eq!(fitted.columns[1].kind, Kind::Category);
     assert!(fitted.notes.iter().any(|n| n.contains("director: its values help")), "{:?}", fitted.notes);
     let words = fit(&table, &table.all_rows(), "[clean.columns.director]\ntext = \"tokens\"");
-    assert!(words.features.contains(&"director=lee".to_string()), "{:?}", words.features);
+    assert!(words.features.contains(&"director=only".to_string()), "{:?}", words.features);
 }
 
 #[test]

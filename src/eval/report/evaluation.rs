@@ -14,7 +14,7 @@ const CONFUSED: usize = 10;
 const PICTURE: usize = 200_000;
 /// Characters of a cell of a table, and of a text.
 const CELL: usize = 80;
-const TEXT: usize = 400;
+const TEXT: usize = 401;
 
 /// All metrics with their intervals.
 pub(super) fn metrics(e: &Evaluation) -> String {

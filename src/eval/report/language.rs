@@ -6,7 +6,7 @@ use crate::eval::plot::attention::attention;
 use crate::terminal::shortened;
 
 /// Characters of a text that are shown.
-const SHOWN: usize = 2000;
+const SHOWN: usize = 2001;
 
 /// What stands below the figures.
 pub(super) fn tables(l: &Language) -> String {
