@@ -13,7 +13,8 @@ use crate::plan::{Choices, Executor, Options, Plan, Target};
 use serde::{Deserialize, Serialize};
 use std::sync::{Arc, Once};
 
-/// The CPU executor or an opened GPU.
+/// The CPU executor or an opened GPU. Clones share the GPU.
+#[derive(Clone)]
 pub enum Device {
     /// The CPU executor, in f32 on all threads.
     Cpu,
@@ -32,6 +33,13 @@ pub struct DeviceInfo {
     pub kind: String,
     /// The driver and its version; the number of threads for the CPU.
     pub driver: String,
+}
+
+impl DeviceInfo {
+    /// In a line: `device: NVIDIA H200 (vulkan, discrete)`.
+    pub fn line(&self) -> String {
+        format!("device: {} ({}, {})", self.name, self.backend, self.kind)
+    }
 }
 
 impl Device {

@@ -74,7 +74,7 @@ impl Progress for Notes {
         Ok(())
     }
     fn end(&mut self, epoch: &Epoch) -> wgrad::Result<()> {
-        self.epochs.push((*epoch, self.points.len()));
+        self.epochs.push((epoch.clone(), self.points.len()));
         Ok(())
     }
     fn keeps(&self) -> bool {

@@ -35,8 +35,8 @@ fn main() {
 }
 
 /// Everything that has a state: batch norm, dropout, an average of the weights,
-/// accumulated gradients, a rate that falls with the scores, early stopping, the
-/// scale of the loss.
+/// accumulated gradients, a rate that falls with the scores, early stopping (both by what the
+/// answers for the validation set are worth), the scale of the loss.
 const CONFIG: &str = r#"
 [data]
 source = "set"
@@ -57,10 +57,12 @@ lr = 0.01
 
 [schedule]
 name = "plateau"
+monitor = "val_roc_auc"
 patience = 0
 factor = 0.7
 
 [early_stopping]
+monitor = "val_f1"
 patience = 1000
 restore_best_weights = true
 

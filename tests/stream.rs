@@ -111,7 +111,7 @@ impl Progress for Notes {
     fn begin(&mut self, _: usize, _: usize, _: usize) {}
     fn step(&mut self, _: usize, _: Option<Scores>) {}
     fn end(&mut self, epoch: &Epoch) -> wgrad::Result<()> {
-        self.epochs.push((epoch.epoch, epoch.train, epoch.val));
+        self.epochs.push((epoch.epoch, epoch.train.clone(), epoch.val.clone()));
         Ok(())
     }
     fn keeps(&self) -> bool {
@@ -134,7 +134,7 @@ fn bytes(s: &mut Session) -> wgrad::Result<Vec<u8>> {
 /// Trains for three epochs: what is left in the session, and its epochs.
 fn trained(on_gpu: bool, data: &Dataset, s: &Settings, watch: &mut Notes) -> wgrad::Result<Vec<u8>> {
     let mut session = session(on_gpu, data, s, Weights::new(s.seed))?;
-    go_on(&mut session, data, Some(data), s, Start::default(), watch)?;
+    go_on(&mut session, data, Some(data.into()), s, Start::default(), watch)?;
     bytes(&mut session)
 }
 
@@ -172,7 +172,7 @@ fn training_goes_on_within_a_window(on_gpu: bool, data: &Dataset) -> Result<(), 
         let s = settings(data, 3, true);
         let mut session = session(on_gpu, data, &s, weights)?;
         session.set_state(&state, &at)?;
-        go_on(&mut session, data, Some(data), &s, Start { at, best: None }, &mut Notes::default())?;
+        go_on(&mut session, data, Some(data.into()), &s, Start { at, best: None }, &mut Notes::default())?;
         if bytes(&mut session)? != straight {
             return Err(format!("what went on from step {step} ends with other weights").into());
         }

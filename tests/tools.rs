@@ -405,8 +405,8 @@ fn pictures_and_tables_are_not_taken_for_each_other() {
     let (run, _) = trained(&place, "kind", "price");
     let picture = place.path("dot.png");
     image::GrayImage::from_pixel(28, 28, image::Luma([9])).save(&picture).expect("written");
-    refused(&["predict", &run, &picture], 1, &["dot.png is no table", "size, weight, colour"]);
-    refused(&["eval", &run, "--data", "digits"], 1, &["digits is no table", "rows.csv"]);
+    refused(&["predict", &run, &picture], 1, &["dot.png is not a table", "size, weight, colour"]);
+    refused(&["eval", &run, "--data", "digits"], 1, &["digits is not a table", "rows.csv"]);
     let images = place.path("images");
     let args = ["train", "--data", "digits", "--model", "mlp", "--epochs", "1", "--out", &images, "--json"];
     let trained_on = json(&wgrad(&[&args[..], &["--seed", "5"]].concat()));

@@ -1,5 +1,6 @@
 //! The flags as typed.
 
+pub use super::common_flags::{DeviceFlag, RunFlags};
 use super::plan_flags::PlanFlags;
 use super::series_flags::SeriesFlags;
 use super::text_flags::TextFlags;
@@ -89,38 +90,6 @@ impl Command {
     }
 }
 
-/// Where to run.
-#[derive(Debug, Args)]
-pub struct DeviceFlag {
-    /// auto, cpu, an adapter's number, or part of its name (see `wgrad devices`).
-    #[arg(long, env = "WGRAD_DEVICE", default_value = "auto", value_name = "DEVICE")]
-    pub device: String,
-    /// f16: a GPU with tensor cores may round the factors of large products and convolutions to f16
-    /// (sums stay f32). Faster and less exact; falls back to f32 where the device cannot. Default:
-    /// f16 when training with --precision f16, else f32.
-    #[arg(long, value_name = "f32|f16")]
-    pub matmul: Option<Factors>,
-}
-
-impl DeviceFlag {
-    /// The device that is asked for. A flag without a name in it is as good as none,
-    /// and so is the variable.
-    pub fn wanted(&self) -> String {
-        let given = |name: &str| Some(name.trim()).filter(|n| !n.is_empty()).map(String::from);
-        let variable = || std::env::var("WGRAD_DEVICE").ok().and_then(|name| given(&name));
-        given(&self.device).or_else(variable).unwrap_or_else(|| "auto".into())
-    }
-}
-
-/// How products are multiplied.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Factors {
-    /// In single precision.
-    F32,
-    /// Factors rounded to half precision, where the device has hardware for it.
-    F16,
-}
-
 #[derive(Debug, Args)]
 pub struct Train {
     #[arg(help = format!("A run configuration in TOML, or a recipe ({}); flags override what it says", recipe_names()))]
@@ -137,6 +106,10 @@ pub struct Train {
     /// classification, regression, or auto to find out from the target.
     #[arg(long, value_name = "TASK")]
     pub task: Option<String>,
+    /// Of two classes that which precision, recall and F1 are of (default: the one that reads like
+    /// "yes", else the rarer one).
+    #[arg(long, value_name = "CLASS", allow_hyphen_values = true)]
+    pub positive: Option<String>,
     /// Passes over the training data.
     #[arg(long, value_name = "N")]
     pub epochs: Option<usize>,
@@ -163,7 +136,8 @@ pub struct Train {
     /// Seeds everything random.
     #[arg(long, value_name = "N")]
     pub seed: Option<u32>,
-    /// Stop after so many epochs without a better validation loss (see [early_stopping]).
+    /// Stop after so many epochs in which the validation loss, or what early_stopping.monitor names
+    /// (val_f1, val_r2, ..), was not better.
     #[arg(long, value_name = "EPOCHS")]
     pub patience: Option<usize>,
     #[command(flatten)]
@@ -218,25 +192,6 @@ pub fn model_help() -> String {
     format!("A preset ({}) or a model description in TOML", preset_names())
 }
 
-/// Which weights of a run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Checkpoint {
-    /// Those after the last epoch: what `train` reports on.
-    Last,
-    /// Those of the epoch with the lowest validation loss.
-    Best,
-}
-
-/// A trained run.
-#[derive(Debug, Args)]
-pub struct RunFlags {
-    /// The folder of a run, or a .safetensors file of one.
-    pub run: PathBuf,
-    /// Which of the folder's weights to use.
-    #[arg(long, value_name = "last|best", default_value = "last")]
-    pub checkpoint: Checkpoint,
-}
-
 #[derive(Debug, Args)]
 pub struct Eval {
     #[command(flatten)]
@@ -244,6 +199,9 @@ pub struct Eval {
     /// The data to score: its test set if it has one, else all of it.
     #[arg(long, value_name = "digits|PATH", allow_hyphen_values = true, value_parser = source())]
     pub data: String,
+    /// Of two classes that which precision, recall and F1 are of (default: as in training).
+    #[arg(long, value_name = "CLASS", allow_hyphen_values = true)]
+    pub positive: Option<String>,
     /// Samples per step (default: as in training).
     #[arg(long, value_name = "N")]
     pub batch_size: Option<usize>,

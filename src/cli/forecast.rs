@@ -3,16 +3,15 @@
 
 use super::csv_cells::csv;
 use super::predict::{json_value, value};
-use super::{flags, open_device, out, scored_data};
+use super::{flags, open_device, out};
 use crate::data::series::{Series, SeriesFitted, dates_after};
-use crate::data::{self, SourceKind};
 use crate::error::{Error, Result};
 use crate::files;
 use crate::nn::Model;
+use crate::run::kinds::table_of_series;
 use crate::train::Session;
 use crate::train::checkpoint::Loaded;
 use serde_json::{Map, Value, json};
-use std::path::Path;
 
 /// A row of the answer.
 struct Row {
@@ -31,7 +30,8 @@ pub fn run(f: &flags::Predict, model: Model, loaded: Loaded) -> Result<()> {
         return Err(Error::usage("--invert is for pictures; this model was trained on a series"));
     }
     let fitted = loaded.about.interface.series.clone().expect("the caller has looked");
-    let files = f.files.iter().map(|file| read(file, &fitted)).collect::<Result<Vec<_>>>()?;
+    let files =
+        f.files.iter().map(|file| fitted.read(&table_of_series(file, &fitted)?, false)).collect::<Result<Vec<_>>>()?;
     let asked = files.iter().map(|s| fitted.to_forecast(s, f.all)).collect::<Result<Vec<_>>>()?;
     let (device, info) = open_device(&f.device)?;
     let mut session = Session::new(device, model, loaded.about.interface, loaded.weights)?;
@@ -62,17 +62,6 @@ pub fn run(f: &flags::Predict, model: Model, loaded: Loaded) -> Result<()> {
         }
         None => out::data(csv(cells(&rows, f.files.len() > 1), f.safe_csv).trim_end()),
     }
-}
-
-fn read(path: &Path, fitted: &SeriesFitted) -> Result<Series> {
-    let shown = path.display().to_string();
-    match data::kind(path) {
-        Ok(SourceKind::Table) => {}
-        _ if path.exists() => return Err(scored_data::no_series(&shown, fitted)),
-        _ => {}
-    }
-    let table = data::table::Table::open(path, &fitted.read_options())?;
-    fitted.read(&table, false)
 }
 
 /// A row for each of the rows that follow a series.

@@ -19,6 +19,10 @@ pub struct SettingFlags {
     /// classification, regression, or auto to find out from the target.
     #[arg(long, value_name = "TASK")]
     pub task: Option<String>,
+    /// Of two classes that which precision, recall and F1 are of (default: the one that reads like
+    /// "yes", else the rarer one).
+    #[arg(long, value_name = "CLASS", allow_hyphen_values = true)]
+    pub positive: Option<String>,
     /// Samples per step.
     #[arg(long, value_name = "N")]
     pub batch_size: Option<usize>,

@@ -77,7 +77,7 @@ pub fn settled(source: String) -> String {
 
 /// What is said where a source could be taken for another: the built-in set and
 /// a file or folder called like it.
-pub fn choice(source: &str) -> Option<String> {
+fn choice(source: &str) -> Option<String> {
     if !Path::new(SHORT).exists() {
         return None;
     }
@@ -90,6 +90,46 @@ pub fn choice(source: &str) -> Option<String> {
     }
 }
 
+/// A source by its name, with what was found there: looked at once, before it is
+/// opened.
+#[derive(Debug)]
+pub struct Recognised {
+    source: String,
+    pub(super) found: Found,
+}
+
+impl Recognised {
+    /// Its name, as messages have it.
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// Its path.
+    pub fn path(&self) -> &Path {
+        Path::new(&self.source)
+    }
+
+    /// What it is.
+    pub fn kind(&self) -> SourceKind {
+        match &self.found {
+            Found::Digits => SourceKind::Digits,
+            Found::Files(FileSet { format: Format::Idx, .. }) => SourceKind::Idx,
+            Found::Files(FileSet { format: Format::Cifar10, .. }) => SourceKind::Cifar10,
+            Found::Pictures => SourceKind::ImageFolder,
+            Found::Table => SourceKind::Table,
+            Found::Npy => SourceKind::Npy,
+            Found::Text => SourceKind::Text,
+            Found::TextFolder => SourceKind::TextFolder,
+        }
+    }
+
+    /// What is said where it could be taken for another: the built-in set and a file
+    /// or folder called like it.
+    pub fn choice(&self) -> Option<String> {
+        choice(&self.source)
+    }
+}
+
 /// Finds out what a data set is. `source` is a path, `digits`, or `-` for
 /// a table from the standard input. Folders are
 /// known by their files; `.npy` and `.npz` files by their first bytes; a table
@@ -98,17 +138,14 @@ pub fn choice(source: &str) -> Option<String> {
 /// a `.txt` file is, its first lines say.
 ///
 /// Fails when there is nothing of this name, or nothing that is known.
+pub fn recognise(source: &str) -> Result<Recognised> {
+    Ok(Recognised { source: source.into(), found: find(source.as_ref())? })
+}
+
+/// The kind of a data set, as [`recognise`] finds it.
 pub fn kind(source: impl AsRef<Path>) -> Result<SourceKind> {
-    Ok(match recognise(source.as_ref())? {
-        Found::Digits => SourceKind::Digits,
-        Found::Files(FileSet { format: Format::Idx, .. }) => SourceKind::Idx,
-        Found::Files(FileSet { format: Format::Cifar10, .. }) => SourceKind::Cifar10,
-        Found::Pictures => SourceKind::ImageFolder,
-        Found::Table => SourceKind::Table,
-        Found::Npy => SourceKind::Npy,
-        Found::Text => SourceKind::Text,
-        Found::TextFolder => SourceKind::TextFolder,
-    })
+    let (source, found) = (source.as_ref().display().to_string(), find(source.as_ref())?);
+    Ok(Recognised { source, found }.kind())
 }
 
 /// What there is under a name.
@@ -220,7 +257,7 @@ fn cifar_100(name: &str, path: &Path) -> Option<Role> {
 }
 
 /// Finds out what there is under a name.
-pub(super) fn recognise(path: &Path) -> Result<Found> {
+fn find(path: &Path) -> Result<Found> {
     if is_built_in(path) {
         return Ok(Found::Digits);
     }
@@ -231,7 +268,7 @@ pub(super) fn recognise(path: &Path) -> Result<Found> {
         return Err(missing(path));
     }
     if !path.is_dir() {
-        return recognise_file(path);
+        return find_file(path);
     }
     let names = sorted_names(path)?;
     match survey(path, &names)? {
@@ -253,7 +290,7 @@ fn text_folder(folder: &Path, names: &[String]) -> Option<FolderOf> {
     folder_of(folder, |file| is_table(file).unwrap_or(false))
 }
 
-fn recognise_file(path: &Path) -> Result<Found> {
+fn find_file(path: &Path) -> Result<Found> {
     let (name, shown) = (file_name(path), path.display());
     if is_numpy(path)? {
         return Ok(Found::Npy);

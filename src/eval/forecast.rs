@@ -5,7 +5,7 @@
 //! - MASE: the mean absolute error over that of a naive forecast within the
 //!   training rows, one season ahead (Hyndman and Koehler, 2006).
 
-use super::metrics::Figure;
+use super::metrics::{Figure, known};
 use crate::data::series::Naive;
 use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -116,12 +116,9 @@ impl Forecast {
 
     /// Skill and MASE as figures.
     pub fn figures(&self) -> Vec<Figure> {
-        let figure = |key: &str, name: &str, value: Option<f64>, more: bool, share: bool| {
-            let (key, name) = (key.to_string(), name.to_string());
-            value.map(|value| Figure { key, name, value, interval: None, more_is_better: Some(more), share })
-        };
-        let skill = figure("skill", "Skill over persistence", self.skill(), true, true);
-        let mase = figure("mase", "Mean absolute scaled error", self.model().and_then(|m| m.mase), false, false);
+        let figure = |key: &str, value: Option<f64>| value.zip(known::of(key)).map(|(v, k)| Figure::of(k, None, v));
+        let skill = figure("skill", self.skill());
+        let mase = figure("mase", self.model().and_then(|m| m.mase));
         [skill, mase].into_iter().flatten().collect()
     }
 

@@ -13,6 +13,7 @@ use crate::error::{Context, Error, Result};
 use crate::files;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Figures that a header shows.
@@ -131,6 +132,9 @@ pub struct RunInfo {
     pub samples: SampleCounts,
     /// Class names, of a classification.
     pub classes: Vec<String>,
+    /// Of two classes that which precision, recall and F1 are of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub positive_class: Option<String>,
     /// Target names, of a regression.
     pub targets: Vec<String>,
     /// Bytes that training took.
@@ -304,6 +308,12 @@ impl Evaluation {
     pub fn figures(&self) -> Vec<Figure> {
         let of_forecast = self.forecast.iter().flat_map(Forecast::figures);
         of_forecast.chain(self.metrics.figures()).collect()
+    }
+
+    /// Every figure by its key, as [`Metrics::by_key`].
+    pub fn by_key(&self) -> BTreeMap<String, f64> {
+        let of_forecast = self.forecast.iter().flat_map(Forecast::figures).map(|f| (f.key, f.value));
+        self.metrics.by_key().into_iter().chain(of_forecast).collect()
     }
 
     /// The figures to show where there is room for a few.

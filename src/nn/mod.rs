@@ -21,3 +21,4 @@ pub use describe::{Description, LayerDescription, Reads, Sequential};
 pub use init::Initializer;
 pub use presets::{PRESETS, preset, preset_names};
 pub use summary::summary;
+pub use toml::Table;

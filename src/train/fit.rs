@@ -4,12 +4,14 @@
 
 use super::checkpoint::{self, Progressed};
 use super::curve::{At, Curve};
-use super::early_stopping::check_monitor;
+use super::monitor::{self, check_monitors};
+use super::rating::Held;
 use super::session::Scorer;
 use super::stream::Stream;
 use super::{Epoch, Plateau, Progress, Scores, Session, Settings};
-use crate::data::{Dataset, Task};
+use crate::data::Dataset;
 use crate::error::{Error, Result};
+use crate::eval::metrics::{Detail, known};
 use crate::nn::Weights;
 use crate::ops::pace::Steps;
 use crate::tensor::HostTensor;
@@ -59,7 +61,7 @@ pub fn fit(
     s: &Settings,
     watch: &mut dyn Progress,
 ) -> Result<Outcome> {
-    go_on(session, train, val, s, Start::default(), watch)
+    go_on(session, train, val.map(Held::from), s, Start::default(), watch)
 }
 
 /// [`fit`] from where an earlier one stopped. The session holds the weights and
@@ -67,17 +69,17 @@ pub fn fit(
 pub fn go_on(
     session: &mut Session,
     train: &Dataset,
-    val: Option<&Dataset>,
+    val: Option<Held>,
     s: &Settings,
     start: Start,
     watch: &mut dyn Progress,
 ) -> Result<Outcome> {
-    check_monitors(s, session.interface.task, val.is_some())?;
+    check_monitors(s, &session.interface, val.is_some())?;
     if !session.is_prepared() {
         session.prepare_training(train, s)?;
     }
-    let scorer = match val {
-        Some(set) => Some(session.scorer("val", set, s.batch_size)?),
+    let watched = match val {
+        Some(held) => Some(Watched::new(session, held, s, start.at.step == 0)?),
         None => None,
     };
     let pass = session.trained().clone();
@@ -103,16 +105,48 @@ pub fn go_on(
             begun: Instant::now(),
             session,
         };
-        run.epochs(scorer.as_ref())
+        run.epochs(watched.as_ref())
     })
 }
 
-/// Checks that the scores that decide something exist.
-pub fn check_monitors(s: &Settings, task: Task, held_out: bool) -> Result<()> {
-    check_monitor("[early_stopping]", &s.early_stopping.monitor, task, held_out)?;
-    match &s.update.schedule.plateau {
-        Some(rule) if rule.monitor != "auto" => check_monitor("[schedule]", &rule.monitor, task, held_out),
-        _ => Ok(()),
+/// The validation set in training.
+struct Watched<'a> {
+    scorer: Scorer<'a>,
+    held: Held<'a>,
+    /// The figures that decide something and are made of the answers.
+    keys: Vec<&'a str>,
+}
+
+impl<'a> Watched<'a> {
+    /// Loads the scorer. Of a run that begins it is found out before its first epoch
+    /// whether what decides is defined on these samples.
+    fn new(session: &mut Session, held: Held<'a>, s: &'a Settings, begins: bool) -> Result<Watched<'a>> {
+        let watched =
+            Watched { scorer: session.scorer("val", held.set, s.batch_size)?, held, keys: monitor::from_answers(s) };
+        if begins && !watched.keys.is_empty() {
+            let scores = session.score(&watched.scorer)?;
+            // What a model without training answers may be no numbers; that is found out later.
+            if let Ok(rated) = session.rate(held, &scores, Detail::Figures) {
+                monitor::pick(&rated, &watched.keys)?;
+            }
+        }
+        Ok(watched)
+    }
+
+    fn score(&self, session: &mut Session) -> Result<Scores> {
+        let mut scores = session.score(&self.scorer)?;
+        // Answers that are no numbers are reported by the loss.
+        if !self.keys.is_empty() && scores.finite && scores.loss.is_finite() {
+            scores.figures = monitor::measure(session, self.held, &scores, &self.keys)?;
+        }
+        Ok(scores)
+    }
+
+    /// The class that what is watched is of.
+    fn positive_class(&self, session: &Session) -> Option<String> {
+        let interface = &session.interface;
+        let class = interface.positive_class().filter(|_| self.keys.iter().any(|key| known::is_of_positive(key)));
+        class.map(|class| interface.outputs[class].clone())
     }
 }
 
@@ -142,7 +176,7 @@ struct StepClock {
 }
 
 impl Run<'_, '_> {
-    fn epochs(&mut self, scorer: Option<&Scorer>) -> Result<Outcome> {
+    fn epochs(&mut self, watched: Option<&Watched>) -> Result<Outcome> {
         let mut epochs = vec![];
         // What has stopped stays so, unless patience was raised since.
         let stopping = &self.s.early_stopping;
@@ -160,17 +194,19 @@ impl Run<'_, '_> {
             if whole {
                 (self.at.epoch, self.at.batch) = (self.at.epoch + 1, 0);
             }
-            let val = scorer.map(|s| self.session.score(s)).transpose()?;
+            let val = watched.map(|w| w.score(self.session)).transpose()?;
+            let positive_class = watched.and_then(|w| w.positive_class(self.session));
             val.iter().try_for_each(|v| self.check_finite("validation loss", v))?;
             let number = if whole { self.at.epoch } else { self.at.epoch + 1 };
             let grad_norm = self.session.grad_norm()?;
-            let epoch = Epoch { epoch: number, step: self.done(), train, val, lr: self.lr(), grad_norm, seconds };
+            let (step, lr) = (self.done(), self.lr());
+            let epoch = Epoch { epoch: number, step, train, val, positive_class, lr, grad_norm, seconds };
             self.watch.end(&epoch)?;
-            epochs.push(epoch);
             match whole {
                 true => self.judge(&epoch)?,
                 false => self.judge_cut(&epoch)?,
             }
+            epochs.push(epoch);
         }
         self.at.stopped = self.at.stopped.take().or_else(|| self.limit());
         self.finish()?;
@@ -264,7 +300,7 @@ impl Run<'_, '_> {
         let at = self.stand();
         // What was asked for in an epoch before is of no interest any more.
         let passing = self.curve.in_passing(self.session, at)?.filter(|p| p.point.epoch > self.at.epoch as f64);
-        self.watch.step(self.at.batch, passing.as_ref().map(|p| p.epoch));
+        self.watch.step(self.at.batch, passing.as_ref().map(|p| p.epoch.clone()));
         passing.iter().for_each(|p| self.watch.live(&p.point));
         Ok(())
     }

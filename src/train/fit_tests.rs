@@ -21,7 +21,7 @@ impl Progress for Notes {
         Ok(())
     }
     fn end(&mut self, epoch: &Epoch) -> Result<()> {
-        self.epochs.push((epoch.step, epoch.train));
+        self.epochs.push((epoch.step, epoch.train.clone()));
         Ok(())
     }
     fn keeps(&self) -> bool {

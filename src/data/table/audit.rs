@@ -2,7 +2,7 @@
 //! missing, what is odd.
 
 use super::infer::{Inferred, Kind, Stats, infer};
-use super::leakage::gives_away;
+use super::leaks::{Leak, find};
 use super::number::{canonical, show};
 use super::span::Span;
 use super::target::{Goal, clip};
@@ -36,6 +36,8 @@ pub struct TableAudit {
     pub target: Option<TargetAudit>,
     /// Why it cannot.
     pub target_problem: Option<String>,
+    /// Columns that give the target away; `hints` say so too.
+    pub leaks: Vec<Leak>,
     /// What a user should look at: lines left out and what was guessed in reading,
     /// columns that give the target away, columns that are equal, classes of very
     /// different size.
@@ -94,7 +96,7 @@ impl TableAudit {
     /// Fails when a named column is not there.
     pub fn new(table: &Table, options: &TableOptions) -> Result<TableAudit> {
         let rows = table.all_rows();
-        let targets = options.target.iter().map(|word| table.find(word)).collect::<Result<Vec<usize>>>()?;
+        options.target.iter().try_for_each(|word| table.find(word).map(drop))?;
         let look = |c: &Column| infer(c, &rows, options.cleaning.rules(&c.name), table.delimiter);
         let seen: Vec<Inferred> = table.columns.iter().map(look).collect();
         let columns: Vec<ColumnAudit> =
@@ -108,17 +110,14 @@ impl TableAudit {
         };
         let mut hints = table.notes.clone();
         hints.extend(seen.iter().filter_map(|s| s.doubt.clone()));
-        if let (Some(goal), [target]) = (&goal, &targets[..]) {
+        if let Some(goal) = goal.as_ref().filter(|_| options.target.len() == 1) {
             hints.extend(imbalance(goal));
             if let Goal::Classes { names, counts, .. } = goal {
                 hints.extend(remark(names, counts));
             }
-            let values = matches!(goal, Goal::Values(_));
-            for i in (0..columns.len()).filter(|i| i != target) {
-                let (column, answer) = (&table.columns[i], &table.columns[*target]);
-                hints.extend(gives_away(column, &seen[i], answer, &seen[*target], values));
-            }
         }
+        let leaks = goal.as_ref().map_or(Ok(vec![]), |goal| find(table, &rows, &seen, goal, options))?;
+        hints.extend(leaks.iter().map(|leak| leak.finding.clone()));
         hints.extend(equal_columns(table));
         let target = goal.map(|goal| look_at_target(table, goal, &columns));
         Ok(TableAudit {
@@ -130,6 +129,7 @@ impl TableAudit {
             constant,
             target,
             target_problem,
+            leaks,
             hints,
         })
     }

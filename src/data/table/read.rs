@@ -171,7 +171,7 @@ impl Table {
         // A converted text lies in memory beside the file's.
         let held = bytes.len() as u64 + if let Cow::Owned(text) = &text { text.len() as u64 } else { 0 };
         if json::is_json(name, &text) {
-            return Table::of_records(name, str::from_utf8(&text).expect("decoded before"), held, options, notes);
+            return Table::of_json(name, str::from_utf8(&text).expect("decoded before"), held, options, notes);
         }
         let arff = arff::head(name, str::from_utf8(&text).expect("decoded before"))?;
         let top = match &arff {
@@ -242,7 +242,7 @@ impl Table {
     }
 
     /// A table of records of JSON.
-    fn of_records(name: &str, text: &str, held: u64, options: &ReadOptions, mut notes: Vec<String>) -> Result<Table> {
+    fn of_json(name: &str, text: &str, held: u64, options: &ReadOptions, mut notes: Vec<String>) -> Result<Table> {
         let asked = [
             ("delimiter", options.delimiter.is_some()),
             ("skip_rows", options.skip_rows > 0),
@@ -259,6 +259,33 @@ impl Table {
         }
         let kept = marks::settle(&mut columns, options, &mut notes);
         Ok(Table { name: name.into(), columns, lines, has_header: true, delimiter: ',', notes, kept })
+    }
+
+    /// A table of records: names with values. The columns come in the order in which their
+    /// names do first; what a record lacks is a missing cell.
+    pub fn of_records<'a, R, C>(name: &str, records: R, options: &ReadOptions) -> Table
+    where
+        R: IntoIterator<Item = C>,
+        C: IntoIterator<Item = (&'a str, &'a str)>,
+    {
+        let (mut columns, mut rows): (Vec<Column>, usize) = (vec![], 0);
+        for record in records {
+            for (name, value) in record {
+                let at = columns.iter().position(|c| c.name == name).unwrap_or_else(|| {
+                    columns.push(Column { name: name.into(), cells: vec![] });
+                    columns.len() - 1
+                });
+                columns[at].cells.resize(rows, None);
+                let value = value.trim();
+                columns[at].cells.push((!value.is_empty()).then(|| value.to_string()));
+            }
+            rows += 1;
+            columns.iter_mut().for_each(|c| c.cells.resize(rows, None));
+        }
+        let mut notes = vec![];
+        let kept = marks::settle(&mut columns, options, &mut notes);
+        let lines = (1..=rows).collect();
+        Table { name: name.into(), columns, lines, has_header: true, delimiter: ',', notes, kept }
     }
 
     /// The number of rows.

@@ -27,7 +27,7 @@ pub(super) struct Restyled<'a> {
 }
 
 /// Words for yes and no.
-const TRUTH: &[[&str; 2]] = &[
+pub(in crate::data) const TRUTH: &[[&str; 2]] = &[
     ["true", "false"],
     ["t", "f"],
     ["yes", "no"],

@@ -126,7 +126,8 @@ impl Comparison {
     fn figures(&self) -> Vec<&Figure> {
         let mut all: Vec<&Figure> = vec![];
         for f in self.runs.iter().flat_map(|r| &r.figures) {
-            if !all.iter().any(|g| g.key == f.key) {
+            // Runs may have other positive classes.
+            if !all.iter().any(|g| g.key == f.key && g.name == f.name) {
                 all.push(f);
             }
         }
@@ -184,7 +185,7 @@ impl Comparison {
         let mut rows = vec![];
         for f in self.figures() {
             let found: Vec<Option<&Figure>> =
-                self.runs.iter().map(|r| r.figures.iter().find(|g| g.key == f.key)).collect();
+                self.runs.iter().map(|r| r.figures.iter().find(|g| g.key == f.key && g.name == f.name)).collect();
             let values: Vec<Option<f64>> = found.iter().map(|f| f.map(|f| f.value)).collect();
             let best = Self::best(&values, f.more_is_better);
             let cell = |(f, best): (&Option<&Figure>, &bool)| match f {

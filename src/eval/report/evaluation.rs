@@ -148,10 +148,13 @@ fn thresholds(c: &Classification) -> String {
             row
         })
         .collect();
-    "<h3>Where to cut</h3>\n<p class=\"note\">Samples at or above a threshold are called positive. A threshold chosen \
-     on these samples looks a little better on them than it will on others.</p>\n"
-        .to_string()
-        + &table(&["best", "threshold", "precision", "recall", "F1", "accuracy", "Youden's J"], &rows)
+    let positive = c.positive().map_or("positive", |p| &p.name);
+    format!(
+        "<h3>Where to cut</h3>\n<p class=\"note\">Samples whose probability of {} is at or above a threshold are called \
+         so; precision, recall and F1 are of that class. A threshold chosen on these samples looks a little better on \
+         them than it will on others.</p>\n",
+        escape(positive)
+    ) + &table(&["best", "threshold", "precision", "recall", "F1", "accuracy", "Youden's J"], &rows)
 }
 
 fn targets(r: &Regression) -> String {

@@ -17,6 +17,7 @@ fn epochs(folder: &Path, n: usize, rate: f64) {
             lr: Some(0.01),
             grad_norm: Some(loss),
             seconds: 1.0,
+            ..EpochRecord::default()
         };
         record.append(folder).unwrap();
     }
