@@ -97,7 +97,7 @@ pub struct Train {
     #[arg(long, value_name = "NAME|FILE", help = model_help())]
     pub model: Option<String>,
     /// "digits" (built in; "builtin:digits" where a path is called so), a folder of IDX files (MNIST), CIFAR-10 binary batches, a folder
-    /// with one sub-folder of pictures per class, a table (CSV, TSV), or NumPy arrays.
+    /// with one sub-folder of pictures per class, a table (CSV, TSV, JSON), or NumPy arrays.
     #[arg(long, value_name = "digits|PATH", allow_hyphen_values = true, value_parser = source())]
     pub data: Option<String>,
     /// The column of a table that is to be predicted: a name, a number from 1, or "last".
@@ -263,7 +263,7 @@ pub struct Generate {
 pub struct Predict {
     #[command(flatten)]
     pub run: RunFlags,
-    /// Pictures (PNG, JPEG, BMP or WebP), tables (CSV, TSV) for a model trained on one, or texts.
+    /// Pictures (PNG, JPEG, BMP or WebP), tables (CSV, TSV, JSON) for a model trained on one, or texts.
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
     /// How many classes to print per picture.

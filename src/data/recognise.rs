@@ -4,7 +4,7 @@
 use super::idx::read_idx;
 use super::picture::starts_like_a_picture;
 use super::scan::is_image_folder;
-use super::table::{container, prose};
+use super::table::{arff, container, json, prose};
 use super::text::{FolderOf, folder_of};
 use super::{
     Images,
@@ -133,7 +133,8 @@ impl Recognised {
 /// Finds out what a data set is. `source` is a path, `digits`, or `-` for
 /// a table from the standard input. Folders are
 /// known by their files; `.npy` and `.npz` files by their first bytes; a table
-/// by its name, `.csv` or `.tsv`, or as the one in a zip archive, text by `.text` or `.md`, gzipped or not. What
+/// by its name, `.csv`, `.tsv`, `.json` or `.jsonl`, by its beginning where that is a record of
+/// JSON, or as the one in a zip archive, text by `.text` or `.md`, gzipped or not. What
 /// a `.txt` file is, its first lines say.
 ///
 /// Fails when there is nothing of this name, or nothing that is known.
@@ -316,8 +317,8 @@ fn find_file(path: &Path) -> Result<Found> {
         }
         None => {
             return Err(Error::data(format!(
-                "{shown} is a file that is no data set; expected {EXPECTED}; or a table (.csv, .tsv, .txt, plain or \
-                 .gz), text (.txt, .text, .md), or NumPy arrays (.npy, .npz)"
+                "{shown} is a file that is no data set; expected {EXPECTED}; or a table (.csv, .tsv, .txt, .json, \
+                 .jsonl, .arff, plain or .gz), text (.txt, .text, .md), or NumPy arrays (.npy, .npz)"
             )));
         }
     };
@@ -342,10 +343,15 @@ fn is_table(path: &Path) -> Result<bool> {
         return Ok(container::holds_table(path)
             || has_ending(&name, &[".csv", ".tsv", ".txt", ".zip", ".xlsx", ".xlsm", ".xlsb", ".ods"]));
     }
-    if !has_ending(&name, &TABLES) || !has_ending(&name, &TEXTS) {
-        return Ok(has_ending(&name, &TABLES));
+    let (table, text) = (has_ending(&name, &TABLES), has_ending(&name, &TEXTS));
+    if has_ending(&name, &json::RECORDS) || table && !text {
+        return Ok(true);
     }
-    Ok(prose::is_table(&Source::open(path)?.take(prose::SAMPLE)?))
+    if text && !table || !path.is_file() {
+        return Ok(false);
+    }
+    let start = Source::open(path)?.take(prose::SAMPLE)?;
+    Ok(json::begins_records(&start) || arff::begins_relation(&start) || table && prose::is_table(&start))
 }
 
 /// Whether a file is an array of NumPy's, or a zip archive whose first entry is
@@ -471,7 +477,7 @@ pub(super) fn unknown_folder(folder: &Path, names: &[String]) -> Error {
         survey(path, &names).is_ok_and(|found| found.is_some())
     };
     let inner = names.iter().take(100).map(|name| folder.join(name)).find(|path| is_set(path));
-    let table = names.iter().find(|name| has_ending(name, &TABLES));
+    let table = names.iter().find(|name| has_ending(name, &TABLES) || has_ending(name, &json::RECORDS));
     let next = match (inner, table) {
         (Some(path), _) => format!("did you mean the folder \"{}\" in it?", path.display()),
         (None, Some(name)) => format!("did you mean the file \"{}\" in it?", folder.join(name).display()),

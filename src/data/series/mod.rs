@@ -12,7 +12,7 @@ mod audit;
 mod calendar;
 mod columns;
 mod dated;
-mod dates;
+pub(super) mod dates;
 mod fit;
 mod naive;
 mod options;

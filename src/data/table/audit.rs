@@ -4,6 +4,7 @@
 use super::infer::{Inferred, Kind, Stats, infer};
 use super::leaks::{Leak, find};
 use super::number::{canonical, show};
+use super::span::Span;
 use super::subjects::repeated;
 use super::target::{Goal, clip};
 use super::{Column, Summary, Table, TableOptions, clean::FENCE};
@@ -61,6 +62,8 @@ pub struct ColumnAudit {
     pub numbers: Option<Summary>,
     /// Its outliers, if it holds numbers.
     pub outliers: Option<Outlying>,
+    /// From when to when it goes, if it holds dates.
+    pub date_range: Option<Span>,
     /// Its most frequent values with their counts, if it holds no numbers.
     pub top: Vec<(String, usize)>,
 }
@@ -185,7 +188,9 @@ impl ColumnAudit {
             let s = if o.count == 1 { "" } else { "s" };
             line += &format!("; {} outlier{s} ({}{more})", o.count, shown.join(", "));
         }
-        if !self.top.is_empty() && self.kind != Kind::Identifier {
+        if let Some(dates) = &self.date_range {
+            line += &format!("; {}", dates.line());
+        } else if !self.top.is_empty() && self.kind != Kind::Identifier {
             let shown: Vec<String> = self.top.iter().map(|(v, n)| format!("{} ({n})", clip(v))).collect();
             line += &format!("; {}", shown.join(", "));
         }
@@ -250,7 +255,9 @@ fn audit(column: &Column, seen: &Inferred, lines: &[usize]) -> ColumnAudit {
         top.truncate(TOP);
     }
     let (kind, why, stats) = (seen.kind, seen.why.clone(), seen.stats.clone());
-    ColumnAudit { name: column.name.clone(), kind, why, stats, numbers, outliers, top }
+    let format = seen.date_format.as_deref().filter(|_| kind == Kind::Date);
+    let date_range = format.and_then(|format| Span::of(column.cells.iter().flatten().map(String::as_str), format));
+    ColumnAudit { name: column.name.clone(), kind, why, stats, numbers, outliers, date_range, top }
 }
 
 fn look_at_target(table: &Table, goal: Goal, columns: &[ColumnAudit]) -> TargetAudit {

@@ -10,6 +10,7 @@ use super::options::{Normalize, TableOptions};
 use super::read::{Column, Layout, ReadOptions, Table};
 use super::summary::Summary;
 use super::target::Goal;
+use super::worth;
 use crate::data::interface::check_scales;
 use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -85,7 +86,7 @@ impl Fitted {
             )));
         }
         let (rows, needed) = usable(table, rows, options, &goal)?;
-        let mut columns = vec![];
+        let (mut columns, mut doubtful) = (vec![], vec![]);
         for column in table.columns.iter().filter(|c| !targets.contains(&c.name.as_str())) {
             let rules = options.cleaning.rules(&column.name);
             // What a column holds is a matter of the whole file: a part of it could be taken
@@ -113,13 +114,17 @@ impl Fitted {
                 };
                 Encoder::Dropped { reason }
             } else {
-                Lesson { table: &table.name, column, cells, rules, seen }.encoder()?
+                let lesson = Lesson { table: &table.name, column, cells, rules, seen };
+                let encoder = lesson.encoder()?;
+                doubtful.extend(lesson.doubt(columns.len(), &encoder));
+                encoder
             };
             let normalize = rules.normalize.unwrap_or(options.normalize);
             let name = column.name.clone();
             let required = needed.contains(&column.name);
             columns.push(FittedColumn { name, kind, why, rows: rows.len(), missing, required, normalize, encoder });
         }
+        worth::settle(table, &rows, &goal, &mut columns, &doubtful, &mut notes)?;
         let features: Vec<(String, Normalize)> = columns.iter().flat_map(FittedColumn::features).collect();
         // Better what counts the rows than nothing.
         if features.is_empty() && !alone {

@@ -65,6 +65,8 @@ const DELIMITERS: &[(&str, Option<char>)] = &[
     ("space", Some(' ')),
 ];
 
+const QUOTES: &[(&str, Option<char>)] = &[("auto", None), ("double", Some('"')), ("single", Some('\''))];
+
 /// What a user may say about a table.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TableOptions {
@@ -87,6 +89,8 @@ pub struct TableOptions {
     /// What begins a line that is a comment; empty: nothing, `None`: `#` and `%`
     /// where that is no row.
     pub comment: Option<String>,
+    /// The quote around cells, double or single; `None` finds out.
+    pub quote: Option<char>,
     /// Cells that mean "missing"; the empty cell always does.
     pub missing_values: Vec<String>,
     /// How numbers are normalised.
@@ -97,7 +101,7 @@ pub struct TableOptions {
 
 impl Default for TableOptions {
     fn default() -> TableOptions {
-        let ReadOptions { header, delimiter, skip_rows, comment, missing_values, .. } = ReadOptions::default();
+        let ReadOptions { header, delimiter, skip_rows, comment, quote, missing_values, .. } = ReadOptions::default();
         TableOptions {
             target: vec!["last".into()],
             date: None,
@@ -107,6 +111,7 @@ impl Default for TableOptions {
             delimiter,
             skip_rows,
             comment,
+            quote,
             missing_values,
             normalize: Normalize::Standard,
             cleaning: Cleaning::default(),
@@ -116,7 +121,7 @@ impl Default for TableOptions {
 
 impl TableOptions {
     /// Reads the keys `target`, `date`, `group`, `task`, `header`, `delimiter`, `skip_rows`,
-    /// `comment`, `missing_values`, `normalize` and the table `clean`.
+    /// `comment`, `quote`, `missing_values`, `normalize` and the table `clean`.
     pub fn read(keys: &mut Keys) -> Result<TableOptions> {
         let base = TableOptions::default();
         let target = target(keys)?.unwrap_or(base.target);
@@ -151,6 +156,7 @@ impl TableOptions {
             Some("none") => Some(String::new()),
             Some(mark) => Some(mark.into()),
         };
+        let quote = choice(keys, "quote", QUOTES, base.quote)?;
         let missing_values = keys.strings("missing_values")?.unwrap_or(base.missing_values);
         let normalize = choice(keys, "normalize", Normalize::NAMES, base.normalize)?;
         let mut clean = Keys::new(keys.table("clean")?.unwrap_or_default(), "[clean]");
@@ -165,6 +171,7 @@ impl TableOptions {
             delimiter,
             skip_rows,
             comment,
+            quote,
             missing_values,
             normalize,
             cleaning,
@@ -194,6 +201,7 @@ impl TableOptions {
         t.insert("skip_rows".into(), (self.skip_rows as i64).into());
         let comment = self.comment.as_deref().map_or("auto", |c| if c.is_empty() { "none" } else { c });
         t.insert("comment".into(), comment.into());
+        t.insert("quote".into(), name_of(QUOTES, self.quote).into());
         t.insert("missing_values".into(), self.missing_values.clone().into());
         t.insert("normalize".into(), self.normalize.name().into());
         t.insert("clean".into(), Value::Table(self.cleaning.to_table()));
@@ -207,6 +215,7 @@ impl TableOptions {
             delimiter: self.delimiter,
             skip_rows: self.skip_rows,
             comment: self.comment.clone(),
+            quote: self.quote,
             missing_values: self.missing_values.clone(),
             ..ReadOptions::default()
         }
@@ -247,7 +256,7 @@ mod tests {
     #[test]
     fn what_is_written_is_what_was_read() {
         let text = "target = [\"a\", 2]\ndate = \"when\"\ngroup = [\"a\", 3]\ntask = \"regression\"\nheader = false\ndelimiter = \"tab\"\n\
-                    skip_rows = 2\ncomment = \"//\"\n\
+                    skip_rows = 2\ncomment = \"//\"\nquote = \"single\"\n\
                     missing_values = [\"99\"]\nnormalize = \"minmax\"\n[clean]\ndrop_duplicates = true";
         let options = read(text).unwrap();
         assert_eq!((&options.target[..], options.delimiter), (&["a".to_string(), "2".into()][..], Some('\t')));

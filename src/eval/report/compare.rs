@@ -1,13 +1,13 @@
 //! Several runs beside each other: which settings differ, what came out, and
 //! the curves over one another.
 
-use super::{cut, layers};
+use super::layers;
 use crate::error::{Error, Result};
 use crate::eval::html::{Cell, escape, figure, interval, page, section, table, value};
 use crate::eval::metrics::Figure;
 use crate::eval::plot::{Ink, Series, curve, epochs_chart, number, stroke};
 use crate::eval::run::RunFiles;
-use crate::terminal;
+use crate::terminal::{self, shortened};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -277,7 +277,7 @@ impl Comparison {
                 .settings
                 .iter()
                 .take(4)
-                .map(|(k, v)| format!("{k}={}", v.as_deref().map_or("–".into(), |v| cut(v, SETTING))));
+                .map(|(k, v)| format!("{k}={}", v.as_deref().map_or("–".into(), |v| shortened(v, SETTING))));
             let parts: Vec<String> = best.chain(loss).chain(settings).collect();
             out += &format!("{name}  {}\n", parts.join("  "));
         }

@@ -1,11 +1,12 @@
 //! Tables of an evaluation, and the worst mistakes.
 
-use super::{cut, language};
+use super::language;
 use crate::eval::forecast::{Forecaster, OfGroup};
 use crate::eval::html::{Cell, bar, escape, interval, list, table, value};
 use crate::eval::metrics::{Classification, Figure, Metrics, Regression, TargetScores};
 use crate::eval::plot::{number, percent};
 use crate::eval::run::{Evaluation, Mistake, Place};
+use crate::terminal::shortened;
 
 /// Mistakes, pairs of confused classes and bytes of a picture that are shown.
 const MISTAKES: usize = 60;
@@ -13,7 +14,7 @@ const CONFUSED: usize = 10;
 const PICTURE: usize = 200_000;
 /// Characters of a cell of a table, and of a text.
 const CELL: usize = 80;
-const TEXT: usize = 400;
+const TEXT: usize = 401;
 
 /// All metrics with their intervals.
 pub(super) fn metrics(e: &Evaluation) -> String {
@@ -212,10 +213,10 @@ pub(super) fn mistakes(e: &Evaluation) -> String {
 fn mistake(m: &Mistake) -> String {
     let picture = m.picture.as_deref().filter(|p| is_picture(p));
     let picture = picture.map_or(String::new(), |p| format!("<img src=\"{p}\" alt=\"\" loading=\"lazy\">"));
-    let text = m.text.as_deref().map_or(String::new(), |t| format!("<p>{}</p>", escape(&cut(t, TEXT))));
+    let text = m.text.as_deref().map_or(String::new(), |t| format!("<p>{}</p>", escape(&shortened(t, TEXT))));
     let cell = |(name, cell): &(String, Option<String>)| {
-        let cell = cell.as_deref().map_or("–".into(), |c| escape(&cut(c, CELL)));
-        format!("<span><i>{}</i> {cell}</span> ", escape(&cut(name, CELL)))
+        let cell = cell.as_deref().map_or("–".into(), |c| escape(&shortened(c, CELL)));
+        format!("<span><i>{}</i> {cell}</span> ", escape(&shortened(name, CELL)))
     };
     let cells: String = m.cells.iter().map(cell).collect();
     let cells = if cells.is_empty() { cells } else { format!("<p class=\"cells\">{cells}</p>") };

@@ -241,7 +241,6 @@ fn a_run_under_way_has_a_report() {
 
 #[test]
 fn what_is_long_is_cut_and_that_shows() {
-    assert_eq!(["größer", "groß", ""].map(|t| cut(t, 4)), ["größ…", "groß", ""]);
     let dir = tempfile::tempdir().unwrap();
     let [a, b] = ["a", "b"].map(|n| dir.path().join(n));
     let long = "n".repeat(400);
