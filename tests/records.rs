@@ -12,11 +12,19 @@ use std::process::Stdio;
 
 const SHORT: &str = "--model mlp --epochs 3 --target kind";
 
+/// A number, a word of two, a yes or no, and the class.
+type Row = (String, &'static str, bool, &'static str);
+
 /// Rows of a number, a word of two, a yes or no, and the class.
-fn rows() -> Vec<(String, &'static str, bool, &'static str)> {
+fn rows() -> Vec<Row> {
     let row = |i: usize| {
         let town = ["new town", "port, old", "ford"][i * 7 % 3];
-        (format!("{}.{}0", i * 13 % 29, i % 7), town, i % 4 == 0, if i * 13 % 29 > 14 { "high" } else { "low" })
+        (
+            format!("{}.{}0", i * 13 % 29, i % 7),
+            town,
+            i.is_multiple_of(4),
+            if i * 13 % 29 > 14 { "high" } else { "low" },
+        )
     };
     (0..80).map(row).collect()
 }
@@ -26,12 +34,11 @@ fn files() -> Vec<(&'static str, String)> {
     let cells = |quote: &str| -> String {
         rows().iter().map(|(x, t, y, k)| format!("{x},{quote}{t}{quote},{y},{quote}{k}{quote}\n")).collect()
     };
-    let object = |(x, town, yes, kind): &(String, &str, bool, &str)| {
+    let object = |(x, town, yes, kind): &Row| {
         format!("{{\"x\": {x}, \"at\": {{\"town\": \"{town}\"}}, \"yes\": {yes}, \"kind\": \"{kind}\"}}")
     };
     let objects: Vec<String> = rows().iter().map(object).collect();
-    let list =
-        |cell: &dyn Fn(&(String, &str, bool, &str)) -> String| rows().iter().map(cell).collect::<Vec<_>>().join(", ");
+    let list = |cell: &dyn Fn(&Row) -> String| rows().iter().map(cell).collect::<Vec<_>>().join(", ");
     let columns = format!(
         "{{\"x\": [{}],\n \"at.town\": [{}],\n \"yes\": [{}],\n \"kind\": [{}]}}",
         list(&|r| r.0.clone()),
