@@ -65,12 +65,12 @@ fn judge(built: &Built) -> Result<Vec<Values>, Failed> {
     // The judge runs every op for itself.
     let apart = Options { fuse: false, ..Options::default() };
     let program = cpu.load(Plan::with(&built.graph, &fetches, Target::Cpu, &apart)?)?;
-    cpu.poison(program);
-    cpu.run(program, 1)?;
+    cpu.poison(&program);
+    cpu.run(&program, 1)?;
     let value = |&t| -> Result<Values, Failed> {
         Ok(match built.graph.spec(t).dtype {
-            DType::F32 | DType::F16 => Values::Real(cpu.values(program, t)?),
-            DType::U32 => Values::Index(cpu.fetch(program, t)?.as_u32().to_vec()),
+            DType::F32 | DType::F16 => Values::Real(cpu.values(&program, t)?),
+            DType::U32 => Values::Index(cpu.fetch(&program, t)?.as_u32().to_vec()),
         })
     };
     fetches.iter().map(value).collect()
@@ -100,9 +100,9 @@ fn cpu_f32(case: &Case) -> Result<(), Failed> {
     let built = build(case)?;
     let mut cpu = Cpu::<f32>::new();
     let program = cpu.load(Plan::with(&built.graph, &built.fetches(), Target::Cpu, &options_for(case))?)?;
-    cpu.poison(program);
-    cpu.run(program, 1)?;
-    let found = fetch_all(&mut cpu, program, &built.fetches())?;
+    cpu.poison(&program);
+    cpu.run(&program, 1)?;
+    let found = fetch_all(&mut cpu, &program, &built.fetches())?;
     check(case, &built, &found, &judge(&built)?)
 }
 
@@ -149,9 +149,9 @@ fn run_twice(built: &Built, gpu: &Arc<Gpu>, plan: Plan) -> Result<Vec<HostTensor
         for (name, value) in &initial {
             e.write(name, value)?;
         }
-        e.poison(program);
-        e.run(program, 1)?;
-        runs.push(fetch_all(&mut e, program, &built.fetches())?);
+        e.poison(&program);
+        e.run(&program, 1)?;
+        runs.push(fetch_all(&mut e, &program, &built.fetches())?);
     }
     if runs[0].iter().zip(&runs[1]).any(|(a, b)| a.bytes() != b.bytes()) {
         return Err("two runs gave different bits".into());
@@ -173,15 +173,15 @@ fn finite_differences(case: &Case) -> Result<(), Failed> {
     let built = build(case)?;
     let mut cpu = Cpu::<f64>::new();
     let program = cpu.load(Plan::build(&built.graph, &built.fetches(), Target::Cpu)?)?;
-    cpu.run(program, 1)?;
+    cpu.run(&program, 1)?;
     let rules: Vec<(usize, Vec<f64>)> =
-        built.gradients.iter().map(|&(i, t)| Ok((i, cpu.values(program, t)?))).collect::<wgrad::Result<_>>()?;
+        built.gradients.iter().map(|&(i, t)| Ok((i, cpu.values(&program, t)?))).collect::<wgrad::Result<_>>()?;
     // The objective is the contraction of the outputs with the cotangents.
     let objective = |cpu: &mut Cpu<f64>| -> wgrad::Result<f64> {
-        cpu.run(program, 1)?;
+        cpu.run(&program, 1)?;
         let mut sum = 0.0;
         for (i, seed) in &built.seeds {
-            let y = cpu.values(program, built.outputs[*i])?;
+            let y = cpu.values(&program, built.outputs[*i])?;
             sum += y.iter().zip(seed.as_f32()).map(|(y, s)| y * f64::from(*s)).sum::<f64>();
         }
         Ok(sum)

@@ -17,7 +17,7 @@ use toml::Table;
 
 /// Samples, cells of a table and bytes of a text that are looked through without
 /// being asked to: more would be felt before a training.
-const LOOKED_THROUGH: usize = 20_000;
+pub const LOOKED_THROUGH: usize = 20_000;
 const CELLS_LOOKED_THROUGH: usize = 2_000_000;
 const BYTES_LOOKED_THROUGH: usize = 4 << 20;
 

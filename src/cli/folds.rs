@@ -16,7 +16,6 @@ pub fn run(f: &flags::Train, s: &Settings) -> Result<()> {
         return Err(Error::usage("--folds goes with neither --resume, --init nor --overfit-batches"));
     }
     let (device, device_info) = open_device_for(&f.device, s.plan.precision)?;
-    drop(device);
     let train::Data { source, audit } = train::open(s)?;
     let Folds { folds, strata, notes } = source.folds(s)?;
     notes.iter().for_each(|note| eprintln!("note: {note}"));
@@ -29,8 +28,7 @@ pub fn run(f: &flags::Train, s: &Settings) -> Result<()> {
         if i == 0 {
             train::say(s, &prepared);
         }
-        let device = job::reopened(&device_info, &f.device, s.plan.precision)?;
-        let mut job = Job::new(device, s, &prepared, Weights::new(s.seed), &tune::of_flags(f, None)?)?;
+        let mut job = Job::new(device.clone(), s, &prepared, Weights::new(s.seed), &tune::of_flags(f, None)?)?;
         // What cannot be trained at all leaves no folder behind.
         let parent = match &parent {
             Some(parent) => parent,

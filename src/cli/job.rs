@@ -2,7 +2,6 @@
 //! on data it has not seen: what `train` does once, `train --folds` and `search`
 //! many times.
 
-use super::flags::DeviceFlag;
 use super::progress::Terminal;
 use super::run_folder::RunFolder;
 use super::said;
@@ -10,11 +9,10 @@ use super::tune::{self, Tuning};
 use crate::data::series::Naive;
 use crate::data::sheet::{self, Tile};
 use crate::data::{Dataset, IGNORED, Samples, Targets, Task};
-use crate::device::{Device, DeviceInfo};
+use crate::device::Device;
 use crate::error::Result;
 use crate::eval::{Classification, Evaluation, Forecast, Language, Metrics, Mistake, Regression};
 use crate::nn::Weights;
-use crate::plan::Precision;
 use crate::train::{Outcome, Prepared, Scores, Session, Settings, Start, check_monitors, go_on, model_for};
 use base64::Engine;
 use serde_json::{Map, Value};
@@ -86,10 +84,14 @@ impl Job {
 /// Scores a set with a session's weights as they are, and beside a model of a
 /// series the forecasts that need none.
 pub fn score(session: &mut Session, set: &Dataset, naive: Option<&Naive>, split: &str, batch: usize) -> Result<Scored> {
-    let scorer = session.scorer(split, set, batch)?;
-    let scores = session.score(&scorer)?;
     // Answers at every position of a text would not fit, nor tell anybody more.
-    let mut answers = if session.interface.task == Task::Language { vec![] } else { session.predict(set)? };
+    let (scores, mut answers) = match session.interface.task {
+        Task::Language => {
+            let scorer = session.scorer(split, set, batch)?;
+            (session.score(&scorer)?, vec![])
+        }
+        _ => session.evaluate(split, set, batch)?,
+    };
     let Some(naive) = naive else {
         // Changes that nobody made values of are what they are.
         let changes = session.interface.series.as_ref().is_some_and(|s| s.difference);
@@ -260,10 +262,4 @@ fn text(session: &Session, set: &Dataset, i: usize) -> Option<String> {
     // Behind the text there is padding, token 0.
     let end = row.iter().rposition(|&t| t != 0).map_or(0, |last| last + 1);
     Some(vocabulary.decode(&row[..end]).chars().take(SHOWN).collect())
-}
-
-/// Device and weights of a fresh session.
-pub fn reopened(info: &DeviceInfo, wanted: &DeviceFlag, precision: Precision) -> Result<Device> {
-    // The executor of a session goes with it; the adapter is found again.
-    if info.kind == "cpu" { Ok(Device::Cpu) } else { tune::open(wanted, precision) }
 }

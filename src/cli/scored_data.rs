@@ -272,7 +272,7 @@ pub fn rows_to_predict(path: &Path, fitted: &Fitted) -> Result<Rows> {
         true => Targets::Classes { labels: vec![0; n], names },
         false => Targets::Values { values: vec![0.0; n * names.len()], names },
     };
-    let samples = data::Samples::Floats(features.values);
+    let samples = data::Samples::Floats(features.values.into());
     let (name, origin) = (table.name.clone(), Origin::default());
     let set = Dataset { name, shape: vec![features.width], samples, targets, origin };
     Ok(Rows { table, set, kept: features.kept, notes })

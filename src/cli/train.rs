@@ -154,13 +154,18 @@ pub fn open(s: &Settings) -> Result<Data> {
         _ => {
             let opened = super::data::open(&d.source, s.seed, &d.images)?;
             let levels = opened.folder.as_ref().and_then(|f| f.levels);
-            let set = opened.set.clone();
+            let files = opened.folder.iter().flat_map(|f| &f.origins);
+            let origins: Vec<Origin> = files.map(|from| Origin::of_files(from.files.clone())).collect();
+            // What is too large for an audit lies in memory once.
+            let set = match opened.set.train.len() <= super::data::LOOKED_THROUGH {
+                true => images.insert(opened).set.clone(),
+                false => opened.set,
+            };
             let [train, val, test] = [Some(set.train), set.val, set.test].map(|images| images.map(Dataset::from));
             let mut sets = [train, val, test];
-            for (set, from) in sets.iter_mut().zip(opened.folder.iter().flat_map(|f| &f.origins)) {
-                set.iter_mut().for_each(|set| set.origin = Origin::of_files(from.files.clone()));
+            for (set, origin) in sets.iter_mut().zip(origins) {
+                set.iter_mut().for_each(|set| set.origin = origin.clone());
             }
-            images = Some(opened);
             let [train, val, test] = sets;
             Source::Sets { train: train.expect("what is opened has training images"), val, test, levels }
         }

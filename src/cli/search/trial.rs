@@ -2,17 +2,18 @@
 //! left, and scored on the validation set.
 
 use super::super::flags::DeviceFlag;
-use super::super::job::{self, Done, Job, Scored};
+use super::super::job::{Done, Job, Scored};
 use super::super::run_folder::RunFolder;
 use super::super::scored_data::settings_of;
-use super::super::tune::Tuning;
+use super::super::tune::{self, Tuning};
 use super::super::{interrupt, run_info, train};
 use super::record::other_data;
-use crate::device::DeviceInfo;
+use crate::device::{Device, DeviceInfo};
 use crate::error::{Error, Kind, Result};
 use crate::files::Lock;
 use crate::nn::Weights;
 use crate::ops::pace::Steps;
+use crate::plan::Precision;
 use crate::train::{MAX_STEPS, Prepared, Settings, Source, Start, checkpoint};
 use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
@@ -24,8 +25,9 @@ pub struct Bench<'a> {
     pub out: &'a Path,
     /// The device.
     pub info: DeviceInfo,
-    /// How the device is found again.
-    pub device: &'a DeviceFlag,
+    /// How it is opened: once for all trials of a precision, unless it fails.
+    device: &'a DeviceFlag,
+    opened: Option<(Precision, Device)>,
     /// The data.
     pub source: &'a Source,
     /// The sets of the latest trial, and the settings that made them.
@@ -66,7 +68,7 @@ pub fn data_key(s: &Settings) -> String {
 impl<'a> Bench<'a> {
     /// A bench on which nothing has run.
     pub fn new(out: &'a Path, info: DeviceInfo, device: &'a DeviceFlag, source: &'a Source) -> Bench<'a> {
-        Bench { out, info, device, source, prepared: None }
+        Bench { out, info, device, opened: None, source, prepared: None }
     }
 
     /// The sets of a trial, without the test set: a search must not see it.
@@ -88,11 +90,30 @@ impl<'a> Bench<'a> {
         Ok(&self.prepared.insert((made_by, prepared)).1)
     }
 
+    fn open(&mut self, precision: Precision) -> Result<Device> {
+        if let Some((_, device)) = self.opened.as_ref().filter(|(opened, _)| *opened == precision) {
+            return Ok(device.clone());
+        }
+        let device = if self.info.kind == "cpu" { Device::Cpu } else { tune::open(self.device, precision)? };
+        self.opened = Some((precision, device.clone()));
+        Ok(device)
+    }
+
+    /// [`Bench::train`]. A device that failed, say because it was lost, is opened anew
+    /// for the next trial.
+    pub fn run(&mut self, number: usize, s: &Settings, epochs: usize) -> Result<Ended> {
+        let device = self.open(s.plan.precision)?;
+        let ended = self.train(device.clone(), number, s, epochs);
+        if device.check().is_err() {
+            self.opened = None;
+        }
+        ended
+    }
+
     /// Trains trial `number` until it has done `epochs` epochs; a trial that was
     /// begun before goes on from its last checkpoint.
-    pub fn run(&mut self, number: usize, s: &Settings, epochs: usize) -> Result<Ended> {
+    fn train(&mut self, device: Device, number: usize, s: &Settings, epochs: usize) -> Result<Ended> {
         let path = self.out.join(folder(number));
-        let device = job::reopened(&self.info, self.device, s.plan.precision)?;
         let device_info = self.info.clone();
         let prepared = self.prepare(s)?;
         let (loaded, lock) = begun(&path, s, number, prepared)?.unzip();

@@ -193,7 +193,7 @@ fn normal(fitted: &SeriesFitted, rows: &Series, windows: &Dataset, base: &TableO
         let origin = Origin::default();
         Normal::learn(&Dataset { name: String::new(), shape: vec![width], samples, targets, origin }, base.normalize)
     };
-    let mut one = learn(Samples::Floats(fitted.encode(rows)), rows.len());
+    let mut one = learn(Samples::Floats(fitted.encode(rows).into()), rows.len());
     let relative = fitted.relative();
     if !relative.is_empty() {
         let of_windows = learn(windows.samples.clone(), windows.len() * fitted.window);

@@ -66,7 +66,7 @@ impl SeriesFitted {
                 all[from + column..].iter_mut().step_by(width).for_each(|v| *v -= last);
             }
         }
-        Samples::Floats(all)
+        Samples::Floats(all.into())
     }
 
     /// The inputs that are looked at as their distance from the last known

@@ -2,8 +2,7 @@
 
 use super::{Augmentation, Outside, Patch};
 use crate::graph::{Case, Fill};
-use crate::ops::gather_images::pack_bytes;
-use crate::tensor::Spec;
+use crate::tensor::{Spec, pack_bytes};
 use crate::tensor::random::{Random, stream};
 
 /// Why results may be further off than a sum of few terms.
