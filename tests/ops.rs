@@ -12,6 +12,7 @@ use rayon::prelude::*;
 use std::sync::Arc;
 use support::capabilities::{self, Distinct, Set, Ways, distinct};
 use support::device::{announce, gpu_trial};
+use support::guards;
 use support::run::{Built, build, fetch_all, input_name, options_for};
 use support::tolerance::{compare, relative};
 use wgrad::cpu::Cpu;
@@ -138,9 +139,11 @@ fn on_gpu(case: &Case, gpu: &Arc<Gpu>, distinct: &Distinct) -> Result<(), Failed
     Ok(())
 }
 
-/// What a plan computes, which has to be the same bits each time.
-fn run_twice(built: &Built, gpu: &Arc<Gpu>, plan: Plan) -> Result<Vec<HostTensor>, Failed> {
+/// What a plan computes, which has to be the same bits each time, with nothing written
+/// out of bounds.
+fn run_twice(built: &Built, gpu: &Arc<Gpu>, mut plan: Plan) -> Result<Vec<HostTensor>, Failed> {
     let mut e = GpuExecutor::new(gpu.clone());
+    let guards = guards::guard(&mut plan);
     let initial = initial_state(&plan);
     let program = e.load(plan)?;
     let mut runs = vec![];
@@ -152,6 +155,7 @@ fn run_twice(built: &Built, gpu: &Arc<Gpu>, plan: Plan) -> Result<Vec<HostTensor
         e.poison(&program);
         e.run(&program, 1)?;
         runs.push(fetch_all(&mut e, &program, &built.fetches())?);
+        guards.check(&mut e, &program)?;
     }
     if runs[0].iter().zip(&runs[1]).any(|(a, b)| a.bytes() != b.bytes()) {
         return Err("two runs gave different bits".into());
@@ -159,9 +163,19 @@ fn run_twice(built: &Built, gpu: &Arc<Gpu>, plan: Plan) -> Result<Vec<HostTensor
     Ok(runs.swap_remove(0))
 }
 
-/// What each persistent buffer of a plan holds before the first step.
-fn initial_state(plan: &Plan) -> Vec<(String, Arc<HostTensor>)> {
-    let content = |b: &Buffer| b.init.value(&Spec { shape: [b.elements].into(), dtype: b.dtype });
+/// What each persistent buffer of a guarded plan holds before the first step.
+fn initial_state(plan: &Plan) -> Vec<(String, HostTensor)> {
+    let content = |b: &Buffer| {
+        let spec = Spec { shape: [b.elements].into(), dtype: b.dtype };
+        let mut all = HostTensor::zeros(&spec);
+        b.init.each(&mut |first, part| match (&mut all.data, &part.data) {
+            (Data::F32(all), Data::F32(part)) => all[first..first + part.len()].copy_from_slice(part),
+            (Data::U32(all), Data::U32(part)) => all[first..first + part.len()].copy_from_slice(part),
+            _ => panic!("a buffer of {spec} begins with elements of another type"),
+        });
+        guards::arm(&mut all);
+        all
+    };
     plan.buffers.iter().filter_map(|b| Some((b.name.clone()?, content(b)))).collect()
 }
 

@@ -8,6 +8,7 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use support::device::{NO_ADAPTER, announce, gpu_trial, open};
+use support::guards;
 use support::lint;
 use support::probe::Probe;
 use support::training::{NORMAL, bands, settings};
@@ -43,6 +44,7 @@ fn main() {
         gpu("device::a_step_of_5000_dispatches_is_many_submits", many_dispatches),
         gpu("device::submits_end_after_the_work_of_a_tenth_of_a_second", slow_dispatches),
         gpu("device::a_second_session_compiles_nothing", second_session),
+        gpu("device::a_write_out_of_bounds_is_seen", out_of_bounds),
     ];
     announce();
     libtest_mimic::run(&args, trials).exit();
@@ -448,4 +450,45 @@ fn second_session(_: &Arc<Gpu>) -> Result<(), Failed> {
     }
     equal(train()?, first)?;
     equal(gpu.pipelines(), [compiled, kept])
+}
+
+/// What `tests/ops.rs` puts behind every buffer shows a kernel that goes too far by one
+/// element, or by a million.
+fn out_of_bounds(gpu: &Arc<Gpu>) -> Result<(), Failed> {
+    let text = "
+@group(0) @binding(0) var<storage, read> x: array<f32>;
+@group(0) @binding(1) var<storage, read_write> y: array<f32>;
+override AT: u32;
+@compute @workgroup_size(64) fn probe(@builtin(global_invocation_id) id: vec3<u32>) {
+    if id.x < 10u { y[id.x] = x[id.x]; }
+    if id.x == 10u { y[AT] = 7.0; }
+}";
+    for (at, named) in [(9, true), (10, true), (10, false), (1_000_000, true), (1_000_000, false)] {
+        let (mut g, x) = with_x(10, 1.0);
+        let outputs: &[Spec] = if named { &[] } else { &[Spec::f32([10])] };
+        let probe = Probe::new(text, outputs, |k| {
+            let d = k.set("AT", at).dispatch([1, 1, 1]).input("x", 0);
+            if named { d.update("y", 0) } else { d.output("y", 0) }
+        });
+        let updates: Vec<TensorId> = named.then(|| g.input("state", Spec::f32([10]))).into_iter().collect();
+        let fetched = g.push_with(probe, &[x], &updates)?;
+        let mut plan = Plan::build(&g, &fetched, Target::Gpu(gpu.caps.clone()))?;
+        let guards = guards::guard(&mut plan);
+        let mut e = GpuExecutor::new(gpu.clone());
+        let program = e.load(plan)?;
+        for name in ["x", "state"].iter().filter(|name| **name == "x" || named) {
+            let mut content = HostTensor::f32([74], vec![1.0; 74]);
+            guards::arm(&mut content);
+            e.write(name, &content)?;
+        }
+        e.poison(&program);
+        e.run(&program, 1)?;
+        let seen = guards.check(&mut e, &program);
+        match (at, &seen) {
+            (9, Ok(())) => {}
+            (10.., Err(why)) => contains(why.message().unwrap_or_default(), &["behind the end of", "was written"])?,
+            _ => return Err(format!("a write at {at} of 10, {named}: {}", seen.is_err()).into()),
+        }
+    }
+    Ok(())
 }

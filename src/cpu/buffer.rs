@@ -28,12 +28,20 @@ impl<T: CpuReal> Buffer<T> {
         }
     }
 
+    /// The data set that such a buffer can read where it lies, if it begins with one.
+    pub fn shared_with(dtype: DType, n: usize, init: &Init) -> Option<&Shared> {
+        let Init::Shared(shared) = init else { return None };
+        let lies_so = match dtype {
+            DType::F32 => T::of_floats(shared).is_some(),
+            DType::U32 => shared.words().is_some(),
+            DType::F16 => false,
+        };
+        (lies_so && shared.elements() == n).then_some(shared)
+    }
+
     /// What a buffer of `n` elements holds in the beginning, as it is kept.
     pub fn begun(dtype: DType, n: usize, init: &Init) -> Buffer<T> {
-        if let Init::Shared(shared) = init
-            && shared.elements() == n
-            && (T::of_floats(shared).is_some() && dtype == DType::F32 || shared.words().is_some())
-        {
+        if let Some(shared) = Buffer::<T>::shared_with(dtype, n, init) {
             return Buffer { shared: Some(shared.clone()), ..Buffer::default() };
         }
         let mut buffer = Buffer::zeros(dtype, n);

@@ -213,8 +213,7 @@ impl<T: CpuReal> Store<T> {
             }
         }
         let new = plan.buffers.iter().filter(|b| held(&b.name).is_none());
-        // What is shared with a data set takes no memory.
-        let new = new.filter(|b| !matches!(b.init, Init::Shared(_)));
+        let new = new.filter(|b| Buffer::<T>::shared_with(b.dtype, b.elements, &b.init).is_none());
         let bytes = new.map(|b| b.elements.saturating_mul(size_of::<T>())).fold(0, usize::saturating_add);
         check_memory(bytes, &plan.graph)?;
         plan.graph.drop_inits();

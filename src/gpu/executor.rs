@@ -370,7 +370,7 @@ fn kept(dtype: DType, value: &HostTensor) -> Cow<'_, [u8]> {
 impl Executor for GpuExecutor {
     fn load(&mut self, mut plan: Plan) -> Result<Program> {
         plan.graph.drop_inits();
-        let (mut buffers, mut new) = (vec![], HashMap::new());
+        let mut buffers = vec![];
         for (i, b) in plan.buffers.iter_mut().enumerate() {
             let init = std::mem::replace(&mut b.init, Init::Zeros);
             if let Some((buffer, spec)) = b.name.as_ref().and_then(|n| self.named(n).ok()) {
@@ -380,11 +380,7 @@ impl Executor for GpuExecutor {
             }
             let label = b.name.clone().unwrap_or_else(|| format!("b{i}"));
             let spec = Spec { shape: [b.elements].into(), dtype: b.dtype };
-            let buffer = self.make_buffer(&label, &spec, &init)?;
-            if let Some(name) = &b.name {
-                new.insert(name.clone(), Named { buffer: buffer.clone(), spec, users: 0 });
-            }
-            buffers.push(buffer);
+            buffers.push(self.make_buffer(&label, &spec, &init)?);
         }
         let launches: Vec<&Launch> = plan.steps.iter().flat_map(|s| &s.launches).collect();
         let mut pipelines = self.gpu.pipelines.get(&self.gpu, &launches)?.into_iter();
@@ -403,9 +399,11 @@ impl Executor for GpuExecutor {
         }
         let program = Program::new(self.keeper());
         let mut content = self.store.lock();
-        content.names.extend(new);
-        for name in plan.buffers.iter().filter_map(|b| b.name.as_ref()) {
-            content.names.get_mut(name).expect("it was there or is new").users += 1;
+        for (b, buffer) in plan.buffers.iter().zip(&buffers) {
+            let Some(name) = &b.name else { continue };
+            let spec = Spec { shape: [b.elements].into(), dtype: b.dtype };
+            let named = Named { buffer: buffer.clone(), spec, users: 0 };
+            content.names.entry(name.clone()).or_insert(named).users += 1;
         }
         let loaded = Loaded { plan, buffers, commands: commands.into(), steps, pace: Pace::default() };
         content.programs.insert(program.number(), loaded);

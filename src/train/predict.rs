@@ -6,7 +6,7 @@ use super::resident::{self, Elements, Resident, TargetKind};
 use super::session::{Pass, Session};
 use crate::data::{Dataset, Samples, Task};
 use crate::error::{Error, Result};
-use crate::plan::Options;
+use crate::plan::{Options, Timeline};
 
 /// The most samples per step.
 const AT_ONCE: usize = 64;
@@ -54,8 +54,14 @@ impl Session {
         let buffer = format!("{}.samples", pass.name);
         let mut answers = vec![];
         for first in (0..rows).step_by(batch) {
-            let some: Vec<usize> = (first..first + batch).map(|row| row.min(rows - 1)).collect();
-            self.executor.write(&buffer, &resident::samples(&samples.select(width, &some), width))?;
+            let content = match rows == batch {
+                true => resident::samples(samples, width),
+                false => {
+                    let some: Vec<usize> = (first..first + batch).map(|row| row.min(rows - 1)).collect();
+                    resident::samples(&samples.select(width, &some), width)
+                }
+            };
+            self.executor.write(&buffer, &content)?;
             self.executor.run(&pass.program, 1)?;
             let found = self.executor.fetch(&pass.program, pass.output)?;
             let asked = (rows - first).min(batch);
@@ -65,6 +71,14 @@ impl Session {
             self.interface.target.restore(&mut answers);
         }
         Ok(answers)
+    }
+
+    /// How long the program alone takes that answers for such samples, up to 64: what
+    /// asking costs besides is the session's.
+    pub fn time_prediction(&mut self, samples: &Samples, shape: &[usize], runs: usize) -> Result<Timeline> {
+        let rows = samples.elements() / shape.iter().product::<usize>().max(1);
+        let pass = self.answering_pass(samples, shape, rows.max(1).next_power_of_two().min(AT_ONCE))?;
+        self.executor.time_host(&pass.program, runs)
     }
 
     /// The program for batches of such samples.
