@@ -56,14 +56,14 @@ fn bench(e: &mut dyn Executor, target: &Target, case: &Case) -> wgrad::Result<()
     }
     let plan = Plan::with(&g, &fetch, target.clone(), &Options { fuse: false, ..Options::default() })?;
     let program = e.load(plan.clone())?;
-    e.run(program, 1)?;
+    e.run(&program, 1)?;
     e.wait()?;
     println!("{}", case.name);
     for (i, step) in plan.steps.iter().enumerate() {
         let mut times = vec![];
         for _ in 0..9 {
             let begun = Instant::now();
-            e.run_step(program, i)?;
+            e.run_step(&program, i)?;
             times.push(begun.elapsed().as_secs_f64());
         }
         times.sort_by(f64::total_cmp);

@@ -15,7 +15,7 @@ use wgrad::device::Device;
 use wgrad::graph::{Fill, Graph, Init};
 use wgrad::nn::{Description, Model};
 use wgrad::ops::matmul;
-use wgrad::plan::{Choices, Executor, Options, Plan, Precision, ProgramId};
+use wgrad::plan::{Choices, Executor, Options, Plan, Precision, Program};
 use wgrad::tensor::{HostTensor, Spec};
 use wgrad::train::{Session, Settings, made_up};
 use wgrad::tuning::{self, Cache, Effort};
@@ -42,12 +42,12 @@ fn main() -> wgrad::Result<()> {
     for (name, value) in &content {
         e.write(name, value)?;
     }
-    let rates = timing::rates(|n| e.run(program, n).and_then(|()| e.wait()))?;
+    let rates = timing::rates(|n| e.run(&program, n).and_then(|()| e.wait()))?;
     let version = env!("CARGO_PKG_VERSION");
     let what = timing::What { workload: &workload, peer: "wgrad", version, device: &device.info().name, batch };
     println!("{}", what.line(&rates, json));
     if !json {
-        print_steps(&mut *e, program, &plan)?;
+        print_steps(&mut *e, &program, &plan)?;
     }
     Ok(())
 }
@@ -112,7 +112,7 @@ fn open(name: &str, f16: bool) -> wgrad::Result<Device> {
     Ok(device)
 }
 
-fn print_steps(e: &mut dyn Executor, program: ProgramId, plan: &Plan) -> wgrad::Result<()> {
+fn print_steps(e: &mut dyn Executor, program: &Program, plan: &Plan) -> wgrad::Result<()> {
     let mut total = 0.0;
     for (i, step) in plan.steps.iter().enumerate() {
         let mut times: Vec<f64> = (0..7)

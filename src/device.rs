@@ -13,7 +13,9 @@ use crate::plan::{Choices, Executor, Options, Plan, Target};
 use serde::{Deserialize, Serialize};
 use std::sync::{Arc, Once};
 
-/// The CPU executor or an opened GPU. Clones share the GPU.
+/// The CPU executor or an opened GPU. Clones share the opened GPU, its compiled
+/// pipelines and its choice of variants: a second session on a device opens and compiles
+/// nothing again.
 #[derive(Clone)]
 pub enum Device {
     /// The CPU executor, in f32 on all threads.
@@ -81,6 +83,15 @@ impl Device {
         match self {
             Device::Cpu => cpu_info(),
             Device::Gpu(gpu) => adapter_info(&gpu.adapter),
+        }
+    }
+
+    /// The error that the device has reported since it was opened, if any: a lost one
+    /// has to be opened again.
+    pub fn check(&self) -> Result<()> {
+        match self {
+            Device::Cpu => Ok(()),
+            Device::Gpu(gpu) => gpu.check(),
         }
     }
 

@@ -13,9 +13,8 @@ use wgrad::gpu::GpuExecutor;
 use wgrad::graph::{Graph, Init, TensorId};
 use wgrad::kernel::Class;
 use wgrad::ops::augment_images::{Augmentation, Outside};
-use wgrad::ops::gather_images::pack_bytes;
 use wgrad::plan::{Executor, Plan, Target};
-use wgrad::tensor::HostTensor;
+use wgrad::tensor::{HostTensor, pack_bytes};
 
 const FILE: &[u8] = include_bytes!("../assets/goldens/augment.safetensors");
 
@@ -111,16 +110,16 @@ fn judge(name: &str, outside: Outside) -> Result<(), Failed> {
     let (graph, x) = golden(outside)?;
     let mut cpu = Cpu::<f64>::new();
     let program = cpu.load(Plan::build(&graph, &[x], Target::Cpu)?)?;
-    cpu.run(program, 1)?;
-    close(name, &cpu.values(program, x)?, &expected(name), 1e-9)
+    cpu.run(&program, 1)?;
+    close(name, &cpu.values(&program, x)?, &expected(name), 1e-9)
 }
 
 fn torch(e: &mut dyn Executor, target: Target) -> Result<(), Failed> {
     for (name, outside) in FILLS {
         let (graph, x) = golden(outside)?;
         let program = e.load(Plan::build(&graph, &[x], target.clone())?)?;
-        e.run(program, 1)?;
-        let found: Vec<f64> = e.fetch(program, x)?.as_f32().iter().map(|&v| v.into()).collect();
+        e.run(&program, 1)?;
+        let found: Vec<f64> = e.fetch(&program, x)?.as_f32().iter().map(|&v| v.into()).collect();
         // Coordinates below 32 rounded a few times, between bytes far apart.
         close(name, &found, &expected(name), 255.0 * 32.0 * 4.0 * f64::from(f32::EPSILON))?;
     }
@@ -148,8 +147,8 @@ fn flips_and_crops_are_copies(e: &mut dyn Executor, target: Target) -> Result<()
         let params = s.graph.draw_augmentation(data, index, clock, n, image, copy)?;
         let x = s.graph.resample_images(data, index, params, clock, scale, shift, n, image, how)?;
         let program = e.load(Plan::build(&s.graph, &[params, x], target.clone())?)?;
-        e.run(program, 1)?;
-        let (params, x) = (e.fetch(program, params)?, e.fetch(program, x)?);
+        e.run(&program, 1)?;
+        let (params, x) = (e.fetch(&program, params)?, e.fetch(&program, x)?);
         let (params, x) = (params.as_f32(), x.as_f32());
         let mut kinds = std::collections::BTreeSet::new();
         for (at, &found) in x.iter().enumerate() {
@@ -193,8 +192,8 @@ fn pictures_follow_the_slot(e: &mut dyn Executor, target: Target) -> Result<(), 
         let [data, index, clock, scale, shift] = s.inputs;
         let x = s.graph.augment_images(data, index, clock, scale, shift, n, image, how)?;
         let program = e.load(Plan::build(&s.graph, &[x], target.clone())?)?;
-        e.run(program, 1)?;
-        pictures.push(e.fetch(program, x)?);
+        e.run(&program, 1)?;
+        pictures.push(e.fetch(&program, x)?);
     }
     if pictures[0].bytes() != pictures[1].bytes() {
         return Err("the pictures depend on where the images lie".into());

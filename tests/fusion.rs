@@ -73,9 +73,9 @@ fn cpu_f32(case: &Case, target: Target, options: &Options) -> Result<Vec<HostTen
     let built = build(case)?;
     let mut cpu = Cpu::<f32>::new();
     let program = cpu.load(Plan::with(&built.graph, &built.fetches(), target, options)?)?;
-    cpu.poison(program);
-    cpu.run(program, 1)?;
-    Ok(fetch_all(&mut cpu, program, &built.fetches())?)
+    cpu.poison(&program);
+    cpu.run(&program, 1)?;
+    Ok(fetch_all(&mut cpu, &program, &built.fetches())?)
 }
 
 fn on_gpu(case: &Case, gpu: &Arc<Gpu>, class: Class, options: &Options) -> Result<Vec<HostTensor>, Failed> {
@@ -83,9 +83,9 @@ fn on_gpu(case: &Case, gpu: &Arc<Gpu>, class: Class, options: &Options) -> Resul
     let mut e = GpuExecutor::new(gpu.clone());
     let target = Target::Gpu(floor_caps(gpu, class));
     let program = e.load(Plan::with(&built.graph, &built.fetches(), target, options)?)?;
-    e.poison(program);
-    e.run(program, 1)?;
-    Ok(fetch_all(&mut e, program, &built.fetches())?)
+    e.poison(&program);
+    e.run(&program, 1)?;
+    Ok(fetch_all(&mut e, &program, &built.fetches())?)
 }
 
 fn named(name: &str) -> Case {
@@ -147,8 +147,8 @@ fn fetched_values_stay() -> Result<(), Failed> {
         let plan = Plan::with(&built.graph, &made, Target::Cpu, &options)?;
         equal(plan.steps.len(), if options.fuse { 1 } else { 6 })?;
         let program = cpu.load(plan)?;
-        cpu.run(program, 1)?;
-        runs.push(fetch_all(&mut cpu, program, &made)?);
+        cpu.run(&program, 1)?;
+        runs.push(fetch_all(&mut cpu, &program, &made)?);
     }
     equal(&runs[0], &runs[1])
 }

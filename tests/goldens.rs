@@ -17,7 +17,7 @@ use wgrad::cpu::Cpu;
 use wgrad::gpu::{Gpu, GpuExecutor};
 use wgrad::graph::{Graph, Init, Seed, TensorId, gradient};
 use wgrad::kernel::Caps;
-use wgrad::plan::{Executor, Options, Plan, ProgramId, Target};
+use wgrad::plan::{Executor, Options, Plan, Program, Target};
 use wgrad::tensor::{DType, Data, HostTensor};
 
 /// Each with a list of its own; a golden's name stands in one of them.
@@ -168,7 +168,7 @@ fn planned(golden: &Golden) -> wgrad::Result<(Graph, Vec<TensorId>)> {
     Ok((g, looked.into_iter().map(|(_, t)| t).collect()))
 }
 
-fn judge_value(cpu: &mut Cpu<f64>, program: ProgramId, t: TensorId, dtype: DType) -> wgrad::Result<Vec<f64>> {
+fn judge_value(cpu: &mut Cpu<f64>, program: &Program, t: TensorId, dtype: DType) -> wgrad::Result<Vec<f64>> {
     match dtype {
         DType::F32 | DType::F16 => cpu.values(program, t),
         DType::U32 => Ok(cpu.fetch(program, t)?.as_u32().iter().map(|&v| f64::from(v)).collect()),
@@ -183,10 +183,10 @@ fn on_judge(golden: &Golden) -> Result<(), Failed> {
     let fetches: Vec<TensorId> = looked.iter().map(|(_, t)| *t).collect();
     let mut cpu = Cpu::<f64>::new();
     let program = cpu.load(Plan::build(&g, &fetches, Target::Cpu)?)?;
-    cpu.poison(program);
-    cpu.run(program, 1)?;
+    cpu.poison(&program);
+    cpu.run(&program, 1)?;
     for (what, t) in looked {
-        close(&what, &judge_value(&mut cpu, program, t, g.spec(t).dtype)?, &golden.expected(&what))?;
+        close(&what, &judge_value(&mut cpu, &program, t, g.spec(t).dtype)?, &golden.expected(&what))?;
     }
     Ok(())
 }
@@ -214,11 +214,11 @@ fn on_gpu(golden: &Golden, gpu: &Arc<Gpu>, caps: Caps) -> Result<(), Failed> {
     let fetches: Vec<TensorId> = looked.iter().map(|(_, t)| *t).collect();
     let mut e = GpuExecutor::new(gpu.clone());
     let program = e.load(Plan::build(&g, &fetches, Target::Gpu(caps))?)?;
-    e.poison(program);
-    e.run(program, 1)?;
+    e.poison(&program);
+    e.run(&program, 1)?;
     for (what, t) in looked {
         let torch = golden.expected(&what);
-        match e.fetch(program, t)?.data {
+        match e.fetch(&program, t)?.data {
             Data::F32(found) => compare(&what, &found, &torch, golden.tolerance())?,
             Data::U32(found) => close(&what, &found.into_iter().map(f64::from).collect::<Vec<_>>(), &torch)?,
         }
@@ -232,7 +232,7 @@ fn train<E: Executor>(
     golden: &Golden,
     e: &mut E,
     target: Target,
-    look: impl Fn(&mut E, ProgramId, &Trained, usize) -> Result<(), Failed>,
+    look: impl Fn(&mut E, &Program, &Trained, usize) -> Result<(), Failed>,
 ) -> Result<(), Failed> {
     let (g, trained) = training(golden.host("params"), &golden.about["attrs"])?;
     let program = e.load(Plan::build(&g, &[trained.params, trained.norm], target)?)?;
@@ -241,8 +241,8 @@ fn train<E: Executor>(
     for step in 0..grads.shape[0] {
         let now = grads.as_f32()[step * n..(step + 1) * n].to_vec();
         e.write("grads", &HostTensor::f32([n], now))?;
-        e.run(program, 1)?;
-        look(e, program, &trained, step)?;
+        e.run(&program, 1)?;
+        look(e, &program, &trained, step)?;
     }
     Ok(())
 }

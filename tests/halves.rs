@@ -125,17 +125,17 @@ fn on_gpu(case: &Case, gpu: &Arc<Gpu>, caps: Caps, fuse: bool) -> Result<(), Fai
     translates(&plan)?;
     let mut judge = Cpu::<f64>::new();
     let judged = judge.load(rounding_as(&plan, &built)?)?;
-    judge.poison(judged);
-    judge.run(judged, 1)?;
+    judge.poison(&judged);
+    judge.run(&judged, 1)?;
     let mut e = GpuExecutor::new(gpu.clone());
     let program = e.load(plan)?;
-    e.poison(program);
-    e.run(program, 1)?;
-    let found = fetch_all(&mut e, program, &built.fetches())?;
+    e.poison(&program);
+    e.run(&program, 1)?;
+    let found = fetch_all(&mut e, &program, &built.fetches())?;
     let roundings = if fuse { ROUNDINGS_IN_CHAINS } else { ROUNDINGS };
     for ((name, t), found) in built.looked_at().iter().zip(&found) {
         if found.spec().dtype == DType::F32 {
-            compare(name, found.as_f32(), &judge.values(judged, *t)?, relative(case) + roundings * 2f64.powi(-11))?;
+            compare(name, found.as_f32(), &judge.values(&judged, *t)?, relative(case) + roundings * 2f64.powi(-11))?;
         }
     }
     Ok(())
@@ -191,9 +191,9 @@ fn scaling_changes_nothing<E: Executor>(plain: &mut E, scaled: &mut E, target: &
     for (e, on) in [(plain, false), (&mut *scaled, true)] {
         let t = trainer(on)?;
         let program = t.load(e, target.clone())?;
-        e.run(program, 3 * t.batches)?;
+        e.run(&program, 3 * t.batches)?;
         let (params, average) = t.flat();
-        weights.push([e.fetch(program, params)?, e.fetch(program, average.expect("ema is on"))?]);
+        weights.push([e.fetch(&program, params)?, e.fetch(&program, average.expect("ema is on"))?]);
     }
     assert_eq!(weights[0], weights[1]);
     assert_eq!(scaled.read(LOSS_SCALE)?.as_f32(), [65_536.0]);
@@ -208,17 +208,17 @@ fn overflow_is_left_out<E: Executor>(e: &mut E, target: Target) -> Result<(), Fa
     let program = t.load(e, target)?;
     let (params, average) = t.flat();
     let look = |e: &mut E| -> wgrad::Result<[HostTensor; 2]> {
-        Ok([e.fetch(program, params)?, e.fetch(program, average.expect("ema is on"))?])
+        Ok([e.fetch(&program, params)?, e.fetch(&program, average.expect("ema is on"))?])
     };
     let before = look(e)?;
     e.write(LOSS_SCALE, &HostTensor::f32([], vec![f32::MAX]))?;
     // Two batches to an update.
-    e.run(program, 2)?;
+    e.run(&program, 2)?;
     assert_eq!(look(e)?, before, "weights of an update that was left out");
     assert_eq!(e.read(LOSS_SCALE)?.as_f32(), [f32::MAX / 2.0]);
     assert_eq!(e.read(LOSS_SCALE_COUNTS)?.as_u32(), [0, 0, 1]);
     e.write(LOSS_SCALE, &HostTensor::f32([], vec![1024.0]))?;
-    e.run(program, 2)?;
+    e.run(&program, 2)?;
     let after = look(e)?;
     assert!(after != before && after.iter().flat_map(|t| t.as_f32()).all(|w| w.is_finite()));
     assert_eq!(e.read(LOSS_SCALE_COUNTS)?.as_u32(), [1, 0, 1]);

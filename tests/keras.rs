@@ -111,7 +111,7 @@ fn losses_of_a_model_that_ends_in_sigmoid(on_gpu: bool) -> Result<(), Failed> {
     let set = Dataset {
         name: "yes or no".into(),
         shape: vec![FEATURES],
-        samples: Samples::Floats(x),
+        samples: Samples::Floats(x.into()),
         targets,
         origin: Default::default(),
     };
@@ -313,7 +313,7 @@ fn average_pooling_leaves_padding_out(on_gpu: bool) -> Result<(), Failed> {
         let names = (0..expected.len()).map(|i| format!("y{i}")).collect();
         // All zero: what the model gives is not scaled.
         let targets = Targets::Values { values: vec![0.0; expected.len()], names };
-        let set = Dataset::new("pooled", shape.clone(), Samples::Floats(x), targets)?;
+        let set = Dataset::new("pooled", shape.clone(), Samples::Floats(x.into()), targets)?;
         let plain = Normal { scale: vec![1.0; set.width()], shift: vec![0.0; set.width()] };
         let model = Model::new(Description::parse(&text)?, Some(shape.clone().into()), Some(expected.len()))?;
         let mut s = Session::new(device(on_gpu), model, Interface::of(&set, plain), Weights::new(0))?;

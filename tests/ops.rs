@@ -12,6 +12,7 @@ use rayon::prelude::*;
 use std::sync::Arc;
 use support::capabilities::{self, Distinct, Set, Ways, distinct};
 use support::device::{announce, gpu_trial};
+use support::guards;
 use support::run::{Built, build, fetch_all, input_name, options_for};
 use support::tolerance::{compare, relative};
 use wgrad::cpu::Cpu;
@@ -65,12 +66,12 @@ fn judge(built: &Built) -> Result<Vec<Values>, Failed> {
     // The judge runs every op for itself.
     let apart = Options { fuse: false, ..Options::default() };
     let program = cpu.load(Plan::with(&built.graph, &fetches, Target::Cpu, &apart)?)?;
-    cpu.poison(program);
-    cpu.run(program, 1)?;
+    cpu.poison(&program);
+    cpu.run(&program, 1)?;
     let value = |&t| -> Result<Values, Failed> {
         Ok(match built.graph.spec(t).dtype {
-            DType::F32 | DType::F16 => Values::Real(cpu.values(program, t)?),
-            DType::U32 => Values::Index(cpu.fetch(program, t)?.as_u32().to_vec()),
+            DType::F32 | DType::F16 => Values::Real(cpu.values(&program, t)?),
+            DType::U32 => Values::Index(cpu.fetch(&program, t)?.as_u32().to_vec()),
         })
     };
     fetches.iter().map(value).collect()
@@ -100,9 +101,9 @@ fn cpu_f32(case: &Case) -> Result<(), Failed> {
     let built = build(case)?;
     let mut cpu = Cpu::<f32>::new();
     let program = cpu.load(Plan::with(&built.graph, &built.fetches(), Target::Cpu, &options_for(case))?)?;
-    cpu.poison(program);
-    cpu.run(program, 1)?;
-    let found = fetch_all(&mut cpu, program, &built.fetches())?;
+    cpu.poison(&program);
+    cpu.run(&program, 1)?;
+    let found = fetch_all(&mut cpu, &program, &built.fetches())?;
     check(case, &built, &found, &judge(&built)?)
 }
 
@@ -138,9 +139,11 @@ fn on_gpu(case: &Case, gpu: &Arc<Gpu>, distinct: &Distinct) -> Result<(), Failed
     Ok(())
 }
 
-/// What a plan computes, which has to be the same bits each time.
-fn run_twice(built: &Built, gpu: &Arc<Gpu>, plan: Plan) -> Result<Vec<HostTensor>, Failed> {
+/// What a plan computes, which has to be the same bits each time, with nothing written
+/// out of bounds.
+fn run_twice(built: &Built, gpu: &Arc<Gpu>, mut plan: Plan) -> Result<Vec<HostTensor>, Failed> {
     let mut e = GpuExecutor::new(gpu.clone());
+    let guards = guards::guard(&mut plan);
     let initial = initial_state(&plan);
     let program = e.load(plan)?;
     let mut runs = vec![];
@@ -149,9 +152,10 @@ fn run_twice(built: &Built, gpu: &Arc<Gpu>, plan: Plan) -> Result<Vec<HostTensor
         for (name, value) in &initial {
             e.write(name, value)?;
         }
-        e.poison(program);
-        e.run(program, 1)?;
-        runs.push(fetch_all(&mut e, program, &built.fetches())?);
+        e.poison(&program);
+        e.run(&program, 1)?;
+        runs.push(fetch_all(&mut e, &program, &built.fetches())?);
+        guards.check(&mut e, &program)?;
     }
     if runs[0].iter().zip(&runs[1]).any(|(a, b)| a.bytes() != b.bytes()) {
         return Err("two runs gave different bits".into());
@@ -159,9 +163,19 @@ fn run_twice(built: &Built, gpu: &Arc<Gpu>, plan: Plan) -> Result<Vec<HostTensor
     Ok(runs.swap_remove(0))
 }
 
-/// What each persistent buffer of a plan holds before the first step.
-fn initial_state(plan: &Plan) -> Vec<(String, Arc<HostTensor>)> {
-    let content = |b: &Buffer| b.init.value(&Spec { shape: [b.elements].into(), dtype: b.dtype });
+/// What each persistent buffer of a guarded plan holds before the first step.
+fn initial_state(plan: &Plan) -> Vec<(String, HostTensor)> {
+    let content = |b: &Buffer| {
+        let spec = Spec { shape: [b.elements].into(), dtype: b.dtype };
+        let mut all = HostTensor::zeros(&spec);
+        b.init.each(&mut |first, part| match (&mut all.data, &part.data) {
+            (Data::F32(all), Data::F32(part)) => all[first..first + part.len()].copy_from_slice(part),
+            (Data::U32(all), Data::U32(part)) => all[first..first + part.len()].copy_from_slice(part),
+            _ => panic!("a buffer of {spec} begins with elements of another type"),
+        });
+        guards::arm(&mut all);
+        all
+    };
     plan.buffers.iter().filter_map(|b| Some((b.name.clone()?, content(b)))).collect()
 }
 
@@ -173,15 +187,15 @@ fn finite_differences(case: &Case) -> Result<(), Failed> {
     let built = build(case)?;
     let mut cpu = Cpu::<f64>::new();
     let program = cpu.load(Plan::build(&built.graph, &built.fetches(), Target::Cpu)?)?;
-    cpu.run(program, 1)?;
+    cpu.run(&program, 1)?;
     let rules: Vec<(usize, Vec<f64>)> =
-        built.gradients.iter().map(|&(i, t)| Ok((i, cpu.values(program, t)?))).collect::<wgrad::Result<_>>()?;
+        built.gradients.iter().map(|&(i, t)| Ok((i, cpu.values(&program, t)?))).collect::<wgrad::Result<_>>()?;
     // The objective is the contraction of the outputs with the cotangents.
     let objective = |cpu: &mut Cpu<f64>| -> wgrad::Result<f64> {
-        cpu.run(program, 1)?;
+        cpu.run(&program, 1)?;
         let mut sum = 0.0;
         for (i, seed) in &built.seeds {
-            let y = cpu.values(program, built.outputs[*i])?;
+            let y = cpu.values(&program, built.outputs[*i])?;
             sum += y.iter().zip(seed.as_f32()).map(|(y, s)| y * f64::from(*s)).sum::<f64>();
         }
         Ok(sum)

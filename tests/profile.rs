@@ -13,7 +13,7 @@ use support::training::settings;
 use wgrad::cpu::Cpu;
 use wgrad::gpu::GpuExecutor;
 use wgrad::nn::{Description, Model};
-use wgrad::plan::{Clock, Executor, Plan, ProgramId, Target, Timeline};
+use wgrad::plan::{Clock, Executor, Plan, Program, Target, Timeline};
 use wgrad::train::Session;
 
 type Test = fn() -> Result<(), Failed>;
@@ -30,18 +30,18 @@ fn main() {
             let plan = lenet(Target::Gpu(gpu.caps.clone()));
             let dispatches = plan.steps.iter().map(|s| s.launches.len()).sum();
             let program = e.load(plan)?;
-            check(&mut e, program, clock, if clock == Clock::Runs { 0 } else { dispatches })
+            check(&mut e, &program, clock, if clock == Clock::Runs { 0 } else { dispatches })
         }));
     }
     trials.push(gpu_trial("dispatches_beyond_a_query_set".into(), |gpu| {
         let mut e = GpuExecutor::new(gpu.clone());
         let program = e.load(lenet(Target::Gpu(gpu.caps.clone())))?;
-        e.run(program, 1)?;
-        let times = e.time_dispatch(program, 0, 2_500)?;
+        e.run(&program, 1)?;
+        let times = e.time_dispatch(&program, 0, 2_500)?;
         assert_eq!(times.len(), if e.clock() == Clock::Runs { 1 } else { 2_500 });
         assert!(times.iter().all(|t| t.is_finite() && *t >= 0.0));
         assert!(times.iter().sum::<f64>() > 0.0);
-        let refused = e.time_dispatch(program, 100_000, 1).unwrap_err().to_string();
+        let refused = e.time_dispatch(&program, 100_000, 1).unwrap_err().to_string();
         assert!(refused.contains("no dispatch 100000"), "{refused}");
         Ok(())
     }));
@@ -73,11 +73,11 @@ fn timeline_of_the_cpu() -> Result<(), Failed> {
     let plan = lenet(Target::Cpu);
     let steps = plan.steps.len();
     let program = e.load(plan)?;
-    check(&mut e, program, Clock::Host, steps)
+    check(&mut e, &program, Clock::Host, steps)
 }
 
 /// Nothing here depends on how fast the machine is.
-fn check(e: &mut dyn Executor, program: ProgramId, clock: Clock, kernels: usize) -> Result<(), Failed> {
+fn check(e: &mut dyn Executor, program: &Program, clock: Clock, kernels: usize) -> Result<(), Failed> {
     e.run(program, 1)?;
     let Timeline { clock: found, runs, uncertainty } = e.time(program, 4)?;
     assert_eq!((found, runs.len()), (clock, 4));

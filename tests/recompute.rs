@@ -82,7 +82,7 @@ fn run(plan: Plan, e: &mut dyn Executor) -> wgrad::Result<Vec<(String, HostTenso
         };
         e.write(name, &HostTensor::u32([*elements], (0..*elements).map(|_| r.below(bound)).collect()))?;
     }
-    e.run(program, 2)?;
+    e.run(&program, 2)?;
     named.into_iter().map(|(name, _)| Ok((name.clone(), e.read(&name)?))).collect()
 }
 

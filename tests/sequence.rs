@@ -5,6 +5,7 @@
 mod support;
 
 use libtest_mimic::{Arguments, Failed, Trial};
+use std::sync::Arc;
 use support::device::{announce, on_both};
 use support::sequences::{Form, POSITIONS, forms};
 use support::training::{device, losses, settings};
@@ -108,9 +109,9 @@ fn text(samples: usize) -> Dataset {
     Dataset {
         name: "text".into(),
         shape: vec![CONTEXT],
-        samples: Samples::Tokens(tokens[..samples * CONTEXT].to_vec()),
+        samples: Samples::Tokens(tokens[..samples * CONTEXT].to_vec().into()),
         targets: Targets::Sequence {
-            labels: tokens[1..].to_vec(),
+            labels: tokens[1..].to_vec().into(),
             positions: CONTEXT,
             names: (0..VOCABULARY).map(|i| i.to_string()).collect(),
         },
@@ -194,8 +195,8 @@ fn scores(model: &Model, tokens: &[u32], train: bool) -> wgrad::Result<Vec<f32>>
             e.write(name, &HostTensor::u32(shape, value.to_vec()))?;
         }
     }
-    e.run(program, 1)?;
-    Ok(e.fetch(program, output)?.as_f32().to_vec())
+    e.run(&program, 1)?;
+    Ok(e.fetch(&program, output)?.as_f32().to_vec())
 }
 
 /// Whether answers at some positions change with tokens behind them.
@@ -297,9 +298,9 @@ fn token_by_token_as_in_one_pass(on_gpu: bool) -> Result<(), Failed> {
         let output = model.build(&mut g, x, Mode::Eval, &mut weights)?.output;
         let mut e = device.executor();
         let program = e.load(Plan::build(&g, &[output], device.target())?)?;
-        e.write("x", &HostTensor::u32([1, CONTEXT], tokens.clone()))?;
-        e.run(program, 1)?;
-        let all = e.fetch(program, output)?.as_f32().to_vec();
+        e.write("x", &HostTensor::u32([1, CONTEXT], tokens.to_vec()))?;
+        e.run(&program, 1)?;
+        let all = e.fetch(&program, output)?.as_f32().to_vec();
         let mut generator = Generator::new(&device, &model, &weights)?;
         for round in 0..2 {
             for (t, &token) in tokens.iter().enumerate() {
@@ -404,7 +405,7 @@ fn padding_changes_nothing(on_gpu: bool) -> Result<(), Failed> {
             let set = Dataset {
                 name: "texts".into(),
                 shape: vec![length],
-                samples: Samples::Tokens(rows.collect()),
+                samples: Samples::Tokens(Arc::new(rows.collect())),
                 targets: Targets::Classes { labels: vec![0, 1, 2, 0], names: ["a", "b", "c"].map(String::from).into() },
                 origin: Origin::default(),
             };

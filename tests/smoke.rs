@@ -7,14 +7,20 @@ mod support;
 use libtest_mimic::{Arguments, Failed, Trial};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use support::device::{announce, gpu_trial};
+use support::device::{NO_ADAPTER, announce, gpu_trial, open};
+use support::guards;
 use support::lint;
 use support::probe::Probe;
-use wgrad::gpu::{Gpu, GpuExecutor};
+use support::training::{NORMAL, bands, settings};
+use wgrad::data::Interface;
+use wgrad::device::Device;
+use wgrad::gpu::{Checks, Gpu, GpuExecutor};
 use wgrad::graph::{Graph, Init, TensorId};
 use wgrad::kernel::{Caps, Class};
-use wgrad::plan::{Executor, Plan, Target};
+use wgrad::nn::{Model, Weights, preset};
+use wgrad::plan::{Clock, Executor, Options, Plan, Target};
 use wgrad::tensor::{HostTensor, Spec};
+use wgrad::train::Session;
 
 fn main() {
     let args = Arguments::from_args();
@@ -25,6 +31,7 @@ fn main() {
         here("planner::one_buffer_written_twice_is_refused_by_name", written_twice),
         here("planner::two_outputs_of_one_dispatch_get_two_buffers", two_outputs_planned),
         here("planner::a_tensor_beyond_one_binding_is_refused_with_the_number", beyond_one_binding),
+        here("planner::tensors_of_2_to_the_32_elements_are_refused", uncountable),
         here("naga::accepts_a_barrier_after_a_return_and_the_lint_does_not", barrier_after_return),
         gpu("device::overrides_size_workgroups_and_their_memory", override_sizes),
         gpu("device::a_bool_override_switches", bool_override),
@@ -34,6 +41,10 @@ fn main() {
         gpu("device::a_wrong_shader_is_an_error_with_its_name", wrong_shader),
         gpu("device::readbacks_arrive_in_order_with_the_values_of_their_time", readbacks_in_order),
         gpu("device::a_readback_does_not_wait", readback_does_not_wait),
+        gpu("device::a_step_of_5000_dispatches_is_many_submits", many_dispatches),
+        gpu("device::submits_end_after_the_work_of_a_tenth_of_a_second", slow_dispatches),
+        gpu("device::a_second_session_compiles_nothing", second_session),
+        gpu("device::a_write_out_of_bounds_is_seen", out_of_bounds),
     ];
     announce();
     libtest_mimic::run(&args, trials).exit();
@@ -53,9 +64,9 @@ fn ask(gpu: &Arc<Gpu>, x: HostTensor, probe: Probe) -> Result<Vec<HostTensor>, F
     let outputs = g.push(probe, &[input])?;
     let mut e = GpuExecutor::new(gpu.clone());
     let program = e.load(Plan::build(&g, &outputs, Target::Gpu(gpu.caps.clone()))?)?;
-    e.poison(program);
-    e.run(program, 1)?;
-    Ok(outputs.iter().map(|&y| e.fetch(program, y)).collect::<wgrad::Result<_>>()?)
+    e.poison(&program);
+    e.run(&program, 1)?;
+    Ok(outputs.iter().map(|&y| e.fetch(&program, y)).collect::<wgrad::Result<_>>()?)
 }
 
 fn equal<T: PartialEq + std::fmt::Debug>(found: T, expected: T) -> Result<(), Failed> {
@@ -261,7 +272,7 @@ override INNER: u32;
         g.push_with(probe, &[x], &[y])?;
         let mut e = GpuExecutor::new(gpu.clone());
         let program = e.load(Plan::build(&g, &[], Target::Gpu(gpu.caps.clone()))?)?;
-        e.run(program, 1)?;
+        e.run(&program, 1)?;
         Ok(e.read("y")?.as_f32()[0])
     };
     let (name, one, two) = (&gpu.adapter.name, turns(1, 100_000)?, turns(100, 1000)?);
@@ -283,7 +294,7 @@ fn counter(groups: u32) -> Probe {
     Probe::new(text, &[], |k| k.dispatch([groups, 1, 1]).input("x", 0).update("count", 0))
 }
 
-fn counting(gpu: &Arc<Gpu>, groups: u32) -> Result<(GpuExecutor, wgrad::plan::ProgramId), Failed> {
+fn counting(gpu: &Arc<Gpu>, groups: u32) -> Result<(GpuExecutor, wgrad::plan::Program), Failed> {
     let (mut g, x) = with_x(1, 0.3);
     let count = g.input("count", Spec::f32([1]));
     g.push_with(counter(groups), &[x], &[count])?;
@@ -296,7 +307,7 @@ fn counting(gpu: &Arc<Gpu>, groups: u32) -> Result<(GpuExecutor, wgrad::plan::Pr
 fn arrival(e: &mut GpuExecutor, ticket: wgrad::plan::Ticket) -> Result<f32, Failed> {
     let start = Instant::now();
     while start.elapsed() < Duration::from_secs(60) {
-        if let Some(value) = e.collect(ticket)? {
+        if let Some(value) = e.collect(&ticket)? {
             return Ok(value.as_f32()[0]);
         }
         std::thread::sleep(Duration::from_millis(1));
@@ -308,7 +319,7 @@ fn readbacks_in_order(gpu: &Arc<Gpu>) -> Result<(), Failed> {
     let (mut e, program) = counting(gpu, 1)?;
     let mut tickets = vec![];
     for _ in 0..5 {
-        e.run(program, 3)?;
+        e.run(&program, 3)?;
         tickets.push(e.request("count")?);
     }
     // When the last has arrived, so have the ones before it, each with what
@@ -316,9 +327,10 @@ fn readbacks_in_order(gpu: &Arc<Gpu>) -> Result<(), Failed> {
     let last = tickets.pop().ok_or("five were pushed")?;
     equal(arrival(&mut e, last)?, 15.0)?;
     for (i, ticket) in tickets.into_iter().enumerate() {
-        let value = e.collect(ticket)?.ok_or_else(|| format!("readback {i} came after the last"))?;
+        let value = e.collect(&ticket)?.ok_or_else(|| format!("readback {i} came after the last"))?;
         equal(value.as_f32(), &[3.0 * (i + 1) as f32])?;
-        equal(e.collect(ticket)?, None)?;
+        let again = e.collect(&ticket).err().ok_or("a ticket was collected twice")?;
+        contains(&again.to_string(), &["collected already"])?;
     }
     Ok(())
 }
@@ -327,10 +339,10 @@ fn readbacks_in_order(gpu: &Arc<Gpu>) -> Result<(), Failed> {
 /// A software adapter may compute within the submit, and llvmpipe does.
 fn readback_does_not_wait(gpu: &Arc<Gpu>) -> Result<(), Failed> {
     let (mut e, program) = counting(gpu, 64)?;
-    e.run(program, 1)?;
+    e.run(&program, 1)?;
     e.wait()?;
     let start = Instant::now();
-    e.run(program, 4)?;
+    e.run(&program, 4)?;
     let ticket = e.request("count")?;
     let asked = start.elapsed();
     equal(arrival(&mut e, ticket)?, 5.0)?;
@@ -338,6 +350,145 @@ fn readback_does_not_wait(gpu: &Arc<Gpu>) -> Result<(), Failed> {
     eprintln!("on {}, asking took {asked:.1?} of the {arrived:.1?} until the value was there", gpu.adapter.name);
     if gpu.caps.class != Class::Cpu && asked > arrived / 2 {
         return Err(format!("asking took {asked:.1?} of {arrived:.1?}").into());
+    }
+    Ok(())
+}
+
+/// A named tensor, and a temporary of a lowering, that kernels could not count.
+fn uncountable() -> Result<(), Failed> {
+    let caps = Caps { binding_bytes: u64::MAX, buffer_bytes: u64::MAX, ..Caps::floor(Class::Discrete) };
+    for (n, target) in [(1 << 32, Target::Cpu), (1 << 63, Target::Cpu), (1 << 32, Target::Gpu(caps))] {
+        let mut g = Graph::new();
+        let x = g.input("x", Spec::u32([n, 4]));
+        let error = Plan::build(&g, &[x], target).err().ok_or("the planner accepted it")?;
+        contains(&error.to_string(), &["x has shape", "more than 4294967295 elements"])?;
+    }
+    Ok(())
+}
+
+/// Bit-equal however it is cut: 5,000 dispatches of a step, each of which reads what
+/// the one before has written.
+fn many_dispatches(gpu: &Arc<Gpu>) -> Result<(), Failed> {
+    const N: usize = 5000;
+    let (mut g, x) = with_x(100, 0.7);
+    let factor = g.constant(HostTensor::f32([1], vec![1.000_1]));
+    let mut y = x;
+    for _ in 0..N {
+        y = g.mul(y, factor)?;
+    }
+    let plan = || {
+        let options = Options { fuse: false, ..Options::default() };
+        Plan::with(&g, &[y], Target::Gpu(gpu.caps.clone()), &options)
+    };
+    let mut e = GpuExecutor::new(gpu.clone());
+    let program = e.load(plan()?)?;
+    e.run(&program, 1)?;
+    let whole = e.fetch(&program, y)?;
+    let submits = e.submits();
+    if !(N as u64 / 256..N as u64).contains(&submits) {
+        return Err(format!("{submits} submits for {N} dispatches").into());
+    }
+    e.poison(&program);
+    (0..N).try_for_each(|step| e.run_step(&program, step))?;
+    equal(e.fetch(&program, y)?.bytes(), whole.bytes())?;
+    let expected = (0..N).fold(0.7f32, |y, _| y * 1.000_1);
+    equal(whole.as_f32(), &[expected; 100])?;
+    // Timing cuts it too, and counts all of it.
+    e.poison(&program);
+    let timeline = e.time(&program, 1)?;
+    if timeline.clock != Clock::Runs {
+        equal(timeline.runs[0].kernels.len(), N)?;
+    }
+    equal(e.fetch(&program, y)?.bytes(), whole.bytes())
+}
+
+/// Dispatches that take far longer than their op says, which is nothing at all.
+fn slow_dispatches(gpu: &Arc<Gpu>) -> Result<(), Failed> {
+    const N: usize = 12;
+    let (mut g, x) = with_x(1, 0.3);
+    let count = g.input("count", Spec::f32([1]));
+    for _ in 0..N {
+        g.push_with(counter(16), &[x], &[count])?;
+    }
+    let mut e = GpuExecutor::new(gpu.clone());
+    let program = e.load(Plan::build(&g, &[], Target::Gpu(gpu.caps.clone()))?)?;
+    e.run(&program, 1)?;
+    e.wait()?;
+    let (before, begun) = (e.submits(), Instant::now());
+    e.run(&program, 2)?;
+    e.wait()?;
+    let (submits, seconds) = (e.submits() - before, begun.elapsed().as_secs_f64());
+    equal(e.read("count")?.as_f32()[0], 3.0 * N as f32)?;
+    eprintln!("on {}, {} dispatches took {seconds:.2} s in {submits} submits", gpu.adapter.name, 2 * N);
+    // The first run said how slow they are: half of it is forgiven.
+    let least = (seconds / 0.2).min(N as f64) as u64;
+    match submits >= least {
+        true => Ok(()),
+        false => Err(format!("{submits} submits in {seconds:.2} seconds, expected {least}").into()),
+    }
+}
+
+/// Sessions on clones of a device share what was compiled, also when the first is
+/// gone.
+fn second_session(_: &Arc<Gpu>) -> Result<(), Failed> {
+    // Other trials compile on the shared one at the same time.
+    let device = Device::Gpu(open(Checks::Off).ok_or(NO_ADAPTER)?);
+    let Device::Gpu(gpu) = device.clone() else { unreachable!("it was opened as one") };
+    let train = || -> Result<Vec<f32>, Failed> {
+        let model = Model::new(preset("lenet")?, Some([1, 28, 28].into()), Some(10))?;
+        let set = bands(40, 1);
+        let names = set.targets.names().to_vec();
+        let mut s = Session::new(device.clone(), model, Interface::of_images(names, &[NORMAL]), Weights::new(1))?;
+        s.prepare_training(&set, &settings(&[("train.batch_size", 8.into())]))?;
+        s.steps(5)?;
+        Ok(s.predict(&set)?)
+    };
+    let first = train()?;
+    let [compiled, kept] = gpu.pipelines();
+    if compiled < 10 || kept != compiled {
+        return Err(format!("{compiled} pipelines were compiled, {kept} of them are kept").into());
+    }
+    equal(train()?, first)?;
+    equal(gpu.pipelines(), [compiled, kept])
+}
+
+/// What `tests/ops.rs` puts behind every buffer shows a kernel that goes too far by one
+/// element, or by a million.
+fn out_of_bounds(gpu: &Arc<Gpu>) -> Result<(), Failed> {
+    let text = "
+@group(0) @binding(0) var<storage, read> x: array<f32>;
+@group(0) @binding(1) var<storage, read_write> y: array<f32>;
+override AT: u32;
+@compute @workgroup_size(64) fn probe(@builtin(global_invocation_id) id: vec3<u32>) {
+    if id.x < 10u { y[id.x] = x[id.x]; }
+    if id.x == 10u { y[AT] = 7.0; }
+}";
+    for (at, named) in [(9, true), (10, true), (10, false), (1_000_000, true), (1_000_000, false)] {
+        let (mut g, x) = with_x(10, 1.0);
+        let outputs: &[Spec] = if named { &[] } else { &[Spec::f32([10])] };
+        let probe = Probe::new(text, outputs, |k| {
+            let d = k.set("AT", at).dispatch([1, 1, 1]).input("x", 0);
+            if named { d.update("y", 0) } else { d.output("y", 0) }
+        });
+        let updates: Vec<TensorId> = named.then(|| g.input("state", Spec::f32([10]))).into_iter().collect();
+        let fetched = g.push_with(probe, &[x], &updates)?;
+        let mut plan = Plan::build(&g, &fetched, Target::Gpu(gpu.caps.clone()))?;
+        let guards = guards::guard(&mut plan);
+        let mut e = GpuExecutor::new(gpu.clone());
+        let program = e.load(plan)?;
+        for name in ["x", "state"].iter().filter(|name| **name == "x" || named) {
+            let mut content = HostTensor::f32([74], vec![1.0; 74]);
+            guards::arm(&mut content);
+            e.write(name, &content)?;
+        }
+        e.poison(&program);
+        e.run(&program, 1)?;
+        let seen = guards.check(&mut e, &program);
+        match (at, &seen) {
+            (9, Ok(())) => {}
+            (10.., Err(why)) => contains(why.message().unwrap_or_default(), &["behind the end of", "was written"])?,
+            _ => return Err(format!("a write at {at} of 10, {named}: {}", seen.is_err()).into()),
+        }
     }
     Ok(())
 }

@@ -4,6 +4,7 @@
 mod support;
 
 use libtest_mimic::{Arguments, Failed};
+use std::sync::Arc;
 use support::device::{GPU_UNCHECKED, NO_ADAPTER, on_both};
 use wgrad::data::table::Normalize;
 use wgrad::data::{Dataset, Interface, Normal, Origin, Samples, Targets};
@@ -40,7 +41,7 @@ const SETS: [(&str, Make); 3] = [("images", images), ("classes", classes), ("val
 /// Images of an odd number of bytes, so that samples do not start at words.
 fn images() -> Dataset {
     let mut r = Random::new(1, stream::CASES);
-    let samples = Samples::Bytes((0..SAMPLES * 3 * 5 * 7).map(|_| r.bits() as u8).collect());
+    let samples = Samples::Bytes(Arc::new((0..SAMPLES * 3 * 5 * 7).map(|_| r.bits() as u8).collect()));
     Dataset { name: "images".into(), shape: vec![3, 5, 7], samples, targets: labels(&mut r), origin: Origin::default() }
 }
 
@@ -50,7 +51,7 @@ fn labels(r: &mut Random) -> Targets {
 }
 
 fn floats(r: &mut Random) -> Samples {
-    Samples::Floats((0..SAMPLES * 5).map(|_| r.normal()).collect())
+    Samples::Floats(Arc::new((0..SAMPLES * 5).map(|_| r.normal()).collect()))
 }
 
 fn classes() -> Dataset {

@@ -83,7 +83,7 @@ fn state_fades_to_zero(on_gpu: bool) -> Result<(), Failed> {
     const DARK: usize = 300;
     let (mut set, batch) = (bands(8 * 400, 1), 8);
     let Samples::Bytes(pixels) = &mut set.samples else { unreachable!("bands are bytes") };
-    pixels.chunks_mut(784).skip(batch).for_each(|image| image[..DARK].fill(0));
+    std::sync::Arc::make_mut(pixels).chunks_mut(784).skip(batch).for_each(|image| image[..DARK].fill(0));
     let dense = "[[layer]]\ntype = \"Dense\"\nunits = 8\nactivation = \"relu\"\n[[layer]]\ntype = \"Dense\"\nunits = \
                  \"classes\"\n";
     let plain = format!("[[layer]]\ntype = \"Flatten\"\n{dense}");

@@ -139,12 +139,12 @@ fn on_judge(golden: &Value) -> Result<(), Failed> {
     let (params, average) = t.flat();
     let (mut norms, mut seen) = (vec![], vec![]);
     for batch in 1..=number("epochs") * t.batches {
-        cpu.run(program, 1)?;
+        cpu.run(&program, 1)?;
         if due(golden, &t, batch) {
-            norms.extend(cpu.values(program, t.updated.grad_norm)?);
+            norms.extend(cpu.values(&program, t.updated.grad_norm)?);
         }
         if reals(&FILE["seen"]).contains(&(batch as f64)) {
-            seen.push(t.unpack(&cpu.values(program, params)?));
+            seen.push(t.unpack(&cpu.values(&program, params)?));
         }
     }
     close("norms", &norms, &reals(&golden["norms"]), JUDGE)?;
@@ -152,7 +152,7 @@ fn on_judge(golden: &Value) -> Result<(), Failed> {
         close(&format!("parameters, look {i}"), &seen[i], &reals(expected), JUDGE)?;
     }
     if let Some(average) = average {
-        close("average", &t.unpack(&cpu.values(program, average)?), &reals(&golden["average"]), JUDGE)?;
+        close("average", &t.unpack(&cpu.values(&program, average)?), &reals(&golden["average"]), JUDGE)?;
     }
     Ok(())
 }
@@ -167,13 +167,13 @@ fn on_gpu(golden: &Value, gpu: &Arc<Gpu>, class: Class) -> Result<(), Failed> {
     let mut done = 0;
     for (i, at) in reals(&FILE["seen"]).into_iter().enumerate() {
         // Several batches share a submit.
-        e.run(program, at as usize - done)?;
+        e.run(&program, at as usize - done)?;
         done = at as usize;
-        let found = t.unpack(e.fetch(program, params)?.as_f32());
+        let found = t.unpack(e.fetch(&program, params)?.as_f32());
         compare(&format!("parameters after {at} batches"), &found, &reals(&golden["after"][i]), tolerance)?;
     }
     if let Some(average) = average {
-        let found = t.unpack(e.fetch(program, average)?.as_f32());
+        let found = t.unpack(e.fetch(&program, average)?.as_f32());
         compare("average", &found, &reals(&golden["average"]), tolerance)?;
     }
     Ok(())
@@ -184,8 +184,8 @@ fn judged(toml: &str, batch: usize, epochs: usize) -> Result<Vec<f64>, Failed> {
     let t = Trainer::new(&settings(toml)?, batch, epochs, true)?;
     let mut cpu = Cpu::<f64>::new();
     let program = t.load(&mut cpu, Target::Cpu)?;
-    cpu.run(program, epochs * t.batches)?;
-    Ok(cpu.values(program, t.flat().0)?)
+    cpu.run(&program, epochs * t.batches)?;
+    Ok(cpu.values(&program, t.flat().0)?)
 }
 
 fn accumulation_is_one_large_batch() -> Result<(), Failed> {
@@ -241,12 +241,12 @@ fn frozen_weights_keep_their_bits<E: Executor>(e: &mut E, target: Target) -> Res
                 [train]\nfreeze = ['fc1']\nl1 = 0.1\nmax_norm = 0.1\nema = 0.3\naccumulate = 2\nclip_value = 0.5\n";
     let t = Trainer::new(&settings(toml)?, 4, 2, true)?;
     let program = t.load(e, target)?;
-    e.run(program, 12)?;
+    e.run(&program, 12)?;
     let (params, average) = t.flat();
     let start: Vec<f32> = start().into_iter().flat_map(|(_, v)| v).collect();
     let frozen = 5 * 6 + 5;
     for (what, flat) in [("parameters", params), ("average", average.expect("ema is on"))] {
-        let found = t.unpack(e.fetch(program, flat)?.as_f32());
+        let found = t.unpack(e.fetch(&program, flat)?.as_f32());
         assert_eq!(found[..frozen], start[..frozen], "frozen {what}");
         assert!(found[frozen..].iter().zip(&start[frozen..]).all(|(f, s)| f != s), "the {what} of the head moved");
     }
@@ -262,14 +262,14 @@ fn the_device_knows_its_rate() -> Result<(), Failed> {
     let lr = t.updated.lr.expect("accumulation works it out");
     assert_eq!(3 * u.steps(t.batches).per_epoch(), 6);
     for step in 0..18 {
-        cpu.run(program, 1)?;
+        cpu.run(&program, 1)?;
         let expected = u.lr_at(step, 3, t.batches);
-        close(&format!("rate of batch {step}"), &cpu.values(program, lr)?, &[expected], 1e-7)?;
+        close(&format!("rate of batch {step}"), &cpu.values(&program, lr)?, &[expected], 1e-7)?;
     }
     cpu.write(LR_FACTOR, &HostTensor::f32([1], vec![0.5]))?;
     cpu.write("clock", &clock_at(1, 2, t.batches))?;
-    cpu.run(program, 1)?;
-    close("halved rate", &cpu.values(program, lr)?, &[0.5 * u.lr_at(8, 3, t.batches)], 1e-7)
+    cpu.run(&program, 1)?;
+    close("halved rate", &cpu.values(&program, lr)?, &[0.5 * u.lr_at(8, 3, t.batches)], 1e-7)
 }
 
 fn very_long_runs_have_short_tables() -> Result<(), Failed> {
@@ -281,8 +281,8 @@ fn very_long_runs_have_short_tables() -> Result<(), Failed> {
     let lr = t.updated.lr.expect("a table with a stride needs one");
     for epoch in [0, 1, 1234, 500_000, 750_000] {
         cpu.write("clock", &clock_at(epoch, 3, t.batches))?;
-        cpu.run(program, 1)?;
-        let found = f64::from(cpu.fetch(program, lr)?.as_f32()[0]);
+        cpu.run(&program, 1)?;
+        let found = f64::from(cpu.fetch(&program, lr)?.as_f32()[0]);
         let exact = u.lr_at(epoch as usize * t.batches + 3, epochs, t.batches);
         close(&format!("rate of epoch {epoch}"), &[found], &[exact], 1e-5)?;
     }

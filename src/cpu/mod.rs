@@ -2,11 +2,17 @@
 //! In f64 it is the judge that every shader is tested against; in f32 it is
 //! the fallback on a machine without a GPU.
 
+mod buffer;
+
+use self::buffer::{Buffer, round};
 use crate::error::{Error, Result};
 use crate::graph::{Graph, Home, Init, Io, Op, TensorId, View, ViewMut};
-use crate::plan::{Clock, Executor, Place, Plan, ProgramId, Span, Ticket, TimedRun, Timeline};
-use crate::tensor::{DType, Data, HostTensor, Real, parallel};
+use crate::plan::{
+    Clock, Executor, Kept, Place, Plan, Program, Span, Ticket, TimedRun, Timeline, check_size, no_buffer, not_computed,
+};
+use crate::tensor::{DType, HostTensor, Real, Shared, parallel};
 use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Instant;
 
 /// A float type that ops can be computed in.
@@ -21,6 +27,8 @@ pub trait CpuReal: Real {
     fn to_half(self) -> half::f16;
     /// From half precision.
     fn from_half(x: half::f16) -> Self;
+    /// The floats of a data set where they lie, if they are of this type.
+    fn of_floats(shared: &Shared) -> Option<&[Self]>;
 }
 
 impl CpuReal for f32 {
@@ -38,6 +46,9 @@ impl CpuReal for f32 {
     }
     fn from_half(x: half::f16) -> f32 {
         x.to_f32()
+    }
+    fn of_floats(shared: &Shared) -> Option<&[f32]> {
+        shared.floats()
     }
 }
 
@@ -57,76 +68,59 @@ impl CpuReal for f64 {
     fn from_half(x: half::f16) -> f64 {
         x.to_f64()
     }
-}
-
-/// A buffer: floats or integers, never both.
-#[derive(Debug, Default, Clone)]
-struct Buffer<T> {
-    real: Vec<T>,
-    index: Vec<u32>,
-}
-
-impl<T: CpuReal> Buffer<T> {
-    fn zeros(dtype: DType, n: usize) -> Buffer<T> {
-        match dtype {
-            DType::F32 | DType::F16 => Buffer { real: vec![T::ZERO; n], index: vec![] },
-            DType::U32 => Buffer { real: vec![], index: vec![0; n] },
-        }
-    }
-
-    /// What a buffer of `n` elements holds in the beginning, as it is kept.
-    fn begun(dtype: DType, n: usize, init: &Init) -> Buffer<T> {
-        let mut buffer = Buffer::zeros(dtype, n);
-        init.each(&mut |first, value| match &value.data {
-            Data::F32(v) => {
-                let part = buffer.real[first..first + v.len()].iter_mut().zip(v);
-                part.for_each(|(to, &x)| *to = T::from_f32(x));
-            }
-            Data::U32(v) => buffer.index[first..first + v.len()].copy_from_slice(v),
-        });
-        if dtype == DType::F16 {
-            round(&mut buffer.real);
-        }
-        buffer
-    }
-
-    fn of(data: &Data) -> Buffer<T> {
-        match data {
-            Data::F32(v) => Buffer { real: v.iter().map(|&x| T::from_f32(x)).collect(), index: vec![] },
-            Data::U32(v) => Buffer { real: vec![], index: v.clone() },
-        }
-    }
-
-    fn len(&self) -> usize {
-        self.real.len() + self.index.len()
-    }
-
-    fn host(&self) -> HostTensor {
-        match self.index.is_empty() {
-            true => HostTensor::f32([self.real.len()], self.real.iter().map(|x| x.to_f32()).collect()),
-            false => HostTensor::u32([self.index.len()], self.index.clone()),
-        }
+    fn of_floats(_shared: &Shared) -> Option<&[f64]> {
+        None
     }
 }
 
-struct Program {
+struct Loaded {
     plan: Plan,
     /// The pool's buffer for each buffer of the plan.
     buffers: Vec<usize>,
 }
 
-/// Runs plans on the CPU in `T`.
-pub struct Cpu<T> {
+struct Named {
+    /// Its buffer in the pool.
+    buffer: usize,
+    /// Programs that name it.
+    users: usize,
+}
+
+/// What an executor holds, with the holders of its handles.
+struct Store<T> {
     pool: Vec<Buffer<T>>,
-    names: HashMap<String, usize>,
-    programs: Vec<Program>,
-    arrived: HashMap<Ticket, HostTensor>,
-    tickets: u64,
+    /// Places in the pool that nobody uses.
+    unused: Vec<usize>,
+    names: HashMap<String, Named>,
+    programs: HashMap<u64, Loaded>,
+    arrived: HashMap<u64, HostTensor>,
+}
+
+/// Runs plans on the CPU in `T`.
+pub struct Cpu<T: CpuReal> {
+    store: Arc<Mutex<Store<T>>>,
+}
+
+impl<T: CpuReal> Kept for Mutex<Store<T>> {
+    fn free(&self, number: u64) {
+        let mut store = self.lock().unwrap_or_else(PoisonError::into_inner);
+        store.arrived.remove(&number);
+        if let Some(program) = store.programs.remove(&number) {
+            store.unload(program);
+        }
+    }
 }
 
 impl<T: CpuReal> Default for Cpu<T> {
     fn default() -> Self {
-        Cpu { pool: vec![], names: HashMap::new(), programs: vec![], arrived: HashMap::new(), tickets: 0 }
+        let store = Store {
+            pool: vec![],
+            unused: vec![],
+            names: HashMap::new(),
+            programs: HashMap::new(),
+            arrived: HashMap::new(),
+        };
+        Cpu { store: Arc::new(Mutex::new(store)) }
     }
 }
 
@@ -136,46 +130,140 @@ impl<T: CpuReal> Cpu<T> {
         Cpu::default()
     }
 
+    fn store(&self) -> MutexGuard<'_, Store<T>> {
+        self.store.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn keeper(&self) -> Weak<dyn Kept> {
+        let store: Arc<dyn Kept> = self.store.clone();
+        Arc::downgrade(&store)
+    }
+
     /// The elements of a fetched or persistent tensor, in full precision.
-    pub fn values(&self, program: ProgramId, tensor: TensorId) -> Result<Vec<T>> {
-        let (buffer, place) = self.locate(program, tensor)?;
-        Ok(buffer.real[place.range()].to_vec())
+    pub fn values(&self, program: &Program, tensor: TensorId) -> Result<Vec<T>> {
+        let store = self.store();
+        let (buffer, place) = store.locate(program, tensor)?;
+        Ok(buffer.real(place.range()).to_vec())
     }
 
     /// Writes a named float buffer in full precision (finite differences).
     pub fn write_values(&mut self, name: &str, values: &[T]) -> Result<()> {
-        let i = self.named(name)?;
-        self.pool[i].real.copy_from_slice(values);
+        let mut store = self.store();
+        let i = store.named(name)?;
+        check_size(name, store.pool[i].len(), values.len())?;
+        store.pool[i].parts().0.copy_from_slice(values);
         Ok(())
     }
 
     /// Fills every transient buffer of a program with NaN and huge integers, so
     /// that an op that reads what it never wrote is found out.
-    pub fn poison(&mut self, program: ProgramId) {
-        let p = &self.programs[program.0];
+    pub fn poison(&mut self, program: &Program) {
+        let mut store = self.store();
+        let Store { pool, programs, .. } = &mut *store;
+        let Some(p) = programs.get(&program.number()) else { return };
         for (b, &i) in p.plan.buffers.iter().zip(&p.buffers) {
             if b.name.is_none() {
-                self.pool[i].real.fill(T::of(f64::NAN));
-                self.pool[i].index.fill(u32::MAX);
+                let (real, index) = pool[i].parts();
+                real.fill(T::of(f64::NAN));
+                index.fill(u32::MAX);
             }
         }
     }
+}
 
-    fn locate(&self, program: ProgramId, tensor: TensorId) -> Result<(&Buffer<T>, &Place)> {
-        let p = &self.programs[program.0];
-        let place = p.plan.places[tensor.index()]
-            .as_ref()
-            .ok_or_else(|| Error::model(format!("tensor {tensor:?} is not computed by this program")))?;
+impl<T: CpuReal> Store<T> {
+    fn program(&self, program: &Program) -> Result<&Loaded> {
+        self.programs.get(&program.number()).ok_or_else(|| program.unknown())
+    }
+
+    fn locate(&self, program: &Program, tensor: TensorId) -> Result<(&Buffer<T>, &Place)> {
+        let p = self.program(program)?;
+        let place = p.plan.places.get(tensor.index()).and_then(Option::as_ref).ok_or_else(|| not_computed(tensor))?;
         Ok((&self.pool[p.buffers[place.buffer]], place))
     }
 
     fn named(&self, name: &str) -> Result<usize> {
-        self.names.get(name).copied().ok_or_else(|| Error::model(format!("no program uses a buffer named \"{name}\"")))
+        self.names.get(name).map(|n| n.buffer).ok_or_else(|| no_buffer(name))
+    }
+
+    /// Puts a buffer into the pool.
+    fn add(&mut self, buffer: Buffer<T>) -> usize {
+        match self.unused.pop() {
+            Some(i) => {
+                self.pool[i] = buffer;
+                i
+            }
+            None => {
+                self.pool.push(buffer);
+                self.pool.len() - 1
+            }
+        }
+    }
+
+    fn remove(&mut self, i: usize) {
+        self.pool[i] = Buffer::default();
+        self.unused.push(i);
+    }
+
+    fn load(&mut self, mut plan: Plan) -> Result<Loaded> {
+        let held = |name: &Option<String>| name.as_ref().and_then(|n| self.names.get(n));
+        for b in &plan.buffers {
+            if let Some(named) = held(&b.name) {
+                check_size(b.name.as_deref().unwrap_or_default(), self.pool[named.buffer].len(), b.elements)?;
+            }
+        }
+        let new = plan.buffers.iter().filter(|b| held(&b.name).is_none());
+        let new = new.filter(|b| Buffer::<T>::shared_with(b.dtype, b.elements, &b.init).is_none());
+        let bytes = new.map(|b| b.elements.saturating_mul(size_of::<T>())).fold(0, usize::saturating_add);
+        check_memory(bytes, &plan.graph)?;
+        plan.graph.drop_inits();
+        let mut buffers = vec![];
+        for b in &mut plan.buffers {
+            let init = std::mem::replace(&mut b.init, Init::Zeros);
+            if let Some(named) = b.name.as_ref().and_then(|n| self.names.get_mut(n)) {
+                named.users += 1;
+                buffers.push(named.buffer);
+                continue;
+            }
+            let buffer = self.add(Buffer::begun(b.dtype, b.elements, &init));
+            buffers.push(buffer);
+            if let Some(name) = &b.name {
+                self.names.insert(name.clone(), Named { buffer, users: 1 });
+            }
+        }
+        Ok(Loaded { plan, buffers })
+    }
+
+    /// Frees what only this program has needed.
+    fn unload(&mut self, program: Loaded) {
+        for (b, i) in program.plan.buffers.into_iter().zip(program.buffers) {
+            let last = match &b.name {
+                None => true,
+                Some(name) => {
+                    let users = self.names.get_mut(name).map(|named| {
+                        named.users -= 1;
+                        named.users
+                    });
+                    users == Some(0) && self.names.remove(name).is_some()
+                }
+            };
+            if last {
+                self.remove(i);
+            }
+        }
+    }
+
+    /// Computes all steps of a program, `times` over.
+    fn run(&mut self, program: &Program, times: usize) -> Result<()> {
+        let steps = self.program(program)?.plan.steps.len();
+        let number = program.number();
+        parallel::on_pool(|| (0..times).for_each(|_| (0..steps).for_each(|step| self.step(number, step))));
+        Ok(())
     }
 
     /// Computes one step of a program.
-    fn step(&mut self, program: ProgramId, step: usize) {
-        let p = &self.programs[program.0];
+    fn step(&mut self, program: u64, step: usize) {
+        let p = &self.programs[&program];
         let s = &p.plan.steps[step];
         let node = &p.plan.graph.nodes()[s.node];
         let writes: Vec<&Place> = s.updates.iter().chain(&s.outputs).collect();
@@ -194,8 +282,8 @@ impl<T: CpuReal> Cpu<T> {
             .map(|place| {
                 let b = &self.pool[p.buffers[place.buffer]];
                 match place.spec.dtype {
-                    DType::F32 | DType::F16 => View { real: &b.real[place.range()], index: &[], spec: &place.spec },
-                    DType::U32 => View { real: &[], index: &b.index[place.range()], spec: &place.spec },
+                    DType::F32 | DType::F16 => View { real: b.real(place.range()), index: &[], spec: &place.spec },
+                    DType::U32 => View { real: &[], index: b.index(place.range()), spec: &place.spec },
                 }
             })
             .collect();
@@ -204,8 +292,8 @@ impl<T: CpuReal> Cpu<T> {
             let mut mine: Vec<usize> = (0..writes.len()).filter(|&w| p.buffers[writes[w].buffer] == *i).collect();
             mine.sort_by_key(|&w| writes[w].offset);
             let ranges: Vec<_> = mine.iter().map(|&w| writes[w].range()).collect();
-            let real = split(&mut buffer.real, &ranges);
-            let index = split(&mut buffer.index, &ranges);
+            let (real, index) = buffer.parts();
+            let (real, index) = (split(real, &ranges), split(index, &ranges));
             for ((&w, real), index) in mine.iter().zip(real).zip(index) {
                 views[w] = Some(ViewMut { real, index, spec: &writes[w].spec });
             }
@@ -224,11 +312,6 @@ impl<T: CpuReal> Cpu<T> {
             self.pool[i] = buffer;
         }
     }
-}
-
-/// Rounds to half precision.
-fn round<T: CpuReal>(values: &mut [T]) {
-    parallel::chunks(values, |_, part| part.iter_mut().for_each(|v| *v = T::from_half(v.to_half())));
 }
 
 /// Whether memory has room for the `bytes` of a program at once: a process that
@@ -268,55 +351,40 @@ fn split<'a, E>(mut rest: &'a mut [E], ranges: &[std::ops::Range<usize>]) -> Vec
 }
 
 impl<T: CpuReal> Executor for Cpu<T> {
-    fn load(&mut self, plan: Plan) -> Result<ProgramId> {
-        let held = |name: &Option<String>| name.as_ref().is_some_and(|n| self.names.contains_key(n));
-        let new = plan.buffers.iter().filter(|b| !held(&b.name));
-        let bytes = new.map(|b| b.elements.saturating_mul(size_of::<T>())).fold(0, usize::saturating_add);
-        check_memory(bytes, &plan.graph)?;
-        let mut buffers = vec![];
-        for b in &plan.buffers {
-            if let Some(&i) = b.name.as_ref().and_then(|n| self.names.get(n)) {
-                check_size(b.name.as_deref().unwrap_or_default(), self.pool[i].len(), b.elements)?;
-                buffers.push(i);
-                continue;
-            }
-            self.pool.push(Buffer::begun(b.dtype, b.elements, &b.init));
-            buffers.push(self.pool.len() - 1);
-            if let Some(name) = &b.name {
-                self.names.insert(name.clone(), self.pool.len() - 1);
-            }
-        }
-        self.programs.push(Program { plan, buffers });
-        Ok(ProgramId(self.programs.len() - 1))
+    fn load(&mut self, plan: Plan) -> Result<Program> {
+        let program = Program::new(self.keeper());
+        let mut store = self.store();
+        let loaded = store.load(plan)?;
+        store.programs.insert(program.number(), loaded);
+        drop(store);
+        Ok(program)
     }
 
-    fn run(&mut self, program: ProgramId, times: usize) -> Result<()> {
-        parallel::on_pool(|| {
-            for _ in 0..times {
-                for step in 0..self.programs[program.0].plan.steps.len() {
-                    self.step(program, step);
-                }
-            }
-        });
+    fn run(&mut self, program: &Program, times: usize) -> Result<()> {
+        self.store().run(program, times)
+    }
+
+    fn run_step(&mut self, program: &Program, step: usize) -> Result<()> {
+        let mut store = self.store();
+        store.program(program)?;
+        let store = &mut *store;
+        parallel::on_pool(|| store.step(program.number(), step));
         Ok(())
     }
 
-    fn run_step(&mut self, program: ProgramId, step: usize) -> Result<()> {
-        parallel::on_pool(|| self.step(program, step));
-        Ok(())
-    }
-
-    fn time(&mut self, program: ProgramId, runs: usize) -> Result<Timeline> {
+    fn time(&mut self, program: &Program, runs: usize) -> Result<Timeline> {
         let begun = Instant::now();
         let now = || begun.elapsed().as_nanos() as f64;
-        let steps = self.programs[program.0].plan.steps.len();
+        let mut store = self.store();
+        let steps = store.program(program)?.plan.steps.len();
+        let store = &mut *store;
         let runs = parallel::on_pool(|| {
             let mut one = || {
                 let begin = now();
                 let mut kernels = Vec::with_capacity(steps);
                 for step in 0..steps {
                     let begin = now();
-                    self.step(program, step);
+                    store.step(program.number(), step);
                     kernels.push(Span { begin, end: now() });
                 }
                 let nothing = Span { begin, end: begin };
@@ -327,7 +395,7 @@ impl<T: CpuReal> Executor for Cpu<T> {
         Ok(Timeline { clock: Clock::Host, runs, uncertainty: 0.0 })
     }
 
-    fn time_host(&mut self, program: ProgramId, runs: usize) -> Result<Timeline> {
+    fn time_host(&mut self, program: &Program, runs: usize) -> Result<Timeline> {
         let begun = Instant::now();
         let now = || begun.elapsed().as_nanos() as f64;
         let mut one = || {
@@ -340,55 +408,53 @@ impl<T: CpuReal> Executor for Cpu<T> {
         Ok(Timeline { clock: Clock::Runs, runs, uncertainty: 0.0 })
     }
 
-    fn fetch(&mut self, program: ProgramId, tensor: TensorId) -> Result<HostTensor> {
-        let (buffer, place) = self.locate(program, tensor)?;
+    fn fetch(&mut self, program: &Program, tensor: TensorId) -> Result<HostTensor> {
+        let store = self.store();
+        let (buffer, place) = store.locate(program, tensor)?;
         let shape = place.spec.shape.clone();
         Ok(match place.spec.dtype {
             DType::F32 | DType::F16 => {
-                HostTensor::f32(shape, buffer.real[place.range()].iter().map(|x| x.to_f32()).collect())
+                HostTensor::f32(shape, buffer.real(place.range()).iter().map(|x| x.to_f32()).collect())
             }
-            DType::U32 => HostTensor::u32(shape, buffer.index[place.range()].to_vec()),
+            DType::U32 => HostTensor::u32(shape, buffer.index(place.range()).to_vec()),
         })
     }
 
     fn holds(&self, name: &str) -> bool {
-        self.names.contains_key(name)
+        self.store().names.contains_key(name)
+    }
+
+    fn bytes(&self) -> usize {
+        self.store().pool.iter().map(Buffer::bytes).sum()
     }
 
     fn write(&mut self, name: &str, value: &HostTensor) -> Result<()> {
-        let i = self.named(name)?;
-        check_size(name, self.pool[i].len(), value.shape.elements())?;
-        if matches!(value.data, Data::F32(_)) == self.pool[i].real.is_empty() {
-            return Err(Error::model(format!("buffer \"{name}\" holds numbers of another type")));
+        let mut store = self.store();
+        let i = store.named(name)?;
+        check_size(name, store.pool[i].len(), value.shape.elements())?;
+        match store.pool[i].fill(&value.data) {
+            true => Ok(()),
+            false => Err(Error::model(format!("buffer \"{name}\" holds numbers of another type"))),
         }
-        self.pool[i] = Buffer::of(&value.data);
-        Ok(())
     }
 
     fn read(&mut self, name: &str) -> Result<HostTensor> {
-        Ok(self.pool[self.named(name)?].host())
+        let store = self.store();
+        Ok(store.pool[store.named(name)?].host())
     }
 
     fn request(&mut self, name: &str) -> Result<Ticket> {
         let value = self.read(name)?;
-        self.tickets += 1;
-        self.arrived.insert(Ticket(self.tickets), value);
-        Ok(Ticket(self.tickets))
+        let ticket = Ticket::new(self.keeper());
+        self.store().arrived.insert(ticket.number(), value);
+        Ok(ticket)
     }
 
-    fn collect(&mut self, ticket: Ticket) -> Result<Option<HostTensor>> {
-        Ok(self.arrived.remove(&ticket))
+    fn collect(&mut self, ticket: &Ticket) -> Result<Option<HostTensor>> {
+        self.store().arrived.remove(&ticket.number()).map(Some).ok_or_else(|| ticket.unknown())
     }
 
     fn wait(&mut self) -> Result<()> {
         Ok(())
     }
-}
-
-/// A named buffer must have the size that is asked of it.
-pub(crate) fn check_size(name: &str, held: usize, asked: usize) -> Result<()> {
-    if held == asked {
-        return Ok(());
-    }
-    Err(Error::model(format!("buffer \"{name}\" holds {held} elements; {asked} were expected")))
 }

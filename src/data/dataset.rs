@@ -5,16 +5,18 @@ use super::{Images, Origin, Place};
 use crate::error::{Error, Result};
 use crate::tensor::random::{Random, stream};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-/// The samples of a data set, row-major, one after the other.
+/// The samples of a data set, row-major, one after the other. Clones share them, and
+/// so does a session on the CPU: memory holds them once.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Samples {
     /// Pixels, one byte per channel: `[N, channels, height, width]`.
-    Bytes(Vec<u8>),
+    Bytes(Arc<Vec<u8>>),
     /// Numbers: `[N, ..shape]`.
-    Floats(Vec<f32>),
+    Floats(Arc<Vec<f32>>),
     /// Tokens: `[N, ..shape]`, each an index into a vocabulary.
-    Tokens(Vec<u32>),
+    Tokens(Arc<Vec<u32>>),
 }
 
 impl Samples {
@@ -26,17 +28,26 @@ impl Samples {
             Samples::Tokens(v) => v.len(),
         }
     }
+
+    /// The samples with these indices, each of `width` elements.
+    pub(crate) fn select(&self, width: usize, rows: &[usize]) -> Samples {
+        match self {
+            Samples::Bytes(v) => Samples::Bytes(pick(v, width, rows).into()),
+            Samples::Floats(v) => Samples::Floats(pick(v, width, rows).into()),
+            Samples::Tokens(v) => Samples::Tokens(pick(v, width, rows).into()),
+        }
+    }
 }
 
 impl From<Vec<u8>> for Samples {
     fn from(pixels: Vec<u8>) -> Samples {
-        Samples::Bytes(pixels)
+        Samples::Bytes(pixels.into())
     }
 }
 
 impl From<Vec<f32>> for Samples {
     fn from(numbers: Vec<f32>) -> Samples {
-        Samples::Floats(numbers)
+        Samples::Floats(numbers.into())
     }
 }
 
@@ -57,7 +68,7 @@ pub enum Targets {
     /// follows.
     Sequence {
         /// `[N, positions]`; indices into `names`, or [`IGNORED`].
-        labels: Vec<u32>,
+        labels: Arc<Vec<u32>>,
         /// Positions of a sample.
         positions: usize,
         /// The names of the classes: the vocabulary.
@@ -94,7 +105,7 @@ impl From<Images> for Dataset {
         Dataset {
             name: images.name,
             shape: vec![images.channels, images.height, images.width],
-            samples: Samples::Bytes(images.pixels),
+            samples: Samples::Bytes(images.pixels.into()),
             targets: Targets::Classes { labels: images.labels, names: images.classes },
             origin: Origin::default(),
         }
@@ -146,7 +157,7 @@ impl Targets {
                 Targets::Classes { labels: rows.iter().map(|&i| labels[i]).collect(), names: names.clone() }
             }
             Targets::Sequence { labels, positions, names } => Targets::Sequence {
-                labels: pick(labels, *positions, rows),
+                labels: pick(labels, *positions, rows).into(),
                 positions: *positions,
                 names: names.clone(),
             },
@@ -216,7 +227,12 @@ impl Dataset {
             return fails(format!("{held} targets, {width} for each sample; expected whole samples"));
         }
         let of_positions = matches!(self.targets, Targets::Sequence { .. });
-        if let Targets::Classes { labels, names } | Targets::Sequence { labels, names, .. } = &self.targets
+        let classes = match &self.targets {
+            Targets::Classes { labels, names } => Some((&labels[..], names)),
+            Targets::Sequence { labels, names, .. } => Some((&labels[..], names)),
+            Targets::Values { .. } => None,
+        };
+        if let Some((labels, names)) = classes
             && let Some(label) = labels.iter().find(|&&l| l as usize >= names.len() && !(of_positions && l == IGNORED))
         {
             return fails(format!("a sample of class {label}; expected classes below {}", names.len()));
@@ -240,7 +256,7 @@ impl Dataset {
             return None;
         };
         let Targets::Classes { labels, names } = &self.targets else { return None };
-        let (name, pixels) = (self.name.clone(), pixels.clone());
+        let (name, pixels) = (self.name.clone(), pixels.to_vec());
         Some(Images { name, channels, height, width, pixels, labels: labels.clone(), classes: names.clone() })
     }
 
@@ -276,14 +292,14 @@ impl Dataset {
         }
     }
 
-    /// The samples with these indices, in this order; an index may repeat.
+    /// The samples with these indices, in this order; an index may repeat. All of
+    /// them as they stand are shared, not copied.
     /// Panics when an index is not below `len()`.
     pub fn select(&self, rows: &[usize]) -> Dataset {
-        let samples = match &self.samples {
-            Samples::Bytes(v) => Samples::Bytes(pick(v, self.width(), rows)),
-            Samples::Floats(v) => Samples::Floats(pick(v, self.width(), rows)),
-            Samples::Tokens(v) => Samples::Tokens(pick(v, self.width(), rows)),
-        };
+        if rows.len() == self.len() && rows.iter().enumerate().all(|(i, &row)| i == row) {
+            return Dataset { origin: self.origin.select(&self.name, rows), ..self.clone() };
+        }
+        let samples = self.samples.select(self.width(), rows);
         let (name, shape, targets) = (self.name.clone(), self.shape.clone(), self.targets.select(rows));
         Dataset { name, shape, samples, targets, origin: self.origin.select(&self.name, rows) }
     }
@@ -432,7 +448,7 @@ mod tests {
     #[test]
     fn parts_that_do_not_fit_are_refused() {
         let set = |shape: &[usize], n: usize, targets| {
-            let set = Dataset::new("set", shape.to_vec(), Samples::Floats(vec![0.0; n]), targets);
+            let set = Dataset::new("set", shape.to_vec(), Samples::Floats(vec![0.0; n].into()), targets);
             set.err().map(|e| e.to_string())
         };
         let values = |n| Targets::Values { values: vec![0.0; n], names: vec!["a".into(), "b".into()] };
@@ -453,12 +469,12 @@ mod tests {
         let set = Dataset {
             name: "set".into(),
             shape: vec![2],
-            samples: Samples::Floats(vec![0.0, 1.0, 2.0, 3.0, 4.0, 5.0]),
+            samples: Samples::Floats(vec![0.0, 1.0, 2.0, 3.0, 4.0, 5.0].into()),
             targets: Targets::Values { values: vec![10.0, 11.0, 12.0], names: vec!["y".into()] },
             origin: Origin::default(),
         };
         let picked = set.select(&[2, 0]);
-        assert_eq!(picked.samples, Samples::Floats(vec![4.0, 5.0, 0.0, 1.0]));
+        assert_eq!(picked.samples, Samples::Floats(vec![4.0, 5.0, 0.0, 1.0].into()));
         assert_eq!(picked.targets, Targets::Values { values: vec![12.0, 10.0], names: vec!["y".into()] });
         assert_eq!((picked.len(), picked.width()), (2, 2));
     }

@@ -140,7 +140,7 @@ mod tests {
 
     #[test]
     fn pixels_are_normalised_per_channel() {
-        let images = set(vec![2, 1, 2], Samples::Bytes(vec![0, 100, 7, 7, 200, 100, 7, 7]), 2);
+        let images = set(vec![2, 1, 2], Samples::Bytes(vec![0, 100, 7, 7, 200, 100, 7, 7].into()), 2);
         let n = Normal::learn(&images, Method::Standard);
         near(&n.scale, &[1.0 / 70.710_68, 1.0 / 255.0]);
         near(&n.shift, &[-100.0 / 70.710_68, -7.0 / 255.0]);
@@ -151,7 +151,7 @@ mod tests {
 
     #[test]
     fn features_are_normalised_one_by_one_and_constants_survive() {
-        let table = set(vec![2], Samples::Floats(vec![1.0, 5.0, 3.0, 5.0, 5.0, 5.0, 101.0, 5.0]), 4);
+        let table = set(vec![2], Samples::Floats(vec![1.0, 5.0, 3.0, 5.0, 5.0, 5.0, 101.0, 5.0].into()), 4);
         let n = Normal::learn(&table, Method::Robust);
         near(&n.scale, &[1.0 / 2.0_f32.max(98.0 / 49.0), 1.0]);
         near(&n.shift[1..], &[-5.0]);
@@ -159,7 +159,7 @@ mod tests {
         near(&n.scale, &[0.01, 1.0]);
         near(&n.shift, &[-0.01, -5.0]);
         // A sample with more axes shares a range along its first.
-        let signal = set(vec![1, 2], Samples::Floats(vec![0.0, 2.0, 0.0, 2.0]), 2);
+        let signal = set(vec![1, 2], Samples::Floats(vec![0.0, 2.0, 0.0, 2.0].into()), 2);
         near(&Normal::learn(&signal, Method::Standard).shift, &[-1.0, -1.0]);
     }
 }

@@ -284,7 +284,7 @@ fn samples(name: &str, x: Array) -> Result<(Vec<usize>, Samples)> {
         Elements::Bytes(v) if is_image => {
             let shape = if let [h, w] = shape[..] { vec![1, h, w] } else { shape };
             let v = if channels_last { channels_first(&v, &shape) } else { v };
-            Ok((shape, Samples::Bytes(v)))
+            Ok((shape, Samples::Bytes(v.into())))
         }
         elements => {
             let v = elements.into_floats().ok_or_else(|| {
@@ -299,7 +299,7 @@ fn samples(name: &str, x: Array) -> Result<(Vec<usize>, Samples)> {
                 )));
             }
             let v = if channels_last { channels_first(&v, &shape) } else { v };
-            Ok((shape, Samples::Floats(v)))
+            Ok((shape, Samples::Floats(v.into())))
         }
     }
 }

@@ -2,6 +2,7 @@ use super::*;
 use crate::data::Targets;
 use crate::data::idx::class_names;
 use std::io::Write;
+use std::sync::Arc;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
@@ -138,7 +139,10 @@ fn archives_as_keras_writes_them_are_images() {
         ],
     );
     let set = open(&path, Task::Auto, false).unwrap();
-    assert_eq!((&set.train.shape[..], set.train.samples), (&[1, 2, 3][..], Samples::Bytes((0..12).collect())));
+    assert_eq!(
+        (&set.train.shape[..], set.train.samples),
+        (&[1, 2, 3][..], Samples::Bytes(Arc::new((0..12).collect())))
+    );
     assert_eq!(set.train.targets, Targets::Classes { labels: vec![1, 0], names: class_names(5) });
     assert_eq!(set.test.unwrap().targets, Targets::Classes { labels: vec![4], names: class_names(5) });
     // Channels last become channels first.
@@ -159,7 +163,7 @@ fn archives_as_keras_writes_them_are_images() {
             ("y", npy("<i4", false, "(1,)", &[0; 4])),
         ],
     );
-    assert_eq!(open(&path, Task::Auto, false).unwrap().train.samples, Samples::Bytes((0..30).collect()));
+    assert_eq!(open(&path, Task::Auto, false).unwrap().train.samples, Samples::Bytes(Arc::new((0..30).collect())));
 }
 
 #[test]
@@ -210,7 +214,7 @@ fn single_files_find_their_targets() {
     let path = write("set.npy", &x);
     assert!(open(&path, Task::Auto, false).unwrap_err().to_string().contains("expected one of set_y.npy, y.npy"));
     write("set_y.npy", &npy("|u1", false, "(1,)", &[0]));
-    assert_eq!(open(&path, Task::Auto, false).unwrap().train.samples, Samples::Floats(vec![1.0, 2.0]));
+    assert_eq!(open(&path, Task::Auto, false).unwrap().train.samples, Samples::Floats(vec![1.0, 2.0].into()));
     let path = write("x_train.npy", &x);
     write("x_test.npy", &x);
     write("y_train.npy", &npy("|u1", false, "(1,)", &[2]));
@@ -290,7 +294,10 @@ fn validation_arrays_and_others_are_told_apart() {
     ];
     let set = open(&npz(dir.path(), &arrays), Task::Auto, false).unwrap();
     let val = set.val.unwrap();
-    assert_eq!((&val.samples, val.targets.names()), (&Samples::Floats(vec![2.0]), &["1".to_string(), "2".into()][..]));
+    assert_eq!(
+        (&val.samples, val.targets.names()),
+        (&Samples::Floats(vec![2.0].into()), &["1".to_string(), "2".into()][..])
+    );
     assert_eq!(set.test, None);
     assert!(
         set.notes[0].ends_with("left out, as neither samples nor targets of a pair: X_test, scale"),
@@ -298,9 +305,9 @@ fn validation_arrays_and_others_are_told_apart() {
         set.notes
     );
     let path = npz(dir.path(), &arrays);
-    assert_eq!(open_samples(&path, &[1]).unwrap(), (vec![1], Samples::Floats(vec![3.0])));
+    assert_eq!(open_samples(&path, &[1]).unwrap(), (vec![1], Samples::Floats(vec![3.0].into())));
     // One sample without an axis of samples.
     let path = npz(dir.path(), &[("one", npy("<f4", false, "(2,)", &floats(&[1.0, 2.0])))]);
-    assert_eq!(open_samples(&path, &[2]).unwrap(), (vec![2], Samples::Floats(vec![1.0, 2.0])));
-    assert_eq!(open_samples(&path, &[1]).unwrap(), (vec![1], Samples::Floats(vec![1.0, 2.0])));
+    assert_eq!(open_samples(&path, &[2]).unwrap(), (vec![2], Samples::Floats(vec![1.0, 2.0].into())));
+    assert_eq!(open_samples(&path, &[1]).unwrap(), (vec![1], Samples::Floats(vec![1.0, 2.0].into())));
 }

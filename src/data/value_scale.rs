@@ -5,6 +5,7 @@
 use super::{Dataset, Samples};
 use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// Elements above this, all whole, are likelier bytes than measurements.
 const BRIGHT: f32 = 50.0;
@@ -95,17 +96,17 @@ impl ValueScale {
             (ValueScale::Pixels, Samples::Floats(v)) => {
                 let seen = Seen::of(v);
                 if seen.is_unit() {
-                    set.samples = Samples::Bytes(v.iter().map(|x| (255.0 * x).round() as u8).collect());
+                    set.samples = Samples::Bytes(Arc::new(v.iter().map(|x| (255.0 * x).round() as u8).collect()));
                     return Ok(said(set, "floats from 0 to 1", "bytes", "multiplied by 255"));
                 }
                 if seen.is_byte() {
-                    set.samples = Samples::Bytes(v.iter().map(|&x| x as u8).collect());
+                    set.samples = Samples::Bytes(Arc::new(v.iter().map(|&x| x as u8).collect()));
                     return Ok(None);
                 }
                 refused(&floats(&seen), "pixels as bytes", "expected bytes, or floats from 0 to 1")
             }
             (ValueScale::Whole, Samples::Bytes(v)) => {
-                set.samples = Samples::Floats(v.iter().map(|&b| f32::from(b)).collect());
+                set.samples = Samples::Floats(Arc::new(v.iter().map(|&b| f32::from(b)).collect()));
                 Ok(None)
             }
             (ValueScale::Whole, Samples::Floats(v)) => {
@@ -113,7 +114,7 @@ impl ValueScale {
                 match (seen.is_unit() && !seen.is_whole, is_image) {
                     (false, _) => Ok(None),
                     (true, true) => {
-                        set.samples = Samples::Floats(v.iter().map(|x| 255.0 * x).collect());
+                        set.samples = Samples::Floats(Arc::new(v.iter().map(|x| 255.0 * x).collect()));
                         Ok(said(set, "floats from 0 to 1", "whole numbers up to 255", "multiplied by 255"))
                     }
                     (true, false) => refused("numbers from 0 to 1", "whole numbers up to 255", same),
@@ -122,14 +123,14 @@ impl ValueScale {
             (ValueScale::Unit, Samples::Bytes(v)) => {
                 let dark = v.iter().all(|&b| b <= 1);
                 let by = if dark { 1.0 } else { 255.0 };
-                set.samples = Samples::Floats(v.iter().map(|&b| f32::from(b) / by).collect());
+                set.samples = Samples::Floats(Arc::new(v.iter().map(|&b| f32::from(b) / by).collect()));
                 Ok(if dark { None } else { said(set, "bytes", "floats from 0 to 1", "divided by 255") })
             }
             (ValueScale::Unit, Samples::Floats(v)) => {
                 let seen = Seen::of(v);
                 match (seen.is_byte() && seen.high > 1.0, is_image) {
                     (true, true) => {
-                        set.samples = Samples::Floats(v.iter().map(|x| x / 255.0).collect());
+                        set.samples = Samples::Floats(Arc::new(v.iter().map(|x| x / 255.0).collect()));
                         Ok(said(set, "whole numbers up to 255", "floats from 0 to 1", "divided by 255"))
                     }
                     _ if seen.high > BRIGHT => refused(&floats(&seen), "floats from 0 to 1", same),
@@ -145,7 +146,7 @@ impl ValueScale {
                 )
             }
             (ValueScale::Between(..), Samples::Bytes(v)) => {
-                set.samples = Samples::Floats(v.iter().map(|&b| f32::from(b)).collect());
+                set.samples = Samples::Floats(Arc::new(v.iter().map(|&b| f32::from(b)).collect()));
                 Ok(None)
             }
             (ValueScale::Between(low, high), Samples::Floats(v)) => {
@@ -185,9 +186,9 @@ mod tests {
 
     #[test]
     fn pictures_are_the_same_in_bytes_and_floats() {
-        let bytes = || Samples::Bytes(vec![0, 51, 255, 102]);
-        let floats = || Samples::Floats(vec![0.0, 0.2, 1.0, 0.4]);
-        let whole = || Samples::Floats(vec![0.0, 51.0, 255.0, 102.0]);
+        let bytes = || Samples::Bytes(vec![0, 51, 255, 102].into());
+        let floats = || Samples::Floats(vec![0.0, 0.2, 1.0, 0.4].into());
+        let whole = || Samples::Floats(vec![0.0, 51.0, 255.0, 102.0].into());
         let image = [1, 2, 2];
         for (trained, given, expected, noted) in [
             (bytes(), floats(), bytes(), true),
@@ -198,7 +199,12 @@ mod tests {
             (floats(), floats(), floats(), false),
             (whole(), bytes(), whole(), false),
             (whole(), floats(), whole(), true),
-            (floats(), Samples::Bytes(vec![0, 1, 1, 0]), Samples::Floats(vec![0.0, 1.0, 1.0, 0.0]), false),
+            (
+                floats(),
+                Samples::Bytes(vec![0, 1, 1, 0].into()),
+                Samples::Floats(vec![0.0, 1.0, 1.0, 0.0].into()),
+                false,
+            ),
         ] {
             assert_eq!(adapted(&trained, given, &image, &image).unwrap(), (expected, noted), "{trained:?}");
         }
@@ -209,18 +215,18 @@ mod tests {
 
     #[test]
     fn what_does_not_belong_together_is_refused() {
-        let floats = |v: &[f32]| Samples::Floats(v.to_vec());
+        let floats = |v: &[f32]| Samples::Floats(v.to_vec().into());
         let standard = floats(&[-1.5, 0.3, 2.0, 0.1]);
         let message = |trained: &Samples, given: Samples, shape: &[usize]| {
             adapted(trained, given, shape, shape).map(|_| ()).unwrap_err().to_string()
         };
-        let text = message(&standard, Samples::Bytes(vec![0, 3, 200, 4]), &[1, 2, 2]);
+        let text = message(&standard, Samples::Bytes(vec![0, 3, 200, 4].into()), &[1, 2, 2]);
         assert!(
             text.starts_with("set holds pictures as bytes, and this model was trained on floats from -1.5 to 2"),
             "{text}"
         );
         message(&standard, floats(&[0.0, 3.0, 200.0, 4.0]), &[4]);
-        message(&Samples::Bytes(vec![1; 4]), standard.clone(), &[1, 2, 2]);
+        message(&Samples::Bytes(vec![1; 4].into()), standard.clone(), &[1, 2, 2]);
         message(&floats(&[0.0, 0.5]), floats(&[0.0, 128.0]), &[2]);
         message(&floats(&[0.0, 128.0]), floats(&[0.0, 0.5]), &[2]);
         // Measurements may be a little beyond those of training.

@@ -14,7 +14,7 @@ use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::graph::{Graph, Home, TensorId};
 use crate::nn::{Activation, KEPT, Mode, Model, Weights};
-use crate::plan::{Executor, ProgramId};
+use crate::plan::{Executor, Program};
 use crate::tensor::{HostTensor, Spec};
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ const LENGTH: &str = "generate.length";
 /// A model that reads and foretells tokens.
 pub struct Generator {
     executor: Box<dyn Executor>,
-    program: ProgramId,
+    program: Program,
     scores: TensorId,
     /// Buffers that hold what was read, and what they hold before anything is.
     kept: Vec<(String, Arc<HostTensor>)>,
@@ -110,7 +110,7 @@ impl Generator {
             }
         }
         self.step(token)?;
-        Ok(self.executor.fetch(self.program, self.scores)?.as_f32().to_vec())
+        Ok(self.executor.fetch(&self.program, self.scores)?.as_f32().to_vec())
     }
 
     /// Reads a prompt and goes on with it for `length` tokens; `each` hears of
@@ -147,7 +147,7 @@ impl Generator {
                 self.executor.write(name, &HostTensor::u32([1], vec![value]))?;
             }
         }
-        self.executor.run(self.program, 1)?;
+        self.executor.run(&self.program, 1)?;
         self.read.push(token);
         Ok(())
     }

@@ -48,10 +48,10 @@ pub fn attention(model: &Model, weights: &Weights, tokens: &[u32], shown: usize)
     let mut e = device.executor();
     let program = e.load(device.plan(&g, &fetched)?)?;
     e.write("x", &HostTensor::u32([tokens.len()], tokens.to_vec()))?;
-    e.run(program, 1)?;
+    e.run(&program, 1)?;
     let mut heads = vec![];
     for l in &all {
-        let [q, k, log_sums] = [l.q, l.k, l.log_sums].map(|t| e.fetch(program, t));
+        let [q, k, log_sums] = [l.q, l.k, l.log_sums].map(|t| e.fetch(&program, t));
         heads.extend(shares(l, &q?, &k?, &log_sums?, shown.min(tokens.len())));
     }
     Ok(heads)

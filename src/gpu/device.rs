@@ -105,6 +105,12 @@ impl Gpu {
         *self.choices.lock().expect("nothing panics while it holds them") = choices;
     }
 
+    /// The number of pipelines that were compiled since it was opened, and of those
+    /// that are kept for programs to come.
+    pub fn pipelines(&self) -> [usize; 2] {
+        self.pipelines.count()
+    }
+
     /// The error noted since the device was opened, if any.
     pub(crate) fn check(&self) -> Result<()> {
         match &*self.failed.lock().expect("nothing panics while it notes an error") {

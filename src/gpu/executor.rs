@@ -1,30 +1,40 @@
 //! Replays plans on a GPU. Pipelines, bind groups and buffers are made once;
-//! a step re-encodes the same dispatches in one compute pass, several steps
-//! per submit.
+//! a step re-encodes the same dispatches in compute passes, several steps
+//! per submit or several submits per step (`super::pace`).
 
 use super::Gpu;
+use super::pace::{self, Pace};
 use super::pipelines::Pipeline;
-use crate::cpu::check_size;
 use crate::error::{Error, Result};
 use crate::graph::{Init, TensorId};
-use crate::plan::{Clock, Executor, Launch, Plan, ProgramId, Ticket, Timeline};
+use crate::plan::{
+    Clock, Executor, Kept, Launch, Plan, Program, Ticket, Timeline, check_size, no_buffer, not_computed,
+};
 use crate::tensor::{DType, HostTensor, Spec};
 use std::borrow::Cow;
 use std::collections::{HashMap, VecDeque};
-use std::sync::Arc;
+use std::ops::Range;
 use std::sync::mpsc;
-
-/// Dispatches per submit: enough that a submit's cost vanishes, few enough
-/// that the GPU starts early and no command buffer runs for seconds.
-const DISPATCHES_PER_SUBMIT: usize = 256;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{Duration, Instant};
 
 /// Submits in flight before the host waits for the oldest.
 const SUBMITS_IN_FLIGHT: usize = 4;
+
+/// Bytes of initial values that are handed over before the host waits for the copy:
+/// the driver holds what is under way once more.
+const UPLOADED_AT_ONCE: usize = 32 << 20;
+
+/// The largest staging buffer that is kept to be used again: metrics are read all the
+/// time, weights now and then.
+const STAGING_KEPT: u64 = 1 << 20;
 
 pub(super) struct Command {
     pipeline: Arc<Pipeline>,
     bind_group: wgpu::BindGroup,
     groups: [u32; 3],
+    /// Seconds that it is expected to take on a slow device.
+    pub(super) work: f64,
 }
 
 impl Command {
@@ -40,13 +50,14 @@ impl Command {
     }
 }
 
-pub(super) struct Program {
+struct Loaded {
     plan: Plan,
     /// One wgpu buffer per buffer of the plan.
     buffers: Vec<wgpu::Buffer>,
-    pub(super) commands: Vec<Command>,
+    commands: Arc<[Command]>,
     /// The commands of each step of the plan.
-    steps: Vec<std::ops::Range<usize>>,
+    steps: Vec<Range<usize>>,
+    pace: Pace,
 }
 
 struct Readback {
@@ -58,18 +69,74 @@ struct Readback {
 struct Named {
     buffer: wgpu::Buffer,
     spec: Spec,
+    /// Programs that name it.
+    users: usize,
+}
+
+/// Commands that were handed over.
+struct Submit {
+    index: wgpu::SubmissionIndex,
+    program: u64,
+    work: f64,
+    begun: Instant,
+    /// How long handing over took: software computes meanwhile.
+    call: Duration,
+}
+
+#[derive(Default)]
+struct Content {
+    names: HashMap<String, Named>,
+    programs: HashMap<u64, Loaded>,
+    readbacks: HashMap<u64, Readback>,
+}
+
+impl Content {
+    fn program(&self, program: &Program) -> Result<&Loaded> {
+        self.programs.get(&program.number()).ok_or_else(|| program.unknown())
+    }
+}
+
+/// What an executor holds, with the holders of its handles.
+struct Store {
+    device: wgpu::Device,
+    content: Mutex<Content>,
+}
+
+impl Store {
+    fn lock(&self) -> MutexGuard<'_, Content> {
+        self.content.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Kept for Store {
+    fn free(&self, number: u64) {
+        let mut content = self.lock();
+        content.readbacks.remove(&number);
+        let Some(program) = content.programs.remove(&number) else { return };
+        for name in program.plan.buffers.iter().filter_map(|b| b.name.as_ref()) {
+            if let Some(named) = content.names.get_mut(name) {
+                named.users -= 1;
+                if named.users == 0 {
+                    content.names.remove(name);
+                }
+            }
+        }
+        drop(program);
+        drop(content);
+        // What the device has used until now is freed when wgpu next looks at it. A lost
+        // device is reported by whoever uses it next.
+        let _ = self.device.poll(wgpu::PollType::Poll);
+    }
 }
 
 /// Runs plans on a [`Gpu`].
 pub struct GpuExecutor {
     pub(super) gpu: Arc<Gpu>,
-    store: HashMap<String, Named>,
-    pub(super) programs: Vec<Program>,
-    in_flight: VecDeque<wgpu::SubmissionIndex>,
-    readbacks: HashMap<Ticket, Readback>,
+    store: Arc<Store>,
+    in_flight: VecDeque<Submit>,
+    submits: u64,
     /// Staging buffers ready for reuse, by size in bytes.
     staging: HashMap<u64, Vec<wgpu::Buffer>>,
-    tickets: u64,
     /// What is timed with, where that is not the best there is.
     pub(super) clock: Option<Clock>,
 }
@@ -78,15 +145,23 @@ impl GpuExecutor {
     /// An executor with an empty store.
     pub fn new(gpu: Arc<Gpu>) -> GpuExecutor {
         GpuExecutor {
+            store: Arc::new(Store { device: gpu.device.clone(), content: Mutex::default() }),
             gpu,
-            store: HashMap::new(),
-            programs: vec![],
             in_flight: VecDeque::new(),
-            readbacks: HashMap::new(),
+            submits: 0,
             staging: HashMap::new(),
-            tickets: 0,
             clock: None,
         }
+    }
+
+    fn keeper(&self) -> Weak<dyn Kept> {
+        let store: Arc<dyn Kept> = self.store.clone();
+        Arc::downgrade(&store)
+    }
+
+    /// Submits that programs have been run in so far.
+    pub fn submits(&self) -> u64 {
+        self.submits
     }
 
     /// The device.
@@ -96,8 +171,9 @@ impl GpuExecutor {
 
     /// Fills every transient buffer of a program with the bits of NaN (huge
     /// integers), so that a kernel that reads what nobody wrote is found out.
-    pub fn poison(&mut self, program: ProgramId) {
-        let p = &self.programs[program.0];
+    pub fn poison(&mut self, program: &Program) {
+        let content = self.store.lock();
+        let Some(p) = content.programs.get(&program.number()) else { return };
         for (b, buffer) in p.plan.buffers.iter().zip(&p.buffers) {
             if b.name.is_none() {
                 self.gpu.queue.write_buffer(buffer, 0, &vec![0xff; buffer.size() as usize]);
@@ -105,19 +181,42 @@ impl GpuExecutor {
         }
     }
 
-    fn make_buffer(&self, label: &str, spec: &Spec, init: &Init) -> wgpu::Buffer {
-        let buffer = self.gpu.device.create_buffer(&wgpu::BufferDescriptor {
-            label: Some(label),
-            // wgpu binds whole vec4s, and a tensor may be one element long.
-            size: (spec.elements().max(1) * spec.dtype.bytes()).next_multiple_of(16) as u64,
-            usage: wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST,
-            mapped_at_creation: false,
-        });
+    /// The commands of a program, and how they are cut into submits.
+    pub(super) fn commands(&self, program: &Program) -> Result<(Arc<[Command]>, Pace)> {
+        let content = self.store.lock();
+        let loaded = content.program(program)?;
+        Ok((loaded.commands.clone(), loaded.pace))
+    }
+
+    fn make_buffer(&self, label: &str, spec: &Spec, init: &Init) -> Result<wgpu::Buffer> {
+        let buffer = self.gpu.scoped(label, || {
+            self.gpu.device.create_buffer(&wgpu::BufferDescriptor {
+                label: Some(label),
+                // wgpu binds whole vec4s, and a tensor may be one element long.
+                size: (spec.elements().max(1) * spec.dtype.bytes()).next_multiple_of(16) as u64,
+                usage: wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST,
+                mapped_at_creation: false,
+            })
+        })?;
+        let mut handed_over = 0;
+        let mut done = Ok(());
         init.each(&mut |first, part| {
-            let offset = (first * spec.dtype.bytes()) as u64;
-            self.gpu.queue.write_buffer(&buffer, offset, &kept(spec.dtype, part));
+            let mut offset = (first * spec.dtype.bytes()) as u64;
+            for piece in kept(spec.dtype, part).chunks(UPLOADED_AT_ONCE) {
+                if done.is_err() {
+                    return;
+                }
+                self.gpu.queue.write_buffer(&buffer, offset, piece);
+                offset += piece.len() as u64;
+                handed_over += piece.len();
+                if handed_over >= UPLOADED_AT_ONCE {
+                    handed_over = 0;
+                    let index = self.gpu.queue.submit([]);
+                    done = self.poll(wgpu::PollType::Wait { submission_index: Some(index), timeout: None });
+                }
+            }
         });
-        buffer
+        done.map(|()| buffer)
     }
 
     fn bind_group(&self, launch: &Launch, layout: &wgpu::BindGroupLayout, buffers: &[wgpu::Buffer]) -> wgpu::BindGroup {
@@ -138,7 +237,7 @@ impl GpuExecutor {
     }
 
     /// Encodes commands in one compute pass and submits them.
-    fn submit<'a>(&self, commands: impl IntoIterator<Item = &'a Command>) -> wgpu::SubmissionIndex {
+    fn submit<'a>(&self, commands: impl Iterator<Item = &'a Command>) -> wgpu::SubmissionIndex {
         let mut encoder = self.gpu.device.create_command_encoder(&Default::default());
         {
             let mut pass = encoder.begin_compute_pass(&Default::default());
@@ -149,6 +248,42 @@ impl GpuExecutor {
             }
         }
         self.gpu.queue.submit([encoder.finish()])
+    }
+
+    /// Hands over the commands in `range` of a program that is run again and again, in
+    /// as many submits as that takes.
+    fn hand_over(&mut self, program: &Program, range: Range<usize>) -> Result<()> {
+        let (commands, mut pace) = self.commands(program)?;
+        let at = |i: usize| &commands[i % commands.len()];
+        let mut first = range.start;
+        while first < range.end {
+            let (n, work) = pace.cut((first..range.end).map(|i| at(i).work));
+            let begun = Instant::now();
+            let index = self.submit((first..first + n).map(at));
+            first += n;
+            self.submits += 1;
+            let call = begun.elapsed();
+            self.in_flight.push_back(Submit { index, program: program.number(), work, begun, call });
+            if self.in_flight.len() > SUBMITS_IN_FLIGHT {
+                pace = self.finish_oldest()?.unwrap_or(pace);
+            }
+        }
+        self.gpu.check()
+    }
+
+    /// Waits for the oldest submit in flight, and learns from how long it took.
+    fn finish_oldest(&mut self) -> Result<Option<Pace>> {
+        let Some(oldest) = self.in_flight.pop_front() else { return Ok(None) };
+        let asked = Instant::now();
+        self.poll(wgpu::PollType::Wait { submission_index: Some(oldest.index), timeout: None })?;
+        // All before it was done when it was asked for.
+        let low = asked.elapsed().max(oldest.call);
+        let mut content = self.store.lock();
+        let pace = content.programs.get_mut(&oldest.program).map(|p| {
+            p.pace.learn(oldest.work, low, oldest.begun.elapsed());
+            p.pace
+        });
+        Ok(pace)
     }
 
     /// Copies bytes of a buffer to staging memory and starts to map it.
@@ -186,7 +321,10 @@ impl GpuExecutor {
             }
         };
         readback.staging.unmap();
-        self.staging.entry(readback.staging.size()).or_default().push(readback.staging);
+        let size = readback.staging.size();
+        if size <= STAGING_KEPT {
+            self.staging.entry(size).or_default().push(readback.staging);
+        }
         Ok(value)
     }
 
@@ -206,8 +344,10 @@ impl GpuExecutor {
         polled.map(drop).map_err(|e| Error::device(format!("{}: {e}", self.gpu.adapter.name)))
     }
 
-    fn named(&self, name: &str) -> Result<&Named> {
-        self.store.get(name).ok_or_else(|| Error::model(format!("no program uses a buffer named \"{name}\"")))
+    fn named(&self, name: &str) -> Result<(wgpu::Buffer, Spec)> {
+        let content = self.store.lock();
+        let named = content.names.get(name).ok_or_else(|| no_buffer(name))?;
+        Ok((named.buffer.clone(), named.spec.clone()))
     }
 }
 
@@ -228,123 +368,133 @@ fn kept(dtype: DType, value: &HostTensor) -> Cow<'_, [u8]> {
 }
 
 impl Executor for GpuExecutor {
-    fn load(&mut self, plan: Plan) -> Result<ProgramId> {
+    fn load(&mut self, mut plan: Plan) -> Result<Program> {
+        plan.graph.drop_inits();
         let mut buffers = vec![];
-        for (i, b) in plan.buffers.iter().enumerate() {
-            if let Some(held) = b.name.as_ref().and_then(|n| self.store.get(n)) {
-                check_size(b.name.as_deref().unwrap_or_default(), held.spec.elements(), b.elements)?;
-                buffers.push(held.buffer.clone());
+        for (i, b) in plan.buffers.iter_mut().enumerate() {
+            let init = std::mem::replace(&mut b.init, Init::Zeros);
+            if let Some((buffer, spec)) = b.name.as_ref().and_then(|n| self.named(n).ok()) {
+                check_size(b.name.as_deref().unwrap_or_default(), spec.elements(), b.elements)?;
+                buffers.push(buffer);
                 continue;
             }
             let label = b.name.clone().unwrap_or_else(|| format!("b{i}"));
-            let gpu = self.gpu.clone();
             let spec = Spec { shape: [b.elements].into(), dtype: b.dtype };
-            let buffer = gpu.scoped(&label, || self.make_buffer(&label, &spec, &b.init))?;
-            if let Some(name) = &b.name {
-                self.store.insert(name.clone(), Named { buffer: buffer.clone(), spec });
-            }
-            buffers.push(buffer);
+            buffers.push(self.make_buffer(&label, &spec, &init)?);
         }
         let launches: Vec<&Launch> = plan.steps.iter().flat_map(|s| &s.launches).collect();
         let mut pipelines = self.gpu.pipelines.get(&self.gpu, &launches)?.into_iter();
         let (mut commands, mut steps) = (vec![], vec![]);
         for step in &plan.steps {
             let first = commands.len();
+            let node = &plan.graph.nodes()[step.node];
+            let work = pace::work(node.op.cost(&plan.lower_context(node)), step.launches.len());
             for launch in &step.launches {
                 let pipeline = pipelines.next().expect("one for each launch");
                 let bind = || self.bind_group(launch, &pipeline.layout, &buffers);
                 let bind_group = self.gpu.scoped(&launch.label, bind)?;
-                commands.push(Command { pipeline, bind_group, groups: launch.groups });
+                commands.push(Command { pipeline, bind_group, groups: launch.groups, work });
             }
             steps.push(first..commands.len());
         }
-        self.programs.push(Program { plan, buffers, commands, steps });
-        Ok(ProgramId(self.programs.len() - 1))
-    }
-
-    fn run(&mut self, program: ProgramId, times: usize) -> Result<()> {
-        let p = &self.programs[program.0];
-        let per_submit = (DISPATCHES_PER_SUBMIT / p.commands.len().max(1)).clamp(1, 64);
-        let mut left = times;
-        while left > 0 {
-            let now = left.min(per_submit);
-            left -= now;
-            let p = &self.programs[program.0];
-            let submitted = self.submit(std::iter::repeat_n(&p.commands, now).flatten());
-            self.in_flight.push_back(submitted);
-            if self.in_flight.len() > SUBMITS_IN_FLIGHT {
-                let oldest = self.in_flight.pop_front();
-                self.poll(wgpu::PollType::Wait { submission_index: oldest, timeout: None })?;
-            }
+        let program = Program::new(self.keeper());
+        let mut content = self.store.lock();
+        for (b, buffer) in plan.buffers.iter().zip(&buffers) {
+            let Some(name) = &b.name else { continue };
+            let spec = Spec { shape: [b.elements].into(), dtype: b.dtype };
+            let named = Named { buffer: buffer.clone(), spec, users: 0 };
+            content.names.entry(name.clone()).or_insert(named).users += 1;
         }
-        self.gpu.check()
+        let loaded = Loaded { plan, buffers, commands: commands.into(), steps, pace: Pace::default() };
+        content.programs.insert(program.number(), loaded);
+        drop(content);
+        Ok(program)
     }
 
-    fn run_step(&mut self, program: ProgramId, step: usize) -> Result<()> {
-        let p = &self.programs[program.0];
-        self.submit(&p.commands[p.steps[step].clone()]);
+    fn run(&mut self, program: &Program, times: usize) -> Result<()> {
+        let commands = self.commands(program)?.0.len();
+        self.hand_over(program, 0..times.saturating_mul(commands))
+    }
+
+    fn run_step(&mut self, program: &Program, step: usize) -> Result<()> {
+        let range = self.store.lock().program(program)?.steps[step].clone();
+        self.hand_over(program, range)?;
         self.wait()
     }
 
-    fn time(&mut self, program: ProgramId, runs: usize) -> Result<Timeline> {
+    fn time(&mut self, program: &Program, runs: usize) -> Result<Timeline> {
         self.time_program(program, runs, self.clock())
     }
 
-    fn time_host(&mut self, program: ProgramId, runs: usize) -> Result<Timeline> {
+    fn time_host(&mut self, program: &Program, runs: usize) -> Result<Timeline> {
         self.time_program(program, runs, Clock::Runs)
     }
 
-    fn fetch(&mut self, program: ProgramId, tensor: TensorId) -> Result<HostTensor> {
-        let p = &self.programs[program.0];
-        let place = p.plan.places[tensor.index()]
-            .clone()
-            .ok_or_else(|| Error::model(format!("tensor {tensor:?} is not computed by this program")))?;
-        let buffer = p.buffers[place.buffer].clone();
+    fn fetch(&mut self, program: &Program, tensor: TensorId) -> Result<HostTensor> {
+        let (buffer, place) = {
+            let content = self.store.lock();
+            let p = content.program(program)?;
+            let place = p.plan.places.get(tensor.index()).cloned().flatten().ok_or_else(|| not_computed(tensor))?;
+            (p.buffers[place.buffer].clone(), place)
+        };
         self.read_now(&buffer, (place.offset * place.spec.dtype.bytes()) as u64, &place.spec)
     }
 
     fn holds(&self, name: &str) -> bool {
-        self.store.contains_key(name)
+        self.store.lock().names.contains_key(name)
+    }
+
+    fn bytes(&self) -> usize {
+        let content = self.store.lock();
+        let named = content.names.values().map(|n| n.buffer.size());
+        let own = |p: &Loaded| {
+            let all = p.plan.buffers.iter().zip(&p.buffers);
+            all.filter(|(b, _)| b.name.is_none()).map(|(_, buffer)| buffer.size()).sum::<u64>()
+        };
+        (named.sum::<u64>() + content.programs.values().map(own).sum::<u64>()) as usize
     }
 
     fn write(&mut self, name: &str, value: &HostTensor) -> Result<()> {
-        let named = self.named(name)?;
-        check_size(name, named.spec.elements(), value.shape.elements())?;
-        self.gpu.queue.write_buffer(&named.buffer, 0, &kept(named.spec.dtype, value));
+        let (buffer, spec) = self.named(name)?;
+        check_size(name, spec.elements(), value.shape.elements())?;
+        self.gpu.queue.write_buffer(&buffer, 0, &kept(spec.dtype, value));
         Ok(())
     }
 
     fn read(&mut self, name: &str) -> Result<HostTensor> {
-        let named = self.named(name)?;
-        let (buffer, spec) = (named.buffer.clone(), named.spec.clone());
+        let (buffer, spec) = self.named(name)?;
         self.read_now(&buffer, 0, &spec)
     }
 
     fn request(&mut self, name: &str) -> Result<Ticket> {
-        let named = self.named(name)?;
-        let (buffer, spec) = (named.buffer.clone(), named.spec.clone());
+        let (buffer, spec) = self.named(name)?;
         let readback = self.start_readback(&buffer, 0, &spec);
-        self.tickets += 1;
-        self.readbacks.insert(Ticket(self.tickets), readback);
-        Ok(Ticket(self.tickets))
+        let ticket = Ticket::new(self.keeper());
+        self.store.lock().readbacks.insert(ticket.number(), readback);
+        Ok(ticket)
     }
 
-    fn collect(&mut self, ticket: Ticket) -> Result<Option<HostTensor>> {
+    fn collect(&mut self, ticket: &Ticket) -> Result<Option<HostTensor>> {
         self.poll(wgpu::PollType::Poll)?;
-        let Some(readback) = self.readbacks.get(&ticket) else { return Ok(None) };
-        match readback.mapped.try_recv() {
-            Err(mpsc::TryRecvError::Empty) => Ok(None),
-            Err(mpsc::TryRecvError::Disconnected) => Err(Error::device("the device went away during a readback")),
-            Ok(mapped) => {
-                mapped.map_err(|e| Error::device(format!("readback: {e}")))?;
-                let readback = self.readbacks.remove(&ticket).expect("it was there a moment ago");
-                self.finish_readback(readback).map(Some)
+        let readback = {
+            let mut content = self.store.lock();
+            let readback = content.readbacks.get(&ticket.number()).ok_or_else(|| ticket.unknown())?;
+            match readback.mapped.try_recv() {
+                Err(mpsc::TryRecvError::Empty) => return Ok(None),
+                Err(mpsc::TryRecvError::Disconnected) => {
+                    return Err(Error::device("the device went away during a readback"));
+                }
+                Ok(mapped) => mapped.map_err(|e| Error::device(format!("readback: {e}")))?,
             }
-        }
+            content.readbacks.remove(&ticket.number()).expect("it was there a moment ago")
+        };
+        self.finish_readback(readback).map(Some)
     }
 
     fn wait(&mut self) -> Result<()> {
-        self.in_flight.clear();
+        while !self.in_flight.is_empty() {
+            self.finish_oldest()?;
+        }
         self.poll(wgpu::PollType::wait_indefinitely())
     }
 }

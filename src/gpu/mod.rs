@@ -4,6 +4,7 @@
 mod adapter;
 mod device;
 mod executor;
+mod pace;
 mod pipeline_cache;
 mod pipelines;
 mod timing;

@@ -15,17 +15,54 @@ pub(crate) struct Pipeline {
     pub layout: wgpu::BindGroupLayout,
 }
 
+/// The pipelines that are kept although no program uses them: more than any model has,
+/// so that the next session on the device compiles nothing again.
+const IDLE: usize = 512;
+
 /// Pipelines by entry point, constants and source; what is new is compiled on
-/// all threads.
+/// all threads. Those that are in use are kept, and the latest of the others.
 pub(crate) struct Pipelines {
     checks: Checks,
-    made: Mutex<HashMap<String, Arc<Pipeline>>>,
+    made: Mutex<Made<Pipeline>>,
     kept: Option<PipelineCache>,
+}
+
+struct Made<P> {
+    /// Each with the request that was the latest to ask for it.
+    pipelines: HashMap<String, (Arc<P>, u64)>,
+    requests: u64,
+    compiled: usize,
+}
+
+impl<P> Default for Made<P> {
+    fn default() -> Self {
+        Made { pipelines: HashMap::new(), requests: 0, compiled: 0 }
+    }
+}
+
+impl<P> Made<P> {
+    /// Drops the pipelines that nobody has asked for the longest, where there are too
+    /// many that nobody uses.
+    fn drop_idle(&mut self, most: usize) {
+        let idle = |(pipeline, _): &(Arc<P>, u64)| Arc::strong_count(pipeline) == 1;
+        let mut times: Vec<u64> = self.pipelines.values().filter(|p| idle(p)).map(|p| p.1).collect();
+        if times.len() > most {
+            times.sort_unstable();
+            let oldest = times[times.len() - most];
+            self.pipelines.retain(|_, p| !idle(p) || p.1 >= oldest);
+        }
+    }
 }
 
 impl Pipelines {
     pub fn new(checks: Checks, kept: Option<PipelineCache>) -> Pipelines {
         Pipelines { checks, made: Default::default(), kept }
+    }
+
+    /// The number of pipelines that were compiled, and of those that are kept.
+    pub fn count(&self) -> [usize; 2] {
+        let made = self.made.lock().expect("unpoisoned");
+        [made.compiled, made.pipelines.len()]
     }
 
     /// The pipelines of launches, in their order.
@@ -36,7 +73,7 @@ impl Pipelines {
         {
             let made = self.made.lock().expect("unpoisoned");
             for ((launch, source), key) in launches.iter().zip(&sources).zip(&keys) {
-                if !made.contains_key(key) {
+                if !made.pipelines.contains_key(key) {
                     new.entry(key).or_insert((launch, source));
                 }
             }
@@ -50,8 +87,22 @@ impl Pipelines {
             kept.grew();
         }
         let mut made = self.made.lock().expect("unpoisoned");
-        made.extend(compiled);
-        Ok(keys.iter().map(|key| made[key].clone()).collect())
+        made.compiled += compiled.len();
+        made.requests += 1;
+        let now = made.requests;
+        made.pipelines.extend(compiled.into_iter().map(|(key, pipeline)| (key, (pipeline, now))));
+        let mut wanted = vec![];
+        for key in &keys {
+            // Another thread may have dropped what was there a moment ago.
+            let Some((pipeline, latest)) = made.pipelines.get_mut(key) else {
+                drop(made);
+                return self.get(gpu, launches);
+            };
+            *latest = now;
+            wanted.push(pipeline.clone());
+        }
+        made.drop_idle(IDLE);
+        Ok(wanted)
     }
 
     /// The shader modules of some sources, each once: pipelines differ more often
@@ -134,4 +185,28 @@ fn layout(gpu: &Gpu, label: &str, entry: &reflect::Entry) -> wgpu::BindGroupLayo
         })
         .collect();
     gpu.device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label: Some(label), entries: &entries })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pipelines_in_use_stay_and_the_latest_of_the_others() {
+        let mut made = Made::<u32>::default();
+        let used = Arc::new(0);
+        made.pipelines.insert("used".into(), (used.clone(), 0));
+        for i in 1..=5 {
+            made.pipelines.insert(i.to_string(), (Arc::new(i), u64::from(i)));
+        }
+        made.drop_idle(5);
+        assert_eq!(made.pipelines.len(), 6);
+        made.drop_idle(2);
+        let mut left: Vec<&str> = made.pipelines.keys().map(String::as_str).collect();
+        left.sort_unstable();
+        assert_eq!(left, ["4", "5", "used"]);
+        drop(used);
+        made.drop_idle(2);
+        assert_eq!(made.pipelines.len(), 2);
+    }
 }

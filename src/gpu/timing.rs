@@ -5,9 +5,11 @@
 //! they take together is booked on them in order, and nothing is counted twice.
 
 use super::executor::{Command, GpuExecutor};
+use super::pace::Pace;
 use super::{Adapter, Gpu};
 use crate::error::{Error, Result};
-use crate::plan::{Clock, ProgramId, Span, TimedRun, Timeline};
+use crate::plan::{Clock, Program, Span, TimedRun, Timeline};
+use std::ops::Range;
 use std::time::Instant;
 
 /// Timestamps per query set: the most that there may be, and even, so that the
@@ -107,19 +109,18 @@ impl GpuExecutor {
         Ok(())
     }
 
-    /// The time of one dispatch of a program, over and over in one submit: the
-    /// first `times` runs of it, in nanoseconds. Dispatches are counted through
+    /// The time of one dispatch of a program, over and over: the first `times` runs of it, in nanoseconds. Dispatches are counted through
     /// the plan's steps. What it reads is what the last run of the program left.
     ///
     /// Without a clock on the device there is one number: the mean, as the host
     /// sees it, with the cost of a submit in it.
-    pub fn time_dispatch(&mut self, program: ProgramId, dispatch: usize, times: usize) -> Result<Vec<f64>> {
-        let commands = &self.programs[program.0].commands;
+    pub fn time_dispatch(&mut self, program: &Program, dispatch: usize, times: usize) -> Result<Vec<f64>> {
+        let (commands, pace) = self.commands(program)?;
         let command = commands.get(dispatch).ok_or_else(|| {
             Error::model(format!("there is no dispatch {dispatch} to time: the program has {}", commands.len()))
         })?;
         let repeated = vec![command; times];
-        let timeline = self.timed(&repeated, 1, self.clock())?;
+        let timeline = self.timed(&repeated, pace, 1, self.clock())?;
         if timeline.clock == Clock::Runs {
             return Ok(timeline.runs.iter().map(|r| r.wall() / times.max(1) as f64).collect());
         }
@@ -127,12 +128,12 @@ impl GpuExecutor {
     }
 
     /// Times every dispatch of a program in each of `runs` runs by such a clock.
-    pub(super) fn time_program(&self, program: ProgramId, runs: usize, clock: Clock) -> Result<Timeline> {
-        let commands: Vec<&Command> = self.programs[program.0].commands.iter().collect();
-        self.timed(&commands, runs, clock)
+    pub(super) fn time_program(&self, program: &Program, runs: usize, clock: Clock) -> Result<Timeline> {
+        let (commands, pace) = self.commands(program)?;
+        self.timed(&commands.iter().collect::<Vec<_>>(), pace, runs, clock)
     }
 
-    fn timed(&self, commands: &[&Command], runs: usize, clock: Clock) -> Result<Timeline> {
+    fn timed(&self, commands: &[&Command], pace: Pace, runs: usize, clock: Clock) -> Result<Timeline> {
         let queries = match clock {
             Clock::Runs => None,
             _ => Some(Queries::new(&self.gpu, commands.len())?),
@@ -143,7 +144,7 @@ impl GpuExecutor {
         let mut timeline = Timeline { clock, runs: Vec::with_capacity(runs), uncertainty: 0.0 };
         let mut first = None;
         for _ in 0..runs {
-            let mut run = self.timed_run(commands, clock, queries.as_ref(), begun)?;
+            let mut run = self.timed_run(commands, pace, (clock, queries.as_ref()), begun)?;
             if let Some(queries) = &queries {
                 run.kernels = self.read(queries, &mut first)?;
             }
@@ -156,25 +157,39 @@ impl GpuExecutor {
     fn timed_run(
         &self,
         commands: &[&Command],
-        clock: Clock,
-        queries: Option<&Queries>,
+        pace: Pace,
+        (clock, queries): (Clock, Option<&Queries>),
         begun: Instant,
     ) -> Result<TimedRun> {
         let now = || begun.elapsed().as_nanos() as f64;
         let start = now();
-        let mut encoder = self.gpu.device.create_command_encoder(&Default::default());
-        match (queries, clock) {
-            (Some(queries), Clock::Passes) => in_passes(&mut encoder, commands, queries),
-            (queries, _) => in_one_pass(&mut encoder, commands, queries),
+        let mut buffers = vec![];
+        let mut first = 0;
+        loop {
+            // Cut as a run is that nobody times.
+            let n = pace.cut(commands[first..].iter().map(|c| c.work)).0;
+            let mut encoder = self.gpu.device.create_command_encoder(&Default::default());
+            let range = first..first + n;
+            match (queries, clock) {
+                (Some(queries), Clock::Passes) => in_passes(&mut encoder, commands, range, queries),
+                (queries, _) => in_one_pass(&mut encoder, commands, range, queries),
+            }
+            first += n;
+            if let (Some(queries), true) = (queries, first == commands.len()) {
+                queries.resolve(&mut encoder);
+            }
+            buffers.push(encoder.finish());
+            if first == commands.len() {
+                break;
+            }
         }
-        if let Some(queries) = queries {
-            queries.resolve(&mut encoder);
-        }
-        let buffer = encoder.finish();
         let encoded = now();
-        let index = self.gpu.queue.submit([buffer]);
+        let mut index = None;
+        for buffer in buffers {
+            index = Some(self.gpu.queue.submit([buffer]));
+        }
         let submitted = now();
-        self.poll(wgpu::PollType::Wait { submission_index: Some(index), timeout: None })?;
+        self.poll(wgpu::PollType::Wait { submission_index: index, timeout: None })?;
         let span = |begin, end| Span { begin, end };
         Ok(TimedRun {
             encode: span(start, encoded),
@@ -203,15 +218,21 @@ impl GpuExecutor {
     }
 }
 
-/// All commands in one pass, as in training, with timestamps between them.
-fn in_one_pass(encoder: &mut wgpu::CommandEncoder, commands: &[&Command], queries: Option<&Queries>) {
+/// Commands in one pass, as in training, with timestamps between them.
+fn in_one_pass(
+    encoder: &mut wgpu::CommandEncoder,
+    commands: &[&Command],
+    range: Range<usize>,
+    queries: Option<&Queries>,
+) {
     let mut pass = encoder.begin_compute_pass(&Default::default());
-    for (i, command) in commands.iter().enumerate() {
+    for i in range.clone() {
+        let command = commands[i];
         let place = queries.map(|q| q.place(i));
         if let Some((set, at)) = place {
             pass.write_timestamp(set, at);
         }
-        command.encode(&mut pass, i.checked_sub(1).map(|before| commands[before]));
+        command.encode(&mut pass, (i > range.start).then(|| commands[i - 1]));
         if let Some((set, at)) = place {
             pass.write_timestamp(set, at + 1);
         }
@@ -220,8 +241,9 @@ fn in_one_pass(encoder: &mut wgpu::CommandEncoder, commands: &[&Command], querie
 
 /// Each command in a pass of its own, for devices that read their clock only
 /// there.
-fn in_passes(encoder: &mut wgpu::CommandEncoder, commands: &[&Command], queries: &Queries) {
-    for (i, command) in commands.iter().enumerate() {
+fn in_passes(encoder: &mut wgpu::CommandEncoder, commands: &[&Command], range: Range<usize>, queries: &Queries) {
+    for i in range {
+        let command = commands[i];
         let (query_set, at) = queries.place(i);
         let timestamp_writes = Some(wgpu::ComputePassTimestampWrites {
             query_set,

@@ -195,6 +195,16 @@ impl Graph {
         self.tensors.iter().position(named).map(|i| TensorId(i as u32))
     }
 
+    /// Drops what persistent tensors hold before the first step, once an executor has
+    /// it: data and weights are not to be held twice.
+    pub(crate) fn drop_inits(&mut self) {
+        for tensor in &mut self.tensors {
+            if let Home::Persistent { init, .. } = &mut tensor.home {
+                *init = Init::Zeros;
+            }
+        }
+    }
+
     /// A tensor to be written by the host before a step.
     pub fn input(&mut self, name: &str, spec: Spec) -> TensorId {
         self.persistent(name, spec, Init::Zeros)
@@ -372,7 +382,8 @@ fn flat_offsets(sizes: impl Iterator<Item = usize>) -> (Vec<usize>, usize) {
     let offsets = sizes
         .map(|n| {
             let offset = total;
-            total += n.next_multiple_of(FLAT_ALIGN);
+            // A plan refuses what is not countable.
+            total = n.checked_next_multiple_of(FLAT_ALIGN).map_or(usize::MAX, |n| total.saturating_add(n));
             offset
         })
         .collect();

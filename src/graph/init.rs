@@ -2,7 +2,7 @@
 //! holding it: shapes are judged, and plans made and refused, before any weight is
 //! drawn.
 
-use crate::tensor::{HostTensor, Spec};
+use crate::tensor::{Data, HostTensor, Shared, Spec};
 use std::fmt;
 use std::sync::Arc;
 
@@ -13,6 +13,8 @@ pub enum Init {
     Zeros,
     /// These elements. Shared, so that graphs clone cheaply.
     Data(Arc<HostTensor>),
+    /// The elements of a data set, which keeps them as well.
+    Shared(Shared),
     /// Elements that are worked out when somebody takes them.
     Drawn(Draw),
     /// Parts from an element on, and zeros between them: parameters in their flat
@@ -36,6 +38,7 @@ impl Init {
         match self {
             Init::Zeros => {}
             Init::Data(value) => put(0, value),
+            Init::Shared(shared) => shared.each(put),
             Init::Drawn(draw) => put(0, &draw.0()),
             Init::Parts(parts) => {
                 for (first, part) in parts.iter() {
@@ -51,8 +54,10 @@ impl Init {
             return value.clone();
         }
         let mut all = HostTensor::zeros(spec);
-        self.each(&mut |first, value| {
-            all.as_f32_mut()[first..first + value.shape.elements()].copy_from_slice(value.as_f32());
+        self.each(&mut |first, value| match (&mut all.data, &value.data) {
+            (Data::F32(all), Data::F32(part)) => all[first..first + part.len()].copy_from_slice(part),
+            (Data::U32(all), Data::U32(part)) => all[first..first + part.len()].copy_from_slice(part),
+            _ => panic!("a tensor of {spec} begins with elements of another type"),
         });
         all.into()
     }

@@ -83,6 +83,17 @@ impl Weights {
         self.values.get(name).map(|v| &v.shape)
     }
 
+    /// Drops the values that were given, once a device has them; their names and shapes
+    /// stay, and they are zeros to whoever looks.
+    pub(crate) fn drop_values(&mut self) {
+        for value in self.values.values_mut() {
+            if matches!(value.init, Init::Data(_)) {
+                value.init = Init::Zeros;
+            }
+            value.seen = OnceLock::new();
+        }
+    }
+
     /// All names, in order.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.values.keys().map(String::as_str)

@@ -94,7 +94,7 @@ struct Images {
 
 impl Graph {
     /// The images `index` of `n` packed in `data` (see
-    /// [`pack_bytes`](super::gather_images::pack_bytes)), each changed at random
+    /// [`pack_bytes`](crate::tensor::pack_bytes)), each changed at random
     /// as `how` says, each channel scaled and shifted. An index beyond the data
     /// gives zeros. For training graphs only.
     pub fn augment_images(

@@ -12,25 +12,12 @@ use crate::error::{Error, Result};
 use crate::graph::{Backward, Case, Cost, Fill, Graph, Infer, Io, Lower, Op, Reference, TensorId};
 use crate::kernel::{Kernel, Lowered, Shader};
 use crate::shader;
-use crate::tensor::{DType, Real, Spec, parallel};
+use crate::tensor::{DType, Real, Spec, pack_bytes, parallel};
 
 static SHADER: Shader = shader!("gather_images");
 
 /// Invocations per workgroup.
 const WG: usize = 64;
-
-/// Packs bytes four to a word, the lowest first; the last word is filled up
-/// with zeros.
-pub fn pack_bytes(bytes: &[u8]) -> Vec<u32> {
-    let (words, rest) = bytes.as_chunks::<4>();
-    let mut packed: Vec<u32> = words.iter().map(|&w| u32::from_le_bytes(w)).collect();
-    if !rest.is_empty() {
-        let mut last = [0; 4];
-        last[..rest.len()].copy_from_slice(rest);
-        packed.push(u32::from_le_bytes(last));
-    }
-    packed
-}
 
 /// Gathers and normalises images.
 #[derive(Debug, Clone, Copy)]
@@ -42,7 +29,7 @@ pub struct GatherImages {
 }
 
 impl Graph {
-    /// The images `index` of `n` packed in `data` (see [`pack_bytes`]), each
+    /// The images `index` of `n` packed in `data` (see [`pack_bytes`](crate::tensor::pack_bytes)), each
     /// channel scaled and shifted. An index beyond the data gives zeros.
     pub fn gather_images(
         &mut self,

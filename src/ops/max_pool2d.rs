@@ -426,8 +426,8 @@ mod tests {
             let d_x = gradient(&mut g, &[Seed { tensor: y, gradient: one }], &[x]).expect("gradient")[0];
             let mut cpu = crate::cpu::Cpu::<f32>::new();
             let program = cpu.load(Plan::build(&g, &[y, d_x], Target::Cpu).expect("plan")).expect("load");
-            cpu.run(program, 1).expect("run");
-            results.push((cpu.fetch(program, y).expect("y"), cpu.fetch(program, d_x).expect("d_x")));
+            cpu.run(&program, 1).expect("run");
+            results.push((cpu.fetch(&program, y).expect("y"), cpu.fetch(&program, d_x).expect("d_x")));
         }
         assert_eq!(results[0], results[1]);
     }

@@ -283,9 +283,9 @@ mod tests {
         let (plan, shares) = g.plan_mix(x, rows, clock, how).unwrap();
         let mut cpu = Cpu::<f32>::new();
         let program = cpu.load(Plan::build(&g, &[plan, shares], Target::Cpu).unwrap()).unwrap();
-        cpu.run(program, 1).unwrap();
-        let plan = cpu.fetch(program, plan).unwrap().as_u32().as_chunks::<5>().0.to_vec();
-        (plan, cpu.fetch(program, shares).unwrap().as_f32().as_chunks::<2>().0.to_vec())
+        cpu.run(&program, 1).unwrap();
+        let plan = cpu.fetch(&program, plan).unwrap().as_u32().as_chunks::<5>().0.to_vec();
+        (plan, cpu.fetch(&program, shares).unwrap().as_f32().as_chunks::<2>().0.to_vec())
     }
 
     const EACH: MixBatch = MixBatch { mixup: 0.4, cutmix: 0.0, probability: 1.0, each: true };

@@ -194,7 +194,7 @@ impl Plan {
             let work = Work { live: &live, lowered: &mut lowered, fetch, target: &plan.target };
             narrow(&mut plan.graph, work, &options.halves)?;
         }
-        plan.place_persistent(&live, fetch);
+        plan.place_persistent(&live, fetch)?;
         let scratch = plan.place_transient(&live, &lowered, fetch);
         plan.make_steps(&live, &variants, lowered, scratch)?;
         plan.check_limits()?;
@@ -247,7 +247,10 @@ impl Plan {
                     Target::Cpu => Ok(crate::kernel::Lowered::nothing()),
                     Target::Gpu(_) => {
                         let cx = self.lower_context(node).with(variant);
-                        node.op.lower(&cx).context(|| node.label())
+                        let lowered = node.op.lower(&cx).context(|| node.label())?;
+                        let countable = |s: &Spec| check_countable("a temporary tensor", s);
+                        lowered.scratch.iter().try_for_each(countable).context(|| node.label())?;
+                        Ok(lowered)
                     }
                 }
             })
@@ -255,7 +258,7 @@ impl Plan {
     }
 
     /// Gives each persistent tensor that is used a buffer of its own.
-    fn place_persistent(&mut self, live: &[usize], fetch: &[TensorId]) {
+    fn place_persistent(&mut self, live: &[usize], fetch: &[TensorId]) -> Result<()> {
         let nodes = live.iter().map(|&n| &self.graph.nodes()[n]);
         let used = nodes.flat_map(|n| n.inputs.iter().chain(&n.updates).chain(&n.outputs)).chain(fetch);
         let mut roots: Vec<TensorId> = used.map(|&t| self.graph.root(t).0).collect();
@@ -264,6 +267,7 @@ impl Plan {
         for root in roots {
             let info = &self.graph.tensors()[root.index()];
             if let Home::Persistent { name, init } = &info.home {
+                check_countable(name, &info.spec)?;
                 self.places[root.index()] =
                     Some(Place { buffer: self.buffers.len(), offset: 0, spec: info.spec.clone() });
                 self.buffers.push(Buffer {
@@ -274,6 +278,7 @@ impl Plan {
                 });
             }
         }
+        Ok(())
     }
 
     /// Assigns buffers to transient tensors and scratch by lifetime, then
@@ -434,6 +439,18 @@ pub(super) fn context_of(graph: &Graph, node: &Node, target: &Target) -> Lower {
         caps,
         variant: "",
         store: Store::plain(Slot::Output(0)),
+    }
+}
+
+/// Kernels count the elements of a tensor in 32 bits.
+fn check_countable(name: &str, spec: &Spec) -> Result<()> {
+    match spec.shape.is_countable() {
+        true => Ok(()),
+        false => Err(Error::model(format!(
+            "{name} has shape {}: more than {} elements; use a smaller batch or a smaller model",
+            spec.shape,
+            u32::MAX
+        ))),
     }
 }
 

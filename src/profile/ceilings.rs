@@ -187,8 +187,8 @@ fn fastest(
     let cost = node.op.cost(&plan.lower_context(node));
     let mut e = device.executor();
     let program = e.load(plan)?;
-    e.run(program, 1)?;
-    let timeline = e.time(program, RUNS)?;
+    e.run(&program, 1)?;
+    let timeline = e.time(&program, RUNS)?;
     let ns = |r: &TimedRun| if timeline.clock == Clock::Runs { r.wall() } else { r.busy() };
     Ok((cost.flops, cost.bytes, timeline.runs.iter().map(ns).fold(f64::INFINITY, f64::min).max(1.0)))
 }

@@ -63,15 +63,15 @@ pub fn time_all(gpu: &Arc<Gpu>, shader: &str, cases: &[Case], judged: &mut Judge
             }
             let mut e = GpuExecutor::new(gpu.clone());
             let program = e.load(plan)?;
-            e.poison(program);
-            e.run(program, 1)?;
+            e.poison(&program);
+            e.run(&program, 1)?;
             if !judged.0.contains_key(&case.name) {
                 judged.0.insert(case.name.clone(), judge(&built)?);
             }
-            let found = fetches.iter().map(|&t| e.fetch(program, t)).collect::<Result<Vec<_>>>()?;
+            let found = fetches.iter().map(|&t| e.fetch(&program, t)).collect::<Result<Vec<_>>>()?;
             outcome.wrong.extend(differences(case, &built, &found, &judged.0[&case.name]));
             for (i, launch) in new {
-                let us = Stat::of(e.time_dispatch(program, i, TIMES)?.into_iter().map(|ns| ns / 1e3));
+                let us = Stat::of(e.time_dispatch(&program, i, TIMES)?.into_iter().map(|ns| ns / 1e3));
                 let [x, y, z] = launch.groups;
                 let size: u32 = launch.entry.workgroup_size.iter().product();
                 let (name, grid) =
@@ -92,11 +92,11 @@ fn judge(built: &Built) -> Result<Vec<Values>> {
     let mut cpu = Cpu::<f64>::new();
     let fetches = built.fetches();
     let program = cpu.load(Plan::build(&built.graph, &fetches, Target::Cpu)?)?;
-    cpu.run(program, 1)?;
+    cpu.run(&program, 1)?;
     let value = |&t| -> Result<Values> {
         Ok(match built.graph.spec(t).dtype {
-            DType::F32 | DType::F16 => Values::Real(cpu.values(program, t)?),
-            DType::U32 => Values::Index(cpu.fetch(program, t)?.as_u32().to_vec()),
+            DType::F32 | DType::F16 => Values::Real(cpu.values(&program, t)?),
+            DType::U32 => Values::Index(cpu.fetch(&program, t)?.as_u32().to_vec()),
         })
     };
     fetches.iter().map(value).collect()

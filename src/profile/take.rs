@@ -5,7 +5,7 @@ use crate::device::{Device, DeviceInfo};
 use crate::error::Result;
 use crate::eval::plot::number;
 use crate::graph::TensorId;
-use crate::plan::{Clock, Executor, Launch, Plan, ProgramId, Step, TimedRun, Timeline};
+use crate::plan::{Clock, Executor, Launch, Plan, Program, Step, TimedRun, Timeline};
 use serde::{Deserialize, Serialize};
 
 /// Runs before anything is measured: drivers compile at the first.
@@ -146,7 +146,7 @@ pub struct Taken {
 /// Profiles a program that is loaded and has its data in place.
 pub fn take(
     e: &mut dyn Executor,
-    program: ProgramId,
+    program: &Program,
     plan: &Plan,
     device: &Device,
     (model, batch_size): (&str, usize),

@@ -42,7 +42,8 @@ pub fn cross_validate(
     out: Option<&Path>,
     observer: &mut dyn Observer,
 ) -> Result<CrossValidation> {
-    let device_info = device.open(s.plan.precision, observer)?.info();
+    let device = device.open(s.plan.precision, observer)?;
+    let device_info = device.info();
     observer.info(&device_info.line());
     let kinds::Opened { source, audit } = data.open(s, observer)?;
     let all = source.folds(s)?;
@@ -56,8 +57,7 @@ pub fn cross_validate(
         if i == 0 {
             say(s, &prepared, observer);
         }
-        let device = device.open(s.plan.precision, observer)?;
-        let mut job = Job::new(device, s, &prepared, Weights::new(s.seed), tuning, observer)?;
+        let mut job = Job::new(device.clone(), s, &prepared, Weights::new(s.seed), tuning, observer)?;
         // What cannot be trained at all leaves no folder behind.
         let parent = match &parent {
             Some(parent) => parent,

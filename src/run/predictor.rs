@@ -112,7 +112,7 @@ impl Predictor {
     /// size.
     pub fn pixels(&mut self, pixels: &[u8]) -> Result<Vec<Answer>> {
         self.picture_shape()?;
-        self.samples("pictures", Samples::Bytes(pixels.to_vec()), pixels.len())
+        self.samples("pictures", Samples::from(pixels.to_vec()), pixels.len())
     }
 
     /// Answers for arrays of numbers, `[samples, ..]` of the shape that the model takes,
@@ -124,7 +124,7 @@ impl Predictor {
         if !kinds::is_of_images(&self.session.interface) {
             return Err(self.refuse("arrays"));
         }
-        self.samples("arrays", Samples::Floats(values.to_vec()), values.len())
+        self.samples("arrays", Samples::from(values.to_vec()), values.len())
     }
 
     /// Answers for rows of a table as CSV text with a header; the target need not be

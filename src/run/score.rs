@@ -19,9 +19,16 @@ pub struct Scored {
 /// Scores a set with a session's weights as they are, and beside a model of a
 /// series the forecasts that need none.
 pub fn score(session: &mut Session, held: Held, split: &str, batch: usize) -> Result<Scored> {
-    let scorer = session.scorer(split, held.set, batch)?;
-    let scores = session.score(&scorer)?;
-    let Rated { set, answers, centres, metrics, custom, forecast } = session.rate(held, &scores, Detail::Everything)?;
+    // Answers at every position of a text would not fit, nor tell anybody more.
+    let (scores, answers) = match session.interface.task {
+        Task::Language => {
+            let scorer = session.scorer(split, held.set, batch)?;
+            (session.score(&scorer)?, vec![])
+        }
+        _ => session.evaluate(split, held.set, batch)?,
+    };
+    let Rated { set, answers, centres, metrics, custom, forecast } =
+        session.rate_answers(held, &scores, answers, Detail::Everything)?;
     let mut mistakes = match &set.targets {
         Targets::Sequence { .. } => vec![],
         Targets::Classes { labels, .. } => worst_classes(session, &set, &answers, labels),

@@ -8,7 +8,9 @@ mod math;
 pub mod parallel;
 pub mod random;
 mod shape;
+mod shared;
 
 pub use dtype::{DType, Real};
 pub use host::{Data, HostTensor};
 pub use shape::{Shape, Spec};
+pub use shared::{Shared, pack_bytes};

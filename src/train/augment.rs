@@ -12,10 +12,9 @@ use crate::graph::{Graph, Init, TensorId};
 use crate::keys::Keys;
 use crate::ops::augment_images::{Augmentation, Outside, Patch};
 use crate::ops::clock;
-use crate::ops::gather_images::pack_bytes;
 use crate::ops::mix_batch::MixBatch;
 use crate::plan::Plan;
-use crate::tensor::{HostTensor, Spec};
+use crate::tensor::{HostTensor, Spec, pack_bytes};
 use std::sync::Arc;
 use toml::{Table, Value};
 
@@ -218,8 +217,8 @@ pub fn preview(images: &Images, rows: &[usize], augment: &Augment, seed: u32, st
     let device = Device::Cpu;
     let mut executor = device.executor();
     let program = executor.load(Plan::build(&g, &[x], device.target())?)?;
-    executor.run(program, 1)?;
-    let values = executor.fetch(program, x)?;
+    executor.run(&program, 1)?;
+    let values = executor.fetch(&program, x)?;
     let plane = images.height * images.width;
     let picture = |x: &[f32]| -> Vec<u8> {
         let channels = x.chunks(plane).zip(&normal);

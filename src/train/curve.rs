@@ -120,7 +120,7 @@ impl Asked {
     }
 
     fn has_arrived(&mut self, session: &mut Session) -> Result<bool> {
-        while let Some(&ticket) = self.tickets.get(self.arrived.len()) {
+        while let Some(ticket) = self.tickets.get(self.arrived.len()) {
             match session.executor.collect(ticket)? {
                 Some(value) => self.arrived.push(value),
                 None => return Ok(false),

@@ -40,7 +40,7 @@ fn trained(s: &Settings, at_once: usize) -> Notes {
     let set = Dataset {
         name: "set".into(),
         shape: vec![3],
-        samples: Samples::Floats(x),
+        samples: Samples::Floats(x.into()),
         targets,
         origin: Default::default(),
     };

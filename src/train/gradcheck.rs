@@ -76,24 +76,24 @@ pub fn gradcheck(model: &Model, options: GradCheck) -> Result<Vec<Checked>> {
     let program = cpu.load(Plan::build(&g, &fetches, Target::Cpu)?)?;
     // Differences need no backward pass.
     let forward = cpu.load(Plan::build(&g, &[objective], Target::Cpu)?)?;
-    cpu.run(program, 1)?;
-    let value = cpu.values(program, objective)?[0];
+    cpu.run(&program, 1)?;
+    let value = cpu.values(&program, objective)?[0];
     if !value.is_finite() {
         return Err(Error::model(format!(
             "the model's output is {value} on random samples: there is nothing to compare"
         )));
     }
-    let rules: Vec<Vec<f64>> = d.iter().map(|&t| cpu.values(program, t)).collect::<Result<_>>()?;
+    let rules: Vec<Vec<f64>> = d.iter().map(|&t| cpu.values(&program, t)).collect::<Result<_>>()?;
     let mut draw = Random::new(options.seed, stream::CASES);
     let mut checked = vec![];
     for ((name, &t), rule) in names.iter().zip(&wrt).zip(&rules) {
-        let mut start = cpu.values(program, t)?;
+        let mut start = cpu.values(&program, t)?;
         let mut nudge = |at: usize, h: f64| -> Result<f64> {
             let kept = start[at];
             start[at] = kept + h;
             cpu.write_values(name, &start)?;
-            cpu.run(forward, 1)?;
-            let value = cpu.values(forward, objective)?[0];
+            cpu.run(&forward, 1)?;
+            let value = cpu.values(&forward, objective)?[0];
             start[at] = kept;
             cpu.write_values(name, &start)?;
             Ok(value)

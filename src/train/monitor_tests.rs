@@ -84,7 +84,7 @@ fn points(n: usize, seed: u32, label: impl Fn(f32) -> u32) -> Dataset {
     let labels = x.chunks(3).map(|x| label(x[0] + 0.7 * r.normal())).collect();
     let names = ["no", "yes"].map(String::from).to_vec();
     let targets = Targets::Classes { labels, names };
-    Dataset { name: "points".into(), shape: vec![3], samples: Samples::Floats(x), targets, origin: Default::default() }
+    Dataset { name: "points".into(), shape: vec![3], samples: Samples::Floats(x.into()), targets, origin: Default::default() }
 }
 
 fn session(train: &Dataset) -> Session {

@@ -1,12 +1,12 @@
 //! Answers for samples. They pass through a program of a fixed batch, which is
-//! planned and loaded the first time and fed anew from then on: however often
+//! planned and loaded the first time and filled anew from then on: however often
 //! somebody asks, no more is held.
 
-use super::resident::{self, Elements, Resident};
+use super::resident::{self, Elements, Resident, TargetKind};
 use super::session::{Pass, Session};
-use crate::data::{Dataset, Task};
-use crate::error::Result;
-use crate::plan::Options;
+use crate::data::{Dataset, Samples, Task};
+use crate::error::{Error, Result};
+use crate::plan::{Options, Timeline};
 
 /// The most samples per step.
 const AT_ONCE: usize = 64;
@@ -15,10 +15,9 @@ const AT_ONCE: usize = 64;
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Asked {
     batch: usize,
-    shape: Vec<usize>,
     elements: Elements,
     /// The buffer of the weights: another one once training keeps an average.
-    params: &'static str,
+    pub(super) params: &'static str,
 }
 
 impl Session {
@@ -27,22 +26,45 @@ impl Session {
     ///
     /// Samples go through in batches of a power of two, at most 64, the last one
     /// filled up with its last row. So a device holds at most seven programs for
-    /// samples of one shape, and one sample costs what one sample takes.
+    /// samples of one kind, and one sample costs what one sample takes.
     pub fn predict(&mut self, set: &Dataset) -> Result<Vec<f32>> {
-        if set.is_empty() {
+        set.check()?;
+        self.predict_samples(&set.samples, &set.shape)
+    }
+
+    /// [`Session::predict`] for samples of a shape that have no targets.
+    ///
+    /// Fails when the model takes samples of another shape, or when there is a part of
+    /// one.
+    pub fn predict_samples(&mut self, samples: &Samples, shape: &[usize]) -> Result<Vec<f32>> {
+        let width: usize = shape.iter().product();
+        if *self.model.input != *shape || width == 0 || !samples.elements().is_multiple_of(width) {
+            return Err(Error::data(format!(
+                "{} elements of samples of shape {shape:?}; expected whole samples of shape {}, which the model takes",
+                samples.elements(),
+                self.model.input
+            )));
+        }
+        let rows = samples.elements() / width;
+        if rows == 0 {
             return Ok(vec![]);
         }
-        set.check()?;
-        let batch = set.len().next_power_of_two().min(AT_ONCE);
-        let pass = self.answering_pass(set, batch)?;
-        let samples = format!("{}.samples", pass.name);
+        let batch = rows.next_power_of_two().min(AT_ONCE);
+        let pass = self.answering_pass(samples, shape, batch)?;
+        let buffer = format!("{}.samples", pass.name);
         let mut answers = vec![];
-        for first in (0..set.len()).step_by(batch) {
-            let rows: Vec<usize> = (first..first + batch).map(|row| row.min(set.len() - 1)).collect();
-            self.executor.write(&samples, &resident::samples(&set.select(&rows)))?;
-            self.executor.run(pass.program, 1)?;
-            let found = self.executor.fetch(pass.program, pass.output)?;
-            let asked = (set.len() - first).min(batch);
+        for first in (0..rows).step_by(batch) {
+            let content = match rows == batch {
+                true => resident::samples(samples, width),
+                false => {
+                    let some: Vec<usize> = (first..first + batch).map(|row| row.min(rows - 1)).collect();
+                    resident::samples(&samples.select(width, &some), width)
+                }
+            };
+            self.executor.write(&buffer, &content)?;
+            self.executor.run(&pass.program, 1)?;
+            let found = self.executor.fetch(&pass.program, pass.output)?;
+            let asked = (rows - first).min(batch);
             answers.extend_from_slice(&found.as_f32()[..found.shape.elements() / batch * asked]);
         }
         if self.interface.task == Task::Regression {
@@ -51,14 +73,23 @@ impl Session {
         Ok(answers)
     }
 
+    /// How long the program alone takes that answers for such samples, up to 64: what
+    /// asking costs besides is the session's.
+    pub fn time_prediction(&mut self, samples: &Samples, shape: &[usize], runs: usize) -> Result<Timeline> {
+        let rows = samples.elements() / shape.iter().product::<usize>().max(1);
+        let pass = self.answering_pass(samples, shape, rows.max(1).next_power_of_two().min(AT_ONCE))?;
+        self.executor.time_host(&pass.program, runs)
+    }
+
     /// The program for batches of such samples.
-    fn answering_pass(&mut self, set: &Dataset, batch: usize) -> Result<Pass> {
-        let (shape, elements) = (set.shape.to_vec(), resident::kind(set));
-        let asked = Asked { batch, shape, elements, params: self.answering() };
+    fn answering_pass(&mut self, samples: &Samples, shape: &[usize], batch: usize) -> Result<Pass> {
+        let elements = resident::kind(samples);
+        let asked = Asked { batch, elements, params: self.answering() };
         if let Some(pass) = self.answerers.get(&asked) {
             return Ok(pass.clone());
         }
-        let one_batch = Resident::blank(batch, &asked.shape, elements, resident::target_kind(set), batch);
+        // Nobody reads the targets.
+        let one_batch = Resident::blank(batch, shape, elements, TargetKind::Class, batch);
         let name = self.pass_name("predict");
         let step = self.builder().predicting(&one_batch, &name)?;
         let pass = self.load(step, one_batch, true, &Options::default())?;

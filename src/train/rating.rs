@@ -47,7 +47,18 @@ impl Session {
     /// Rates the answers for a set with the weights as they are; `scores` are those that
     /// the device has counted on it.
     pub fn rate<'a>(&mut self, held: Held<'a>, scores: &Scores, detail: Detail) -> Result<Rated<'a>> {
-        let mut answers = if self.interface.task == Task::Language { vec![] } else { self.predict(held.set)? };
+        let answers = if self.interface.task == Task::Language { vec![] } else { self.predict(held.set)? };
+        self.rate_answers(held, scores, answers, detail)
+    }
+
+    /// [`Session::rate`] of answers that are known.
+    pub fn rate_answers<'a>(
+        &self,
+        held: Held<'a>,
+        scores: &Scores,
+        mut answers: Vec<f32>,
+        detail: Detail,
+    ) -> Result<Rated<'a>> {
         let naive = held.naive.map(|naive| naive.first(held.set.len()));
         if let Some(naive) = &naive {
             naive.restore(&mut answers);

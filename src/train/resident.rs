@@ -5,10 +5,9 @@
 
 use crate::data::{Dataset, Interface, Samples, Targets};
 use crate::graph::{Graph, Init, TensorId};
-use crate::ops::gather_images::pack_bytes;
 use crate::plan::Target;
 use crate::tensor::random::permute;
-use crate::tensor::{HostTensor, Shape, Spec};
+use crate::tensor::{HostTensor, Shape, Shared, Spec, pack_bytes};
 use std::sync::Arc;
 
 /// Bytes that the packed images of one buffer may have: kernels count them in
@@ -61,7 +60,7 @@ impl Resident {
     /// device at a time.
     pub fn of(set: &Dataset, interface: &Interface, batch: usize, budget: u64) -> Resident {
         let batch = batch.min(set.len()).max(1);
-        let mut resident = Resident::blank(set.len(), &set.shape, kind(set), target_kind(set), batch);
+        let mut resident = Resident::blank(set.len(), &set.shape, kind(&set.samples), target_kind(set), batch);
         resident.ignores = set.scored().is_some_and(|n| n < set.targets.positions());
         let batches = set.len().div_ceil(batch);
         let fits = (budget / resident.bytes_per_batch().max(1)) as usize;
@@ -72,9 +71,18 @@ impl Resident {
             (resident.data.0, resident.target.0) = resident.specs(rows, target_kind(set));
             return resident;
         }
-        resident.data.1 = Init::Data(Arc::new(samples(set)));
-        resident.target.1 = Init::Data(Arc::new(targets(set, interface)));
+        resident.data.1 = Init::Shared(shared(&set.samples));
+        resident.target.1 = match &set.targets {
+            Targets::Sequence { labels, .. } => Init::Shared(Shared::Words(labels.clone())),
+            _ => Init::Data(Arc::new(targets(set, interface))),
+        };
         resident
+    }
+
+    /// The set without its content, once the device has it.
+    pub fn placed(mut self) -> Resident {
+        (self.data.1, self.target.1) = (Init::Zeros, Init::Zeros);
+        self
     }
 
     /// A set without content: enough to plan with.
@@ -134,7 +142,7 @@ impl Resident {
         };
         let rows: Vec<usize> = (first..first + held).map(|p| row(p.min(n - 1))).collect();
         let set = set.select(&rows);
-        Window { samples: samples(&set), targets: targets(&set, interface) }
+        Window { samples: samples(&set.samples, set.width()), targets: targets(&set, interface) }
     }
 }
 
@@ -146,9 +154,9 @@ pub struct Window {
     pub targets: HostTensor,
 }
 
-/// What elements a set has.
-pub fn kind(set: &Dataset) -> Elements {
-    match &set.samples {
+/// What elements samples have.
+pub fn kind(samples: &Samples) -> Elements {
+    match samples {
         Samples::Bytes(_) => Elements::Bytes,
         Samples::Floats(_) => Elements::Floats,
         Samples::Tokens(_) => Elements::Tokens,
@@ -164,15 +172,25 @@ pub fn target_kind(set: &Dataset) -> TargetKind {
     }
 }
 
-/// The samples of a set as a device holds them.
-pub fn samples(set: &Dataset) -> HostTensor {
-    match &set.samples {
+/// Samples as an executor that shares them takes them.
+fn shared(samples: &Samples) -> Shared {
+    match samples {
+        Samples::Bytes(v) => Shared::Bytes(v.clone()),
+        Samples::Floats(v) => Shared::Floats(v.clone()),
+        Samples::Tokens(v) => Shared::Words(v.clone()),
+    }
+}
+
+/// A few samples of `width` elements as a device holds them.
+pub fn samples(samples: &Samples, width: usize) -> HostTensor {
+    let rows = samples.elements() / width.max(1);
+    match samples {
         Samples::Bytes(v) => {
             let words = pack_bytes(v);
             HostTensor::u32([words.len()], words)
         }
-        Samples::Floats(v) => HostTensor::f32([set.len(), set.width()], v.clone()),
-        Samples::Tokens(v) => HostTensor::u32([set.len(), set.width()], v.clone()),
+        Samples::Floats(v) => HostTensor::f32([rows, width], v.to_vec()),
+        Samples::Tokens(v) => HostTensor::u32([rows, width], v.to_vec()),
     }
 }
 
@@ -180,7 +198,7 @@ pub fn samples(set: &Dataset) -> HostTensor {
 fn targets(set: &Dataset, interface: &Interface) -> HostTensor {
     match &set.targets {
         Targets::Classes { labels, .. } => HostTensor::u32([labels.len()], labels.clone()),
-        Targets::Sequence { labels, positions, .. } => HostTensor::u32([set.len(), *positions], labels.clone()),
+        Targets::Sequence { labels, positions, .. } => HostTensor::u32([set.len(), *positions], labels.to_vec()),
         Targets::Values { values, names } => {
             HostTensor::f32(Shape::from([set.len(), names.len()]), interface.target.scaled(values))
         }

@@ -21,14 +21,14 @@ use crate::nn::{Model, Weights};
 use crate::ops::loss_scale::LEFT_OUT;
 use crate::ops::pace::Steps;
 use crate::ops::tally::{self, Points};
-use crate::plan::{Executor, Options, ProgramId};
+use crate::plan::{Executor, Options, Program};
 use crate::tensor::{HostTensor, Shape, Spec};
 use std::collections::{BTreeMap, HashMap};
 
 /// A loaded program over one data set.
 #[derive(Clone)]
 pub struct Pass {
-    pub(super) program: ProgramId,
+    pub(super) program: Program,
     pub(super) set: Resident,
     pub(super) name: String,
     pub(super) output: TensorId,
@@ -42,7 +42,11 @@ pub struct Session {
     pub interface: Interface,
     pub(super) executor: Box<dyn Executor>,
     device: Device,
+    /// The weights until a device has them; their names and shapes then.
     weights: Weights,
+    /// Names the weights on the device, so that they stay while other programs come
+    /// and go.
+    held: Option<Program>,
     /// Parameter names and shapes with their offsets in the flat buffer.
     params: Vec<(String, Spec, usize)>,
     states: Vec<String>,
@@ -79,6 +83,7 @@ impl Session {
             executor,
             device,
             weights,
+            held: None,
             params: vec![],
             states: vec![],
             train: None,
@@ -171,14 +176,35 @@ impl Session {
     }
 
     pub(super) fn load(&mut self, step: Step, set: Resident, fetch: bool, options: &Options) -> Result<Pass> {
-        let fetched: Vec<TensorId> = fetch.then_some(step.output).into_iter().collect();
-        let plan = self.device.plan_with(&step.graph, &fetched, options);
-        let plan = plan.context(|| format!("planning the {} pass", step.name))?;
-        if step.name == "train" {
+        let Step { graph, name, output } = step;
+        let fetched: Vec<TensorId> = fetch.then_some(output).into_iter().collect();
+        let plan = self.device.plan_with(&graph, &fetched, options);
+        let plan = plan.context(|| format!("planning the {name} pass"))?;
+        // The plan alone has the initial values now, and the executor drops them as it goes.
+        let set = set.placed();
+        drop(graph);
+        if name == "train" {
             self.memory = Session::memory_of(&plan);
         }
         let program = self.executor.load(plan)?;
-        Ok(Pass { program, set, name: step.name, output: step.output })
+        self.hold_weights()?;
+        Ok(Pass { program, set, name, output })
+    }
+
+    /// Keeps the weights on the device as long as the session lives, and drops those
+    /// of the host.
+    fn hold_weights(&mut self) -> Result<()> {
+        if self.held.is_some() {
+            return Ok(());
+        }
+        let (mut g, _) = self.model.inspect(1, &mut self.weights)?;
+        let states = self.states.iter().filter_map(|name| g.find(name));
+        let mut named: Vec<TensorId> = states.collect();
+        named.push(g.flatten_params("params").0);
+        // Without a node to run it is nothing but the names.
+        self.held = Some(self.executor.load(self.device.plan(&g, &named)?)?);
+        self.weights.drop_values();
+        Ok(())
     }
 
     /// A set on the device.
@@ -220,13 +246,27 @@ impl Session {
         self.no_sums = HostTensor::zeros(step.graph.spec(sums));
         self.changing = step::state(&step.graph);
         self.changing.extend(step.graph.find(LR_FACTOR).map(|_| LR_FACTOR.to_string()));
+        let (trained, averaged) = (self.held.is_some(), self.executor.holds(EMA));
         self.train = Some(self.load(step, resident, false, &s.plan)?);
+        if trained && !averaged && self.executor.holds(EMA) {
+            // An average begins as the weights are now.
+            let now = self.executor.read("params")?;
+            self.executor.write(EMA, &now)?;
+        }
+        let answering = self.answering();
+        self.answerers.retain(|asked, _| asked.params == answering);
         Ok(())
     }
 
     /// Bytes that this training takes, as [`Session::memory_of`] gives them.
     pub fn memory_used(&self) -> [usize; 4] {
         self.memory
+    }
+
+    /// Bytes of the device's memory that the session holds now. A data set that the CPU
+    /// executor reads where it lies is not counted.
+    pub fn bytes(&self) -> usize {
+        self.executor.bytes()
     }
 
     /// How batches make steps, once training is prepared.
@@ -251,8 +291,8 @@ impl Session {
     /// Trains on so many batches. Does not wait for a GPU. A streamed set's window
     /// must be in place: see `stream`.
     pub fn steps(&mut self, n: usize) -> Result<()> {
-        let program = self.trained().program;
-        self.executor.run(program, n)
+        let program = self.trained().program.clone();
+        self.executor.run(&program, n)
     }
 
     /// Sets the sums of the training metrics to zero.
@@ -306,8 +346,13 @@ impl Session {
         format!("{name}{}", self.passes)
     }
 
-    /// Loads a scorer for a data set, to be run as often as needed.
+    /// Loads a scorer for a data set, to be run as often as needed. What it has on the
+    /// device is freed when it is dropped.
     pub fn scorer<'a>(&mut self, name: &str, set: &'a Dataset, batch: usize) -> Result<Scorer<'a>> {
+        self.scorer_of(name, set, batch, false)
+    }
+
+    fn scorer_of<'a>(&mut self, name: &str, set: &'a Dataset, batch: usize, answers: bool) -> Result<Scorer<'a>> {
         if set.is_empty() {
             return Err(Error::data(format!("the {name} set is empty")));
         }
@@ -315,12 +360,28 @@ impl Session {
         let name = self.pass_name(name);
         let loss = self.loss.clone();
         let step = self.builder().scoring(&resident, &name, &loss)?;
-        Ok(Scorer { pass: self.load(step, resident, false, &Options::default())?, set })
+        Ok(Scorer { pass: self.load(step, resident, answers, &Options::default())?, set })
     }
 
     /// Scores the whole data set of a scorer with the weights as they are.
     pub fn score(&mut self, scorer: &Scorer) -> Result<Scores> {
-        let pass = scorer.pass.clone();
+        self.score_with(scorer, None)
+    }
+
+    /// Scores a data set, and gives the answers for its rows as [`Session::predict`]
+    /// does: it goes to the device once, and is freed there at the end.
+    pub fn evaluate(&mut self, name: &str, set: &Dataset, batch: usize) -> Result<(Scores, Vec<f32>)> {
+        let scorer = self.scorer_of(name, set, batch, true)?;
+        let mut answers = vec![];
+        let scores = self.score_with(&scorer, Some(&mut answers))?;
+        if self.interface.task == Task::Regression {
+            self.interface.target.restore(&mut answers);
+        }
+        Ok((scores, answers))
+    }
+
+    fn score_with(&mut self, scorer: &Scorer, answers: Option<&mut Vec<f32>>) -> Result<Scores> {
+        let pass = &scorer.pass;
         let names = ["metrics", "squared", "absolute"].map(|part| format!("{}.{part}", pass.name));
         let weighted = [pass.set.ignores, false, false];
         for (name, weighted) in
@@ -328,7 +389,7 @@ impl Session {
         {
             self.executor.write(name, &HostTensor::zeros(&tally::spec(weighted)))?;
         }
-        self.whole_pass(&pass, scorer.set)?;
+        self.whole_pass(pass, scorer.set, answers)?;
         let mut scores = Scores::of(self.executor.read(&names[0])?.as_f32(), self.interface.task);
         if let (Some(accuracy), Some(scored), true) = (scores.accuracy, scorer.set.scored(), pass.set.ignores) {
             // Counted as a share of all positions.
@@ -343,8 +404,9 @@ impl Session {
         Ok(scores)
     }
 
-    /// Runs a pass over its whole set, window by window.
-    fn whole_pass(&mut self, pass: &Pass, set: &Dataset) -> Result<()> {
+    /// Runs a pass over its whole set, window by window, and takes the answers of
+    /// each batch.
+    fn whole_pass(&mut self, pass: &Pass, set: &Dataset, mut answers: Option<&mut Vec<f32>>) -> Result<()> {
         let batches = pass.set.batches();
         let window = pass.set.window.unwrap_or(batches).max(1);
         for first in (0..batches).step_by(window) {
@@ -353,8 +415,13 @@ impl Session {
                 self.executor.write(&format!("{}.samples", pass.name), &content.samples)?;
                 self.executor.write(&format!("{}.targets", pass.name), &content.targets)?;
             }
-            for _ in first..(first + window).min(batches) {
-                self.executor.run(pass.program, 1)?;
+            for batch in first..(first + window).min(batches) {
+                self.executor.run(&pass.program, 1)?;
+                if let Some(answers) = &mut answers {
+                    let rows = (set.len() - batch * pass.set.batch).min(pass.set.batch);
+                    let found = self.executor.fetch(&pass.program, pass.output)?;
+                    answers.extend_from_slice(&found.as_f32()[..found.shape.elements() / pass.set.batch * rows]);
+                }
             }
         }
         Ok(())

@@ -10,7 +10,7 @@ fn a_set_of_too_few_numbers_is_refused_and_breaks_nothing() {
         Dataset {
             name: "set".into(),
             shape: vec![3],
-            samples: Samples::Floats(vec![0.5; n]),
+            samples: Samples::Floats(vec![0.5; n].into()),
             targets,
             origin: Default::default(),
         }
@@ -38,9 +38,9 @@ fn positions_without_a_target_are_scored_nowhere_and_not_trained_on() {
     let set = |labels: [u32; 8]| Dataset {
         name: "text".into(),
         shape: vec![4],
-        samples: Samples::Tokens(vec![0, 1, 2, 0, 2, 1, 0, 1]),
+        samples: Samples::Tokens(vec![0, 1, 2, 0, 2, 1, 0, 1].into()),
         targets: Targets::Sequence {
-            labels: labels.to_vec(),
+            labels: labels.to_vec().into(),
             positions: 4,
             names: ["a", "b", "c"].map(String::from).to_vec(),
         },

@@ -13,6 +13,7 @@ use crate::error::{Context, Error, Result};
 use crate::files::memory;
 use crate::keys::Keys;
 use std::path::Path;
+use std::sync::Arc;
 use toml::{Table, Value};
 
 /// How texts become samples; of `[data]`.
@@ -153,9 +154,9 @@ fn windows_of(name: &str, windows: &Windows, names: &[String]) -> Dataset {
     Dataset {
         name: name.into(),
         shape: vec![positions],
-        samples: Samples::Tokens(rows().flat_map(|r| &r[..positions]).copied().collect()),
+        samples: Samples::Tokens(Arc::new(rows().flat_map(|r| &r[..positions]).copied().collect())),
         targets: Targets::Sequence {
-            labels: rows().flat_map(|r| &r[1..]).copied().collect(),
+            labels: Arc::new(rows().flat_map(|r| &r[1..]).copied().collect()),
             positions,
             names: names.to_vec(),
         },
@@ -180,8 +181,8 @@ pub fn windows_for(corpus: &Corpus, interface: &Interface, windows: TokenWindows
     Ok(Dataset {
         name: corpus.name.clone(),
         shape: vec![positions],
-        samples: Samples::Tokens(inputs),
-        targets: Targets::Sequence { labels, positions, names: interface.outputs.clone() },
+        samples: Samples::Tokens(inputs.into()),
+        targets: Targets::Sequence { labels: labels.into(), positions, names: interface.outputs.clone() },
         origin: Origin::default(),
     })
 }
@@ -244,7 +245,7 @@ fn rows_of(name: &str, encoded: EncodedTexts, labels: Vec<u32>, classes: &[Strin
     Dataset {
         name: name.into(),
         shape: vec![encoded.max_len],
-        samples: Samples::Tokens(encoded.rows),
+        samples: Samples::Tokens(encoded.rows.into()),
         targets: Targets::Classes { labels, names: classes.to_vec() },
         origin,
     }

@@ -176,6 +176,12 @@ pub fn update(
     let parts = gradient(g, &[Seed { tensor: loss, gradient: seed }], &wrt)?;
     let (params, offsets) = g.flatten_params("params");
     let n = g.spec(params).elements();
+    if !g.spec(params).shape.is_countable() {
+        return Err(Error::model(format!(
+            "the model has more than {} parameters, which kernels cannot count; use a smaller model",
+            u32::MAX
+        )));
+    }
     let flat = pack(g, &parts, &rules, &offsets, n)?;
 
     let steps = u.steps(batches);

@@ -51,15 +51,15 @@ impl Expected {
             Judge::F64 => {
                 let mut cpu = Cpu::<f64>::new();
                 let program = cpu.load(plan)?;
-                cpu.run(program, 1)?;
-                outputs.iter().map(|&y| cpu.values(program, y)).collect::<Result<_>>()?
+                cpu.run(&program, 1)?;
+                outputs.iter().map(|&y| cpu.values(&program, y)).collect::<Result<_>>()?
             }
             Judge::F32 => {
                 let mut cpu = Cpu::<f32>::new();
                 let program = cpu.load(plan)?;
-                cpu.run(program, 1)?;
+                cpu.run(&program, 1)?;
                 let real = |v: &[f32]| v.iter().map(|&x| f64::from(x)).collect::<Vec<f64>>();
-                outputs.iter().map(|&y| Ok(real(cpu.fetch(program, y)?.as_f32()))).collect::<Result<_>>()?
+                outputs.iter().map(|&y| Ok(real(cpu.fetch(&program, y)?.as_f32()))).collect::<Result<_>>()?
             }
         };
         let elements: usize = cx.outputs.iter().map(|s| s.elements()).sum();

@@ -228,15 +228,15 @@ fn try_one(
         let mut executor = GpuExecutor::new(gpu.clone());
         let program = executor.load(plan)?;
         // What a kernel leaves unwritten is not to pass for a result.
-        executor.poison(program);
-        executor.run(program, 1)?;
+        executor.poison(&program);
+        executor.run(&program, 1)?;
         for (i, &y) in outputs.iter().enumerate() {
-            if let Err(why) = expected.compare(i, executor.fetch(program, y)?.as_f32(), variant.half) {
+            if let Err(why) = expected.compare(i, executor.fetch(&program, y)?.as_f32(), variant.half) {
                 return Ok(Err(why));
             }
         }
-        executor.run(program, WARM)?;
-        Ok(Ok(microseconds(&executor.time(program, RUNS)?)))
+        executor.run(&program, WARM)?;
+        Ok(Ok(microseconds(&executor.time(&program, RUNS)?)))
     };
     match run() {
         Ok(Ok(time)) => Outcome::Microseconds(time),

@@ -14,7 +14,7 @@ pub fn build(case: &Case) -> Result<Built> {
 }
 
 /// Fetches tensors after a run.
-pub fn fetch_all(e: &mut dyn Executor, program: wgrad::plan::ProgramId, ids: &[TensorId]) -> Result<Vec<HostTensor>> {
+pub fn fetch_all(e: &mut dyn Executor, program: &wgrad::plan::Program, ids: &[TensorId]) -> Result<Vec<HostTensor>> {
     ids.iter().map(|&t| e.fetch(program, t)).collect()
 }
 

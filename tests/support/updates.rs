@@ -8,7 +8,7 @@ use wgrad::keys::Keys;
 use wgrad::ops::clock;
 use wgrad::ops::cross_entropy::CrossEntropy;
 use wgrad::ops::select_rows::Order;
-use wgrad::plan::{Executor, Plan, ProgramId, Target};
+use wgrad::plan::{Executor, Plan, Program, Target};
 use wgrad::tensor::HostTensor;
 use wgrad::train::{EMA, UpdateSettings, Updated, update};
 
@@ -83,7 +83,7 @@ impl Trainer {
     }
 
     /// Plans and loads the step, with everything to look at kept readable.
-    pub fn load(&self, e: &mut impl Executor, target: Target) -> Result<ProgramId> {
+    pub fn load(&self, e: &mut impl Executor, target: Target) -> Result<Program> {
         let g = &self.graph;
         let (params, average) = self.flat();
         let mut fetch = vec![params, self.updated.grad_norm];

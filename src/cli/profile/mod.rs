@@ -109,7 +109,7 @@ fn measure(f: &Profile) -> Result<Taken> {
         e.write(name, value)?;
     }
     let name = step.model.description.name.clone();
-    take(&mut *e, program, &plan, &device, (&name, step.batch_size), f.steps)
+    take(&mut *e, &program, &plan, &device, (&name, step.batch_size), f.steps)
 }
 
 /// Plans a step for a device, with variants chosen for some of its ops.

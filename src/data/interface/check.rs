@@ -106,7 +106,7 @@ mod tests {
 
     fn interface(change: impl Fn(&mut Interface)) -> Result<()> {
         let targets = Targets::Values { values: vec![1.0, 2.0], names: vec!["y".into()] };
-        let samples = Samples::Floats(vec![0.0, 1.0, 2.0, 4.0]);
+        let samples = Samples::Floats(vec![0.0, 1.0, 2.0, 4.0].into());
         let set = Dataset { name: "set".into(), shape: vec![2], samples, targets, origin: Default::default() };
         let normal = Normal::learn(&set, Default::default());
         let mut interface = Interface::of(&set, normal);

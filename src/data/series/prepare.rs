@@ -111,7 +111,7 @@ fn normal(fitted: &SeriesFitted, rows: &[(&Series, usize)], windows: &Dataset, b
         Normal::learn(&Dataset { name: String::new(), shape: vec![width], samples, targets, origin }, base.normalize)
     };
     let encoded: Vec<f32> = rows.iter().flat_map(|(series, n)| fitted.encode(&series.first(*n))).collect();
-    let mut one = learn(Samples::Floats(encoded), fitted.rows);
+    let mut one = learn(Samples::Floats(encoded.into()), fitted.rows);
     let relative = fitted.relative();
     if !relative.is_empty() {
         let of_windows = learn(windows.samples.clone(), windows.len() * fitted.window);

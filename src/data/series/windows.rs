@@ -74,7 +74,7 @@ impl SeriesFitted {
                 }
             }
         }
-        Samples::Floats(samples)
+        Samples::Floats(samples.into())
     }
 
     /// The inputs that are looked at as their distance from the last known

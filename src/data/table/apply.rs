@@ -165,7 +165,7 @@ impl Fitted {
             Goal::Values(all) => Targets::Values { values, names: all.iter().map(|t| t.name.clone()).collect() },
         };
         let Features { width, values, kept, dropped, notes, restyled } = features;
-        let samples = Samples::Floats(values);
+        let samples = Samples::Floats(values.into());
         let origin = Origin::of_rows(table, kept.iter().copied());
         let dataset = Dataset { name: table.name.clone(), shape: vec![width], samples, targets, origin };
         Ok(Applied { dataset, kept, dropped, notes, restyled })

@@ -88,8 +88,8 @@ mod tests {
         let all = [vec![o], d].concat();
         let mut cpu = Cpu::<f64>::new();
         let program = cpu.load(Plan::build(&g, &all, Target::Cpu).unwrap()).unwrap();
-        cpu.run(program, 1).unwrap();
-        all.into_iter().map(|t| cpu.values(program, t).unwrap()).collect()
+        cpu.run(&program, 1).unwrap();
+        all.into_iter().map(|t| cpu.values(&program, t).unwrap()).collect()
     }
 
     #[test]

@@ -156,8 +156,8 @@ mod tests {
         let drawn = g.draw_augmentation(data, index, clock, 1, [1, 40, 20], how).unwrap();
         let mut cpu = Cpu::<f32>::new();
         let program = cpu.load(Plan::build(&g, &[drawn], Target::Cpu).unwrap()).unwrap();
-        cpu.run(program, 1).unwrap();
-        let values = cpu.fetch(program, drawn).unwrap();
+        cpu.run(&program, 1).unwrap();
+        let values = cpu.fetch(&program, drawn).unwrap();
         values.as_f32().as_chunks::<16>().0.to_vec()
     }
 

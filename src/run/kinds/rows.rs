@@ -103,7 +103,7 @@ pub fn rows_of(table: Table, interface: &Interface, fitted: &Fitted) -> Result<R
         name: table.name.clone(),
         shape: vec![features.width],
         targets: interface.no_targets(features.kept.len()),
-        samples: data::Samples::Floats(features.values),
+        samples: data::Samples::Floats(features.values.into()),
         origin: Origin::default(),
     };
     Ok(Rows { table, set, kept: features.kept, notes })

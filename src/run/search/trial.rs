@@ -2,11 +2,12 @@
 //! left, and scored on the validation set.
 
 use super::record::other_data;
-use crate::device::DeviceInfo;
+use crate::device::{Device, DeviceInfo};
 use crate::error::{Error, Kind, Result};
 use crate::files::Lock;
 use crate::nn::Weights;
 use crate::ops::pace::Steps;
+use crate::plan::Precision;
 use crate::run::folder::{RunFolder, best_so_far, load_last};
 use crate::run::info;
 use crate::run::job::{Done, Job};
@@ -26,8 +27,9 @@ pub struct TrialRunner<'a> {
     pub out: &'a Path,
     /// The device.
     pub info: DeviceInfo,
-    /// How the device is found again.
-    pub device: &'a DeviceRequest,
+    /// How it is opened: once for all trials of a precision, unless it fails.
+    device: &'a DeviceRequest,
+    opened: Option<(Precision, Device)>,
     /// The data.
     pub source: &'a Source,
     /// The sets of the latest trial, and the settings that made them.
@@ -68,7 +70,7 @@ pub fn data_key(s: &Settings) -> String {
 impl<'a> TrialRunner<'a> {
     /// A runner on which nothing has run.
     pub fn new(out: &'a Path, info: DeviceInfo, device: &'a DeviceRequest, source: &'a Source) -> TrialRunner<'a> {
-        TrialRunner { out, info, device, source, prepared: None }
+        TrialRunner { out, info, device, opened: None, source, prepared: None }
     }
 
     /// The sets of a trial, without the test set: a search must not see it.
@@ -90,8 +92,17 @@ impl<'a> TrialRunner<'a> {
         Ok(&self.prepared.insert((made_by, prepared)).1)
     }
 
-    /// Trains trial `number` until it has done `epochs` epochs; a trial that was
-    /// begun before goes on from its last checkpoint.
+    fn open(&mut self, precision: Precision, observer: &mut dyn Observer) -> Result<Device> {
+        if let Some((_, device)) = self.opened.as_ref().filter(|(opened, _)| *opened == precision) {
+            return Ok(device.clone());
+        }
+        let device = self.device.open(precision, observer)?;
+        self.opened = Some((precision, device.clone()));
+        Ok(device)
+    }
+
+    /// [`TrialRunner::train`]. A device that failed, say because it was lost, is opened anew
+    /// for the next trial.
     pub fn run(
         &mut self,
         number: usize,
@@ -99,8 +110,25 @@ impl<'a> TrialRunner<'a> {
         epochs: usize,
         observer: &mut dyn Observer,
     ) -> Result<TrialOutcome> {
+        let device = self.open(s.plan.precision, observer)?;
+        let ended = self.train(device.clone(), number, s, epochs, observer);
+        if device.check().is_err() {
+            self.opened = None;
+        }
+        ended
+    }
+
+    /// Trains trial `number` until it has done `epochs` epochs; a trial that was
+    /// begun before goes on from its last checkpoint.
+    fn train(
+        &mut self,
+        device: Device,
+        number: usize,
+        s: &Settings,
+        epochs: usize,
+        observer: &mut dyn Observer,
+    ) -> Result<TrialOutcome> {
         let path = self.out.join(folder(number));
-        let device = self.device.open(s.plan.precision, observer)?;
         let device_info = self.info.clone();
         let prepared = self.prepare(s)?;
         let (loaded, lock) = begun(&path, s, number, prepared)?.unzip();

@@ -13,7 +13,7 @@ fn about(step: usize) -> About {
     let set = Dataset {
         name: "set".into(),
         shape: vec![2, 2],
-        samples: Samples::Floats(vec![0.5; 8]),
+        samples: Samples::Floats(vec![0.5; 8].into()),
         targets: Targets::Classes { labels: vec![0, 1], names: ["a", "b"].map(String::from).to_vec() },
         origin: Default::default(),
     };
