@@ -304,7 +304,7 @@ fn runs_killed_while_writing_go_on() -> Result<(), Failed> {
         let begun = Instant::now();
         // While a file is written, and when one of the two is.
         let awaited: Option<fn(&Path) -> bool> = [None, Some(is_unfinished as _), Some(is_next as _)][round % 3];
-        while awaited.is_some_and(|part| !is_writing(&broken, part)) && begun.elapsed() < Duration::from_secs(5) {
+        while awaited.is_some_and(|part| !is_writing(&broken, part)) && begun.elapsed() < Duration::from_secs(30) {
             std::hint::spin_loop();
         }
         kill(&mut child);
