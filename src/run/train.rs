@@ -309,6 +309,8 @@ pub fn say(s: &Settings, p: &Prepared, observer: &mut dyn Observer) {
 fn initial(path: &Path, map: &NameMap, s: &Settings, p: &Prepared, observer: &mut dyn Observer) -> Result<Weights> {
     let model = model_for(s.model.clone(), &p.train.shape, &p.interface)?;
     let initial = checkpoint::initial(&model, path, map, s.seed)?;
-    observer.info(&format!("init from {}: {}", path.display(), initial.matches));
+    // A message is one line.
+    let table = format!("init from {}: {}", path.display(), initial.matches);
+    table.lines().for_each(|line| observer.info(line));
     Ok(initial.weights)
 }

@@ -55,7 +55,7 @@ pub fn rows() -> Vec<Row> {
                 trained(at);
                 std::fs::rename(at.join(LAST), at.join("model.safetensors")).expect("moved");
                 let model = "name = \"m\"\n[[layer]]\ntype = \"Dense\"\nunits = 64\nname = \"first\"\n\
-                             [[layer]]\ntype = \"Dense\"\nunits = \"classes\"\n";
+                             [[layer]]\ntype = \"Dense\"\nunits = \"classes\"\nname = \"second\"\n";
                 file(&at.join("m.toml"), model);
             },
             &[
