@@ -226,7 +226,8 @@ fn rows_without_times_that_stand_in_blocks_are_several_series() {
         assert_eq!((&p.fitted.group[..], p.fitted.features()), (&["unit".to_string()][..], vec!["heat".to_string()]));
         noted(&p, &["--group \"unit\"", "counted from anew"]);
     }
-    let words = cycles(["a", "b", "c"]).lines().map(|l| {
+    let cycles = cycles(["a", "b", "c"]);
+    let words = cycles.lines().map(|l| {
         let cells: Vec<&str> = l.split(',').collect();
         format!("{},{}\n", cells[0], cells[2])
     });
