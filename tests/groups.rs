@@ -177,7 +177,7 @@ fn patients_are_on_one_side_of_splits_and_folds() {
 fn what_cannot_be_grouped_says_why() {
     let place = Place::new();
     place.write("visits.csv", visits());
-    place.write("verse.txt", "roses are red, violets are blue\n".repeat(200));
+    place.write("verse.txt", "roses are red and violets are blue\n".repeat(200));
     let train = |data: &str, more: &str| format!("train --data {data} --epochs 1 --out out --group {more}");
     for (args, parts) in [
         (train("visits.csv", "patent"), &["[data]: group", "did you mean \"patient\"?"][..]),

@@ -68,7 +68,7 @@ fn one_by_one(place: &Place, text: &str, stride: usize) -> (f64, f64) {
     let description = Description::parse(&loaded.about.model).expect("a model");
     let model = model_for(description, &loaded.about.input, &loaded.about.interface).expect("a model");
     let mut generator = Generator::new(&Device::Cpu, &model, &loaded.weights).expect("a generator");
-    let vocabulary = loaded.about.interface.vocabulary.expect("a vocabulary");
+    let vocabulary = loaded.about.interface.vocabulary().expect("a vocabulary");
     let tokens = vocabulary.encode(text).expect("tokens");
     let (mut sum, mut right) = (0.0, 0);
     for t in 1..tokens.len() {

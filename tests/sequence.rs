@@ -10,7 +10,7 @@ use support::device::{announce, on_both};
 use support::sequences::{Form, POSITIONS, forms};
 use support::training::{device, losses, settings};
 use wgrad::data::text::Vocabulary;
-use wgrad::data::{Dataset, Interface, Normal, Origin, Samples, Targets};
+use wgrad::data::{Dataset, Input, Interface, Normal, Origin, Samples, Targets};
 use wgrad::deploy::generate::Generator;
 use wgrad::device::Device;
 use wgrad::graph::Graph;
@@ -411,8 +411,8 @@ fn padding_changes_nothing(on_gpu: bool) -> Result<(), Failed> {
             };
             let model =
                 Model::new(Description::parse(&layers)?, Some([length].into()), Some(3))?.with_vocabulary(Some(11));
-            let vocabulary = Some(Vocabulary::characters(&["abcdefghi"])?.padded());
-            let interface = Interface { vocabulary, ..Interface::of(&set, Normal::default()) };
+            let input = Input::Tokens(Box::new(Vocabulary::characters(&["abcdefghi"])?.padded()));
+            let interface = Interface { input, ..Interface::of(&set, Normal::default()) };
             let mut s = Session::new(device(on_gpu), model, interface, Weights::new(5))?;
             let mut answers = s.predict(&set)?;
             // Nor does it change what is learned.

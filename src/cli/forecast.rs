@@ -31,7 +31,7 @@ pub fn run(f: &flags::Predict, model: Model, loaded: Loaded) -> Result<()> {
     if f.invert {
         return Err(Error::usage("--invert is for pictures; this model was trained on a series"));
     }
-    let fitted = loaded.about.interface.series.clone().expect("the caller has looked");
+    let fitted = loaded.about.interface.series().cloned().expect("the caller has looked");
     let files =
         f.files.iter().map(|file| fitted.read(&table_of_series(file, &fitted)?, false)).collect::<Result<Vec<_>>>()?;
     let asked = files.iter().map(|s| fitted.to_forecast(s, f.all)).collect::<Result<Vec<_>>>()?;

@@ -22,16 +22,16 @@ pub fn run(f: &flags::Predict) -> Result<()> {
         ));
     }
     let (model, loaded) = f.run.load()?;
-    if loaded.about.interface.series.is_some() {
+    if loaded.about.interface.series().is_some() {
         return super::forecast::run(f, model, loaded);
     }
     if f.all {
         return Err(Error::usage("--all is for a model of a series; this one answers for all rows or pictures anyway"));
     }
-    if loaded.about.interface.vocabulary.is_some() {
+    if loaded.about.interface.vocabulary().is_some() {
         return texts(f, model, loaded);
     }
-    match loaded.about.interface.preprocessing.is_some() {
+    match loaded.about.interface.row().is_some() {
         true => rows(f, model, loaded),
         false => pictures(f, model, loaded),
     }
@@ -136,7 +136,7 @@ fn rows(f: &flags::Predict, model: Model, loaded: Loaded) -> Result<()> {
         return Err(Error::usage("--invert is for pictures; this model was trained on a table"));
     }
     let interface = loaded.about.interface;
-    let fitted = interface.preprocessing.as_ref().expect("the caller has looked");
+    let fitted = interface.row().expect("the caller has looked");
     let tables =
         f.files.iter().map(|file| kinds::rows_to_predict(file, &interface, fitted)).collect::<Result<Vec<_>>>()?;
     let (device, info) = open_device(&f.device)?;

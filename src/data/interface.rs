@@ -2,8 +2,10 @@
 //! inputs and its outputs become answers. Saved with the weights.
 
 mod check;
+mod input;
 
 pub(super) use check::check_scales;
+pub use input::Input;
 
 use super::levels::Levels;
 use super::series::SeriesFitted;
@@ -75,15 +77,9 @@ pub struct Interface {
     pub normal: Normal,
     /// How targets were scaled, for regression.
     pub target: TargetScale,
-    /// How rows of a table become samples.
-    #[serde(default)]
-    pub preprocessing: Option<Fitted>,
-    /// The tokens that texts are made of.
-    #[serde(default)]
-    pub vocabulary: Option<Vocabulary>,
-    /// How rows of a table become windows of a series.
-    #[serde(default)]
-    pub series: Option<SeriesFitted>,
+    /// What a raw sample is.
+    #[serde(flatten)]
+    pub input: Input,
     /// The outputs are logits of numbers between 0 and 1.
     #[serde(default)]
     pub sigmoid: bool,
@@ -115,9 +111,7 @@ impl Interface {
             outputs,
             normal,
             target: TargetScale::learn(&train.targets),
-            preprocessing: None,
-            vocabulary: None,
-            series: None,
+            input: Input::Samples,
             sigmoid: false,
             values: ValueScale::of(&train.samples),
             levels: None,
@@ -128,12 +122,27 @@ impl Interface {
     /// For a table's training rows and what was learned of them.
     pub fn of_table(train: &Dataset, fitted: Fitted) -> Interface {
         let normal = Normal { scale: fitted.scale.clone(), shift: fitted.shift.clone() };
-        Interface { preprocessing: Some(fitted), values: None, ..Interface::of(train, normal) }
+        Interface { input: Input::Row(Box::new(fitted)), values: None, ..Interface::of(train, normal) }
     }
 
     /// For a series' training windows and what was learned of its training rows.
     pub fn of_series(train: &Dataset, normal: Normal, fitted: SeriesFitted) -> Interface {
-        Interface { series: Some(fitted), values: None, ..Interface::of(train, normal) }
+        Interface { input: Input::Window(Box::new(fitted)), values: None, ..Interface::of(train, normal) }
+    }
+
+    /// How rows of a table become samples, for a model of such.
+    pub fn row(&self) -> Option<&Fitted> {
+        if let Input::Row(fitted) = &self.input { Some(fitted) } else { None }
+    }
+
+    /// How rows of a table become windows, for a model of a series.
+    pub fn series(&self) -> Option<&SeriesFitted> {
+        if let Input::Window(fitted) = &self.input { Some(fitted) } else { None }
+    }
+
+    /// The tokens that texts are made of, for a model of such.
+    pub fn vocabulary(&self) -> Option<&Vocabulary> {
+        if let Input::Tokens(vocabulary) = &self.input { Some(vocabulary) } else { None }
     }
 
     /// Targets that mean nothing, for so many samples that are to be predicted.
@@ -148,8 +157,11 @@ impl Interface {
     /// What is added to each output to have it in the units of the source: not 0 where
     /// targets lie far from zero. Where a series gives changes, to the values they make.
     pub fn centres(&self) -> Vec<f64> {
-        let of_table = self.preprocessing.as_ref().map(Fitted::target_centre);
-        let found = of_table.or(self.series.as_ref().map(SeriesFitted::centres)).unwrap_or_default();
+        let found = match &self.input {
+            Input::Row(fitted) => fitted.target_centre(),
+            Input::Window(fitted) => fitted.centres(),
+            Input::Samples | Input::Tokens(_) => vec![],
+        };
         if found.is_empty() { vec![0.0; self.outputs.len()] } else { found }
     }
 
@@ -163,12 +175,13 @@ impl Interface {
     /// The same, learned from data that was called what that of `other` is: where
     /// a table lies is no part of what was learned of it.
     pub fn called_as(mut self, other: &Interface) -> Interface {
-        if let (Some(own), Some(other)) = (&mut self.preprocessing, &other.preprocessing) {
-            own.notes.iter_mut().for_each(|note| *note = note.replace(&own.table, &other.table));
-            own.table.clone_from(&other.table);
-        }
-        if let (Some(own), Some(other)) = (&mut self.series, &other.series) {
-            own.table.clone_from(&other.table);
+        match (&mut self.input, &other.input) {
+            (Input::Row(own), Input::Row(other)) => {
+                own.notes.iter_mut().for_each(|note| *note = note.replace(&own.table, &other.table));
+                own.table.clone_from(&other.table);
+            }
+            (Input::Window(own), Input::Window(other)) => own.table.clone_from(&other.table),
+            _ => {}
         }
         self
     }
@@ -190,9 +203,7 @@ impl Interface {
             outputs: classes,
             normal: Normal::of_channels(stats),
             target,
-            preprocessing: None,
-            vocabulary: None,
-            series: None,
+            input: Input::Samples,
             sigmoid: false,
             values: Some(ValueScale::Pixels),
             levels: None,

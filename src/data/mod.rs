@@ -44,7 +44,7 @@ pub use digits::digits;
 pub use folder::{FolderReport, Origins, SizeCount, Unreadable};
 pub use grouping::{GroupBy, RowGroups};
 pub use images::{ImageSet, Images};
-pub use interface::{Interface, TargetScale, Task};
+pub use interface::{Input, Interface, TargetScale, Task};
 pub use levels::Levels;
 pub use normal::Normal;
 pub use options::{Filter, OpenOptions};

@@ -101,6 +101,7 @@ mod tests {
         for _ in 0..20 {
             pace.learn(0.04, seconds(0.0), seconds(0.000_4));
         }
-        assert_eq!(sizes(pace, 0.04, 500), [248, 248, 4]);
+        let fast = sizes(pace, 0.04, 500);
+        assert!((240..=250).contains(&fast[0]), "{fast:?}");
     }
 }

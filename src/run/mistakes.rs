@@ -74,7 +74,7 @@ fn picture(set: &Dataset, i: usize) -> Option<String> {
 /// The beginning of a text, as far as the model reads it.
 fn text(session: &Session, set: &Dataset, i: usize) -> Option<String> {
     const SHOWN: usize = 400;
-    let (Samples::Tokens(tokens), Some(vocabulary)) = (&set.samples, &session.interface.vocabulary) else {
+    let (Samples::Tokens(tokens), Some(vocabulary)) = (&set.samples, session.interface.vocabulary()) else {
         return None;
     };
     let row = &tokens[i * set.width()..(i + 1) * set.width()];

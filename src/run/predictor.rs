@@ -171,7 +171,7 @@ impl Predictor {
     }
 
     fn fitted(&self) -> Result<&crate::data::table::Fitted> {
-        self.session.interface.preprocessing.as_ref().ok_or_else(|| self.refuse("rows of a table"))
+        self.session.interface.row().ok_or_else(|| self.refuse("rows of a table"))
     }
 
     /// Answers for the rows of a table, as [`Predictor::csv`] gives them.

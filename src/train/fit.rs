@@ -6,7 +6,7 @@ use super::checkpoint::{self, Progressed};
 use super::curve::{At, Curve};
 use super::monitor::{self, check_monitors};
 use super::rating::Held;
-use super::session::Scorer;
+use super::scoring::Scorer;
 use super::stream::Stream;
 use super::{Control, Epoch, Plateau, Progress, Scores, Session, Settings};
 use crate::data::Dataset;

@@ -28,7 +28,7 @@ pub fn figures(interface: &Interface) -> Result<Vec<String>> {
             let values: Vec<f32> = (0..2 * n).map(|i| i as f32).collect();
             let of = Regression::about(&values, &values, names, &vec![0.0; n], Detail::Figures)?;
             let of_series: &[&str] = &["loss", "skill", "mase"];
-            (Metrics::Regression(Box::new(of)), &of_series[..if interface.series.is_some() { 3 } else { 1 }])
+            (Metrics::Regression(Box::new(of)), &of_series[..if interface.series().is_some() { 3 } else { 1 }])
         }
     };
     let found = metrics.by_key();

@@ -42,11 +42,11 @@ fn every_figure_of_a_report_can_be_watched() {
 #[test]
 fn what_cannot_be_watched_is_refused_with_what_can() {
     let read = |monitor: &str| settings(&format!("[early_stopping]\nmonitor = \"{monitor}\""));
-    let message = read("val_f2").unwrap_err().to_string();
+    let message = read("val_f11").unwrap_err().to_string();
     assert!(message.contains("did you mean \"val_f1\"?") && message.contains("val_roc_auc"), "{message}");
     let message = read("f1").unwrap_err().to_string();
     assert!(message.contains("expected \"val_f1\""), "{message}");
-    let plateau = settings("[schedule]\nname = \"plateau\"\nmonitor = \"val_f2\"").unwrap_err().to_string();
+    let plateau = settings("[schedule]\nname = \"plateau\"\nmonitor = \"val_f11\"").unwrap_err().to_string();
     assert!(plateau.contains("[schedule]") && plateau.contains("did you mean \"val_f1\"?"), "{plateau}");
     let check = |monitor: &str, interface: &Interface, held_out: bool| {
         check_monitors(&read(monitor).unwrap(), interface, held_out).map_err(|e| e.to_string())
@@ -84,7 +84,13 @@ fn points(n: usize, seed: u32, label: impl Fn(f32) -> u32) -> Dataset {
     let labels = x.chunks(3).map(|x| label(x[0] + 0.7 * r.normal())).collect();
     let names = ["no", "yes"].map(String::from).to_vec();
     let targets = Targets::Classes { labels, names };
-    Dataset { name: "points".into(), shape: vec![3], samples: Samples::Floats(x.into()), targets, origin: Default::default() }
+    Dataset {
+        name: "points".into(),
+        shape: vec![3],
+        samples: Samples::Floats(x.into()),
+        targets,
+        origin: Default::default(),
+    }
 }
 
 fn session(train: &Dataset) -> Session {

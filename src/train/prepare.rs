@@ -43,7 +43,7 @@ impl Prepared {
 /// tokens as the interface says.
 pub fn model_for(description: Description, sample: &[usize], interface: &Interface) -> Result<Model> {
     let model = Model::new(description, Some(sample.into()), Some(interface.outputs.len()))?;
-    Ok(model.with_vocabulary(interface.vocabulary.as_ref().map(Vocabulary::len)))
+    Ok(model.with_vocabulary(interface.vocabulary().map(Vocabulary::len)))
 }
 
 /// A data source, read and not yet split.

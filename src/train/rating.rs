@@ -64,7 +64,7 @@ impl Session {
             naive.restore(&mut answers);
         }
         // Changes that nobody made values of are what they are.
-        let changes = naive.is_none() && self.interface.series.as_ref().is_some_and(|s| s.difference);
+        let changes = naive.is_none() && self.interface.series().is_some_and(|s| s.difference);
         let centres = if changes { vec![0.0; self.interface.outputs.len()] } else { self.interface.centres() };
         let set = naive.as_ref().map_or(Cow::Borrowed(held.set), |naive| Cow::Owned(naive.with_truth(held.set)));
         let metrics = self.metrics(&set, scores, &answers, &centres, detail)?;
@@ -90,7 +90,7 @@ impl Session {
                 let accuracy = scores.accuracy.unwrap_or_default();
                 let scored: Vec<u32> = labels.iter().copied().filter(|&l| l != IGNORED).collect();
                 let first = if let Samples::Tokens(read) = &set.samples { read.first().copied() } else { None };
-                let bytes = self.interface.vocabulary.as_ref().map(|v| v.bytes_behind(first.as_slice(), &scored));
+                let bytes = self.interface.vocabulary().map(|v| v.bytes_behind(first.as_slice(), &scored));
                 Metrics::Language(Box::new(Language::of(scores.loss, accuracy, set.len(), scored.len(), bytes)))
             }
             Targets::Classes { labels, .. } => {

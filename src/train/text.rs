@@ -8,7 +8,7 @@ use crate::data::text::labelled::TableColumns;
 use crate::data::text::{
     Corpus, EncodedTexts, LabelledTexts, ScoringWindows, TokenWindows, Vocabulary, Windows, encode_texts,
 };
-use crate::data::{Dataset, Interface, Normal, Origin, Samples, Targets};
+use crate::data::{Dataset, Input, Interface, Normal, Origin, Samples, Targets};
 use crate::error::{Context, Error, Result};
 use crate::files::memory;
 use crate::keys::Keys;
@@ -133,7 +133,8 @@ pub(super) fn language(corpus: &Corpus, s: &Settings) -> Result<Prepared> {
     notes.extend(parts.iter().filter_map(|(what, part)| left_out(what, (*part)?)));
     let train = windows_of(&corpus.name, &train, &names);
     let val = val.map(|w| windows_of(&format!("{} (held out)", corpus.name), &w, &names));
-    let interface = Interface { vocabulary: Some(vocabulary), ..Interface::of(&train, Normal::default()) };
+    let interface =
+        Interface { input: Input::Tokens(Box::new(vocabulary)), ..Interface::of(&train, Normal::default()) };
     Ok(Prepared { train, val, test: None, interface, naive: NaiveSets::default(), notes })
 }
 
@@ -189,10 +190,7 @@ pub fn windows_for(corpus: &Corpus, interface: &Interface, windows: TokenWindows
 
 /// The vocabulary that a model was trained with.
 pub fn vocabulary_of(interface: &Interface) -> Result<&Vocabulary> {
-    interface
-        .vocabulary
-        .as_ref()
-        .ok_or_else(|| Error::data("this model was not trained on texts: it has no vocabulary"))
+    interface.vocabulary().ok_or_else(|| Error::data("this model was not trained on texts: it has no vocabulary"))
 }
 
 fn names(vocabulary: &Vocabulary) -> Vec<String> {
@@ -237,7 +235,8 @@ pub(super) fn labelled(
         };
     }
     let [val, test] = parts;
-    let interface = Interface { vocabulary: Some(vocabulary), ..Interface::of(&learned, Normal::default()) };
+    let interface =
+        Interface { input: Input::Tokens(Box::new(vocabulary)), ..Interface::of(&learned, Normal::default()) };
     Ok(Prepared { train: learned, val, test, interface, naive: NaiveSets::default(), notes })
 }
 

@@ -88,7 +88,7 @@ pub fn rows() -> Vec<Row> {
             "init_with_a_map_that_is_none",
             trained,
             &["--init", "out", "--init-map", "model.", "--data", "t.csv", "--out", "second"],
-            &["is no pair FROM=TO"],
+            &["is not a pair FROM=TO"],
         )
         .with_code(2)
         .then(|at| assert!(!at.join("second").exists())),

@@ -21,12 +21,12 @@ impl Interface {
         }
         // Tokens are not normalised; pixels are by channel, other numbers one by one.
         let normal: &[usize] =
-            if self.vocabulary.is_some() { &[0, width] } else { &[sample.first().copied().unwrap_or(1), width] };
+            if self.vocabulary().is_some() { &[0, width] } else { &[sample.first().copied().unwrap_or(1), width] };
         check_normal("interface.normal", &self.normal, normal)?;
         let target = Normal { scale: self.target.scale.clone(), shift: self.target.shift.clone() };
         let targets = if self.task == Task::Regression { outputs } else { 0 };
         check_normal("interface.target", &target, &[targets])?;
-        match (&self.vocabulary, self.task) {
+        match (self.vocabulary(), self.task) {
             (Some(v), Task::Language) if v.len() != outputs => {
                 return Err(Error::data(format!(
                     "interface.outputs: {outputs} names for a vocabulary of {} tokens; expected one each",
@@ -41,7 +41,7 @@ impl Interface {
         if let Some(positive) = self.positive.as_ref().filter(|name| !self.outputs.contains(name)) {
             return Err(Error::data(format!("interface.positive: \"{positive}\" is none of the outputs")));
         }
-        if let Some(fitted) = &self.preprocessing {
+        if let Some(fitted) = self.row() {
             let names = fitted.outputs().len();
             if names != outputs || fitted.features.len() != width {
                 return Err(Error::data(format!(
@@ -51,7 +51,7 @@ impl Interface {
             }
             fitted.check().context(|| "interface.preprocessing")?;
         }
-        if let Some(fitted) = &self.series {
+        if let Some(fitted) = self.series() {
             let [size, answers] = fitted.sizes();
             if size != Some(width) || answers != Some(outputs) {
                 return Err(Error::data(format!(

@@ -299,9 +299,12 @@ fn of_numbers(name: Option<&str>, target: &[Option<f64>], columns: Vec<(&str, Ve
                 continue;
             };
             let [f, g] = factors.map(|factor| show(rounded(factor)));
-            let offset = match show(rounded(offset)).as_str() {
-                "0" | "-0" => String::new(),
-                offset => format!(" + {offset}"),
+            // One that is within the rounding of cells is none.
+            let spread = all.iter().map(|[.., y]| y.abs()).fold(0.0, f64::max);
+            let offset = match offset {
+                x if x.abs() < 0.005 * spread => String::new(),
+                x if x < 0.0 => format!(" - {}", show(rounded(-x))),
+                x => format!(" + {}", show(rounded(x))),
             };
             found.push(Leak {
                 columns: vec![a.to_string(), b.to_string()],
@@ -319,9 +322,9 @@ fn of_numbers(name: Option<&str>, target: &[Option<f64>], columns: Vec<(&str, Ve
     found
 }
 
-/// Three digits, which a person reads.
+/// Two digits, which a person reads: cells are rounded, and factors come out near them.
 fn rounded(x: f64) -> f64 {
-    format!("{x:.2e}").parse::<f64>().map_or(x, |r| if r.abs() < 1e-9 { 0.0 } else { r })
+    format!("{x:.1e}").parse::<f64>().map_or(x, |r| if r.abs() < 1e-9 { 0.0 } else { r })
 }
 
 /// A target as a sum of two columns, by least squares.

@@ -54,7 +54,7 @@ impl Kind for Images {
     }
 
     fn is_of(&self, interface: &Interface) -> bool {
-        interface.preprocessing.is_none() && interface.series.is_none() && interface.vocabulary.is_none()
+        interface.input == data::Input::Samples
     }
 
     fn to_score(&self, found: &Recognised, trained: &Trained) -> Result<ToScore> {

@@ -45,11 +45,11 @@ impl Kind for RowsOfTable {
     }
 
     fn is_of(&self, interface: &Interface) -> bool {
-        interface.preprocessing.is_some()
+        interface.row().is_some()
     }
 
     fn to_score(&self, found: &Recognised, trained: &Trained) -> Result<ToScore> {
-        let fitted = trained.about.interface.preprocessing.as_ref().expect("models of this kind have it");
+        let fitted = trained.about.interface.row().expect("models of this kind have it");
         if found.kind() != SourceKind::Table {
             return Err(no_rows(found.source(), fitted));
         }

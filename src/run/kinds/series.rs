@@ -42,11 +42,11 @@ impl Kind for Series {
     }
 
     fn is_of(&self, interface: &Interface) -> bool {
-        interface.series.is_some()
+        interface.series().is_some()
     }
 
     fn to_score(&self, found: &Recognised, trained: &Trained) -> Result<ToScore> {
-        let fitted = trained.about.interface.series.as_ref().expect("models of this kind have it");
+        let fitted = trained.about.interface.series().expect("models of this kind have it");
         let source = found.source();
         if found.kind() != SourceKind::Table {
             return Err(no_series(source, fitted));

@@ -45,7 +45,7 @@ impl Kind for Texts {
     }
 
     fn is_of(&self, interface: &Interface) -> bool {
-        interface.vocabulary.is_some() && interface.task != Task::Language
+        interface.vocabulary().is_some() && interface.task != Task::Language
     }
 
     fn to_score(&self, found: &Recognised, trained: &Trained) -> Result<ToScore> {

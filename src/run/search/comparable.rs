@@ -50,7 +50,7 @@ impl Scored {
             LossName::Bce => format!("bce {}", s.loss.pos_weight),
             name => format!("{name:?}"),
         };
-        let difference = interface.series.as_ref().is_some_and(|series| series.difference);
+        let difference = interface.series().is_some_and(|series| series.difference);
         Scored {
             data: p.fingerprint(),
             seed: s.seed,
@@ -62,9 +62,9 @@ impl Scored {
             },
             outputs: if is_text { vec![] } else { interface.outputs.clone() },
             positive: interface.positive_class(),
-            tokens: if is_text { json(&interface.vocabulary) } else { String::new() },
+            tokens: if is_text { json(&interface.vocabulary()) } else { String::new() },
             loss: format!("{loss} {} {} {difference}", json(&interface.target), interface.sigmoid),
-            is_series: interface.series.is_some(),
+            is_series: interface.series().is_some(),
         }
     }
 }

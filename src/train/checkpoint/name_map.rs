@@ -17,7 +17,7 @@ impl NameMap {
         let rule = |pair: &str| match pair.trim().split_once('=') {
             Some((from, to)) if !to.contains('=') && (from, to) != ("", "") => Ok((from.to_string(), to.to_string())),
             _ => Err(Error::usage(format!(
-                "--init-map \"{text}\": \"{pair}\" is no pair FROM=TO; expected beginnings of names, such as \"model.=\" to \
+                "--init-map \"{text}\": \"{pair}\" is not a pair FROM=TO; expected beginnings of names, such as \"model.=\" to \
                  take model. away, \"=net.\" to put net. in front, or \"encoder.=enc.,decoder.=dec.\""
             ))),
         };
@@ -66,14 +66,15 @@ mod tests {
         assert_eq!(NameMap::default().apply("a.b"), "a.b");
         assert_eq!(NameMap::parse("=net.").unwrap().apply("a.b"), "net.a.b");
         assert_eq!(map.unused(["model.head.a", "model.b", "encoder"].into_iter()), Some("encoder."));
-        assert_eq!(map.unused(["model.head.a", "encoder.b"].into_iter()), None);
+        assert_eq!(map.unused(["model.head.a", "encoder.b"].into_iter()), Some("model."));
+        assert_eq!(map.unused(["model.head.a", "model.b", "encoder.b"].into_iter()), None);
     }
 
     #[test]
     fn what_is_no_pair_or_never_fits_is_refused() {
         for text in ["", "model.", "a=b=c", "a=b,", "="] {
             let found = NameMap::parse(text).unwrap_err().to_string();
-            assert!(found.contains("is no pair FROM=TO"), "{text}: {found}");
+            assert!(found.contains("is not a pair FROM=TO"), "{text}: {found}");
         }
         let found = NameMap::parse("model.=,model.head.=out.").unwrap_err().to_string();
         assert!(found.contains("put \"model.head.=\" before it"), "{found}");
