@@ -275,14 +275,6 @@ fn weights_stay_while_programs_come_and_go(on_gpu: bool) -> Result<(), Failed> {
     let same = |a: &Weights, b: &Weights| a.iter().zip(b.iter()).all(|(a, b)| a == b);
     assert!(same(&s.weights()?, &drawn), "the weights have changed");
     let other = session(on_gpu, Weights::new(2))?.weights()?;
-    let other = match other.iter().next() {
-        None => {
-            let mut built = session(on_gpu, Weights::new(2))?;
-            built.predict(&set)?;
-            built.weights()?
-        }
-        Some(_) => other,
-    };
     assert!(!same(&other, &drawn));
     s.set_weights(&other)?;
     let scorer = s.scorer("second", &set, 10)?;
