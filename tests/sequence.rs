@@ -298,7 +298,7 @@ fn token_by_token_as_in_one_pass(on_gpu: bool) -> Result<(), Failed> {
         let output = model.build(&mut g, x, Mode::Eval, &mut weights)?.output;
         let mut e = device.executor();
         let program = e.load(Plan::build(&g, &[output], device.target())?)?;
-        e.write("x", &HostTensor::u32([1, CONTEXT], tokens.clone()))?;
+        e.write("x", &HostTensor::u32([1, CONTEXT], tokens.to_vec()))?;
         e.run(&program, 1)?;
         let all = e.fetch(&program, output)?.as_f32().to_vec();
         let mut generator = Generator::new(&device, &model, &weights)?;

@@ -5,7 +5,7 @@
 use super::checkpoint::{self, Progressed};
 use super::curve::{At, Curve};
 use super::early_stopping::check_monitor;
-use super::session::Scorer;
+use super::scorer::Scorer;
 use super::stream::Stream;
 use super::{Epoch, Plateau, Progress, Scores, Session, Settings};
 use crate::data::{Dataset, Task};

@@ -210,7 +210,7 @@ impl Session {
     /// A set on the device.
     ///
     /// Fails when the parts of the set do not fit together.
-    fn resident(&self, set: &Dataset, batch: usize, s: Option<&Settings>) -> Result<Resident> {
+    pub(super) fn resident(&self, set: &Dataset, batch: usize, s: Option<&Settings>) -> Result<Resident> {
         set.check()?;
         let budget = resident::budget(&self.device.target(), s.and_then(|s| s.data.device_bytes));
         Ok(Resident::of(set, &self.interface, batch, budget))
@@ -338,87 +338,6 @@ impl Session {
         format!("{name}{}", self.passes)
     }
 
-    /// Loads a scorer for a data set, to be run as often as needed. What it has on the
-    /// device is freed when it is dropped.
-    pub fn scorer<'a>(&mut self, name: &str, set: &'a Dataset, batch: usize) -> Result<Scorer<'a>> {
-        self.scorer_of(name, set, batch, false)
-    }
-
-    fn scorer_of<'a>(&mut self, name: &str, set: &'a Dataset, batch: usize, answers: bool) -> Result<Scorer<'a>> {
-        if set.is_empty() {
-            return Err(Error::data(format!("the {name} set is empty")));
-        }
-        let resident = self.resident(set, batch, None)?;
-        let name = self.pass_name(name);
-        let loss = self.loss.clone();
-        let step = self.builder().scoring(&resident, &name, &loss)?;
-        Ok(Scorer { pass: self.load(step, resident, answers, &Options::default())?, set })
-    }
-
-    /// Scores the whole data set of a scorer with the weights as they are.
-    pub fn score(&mut self, scorer: &Scorer) -> Result<Scores> {
-        self.score_with(scorer, None)
-    }
-
-    /// Scores a data set, and gives the answers for its rows as [`Session::predict`]
-    /// does: it goes to the device once, and is freed there at the end.
-    pub fn evaluate(&mut self, name: &str, set: &Dataset, batch: usize) -> Result<(Scores, Vec<f32>)> {
-        let scorer = self.scorer_of(name, set, batch, true)?;
-        let mut answers = vec![];
-        let scores = self.score_with(&scorer, Some(&mut answers))?;
-        if self.interface.task == Task::Regression {
-            self.interface.target.restore(&mut answers);
-        }
-        Ok((scores, answers))
-    }
-
-    fn score_with(&mut self, scorer: &Scorer, answers: Option<&mut Vec<f32>>) -> Result<Scores> {
-        let pass = &scorer.pass;
-        let names = ["metrics", "squared", "absolute"].map(|part| format!("{}.{part}", pass.name));
-        let weighted = [pass.set.ignores, false, false];
-        for (name, weighted) in
-            names.iter().zip(weighted).filter(|(name, _)| self.executor.holds(name)).collect::<Vec<_>>()
-        {
-            self.executor.write(name, &HostTensor::zeros(&tally::spec(weighted)))?;
-        }
-        self.whole_pass(pass, scorer.set, answers)?;
-        let mut scores = Scores::of(self.executor.read(&names[0])?.as_f32(), self.interface.task);
-        if let (Some(accuracy), Some(scored), true) = (scores.accuracy, scorer.set.scored(), pass.set.ignores) {
-            // Counted as a share of all positions.
-            scores.accuracy = Some(accuracy * scorer.set.targets.positions() as f64 / scored as f64);
-        }
-        if self.interface.task == Task::Regression {
-            let mut mean = |name: &str| -> Result<f64> {
-                Ok(Scores::of(self.executor.read(name)?.as_f32(), Task::Regression).loss)
-            };
-            (scores.rmse, scores.mae) = (Some(mean(&names[1])?.sqrt()), Some(mean(&names[2])?));
-        }
-        Ok(scores)
-    }
-
-    /// Runs a pass over its whole set, window by window, and takes the answers of
-    /// each batch.
-    fn whole_pass(&mut self, pass: &Pass, set: &Dataset, mut answers: Option<&mut Vec<f32>>) -> Result<()> {
-        let batches = pass.set.batches();
-        let window = pass.set.window.unwrap_or(batches).max(1);
-        for first in (0..batches).step_by(window) {
-            if pass.set.window.is_some() {
-                let content = pass.set.fill(set, &self.interface, first / window, None);
-                self.executor.write(&format!("{}.samples", pass.name), &content.samples)?;
-                self.executor.write(&format!("{}.targets", pass.name), &content.targets)?;
-            }
-            for batch in first..(first + window).min(batches) {
-                self.executor.run(&pass.program, 1)?;
-                if let Some(answers) = &mut answers {
-                    let rows = (set.len() - batch * pass.set.batch).min(pass.set.batch);
-                    let found = self.executor.fetch(&pass.program, pass.output)?;
-                    answers.extend_from_slice(&found.as_f32()[..found.shape.elements() / pass.set.batch * rows]);
-                }
-            }
-        }
-        Ok(())
-    }
-
     /// All parameters and state by name, as they answer now.
     pub fn weights(&mut self) -> Result<Weights> {
         let answering = self.answering();
@@ -533,12 +452,6 @@ impl Session {
         let (weights, about) = (self.weights()?, self.about());
         files::write(path, &checkpoint::encode(&weights, &BTreeMap::new(), &about)?)
     }
-}
-
-/// A program that scores one data set.
-pub struct Scorer<'a> {
-    pass: Pass,
-    set: &'a Dataset,
 }
 
 #[cfg(test)]
