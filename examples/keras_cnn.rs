@@ -2,31 +2,30 @@
 //!
 //!     cargo run --release --example keras_cnn
 
-use wgrad::data::{self, Dataset, Interface};
-use wgrad::device::Device;
-use wgrad::nn::layers::{Conv2D, Dense, Flatten, MaxPooling2D};
-use wgrad::nn::{Model, Sequential, Weights};
-use wgrad::train::{Session, Settings, fit};
+use wgrad::prelude::*;
 
-fn main() -> wgrad::Result<()> {
-    let digits = data::open("digits", 0)?;
-    let test: Dataset = digits.test.expect("the built-in digits have a test set").into();
+/// Prints a line per epoch.
+struct Print;
 
-    let layers = Sequential::new()
+impl Observer for Print {
+    fn say(&mut self, _: Level, text: &str) {
+        println!("{text}");
+    }
+
+    fn end(&mut self, epoch: &Epoch) {
+        println!("{epoch}");
+    }
+}
+
+fn main() -> Result<()> {
+    let model = Sequential::new()
         .add(Conv2D::new(32, 3).activation("relu"))
         .add(MaxPooling2D::new(2))
         .add(Flatten)
         .add(Dense::new(128).activation("relu"))
         .add(Dense::new(10));
-    let model = Model::new(layers.describe("keras-cnn"), Some([1, 28, 28].into()), Some(10))?;
-    println!("{}", wgrad::nn::summary(&model)?);
-
-    let interface = Interface::of_images(digits.train.classes.clone(), &digits.train.channel_stats());
-    let mut session = Session::new(Device::open("auto")?, model, interface, Weights::new(0))?;
-    let settings = Settings { epochs: 3, batch_size: 128, ..Settings::default() };
-    fit(&mut session, &digits.train.into(), None, &settings, &mut wgrad::train::Lines)?;
-
-    let scorer = session.scorer("test", &test, 128)?;
-    println!("test: {}", session.score(&scorer)?);
+    // The built-in digits; a folder of pictures or of IDX files would do as well.
+    let trained = Trainer::new().model(model).data("builtin:digits").epochs(3).batch_size(128).observer(Print).fit()?;
+    println!("test accuracy {:.4}", trained.figure("accuracy").unwrap_or_default());
     Ok(())
 }

@@ -37,6 +37,13 @@ pub struct DeviceInfo {
     pub driver: String,
 }
 
+impl DeviceInfo {
+    /// In a line: `device: NVIDIA H200 (vulkan, discrete)`.
+    pub fn line(&self) -> String {
+        format!("device: {} ({}, {})", self.name, self.backend, self.kind)
+    }
+}
+
 impl Device {
     /// Opens a device: `cpu`; the number of an adapter as `wgrad devices`
     /// counts; an adapter's name or part of it, such as `4090`; or `auto`, as which

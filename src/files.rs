@@ -123,9 +123,7 @@ pub fn write_in_passing(path: &Path, bytes: &[u8]) -> Result<()> {
 /// A new file beside `path`: nobody can have put one, or a link, in its place.
 fn temporary(path: &Path) -> std::io::Result<(File, PathBuf)> {
     loop {
-        // Each such state has keys of its own, drawn from the system.
-        let name = format!("{TEMPORARY}{:016x}.tmp", RandomState::new().hash_one(std::process::id()));
-        let path = path.with_file_name(name);
+        let path = path.with_file_name(temporary_name());
         match File::create_new(&path) {
             Ok(file) => return Ok((file, path)),
             Err(e) if e.kind() == ErrorKind::AlreadyExists => {}
@@ -134,14 +132,36 @@ fn temporary(path: &Path) -> std::io::Result<(File, PathBuf)> {
     }
 }
 
-/// Removes from a folder what a process that was killed was about to write.
+/// Removes a file, or a folder with all that is in it, which is gone as a whole.
+pub fn remove(path: &Path) -> Result<()> {
+    let remove = || match std::fs::symlink_metadata(path)?.is_dir() {
+        false => std::fs::remove_file(path),
+        true => {
+            let gone = path.with_file_name(temporary_name());
+            std::fs::rename(path, &gone)?;
+            std::fs::remove_dir_all(&gone)
+        }
+    };
+    remove().map_err(|e| Error::io(format!("removing {}", path.display()), e))
+}
+
+/// Removes from a folder what a process that was killed was about to write or to
+/// remove.
 pub fn remove_unfinished(folder: &Path) {
     for file in std::fs::read_dir(folder).into_iter().flatten().flatten() {
         if is_temporary(&file.file_name().to_string_lossy()) {
             // It is in nobody's way.
-            let _ = std::fs::remove_file(file.path());
+            let _ = match file.file_type().is_ok_and(|t| t.is_dir()) {
+                true => std::fs::remove_dir_all(file.path()),
+                false => std::fs::remove_file(file.path()),
+            };
         }
     }
+}
+
+fn temporary_name() -> String {
+    // Each such state has keys of its own, drawn from the system.
+    format!("{TEMPORARY}{:016x}.tmp", RandomState::new().hash_one(std::process::id()))
 }
 
 fn is_temporary(name: &str) -> bool {

@@ -1,7 +1,41 @@
 //! Trains neural networks on any Vulkan, Metal or DX12 GPU with compute
 //! shaders written by hand in WGSL.
 //!
-//! Values flow one way: `cli -> train -> nn -> graph -> plan -> gpu | cpu`.
+//! A [`Trainer`](run::trainer::Trainer) takes a model (a preset, TOML, or layers in code)
+//! and data (a path, or arrays in memory), and gives a trained and scored one; a
+//! [`Predictor`](run::predictor::Predictor) answers for new samples, from memory or from a
+//! run's folder:
+//!
+//! ```
+//! use wgrad::prelude::*;
+//!
+//! # fn main() -> wgrad::Result<()> {
+//! # let folder = std::env::temp_dir().join(format!("wgrad-quick-start-{}", std::process::id()));
+//! let model = Sequential::new()
+//!     .add(Flatten)
+//!     .add(Dense::new(32).activation("relu"))
+//!     .add(Dense::new(10));
+//! let trained = Trainer::new()
+//!     .model(model)
+//!     .data("builtin:digits") // or a folder of pictures, a table, arrays, a text
+//!     .epochs(1)
+//!     .settings(|s| s.early_stopping.patience = Some(3))
+//!     .device("cpu") // or "auto", or a part of a GPU's name
+//!     .out(&folder)
+//!     .fit()?;
+//! println!("accuracy {:?}", trained.figure("accuracy"));
+//!
+//! let mut predictor = Predictor::open(&folder)?;
+//! let answers = predictor.pixels(&[0; 28 * 28])?;
+//! println!("{}", answers[0]); // "7 93.1%"
+//! # std::fs::remove_dir_all(folder).map_err(|e| Error::io("removing the run", e))
+//! # }
+//! ```
+//!
+//! Layers and losses of your own: [`nn::layers::register`], [`train::register_loss`].
+//! Whoever watches a run is an [`Observer`](run::observer::Observer).
+//!
+//! Values flow one way: `cli -> run -> train -> nn -> graph -> plan -> gpu | cpu`.
 //! `ARCHITECTURE.md` is the map.
 
 /// Prints a line on stderr, in place of the standard macro of this name: that
@@ -30,7 +64,9 @@ pub mod keys;
 pub mod nn;
 pub mod ops;
 pub mod plan;
+pub mod prelude;
 pub mod profile;
+pub mod run;
 pub mod tensor;
 pub mod terminal;
 pub mod train;

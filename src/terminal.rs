@@ -54,7 +54,11 @@ pub fn right(text: &str, columns: usize) -> Cow<'_, str> {
 /// The beginning of a text that takes at most so many columns, with a mark where it
 /// goes on.
 pub fn shortened(text: &str, columns: usize) -> Cow<'_, str> {
-    truncate_str(text, columns, "…")
+    // What takes no column, such as marks and escapes, ends somewhere, too.
+    match text.char_indices().nth(8 * columns) {
+        Some((end, _)) => (truncate_str(&text[..end], columns.saturating_sub(1), "") + "…").into_owned().into(),
+        None => truncate_str(text, columns, "…"),
+    }
 }
 
 fn escaped(text: &str, shall: impl Fn(char) -> bool) -> Cow<'_, str> {
@@ -93,6 +97,8 @@ mod tests {
         assert_eq!(shortened("日本語のモデル", 6), "日本…");
         assert_eq!(shortened("a name", 4), "a n…");
         assert_eq!(shortened("größe", 5), "größe");
+        assert_eq!(shortened(&"x".repeat(1000), 4), "xxx…");
+        assert!(shortened(&"\u{301}".repeat(1000), 4).chars().count() < 50);
     }
 
     #[test]

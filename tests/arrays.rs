@@ -288,9 +288,9 @@ fn weights_start_from_any_file_of_safetensors() {
     let still = "--model mlp --epochs 1 --device cpu --lr 0";
     b.json(&format!("train --data set.npz --out first {still}"));
     let weights = |run: &str| {
-        let bytes = fs::read(b.at(&format!("{run}/checkpoints/last.safetensors"))).expect("a checkpoint");
+        let bytes = fs::read(b.at(&format!("{run}/checkpoints/last/model.safetensors"))).expect("a checkpoint");
         let all = safetensors::SafeTensors::deserialize(&bytes).expect("safetensors");
-        let mine = all.tensors().into_iter().filter(|(name, _)| !name.starts_with("train."));
+        let mine = all.tensors().into_iter();
         let mut mine: Vec<(String, Vec<usize>, Vec<f32>)> =
             mine.map(|(name, view)| (name, view.shape().to_vec(), bytemuck::pod_collect_to_vec(view.data()))).collect();
         mine.sort_by(|a, b| a.0.cmp(&b.0));
@@ -313,6 +313,16 @@ fn weights_start_from_any_file_of_safetensors() {
         message.contains("no weight that this model has too") && message.contains("head.weight [2, 2]"),
         "{message}"
     );
+    // As an encoder within a larger model has them.
+    let inner: Vec<(String, Vec<usize>)> = shapes.iter().map(|(n, s)| (format!("net.{n}"), s.clone())).collect();
+    save(&b.at("inner.safetensors"), "BF16", &inner, value);
+    let message = b.message(&format!("train --data set.npz --out other {still} --init inner.safetensors"));
+    assert!(message.contains("try --init-map \"net.=\""), "{message}");
+    b.json(&format!("train --data set.npz --out mapped {still} --init inner.safetensors --init-map net.="));
+    assert_eq!(weights("mapped"), weights("BF16"));
+    let message =
+        b.message(&format!("train --data set.npz --out other {still} --init inner.safetensors --init-map enc.="));
+    assert!(message.contains("--init-map \"enc.=\": no tensor of"), "{message}");
     // It has no model, so nothing else can be done with it.
     let message = b.message("predict F32.safetensors set.npz --device cpu");
     assert!(message.contains("--init"), "{message}");

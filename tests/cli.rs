@@ -95,7 +95,7 @@ fn train_eval_predict_agree() {
     // What is compared is there, and is all but the times.
     assert!(without_times(&trained["epochs"][5])["val"]["loss"].is_f64());
     assert!(without_times(&trained["epochs"][5]).get("seconds").is_none());
-    let weights = |run: &str| std::fs::read(format!("{run}/checkpoints/last.safetensors")).expect("weights");
+    let weights = |run: &str| std::fs::read(format!("{run}/checkpoints/last/model.safetensors")).expect("weights");
     assert!(weights(run) == weights(&again), "the same configuration gave other weights");
     // A second run into the same folder moves the first one aside.
     json(&wgrad(&["train", &config, "--out", &again, "--device", "cpu", "--json"]));

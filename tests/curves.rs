@@ -63,7 +63,7 @@ struct Notes {
     epochs: Vec<(Epoch, usize)>,
     /// The step whose checkpoint is kept.
     wanted: Option<usize>,
-    kept: Option<Vec<u8>>,
+    kept: Option<checkpoint::Files>,
 }
 
 impl Progress for Notes {
@@ -74,7 +74,7 @@ impl Progress for Notes {
         Ok(())
     }
     fn end(&mut self, epoch: &Epoch) -> wgrad::Result<()> {
-        self.epochs.push((*epoch, self.points.len()));
+        self.epochs.push((epoch.clone(), self.points.len()));
         Ok(())
     }
     fn keeps(&self) -> bool {
@@ -82,7 +82,7 @@ impl Progress for Notes {
     }
     fn keep(&mut self, checkpoint: &Kept) -> wgrad::Result<()> {
         if self.wanted == Some(checkpoint.step) {
-            self.kept.get_or_insert_with(|| checkpoint.bytes.to_vec());
+            self.kept.get_or_insert_with(|| checkpoint.files.clone());
         }
         Ok(())
     }
@@ -183,11 +183,11 @@ fn points_of_accumulated_batches(on_gpu: bool) -> Result<(), Failed> {
 /// From a checkpoint within a window, with part of its sums in it.
 fn going_on_gives_the_same_points(on_gpu: bool) -> Result<(), Failed> {
     let folder = tempfile::tempdir()?;
-    let file = folder.path().join("checkpoint");
+    let file = folder.path().join(checkpoint::MODEL);
     for step in [BATCHES + 5, 2 * BATCHES] {
         let s = Settings { checkpoint_every: Some(step), ..of_epochs(30) };
         let straight = trained(on_gpu, &s, Notes { wanted: Some(step), ..Notes::default() })?;
-        std::fs::write(&file, straight.kept.as_ref().expect("a checkpoint"))?;
+        straight.kept.as_ref().expect("a checkpoint").write(folder.path())?;
         let Loaded { weights, about, state } = checkpoint::load(&file)?;
         let at = about.progress.expect("of a training");
         // What an earlier version wrote has no such sums; it goes on all the same.

@@ -41,10 +41,17 @@ const LAYERS: &[(&str, &[&str])] = &[
     // It draws with the plots and pages of reports.
     ("profile", &["error", "terminal", "files", "tensor", "kernel", "graph", "plan", "cpu", "gpu", "device", "eval"]),
     (
+        "run",
+        &[
+            "error", "files", "tensor", "keys", "kernel", "graph", "ops", "plan", "device", "data", "nn", "eval",
+            "train", "deploy", "tuning",
+        ],
+    ),
+    (
         "cli",
         &[
             "error", "terminal", "files", "tensor", "keys", "kernel", "graph", "ops", "plan", "device", "data", "nn",
-            "eval", "train", "deploy", "tuning", "profile",
+            "eval", "train", "deploy", "tuning", "profile", "run",
         ],
     ),
 ];
@@ -100,7 +107,7 @@ fn report(found: &[String]) {
 fn layer(path: &str) -> Option<&str> {
     let rest = path.strip_prefix("src/")?;
     let first = rest.split('/').next()?.trim_end_matches(".rs");
-    (!matches!(first, "lib" | "main")).then_some(first)
+    (!matches!(first, "lib" | "main" | "prelude")).then_some(first)
 }
 
 #[test]

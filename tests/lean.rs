@@ -4,9 +4,9 @@
 mod support;
 
 use libtest_mimic::{Arguments, Failed, Trial};
+use std::sync::Arc;
 use support::device::{announce, on_both};
 use support::training::{device, settings};
-use std::sync::Arc;
 use wgrad::data::{Dataset, Images, Interface, Normal, Samples, Targets};
 use wgrad::graph::{Graph, Init, TensorId};
 use wgrad::kernel::{Caps, Class};

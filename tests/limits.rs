@@ -38,8 +38,15 @@ fn bytes(place: &Place, name: &str) -> Vec<u8> {
     std::fs::read(place.path(name)).unwrap_or_else(|e| panic!("{name}: {e}"))
 }
 
-const LAST: &str = "run/checkpoints/last.safetensors";
-const BEST: &str = "run/checkpoints/best.safetensors";
+const LAST: &str = "run/checkpoints/last/model.safetensors";
+const BEST: &str = "run/checkpoints/best/model.safetensors";
+/// All files of both checkpoints.
+const FILES: [&str; 4] = [
+    "checkpoints/last/model.safetensors",
+    "checkpoints/last/training.safetensors",
+    "checkpoints/best/model.safetensors",
+    "checkpoints/best/training.safetensors",
+];
 
 fn stands(place: &Place, name: &str) -> Progressed {
     let loaded = checkpoint::load(place.path(name).as_ref()).expect("a checkpoint");
@@ -94,7 +101,7 @@ fn patience_is_a_limit_that_can_be_raised() {
     assert_eq!(config(&place)["early_stopping"]["patience"].as_integer(), Some(6));
     // As if it had been so patient from the beginning.
     train(&place, &format!("--epochs 40 --patience 6 {often} --out straight"));
-    for name in ["checkpoints/last.safetensors", "checkpoints/best.safetensors"] {
+    for name in FILES {
         assert!(bytes(&place, &format!("run/{name}")) == bytes(&place, &format!("straight/{name}")), "{name}");
     }
     assert_eq!(losses(&place, "run"), losses(&place, "straight"));
@@ -152,7 +159,7 @@ fn the_best_is_the_best_of_what_is_watched() {
     assert_eq!(stands(&place, BEST).epoch, best_of(7));
     // Nothing was watched: the last weights are the best that there are.
     train(&place, "--epochs 3 --set early_stopping.start_from_epoch=7 --out unwatched");
-    let of = |name: &str| weights(&place, &format!("unwatched/checkpoints/{name}.safetensors"));
+    let of = |name: &str| weights(&place, &format!("unwatched/checkpoints/{name}/model.safetensors"));
     assert_eq!(of("best"), of("last"));
 }
 
@@ -198,7 +205,7 @@ fn steps_are_updates_everywhere() {
         .filter(|n| n.starts_with("step-"))
         .collect();
     kept.sort();
-    let name = |n: usize| format!("step-{n:08}.safetensors");
+    let name = |n: usize| format!("step-{n:08}");
     assert_eq!(kept, [2, 3, 4, 6, 7].map(name));
     let run: Value = serde_json::from_str(&place.read("run/run.json")).expect("JSON");
     assert_eq!((&run["steps_per_epoch"], &run["steps"]), (&3.into(), &7.into()));

@@ -53,7 +53,7 @@ fn a_folder_in_use_is_refused_and_left_alone() {
     let folder = folder();
     let at = folder.path();
     let mut first = start(at, &format!("{LONG} --seed 5 --out run"));
-    wait_for(&at.join("run/checkpoints/last.safetensors"));
+    wait_for(&at.join("run/checkpoints/last/model.safetensors"));
     let config = std::fs::read(at.join("run/config.toml")).expect("written");
     let who = format!(" is in use by process {} on ", first.id());
     for words in [
@@ -91,7 +91,7 @@ fn two_searches_do_not_share_a_folder() {
     let folder = folder();
     let at = folder.path();
     let mut first = start(at, "search s.toml --epochs 1000000 --out s");
-    wait_for(&at.join("s/trial-001/checkpoints/last.safetensors"));
+    wait_for(&at.join("s/trial-001/checkpoints/last/model.safetensors"));
     for words in ["search s.toml --epochs 1000000 --out s", "train --data t.csv --epochs 1 --out s/trial-001"] {
         let second = output(at, words);
         assert_eq!(second.status.code(), Some(1), "{words}: {}", said(&second));
@@ -122,7 +122,7 @@ fn runs(at: &Path, name: &str) -> Vec<PathBuf> {
 fn seed(run: &Path) -> i64 {
     let config: toml::Table =
         std::fs::read_to_string(run.join("config.toml")).expect("settings").parse().expect("TOML");
-    let loaded = checkpoint::load(&run.join("checkpoints/last.safetensors")).expect("a checkpoint");
+    let loaded = checkpoint::load(&run.join("checkpoints/last/model.safetensors")).expect("a checkpoint");
     let trained: toml::Table = loaded.about.config.parse().expect("TOML");
     let seed = |t: &toml::Table| t["train"]["seed"].as_integer().expect("a seed");
     assert_eq!(seed(&config), seed(&trained), "{} holds one run's settings and another's weights", run.display());
@@ -176,7 +176,7 @@ fn a_run_is_not_moved_while_somebody_works_below_it() {
     let at = folder.path();
     assert!(output(at, "train --data t.csv --epochs 1 --out n").status.success());
     let mut below = start(at, &format!("{LONG} --seed 7 --out n/a"));
-    wait_for(&at.join("n/a/checkpoints/last.safetensors"));
+    wait_for(&at.join("n/a/checkpoints/last/model.safetensors"));
     let refused = output(at, "train --data t.csv --epochs 1 --out n");
     assert_eq!(refused.status.code(), Some(1), "{}", said(&refused));
     assert!(said(&refused).contains(&format!("is in use by process {} on ", below.id())), "{}", said(&refused));

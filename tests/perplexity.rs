@@ -63,7 +63,7 @@ fn trained(place: &Place, model: &str, more: &[&str]) {
 /// share of them that were the likeliest. The window that scores token `t` is the
 /// first that sees the one in front of it; it begins at a multiple of the stride.
 fn one_by_one(place: &Place, text: &str, stride: usize) -> (f64, f64) {
-    let file = Path::new(&place.path("run")).join("checkpoints/last.safetensors");
+    let file = Path::new(&place.path("run")).join("checkpoints/last/model.safetensors");
     let loaded = checkpoint::load(&file).expect("a checkpoint");
     let description = Description::parse(&loaded.about.model).expect("a model");
     let model = model_for(description, &loaded.about.input, &loaded.about.interface).expect("a model");

@@ -266,7 +266,7 @@ fn bad_requests_are_refused() -> Result<(), Failed> {
     no(&["lenet", "--compare", &at("broken.json")], 1, &["broken.json is no profile", "--json"]);
     no(&["lenet", "--html", &at("none/page.html")], 2, &["there is no folder"]);
     no(&["lenet", "--trace", &at("")], 2, &["is a folder"]);
-    no(&[&at("")], 1, &["checkpoints/last.safetensors"]);
+    no(&[&at("")], 1, &["checkpoints/last/model.safetensors"]);
     no(&["--shader", "mtmul"], 1, &["did you mean", "matmul"]);
     no(&["--shader", &at("shaders/matmul.wgsl")], 1, &["does not exist"]);
     no(&["--shader", "matmul"], 2, &["needs a GPU"]);

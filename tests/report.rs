@@ -23,9 +23,16 @@ fn run(folder: &Path, lr: f64, stopped: Option<&str>) {
     let probabilities: Vec<f32> = (0..30).flat_map(row).collect();
     let metrics = Classification::of(&probabilities, &labels, &names).expect("scored");
     let metrics = Metrics::Classification(Box::new(metrics));
-    Evaluation { split: "test".into(), task: Task::Classification, metrics, mistakes: vec![], forecast: None }
-        .write(folder)
-        .expect("written");
+    Evaluation {
+        split: "test".into(),
+        task: Task::Classification,
+        metrics,
+        custom: Default::default(),
+        mistakes: vec![],
+        forecast: None,
+    }
+    .write(folder)
+    .expect("written");
     let info = RunInfo { model: "mlp".into(), stopped: stopped.map(String::from), ..RunInfo::default() };
     info.write(folder).expect("written");
     std::fs::write(folder.join("config.toml"), format!("model = \"mlp\"\n[optimizer]\nlr = {lr}\n")).expect("written");
@@ -54,9 +61,16 @@ fn an_evaluation_that_contradicts_itself_is_refused() {
     run(dir.path(), 0.5, Some("finished"));
     let write = |metrics: Metrics| {
         let task = Task::Language;
-        Evaluation { split: "test".into(), task, metrics, mistakes: vec![], forecast: None }
-            .write(dir.path())
-            .expect("written");
+        Evaluation {
+            split: "test".into(),
+            task,
+            metrics,
+            custom: Default::default(),
+            mistakes: vec![],
+            forecast: None,
+        }
+        .write(dir.path())
+        .expect("written");
     };
     let attention = |tokens: usize, weights: usize| {
         let mut language = Language::of(1.0, 0.5, 1, 4, None);

@@ -48,8 +48,9 @@ const REST: &str = "--set train.max_steps=0";
 
 /// What a run that was never disturbed has in common with one that went on.
 fn same(place: &Place, a: &str, b: &str) {
-    for name in ["checkpoints/last.safetensors", "checkpoints/best.safetensors"] {
-        let read = |run: &str| std::fs::read(place.path(&format!("{run}/{name}"))).expect("a checkpoint");
+    for name in ["last/model", "last/training", "best/model", "best/training"] {
+        let read =
+            |run: &str| std::fs::read(place.path(&format!("{run}/checkpoints/{name}.safetensors"))).expect("there");
         assert!(read(a) == read(b), "{name} of {a} and {b} differs");
     }
     let lines = |run: &str, file: &str, but: &str| -> Vec<String> {
@@ -126,7 +127,7 @@ fn a_run_without_a_checkpoint_is_begun_anew_on_its_own_data_only() {
     let at = place.root();
     place.write("t.csv", csv(&table()));
     works(at, &format!("train --data t.csv {CUT} --out run"));
-    std::fs::remove_file(at.join("run/checkpoints/last.safetensors")).expect("there");
+    std::fs::remove_file(at.join("run/checkpoints/last/model.safetensors")).expect("there");
     let mut rows = table();
     rows.reverse();
     place.write("other.csv", csv(&rows));

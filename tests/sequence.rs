@@ -70,8 +70,8 @@ const SEED: u32 = 11;
 /// Parameters in the order in which they are declared.
 fn parameters() -> Vec<String> {
     let part = |block: usize| {
-        let names = "ln_1.weight ln_1.bias attn.in_proj.weight attn.in_proj.bias attn.out_proj.weight \
-                     attn.out_proj.bias ln_2.weight ln_2.bias mlp.fc.weight mlp.fc.bias mlp.proj.weight mlp.proj.bias";
+        let names = "norm1.weight norm1.bias self_attn.in_proj_weight self_attn.in_proj_bias self_attn.out_proj.weight \
+                     self_attn.out_proj.bias norm2.weight norm2.bias linear1.weight linear1.bias linear2.weight linear2.bias";
         names.split_whitespace().map(move |n| format!("block{block}.{n}")).collect::<Vec<_>>()
     };
     let first = ["embedding1.weight", "position1.weight"].map(String::from);
@@ -86,7 +86,7 @@ fn weights(model: &Model) -> wgrad::Result<Weights> {
     let mut weights = Weights::new(0);
     for (i, name) in parameters().into_iter().enumerate() {
         let shape = shapes.get(&name).unwrap_or_else(|| panic!("the model has no {name}")).shape.clone();
-        let norm = name.contains("ln") && name.ends_with("weight");
+        let norm = (name.contains("ln") || name.contains("norm")) && name.ends_with("weight");
         let narrow = shape.len() == 1 || name.starts_with("embedding") || name.starts_with("position");
         let (middle, limit) = if norm { (1.0f32, 0.1f32) } else { (0.0, if narrow { 0.05 } else { 0.1 }) };
         let mut r = Random::new(SEED + i as u32, stream::CASES);

@@ -145,11 +145,11 @@ fn seasonal() -> Result<(), Failed> {
     assert_eq!((last[0], last[1]), ("94", "2013-04"));
     let near = (last[2].parse::<f64>()? - number(&all[0]["values"]["sales"])).abs();
     assert!(near < 1e-3, "{near}");
-    place.refused("predict run linear.toml", 1, &["is no table", "the series sales.csv"]);
+    place.refused("predict run linear.toml", 1, &["is not a table", "the series sales.csv"]);
     place.write("few.csv", &months(0, 9, wave));
     place.refused("predict run few.csv", 1, &["has 9 rows; expected at least 14"]);
     place.refused("eval run --data few.csv", 1, &["has 9 rows; expected at least 18"]);
-    place.refused("eval run --data digits", 1, &["is no table"]);
+    place.refused("eval run --data digits", 1, &["is not a table"]);
     place.write("other.csv", "month,price\n1980-01,3\n");
     place.refused("predict run other.csv", 1, &["unknown column \"sales\"", "a series like"]);
     Ok(())
@@ -238,7 +238,7 @@ fn hostile() -> Result<(), Failed> {
         place.write("whole.csv", &whole);
         place.refused(&train("whole.csv", flags), code, &[parts]);
     }
-    place.refused("train --data digits --window 3 --model linear.toml", 2, &["digits is no table"]);
+    place.refused("train --data digits --window 3 --model linear.toml", 2, &["digits is not a table"]);
     // Unsorted rows and a hole in the dates are no reason to refuse.
     let mut lines: Vec<&str> = whole.lines().collect();
     lines[1..].reverse();

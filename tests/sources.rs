@@ -39,7 +39,7 @@ fn a_path_comes_before_the_built_in_set() {
         &works(at, &format!("train --data digits --model mlp {SHORT} --out folder")),
         &["2 classes", "note: ./digits is what lies here", "--data builtin:digits"],
     );
-    has(&works(at, "data digits"), &["note: digits is what lies here"]);
+    has(&works(at, "data digits"), &["note: ./digits is what lies here"]);
     // What a run was trained on is found again, whatever lies there by now.
     has(&works(at, "train --resume --out before"), &["10 classes"]);
     has(&works(at, "train --resume --out folder"), &["2 classes"]);

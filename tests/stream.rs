@@ -11,6 +11,7 @@ use wgrad::data::{Dataset, Interface, Normal, Origin, Samples, Targets};
 use wgrad::device::Device;
 use wgrad::nn::{Description, Model, Weights};
 use wgrad::tensor::random::{Random, stream};
+use wgrad::train::checkpoint::Files;
 use wgrad::train::{Epoch, Kept, Progress, Scores, Session, Settings, Start, checkpoint, go_on, set};
 
 fn main() {
@@ -105,14 +106,14 @@ fn session(on_gpu: bool, data: &Dataset, s: &Settings, weights: Weights) -> wgra
 struct Notes {
     epochs: Vec<(usize, Scores, Option<Scores>)>,
     wanted: Option<usize>,
-    kept: Option<Vec<u8>>,
+    kept: Option<Files>,
 }
 
 impl Progress for Notes {
     fn begin(&mut self, _: usize, _: usize, _: usize) {}
     fn step(&mut self, _: usize, _: Option<Scores>) {}
     fn end(&mut self, epoch: &Epoch) -> wgrad::Result<()> {
-        self.epochs.push((epoch.epoch, epoch.train, epoch.val));
+        self.epochs.push((epoch.epoch, epoch.train.clone(), epoch.val.clone()));
         Ok(())
     }
     fn keeps(&self) -> bool {
@@ -121,21 +122,21 @@ impl Progress for Notes {
     fn keep(&mut self, checkpoint: &Kept) -> wgrad::Result<()> {
         if self.wanted == Some(checkpoint.step) {
             // The first of that step: an epoch that ends with it writes another.
-            self.kept.get_or_insert_with(|| checkpoint.bytes.to_vec());
+            self.kept.get_or_insert_with(|| checkpoint.files.clone());
         }
         Ok(())
     }
 }
 
 /// The bytes of weights and of everything else that training goes on with.
-fn bytes(s: &mut Session) -> wgrad::Result<Vec<u8>> {
+fn bytes(s: &mut Session) -> wgrad::Result<Files> {
     checkpoint::encode(&s.weights()?, &s.state()?, &s.about())
 }
 
 /// Trains for three epochs: what is left in the session, and its epochs.
-fn trained(on_gpu: bool, data: &Dataset, s: &Settings, watch: &mut Notes) -> wgrad::Result<Vec<u8>> {
+fn trained(on_gpu: bool, data: &Dataset, s: &Settings, watch: &mut Notes) -> wgrad::Result<Files> {
     let mut session = session(on_gpu, data, s, Weights::new(s.seed))?;
-    go_on(&mut session, data, Some(data), s, Start::default(), watch)?;
+    go_on(&mut session, data, Some(data.into()), s, Start::default(), watch)?;
     bytes(&mut session)
 }
 
@@ -158,14 +159,14 @@ fn windows_train_the_same_bits(on_gpu: bool, data: &Dataset) -> Result<(), Faile
 
 fn training_goes_on_within_a_window(on_gpu: bool, data: &Dataset) -> Result<(), Failed> {
     let folder = tempfile::tempdir()?;
-    let file = folder.path().join("checkpoint");
+    let file = folder.path().join(checkpoint::MODEL);
     // Within the second window of the second epoch; where a window and where an
     // epoch has just ended.
     for step in [BATCHES + 5, BATCHES + 4, BATCHES] {
         let s = Settings { checkpoint_every: Some(step), ..settings(data, 4, true) };
         let mut notes = Notes { wanted: Some(step), ..Notes::default() };
         let straight = trained(on_gpu, data, &s, &mut notes)?;
-        std::fs::write(&file, notes.kept.expect("a checkpoint of that step"))?;
+        notes.kept.expect("a checkpoint of that step").write(folder.path())?;
         let checkpoint::Loaded { weights, about, state } = checkpoint::load(&file)?;
         let at = about.progress.expect("of a training");
         assert_eq!(at.step, step);
@@ -173,7 +174,7 @@ fn training_goes_on_within_a_window(on_gpu: bool, data: &Dataset) -> Result<(), 
         let s = settings(data, 3, true);
         let mut session = session(on_gpu, data, &s, weights)?;
         session.set_state(&state, &at)?;
-        go_on(&mut session, data, Some(data), &s, Start { at, best: None }, &mut Notes::default())?;
+        go_on(&mut session, data, Some(data.into()), &s, Start { at, best: None }, &mut Notes::default())?;
         if bytes(&mut session)? != straight {
             return Err(format!("what went on from step {step} ends with other weights").into());
         }

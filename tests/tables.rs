@@ -50,6 +50,8 @@ fn real_tables_are_looked_at(folder: &Path) -> Result<(), Failed> {
         println!("{}", audit.lines().join("\n"));
         assert_eq!((audit.rows, audit.duplicates.len()), (rows, duplicates), "{name}");
         assert!(audit.target.is_some());
+        // Strong features are none that give the target away.
+        assert!(audit.leaks.is_empty(), "{name}: {:?}", audit.leaks);
     }
     Ok(())
 }

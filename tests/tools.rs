@@ -131,7 +131,7 @@ fn a_search_that_was_killed_goes_on_to_the_same_table() {
     assert_eq!(told(&place, "parts").lines().count(), 1);
     let mut child = command(&["search", &config, "--out", &out]);
     let mut child = child.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the program starts");
-    let last = place.path("parts/trial-002/checkpoints/last.safetensors");
+    let last = place.path("parts/trial-002/checkpoints/last/model.safetensors");
     wait_for(&mut child, || Path::new(&last).is_file());
     child.kill().expect("killed");
     child.wait().expect("ended");
@@ -192,7 +192,7 @@ fn an_interrupt_ends_a_search_cleanly() {
     let config = place.config("long.toml", search, 4000);
     let mut child = command(&["search", &config, "--out", &place.path("out")]);
     let mut child = child.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the program starts");
-    wait_for(&mut child, || Path::new(&place.path("out/trial-001/checkpoints/last.safetensors")).is_file());
+    wait_for(&mut child, || Path::new(&place.path("out/trial-001/checkpoints/last/model.safetensors")).is_file());
     let asked = Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill is there");
     assert!(asked.success());
     let ended = child.wait_with_output().expect("ended");
@@ -405,8 +405,8 @@ fn pictures_and_tables_are_not_taken_for_each_other() {
     let (run, _) = trained(&place, "kind", "price");
     let picture = place.path("dot.png");
     image::GrayImage::from_pixel(28, 28, image::Luma([9])).save(&picture).expect("written");
-    refused(&["predict", &run, &picture], 1, &["dot.png is no table", "size, weight, colour"]);
-    refused(&["eval", &run, "--data", "digits"], 1, &["digits is no table", "rows.csv"]);
+    refused(&["predict", &run, &picture], 1, &["dot.png is not a table", "size, weight, colour"]);
+    refused(&["eval", &run, "--data", "digits"], 1, &["digits is not a table", "rows.csv"]);
     let images = place.path("images");
     let args = ["train", "--data", "digits", "--model", "mlp", "--epochs", "1", "--out", &images, "--json"];
     let trained_on = json(&wgrad(&[&args[..], &["--seed", "5"]].concat()));

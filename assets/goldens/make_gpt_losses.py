@@ -25,18 +25,18 @@ def shapes():
     yield "position1.weight", (CONTEXT, WIDTH), 0.05
     for i in range(1, LAYERS + 1):
         b = f"block{i}."
-        yield b + "ln_1.weight", (WIDTH,), None
-        yield b + "ln_1.bias", (WIDTH,), 0.05
-        yield b + "attn.in_proj.weight", (3 * WIDTH, WIDTH), 0.1
-        yield b + "attn.in_proj.bias", (3 * WIDTH,), 0.05
-        yield b + "attn.out_proj.weight", (WIDTH, WIDTH), 0.1
-        yield b + "attn.out_proj.bias", (WIDTH,), 0.05
-        yield b + "ln_2.weight", (WIDTH,), None
-        yield b + "ln_2.bias", (WIDTH,), 0.05
-        yield b + "mlp.fc.weight", (4 * WIDTH, WIDTH), 0.1
-        yield b + "mlp.fc.bias", (4 * WIDTH,), 0.05
-        yield b + "mlp.proj.weight", (WIDTH, 4 * WIDTH), 0.1
-        yield b + "mlp.proj.bias", (WIDTH,), 0.05
+        yield b + "norm1.weight", (WIDTH,), None
+        yield b + "norm1.bias", (WIDTH,), 0.05
+        yield b + "self_attn.in_proj_weight", (3 * WIDTH, WIDTH), 0.1
+        yield b + "self_attn.in_proj_bias", (3 * WIDTH,), 0.05
+        yield b + "self_attn.out_proj.weight", (WIDTH, WIDTH), 0.1
+        yield b + "self_attn.out_proj.bias", (WIDTH,), 0.05
+        yield b + "norm2.weight", (WIDTH,), None
+        yield b + "norm2.bias", (WIDTH,), 0.05
+        yield b + "linear1.weight", (4 * WIDTH, WIDTH), 0.1
+        yield b + "linear1.bias", (4 * WIDTH,), 0.05
+        yield b + "linear2.weight", (WIDTH, 4 * WIDTH), 0.1
+        yield b + "linear2.bias", (WIDTH,), 0.05
     yield "ln1.weight", (WIDTH,), None
     yield "ln1.bias", (WIDTH,), 0.05
 
@@ -69,15 +69,15 @@ def model(p, x):
     h = p["embedding1.weight"][x] + p["position1.weight"]
     for i in range(1, LAYERS + 1):
         w = {k.removeprefix(f"block{i}."): v for k, v in p.items() if k.startswith(f"block{i}.")}
-        a = F.layer_norm(h, (WIDTH,), w["ln_1.weight"], w["ln_1.bias"])
-        qkv = F.linear(a, w["attn.in_proj.weight"], w["attn.in_proj.bias"])
+        a = F.layer_norm(h, (WIDTH,), w["norm1.weight"], w["norm1.bias"])
+        qkv = F.linear(a, w["self_attn.in_proj_weight"], w["self_attn.in_proj_bias"])
         n, t, _ = qkv.shape
         q, k, v = (s.view(n, t, HEADS, WIDTH // HEADS).transpose(1, 2) for s in qkv.split(WIDTH, dim=2))
         a = F.scaled_dot_product_attention(q, k, v, is_causal=True).transpose(1, 2).reshape(n, t, WIDTH)
-        h = h + F.linear(a, w["attn.out_proj.weight"], w["attn.out_proj.bias"])
-        a = F.layer_norm(h, (WIDTH,), w["ln_2.weight"], w["ln_2.bias"])
-        a = F.gelu(F.linear(a, w["mlp.fc.weight"], w["mlp.fc.bias"]))
-        h = h + F.linear(a, w["mlp.proj.weight"], w["mlp.proj.bias"])
+        h = h + F.linear(a, w["self_attn.out_proj.weight"], w["self_attn.out_proj.bias"])
+        a = F.layer_norm(h, (WIDTH,), w["norm2.weight"], w["norm2.bias"])
+        a = F.gelu(F.linear(a, w["linear1.weight"], w["linear1.bias"]))
+        h = h + F.linear(a, w["linear2.weight"], w["linear2.bias"])
     h = F.layer_norm(h, (WIDTH,), p["ln1.weight"], p["ln1.bias"])
     return h @ p["embedding1.weight"].T
 

@@ -1,33 +1,46 @@
 //! `wgrad eval`: a trained run scored on labelled data of any kind.
 
-use super::job::{self, Scored};
-use super::{flags, open_device, out, run_folder, scored_data};
-use crate::data::{Place, Task};
+use super::progress::Terminal;
+use super::{flags, open_device, out};
+use crate::data::{self, Place, Task, positive};
 use crate::error::{Error, Result};
 use crate::eval::plot::{number, percent};
 use crate::eval::{Metrics, Mistake};
+use crate::run::kinds::{Trained, settings_of, to_score};
+use crate::run::score::{Scored, score};
 use crate::terminal::{left, one_line, width};
-use crate::train::Session;
+use crate::train::{Held, Session};
 use serde_json::{Value, json};
 
 pub fn run(f: &flags::Eval) -> Result<()> {
     if f.batch_size == Some(0) {
         return Err(Error::usage("--batch-size 0: expected at least 1"));
     }
-    let (model, loaded) = run_folder::load(&f.run)?;
+    let (model, mut loaded) = f.run.load()?;
     if let (Some(stride), true) = (f.stride, loaded.about.interface.task != Task::Language) {
         return Err(Error::usage(format!(
             "--stride {stride}: this is no language model, whose windows it is for; leave it out"
         )));
     }
-    let settings = scored_data::settings_of(&loaded.about);
-    let data = scored_data::open(&f.data, &model, &loaded.about, f.seed.unwrap_or(settings.seed), f.stride)?;
+    if let Some(class) = &f.positive {
+        let interface = &mut loaded.about.interface;
+        if interface.task != Task::Classification {
+            return Err(Error::usage(format!("--positive {class}: the model's answers are no classes; leave it out")));
+        }
+        let place = positive::place(&interface.outputs, class, true)?;
+        interface.positive = Some(interface.outputs[place].clone());
+    }
+    let settings = settings_of(&loaded.about)?;
+    let seed = f.seed.unwrap_or(settings.seed);
+    let trained = Trained { model: &model, about: &loaded.about, settings: &settings, seed, stride: f.stride };
+    let data = to_score(&data::recognise(&f.data)?, &trained, &mut Terminal::new())?;
     data.notes.iter().for_each(|note| eprintln!("note: {note}"));
     let (device, info) = open_device(&f.device)?;
     let mut session = Session::new(device, model, loaded.about.interface, loaded.weights)?;
     session.loss = settings.loss;
     let batch = f.batch_size.unwrap_or(settings.batch_size);
-    let scored = job::score(&mut session, &data.set, data.naive.as_ref(), "test", batch)?;
+    let held = Held { set: &data.set, naive: data.naive.as_ref() };
+    let scored = score(&mut session, held, "test", batch)?;
     let samples = scored.scores.samples;
     // How a text was cut.
     let windows = data.set.scored().map(|tokens| {

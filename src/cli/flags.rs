@@ -1,5 +1,6 @@
 //! The flags as typed.
 
+pub use super::common_flags::{DeviceFlag, RunFlags};
 use super::plan_flags::PlanFlags;
 use super::series_flags::SeriesFlags;
 use super::text_flags::TextFlags;
@@ -89,38 +90,6 @@ impl Command {
     }
 }
 
-/// Where to run.
-#[derive(Debug, Args)]
-pub struct DeviceFlag {
-    /// auto, cpu, an adapter's number, or part of its name (see `wgrad devices`).
-    #[arg(long, env = "WGRAD_DEVICE", default_value = "auto", value_name = "DEVICE")]
-    pub device: String,
-    /// f16: a GPU with tensor cores may round the factors of large products and convolutions to f16
-    /// (sums stay f32). Faster and less exact; falls back to f32 where the device cannot. Default:
-    /// f16 when training with --precision f16, else f32.
-    #[arg(long, value_name = "f32|f16")]
-    pub matmul: Option<Factors>,
-}
-
-impl DeviceFlag {
-    /// The device that is asked for. A flag without a name in it is as good as none,
-    /// and so is the variable.
-    pub fn wanted(&self) -> String {
-        let given = |name: &str| Some(name.trim()).filter(|n| !n.is_empty()).map(String::from);
-        let variable = || std::env::var("WGRAD_DEVICE").ok().and_then(|name| given(&name));
-        given(&self.device).or_else(variable).unwrap_or_else(|| "auto".into())
-    }
-}
-
-/// How products are multiplied.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Factors {
-    /// In single precision.
-    F32,
-    /// Factors rounded to half precision, where the device has hardware for it.
-    F16,
-}
-
 #[derive(Debug, Args)]
 pub struct Train {
     #[arg(help = format!("A run configuration in TOML, or a recipe ({}); flags override what it says", recipe_names()))]
@@ -128,15 +97,24 @@ pub struct Train {
     #[arg(long, value_name = "NAME|FILE", help = model_help())]
     pub model: Option<String>,
     /// "digits" (built in; "builtin:digits" where a path is called so), a folder of IDX files (MNIST), CIFAR-10 binary batches, a folder
-    /// with one sub-folder of pictures per class, a table (CSV, TSV), or NumPy arrays.
+    /// with one sub-folder of pictures per class, a table (CSV, TSV, JSON), or NumPy arrays.
     #[arg(long, value_name = "digits|PATH", allow_hyphen_values = true, value_parser = source())]
     pub data: Option<String>,
     /// The column of a table that is to be predicted: a name, a number from 1, or "last".
     #[arg(long, value_name = "COLUMN", allow_hyphen_values = true, value_parser = name())]
     pub target: Option<String>,
+    /// The columns that say which rows belong together: of a series each group is one of its own,
+    /// of other rows a group stays on one side of a split. Of an .npz archive the name of an array;
+    /// "none" for no groups.
+    #[arg(long, value_name = "COLUMN,..", value_delimiter = ',', allow_hyphen_values = true, value_parser = name())]
+    pub group: Option<Vec<String>>,
     /// classification, regression, or auto to find out from the target.
     #[arg(long, value_name = "TASK")]
     pub task: Option<String>,
+    /// Of two classes that which precision, recall and F1 are of (default: the one that reads like
+    /// "yes", else the rarer one).
+    #[arg(long, value_name = "CLASS", allow_hyphen_values = true)]
+    pub positive: Option<String>,
     /// Passes over the training data.
     #[arg(long, value_name = "N")]
     pub epochs: Option<usize>,
@@ -163,7 +141,8 @@ pub struct Train {
     /// Seeds everything random.
     #[arg(long, value_name = "N")]
     pub seed: Option<u32>,
-    /// Stop after so many epochs without a better validation loss (see [early_stopping]).
+    /// Stop after so many epochs in which the validation loss, or what early_stopping.monitor names
+    /// (val_f1, val_r2, ..), was not better.
     #[arg(long, value_name = "EPOCHS")]
     pub patience: Option<usize>,
     #[command(flatten)]
@@ -178,9 +157,14 @@ pub struct Train {
     /// Serve the run's live curves on a local page, on this port or the next free one.
     #[arg(long, value_name = "PORT", num_args = 0..=1, default_missing_value = "6006")]
     pub dashboard: Option<u16>,
-    /// Start from the weights of a run or a file, where names and shapes agree.
+    /// Start from the weights of a run or of any file of safetensors, such as PyTorch's, where
+    /// names and shapes agree.
     #[arg(long, value_name = "RUN|FILE", conflicts_with = "resume", allow_hyphen_values = true, value_parser = path())]
     pub init: Option<PathBuf>,
+    /// Replace the beginnings of names in the file of --init: "model.=" takes model. away,
+    /// "encoder.=enc.,=net." makes enc. of encoder. and puts net. before all others.
+    #[arg(long, value_name = "FROM=TO,..", requires = "init", allow_hyphen_values = true)]
+    pub init_map: Option<String>,
     /// Write a checkpoint every N steps, besides those after each epoch.
     #[arg(long, value_name = "STEPS", value_parser = one_or_more)]
     pub checkpoint_every: Option<usize>,
@@ -218,25 +202,6 @@ pub fn model_help() -> String {
     format!("A preset ({}) or a model description in TOML", preset_names())
 }
 
-/// Which weights of a run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Checkpoint {
-    /// Those after the last epoch: what `train` reports on.
-    Last,
-    /// Those of the epoch with the lowest validation loss.
-    Best,
-}
-
-/// A trained run.
-#[derive(Debug, Args)]
-pub struct RunFlags {
-    /// The folder of a run, or a .safetensors file of one.
-    pub run: PathBuf,
-    /// Which of the folder's weights to use.
-    #[arg(long, value_name = "last|best", default_value = "last")]
-    pub checkpoint: Checkpoint,
-}
-
 #[derive(Debug, Args)]
 pub struct Eval {
     #[command(flatten)]
@@ -244,6 +209,9 @@ pub struct Eval {
     /// The data to score: its test set if it has one, else all of it.
     #[arg(long, value_name = "digits|PATH", allow_hyphen_values = true, value_parser = source())]
     pub data: String,
+    /// Of two classes that which precision, recall and F1 are of (default: as in training).
+    #[arg(long, value_name = "CLASS", allow_hyphen_values = true)]
+    pub positive: Option<String>,
     /// Samples per step (default: as in training).
     #[arg(long, value_name = "N")]
     pub batch_size: Option<usize>,
@@ -295,7 +263,7 @@ pub struct Generate {
 pub struct Predict {
     #[command(flatten)]
     pub run: RunFlags,
-    /// Pictures (PNG, JPEG, BMP or WebP), tables (CSV, TSV) for a model trained on one, or texts.
+    /// Pictures (PNG, JPEG, BMP or WebP), tables (CSV, TSV, JSON) for a model trained on one, or texts.
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
     /// How many classes to print per picture.
@@ -330,6 +298,11 @@ pub struct Data {
     /// The column of a table that a model is to predict.
     #[arg(long, value_name = "NAME", allow_hyphen_values = true, value_parser = name())]
     pub target: Option<String>,
+    /// The columns that say which rows belong together: of a series each group is one of its own,
+    /// of other rows a group stays on one side of a split. Of an .npz archive the name of an array;
+    /// "none" for no groups.
+    #[arg(long, value_name = "COLUMN,..", value_delimiter = ',', allow_hyphen_values = true, value_parser = name())]
+    pub group: Option<Vec<String>>,
     /// Share of the training data held out for validation, as in training.
     #[arg(long, value_name = "F", default_value_t = 0.1)]
     pub val_split: f64,

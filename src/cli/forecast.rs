@@ -3,22 +3,23 @@
 
 use super::csv_cells::csv;
 use super::predict::{json_value, value};
-use super::{flags, open_device, out, scored_data};
+use super::{flags, open_device, out};
 use crate::data::series::{Series, SeriesFitted, dates_after};
-use crate::data::{self, SourceKind};
 use crate::error::{Error, Result};
 use crate::files;
 use crate::nn::Model;
+use crate::run::kinds::table_of_series;
 use crate::train::Session;
 use crate::train::checkpoint::Loaded;
 use serde_json::{Map, Value, json};
-use std::path::Path;
 
 /// A row of the answer.
 struct Row {
     file: String,
-    /// The number of the row: the one that is forecast, or with `--all` the last
-    /// one that the forecast knows.
+    /// What tells its series apart, where the model knows several.
+    group: Vec<String>,
+    /// The number of the row: the one that is forecast (of several series, counted
+    /// within its own), or with `--all` the last one that the forecast knows.
     number: usize,
     /// Its date, where it is known.
     date: Option<String>,
@@ -31,23 +32,28 @@ pub fn run(f: &flags::Predict, model: Model, loaded: Loaded) -> Result<()> {
         return Err(Error::usage("--invert is for pictures; this model was trained on a series"));
     }
     let fitted = loaded.about.interface.series.clone().expect("the caller has looked");
-    let files = f.files.iter().map(|file| read(file, &fitted)).collect::<Result<Vec<_>>>()?;
+    let files =
+        f.files.iter().map(|file| fitted.read(&table_of_series(file, &fitted)?, false)).collect::<Result<Vec<_>>>()?;
     let asked = files.iter().map(|s| fitted.to_forecast(s, f.all)).collect::<Result<Vec<_>>>()?;
     let (device, info) = open_device(&f.device)?;
     let mut session = Session::new(device, model, loaded.about.interface, loaded.weights)?;
     let mut rows = vec![];
-    for ((path, series), asked) in f.files.iter().zip(&files).zip(&asked) {
-        series.notes.iter().for_each(|note| eprintln!("note: {note}"));
+    for ((path, panel), asked) in f.files.iter().zip(&files).zip(&asked) {
+        panel.notes.iter().chain(&asked.notes).for_each(|note| eprintln!("note: {note}"));
         let mut answers = session.predict(&asked.set)?;
         asked.restore(&mut answers);
         let file = path.display().to_string();
-        match f.all {
-            true => rows.extend(from_each(&fitted, series, &asked.starts, &answers, &file)),
-            false => rows.extend(beyond(&fitted, series, &answers, &file)),
+        for (&[i, start], answers) in asked.starts.iter().zip(answers.chunks(fitted.outputs().len())) {
+            let series = &panel.series[i];
+            match f.all {
+                true => rows.push(from_each(&fitted, series, start, answers, &file)),
+                false => rows.extend(beyond(&fitted, series, answers, &file)),
+            }
         }
     }
+    let head = Head { with_file: f.files.len() > 1, by: &fitted.group };
     if let Some(path) = &f.out {
-        files::write(path, csv(cells(&rows, f.files.len() > 1), f.safe_csv).as_bytes())?;
+        files::write(path, csv(cells(&rows, &head), f.safe_csv).as_bytes())?;
     }
     if f.json {
         let predictions: Vec<Value> = rows.iter().map(object).collect();
@@ -60,27 +66,20 @@ pub fn run(f: &flags::Predict, model: Model, loaded: Loaded) -> Result<()> {
             eprintln!("{} forecasts in {}", rows.len(), path.display());
             Ok(())
         }
-        None => out::data(csv(cells(&rows, f.files.len() > 1), f.safe_csv).trim_end()),
+        None => out::data(csv(cells(&rows, &head), f.safe_csv).trim_end()),
     }
-}
-
-fn read(path: &Path, fitted: &SeriesFitted) -> Result<Series> {
-    let shown = path.display().to_string();
-    match data::kind(path) {
-        Ok(SourceKind::Table) => {}
-        _ if path.exists() => return Err(scored_data::no_series(&shown, fitted)),
-        _ => {}
-    }
-    let table = data::table::Table::open(path, &fitted.read_options())?;
-    fitted.read(&table, false)
 }
 
 /// A row for each of the rows that follow a series.
 fn beyond(fitted: &SeriesFitted, series: &Series, answers: &[f32], file: &str) -> Vec<Row> {
     let dates = dates_after(series, fitted.horizon);
-    let last = series.rows.iter().max().map_or(0, |row| row + 1);
+    let last = match series.group.is_empty() {
+        true => series.rows.iter().max().map_or(0, |row| row + 1),
+        false => series.len(),
+    };
     let row = |(h, values): (usize, &[f32])| Row {
         file: file.into(),
+        group: series.group.clone(),
         number: last + h + 1,
         date: dates.get(h).cloned(),
         values: fitted.targets.iter().zip(values).map(|(t, &v)| (t.name.clone(), v, t.centre)).collect(),
@@ -88,20 +87,31 @@ fn beyond(fitted: &SeriesFitted, series: &Series, answers: &[f32], file: &str) -
     answers.chunks(fitted.targets.len()).enumerate().map(row).collect()
 }
 
-/// A row for each window: what is forecast from its last row.
-fn from_each(fitted: &SeriesFitted, series: &Series, starts: &[usize], answers: &[f32], file: &str) -> Vec<Row> {
+/// The row of a window: what is forecast from its last row, the one before `start`.
+fn from_each(fitted: &SeriesFitted, series: &Series, start: usize, answers: &[f32], file: &str) -> Row {
     let (names, centres) = (fitted.outputs(), fitted.centres());
-    let row = |(start, values): (&usize, &[f32])| Row {
+    let values = names.into_iter().zip(answers).zip(centres);
+    Row {
         file: file.into(),
+        group: series.group.clone(),
         number: series.rows[start - 1] + 1,
         date: series.dates.is_some().then(|| series.labels[start - 1].clone()),
-        values: names.iter().zip(values).zip(&centres).map(|((name, &v), &centre)| (name.clone(), v, centre)).collect(),
-    };
-    starts.iter().zip(answers.chunks(names.len())).map(row).collect()
+        values: values.map(|((name, &v), centre)| (name, v, centre)).collect(),
+    }
+}
+
+/// The columns that say of what an answer is.
+struct Head<'a> {
+    with_file: bool,
+    /// Those that tell series apart.
+    by: &'a [String],
 }
 
 fn object(row: &Row) -> Value {
     let mut all = Map::from_iter([("file".to_string(), json!(row.file)), ("row".to_string(), row.number.into())]);
+    if !row.group.is_empty() {
+        all.insert("group".into(), row.group.join(", ").into());
+    }
     all.extend(row.date.iter().map(|d| ("date".to_string(), json!(d))));
     let values: Map<String, Value> =
         row.values.iter().map(|(n, v, centre)| (n.clone(), json_value(*v, *centre))).collect();
@@ -110,18 +120,21 @@ fn object(row: &Row) -> Value {
 }
 
 /// The answers as a table.
-fn cells(rows: &[Row], with_file: bool) -> Vec<Vec<String>> {
+fn cells(rows: &[Row], head: &Head) -> Vec<Vec<String>> {
     let dated = rows.iter().any(|r| r.date.is_some());
-    let mut head: Vec<String> = with_file.then(|| "file".into()).into_iter().collect();
-    head.push("row".into());
-    head.extend(dated.then(|| "date".into()));
+    let mut first: Vec<String> = head.with_file.then(|| "file".into()).into_iter().collect();
+    first.extend(head.by.iter().cloned());
+    first.push("row".into());
+    first.extend(dated.then(|| "date".into()));
     match rows.first().map_or(&[][..], |r| &r.values[..]) {
-        [_] => head.push("prediction".into()),
-        all => head.extend(all.iter().map(|(name, ..)| format!("prediction_{name}"))),
+        [_] => first.push("prediction".into()),
+        all => first.extend(all.iter().map(|(name, ..)| format!("prediction_{name}"))),
     }
-    let mut all = vec![head];
+    let mut all = vec![first];
     for row in rows {
-        let mut cells: Vec<String> = with_file.then(|| row.file.clone()).into_iter().collect();
+        let mut cells: Vec<String> = head.with_file.then(|| row.file.clone()).into_iter().collect();
+        // A file of one series may say nothing of its group.
+        cells.extend((0..head.by.len()).map(|i| row.group.get(i).cloned().unwrap_or_default()));
         cells.push(row.number.to_string());
         cells.extend(dated.then(|| row.date.clone().unwrap_or_default()));
         cells.extend(row.values.iter().map(|(_, v, centre)| value(*v, *centre)));

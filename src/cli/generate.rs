@@ -1,6 +1,6 @@
 //! `wgrad generate`
 
-use super::{flags, open_device, out, run_folder};
+use super::{flags, open_device, out};
 use crate::data::text::Vocabulary;
 use crate::deploy::generate::Generator;
 use crate::deploy::sample::{Sampler, Sampling};
@@ -10,7 +10,7 @@ use serde_json::json;
 use std::time::Instant;
 
 pub fn run(f: &flags::Generate) -> Result<()> {
-    let (model, loaded) = run_folder::load(&f.run)?;
+    let (model, loaded) = f.run.load()?;
     let vocabulary = vocabulary_of(&loaded.about.interface)?;
     let begins = begins(f, vocabulary)?;
     let prompt = tokens_of(&begins, vocabulary)?;

@@ -1,18 +1,16 @@
 //! The command line: flags as typed, settings as resolved, then calls into the
 //! layers below. One file per subcommand.
 
+mod common_flags;
 mod csv_cells;
-pub mod dashboard;
 mod data;
 mod devices;
 mod eval;
 mod flags;
-mod folds;
 mod forecast;
 mod generate;
 mod gradcheck;
 mod interrupt;
-mod job;
 mod lr_find;
 mod out;
 mod plan;
@@ -21,21 +19,15 @@ mod predict;
 mod profile;
 mod progress;
 mod report;
-mod run_folder;
-mod run_info;
-mod said;
-mod same_data;
-mod scored_data;
 mod search;
+mod search_table;
 mod series_flags;
 mod shaders;
 mod summary;
 mod text_flags;
-mod texts;
 mod tokenizer;
 mod tool_flags;
 mod train;
-mod train_settings;
 mod tune;
 mod typed;
 mod watch;
@@ -54,9 +46,9 @@ fn open_device(f: &flags::DeviceFlag) -> Result<(Device, DeviceInfo)> {
 
 /// The same for a training in a precision.
 fn open_device_for(f: &flags::DeviceFlag, precision: Precision) -> Result<(Device, DeviceInfo)> {
-    let device = tune::open(f, precision)?;
+    let device = f.request().open(precision, &mut progress::Terminal::new())?;
     let info = device.info();
-    eprintln!("device: {} ({}, {})", info.name, info.backend, info.kind);
+    eprintln!("{}", info.line());
     Ok((device, info))
 }
 

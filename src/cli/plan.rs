@@ -1,21 +1,24 @@
 //! `wgrad plan`
 
+use super::progress::Terminal;
 use super::summary::model;
-use super::{flags, out, tune};
+use super::{flags, out};
 use crate::error::Result;
-use crate::train::{Session, Settings, set, usual_batch};
+use crate::run::tuning::cached;
+use crate::train::defaults::Defaults;
+use crate::train::{Session, Settings, set};
 
 pub fn run(f: &flags::Plan) -> Result<()> {
     let model = model(&f.model)?;
     let mut table = toml::Table::new();
     set(&mut table, "optimizer.name", f.optimizer.clone().into())?;
-    let batch_size = f.batch_size.unwrap_or(usual_batch(model.description.reads));
+    let batch_size = f.batch_size.unwrap_or(Defaults::batch_size_for(model.description.reads));
     set(&mut table, "train.batch_size", (batch_size as i64).into())?;
     f.plan.apply(&mut table)?;
     let settings = Settings::read(table)?;
-    let device = tune::open(&f.device, settings.plan.precision)?;
+    let device = f.device.request().open(settings.plan.precision, &mut Terminal::new())?;
     let plan = Session::training_plan(&model, &settings, device.target())?;
-    let plan = Session::tuned_plan(&model, &settings, device.target(), &tune::cached(&device, &plan)?)?;
+    let plan = Session::tuned_plan(&model, &settings, device.target(), &cached(&device, &plan, &mut Terminal::new())?)?;
     if f.explain {
         return out::line(plan.explain().trim_end());
     }

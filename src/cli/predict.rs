@@ -2,14 +2,16 @@
 //! tables and arrays.
 
 use super::csv_cells;
-use super::{flags, open_device, out, run_folder, scored_data};
+use super::{flags, open_device, out};
 use crate::data::{self, Dataset, Images, Interface, SourceKind, Task, picture};
 use crate::device::DeviceInfo;
 use crate::error::{Error, Result};
 use crate::files;
 use crate::nn::Model;
+use crate::run::kinds::{self, settings_of};
 use crate::train::Session;
 use crate::train::checkpoint::Loaded;
+use crate::train::text::texts_for;
 use serde_json::{Map, Value, json};
 use std::path::{Path, PathBuf};
 
@@ -19,7 +21,7 @@ pub fn run(f: &flags::Predict) -> Result<()> {
             "--safe-csv: with --json nothing is written as CSV; name a file with --out, or leave one of the two out",
         ));
     }
-    let (model, loaded) = run_folder::load(&f.run)?;
+    let (model, loaded) = f.run.load()?;
     if loaded.about.interface.series.is_some() {
         return super::forecast::run(f, model, loaded);
     }
@@ -27,7 +29,7 @@ pub fn run(f: &flags::Predict) -> Result<()> {
         return Err(Error::usage("--all is for a model of a series; this one answers for all rows or pictures anyway"));
     }
     if loaded.about.interface.vocabulary.is_some() {
-        return super::texts::predict(f, model, loaded);
+        return texts(f, model, loaded);
     }
     match loaded.about.interface.preprocessing.is_some() {
         true => rows(f, model, loaded),
@@ -36,33 +38,33 @@ pub fn run(f: &flags::Predict) -> Result<()> {
 }
 
 /// One thing that was asked about.
-pub(super) struct Asked {
-    pub file: PathBuf,
+struct Asked {
+    file: PathBuf,
     /// The row of a table or an array, from 1.
-    pub row: Option<usize>,
+    row: Option<usize>,
     /// The line of the file in which a table's row begins.
-    pub line: Option<usize>,
+    line: Option<usize>,
     /// A number per output; none where the row cannot be used.
-    pub answer: Option<Vec<f32>>,
+    answer: Option<Vec<f32>>,
 }
 
 fn pictures(f: &flags::Predict, model: Model, loaded: Loaded) -> Result<()> {
     // A file that is missing is reported as the picture that it should be.
     let is_table = |file: &&PathBuf| matches!(data::kind(file), Ok(SourceKind::Table));
     if let Some(table) = f.files.iter().find(is_table) {
-        return Err(scored_data::no_table(&table.display().to_string(), &model.input));
+        return Err(kinds::no_table(&table.display().to_string(), &model.input));
     }
     let is_array = |file: &PathBuf| matches!(data::kind(file), Ok(SourceKind::Npy));
     if f.files.iter().any(is_array) {
         return arrays(f, model, loaded);
     }
-    let Some([channels, height, width]) = scored_data::image_of(&model.input) else {
+    let Some([channels, height, width]) = kinds::image_of(&model.input) else {
         return Err(Error::model(format!(
             "the model takes samples of shape {}, not pictures; expected arrays of them, .npy or .npz",
             model.input
         )));
     };
-    let options = scored_data::images_of(&loaded.about);
+    let options = kinds::images_of(&loaded.about, &settings_of(&loaded.about)?);
     let mut pixels = vec![];
     for file in &f.files {
         let mut bytes = picture::load_with(file, channels, [height, width], &options)?;
@@ -108,7 +110,7 @@ fn arrays(f: &flags::Predict, model: Model, loaded: Loaded) -> Result<()> {
     }
     let mut sets = vec![];
     for file in &f.files {
-        let (set, note) = scored_data::samples_to_predict(file, &model, &loaded.about)?;
+        let (set, note) = kinds::samples_to_predict(file, &model, &loaded.about)?;
         note.iter().for_each(|note| eprintln!("note: {note}"));
         sets.push(set);
     }
@@ -135,7 +137,8 @@ fn rows(f: &flags::Predict, model: Model, loaded: Loaded) -> Result<()> {
     }
     let interface = loaded.about.interface;
     let fitted = interface.preprocessing.as_ref().expect("the caller has looked");
-    let tables = f.files.iter().map(|file| scored_data::rows_to_predict(file, fitted)).collect::<Result<Vec<_>>>()?;
+    let tables =
+        f.files.iter().map(|file| kinds::rows_to_predict(file, &interface, fitted)).collect::<Result<Vec<_>>>()?;
     let (device, info) = open_device(&f.device)?;
     let mut session = Session::new(device, model, interface, loaded.weights)?;
     let width = session.interface.outputs.len();
@@ -151,16 +154,51 @@ fn rows(f: &flags::Predict, model: Model, loaded: Loaded) -> Result<()> {
     hand_over(f, &session.interface, &info, &asked)
 }
 
+/// Classes for texts: the rows of tables, or whole files.
+fn texts(f: &flags::Predict, model: Model, loaded: Loaded) -> Result<()> {
+    if loaded.about.interface.task == Task::Language {
+        return Err(Error::usage("this is a language model: generate text with `wgrad generate`"));
+    }
+    let settings = settings_of(&loaded.about)?.data;
+    let mut asked: Vec<Asked> = vec![];
+    let mut texts: Vec<String> = vec![];
+    for file in &f.files {
+        let (of_file, table) = kinds::known_texts(file, &settings)?;
+        let row = |i: usize| table.as_ref().map(|t| (i + 1, t.lines[i])).unzip();
+        asked.extend((0..of_file.len()).map(|i| {
+            let (row, line) = row(i);
+            Asked { file: file.clone(), row, line, answer: None }
+        }));
+        texts.extend(of_file);
+    }
+    let (device, info) = open_device(&f.device)?;
+    let length = model.input.first().copied().unwrap_or(1);
+    let interface = loaded.about.interface;
+    let (set, notes) = texts_for("texts", &texts, vec![0; texts.len()], &interface, length)?;
+    notes.iter().for_each(|note| eprintln!("note: {note}"));
+    let mut session = Session::new(device, model, interface, loaded.weights)?;
+    let answers = session.predict(&set)?;
+    let width = session.interface.outputs.len();
+    for (a, answer) in asked.iter_mut().zip(answers.chunks(width)) {
+        a.answer = Some(answer.to_vec());
+    }
+    hand_over(f, &session.interface, &info, &asked)
+}
+
 /// Prints or writes the answers, as CSV or JSON.
-pub(super) fn hand_over(f: &flags::Predict, interface: &Interface, info: &DeviceInfo, asked: &[Asked]) -> Result<()> {
+fn hand_over(f: &flags::Predict, interface: &Interface, info: &DeviceInfo, asked: &[Asked]) -> Result<()> {
     if let Some(path) = &f.out {
         files::write(path, csv(interface, asked, f).as_bytes())?;
     }
     if f.json {
         let predictions: Vec<Value> = asked.iter().map(|a| object(interface, a, f.top)).collect();
-        return out::json(
-            &json!({ "status": "ok", "device": info, "predictions": predictions, "out": f.out.as_deref().map(out::path) }),
-        );
+        return out::json(&json!({
+            "status": "ok",
+            "device": info,
+            "positive_class": interface.positive_class().map(|class| &interface.outputs[class]),
+            "predictions": predictions,
+            "out": f.out.as_deref().map(out::path),
+        }));
     }
     match &f.out {
         Some(path) => {

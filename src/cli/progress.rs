@@ -1,126 +1,120 @@
-//! What a person sees while training: a bar on a terminal, a line per epoch
-//! everywhere. What programs see: the records in the run's folder.
+//! What a person sees of a run: a bar on a terminal, a line per epoch everywhere, notes
+//! and warnings; and a page, where that is asked for.
 
 use super::interrupt;
-use super::run_folder::RunFolder;
 use crate::error::Result;
-use crate::eval::{Live, Point};
-use crate::train::{Epoch, Kept, Progress, Scores, Settings};
+use crate::eval::dashboard;
+use crate::run::observer::{Level, Observer, OnReading};
+use crate::train::{Epoch, Scores};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use std::time::{Duration, Instant};
+use std::path::Path;
 
-/// How often the folder says where the run stands.
-const LIVE: Duration = Duration::from_secs(1);
-
-/// Draws on stderr and keeps the run folder's files.
-pub struct Terminal<'a> {
+/// Draws on stderr.
+pub struct Terminal {
     bar: ProgressBar,
-    folder: Option<&'a RunFolder>,
-    pace: Pace,
-    epoch: usize,
-    said: Option<Instant>,
+    /// The port of the page with live curves, where that is asked for.
+    port: Option<u16>,
+    page: Option<dashboard::Handle>,
 }
 
-/// How fast the run goes, and how far.
-struct Pace {
-    max_seconds: Option<f64>,
-    /// Steps of the whole run.
-    planned: usize,
-    /// When this began, after so many steps.
-    begun: Option<(Instant, usize)>,
-}
+impl Terminal {
+    /// Without a page.
+    pub fn new() -> Terminal {
+        Terminal::with_page(None)
+    }
 
-impl Pace {
-    /// Seconds until the last step; not known after the first one yet.
-    fn left(&self, step: usize) -> Option<f64> {
-        let (begun, from) = self.begun?;
-        let (seconds, done) = (begun.elapsed().as_secs_f64(), step.checked_sub(from).filter(|&n| n > 0)?);
-        let left = seconds / done as f64 * self.planned.saturating_sub(step) as f64;
-        Some(self.max_seconds.map_or(left, |most| left.min((most - seconds).max(0.0))))
+    /// With a page on a port.
+    pub fn with_page(port: Option<u16>) -> Terminal {
+        Terminal { bar: ProgressBar::hidden(), port, page: None }
     }
 }
 
-impl<'a> Terminal<'a> {
-    /// Reports a training on so many samples in so many steps.
-    pub fn new(folder: Option<&'a RunFolder>, s: &Settings, samples: usize, planned: usize) -> Terminal<'a> {
-        let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr_with_hz(10));
-        let style = ProgressStyle::with_template(
-            "{prefix} {bar:28} {pos}/{len} batches  {msg}  {per_sec} elapsed {elapsed} left {eta}",
-        );
-        let batch = s.batch_size.min(samples);
-        let samples = move |state: &indicatif::ProgressState, w: &mut dyn std::fmt::Write| {
-            // Nothing can be done about a bar that does not print.
-            let _ = write!(w, "{:.0} samples/s", state.per_sec() * batch as f64);
-        };
-        bar.set_style(style.expect("the template is valid").with_key("per_sec", samples));
-        let pace = Pace { max_seconds: s.max_seconds, planned, begun: None };
-        Terminal { bar, folder, pace, epoch: 0, said: None }
+/// Serves the live curves of a run's folder, and says where.
+pub fn serve(folder: &Path, port: u16) -> Result<dashboard::Handle> {
+    let page = dashboard::serve(folder.to_path_buf(), port)?;
+    if port != 0 && page.port() != port {
+        eprintln!("port {port} is busy; the dashboard is on port {}", page.port());
+    }
+    eprintln!("dashboard: {}", page.url());
+    Ok(page)
+}
+
+/// The bar of an epoch, in batches of so many samples.
+fn bar(batch_size: usize) -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr_with_hz(10));
+    let style = ProgressStyle::with_template(
+        "{prefix} {bar:28} {pos}/{len} batches  {msg}  {per_sec} elapsed {elapsed} left {eta}",
+    );
+    let samples = move |state: &indicatif::ProgressState, w: &mut dyn std::fmt::Write| {
+        // Nothing can be done about a bar that does not print.
+        let _ = write!(w, "{:.0} samples/s", state.per_sec() * batch_size as f64);
+    };
+    bar.set_style(style.expect("the template is valid").with_key("per_sec", samples));
+    bar
+}
+
+/// The bar of pictures that are read; it goes with whoever counts them.
+struct Reading(ProgressBar);
+
+impl Drop for Reading {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
     }
 }
 
-impl Progress for Terminal<'_> {
-    fn begin(&mut self, epoch: usize, epochs: usize, batches: usize) {
-        self.epoch = epoch;
-        self.bar.reset();
+impl Observer for Terminal {
+    fn say(&mut self, level: Level, text: &str) {
+        match level {
+            Level::Info => eprintln!("{text}"),
+            Level::Note => eprintln!("note: {text}"),
+            Level::Warning => eprintln!("warning: {text}"),
+        }
+    }
+
+    fn reading(&mut self) -> OnReading {
+        // indicatif draws nothing where stderr is not a terminal.
+        let bar = ProgressBar::new(0);
+        let style = ProgressStyle::with_template("reading pictures {bar:28} {percent}%  left {eta}");
+        bar.set_style(style.expect("the template is valid"));
+        let reading = Reading(bar);
+        Box::new(move |_, total| {
+            reading.0.set_length(total as u64);
+            reading.0.inc(1);
+        })
+    }
+
+    fn starting(&mut self) -> Result<()> {
+        interrupt::listen()
+    }
+
+    fn opened(&mut self, folder: &Path) -> Result<()> {
+        match (&self.page, self.port) {
+            (Some(page), _) => page.show(folder),
+            (None, Some(port)) => self.page = Some(serve(folder, port)?),
+            (None, None) => {}
+        }
+        Ok(())
+    }
+
+    fn begin(&mut self, epoch: usize, epochs: usize, batches: usize, batch_size: usize) {
+        self.bar = bar(batch_size);
         self.bar.set_length(batches as u64);
         self.bar.set_prefix(format!("epoch {epoch}/{epochs}"));
-        self.bar.set_message("");
     }
 
-    fn step(&mut self, done: usize, scores: Option<Scores>) {
-        self.bar.set_position(done as u64);
+    fn step(&mut self, batches: usize, scores: Option<Scores>) {
+        self.bar.set_position(batches as u64);
         if let Some(s) = scores {
             self.bar.set_message(s.to_string());
         }
     }
 
-    fn point(&mut self, point: &Point) -> Result<()> {
-        self.folder.map_or(Ok(()), |f| f.point(point))
-    }
-
-    fn live(&mut self, point: &Point) {
-        let step = point.step as usize;
-        self.pace.begun.get_or_insert_with(|| (Instant::now(), step));
-        let Some(folder) = self.folder.filter(|_| self.said.is_none_or(|t| t.elapsed() >= LIVE)) else { return };
-        self.said = Some(Instant::now());
-        let seconds_left = self.pace.left(step);
-        folder.live(&Live { epoch: self.epoch, step, point: Some(point.clone()), seconds_left, ..Live::default() });
-    }
-
-    fn end(&mut self, epoch: &Epoch) -> Result<()> {
+    fn end(&mut self, epoch: &Epoch) {
         self.bar.finish_and_clear();
         eprintln!("{epoch}");
-        self.folder.map_or(Ok(()), |f| f.log(epoch))
-    }
-
-    fn keeps(&self) -> bool {
-        self.folder.is_some()
-    }
-
-    fn keep(&mut self, checkpoint: &Kept) -> Result<()> {
-        self.folder.map_or(Ok(()), |f| f.keep(checkpoint))
     }
 
     fn interrupted(&self) -> bool {
         interrupt::asked()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_left_follows_from_the_rate() {
-        let ago = |seconds| Instant::now().checked_sub(Duration::from_secs(seconds)).unwrap();
-        let pace = |planned, max_seconds, begun| Pace { max_seconds, planned, begun };
-        let near = |left: Option<f64>, seconds: f64| left.is_some_and(|l| (l - seconds).abs() < 1.0);
-        // A run that went on from step 100 and did 100 steps in 10 seconds.
-        let begun = Some((ago(10), 100));
-        assert!(near(pace(1000, None, begun).left(200), 80.0));
-        assert!(near(pace(500, None, begun).left(200), 30.0));
-        assert!(near(pace(1000, Some(15.0), begun).left(200), 5.0));
-        assert_eq!(pace(1000, None, begun).left(100), None);
-        assert_eq!(pace(1000, None, None).left(100), None);
     }
 }

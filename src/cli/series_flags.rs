@@ -1,8 +1,8 @@
 //! The flags of a series in time, as typed.
 
-use super::train_settings::parse_value;
 use super::typed::name;
 use crate::error::Result;
+use crate::run::config::parse_value;
 use crate::train::set;
 use clap::Args;
 use toml::{Table, Value};

@@ -1,16 +1,19 @@
 //! `wgrad summary`
 
-use super::{flags, out, train_settings};
+use super::progress::Terminal;
+use super::{flags, out};
 use crate::error::Result;
 use crate::nn::{Description, Model, Reads, summary};
 use crate::plan::{Target, human_bytes};
-use crate::train::{Session, Settings, usual_batch};
+use crate::run::config;
+use crate::train::defaults::Defaults;
+use crate::train::{Session, Settings};
 
 /// The model that `summary`, `plan` and `gradcheck` look at. Without `--input`,
 /// a description that leaves its input open is taken for 28x28 grey images, 64
 /// tokens or 30 rows of one column, whatever it reads.
 pub fn model(f: &flags::ModelFlags) -> Result<Model> {
-    train_settings::say_model(&f.model);
+    config::say_model(&f.model, &mut Terminal::new());
     let mut description = Description::named(&f.model)?;
     // Texts are of any length.
     if f.input.is_some() && description.reads == Reads::Text {
@@ -30,7 +33,7 @@ pub fn model(f: &flags::ModelFlags) -> Result<Model> {
 pub fn run(f: &flags::Summary) -> Result<()> {
     let model = model(&f.model)?;
     out::line(summary(&model)?.trim_end())?;
-    let batch_size = f.batch_size.unwrap_or(usual_batch(model.description.reads)).max(1);
+    let batch_size = f.batch_size.unwrap_or(Defaults::batch_size_for(model.description.reads)).max(1);
     let settings = Settings { batch_size, ..Settings::read(toml::Table::new())? };
     let plan = Session::training_plan(&model, &settings, Target::Cpu)?;
     let memory = Session::memory_of(&plan);

@@ -16,9 +16,18 @@ pub struct SettingFlags {
     /// The column of a table that is to be predicted: a name, a number from 1, or "last".
     #[arg(long, value_name = "COLUMN", allow_hyphen_values = true, value_parser = name())]
     pub target: Option<String>,
+    /// The columns that say which rows belong together: of a series each group is one of its own,
+    /// of other rows a group stays on one side of a split. Of an .npz archive the name of an array;
+    /// "none" for no groups.
+    #[arg(long, value_name = "COLUMN,..", value_delimiter = ',', allow_hyphen_values = true, value_parser = name())]
+    pub group: Option<Vec<String>>,
     /// classification, regression, or auto to find out from the target.
     #[arg(long, value_name = "TASK")]
     pub task: Option<String>,
+    /// Of two classes that which precision, recall and F1 are of (default: the one that reads like
+    /// "yes", else the rarer one).
+    #[arg(long, value_name = "CLASS", allow_hyphen_values = true)]
+    pub positive: Option<String>,
     /// Samples per step.
     #[arg(long, value_name = "N")]
     pub batch_size: Option<usize>,

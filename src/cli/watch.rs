@@ -5,6 +5,7 @@
 use super::{flags, out};
 use crate::error::{Error, Result};
 use crate::eval::history::{self, History, curve_names, training, validation};
+use crate::eval::metrics::known;
 use crate::eval::plot::{Lines, duration, number, percent, terminal_chart};
 use crate::eval::{EpochRecord, Live, RunInfo};
 use crate::terminal::{one_line, shortened};
@@ -129,7 +130,9 @@ impl Seen {
             let train = Lines { name: "training".into(), points: training(epochs, points, name) };
             let val = Lines { name: "validation".into(), points: validation(epochs, name) };
             let curves: Vec<Lines> = [train, val].into_iter().filter(|c| !c.points.is_empty()).collect();
-            lines.extend(terminal_chart(&plain(name), &curves, width, height, color));
+            let class = self.info.positive_class.as_ref().filter(|_| known::is_of_positive(name));
+            let title = class.map_or(name.clone(), |class| format!("{name} of {class}"));
+            lines.extend(terminal_chart(&plain(&title), &curves, width, height, color));
         }
         lines.extend(end.iter().map(|line| cut(line)));
         lines

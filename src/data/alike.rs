@@ -11,7 +11,7 @@ const NAMED: usize = 5;
 
 /// What names that are read alike have in common: NFKC, small letters, no
 /// characters without width, one blank where there are several, none around.
-fn key(name: &str) -> String {
+pub(super) fn key(name: &str) -> String {
     let mut folded = NormalizedString::from(name);
     folded.nfkc().lowercase().nfkc();
     let unseen = |c: &char| matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2060}'..='\u{2064}' | '\u{feff}');

@@ -39,6 +39,18 @@ impl Samples {
     }
 }
 
+impl From<Vec<u8>> for Samples {
+    fn from(pixels: Vec<u8>) -> Samples {
+        Samples::Bytes(pixels.into())
+    }
+}
+
+impl From<Vec<f32>> for Samples {
+    fn from(numbers: Vec<f32>) -> Samples {
+        Samples::Floats(numbers.into())
+    }
+}
+
 /// The target of a position of a sequence that is not scored.
 pub const IGNORED: u32 = u32::MAX;
 
@@ -169,6 +181,35 @@ impl Dataset {
         let set = Dataset { name: name.into(), shape, samples, targets, origin: Origin::default() };
         set.check()?;
         Ok(set)
+    }
+
+    /// Samples of a shape with a class each, an index into `classes`: pixels as bytes
+    /// (`Vec<u8>`) or numbers (`Vec<f32>`), one sample after the other.
+    ///
+    /// Fails as [`check`](Dataset::check) does.
+    pub fn of_classes(
+        name: &str,
+        shape: &[usize],
+        samples: impl Into<Samples>,
+        labels: Vec<u32>,
+        classes: &[&str],
+    ) -> Result<Dataset> {
+        let names = classes.iter().map(|c| c.to_string()).collect();
+        Dataset::new(name, shape.to_vec(), samples.into(), Targets::Classes { labels, names })
+    }
+
+    /// Samples of a shape with `targets.len()` numbers each, one sample after the other.
+    ///
+    /// Fails as [`check`](Dataset::check) does.
+    pub fn of_values(
+        name: &str,
+        shape: &[usize],
+        samples: impl Into<Samples>,
+        values: Vec<f32>,
+        targets: &[&str],
+    ) -> Result<Dataset> {
+        let names = targets.iter().map(|t| t.to_string()).collect();
+        Dataset::new(name, shape.to_vec(), samples.into(), Targets::Values { values, names })
     }
 
     /// Checks that the parts fit together: as many elements as the shape and the
@@ -360,12 +401,12 @@ fn members(labels: &[u32]) -> BTreeMap<u32, Vec<usize>> {
     members
 }
 
-fn divide(held: &[bool]) -> Split {
+pub(super) fn divide(held: &[bool]) -> Split {
     let (held, kept) = (0..held.len()).partition(|&i| held[i]);
     Split { kept, held }
 }
 
-fn check_fraction(name: &str, fraction: f64) -> Result<()> {
+pub(super) fn check_fraction(name: &str, fraction: f64) -> Result<()> {
     if fraction > 0.0 && fraction < 1.0 {
         return Ok(());
     }

@@ -92,7 +92,13 @@ mod tests {
     fn set(samples: Vec<u8>, labels: Vec<u32>) -> Dataset {
         let shape = vec![1, 1, samples.len() / labels.len()];
         let targets = Targets::Classes { labels, names: vec!["a".into(), "b".into()] };
-        Dataset { name: "set".into(), shape, samples: Samples::Bytes(samples.into()), targets, origin: Origin::default() }
+        Dataset {
+            name: "set".into(),
+            shape,
+            samples: Samples::Bytes(samples.into()),
+            targets,
+            origin: Origin::default(),
+        }
     }
 
     #[test]

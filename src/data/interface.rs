@@ -95,6 +95,10 @@ pub struct Interface {
     /// pictures decided.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub levels: Option<Levels>,
+    /// Of two classes that which precision, recall and F1 are of; none of what was
+    /// trained before this was kept, where it is the second.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub positive: Option<String>,
 }
 
 impl Interface {
@@ -117,6 +121,7 @@ impl Interface {
             sigmoid: false,
             values: ValueScale::of(&train.samples),
             levels: None,
+            positive: None,
         }
     }
 
@@ -131,12 +136,28 @@ impl Interface {
         Interface { series: Some(fitted), values: None, ..Interface::of(train, normal) }
     }
 
+    /// Targets that mean nothing, for so many samples that are to be predicted.
+    pub fn no_targets(&self, samples: usize) -> Targets {
+        let names = self.outputs.clone();
+        match self.task {
+            Task::Regression => Targets::Values { values: vec![0.0; samples * names.len()], names },
+            Task::Classification | Task::Language => Targets::Classes { labels: vec![0; samples], names },
+        }
+    }
+
     /// What is added to each output to have it in the units of the source: not 0 where
     /// targets lie far from zero. Where a series gives changes, to the values they make.
     pub fn centres(&self) -> Vec<f64> {
         let of_table = self.preprocessing.as_ref().map(Fitted::target_centre);
         let found = of_table.or(self.series.as_ref().map(SeriesFitted::centres)).unwrap_or_default();
         if found.is_empty() { vec![0.0; self.outputs.len()] } else { found }
+    }
+
+    /// The number of the positive class, where there are two classes.
+    pub fn positive_class(&self) -> Option<usize> {
+        let is_binary = self.task == Task::Classification && self.outputs.len() == 2;
+        let named = || self.outputs.iter().position(|name| self.positive.as_ref() == Some(name));
+        is_binary.then(|| named().unwrap_or(1))
     }
 
     /// The same, learned from data that was called what that of `other` is: where
@@ -175,6 +196,7 @@ impl Interface {
             sigmoid: false,
             values: Some(ValueScale::Pixels),
             levels: None,
+            positive: None,
         }
     }
 

@@ -12,8 +12,8 @@ pub use array::{Array, Elements, Ints, read_npy};
 pub use audit::{ArrayAudit, audit};
 
 use super::table::Task;
-use super::{Dataset, Origin, Samples, bytes::Source};
-use crate::error::{Error, Result};
+use super::{Dataset, Origin, RowGroups, Samples, bytes::Source};
+use crate::error::{Error, Result, nearest};
 use crate::files::{self, memory};
 use array::read_array;
 use std::fs::File;
@@ -129,6 +129,45 @@ pub fn open_samples(path: &Path, sample: &[usize]) -> Result<(Vec<usize>, Sample
     samples(&name, x)
 }
 
+/// Reads which group each of `n` training samples is of: an array of an `.npz`
+/// archive, of numbers or words.
+///
+/// Fails when the file is no archive or holds no such array, and when that has not one
+/// element for each sample.
+pub fn open_groups(path: &Path, name: &str, n: usize) -> Result<RowGroups> {
+    let shown = path.display();
+    if !Source::open(path)?.take(4)?.starts_with(b"PK") {
+        return Err(Error::usage(format!(
+            "--group {name}: {shown} holds one array, and nothing beside it says which samples belong together; put \
+             samples, targets and the array \"{name}\" into an .npz archive"
+        )));
+    }
+    let (mut zip, found) = archive_of(path)?;
+    if !found.iter().any(|f| f == name) {
+        let hint = nearest(name, found.iter().map(String::as_str)).map(|near| format!("; did you mean \"{near}\"?"));
+        return Err(Error::usage(format!(
+            "--group {name}: {shown} holds the arrays {}; expected the name of one that says which samples belong \
+             together{}",
+            some(&found),
+            hint.unwrap_or_default()
+        )));
+    }
+    let Array { shape, elements } = entry(&mut zip, path, name, memory::budget())?;
+    if shape.iter().product::<usize>() != n || shape.first() != Some(&n) {
+        return Err(Error::data(format!(
+            "{name} of {shown} has the shape {shape:?}; expected one element for each of {n} training samples"
+        )));
+    }
+    let by = format!("\"{name}\"");
+    let groups = match elements {
+        Elements::Bytes(v) => RowGroups::new(by, v.into_iter().map(Some)),
+        Elements::Ints(v) => RowGroups::new(by, v.iter().map(Some)),
+        Elements::Floats(v) => RowGroups::new(by, v.into_iter().map(|x| (!x.is_nan()).then_some(x.to_bits()))),
+        Elements::Words(v) => RowGroups::new(by, v.into_iter().map(|w| (!w.is_empty()).then_some(w))),
+    };
+    groups.check(&shown.to_string())
+}
+
 /// Samples and targets.
 type Pair = [Array; 2];
 
@@ -178,6 +217,9 @@ fn archive(path: &Path, notes: &mut Vec<String>) -> Result<[Option<Pair>; 3]> {
     }
     if !others.is_empty() {
         notes.push(format!("{shown}: left out, as neither samples nor targets of a pair: {}", some(&others)));
+        if let Some(groups) = others.iter().find(|name| matches!(&name.to_lowercase()[..], "group" | "groups")) {
+            notes.push(format!("{shown}: --group {groups} (data.group) keeps the samples of one group on one side"));
+        }
     }
     // What is read lies there together.
     let mut left = memory::budget();

@@ -139,7 +139,10 @@ fn archives_as_keras_writes_them_are_images() {
         ],
     );
     let set = open(&path, Task::Auto, false).unwrap();
-    assert_eq!((&set.train.shape[..], set.train.samples), (&[1, 2, 3][..], Samples::Bytes(Arc::new((0..12).collect()))));
+    assert_eq!(
+        (&set.train.shape[..], set.train.samples),
+        (&[1, 2, 3][..], Samples::Bytes(Arc::new((0..12).collect())))
+    );
     assert_eq!(set.train.targets, Targets::Classes { labels: vec![1, 0], names: class_names(5) });
     assert_eq!(set.test.unwrap().targets, Targets::Classes { labels: vec![4], names: class_names(5) });
     // Channels last become channels first.
@@ -291,7 +294,10 @@ fn validation_arrays_and_others_are_told_apart() {
     ];
     let set = open(&npz(dir.path(), &arrays), Task::Auto, false).unwrap();
     let val = set.val.unwrap();
-    assert_eq!((&val.samples, val.targets.names()), (&Samples::Floats(vec![2.0].into()), &["1".to_string(), "2".into()][..]));
+    assert_eq!(
+        (&val.samples, val.targets.names()),
+        (&Samples::Floats(vec![2.0].into()), &["1".to_string(), "2".into()][..])
+    );
     assert_eq!(set.test, None);
     assert!(
         set.notes[0].ends_with("left out, as neither samples nor targets of a pair: X_test, scale"),

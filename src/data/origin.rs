@@ -154,7 +154,13 @@ mod tests {
 
     fn set(n: usize, origin: Origin) -> Dataset {
         let targets = Targets::Classes { labels: vec![0; n], names: vec!["a".into()] };
-        Dataset { name: "set train".into(), shape: vec![1], samples: Samples::Floats(vec![0.0; n].into()), targets, origin }
+        Dataset {
+            name: "set train".into(),
+            shape: vec![1],
+            samples: Samples::Floats(vec![0.0; n].into()),
+            targets,
+            origin,
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use image::imageops::resize;
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
 use std::fs::File;
-use std::io::{BufReader, Read, Seek};
+use std::io::{BufRead, BufReader, Cursor, Read, Seek};
 use std::path::Path;
 
 /// The greatest height and width of a picture, in pixels.
@@ -43,8 +43,14 @@ pub fn load(path: &Path, channels: usize, height: usize, width: usize) -> Result
 /// Reads a picture as [`load`] does, with the filter and the levels of a set, so
 /// that a model sees it as those that it was trained on.
 pub fn load_with(path: &Path, channels: usize, size: [usize; 2], options: &OpenOptions) -> Result<Vec<u8>> {
-    let [height, width] = size;
     let shown = path.display();
+    check_shape(&shown.to_string(), channels, size)?;
+    let picture = decode(path).context(|| format!("cannot read picture {shown}"))?;
+    Ok(planes(&picture, channels, size, options.filter, options.levels))
+}
+
+/// Fails where a model takes no pictures of that shape.
+fn check_shape(shown: &str, channels: usize, [height, width]: [usize; 2]) -> Result<()> {
     if channels != 1 && channels != 3 {
         return Err(Error::model(format!(
             "cannot read {shown} for a model of {channels} input channels: a picture gives 1 (grey) or 3 (red, green, \
@@ -57,8 +63,7 @@ pub fn load_with(path: &Path, channels: usize, size: [usize; 2], options: &OpenO
             "cannot read {shown} for a model input of {height}x{width} pixels: expected 1 to {MAX_SIDE} on each side"
         )));
     }
-    let picture = decode(path).context(|| format!("cannot read picture {shown}"))?;
-    Ok(planes(&picture, channels, size, options.filter, options.levels))
+    Ok(())
 }
 
 /// What a file says of itself before it is decoded.
@@ -90,24 +95,53 @@ pub(super) fn header(path: &Path) -> Result<Header> {
 
 /// Decodes a file, upright and opaque. Errors do not name the file.
 pub(super) fn decode(path: &Path) -> Result<DynamicImage> {
-    let mut decoder = decoder(path)?;
-    check_end(path)?;
+    let decoder = decoder(path)?;
+    let fail = |e| Error::io("it does not open", e);
+    let (start, mut file) = start(path).map_err(fail)?;
+    if is_jpeg(&start) {
+        let mut bytes = vec![];
+        file.read_to_end(&mut bytes).map_err(fail)?;
+        check_end(&bytes)?;
+    }
+    upright(decoder)
+}
+
+/// Decodes a picture from the bytes of its file, upright and opaque.
+///
+/// Fails as [`load`] does.
+pub fn decode_bytes(bytes: &[u8]) -> Result<DynamicImage> {
+    let (start, most) = (&bytes[..bytes.len().min(16)], MAX_MEMORY.min(memory::budget()));
+    let decoder = checked(Cursor::new(bytes), start, most)?;
+    if is_jpeg(start) {
+        check_end(bytes)?;
+    }
+    upright(decoder)
+}
+
+/// A decoded picture as `[channels, height, width]` bytes; see [`load_with`].
+///
+/// Fails where a model takes no pictures of that shape.
+pub fn prepare(picture: &DynamicImage, channels: usize, size: [usize; 2], options: &OpenOptions) -> Result<Vec<u8>> {
+    check_shape("the picture", channels, size)?;
+    let opaque = picture.color().has_alpha().then(|| on_white(picture));
+    Ok(planes(opaque.as_ref().unwrap_or(picture), channels, size, options.filter, options.levels))
+}
+
+/// The picture of a decoder, upright and opaque.
+fn upright(mut decoder: impl ImageDecoder) -> Result<DynamicImage> {
     let orientation = decoder.orientation().map_err(damaged)?;
     let mut picture = DynamicImage::from_decoder(decoder).map_err(damaged)?;
     picture.apply_orientation(orientation);
     Ok(if picture.color().has_alpha() { on_white(&picture) } else { picture })
 }
 
+fn is_jpeg(start: &[u8]) -> bool {
+    matches!(image::guess_format(start), Ok(ImageFormat::Jpeg))
+}
+
 /// A JPEG that was cut off decodes all the same; the rest of it is grey.
-fn check_end(path: &Path) -> Result<()> {
-    let fail = |e| Error::io("it does not open", e);
-    let (start, mut file) = start(path).map_err(fail)?;
-    if !matches!(image::guess_format(&start), Ok(ImageFormat::Jpeg)) {
-        return Ok(());
-    }
-    let mut bytes = vec![];
-    file.read_to_end(&mut bytes).map_err(fail)?;
-    if is_whole(&bytes) {
+fn check_end(bytes: &[u8]) -> Result<()> {
+    if is_whole(bytes) {
         return Ok(());
     }
     Err(Error::data(format!(
@@ -186,7 +220,13 @@ fn decoder(path: &Path) -> Result<impl ImageDecoder + use<>> {
         return Err(Error::data(format!("it holds {} bytes; expected at most {most}", meta.len())));
     }
     let (start, file) = start(path).map_err(fail)?;
-    let format = match image::guess_format(&start) {
+    checked(file, &start, most)
+}
+
+/// The decoder of a file of a known format that begins like this and takes at most so
+/// many bytes.
+fn checked<'a, R: BufRead + Seek + 'a>(file: R, start: &[u8], most: u64) -> Result<impl ImageDecoder + use<'a, R>> {
+    let format = match image::guess_format(start) {
         Ok(format @ (ImageFormat::Png | ImageFormat::Jpeg | ImageFormat::Bmp | ImageFormat::WebP)) => format,
         Ok(other) => {
             return Err(Error::data(format!(

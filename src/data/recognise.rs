@@ -4,7 +4,7 @@
 use super::idx::read_idx;
 use super::picture::starts_like_a_picture;
 use super::scan::is_image_folder;
-use super::table::{container, prose};
+use super::table::{arff, container, json, prose};
 use super::text::{FolderOf, folder_of};
 use super::{
     Images,
@@ -77,7 +77,7 @@ pub fn settled(source: String) -> String {
 
 /// What is said where a source could be taken for another: the built-in set and
 /// a file or folder called like it.
-pub fn choice(source: &str) -> Option<String> {
+fn choice(source: &str) -> Option<String> {
     if !Path::new(SHORT).exists() {
         return None;
     }
@@ -90,24 +90,62 @@ pub fn choice(source: &str) -> Option<String> {
     }
 }
 
+/// A source by its name, with what was found there: looked at once, before it is
+/// opened.
+#[derive(Debug)]
+pub struct Recognised {
+    source: String,
+    pub(super) found: Found,
+}
+
+impl Recognised {
+    /// Its name, as messages have it.
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// Its path.
+    pub fn path(&self) -> &Path {
+        Path::new(&self.source)
+    }
+
+    /// What it is.
+    pub fn kind(&self) -> SourceKind {
+        match &self.found {
+            Found::Digits => SourceKind::Digits,
+            Found::Files(FileSet { format: Format::Idx, .. }) => SourceKind::Idx,
+            Found::Files(FileSet { format: Format::Cifar10, .. }) => SourceKind::Cifar10,
+            Found::Pictures => SourceKind::ImageFolder,
+            Found::Table => SourceKind::Table,
+            Found::Npy => SourceKind::Npy,
+            Found::Text => SourceKind::Text,
+            Found::TextFolder => SourceKind::TextFolder,
+        }
+    }
+
+    /// What is said where it could be taken for another: the built-in set and a file
+    /// or folder called like it.
+    pub fn choice(&self) -> Option<String> {
+        choice(&self.source)
+    }
+}
+
 /// Finds out what a data set is. `source` is a path, `digits`, or `-` for
 /// a table from the standard input. Folders are
 /// known by their files; `.npy` and `.npz` files by their first bytes; a table
-/// by its name, `.csv` or `.tsv`, or as the one in a zip archive, text by `.text` or `.md`, gzipped or not. What
+/// by its name, `.csv`, `.tsv`, `.json` or `.jsonl`, by its beginning where that is a record of
+/// JSON, or as the one in a zip archive, text by `.text` or `.md`, gzipped or not. What
 /// a `.txt` file is, its first lines say.
 ///
 /// Fails when there is nothing of this name, or nothing that is known.
+pub fn recognise(source: &str) -> Result<Recognised> {
+    Ok(Recognised { source: source.into(), found: find(source.as_ref())? })
+}
+
+/// The kind of a data set, as [`recognise`] finds it.
 pub fn kind(source: impl AsRef<Path>) -> Result<SourceKind> {
-    Ok(match recognise(source.as_ref())? {
-        Found::Digits => SourceKind::Digits,
-        Found::Files(FileSet { format: Format::Idx, .. }) => SourceKind::Idx,
-        Found::Files(FileSet { format: Format::Cifar10, .. }) => SourceKind::Cifar10,
-        Found::Pictures => SourceKind::ImageFolder,
-        Found::Table => SourceKind::Table,
-        Found::Npy => SourceKind::Npy,
-        Found::Text => SourceKind::Text,
-        Found::TextFolder => SourceKind::TextFolder,
-    })
+    let (source, found) = (source.as_ref().display().to_string(), find(source.as_ref())?);
+    Ok(Recognised { source, found }.kind())
 }
 
 /// What there is under a name.
@@ -219,7 +257,7 @@ fn cifar_100(name: &str, path: &Path) -> Option<Role> {
 }
 
 /// Finds out what there is under a name.
-pub(super) fn recognise(path: &Path) -> Result<Found> {
+fn find(path: &Path) -> Result<Found> {
     if is_built_in(path) {
         return Ok(Found::Digits);
     }
@@ -230,7 +268,7 @@ pub(super) fn recognise(path: &Path) -> Result<Found> {
         return Err(missing(path));
     }
     if !path.is_dir() {
-        return recognise_file(path);
+        return find_file(path);
     }
     let names = sorted_names(path)?;
     match survey(path, &names)? {
@@ -252,7 +290,7 @@ fn text_folder(folder: &Path, names: &[String]) -> Option<FolderOf> {
     folder_of(folder, |file| is_table(file).unwrap_or(false))
 }
 
-fn recognise_file(path: &Path) -> Result<Found> {
+fn find_file(path: &Path) -> Result<Found> {
     let (name, shown) = (file_name(path), path.display());
     if is_numpy(path)? {
         return Ok(Found::Npy);
@@ -279,8 +317,8 @@ fn recognise_file(path: &Path) -> Result<Found> {
         }
         None => {
             return Err(Error::data(format!(
-                "{shown} is a file that is no data set; expected {EXPECTED}; or a table (.csv, .tsv, .txt, plain or \
-                 .gz), text (.txt, .text, .md), or NumPy arrays (.npy, .npz)"
+                "{shown} is a file that is no data set; expected {EXPECTED}; or a table (.csv, .tsv, .txt, .json, \
+                 .jsonl, .arff, plain or .gz), text (.txt, .text, .md), or NumPy arrays (.npy, .npz)"
             )));
         }
     };
@@ -305,10 +343,15 @@ fn is_table(path: &Path) -> Result<bool> {
         return Ok(container::holds_table(path)
             || has_ending(&name, &[".csv", ".tsv", ".txt", ".zip", ".xlsx", ".xlsm", ".xlsb", ".ods"]));
     }
-    if !has_ending(&name, &TABLES) || !has_ending(&name, &TEXTS) {
-        return Ok(has_ending(&name, &TABLES));
+    let (table, text) = (has_ending(&name, &TABLES), has_ending(&name, &TEXTS));
+    if has_ending(&name, &json::RECORDS) || table && !text {
+        return Ok(true);
     }
-    Ok(prose::is_table(&Source::open(path)?.take(prose::SAMPLE)?))
+    if text && !table || !path.is_file() {
+        return Ok(false);
+    }
+    let start = Source::open(path)?.take(prose::SAMPLE)?;
+    Ok(json::begins_records(&start) || arff::begins_relation(&start) || table && prose::is_table(&start))
 }
 
 /// Whether a file is an array of NumPy's, or a zip archive whose first entry is
@@ -434,7 +477,7 @@ pub(super) fn unknown_folder(folder: &Path, names: &[String]) -> Error {
         survey(path, &names).is_ok_and(|found| found.is_some())
     };
     let inner = names.iter().take(100).map(|name| folder.join(name)).find(|path| is_set(path));
-    let table = names.iter().find(|name| has_ending(name, &TABLES));
+    let table = names.iter().find(|name| has_ending(name, &TABLES) || has_ending(name, &json::RECORDS));
     let next = match (inner, table) {
         (Some(path), _) => format!("did you mean the folder \"{}\" in it?", path.display()),
         (None, Some(name)) => format!("did you mean the file \"{}\" in it?", folder.join(name).display()),

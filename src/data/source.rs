@@ -5,7 +5,7 @@ use super::folder::{self, FolderReport};
 use super::idx::{class_names, read_idx_labels};
 use super::levels;
 use super::options::OpenOptions;
-use super::recognise::{EXPECTED, FileSet, Files, Found, list, recognise};
+use super::recognise::{EXPECTED, FileSet, Files, Found, Recognised, list, recognise};
 use super::{ImageSet, Images};
 use crate::error::{Error, Result};
 
@@ -58,24 +58,7 @@ pub fn open(source: &str, seed: u32) -> Result<ImageSet> {
 /// training files, when a file is damaged (in a folder of pictures: all), or
 /// when training and test images differ in size.
 pub fn open_with(source: &str, seed: u32, options: &OpenOptions, progress: OnProgress) -> Result<Opened> {
-    let set = match recognise(source.as_ref())? {
-        Found::Digits => digits(TRAIN, TEST, seed),
-        Found::Files(found) => open_files(source, &found)?,
-        Found::Pictures => {
-            let ([train, val, test], report) = folder::read(source, options, progress, |there| there)?;
-            let Some(train) = train else {
-                return Err(Error::data(format!(
-                    "{source} holds test pictures only, nothing to train on; expected also a folder {source}/train \
-                     with one sub-folder per class; evaluation works with what is there"
-                )));
-            };
-            return Ok(Opened { set: ImageSet { train, val, test }, folder: Some(report) });
-        }
-        Found::Table | Found::Npy => return Err(no_images(source)),
-        Found::Text | Found::TextFolder => return Err(no_text(source)),
-    };
-    let [val, test] = [set.val, set.test].map(|images| images.map(|i| i.made(options)).transpose());
-    Ok(Opened { set: ImageSet { train: set.train.made(options)?, val: val?, test: test? }, folder: None })
+    recognise(source)?.open_images(seed, options, progress)
 }
 
 /// Opens a data set for evaluation, as [`open_test_with`] does by default.
@@ -99,24 +82,60 @@ pub fn open_test_with(
     options: &OpenOptions,
     progress: OnProgress,
 ) -> Result<(Images, Option<FolderReport>)> {
-    let images = match recognise(source.as_ref())? {
-        Found::Digits => {
-            let set = digits(0, TEST, seed);
-            set.test.unwrap_or(set.train)
-        }
-        Found::Files(found) => open_test_files(source, &found)?,
-        Found::Pictures => {
-            // The pictures that are scored do not decide what becomes 0 and 255.
-            let options = &OpenOptions { levels: options.levels.or(Some(levels::ALL)), ..options.clone() };
-            let best = |[train, val, test]: [bool; 3]| [train && !val && !test, val && !test, test];
-            let (splits, report) = folder::read(source, options, progress, best)?;
-            let images = splits.into_iter().flatten().next().expect("one split is wanted");
-            return Ok((images, Some(report)));
-        }
-        Found::Table | Found::Npy => return Err(no_images(source)),
-        Found::Text | Found::TextFolder => return Err(no_text(source)),
-    };
-    Ok((images.made(options)?, None))
+    recognise(source)?.open_test_images(seed, options, progress)
+}
+
+impl Recognised {
+    /// Opens it as [`open_with`] does.
+    pub fn open_images(&self, seed: u32, options: &OpenOptions, progress: OnProgress) -> Result<Opened> {
+        let source = self.source();
+        let set = match &self.found {
+            Found::Digits => digits(TRAIN, TEST, seed),
+            Found::Files(found) => open_files(source, found)?,
+            Found::Pictures => {
+                let ([train, val, test], report) = folder::read(source, options, progress, |there| there)?;
+                let Some(train) = train else {
+                    return Err(Error::data(format!(
+                        "{source} holds test pictures only, nothing to train on; expected also a folder {source}/train \
+                     with one sub-folder per class; evaluation works with what is there"
+                    )));
+                };
+                return Ok(Opened { set: ImageSet { train, val, test }, folder: Some(report) });
+            }
+            Found::Table | Found::Npy => return Err(no_images(source)),
+            Found::Text | Found::TextFolder => return Err(no_text(source)),
+        };
+        let [val, test] = [set.val, set.test].map(|images| images.map(|i| i.made(options)).transpose());
+        Ok(Opened { set: ImageSet { train: set.train.made(options)?, val: val?, test: test? }, folder: None })
+    }
+
+    /// Opens it for evaluation, as [`open_test_with`] does.
+    pub fn open_test_images(
+        &self,
+        seed: u32,
+        options: &OpenOptions,
+        progress: OnProgress,
+    ) -> Result<(Images, Option<FolderReport>)> {
+        let source = self.source();
+        let images = match &self.found {
+            Found::Digits => {
+                let set = digits(0, TEST, seed);
+                set.test.unwrap_or(set.train)
+            }
+            Found::Files(found) => open_test_files(source, found)?,
+            Found::Pictures => {
+                // The pictures that are scored do not decide what becomes 0 and 255.
+                let options = &OpenOptions { levels: options.levels.or(Some(levels::ALL)), ..options.clone() };
+                let best = |[train, val, test]: [bool; 3]| [train && !val && !test, val && !test, test];
+                let (splits, report) = folder::read(source, options, progress, best)?;
+                let images = splits.into_iter().flatten().next().expect("one split is wanted");
+                return Ok((images, Some(report)));
+            }
+            Found::Table | Found::Npy => return Err(no_images(source)),
+            Found::Text | Found::TextFolder => return Err(no_text(source)),
+        };
+        Ok((images.made(options)?, None))
+    }
 }
 
 fn no_images(source: &str) -> Error {

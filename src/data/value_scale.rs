@@ -199,7 +199,12 @@ mod tests {
             (floats(), floats(), floats(), false),
             (whole(), bytes(), whole(), false),
             (whole(), floats(), whole(), true),
-            (floats(), Samples::Bytes(vec![0, 1, 1, 0].into()), Samples::Floats(vec![0.0, 1.0, 1.0, 0.0].into()), false),
+            (
+                floats(),
+                Samples::Bytes(vec![0, 1, 1, 0].into()),
+                Samples::Floats(vec![0.0, 1.0, 1.0, 0.0].into()),
+                false,
+            ),
         ] {
             assert_eq!(adapted(&trained, given, &image, &image).unwrap(), (expected, noted), "{trained:?}");
         }

@@ -5,7 +5,7 @@
 //! - MASE: the mean absolute error over that of a naive forecast within the
 //!   training rows, one season ahead (Hyndman and Koehler, 2006).
 
-use super::metrics::Figure;
+use super::metrics::{Figure, known};
 use crate::data::series::Naive;
 use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -32,7 +32,10 @@ pub struct Forecast {
     pub targets: Vec<String>,
     /// The model, then persistence, then the others.
     pub forecasts: Vec<Forecaster>,
-    /// The latest forecasts of one row ahead.
+    /// How good the model is in each of several series, beside persistence.
+    pub groups: Vec<OfGroup>,
+    /// The latest forecasts of one row ahead; of several series those of the one with
+    /// the most windows.
     pub plotted: Vec<Plotted>,
     /// Why something is not there.
     pub notes: Vec<String>,
@@ -53,6 +56,20 @@ pub struct Forecaster {
     pub mase: Option<f64>,
     /// Mean absolute error per target and row ahead.
     pub by_step: Vec<Vec<f64>>,
+}
+
+/// How good forecasts of one of several series are.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct OfGroup {
+    /// What tells the series apart.
+    pub name: String,
+    /// Windows.
+    pub windows: usize,
+    /// The model's mean absolute error.
+    pub mae: f64,
+    /// That of the last known value.
+    pub persistence: f64,
 }
 
 /// Forecasts of one row ahead, in the order of time.
@@ -92,6 +109,7 @@ impl Forecast {
             season: naive.season,
             targets: naive.targets.clone(),
             forecasts,
+            groups: of_groups(answers, naive),
             plotted: plotted(answers, naive),
             notes: naive.notes.clone(),
         })
@@ -116,12 +134,9 @@ impl Forecast {
 
     /// Skill and MASE as figures.
     pub fn figures(&self) -> Vec<Figure> {
-        let figure = |key: &str, name: &str, value: Option<f64>, more: bool, share: bool| {
-            let (key, name) = (key.to_string(), name.to_string());
-            value.map(|value| Figure { key, name, value, interval: None, more_is_better: Some(more), share })
-        };
-        let skill = figure("skill", "Skill over persistence", self.skill(), true, true);
-        let mase = figure("mase", "Mean absolute scaled error", self.model().and_then(|m| m.mase), false, false);
+        let figure = |key: &str, value: Option<f64>| value.zip(known::of(key)).map(|(v, k)| Figure::of(k, None, v));
+        let skill = figure("skill", self.skill());
+        let mase = figure("mase", self.model().and_then(|m| m.mase));
         [skill, mase].into_iter().flatten().collect()
     }
 
@@ -141,7 +156,16 @@ impl Forecast {
             None => "persistence makes no error".into(),
         };
         let mase = model.mase.map_or(String::new(), |m| format!(", MASE {m:.4}"));
-        format!("mean absolute error: {:.4}; without a model: {}; {verdict}{mase}", model.mae, others.join(", "))
+        let better = self.groups.iter().filter(|g| g.mae < g.persistence).count();
+        let groups = match self.groups.len() {
+            0 => String::new(),
+            n => format!("; better than persistence in {better} of {n} groups"),
+        };
+        format!(
+            "mean absolute error: {:.4}; without a model: {}; {verdict}{mase}{groups}",
+            model.mae,
+            others.join(", ")
+        )
     }
 }
 
@@ -168,16 +192,40 @@ fn score(name: &str, forecasts: &[f32], naive: &Naive) -> Forecaster {
     }
 }
 
+/// Errors of each of several series.
+fn of_groups(answers: &[f32], naive: &Naive) -> Vec<OfGroup> {
+    let width = naive.horizon * naive.targets.len();
+    let mut from = 0;
+    let one = |(name, windows): &(String, usize)| {
+        let own = from..from + windows * width;
+        from = own.end;
+        let mae = |all: &[f32]| {
+            let pairs = all[own.clone()].iter().zip(&naive.truth[own.clone()]);
+            pairs.map(|(a, b)| (f64::from(*a) - f64::from(*b)).abs()).sum::<f64>() / own.len() as f64
+        };
+        OfGroup { name: name.clone(), windows: *windows, mae: mae(answers), persistence: mae(&naive.forecasts[0].1) }
+    };
+    naive.groups.iter().map(one).collect()
+}
+
 fn plotted(answers: &[f32], naive: &Naive) -> Vec<Plotted> {
     let (targets, width) = (naive.targets.len(), naive.horizon * naive.targets.len());
-    let from = naive.windows.saturating_sub(POINTS);
+    let (mut own, mut name, mut at) = (0..naive.windows, String::new(), 0);
+    let most = naive.groups.iter().map(|(_, windows)| *windows).max();
+    for (group, windows) in &naive.groups {
+        if Some(*windows) == most && name.is_empty() {
+            (own, name) = (at..at + windows, format!(" of {group}"));
+        }
+        at += windows;
+    }
+    let rows = own.end.saturating_sub(POINTS).max(own.start)..own.end;
     let (_, persistence) = &naive.forecasts[0];
     let one = |t: usize| {
         let centre = naive.centres[t];
-        let of = |all: &[f32]| (from..naive.windows).map(|i| centre + f64::from(all[i * width + t])).collect();
+        let of = |all: &[f32]| rows.clone().map(|i| centre + f64::from(all[i * width + t])).collect();
         Plotted {
-            target: naive.targets[t].clone(),
-            labels: naive.labels[from..].to_vec(),
+            target: naive.targets[t].clone() + &name,
+            labels: naive.labels[rows.clone()].to_vec(),
             actual: of(&naive.truth),
             model: of(answers),
             persistence: of(persistence),
@@ -202,6 +250,7 @@ mod tests {
             difference: false,
             truth: vec![1.0, 2.0, 2.0, 3.0],
             labels: vec!["4".into(), "5".into()],
+            groups: vec![],
             forecasts: vec![("persistence".into(), vec![0.0, 0.0, 1.0, 1.0])],
             notes: vec![],
         }
@@ -223,6 +272,18 @@ mod tests {
         let worse = Forecast::of(&[9.0; 4], &naive()).unwrap();
         assert!(worse.skill().unwrap() < 0.0 && worse.line().contains("of no use"));
         assert!(Forecast::of(&[1.0], &naive()).is_err());
+    }
+
+    #[test]
+    fn each_group_is_scored_and_one_is_plotted() {
+        let groups = vec![("north".to_string(), 1), ("south".to_string(), 1)];
+        let found = Forecast::of(&[1.5, 2.0, 2.0, 7.0], &Naive { groups, ..naive() }).unwrap();
+        let said = |g: &OfGroup| (g.name.clone(), g.windows, g.mae, g.persistence);
+        let [north, south] = &found.groups[..] else { panic!("two groups") };
+        assert_eq!(said(north), ("north".into(), 1, 0.25, 1.5));
+        assert_eq!(said(south), ("south".into(), 1, 2.0, 1.5));
+        assert_eq!((found.plotted[0].target.as_str(), &found.plotted[0].labels[..]), ("a of north", &["4".into()][..]));
+        assert!(found.line().ends_with("in 1 of 2 groups"), "{}", found.line());
     }
 
     #[test]

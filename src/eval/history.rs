@@ -66,6 +66,9 @@ pub struct EpochRecord {
     /// Scores on the validation set, if there is one.
     #[serde(default)]
     pub val: Option<EpochScores>,
+    /// The class that precision, recall and F1 are of, where they are among the scores.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub positive_class: Option<String>,
     /// Learning rate of the epoch's last step.
     #[serde(default)]
     pub lr: Option<f64>,
@@ -272,6 +275,7 @@ mod tests {
             train: EpochScores::new(loss).with("accuracy", 0.5),
             val: (epoch > 1).then(|| EpochScores::new(loss + 0.25).with("f1", 0.75)),
             lr: Some(0.001),
+            positive_class: None,
             grad_norm: None,
             seconds: 1.5,
         }

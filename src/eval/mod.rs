@@ -3,6 +3,7 @@
 //! files of a run's folder; knows nothing of models or devices.
 
 pub mod advice;
+pub mod dashboard;
 pub mod forecast;
 pub mod history;
 pub(crate) mod html;

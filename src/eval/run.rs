@@ -7,12 +7,13 @@ pub use crate::data::{Place, Task};
 
 use super::forecast::Forecast;
 use super::history::{self, EpochRecord};
-use super::metrics::{Figure, Metrics};
+use super::metrics::{Figure, Metrics, known};
 use super::point::Point;
 use crate::error::{Context, Error, Result};
 use crate::files;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Figures that a header shows.
@@ -131,6 +132,9 @@ pub struct RunInfo {
     pub samples: SampleCounts,
     /// Class names, of a classification.
     pub classes: Vec<String>,
+    /// Of two classes that which precision, recall and F1 are of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub positive_class: Option<String>,
     /// Target names, of a regression.
     pub targets: Vec<String>,
     /// Bytes that training took.
@@ -196,6 +200,9 @@ pub struct Evaluation {
     pub task: Task,
     /// How well.
     pub metrics: Metrics,
+    /// What registered metrics say, by key.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub custom: BTreeMap<String, f64>,
     /// The worst mistakes, worst first.
     #[serde(default)]
     pub mistakes: Vec<Mistake>,
@@ -303,7 +310,14 @@ impl Evaluation {
     /// All figures, most telling first.
     pub fn figures(&self) -> Vec<Figure> {
         let of_forecast = self.forecast.iter().flat_map(Forecast::figures);
-        of_forecast.chain(self.metrics.figures()).collect()
+        let of_custom = self.custom.iter().filter_map(|(key, v)| Some(Figure::of(known::of(key)?, None, *v)));
+        of_forecast.chain(self.metrics.figures()).chain(of_custom).collect()
+    }
+
+    /// Every figure by its key, as [`Metrics::by_key`].
+    pub fn by_key(&self) -> BTreeMap<String, f64> {
+        let of_forecast = self.forecast.iter().flat_map(Forecast::figures).map(|f| (f.key, f.value));
+        self.metrics.by_key().into_iter().chain(self.custom.clone()).chain(of_forecast).collect()
     }
 
     /// The figures to show where there is room for a few.
@@ -350,6 +364,7 @@ mod tests {
             split: "test".into(),
             task: Task::Classification,
             metrics: Metrics::Classification(Box::new(scored)),
+            custom: Default::default(),
             mistakes: vec![
                 Mistake {
                     sample: 1,

@@ -36,6 +36,8 @@ macro_rules! for_each_function {
 
 mod stage;
 
+mod methods;
+
 use crate::error::Result;
 use crate::graph::{Backward, Case, Cost, Fill, Graph, Infer, Io, Lower, Op, Pointwise, Reference, TensorId};
 use crate::kernel::{Kernel, Lowered, Shader};
@@ -268,11 +270,6 @@ impl Graph {
     /// Applies an elementwise function.
     pub fn unary(&mut self, function: Function, x: TensorId) -> Result<TensorId> {
         self.push1(Unary { function }, &[x])
-    }
-
-    /// `max(x, 0)`.
-    pub fn relu(&mut self, x: TensorId) -> Result<TensorId> {
-        self.unary(Relu, x)
     }
 
     /// `a * x + b` with constants.

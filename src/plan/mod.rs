@@ -18,8 +18,8 @@ mod timeline;
 
 pub use barriers::Barriers;
 pub use choice::{Choices, Tunable, eligible, key};
-pub(crate) use executor::{Kept, check_size, no_buffer, not_computed};
 pub use executor::{Executor, Program, Ticket};
+pub(crate) use executor::{Kept, check_size, no_buffer, not_computed};
 pub use explain::human_bytes;
 pub use fuse::Saved;
 pub use kernels::{Needed, all_variants, kernels, launches_of, options_for};

@@ -1,8 +1,8 @@
 //! Early stopping with Keras' arguments, and which epoch was the best.
 
 use super::Epoch;
-use crate::data::Task;
-use crate::error::{Error, Result, unknown};
+use super::monitor::{check_name, more_is_better};
+use crate::error::{Context, Result, unknown};
 use crate::keys::Keys;
 use serde::{Deserialize, Serialize};
 use toml::Table;
@@ -10,8 +10,8 @@ use toml::Table;
 /// When a run ends before its last epoch, and what counts as better.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EarlyStopping {
-    /// What is watched: `val_loss`, `val_accuracy`, `loss`, `accuracy`,
-    /// `val_rmse`, `val_mae`.
+    /// What is watched: `loss`, `accuracy`, or any figure of the validation set, such
+    /// as `val_loss` and `val_f1`.
     pub monitor: String,
     /// Smaller changes do not count as better.
     pub min_delta: f64,
@@ -42,28 +42,7 @@ impl Default for EarlyStopping {
     }
 }
 
-const MONITORS: &[&str] = &["val_loss", "val_accuracy", "val_rmse", "val_mae", "loss", "accuracy"];
 const MODES: &[(&str, Option<bool>)] = &[("auto", None), ("min", Some(false)), ("max", Some(true))];
-
-/// Checks that a score exists: for this task, and with or without a validation
-/// set.
-pub(super) fn check_monitor(place: &str, monitor: &str, task: Task, held_out: bool) -> Result<()> {
-    let there = match monitor.trim_start_matches("val_") {
-        "accuracy" => task != Task::Regression,
-        "rmse" | "mae" => task == Task::Regression && monitor.starts_with("val_") && held_out,
-        _ => true,
-    };
-    if there {
-        return Ok(());
-    }
-    let (what, instead) = match task {
-        Task::Classification => ("a classification", "val_loss or val_accuracy"),
-        Task::Language => ("a language model", "val_loss or val_accuracy"),
-        Task::Regression if held_out => ("a regression", "val_loss, val_rmse or val_mae"),
-        Task::Regression => ("a regression without a validation set", "loss"),
-    };
-    Err(Error::model(format!("{place}: monitor = \"{monitor}\", which {what} does not have; expected {instead}")))
-}
 
 /// What early stopping remembers between epochs.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -95,9 +74,7 @@ impl EarlyStopping {
     pub fn read(keys: &mut Keys, asked: bool) -> Result<EarlyStopping> {
         let default = EarlyStopping::default();
         let monitor = keys.text("monitor")?.unwrap_or(default.monitor);
-        if !MONITORS.contains(&monitor.as_str()) {
-            return Err(unknown("monitor", &monitor, MONITORS.iter().copied()));
-        }
+        check_name(&monitor).context(|| keys.place().to_string())?;
         let mode = keys.text("mode")?.unwrap_or_else(|| "auto".into());
         let found = MODES.iter().find(|(n, _)| *n == mode).map(|(_, m)| *m);
         let more_is_better = found.ok_or_else(|| unknown("mode", &mode, MODES.iter().map(|(n, _)| *n)))?;
@@ -142,7 +119,7 @@ impl EarlyStopping {
 
     /// Whether more of the monitored value is better.
     fn more(&self) -> bool {
-        self.more_is_better.unwrap_or(self.monitor.ends_with("accuracy"))
+        self.more_is_better.or(more_is_better(&self.monitor)).unwrap_or(false)
     }
 
     /// The value of an epoch that is watched.
@@ -199,7 +176,7 @@ mod tests {
         let (mut state, mut best) = (Watched::default(), vec![]);
         for (i, &loss) in values.iter().enumerate() {
             let scores = Scores { loss, accuracy: Some(loss), ..Scores::default() };
-            let epoch = Epoch { epoch: i + 1, train: scores, val: Some(scores), ..Epoch::default() };
+            let epoch = Epoch { epoch: i + 1, train: scores.clone(), val: Some(scores), ..Epoch::default() };
             let verdict = stopping.observe(&mut state, &epoch);
             best.push(verdict.best);
             if verdict.stop {

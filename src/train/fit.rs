@@ -4,12 +4,14 @@
 
 use super::checkpoint::{self, Progressed};
 use super::curve::{At, Curve};
-use super::early_stopping::check_monitor;
+use super::monitor::{self, check_monitors};
+use super::rating::Held;
 use super::scorer::Scorer;
 use super::stream::Stream;
-use super::{Epoch, Plateau, Progress, Scores, Session, Settings};
-use crate::data::{Dataset, Task};
+use super::{Control, Epoch, Plateau, Progress, Scores, Session, Settings};
+use crate::data::Dataset;
 use crate::error::{Error, Result};
+use crate::eval::metrics::{Detail, known};
 use crate::nn::Weights;
 use crate::ops::pace::Steps;
 use crate::tensor::HostTensor;
@@ -33,8 +35,8 @@ pub struct Outcome {
 
 /// A checkpoint on its way to where it is kept.
 pub struct Kept<'a> {
-    /// The file's bytes.
-    pub bytes: &'a [u8],
+    /// Its two files.
+    pub files: &'a checkpoint::Files,
     /// Steps done, updates of the weights.
     pub step: usize,
     /// Whether these are the best weights so far.
@@ -59,7 +61,7 @@ pub fn fit(
     s: &Settings,
     watch: &mut dyn Progress,
 ) -> Result<Outcome> {
-    go_on(session, train, val, s, Start::default(), watch)
+    go_on(session, train, val.map(Held::from), s, Start::default(), watch)
 }
 
 /// [`fit`] from where an earlier one stopped. The session holds the weights and
@@ -67,17 +69,17 @@ pub fn fit(
 pub fn go_on(
     session: &mut Session,
     train: &Dataset,
-    val: Option<&Dataset>,
+    val: Option<Held>,
     s: &Settings,
     start: Start,
     watch: &mut dyn Progress,
 ) -> Result<Outcome> {
-    check_monitors(s, session.interface.task, val.is_some())?;
+    check_monitors(s, &session.interface, val.is_some())?;
     if !session.is_prepared() {
         session.prepare_training(train, s)?;
     }
-    let scorer = match val {
-        Some(set) => Some(session.scorer("val", set, s.batch_size)?),
+    let watched = match val {
+        Some(held) => Some(Watched::new(session, held, s, start.at.step == 0)?),
         None => None,
     };
     let pass = session.trained().clone();
@@ -103,16 +105,48 @@ pub fn go_on(
             begun: Instant::now(),
             session,
         };
-        run.epochs(scorer.as_ref())
+        run.epochs(watched.as_ref())
     })
 }
 
-/// Checks that the scores that decide something exist.
-pub fn check_monitors(s: &Settings, task: Task, held_out: bool) -> Result<()> {
-    check_monitor("[early_stopping]", &s.early_stopping.monitor, task, held_out)?;
-    match &s.update.schedule.plateau {
-        Some(rule) if rule.monitor != "auto" => check_monitor("[schedule]", &rule.monitor, task, held_out),
-        _ => Ok(()),
+/// The validation set in training.
+struct Watched<'a> {
+    scorer: Scorer<'a>,
+    held: Held<'a>,
+    /// The figures that decide something and are made of the answers.
+    keys: Vec<&'a str>,
+}
+
+impl<'a> Watched<'a> {
+    /// Loads the scorer. Of a run that begins it is found out before its first epoch
+    /// whether what decides is defined on these samples.
+    fn new(session: &mut Session, held: Held<'a>, s: &'a Settings, begins: bool) -> Result<Watched<'a>> {
+        let watched =
+            Watched { scorer: session.scorer("val", held.set, s.batch_size)?, held, keys: monitor::from_answers(s) };
+        if begins && !watched.keys.is_empty() {
+            let scores = session.score(&watched.scorer)?;
+            // What a model without training answers may be no numbers; that is found out later.
+            if let Ok(rated) = session.rate(held, &scores, Detail::Figures) {
+                monitor::pick(&rated, &watched.keys)?;
+            }
+        }
+        Ok(watched)
+    }
+
+    fn score(&self, session: &mut Session) -> Result<Scores> {
+        let mut scores = session.score(&self.scorer)?;
+        // Answers that are no numbers are reported by the loss.
+        if !self.keys.is_empty() && scores.finite && scores.loss.is_finite() {
+            scores.figures = monitor::measure(session, self.held, &scores, &self.keys)?;
+        }
+        Ok(scores)
+    }
+
+    /// The class that what is watched is of.
+    fn positive_class(&self, session: &Session) -> Option<String> {
+        let interface = &session.interface;
+        let class = interface.positive_class().filter(|_| self.keys.iter().any(|key| known::is_of_positive(key)));
+        class.map(|class| interface.outputs[class].clone())
     }
 }
 
@@ -142,7 +176,7 @@ struct StepClock {
 }
 
 impl Run<'_, '_> {
-    fn epochs(&mut self, scorer: Option<&Scorer>) -> Result<Outcome> {
+    fn epochs(&mut self, watched: Option<&Watched>) -> Result<Outcome> {
         let mut epochs = vec![];
         // What has stopped stays so, unless patience was raised since.
         let stopping = &self.s.early_stopping;
@@ -160,17 +194,20 @@ impl Run<'_, '_> {
             if whole {
                 (self.at.epoch, self.at.batch) = (self.at.epoch + 1, 0);
             }
-            let val = scorer.map(|s| self.session.score(s)).transpose()?;
+            let val = watched.map(|w| w.score(self.session)).transpose()?;
+            let positive_class = watched.and_then(|w| w.positive_class(self.session));
             val.iter().try_for_each(|v| self.check_finite("validation loss", v))?;
             let number = if whole { self.at.epoch } else { self.at.epoch + 1 };
             let grad_norm = self.session.grad_norm()?;
-            let epoch = Epoch { epoch: number, step: self.done(), train, val, lr: self.lr(), grad_norm, seconds };
+            let (step, lr) = (self.done(), self.lr());
+            let epoch = Epoch { epoch: number, step, train, val, positive_class, lr, grad_norm, seconds };
             self.watch.end(&epoch)?;
-            epochs.push(epoch);
+            self.obey()?;
             match whole {
                 true => self.judge(&epoch)?,
                 false => self.judge_cut(&epoch)?,
             }
+            epochs.push(epoch);
         }
         self.at.stopped = self.at.stopped.take().or_else(|| self.limit());
         self.finish()?;
@@ -193,7 +230,30 @@ impl Run<'_, '_> {
     /// The learning rate of the latest batch.
     fn lr(&self) -> f64 {
         let rate = self.s.update.lr_at(self.at.step.max(1) - 1, self.s.epochs, self.batches);
-        self.at.plateau.as_ref().map_or(rate, |p| rate * f64::from(p.factor()))
+        rate * f64::from(self.factor())
+    }
+
+    /// What the rates of the schedule are multiplied by.
+    fn factor(&self) -> f32 {
+        self.at.plateau.as_ref().map_or(1.0, Plateau::factor) * self.at.lr_factor.unwrap_or(1.0)
+    }
+
+    /// Does what whoever watches asks for.
+    fn obey(&mut self) -> Result<()> {
+        let Control { stop, lr_factor } = self.watch.control();
+        if let Some(factor) = lr_factor {
+            if !(factor.is_finite() && factor >= 0.0) {
+                return Err(Error::usage(format!(
+                    "a callback scales the learning rate by {factor}; expected at least 0"
+                )));
+            }
+            self.at.lr_factor = Some(factor);
+            self.session.set_lr_factor(self.factor())?;
+        }
+        if let Some(why) = stop {
+            self.at.stopped = Some(format!("{CALLBACK}: {why}"));
+        }
+        Ok(())
     }
 
     fn check_finite(&self, what: &str, scores: &Scores) -> Result<()> {
@@ -240,10 +300,11 @@ impl Run<'_, '_> {
         self.clock.warm = true;
         let (begun, first) = (Instant::now(), self.at.step);
         let at_once = self.session.at_once;
-        while self.at.batch < self.batches && self.limit().is_none() {
+        while self.at.batch < self.batches && self.limit().is_none() && self.at.stopped.is_none() {
             self.stop_if_asked()?;
             self.advance(at_once)?;
             self.look()?;
+            self.obey()?;
         }
         let scores = self.session.scores()?;
         self.settle()?;
@@ -264,7 +325,7 @@ impl Run<'_, '_> {
         let at = self.stand();
         // What was asked for in an epoch before is of no interest any more.
         let passing = self.curve.in_passing(self.session, at)?.filter(|p| p.point.epoch > self.at.epoch as f64);
-        self.watch.step(self.at.batch, passing.as_ref().map(|p| p.epoch));
+        self.watch.step(self.at.batch, passing.as_ref().map(|p| p.epoch.clone()));
         passing.iter().for_each(|p| self.watch.live(&p.point));
         Ok(())
     }
@@ -321,9 +382,9 @@ impl Run<'_, '_> {
         }
         let about =
             checkpoint::About { config: self.s.deciding(), progress: Some(self.at.clone()), ..self.session.about() };
-        let bytes = checkpoint::encode(&weights, &state, &about)?;
+        let files = checkpoint::encode(&weights, &state, &about)?;
         let step = self.done();
-        self.watch.keep(&Kept { bytes: &bytes, step, best })?;
+        self.watch.keep(&Kept { files: &files, step, best })?;
         self.kept = Some(step);
         Ok(())
     }
@@ -387,7 +448,7 @@ impl Run<'_, '_> {
             Error::model(format!("[schedule]: monitor = \"{monitor}\", which this task does not have"))
         })?;
         match plateau.observe(value) {
-            Some(factor) => self.session.set_lr_factor(factor),
+            Some(_) => self.session.set_lr_factor(self.factor()),
             None => Ok(()),
         }
     }
@@ -407,7 +468,9 @@ impl Run<'_, '_> {
     }
 }
 
-/// How a run begins to say that patience has run out.
+/// How a run begins to say that a callback has stopped it.
+pub const CALLBACK: &str = "stopped by a callback";
+/// How it begins to say that patience has run out.
 pub const EARLY_STOPPING: &str = "early stopping";
 /// How it begins to say that it has done its steps.
 pub const MAX_STEPS: &str = "max_steps";

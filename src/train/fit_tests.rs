@@ -10,7 +10,7 @@ use crate::train::model_for;
 struct Notes {
     points: Vec<Point>,
     epochs: Vec<(usize, Scores)>,
-    kept: Vec<(usize, Vec<u8>)>,
+    kept: Vec<(usize, checkpoint::Files)>,
 }
 
 impl Progress for Notes {
@@ -21,14 +21,14 @@ impl Progress for Notes {
         Ok(())
     }
     fn end(&mut self, epoch: &Epoch) -> Result<()> {
-        self.epochs.push((epoch.step, epoch.train));
+        self.epochs.push((epoch.step, epoch.train.clone()));
         Ok(())
     }
     fn keeps(&self) -> bool {
         true
     }
     fn keep(&mut self, checkpoint: &Kept) -> Result<()> {
-        self.kept.push((checkpoint.step, checkpoint.bytes.to_vec()));
+        self.kept.push((checkpoint.step, checkpoint.files.clone()));
         Ok(())
     }
 }

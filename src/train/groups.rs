@@ -9,6 +9,7 @@
 use crate::error::{Error, Result, nearest};
 use crate::graph::FLAT_ALIGN;
 use crate::keys::Keys;
+use crate::nn::former_name;
 use crate::tensor::Spec;
 use toml::{Table, Value};
 
@@ -95,7 +96,7 @@ impl Groups {
         let all = all.into_iter().chain(self.groups.iter().enumerate().map(|(i, g)| (named(i + 1), g)));
         for (place, group) in all {
             for pattern in &group.patterns {
-                let fit: Vec<usize> = (0..params.len()).filter(|&i| fits(pattern, &params[i].0)).collect();
+                let fit: Vec<usize> = (0..params.len()).filter(|&i| is_meant(pattern, &params[i].0)).collect();
                 if fit.is_empty() {
                     return Err(fits_nothing(&place, pattern, params));
                 }
@@ -158,6 +159,13 @@ pub(super) fn factors(rules: &[Rule], params: &[(String, Spec)], offsets: &[usiz
         }
     }
     factors
+}
+
+/// Whether a pattern fits a parameter, by its name or by the one it had in earlier
+/// versions: so `*.bias` is also of an attention's `in_proj_bias`, once
+/// `in_proj.bias`.
+fn is_meant(pattern: &str, name: &str) -> bool {
+    fits(pattern, name) || former_name(name).is_some_and(|former| fits(pattern, &former))
 }
 
 /// Whether a pattern fits a name or the beginning of one that ends at a dot.
@@ -306,6 +314,11 @@ mod tests {
             assert!(!fits(pattern, "conv1.weight"), "{pattern}");
         }
         assert!(fits("block1", "block1.bn.weight") && fits("block1.bn", "block1.bn.weight"));
+        // What a pattern of an earlier version was of, it still is of.
+        for pattern in ["*.bias", "block1.attn", "*.in_proj.bias", "block1.self_attn.in_proj_bias"] {
+            assert!(is_meant(pattern, "block1.self_attn.in_proj_bias"), "{pattern}");
+        }
+        assert!(!is_meant("*.weight", "block1.self_attn.in_proj_bias"));
         // Many stars against a long name end soon.
         assert!(!fits(&"*a".repeat(200), &"a".repeat(199).replace('a', "ab")));
     }

@@ -1,6 +1,7 @@
 //! What training makes small, by name.
 
 use super::class_weights::ClassWeights;
+use super::custom_loss::{self, CustomLoss};
 use crate::data::{Interface, Task};
 use crate::error::{Error, Result, unknown};
 use crate::graph::{Graph, TensorId};
@@ -30,11 +31,13 @@ pub enum LossName {
     Huber,
     /// Binary cross-entropy of logits.
     Bce,
+    /// One that was registered: see [`register_loss`](super::register_loss).
+    Custom(&'static CustomLoss),
 }
 
 const SIGMOID: Activation = Activation::Elementwise(Function::Sigmoid);
 
-const NAMES: [(&str, LossName); 6] = [
+pub(super) const NAMES: [(&str, LossName); 6] = [
     ("auto", LossName::Auto),
     ("cross_entropy", LossName::CrossEntropy),
     ("mse", LossName::Mse),
@@ -75,8 +78,10 @@ impl Loss {
     pub fn read(keys: &mut Keys) -> Result<Loss> {
         let name = keys.text("name")?.unwrap_or_else(|| "auto".into());
         let found = NAMES.iter().find(|(n, _)| *n == name).map(|(_, l)| *l);
+        let found = found.or_else(|| custom_loss::named(&name).map(LossName::Custom));
+        let known = || NAMES.iter().map(|(n, _)| *n).chain(custom_loss::names());
         Ok(Loss {
-            name: found.ok_or_else(|| unknown("loss", &name, NAMES.iter().map(|(n, _)| *n)))?,
+            name: found.ok_or_else(|| unknown("loss", &name, known()))?,
             label_smoothing: keys.real("label_smoothing", 0.0, 1.0, Some(0.0))? as f32,
             class_weights: ClassWeights::read(keys)?,
             huber_delta: keys.real("huber_delta", 1e-30, 1e30, Some(1.0))? as f32,
@@ -96,6 +101,9 @@ impl Loss {
     }
 
     fn label(&self, name: LossName) -> &'static str {
+        if let LossName::Custom(custom) = name {
+            return custom.name();
+        }
         NAMES.iter().find(|(_, n)| *n == name).expect("every loss has a name").0
     }
 
@@ -148,6 +156,9 @@ impl Loss {
         if self.label_smoothing != 0.0 || class_weights.is_some() {
             let what = if class_weights.is_some() { "class_weights" } else { "label_smoothing" };
             return Err(Error::model(format!("[loss]: {what} is for cross_entropy; the loss is \"{label}\"")));
+        }
+        if let LossName::Custom(custom) = name {
+            return Ok(BatchLoss { mean: custom.mean(g, output, targets, rows)?, weight: None });
         }
         if g.spec(targets).dtype == DType::U32 {
             return Err(Error::model(format!(

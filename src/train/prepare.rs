@@ -4,13 +4,13 @@
 use super::LossName;
 use super::loss::answering;
 use super::settings::{DataSettings, Settings, SplitBy};
-use super::text;
+use super::{row_groups, text};
 use crate::data::dataset::{self, Split};
 use crate::data::fingerprint::fingerprint;
 use crate::data::series::{self, NaiveSets, SeriesOptions};
-use crate::data::table::{Fitted, Goal, Table, in_time};
+use crate::data::table::{Fitted, Goal, Table, in_time, leaks};
 use crate::data::text::{Corpus, LabelledSplits, Vocabulary};
-use crate::data::{Dataset, IGNORED, Interface, Levels, Normal, Targets, alike};
+use crate::data::{Dataset, IGNORED, Interface, Levels, Normal, Positive, RowGroups, Targets, Task, alike};
 use crate::error::{Error, Result};
 use crate::nn::{Description, Model, Weights};
 
@@ -59,6 +59,8 @@ pub enum Source {
         test: Option<Dataset>,
         /// The values of pictures of 16 bits that became 0 and 255.
         levels: Option<Levels>,
+        /// Which training samples belong together, where that is asked for.
+        groups: Option<RowGroups>,
     },
     /// Rows that become samples by what is learned on some of them.
     Table(Table),
@@ -135,6 +137,7 @@ impl Source {
             Some((_, labels)) if even => labels.clone(),
             _ => vec![0; self.rows()],
         };
+        let groups = row_groups::of(self, &s.data)?;
         let folds = match self {
             Source::Corpus(corpus) => {
                 return Err(Error::usage(format!(
@@ -152,13 +155,22 @@ impl Source {
                     self.name()
                 )));
             }
-            _ => dataset::folds(self.name(), &strata, s.data.folds, s.seed)?,
+            _ => match &groups {
+                Some(groups) => groups.folds(self.name(), &strata, s.data.folds, s.seed)?,
+                None => dataset::folds(self.name(), &strata, s.data.folds, s.seed)?,
+            },
         };
-        let notes = match classes {
-            Some((names, labels)) => check_folds(self.name(), &folds, &names, &labels)?,
-            None => vec![],
-        };
-        Ok(Folds { folds, strata, notes })
+        let (mut notes, mut positive) = (vec![], None);
+        if let Some((names, labels)) = classes {
+            notes = check_folds(self.name(), &folds, &names, &labels, groups.as_ref())?;
+            let counts = counts(names.len(), &labels);
+            let chosen = Positive::choose(&names, &counts, s.data.positive.as_deref(), s.data.normalize_classes)?;
+            if let Some(Positive { class, note }) = chosen {
+                positive = Some(class);
+                notes.extend(note);
+            }
+        }
+        Ok(Folds { folds, strata, positive, notes })
     }
 
     /// The sets of a run without folds.
@@ -167,10 +179,13 @@ impl Source {
         self.prepare_rows(&all, None, None, s)
     }
 
-    /// The sets of a fold: `fold.held` is the test set. `strata` are those that
-    /// the folds were made of.
-    pub fn prepare_fold(&self, fold: &Split, strata: &[u32], s: &Settings) -> Result<Prepared> {
-        self.prepare_rows(&fold.kept, Some(&fold.held), Some(strata), s)
+    /// The sets of one of these folds: what it holds out is the test set. All folds
+    /// have the same positive class.
+    pub fn prepare_fold(&self, folds: &Folds, i: usize, s: &Settings) -> Result<Prepared> {
+        let mut s = s.clone();
+        s.data.positive = folds.positive.clone().or(s.data.positive);
+        let fold = &folds.folds[i];
+        self.prepare_rows(&fold.kept, Some(&fold.held), Some(&folds.strata), &s)
     }
 
     /// The sets of a run on some rows; `held` is the test set in place of the
@@ -201,6 +216,9 @@ impl Source {
     fn sets(&self, rows: &[usize], held: Option<&[usize]>, strata: Option<&[u32]>, s: &Settings) -> Result<Prepared> {
         let has_val = match self {
             // What has an order is split by it.
+            Source::Corpus(_) | Source::Series(_) if s.data.positive.is_some() => {
+                return Err(no_classes(s.data.positive.as_deref().unwrap_or_default()));
+            }
             Source::Corpus(corpus) => return text::language(corpus, s),
             Source::Series(table) => {
                 return series_sets(table, held.map(|held| Split { kept: rows.to_vec(), held: held.to_vec() }), s);
@@ -210,25 +228,27 @@ impl Source {
             Source::Table(_) => false,
         };
         let own_val = has_val && held.is_none();
-        let mut notes = vec![];
+        let groups = row_groups::of(self, &s.data)?;
+        let mut notes = if groups.is_some() { vec![] } else { row_groups::remarks(self, &s.data) };
         let split = match (s.data.val_split, s.data.split) {
             _ if own_val => Split { kept: (0..rows.len()).collect(), held: vec![] },
             (0.0, _) => Split { kept: (0..rows.len()).collect(), held: vec![] },
             (share, SplitBy::Time) => {
                 let (split, said) = latest(self, rows, share, s)?;
-                notes = said;
+                notes.extend(said);
                 split
             }
             (share, _) => {
                 let strata = strata.map_or_else(|| self.strata(&s.data), |known| Ok(known.to_vec()))?;
-                let mine: Vec<u32> = rows.iter().map(|&i| strata[i]).collect();
-                dataset::stratified(self.name(), &mine, share, s.seed)?
+                let (split, said) = row_groups::hold_out(self.name(), rows, &strata, groups.as_ref(), share, s.seed)?;
+                notes.extend(said);
+                split
             }
         };
         let pick = |part: &[usize]| part.iter().map(|&i| rows[i]).collect::<Vec<_>>();
         let (kept, out) = (pick(&split.kept), pick(&split.held));
         let mut prepared = match self {
-            Source::Sets { train, val, test, levels } => {
+            Source::Sets { train, val, test, levels, .. } => {
                 let part = |rows: &[usize], what: &str| {
                     let mut set = train.select(rows);
                     set.name = format!("{} ({what})", train.name);
@@ -251,8 +271,7 @@ impl Source {
         };
         prepared.notes.splice(0..0, notes);
         if let Some(labels) = prepared.train.labels() {
-            let mut counts = vec![0; prepared.interface.outputs.len()];
-            labels.iter().for_each(|&l| counts[l as usize] += 1);
+            let counts = counts(prepared.interface.outputs.len(), labels);
             prepared.notes.extend(alike::remark(&prepared.interface.outputs, &counts));
             let weights = s.loss.class_weights.resolve(&prepared.interface.outputs, labels)?;
             prepared.notes.extend(weights.map(|w| w.notes).unwrap_or_default());
@@ -260,8 +279,38 @@ impl Source {
         if s.loss.name == LossName::Bce {
             prepared.interface = prepared.interface.of_logits();
         }
+        choose_positive(&mut prepared, s)?;
         Ok(prepared)
     }
+}
+
+/// Says of two classes which is the positive one: that which is asked for, or one by
+/// its name and the rows that are trained on and held out to watch.
+fn choose_positive(p: &mut Prepared, s: &Settings) -> Result<()> {
+    let asked = s.data.positive.as_deref();
+    if p.interface.task != Task::Classification {
+        return asked.map_or(Ok(()), |class| Err(no_classes(class)));
+    }
+    let names = &p.interface.outputs;
+    let sets = [&p.train].into_iter().chain(&p.val);
+    let labels: Vec<u32> = sets.filter_map(|set| set.labels()).flatten().copied().collect();
+    let counts = counts(names.len(), &labels);
+    if let Some(Positive { class, note }) = Positive::choose(names, &counts, asked, s.data.normalize_classes)? {
+        p.interface.positive = Some(class);
+        p.notes.extend(note);
+    }
+    Ok(())
+}
+
+fn no_classes(positive: &str) -> Error {
+    Error::usage(format!("positive class \"{positive}\": the targets are no classes; leave it out"))
+}
+
+/// The rows of each class; those without one count for none.
+fn counts(classes: usize, labels: &[u32]) -> Vec<usize> {
+    let mut counts = vec![0; classes];
+    labels.iter().filter(|&&l| l != IGNORED).for_each(|&l| counts[l as usize] += 1);
+    counts
 }
 
 /// Holds out the latest of some rows; and what there is to say about that.
@@ -286,24 +335,32 @@ pub struct Folds {
     pub folds: Vec<Split>,
     /// What they keep even, a number per row.
     pub strata: Vec<u32>,
+    /// Of two classes the positive one.
+    pub positive: Option<String>,
     /// What a user should know.
     pub notes: Vec<String>,
 }
 
 /// Refuses folds that have nothing to learn of a class which others are scored on:
 /// all are to know the same classes. What fewer rows than folds mean is said.
-fn check_folds(name: &str, folds: &[Split], names: &[String], labels: &[u32]) -> Result<Vec<String>> {
-    let count = |rows: &[usize]| {
-        let mut counts = vec![0; names.len()];
-        rows.iter().filter(|&&i| labels[i] != IGNORED).for_each(|&i| counts[labels[i] as usize] += 1);
-        counts
-    };
+fn check_folds(
+    name: &str,
+    folds: &[Split],
+    names: &[String],
+    labels: &[u32],
+    groups: Option<&RowGroups>,
+) -> Result<Vec<String>> {
+    let count = |rows: &[usize]| counts(names.len(), &rows.iter().map(|&i| labels[i]).collect::<Vec<_>>());
     let (kept, held): (Vec<_>, Vec<_>) = folds.iter().map(|f| (count(&f.kept), count(&f.held))).unzip();
     let mut notes = vec![];
     for (class, class_name) in names.iter().enumerate() {
         let rows = kept[0][class] + held[0][class];
         if let Some(fold) = kept.iter().position(|counts| rows > 0 && counts[class] == 0) {
-            let next = if rows < 2 { "it needs at least two" } else { "set split = \"stratified\"" };
+            let next = match groups {
+                _ if rows < 2 => "it needs at least two".to_string(),
+                Some(groups) => format!("its groups by {} stay whole, and it needs at least two of them", groups.by),
+                None => "set split = \"stratified\"".to_string(),
+            };
             return Err(Error::data(format!(
                 "folds of {name}: class \"{class_name}\" has {rows} row(s), all of which fold {} holds out, so that it \
                  cannot learn the class: {next}; or leave the class out, or train without folds",
@@ -353,6 +410,9 @@ fn table_sets(table: &Table, kept: &[usize], out: &[usize], held: Option<&[usize
             ));
         }
     }
+    let is_used = |name: &String| fitted.columns.iter().any(|c| c.name == *name && c.is_used());
+    let given_away = leaks(table, &s.data.table)?;
+    notes.extend(given_away.into_iter().filter(|leak| leak.columns.iter().all(is_used)).map(|leak| leak.finding));
     notes.extend(fitted.notes.clone());
     notes.extend(fitted.describe());
     notes.extend(applied.lines());

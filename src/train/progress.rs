@@ -6,7 +6,7 @@ use crate::error::Result;
 use crate::eval::Point;
 
 /// What happened in an epoch.
-#[derive(Debug, Clone, Copy, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Epoch {
     /// Counted from 1.
     pub epoch: usize,
@@ -16,6 +16,9 @@ pub struct Epoch {
     pub train: Scores,
     /// Scores on the validation set after the epoch, if there is one.
     pub val: Option<Scores>,
+    /// The class that precision, recall and F1 are of, where one of them is watched.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub positive_class: Option<String>,
     /// The learning rate of the last step.
     pub lr: f64,
     /// The mean global norm of the gradient, before clipping.
@@ -25,18 +28,12 @@ pub struct Epoch {
 }
 
 impl Epoch {
-    /// The score of a name: `loss`, `accuracy`, `rmse`, `mae`, of the
-    /// validation set with `val_` in front. Without a validation set, the
-    /// training set's.
+    /// The score of a name: `loss`, `accuracy`, `rmse`, .., of the validation set
+    /// with `val_` in front. Without a validation set, the training set's.
     pub fn monitored(&self, name: &str) -> Option<f64> {
-        let held = name.strip_prefix("val_");
-        let scores = if held.is_some() { self.val.unwrap_or(self.train) } else { self.train };
-        match held.unwrap_or(name) {
-            "loss" => Some(scores.loss),
-            "accuracy" => scores.accuracy,
-            "rmse" => scores.rmse,
-            "mae" => scores.mae,
-            _ => None,
+        match name.strip_prefix("val_") {
+            Some(key) => self.val.as_ref().unwrap_or(&self.train).get(key),
+            None => self.train.get(name),
         }
     }
 }
@@ -46,9 +43,34 @@ impl std::fmt::Display for Epoch {
         let rate = self.train.samples as f64 / self.seconds.max(1e-9);
         write!(f, "epoch {}  {:.1}s  {rate:.0} samples/s  {}", self.epoch, self.seconds, self.train)?;
         let Some(v) = &self.val else { return Ok(()) };
-        write!(f, "  val_loss {:.4}", v.loss)?;
-        let others = [("accuracy", v.accuracy), ("rmse", v.rmse), ("mae", v.mae)];
-        others.iter().filter_map(|(n, v)| v.map(|v| (n, v))).try_for_each(|(n, v)| write!(f, " val_{n} {v:.4}"))
+        // The perplexity is the loss in other words.
+        for (key, value) in v.all().filter(|(key, _)| *key != "perplexity") {
+            let gap = if key == "loss" { "  " } else { " " };
+            write!(f, "{gap}val_{key} {value:.4}")?;
+        }
+        self.positive_class.iter().try_for_each(|class| write!(f, " (of \"{class}\")"))
+    }
+}
+
+/// What whoever watches may ask of a training under way.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Control {
+    /// Why it is to stop, after the step under way; its outcome is kept.
+    pub stop: Option<String>,
+    /// What the learning rates of the schedule are multiplied by from now on.
+    pub lr_factor: Option<f32>,
+}
+
+impl Control {
+    /// Stops the training after the step under way.
+    pub fn stop(&mut self, why: impl Into<String>) {
+        self.stop = Some(why.into());
+    }
+
+    /// Multiplies the learning rates of the schedule from now on; a second call takes the
+    /// place of the first.
+    pub fn scale_lr(&mut self, factor: f32) {
+        self.lr_factor = Some(factor);
     }
 }
 
@@ -67,6 +89,11 @@ pub trait Progress {
     fn live(&mut self, _point: &Point) {}
     /// The epoch has ended, or a limit has ended the run within it.
     fn end(&mut self, epoch: &Epoch) -> Result<()>;
+    /// What is asked of the training: looked at after each of [`Progress::step`] and
+    /// [`Progress::end`].
+    fn control(&mut self) -> Control {
+        Control::default()
+    }
     /// Whether checkpoints are wanted at all.
     fn keeps(&self) -> bool {
         false

@@ -307,7 +307,15 @@ impl Session {
     }
 
     /// Multiplies the learning rates of the steps to come.
+    ///
+    /// Fails where the step was planned for a rate that the host does not change.
     pub fn set_lr_factor(&mut self, factor: f32) -> Result<()> {
+        if !self.executor.holds(LR_FACTOR) {
+            return Err(Error::usage(
+                "the learning rate of this training cannot be changed on the way; expected update.controlled in its \
+                 settings, which a Trainer's callbacks and Observer::changes_lr set",
+            ));
+        }
         self.executor.write(LR_FACTOR, &HostTensor::f32([1], vec![factor]))
     }
 
@@ -444,13 +452,14 @@ impl Session {
             interface: self.interface.clone(),
             config: String::new(),
             progress: None,
+            moment: None,
         }
     }
 
     /// Saves the weights alone.
     pub fn save(&mut self, path: &std::path::Path) -> Result<()> {
         let (weights, about) = (self.weights()?, self.about());
-        files::write(path, &checkpoint::encode(&weights, &BTreeMap::new(), &about)?)
+        files::write(path, &checkpoint::encode_model(&weights, &about)?)
     }
 }
 

@@ -2,8 +2,8 @@
 //! writes its flags into the same tables first, so there is one reader, one
 //! set of names and one set of messages.
 
+use super::defaults::IMAGES;
 use super::text::TextSettings;
-use super::usual::fill_in;
 use super::{Augment, EarlyStopping, Loss, LossName, UpdateSettings};
 use crate::data::series::SeriesOptions;
 use crate::data::{self, OpenOptions, TableOptions};
@@ -47,6 +47,8 @@ pub struct DataSettings {
     pub folds: usize,
     /// Whether classes whose names are read alike, such as `yes` and `Yes`, are one.
     pub normalize_classes: bool,
+    /// Of two classes that which precision, recall and F1 are of; `None` finds it.
+    pub positive: Option<String>,
     /// Size and channels of images.
     pub images: OpenOptions,
     /// Target, task, cleaning of tables, and the normalisation of any data.
@@ -75,6 +77,7 @@ impl DataSettings {
             split: found.ok_or_else(|| unknown("split", &split, SPLITS.iter().map(|(n, _)| *n)))?,
             folds,
             normalize_classes: keys.flag("normalize_classes", false)?,
+            positive: positive(keys)?,
             images: OpenOptions::read(keys)?,
             table: TableOptions::read(keys)?,
             text: TextSettings::read(keys)?,
@@ -95,6 +98,7 @@ impl DataSettings {
             ("device_mb", (self.device_bytes.unwrap_or(0) as f64 / 1024.0 / 1024.0).into()),
         ];
         let mut table = Table::from_iter(own.map(|(k, v)| (k.to_string(), v)));
+        table.extend(self.positive.iter().map(|class| ("positive".to_string(), class.clone().into())));
         table.extend(self.images.to_table());
         table.extend(self.table.to_table());
         table.extend(self.text.to_table());
@@ -156,14 +160,14 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// Reads all settings from a table; what it leaves out has a default.
+    /// Reads all settings from a table, and opens no file of data. What the table leaves out
+    /// has a default: [`super::defaults`] has those by the kind of data, to be filled in
+    /// first; without that they are those of images.
     ///
-    /// A table that says nothing of optimiser, learning rate and schedule gets
-    /// a recipe that does well on its kind of data: see `usual`. One that says
-    /// anything of them gets PyTorch's defaults for the rest, and a constant
-    /// rate.
+    /// A table with optimiser, learning rate or schedule gets PyTorch's defaults for the
+    /// others of the three, and a constant rate.
     pub fn read(mut table: Table) -> Result<Settings> {
-        fill_in(&mut table)?;
+        IMAGES.fill_in(&mut table)?;
         let mut keys = Keys::new(table, "configuration");
         let section = |keys: &mut Keys, name: &'static str| -> Result<Keys> {
             Ok(Keys::new(keys.table(name)?.unwrap_or_default(), format!("[{name}]")))
@@ -175,24 +179,17 @@ impl Settings {
         }
         data_table.extend(keys.table("clean")?.map(|c| ("clean".to_string(), Value::Table(c))));
         let mut data_keys = Keys::new(data_table, "[data]");
-        let mut data = DataSettings::read(&mut data_keys)?;
+        let data = DataSettings::read(&mut data_keys)?;
         data_keys.finish()?;
         let mut augment_keys = section(&mut keys, "augment")?;
         let augment = Augment::read(&mut augment_keys)?;
         augment_keys.finish()?;
-        let mut model = match keys.take("model") {
+        let model = match keys.take("model") {
             None => return Err(Error::model("no model is named")),
             Some(Value::String(name)) => Description::named(&name)?,
             Some(Value::Table(t)) => Description::from_table(t)?,
             Some(v) => return Err(Error::model(format!("model = {v}; expected a name, a file or a [model] table"))),
         };
-        // What a description says of its input is what it reads if nothing else is said.
-        if let (true, Some(context)) = (model.reads == Reads::Text, data.text.context) {
-            model.input = Some([context].into());
-        }
-        if model.reads == Reads::Series && data.series.is_none() {
-            data.series = Some(SeriesOptions::default());
-        }
         let mut train = section(&mut keys, "train")?;
         let epochs = train.count("epochs", 1, None)?;
         let batch_size = train.count("batch_size", 1, None)?;
@@ -216,10 +213,10 @@ impl Settings {
         let loss = Loss::read(&mut loss_keys)?;
         loss_keys.finish()?;
         keys.finish()?;
-        Ok(Settings {
+        let mut settings = Settings {
             data,
             augment,
-            model,
+            model: model.clone(),
             epochs,
             batch_size,
             seed,
@@ -232,7 +229,21 @@ impl Settings {
             checkpoint_every,
             keep_last,
             plan,
-        })
+        };
+        settings.take_model(model);
+        Ok(settings)
+    }
+
+    /// Puts another model in place.
+    pub fn take_model(&mut self, mut model: Description) {
+        // What a description says of its input is what it reads if nothing else is said.
+        if let (true, Some(context)) = (model.reads == Reads::Text, self.data.text.context) {
+            model.input = Some([context].into());
+        }
+        if model.reads == Reads::Series && self.data.series.is_none() {
+            self.data.series = Some(SeriesOptions::default());
+        }
+        self.model = model;
     }
 
     /// All settings as TOML: read back, they give the same run.
@@ -303,6 +314,17 @@ impl Settings {
             stopping.remove("patience");
         }
         toml::to_string(&table).expect("a table of plain values prints")
+    }
+}
+
+/// The positive class: a name, which may look like a number or a truth value.
+fn positive(keys: &mut Keys) -> Result<Option<String>> {
+    match keys.take("positive") {
+        None => Ok(None),
+        Some(Value::String(s)) if s == "auto" => Ok(None),
+        Some(Value::String(s)) => Ok(Some(s)),
+        Some(v @ (Value::Integer(_) | Value::Float(_) | Value::Boolean(_))) => Ok(Some(v.to_string())),
+        Some(v) => Err(Error::model(format!("{}: positive = {v}; expected the name of a class", keys.place()))),
     }
 }
 

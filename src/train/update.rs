@@ -48,6 +48,9 @@ pub struct UpdateSettings {
     /// are left out: for gradients that are kept in half precision. Decided by
     /// the precision of the plan, not read from a configuration.
     pub scaled: bool,
+    /// The host may change the rate at any time. Decided by whoever watches, not read from
+    /// a configuration.
+    pub controlled: bool,
 }
 
 impl Default for UpdateSettings {
@@ -62,6 +65,7 @@ impl Default for UpdateSettings {
             ema: None,
             groups: Groups::default(),
             scaled: false,
+            controlled: false,
         }
     }
 }
@@ -114,6 +118,7 @@ impl UpdateSettings {
             ema: (decay > 0.0).then_some(Ema { decay, warmup }),
             groups: Groups::read(train, root.take("group"))?,
             scaled: false,
+            controlled: false,
         })
     }
 
@@ -186,7 +191,8 @@ pub fn update(
     let groups = g.constant(HostTensor::f32([groups.len() / 2, 2], groups));
     // The optimiser can read clock and table itself, unless they mean something
     // else than batches and rates.
-    let plain = scaled.is_none() && u.accumulate == 1 && rates.stride == 1 && u.schedule.plateau.is_none();
+    let by_host = u.schedule.plateau.is_some() || u.controlled;
+    let plain = scaled.is_none() && u.accumulate == 1 && rates.stride == 1 && !by_host;
     let paced = match plain {
         true => None,
         false => Some(pace(g, clock, schedule, rows, Pace { steps, stride: rates.stride })?),

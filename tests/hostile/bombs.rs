@@ -173,9 +173,15 @@ pub fn rows() -> Vec<Row> {
         ),
         refused_there(
             "checkpoint_without_end",
-            |at| with(at, "checkpoints/last.safetensors", |path| sparse(path, b"")),
+            |at| with(at, "checkpoints/last/model.safetensors", |path| sparse(path, b"")),
             EVAL,
-            &["last.safetensors takes 2048.0 GiB in memory", "--max-memory"],
+            &["model.safetensors takes 2048.0 GiB in memory", "--max-memory"],
+        ),
+        refused_there(
+            "state_of_training_without_end",
+            |at| with(at, "checkpoints/last/training.safetensors", |path| sparse(path, b"")),
+            RESUME,
+            &["training.safetensors takes 2048.0 GiB in memory", "--max-memory"],
         ),
         refused_there(
             "evaluation_without_end",
@@ -236,9 +242,9 @@ fn pipes() -> Vec<Row> {
         ),
         refused(
             "checkpoint_is_a_pipe",
-            |at| with(at, "checkpoints/last.safetensors", pipe),
+            |at| with(at, "checkpoints/last/model.safetensors", pipe),
             EVAL,
-            &["out holds no checkpoints/last.safetensors"],
+            &["out holds no checkpoints/last/model.safetensors"],
         ),
         refused(
             "weights_are_a_pipe",

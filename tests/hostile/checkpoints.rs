@@ -6,27 +6,19 @@ use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use std::collections::HashMap;
 use std::path::Path;
 
-const LAST: &str = "out/checkpoints/last.safetensors";
+pub const LAST: &str = "out/checkpoints/last/model.safetensors";
+const TRAINING: &str = "out/checkpoints/last/training.safetensors";
 const RESUME: &[&str] = &["--resume", "--out", "out", "--epochs", "2", "--max-steps", "9", "--data", "t.csv"];
-const INIT: &[&str] = &["--init", "out", "--data", "u.csv", "--out", "second"];
 
 /// A run of seven steps in `out`: one epoch of five, and two steps.
-fn trained(at: &Path) {
+pub fn trained(at: &Path) {
+    trained_with(at, "optimizer.lr=0.01");
+}
+
+fn trained_with(at: &Path, setting: &str) {
     good_table(at);
-    let args = [
-        "--data",
-        "t.csv",
-        "--out",
-        "out",
-        "--epochs",
-        "2",
-        "--batch-size",
-        "8",
-        "--max-steps",
-        "7",
-        "--set",
-        "optimizer.lr=0.01",
-    ];
+    let args =
+        ["--data", "t.csv", "--out", "out", "--epochs", "2", "--batch-size", "8", "--max-steps", "7", "--set", setting];
     let (code, said, _) = wgrad(at, &args);
     assert_eq!(code, Some(0), "{said}");
 }
@@ -41,26 +33,34 @@ fn trained_on_images(at: &Path) {
 /// A run whose last checkpoint is changed.
 fn broken(at: &Path, change: impl Fn(Vec<u8>) -> Vec<u8>) {
     trained(at);
-    change_bytes(at, change);
+    change_bytes(at, LAST, change);
 }
 
-fn change_bytes(at: &Path, change: impl Fn(Vec<u8>) -> Vec<u8>) {
-    let path = at.join(LAST);
+/// A run whose last state of training is changed.
+fn broken_state(at: &Path, change: impl Fn(Vec<u8>) -> Vec<u8>) {
+    trained(at);
+    change_bytes(at, TRAINING, change);
+}
+
+fn change_bytes(at: &Path, name: &str, change: impl Fn(Vec<u8>) -> Vec<u8>) {
+    let path = at.join(name);
     let bytes = std::fs::read(&path).expect("a checkpoint");
     file(&path, change(bytes));
 }
 
-/// Writes the last checkpoint anew: what it says of itself is changed, and of
-/// its tensors only those stay that `keep` wants, changed by `value`.
+/// Writes a file of the last checkpoint anew: what it says of itself is changed, and
+/// of its tensors only those stay that `keep` wants, changed by `value`.
 fn rewrite(
     at: &Path,
+    name: &str,
     about: impl Fn(String) -> String,
     keep: impl Fn(&str) -> bool,
     value: impl Fn(&str, &mut Vec<u8>),
 ) {
-    change_bytes(at, |bytes| {
+    change_bytes(at, name, |bytes| {
         let (_, header) = SafeTensors::read_metadata(&bytes).expect("a checkpoint");
-        let said = header.metadata().as_ref().expect("metadata")["wgrad"].clone();
+        let key = if name == TRAINING { "wgrad-training" } else { "wgrad" };
+        let said = header.metadata().as_ref().expect("metadata")[key].clone();
         let all = SafeTensors::deserialize(&bytes).expect("a checkpoint");
         let mut kept: Vec<(String, Dtype, Vec<usize>, Vec<u8>)> = vec![];
         for (name, view) in all.tensors().into_iter().filter(|(n, _)| keep(n)) {
@@ -69,7 +69,7 @@ fn rewrite(
             kept.push((name, view.dtype(), view.shape().to_vec(), data));
         }
         let views = kept.iter().map(|(n, d, s, b)| (n.clone(), TensorView::new(*d, s.clone(), b).expect("fits")));
-        safetensors::serialize(views, Some(HashMap::from([("wgrad".to_string(), about(said))]))).expect("encoded")
+        safetensors::serialize(views, Some(HashMap::from([(key.to_string(), about(said))]))).expect("encoded")
     });
 }
 
@@ -84,23 +84,25 @@ fn interface(at: &Path, part: &str, value: serde_json::Value) {
         *place = value.clone();
         about.to_string()
     };
-    rewrite(at, change, |_| true, |_, _| {});
+    rewrite(at, LAST, change, |_| true, |_, _| {});
 }
 
 /// [`rewrite`] of a new run.
 fn rewritten(
     at: &Path,
+    name: &str,
     about: impl Fn(String) -> String,
     keep: impl Fn(&str) -> bool,
     value: impl Fn(&str, &mut Vec<u8>),
 ) {
     trained(at);
-    rewrite(at, about, keep, value);
+    rewrite(at, name, about, keep, value);
 }
 
 fn about(at: &Path, from: &str, to: &str) {
     rewritten(
         at,
+        TRAINING,
         |said| {
             assert!(said.contains(from), "{said}");
             said.replace(from, to)
@@ -110,10 +112,11 @@ fn about(at: &Path, from: &str, to: &str) {
     );
 }
 
-fn without(at: &Path, gone: &str) {
+fn without(at: &Path, name: &str, gone: &str) {
     let found = std::cell::Cell::new(false);
     rewritten(
         at,
+        name,
         |said| said,
         |name| {
             found.set(found.get() || name == gone);
@@ -122,14 +125,6 @@ fn without(at: &Path, gone: &str) {
         |_, _| {},
     );
     assert!(found.get(), "{gone} was not there");
-}
-
-fn other_table(at: &Path) {
-    trained(at);
-    file(
-        &at.join("u.csv"),
-        lines("a,b,c,kind", 40, |i| format!("{}.5,{}.1,{}.7,{}", i % 7, i % 5, i % 3, ["x", "y", "z"][i % 3])),
-    );
 }
 
 /// What was learned with the weights is judged with them.
@@ -209,7 +204,7 @@ fn interfaces() -> Vec<Row> {
 }
 
 pub fn rows() -> Vec<Row> {
-    [resume(), init(), interfaces(), others()].into_iter().flatten().collect()
+    [resume(), interfaces(), others()].into_iter().flatten().collect()
 }
 
 fn resume() -> Vec<Row> {
@@ -221,47 +216,89 @@ fn resume() -> Vec<Row> {
             "resume_truncated",
             |at| broken(at, |b| b[..b.len() * 2 / 3].to_vec()),
             RESUME,
-            &["last.safetensors is not a usable checkpoint", "incomplete"],
+            &["model.safetensors is not a usable checkpoint", "incomplete"],
         ),
         refused(
             "resume_truncated_header",
             |at| broken(at, |b| b[..20].to_vec()),
             RESUME,
-            &["last.safetensors is not a usable checkpoint", "header"],
+            &["model.safetensors is not a usable checkpoint", "header"],
         ),
         refused(
             "resume_of_no_bytes",
             |at| broken(at, |_| vec![]),
             RESUME,
-            &["last.safetensors is not a usable checkpoint", "header too small"],
+            &["model.safetensors is not a usable checkpoint", "header too small"],
         ),
         refused(
             "resume_of_another_kind",
             |at| broken(at, |_| b"hello, world, this is no checkpoint".to_vec()),
             RESUME,
-            &["last.safetensors is not a usable checkpoint", "header"],
+            &["model.safetensors is not a usable checkpoint", "header"],
         ),
         refused(
             "resume_absurd_header",
             |at| broken(at, |b| [&u64::MAX.to_le_bytes(), &b[8..]].concat()),
             RESUME,
-            &["last.safetensors is not a usable checkpoint", "header too large"],
+            &["model.safetensors is not a usable checkpoint", "header too large"],
+        ),
+        refused(
+            "resume_truncated_state",
+            |at| broken_state(at, |b| b[..b.len() * 2 / 3].to_vec()),
+            RESUME,
+            &["training.safetensors is not a usable checkpoint", "incomplete"],
+        ),
+        refused(
+            "resume_state_of_no_bytes",
+            |at| broken_state(at, |_| vec![]),
+            RESUME,
+            &["training.safetensors is not a usable checkpoint", "header too small"],
+        ),
+        refused(
+            "resume_without_the_state",
+            |at| {
+                trained(at);
+                std::fs::remove_file(at.join(TRAINING)).expect("removed");
+            },
+            RESUME,
+            &["there is no training.safetensors beside it", "--init"],
+        ),
+        refused(
+            "resume_with_the_state_of_another_run",
+            |at| {
+                trained(at);
+                let state = std::fs::read(at.join(TRAINING)).expect("a checkpoint");
+                std::fs::remove_dir_all(at.join("out")).expect("removed");
+                trained_with(at, "optimizer.lr=0.02");
+                file(&at.join(TRAINING), state);
+            },
+            RESUME,
+            &["training.safetensors beside it is of another moment of training", "--init"],
+        ),
+        refused(
+            "resume_where_the_state_is_the_model",
+            |at| {
+                trained(at);
+                std::fs::copy(at.join(TRAINING), at.join(LAST)).expect("copied");
+            },
+            RESUME,
+            &["it holds the state of a training and no weights"],
         ),
         refused(
             "resume_without_a_weight",
-            |at| without(at, "dense2.weight"),
+            |at| without(at, LAST, "dense2.weight"),
             RESUME,
             &["the weights lack \"dense2.weight\""],
         ),
         refused(
             "resume_without_the_moments",
-            |at| without(at, "train.adam.m"),
+            |at| without(at, TRAINING, "adam.m"),
             RESUME,
             &["does not fit these settings", "it lacks \"adam.m\""],
         ),
         refused(
             "resume_without_the_clock",
-            |at| without(at, "train.clock"),
+            |at| without(at, TRAINING, "clock"),
             RESUME,
             &["does not fit these settings", "it lacks \"clock\""],
         ),
@@ -270,6 +307,7 @@ fn resume() -> Vec<Row> {
             |at| {
                 rewritten(
                     at,
+                    LAST,
                     |s| s,
                     |_| true,
                     |n, b| {
@@ -284,13 +322,13 @@ fn resume() -> Vec<Row> {
         ),
         refused(
             "resume_that_says_nothing_of_itself",
-            |at| rewritten(at, |_| "{}".into(), |_| true, |_, _| {}),
+            |at| rewritten(at, LAST, |_| "{}".into(), |_| true, |_, _| {}),
             RESUME,
             &["not a usable checkpoint", "missing field `model`"],
         ),
         refused(
             "resume_that_says_no_json",
-            |at| rewritten(at, |_| "{\"model\": ".into(), |_| true, |_, _| {}),
+            |at| rewritten(at, LAST, |_| "{\"model\": ".into(), |_| true, |_, _| {}),
             RESUME,
             &["not a usable checkpoint", "EOF while parsing"],
         ),
@@ -411,44 +449,6 @@ fn resume() -> Vec<Row> {
     ]
 }
 
-fn init() -> Vec<Row> {
-    let refused =
-        |name, make, args, says| refused(name, make, args, says).then(|at| assert!(!at.join("second").exists()));
-    vec![
-        works("init_that_fits_in_part", other_table, INIT, &["init: 3 tensors", "drawn anew: dense1.weight"]),
-        refused(
-            "init_that_does_not_fit",
-            |at| {
-                trained(at);
-                file(&at.join("m.toml"), "[[layer]]\ntype = \"Dense\"\nunits = \"classes\"\nname = \"other\"");
-            },
-            &["--init", "out", "--data", "t.csv", "--out", "second", "--model", "m.toml"],
-            &["has no weight that this model has too", "dense1.bias [64]"],
-        ),
-        refused(
-            "init_from_nowhere",
-            good_table,
-            &["--init", "nowhere", "--data", "t.csv", "--out", "second"],
-            &["reading nowhere"],
-        ),
-        refused(
-            "init_from_a_folder_of_another_kind",
-            |at| {
-                good_table(at);
-                std::fs::create_dir(at.join("d")).expect("made");
-            },
-            &["--init", "d", "--data", "t.csv", "--out", "second"],
-            &["d/checkpoints/last.safetensors"],
-        ),
-        refused(
-            "init_from_a_table",
-            good_table,
-            &["--init", "t.csv", "--data", "t.csv", "--out", "second"],
-            &["t.csv is not a usable checkpoint"],
-        ),
-    ]
-}
-
 fn others() -> Vec<Row> {
     let refused = |name, make, args, says| refused(name, make, args, says).then(|_| {});
     vec![
@@ -456,7 +456,7 @@ fn others() -> Vec<Row> {
             "eval_without_a_weight",
             |at| {
                 trained_on_images(at);
-                rewrite(at, |said| said, |name| name != "dense2.weight", |_, _| {});
+                rewrite(at, LAST, |said| said, |name| name != "dense2.weight", |_, _| {});
             },
             &["eval", "out", "--data", "set", "--device", "cpu"],
             &["the weights lack \"dense2.weight\""],
@@ -465,7 +465,7 @@ fn others() -> Vec<Row> {
             "eval_of_broken_weights",
             |at| broken(at, |b| b[..b.len() - 9].to_vec()),
             &["eval", "out", "--data", "t.csv", "--device", "cpu"],
-            &["last.safetensors is not a usable checkpoint"],
+            &["model.safetensors is not a usable checkpoint"],
         ),
         refused(
             "eval_with_no_batch",

@@ -39,7 +39,7 @@ pub fn rows() -> Vec<Row> {
                 let plain =
                     ["metrics.jsonl", "metrics.csv", "run.json", "evaluation.json", "advice.json", "report.html"];
                 linked(at, &plain);
-                linked(&at.join("."), &["checkpoints/last.safetensors", "plots/loss.png"]);
+                linked(&at.join("."), &["checkpoints/last/model.safetensors", "plots/loss.png"]);
             },
             TRAIN,
             &["saved in out"],
@@ -49,7 +49,7 @@ pub fn rows() -> Vec<Row> {
             |at| {
                 linked(
                     at,
-                    &["config.toml.tmp", "metrics.jsonl.tmp", "run.json.tmp", "checkpoints/last.safetensors.tmp"],
+                    &["config.toml.tmp", "metrics.jsonl.tmp", "run.json.tmp", "checkpoints/last/model.safetensors.tmp"],
                 )
             },
             TRAIN,
@@ -75,6 +75,17 @@ pub fn rows() -> Vec<Row> {
             },
             TRAIN,
             &["making the folder of plots out/plots: it is a link"],
+        )
+        .then(|at| assert_eq!(std::fs::read_dir(at.join("elsewhere")).expect("a folder").count(), 0)),
+        refused(
+            "last_checkpoint_lies_elsewhere",
+            |at| {
+                linked(at, &[]);
+                std::fs::create_dir(at.join("elsewhere")).expect("made");
+                link(&at.join("elsewhere"), &at.join("out/checkpoints/last"));
+            },
+            TRAIN,
+            &["making the folder of a checkpoint out/checkpoints/last: it is a link"],
         )
         .then(|at| assert_eq!(std::fs::read_dir(at.join("elsewhere")).expect("a folder").count(), 0)),
         refused("lock_is_a_link", |at| linked(at, &[".lock"]), TRAIN, &["out/.lock is a link or no regular file"])

@@ -4,6 +4,7 @@
 
 mod bombs;
 mod checkpoints;
+mod init;
 mod links;
 mod make;
 mod models;
@@ -90,6 +91,7 @@ fn main() {
         requests::rows(),
         models::rows(),
         checkpoints::rows(),
+        init::rows(),
         bombs::rows(),
         links::rows(),
     ];
@@ -150,7 +152,7 @@ fn nobody_reads_what_it_says() -> Result<(), Failed> {
     drop(child.stderr.take());
     let status = child.wait()?;
     assert!(status.success(), "it ended with {status}");
-    assert!(folder.path().join("out/checkpoints/last.safetensors").is_file());
+    assert!(folder.path().join("out/checkpoints/last/model.safetensors").is_file());
     Ok(())
 }
 

@@ -68,7 +68,7 @@ fn runs(at: &Path) {
     let train = "train --device cpu --data t.csv --epochs 1 --json --out";
     says(at, &words(train, &[&out]), 0, &["\"run\":\"run\u{fffd}\""]);
     let folder = at.join(&out);
-    assert!(folder.join("checkpoints/last.safetensors").is_file() && folder.join("report.html").is_file());
+    assert!(folder.join("checkpoints/last/model.safetensors").is_file() && folder.join("report.html").is_file());
     // The words are kept as far as JSON holds them.
     assert!(std::fs::read_to_string(folder.join("run.json")).expect("kept").contains("run\u{fffd}"));
     says(at, &words("train --device cpu --epochs 2 --json --resume --out", &[&out]), 0, &["resuming after"]);

@@ -269,7 +269,7 @@ fn limits() -> Vec<Row> {
 
 /// The last checkpoint loads, which one with a NaN in its weights does not.
 fn a_good_checkpoint_is_kept(at: &Path) {
-    let last = at.join("runs/tabular-001/checkpoints/last.safetensors");
+    let last = at.join("runs/tabular-001/checkpoints/last/model.safetensors");
     wgrad::train::checkpoint::load(&last).expect("the checkpoint before the loss went away");
 }
 

@@ -3,12 +3,15 @@
 pub mod flags;
 mod shader;
 
-use super::{flags as common, open_device_for, out, run_folder, summary, tune};
+use super::progress::Terminal;
+use super::{flags as common, open_device_for, out, summary};
 use crate::error::{Error, Result};
 use crate::files;
 use crate::nn::Model;
 use crate::plan::{Choices, Plan, Precision, Target};
 use crate::profile::{Taken, compare, table, take};
+use crate::run::folder;
+use crate::run::tuning::cached;
 use crate::train::{Session, Settings, made_up, set};
 use flags::Profile;
 use serde_json::json;
@@ -98,7 +101,7 @@ fn measure(f: &Profile) -> Result<Taken> {
     let step = if is_run { of_run(f)? } else { of_model(f)? };
     let (device, _) = open_device_for(&f.device, step.precision)?;
     let usual = (step.plan)(device.target(), &Choices::default())?;
-    let plan = (step.plan)(device.target(), &tune::cached(&device, &usual)?)?;
+    let plan = (step.plan)(device.target(), &cached(&device, &usual, &mut Terminal::new())?)?;
     let content = made_up(&plan, &step.model, step.classes);
     let mut e = device.executor();
     let program = e.load(plan.clone())?;
@@ -151,8 +154,7 @@ fn of_run(f: &Profile) -> Result<Step> {
     if f.input.is_some() || f.classes.is_some() {
         return Err(Error::usage("--input and --classes are for models; a run has its own"));
     }
-    let checkpoint = common::Checkpoint::Last;
-    let (model, loaded) = run_folder::load(&common::RunFlags { run: model_name(f).into(), checkpoint })?;
+    let (model, loaded) = folder::load(model_name(f).as_ref(), folder::Checkpoint::Last)?;
     let (interface, config) = (loaded.about.interface, loaded.about.config);
     let s = settings(f, config.parse().unwrap_or_default())?;
     let (classes, batch_size, precision) = (interface.outputs.len(), s.batch_size, s.plan.precision);

@@ -38,6 +38,9 @@ impl Interface {
             }
             _ => {}
         }
+        if let Some(positive) = self.positive.as_ref().filter(|name| !self.outputs.contains(name)) {
+            return Err(Error::data(format!("interface.positive: \"{positive}\" is none of the outputs")));
+        }
         if let Some(fitted) = &self.preprocessing {
             let names = fitted.outputs().len();
             if names != outputs || fitted.features.len() != width {

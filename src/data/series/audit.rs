@@ -5,14 +5,17 @@ use super::super::table::number::show;
 use super::super::table::{Summary, Table, TableOptions};
 use super::columns::Columns;
 use super::dates::Step;
-use super::rows::Series;
-use super::season::{self, Line};
+use super::fit::season_of;
+use super::rows::{Panel, Series};
+use super::season::Line;
 use super::{Season, SeriesOptions};
 use crate::error::Result;
 use serde::Serialize;
 
 /// Gaps that are listed.
 const SHOWN: usize = 10;
+/// Groups that are listed.
+const GROUPS: usize = 30;
 
 /// A look at a series.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -23,6 +26,10 @@ pub struct SeriesAudit {
     pub rows: usize,
     /// The column of dates, if there is one.
     pub date: Option<String>,
+    /// The columns that tell series apart; empty where there is one series.
+    pub group: Vec<String>,
+    /// Those series.
+    pub groups: Vec<GroupAudit>,
     /// The first and the last date, or row.
     pub first: String,
     /// See `first`.
@@ -41,6 +48,19 @@ pub struct SeriesAudit {
     pub notes: Vec<String>,
 }
 
+/// A look at one of the series of a table.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct GroupAudit {
+    /// The cells that name it.
+    pub name: String,
+    /// Its rows, without those before the first whole one.
+    pub rows: usize,
+    /// Its first and its last date, or row.
+    pub first: String,
+    /// See `first`.
+    pub last: String,
+}
+
 /// A look at a column of a series.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ColumnAudit {
@@ -50,11 +70,12 @@ pub struct ColumnAudit {
     pub missing: usize,
     /// How its numbers are spread.
     pub numbers: Summary,
-    /// The slope of a straight line through it, per row.
+    /// The slope of a straight line through it, per row; of several series the mean,
+    /// longer ones counting more.
     pub trend: f64,
-    /// The share of its variance that the line explains.
+    /// The share of its variance that the line explains; of several series as `trend`.
     pub trend_explains: f64,
-    /// Correlation of each value with the one before.
+    /// Correlation of each value with the one before it in its series.
     pub autocorrelation: Option<f64>,
 }
 
@@ -64,47 +85,71 @@ impl SeriesAudit {
     /// Fails as reading it does.
     pub fn new(table: &Table, base: &TableOptions, options: &SeriesOptions) -> Result<SeriesAudit> {
         let chosen = Columns::choose(table, base, options)?;
-        let series = Series::read(table, chosen.date.as_ref(), &chosen.numbers())?;
-        let n = series.len();
-        let before_test = n - ((n as f64 * options.test_split).round() as usize).min(n);
-        let step = series.dates.as_deref().and_then(Step::of).map(|s| s.0);
+        let panel = Panel::read(table, &chosen, options.duplicates)?;
+        let before_test = |n: usize| n - ((n as f64 * options.test_split).round() as usize).min(n);
+        let longest = panel.series.iter().max_by_key(|s| s.len()).expect("a panel has a series");
+        let step = longest.dates.as_deref().and_then(Step::of).map(|s| s.0);
         let season = match options.season {
             Season::None => None,
             Season::Rows(rows) => Some(rows),
             Season::Auto => {
-                let likely = step.map_or(vec![], Step::seasons);
-                season::find(&series.column(&chosen.targets[0].name).values[..before_test], &likely)
+                let training: Vec<_> = panel.series.iter().map(|s| (s, before_test(s.len()))).collect();
+                season_of(&training, &chosen.targets[0].name)
             }
         };
         let mut gaps = vec![];
-        if let (Some(step), Some(dates)) = (step, &series.dates) {
-            let odd = (1..n).filter(|&i| step.after(dates[i - 1]) != Some(dates[i]));
-            gaps.extend(odd.map(|i| [series.labels[i - 1].clone(), series.labels[i].clone()]));
+        for series in &panel.series {
+            let (Some(step), Some(dates)) = (step, &series.dates) else { continue };
+            let odd = (1..series.len()).filter(|&i| step.after(dates[i - 1]) != Some(dates[i]));
+            let group = if panel.by.is_empty() { String::new() } else { format!("{} ", series.title()) };
+            gaps.extend(odd.map(|i| [format!("{group}{}", series.labels[i - 1]), series.labels[i].clone()]));
         }
-        let column = |c: &super::rows::Values| {
-            let line = Line::of(&c.values);
+        let column = |name: &String| {
+            let all: Vec<&super::rows::Values> = panel.series.iter().map(|s| s.column(name)).collect();
+            let lines: Vec<(f64, Line)> =
+                all.iter().filter_map(|c| Some((c.values.len() as f64, Line::of(&c.values)?))).collect();
+            let weight: f64 = lines.iter().map(|(n, _)| n).sum();
+            let mean = |of: &dyn Fn(&Line) -> f64| lines.iter().map(|(n, l)| n * of(l)).sum::<f64>() / weight.max(1.0);
+            let values = all.iter().flat_map(|c| c.values.clone()).collect();
             ColumnAudit {
-                name: c.name.clone(),
-                missing: c.filled.iter().filter(|f| **f).count(),
-                numbers: Summary::of(c.values.clone()).expect("a column that was read has a number"),
-                trend: line.map_or(0.0, |l| l.slope),
-                trend_explains: line.map_or(0.0, |l| l.explained),
-                autocorrelation: correlation(&c.values),
+                name: name.clone(),
+                missing: all.iter().flat_map(|c| &c.filled).filter(|f| **f).count(),
+                numbers: Summary::of(values).expect("a column that was read has a number"),
+                trend: mean(&|l| l.slope),
+                trend_explains: mean(&|l| l.explained),
+                autocorrelation: correlation(all.iter().map(|c| &c.values[..])),
             }
         };
-        let notes = chosen.notes.iter().chain(&series.notes).cloned().collect();
+        let ends = |series: &Series| {
+            let end = |label: Option<&String>| label.cloned().unwrap_or_default();
+            [end(series.labels.first()), end(series.labels.last())]
+        };
+        let group = |series: &Series| {
+            let [first, last] = ends(series);
+            GroupAudit { name: series.title(), rows: series.len(), first, last }
+        };
+        let grouped = panel.series.iter().filter(|_| !panel.by.is_empty());
+        let by_time = |series: &&Series, end: usize| match &series.dates {
+            Some(dates) => (dates.get(end).copied(), series.rows.get(end).copied()),
+            None => (None, series.rows.get(end).copied()),
+        };
+        let first = panel.series.iter().min_by_key(|s| by_time(s, 0)).unwrap_or(longest);
+        let last = panel.series.iter().max_by_key(|s| by_time(s, s.len() - 1)).unwrap_or(longest);
+        let names: Vec<String> = longest.columns.iter().map(|c| c.name.clone()).collect();
         Ok(SeriesAudit {
             table: table.name.clone(),
-            rows: n,
+            rows: panel.rows(),
             date: chosen.date.map(|d| d.name),
-            first: series.labels.first().cloned().unwrap_or_default(),
-            last: series.labels.last().cloned().unwrap_or_default(),
+            groups: grouped.map(group).collect(),
+            first: ends(first)[0].clone(),
+            last: ends(last)[1].clone(),
             step: step.map(Step::name),
             gaps,
             targets: chosen.targets.iter().map(|t| t.name.clone()).collect(),
-            columns: series.columns.iter().map(column).collect(),
+            columns: names.iter().map(column).collect(),
             season,
-            notes,
+            notes: chosen.notes.iter().chain(&panel.notes).cloned().collect(),
+            group: panel.by,
         })
     }
 
@@ -141,26 +186,38 @@ impl SeriesAudit {
             row.push(c.autocorrelation.map_or(String::new(), |r| format!("{r:.2}")));
             row
         };
+        let of_groups = |g: &GroupAudit| vec![g.name.clone(), g.rows.to_string(), g.first.clone(), g.last.clone()];
+        let what = match self.groups.len() {
+            0 => format!("A series of {} rows", self.rows),
+            n => format!("{n} series by \"{}\" of {} rows in all", self.group.join("\", \""), self.rows),
+        };
         let head =
             ["column", "missing", "min", "mean", "max", "deviation", "trend per row", "explains", "autocorrelation"];
-        Findings {
-            title: self.table.clone(),
-            summary: format!("A series of {} rows, {span}{step}. {season}", self.rows),
-            warnings,
-            sections: vec![
-                Section::new("Columns", vec![Block::table(&head, self.columns.iter().map(row).collect())]),
-                Section::new("Target", vec![Block::text(self.targets.join(", "))]),
-            ],
+        let mut sections = vec![
+            Section::new("Columns", vec![Block::table(&head, self.columns.iter().map(row).collect())]),
+            Section::new("Target", vec![Block::text(self.targets.join(", "))]),
+        ];
+        if !self.groups.is_empty() {
+            let shown = self.groups.iter().take(GROUPS).map(of_groups).collect();
+            let mut blocks = vec![Block::table(&["group", "rows", "from", "to"], shown)];
+            if self.groups.len() > GROUPS {
+                blocks.push(Block::text(format!("and {} more", self.groups.len() - GROUPS)));
+            }
+            sections.push(Section::new("Groups", blocks));
         }
+        Findings { title: self.table.clone(), summary: format!("{what}, {span}{step}. {season}"), warnings, sections }
     }
 }
 
-/// Correlation of each value with the one before; `None` where there is no
-/// variance.
-fn correlation(values: &[f64]) -> Option<f64> {
-    let n = values.len();
-    let mean = values.iter().sum::<f64>() / n.max(1) as f64;
-    let square: f64 = values.iter().map(|v| (v - mean).powi(2)).sum();
-    let pairs: f64 = values.windows(2).map(|w| (w[0] - mean) * (w[1] - mean)).sum();
+/// Correlation of each value with the one before it in its series; `None` where there
+/// is no variance.
+fn correlation<'a>(series: impl Iterator<Item = &'a [f64]>) -> Option<f64> {
+    let (mut n, mut pairs, mut square) = (0, 0.0, 0.0);
+    for values in series {
+        let mean = values.iter().sum::<f64>() / values.len().max(1) as f64;
+        square += values.iter().map(|v| (v - mean).powi(2)).sum::<f64>();
+        pairs += values.windows(2).map(|w| (w[0] - mean) * (w[1] - mean)).sum::<f64>();
+        n += values.len();
+    }
     (n > 2 && square > 0.0).then(|| pairs / square)
 }

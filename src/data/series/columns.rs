@@ -1,15 +1,18 @@
 //! Which columns of a table are the series: the dates, the numbers to look at,
 //! the numbers to forecast.
 
+use super::super::grouping::{GroupBy, group_of};
 use super::super::table::clean::Rules;
-use super::super::table::in_time::date_format;
 use super::super::table::infer::{Inferred, Kind, infer};
 use super::super::table::{Column, Format, Summary, Table, TableOptions, centre, date};
 use super::SeriesOptions;
+use super::panel::{self, Found};
 use super::rows::Series;
-use crate::error::{Context, Error, Result};
+use super::times;
+use crate::error::{Error, Result};
 use crate::terminal::shortened;
 use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
 
 /// Columns that a note or a message lists.
 const LISTED: usize = 8;
@@ -21,9 +24,23 @@ pub struct DateColumn {
     pub name: String,
     /// How its dates are written.
     pub format: String,
-    /// The column of the times of day, where they stand in one of their own.
+    /// The column of the times of day, or of the months, where they stand in one of
+    /// their own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time: Option<String>,
+}
+
+impl DateColumn {
+    /// The names of the columns.
+    pub fn columns(&self) -> impl Iterator<Item = &str> {
+        [Some(&self.name), self.time.as_ref()].into_iter().flatten().map(String::as_str)
+    }
+
+    /// What a table says in them, row by row.
+    pub(super) fn cells<'a>(&self, table: &'a Table) -> Vec<Vec<Option<&'a str>>> {
+        let columns: Vec<&Column> = self.columns().filter_map(|name| table.column(name).ok()).collect();
+        (0..table.rows()).map(|row| columns.iter().map(|c| c.cells[row].as_deref()).collect()).collect()
+    }
 }
 
 /// A column of numbers.
@@ -45,6 +62,8 @@ pub struct NumberColumn {
 pub(super) struct Columns {
     /// The dates, if there are any.
     pub date: Option<DateColumn>,
+    /// What tells the series of the table apart, if it has several.
+    pub group: Vec<String>,
     /// What is looked at, in the order of the table.
     pub inputs: Vec<NumberColumn>,
     /// What is forecast, in the order asked for.
@@ -55,42 +74,66 @@ pub(super) struct Columns {
 
 impl Columns {
     /// Those that the options name, or that the table suggests: the first
-    /// column of dates (or the one that `date` names), all columns of numbers, the last of them as the target.
+    /// column of dates or else of years (or the one that `date` names), what tells series apart
+    /// where times repeat, all columns of numbers, the last of them as the target.
     ///
-    /// Fails when a named column is not there or holds no numbers, and when
-    /// none does.
+    /// Fails when a named column is not there or holds no numbers, when none does,
+    /// and when it is not clear what tells series apart.
     pub fn choose(table: &Table, base: &TableOptions, options: &SeriesOptions) -> Result<Columns> {
         let rows = table.all_rows();
         let seen: Vec<Inferred> =
             table.columns.iter().map(|c| infer(c, &rows, &Rules::default(), table.delimiter)).collect();
-        let dated = |i: usize| {
-            let column = &table.columns[i];
-            date_format(table, &column.name, &seen[i]).map(|format| with_time(table, column, format))
-        };
-        let date = match &base.date {
-            None => (0..table.columns.len()).find_map(dated),
-            Some(word) => {
-                let i = table.find(word).context(|| "[data]: date")?;
-                Some(dated(i).ok_or_else(|| {
-                    Error::data(format!(
-                        "[data]: date = \"{word}\": that column of {} holds no dates ({}); expected one that does",
-                        table.name,
-                        seen[i].kind.name()
-                    ))
-                })?)
-            }
-        };
+        let places = |words: &[String]| words.iter().filter_map(|w| table.find(w).ok()).collect::<Vec<_>>();
+        let usual_target = base.target == TableOptions::default().target;
+        let asked = if usual_target { vec![] } else { places(&base.target) };
+        let mut date = times::choose(table, base.date.as_deref(), &seen, &asked)?;
+        let years: Vec<usize> =
+            (0..table.columns.len()).filter(|&i| times::is_year(&table.columns[i], &seen[i])).collect();
+        let measured = [years.clone(), asked, places(&options.inputs)].concat();
+        let mut notes = vec![];
+        let mut grouping = grouping(table, base, date.as_ref(), &measured)?;
+        if let Some(d) = &date
+            && grouping.is_empty()
+            && base.date.is_none()
+            && times::divided(table, d)
+            && panel::repeat(&d.cells(table))
+        {
+            notes.push(format!(
+                "{}: \"{}\" alone does not say when a row is from, so the rows are taken as they stand",
+                table.name, d.name
+            ));
+            date = None;
+            grouping = self::grouping(table, base, None, &measured)?;
+        }
+        let group = grouping;
+        if let (Some(d), None) = (&date, &base.date)
+            && times::in_years(table, d)
+        {
+            notes.push(format!(
+                "{}: \"{}\" says when a row is from; data.date names another column, or \"none\" to take the rows as they \
+                 stand",
+                table.name,
+                d.columns().collect::<Vec<_>>().join(" ")
+            ));
+        }
+        if base.group == GroupBy::Auto && !group.is_empty() {
+            notes.push(found_out(table, &group, date.is_some()));
+        }
+        let groups = by_group(table, &group);
         let is_date = |i: usize| {
             let name = &table.columns[i].name;
             date.as_ref().is_some_and(|d| d.name == *name || d.time.as_ref() == Some(name))
         };
         let all = 0..table.columns.len();
-        let numbers: Vec<usize> = all.clone().filter(|&i| !is_date(i) && holds_numbers(&seen[i])).collect();
-        let measures = |&&i: &&usize| seen[i].kind == Kind::Number && !counts(table, i, &seen[i]);
-        let mut usual: Vec<usize> = numbers.iter().filter(measures).copied().collect();
+        let is_number = |&i: &usize| (!is_date(i) || years.contains(&i)) && holds_numbers(&seen[i]);
+        let numbers: Vec<usize> = all.clone().filter(is_number).collect();
+        let free = |&&i: &&usize| !is_date(i) && !group.contains(&i);
+        let measures =
+            |&&i: &&usize| seen[i].kind == Kind::Number && !years.contains(&i) && !counts(table, i, &seen[i], &groups);
+        let mut usual: Vec<usize> = numbers.iter().filter(free).filter(measures).copied().collect();
         // A series that looks like a count of its rows is one if there is no other.
         if usual.is_empty() {
-            usual.clone_from(&numbers);
+            usual = numbers.iter().filter(free).copied().collect();
         }
         let named = |word: &str, what: &str| -> Result<usize> {
             let i = table.find(word)?;
@@ -99,10 +142,16 @@ impl Columns {
                 false => Err(no_numbers(table, i, &seen[i], is_date(i), what)),
             }
         };
-        let targets = match base.target == TableOptions::default().target {
+        let targets = match usual_target {
             true => usual.last().copied().into_iter().collect(),
             false => distinct(base.target.iter().map(|t| named(t, "target")).collect::<Result<Vec<_>>>()?),
         };
+        if let Some(&i) = targets.iter().find(|i| group.contains(i)) {
+            return Err(Error::usage(format!(
+                "[data]: \"{}\" of {} is both target and group; expected two columns",
+                table.columns[i].name, table.name
+            )));
+        }
         let (false, false) = (targets.is_empty(), numbers.is_empty()) else {
             return Err(Error::data(format!(
                 "{} has no column of numbers to forecast; its columns are {}",
@@ -120,10 +169,9 @@ impl Columns {
             NumberColumn { name, format: seen[i].format.clone(), centre: 0.0 }
         };
         let unused: Vec<&str> = all
-            .filter(|i| !is_date(*i) && !inputs.contains(i) && !targets.contains(i))
+            .filter(|i| !is_date(*i) && !group.contains(i) && !inputs.contains(i) && !targets.contains(i))
             .map(|i| table.columns[i].name.as_str())
             .collect();
-        let mut notes = vec![];
         if !unused.is_empty() && options.inputs.is_empty() {
             notes.push(format!(
                 "{}: columns that are no measurements are not looked at: {}",
@@ -142,20 +190,23 @@ impl Columns {
         }
         Ok(Columns {
             date,
+            group: group.iter().map(|&i| table.columns[i].name.clone()).collect(),
             inputs: inputs.iter().map(number).collect(),
             targets: targets.iter().map(number).collect(),
             notes,
         })
     }
 
-    /// Takes off a series, read with these columns, what its first `rows` rows lie far
-    /// from zero by.
-    pub fn take_off_centres(&mut self, series: &mut Series, rows: usize) {
-        for values in &mut series.columns {
-            let Some(seen) = Summary::of(values.values[..rows].to_vec()).filter(|s| s.std > 0.0) else { continue };
-            let centre = centre(&seen);
-            values.values.iter_mut().for_each(|x| *x -= centre);
-            let own = self.inputs.iter_mut().chain(&mut self.targets).filter(|c| c.name == values.name);
+    /// Takes off all series, read with these columns, what their first rows, as many as
+    /// `rows` says of each, lie far from zero by.
+    pub fn take_off_centres(&mut self, all: &mut [Series], rows: &[usize]) {
+        for number in self.numbers() {
+            let first = |(series, &n): (&Series, &usize)| series.column(&number.name).values[..n].to_vec();
+            let seen = Summary::of(all.iter().zip(rows).flat_map(first).collect()).filter(|s| s.std > 0.0);
+            let Some(centre) = seen.map(|seen| centre(&seen)) else { continue };
+            let mine = all.iter_mut().flat_map(|series| &mut series.columns).filter(|c| c.name == number.name);
+            mine.flat_map(|c| &mut c.values).for_each(|x| *x -= centre);
+            let own = self.inputs.iter_mut().chain(&mut self.targets).filter(|c| c.name == number.name);
             own.for_each(|c| c.centre = centre);
         }
     }
@@ -168,42 +219,90 @@ impl Columns {
     }
 }
 
-/// A column of days with the column of the times of day beside it, if there is one.
-fn with_time(table: &Table, column: &Column, format: String) -> DateColumn {
-    let day = DateColumn { name: column.name.clone(), format, time: None };
-    if day.format.contains("%M") || !day.format.contains("%d") {
-        return day;
+/// The columns that tell the series of a table apart: those that the options name,
+/// or that the table suggests.
+///
+/// Fails when a named one is not there, and when several might do so.
+fn grouping(table: &Table, base: &TableOptions, date: Option<&DateColumn>, measured: &[usize]) -> Result<Vec<usize>> {
+    match base.group {
+        GroupBy::Columns(_) => return base.group.places(table),
+        GroupBy::None => return Ok(vec![]),
+        GroupBy::Auto => {}
     }
-    let times = table.columns.iter().find_map(|c| {
-        let says = c.name != column.name && date::says_time(&c.name);
-        let way = ["%H:%M:%S%.f", "%H:%M", "%H.%M.%S"].into_iter().find(|way| {
-            let fits = |cell: &String| date::parse(&format!("2000-01-01 {cell}"), &format!("%Y-%m-%d {way}")).is_some();
-            // Every day has its time, or the column is something else.
-            says && c.cells.iter().all(|cell| cell.as_ref().is_some_and(fits))
-        })?;
-        Some((c.name.clone(), way))
-    });
-    match times {
-        Some((time, way)) => DateColumn { format: format!("{} {way}", day.format), time: Some(time), ..day },
-        None => day,
+    let mut skipped = measured.to_vec();
+    let found = match date {
+        Some(d) => {
+            let times = d.cells(table);
+            skipped.extend(d.columns().filter_map(|name| table.find(name).ok()));
+            if panel::repeat(&times) { panel::apart(table, &times, &skipped) } else { Found::One }
+        }
+        None => panel::blocks(table, &skipped),
+    };
+    let columns = match found {
+        Found::One => return Ok(vec![]),
+        Found::Several(columns) => return Ok(columns),
+        Found::Unclear(columns) => columns,
+    };
+    let name = |c: &Vec<usize>| c.iter().map(|&i| table.columns[i].name.as_str()).collect::<Vec<_>>().join(",");
+    let names: Vec<String> = columns.iter().map(name).collect();
+    let (first, names) = (&names[0], names.iter().map(|n| format!("\"{n}\"")).collect::<Vec<_>>());
+    let names = listed(&names.iter().map(String::as_str).collect::<Vec<_>>());
+    let why = match date {
+        Some(_) => format!("most rows have the time of another one, and each of {names} could tell its series apart"),
+        None => format!("rows have no times, and the values of {names} stand in blocks, as several series do"),
+    };
+    Err(Error::data(format!(
+        "{}: {why}; --group \"{first}\" (data.group) makes each value a series of its own, --group none takes all rows as one",
+        table.name
+    )))
+}
+
+/// What is said of groups that nobody named.
+fn found_out(table: &Table, group: &[usize], dated: bool) -> String {
+    let names: Vec<&str> = group.iter().map(|&i| table.columns[i].name.as_str()).collect();
+    let why = if dated { "most rows have the time of another one" } else { "rows are counted from anew" };
+    format!(
+        "{}: {why}, and \"{1}\" tells series apart: no window looks across them, as with --group \"{1}\"; --group names \
+         another column, --group none takes all rows as one series",
+        table.name,
+        names.join(",")
+    )
+}
+
+/// The rows of each group, in the order of the file; those that have none are left out.
+pub(super) fn by_group(table: &Table, group: &[usize]) -> Vec<Vec<usize>> {
+    let mut places: HashMap<Vec<String>, usize> = HashMap::new();
+    let mut all: Vec<Vec<usize>> = vec![];
+    for row in 0..table.rows() {
+        let Some(name) = group_of(table, group, row) else { continue };
+        let place = *places.entry(name).or_insert(all.len());
+        if place == all.len() {
+            all.push(vec![]);
+        }
+        all[place].push(row);
     }
+    all
 }
 
 /// Whether most cells are numbers.
-fn holds_numbers(seen: &Inferred) -> bool {
+pub(super) fn holds_numbers(seen: &Inferred) -> bool {
     let present = seen.stats.rows - seen.stats.missing;
     present > 0
         && (seen.kind == Kind::Number || (seen.stats.numbers + seen.stats.infinite) as f64 >= 0.95 * present as f64)
 }
 
-/// Whether the numbers of a column rise or fall evenly from row to row: a count,
-/// a year.
-fn counts(table: &Table, column: usize, seen: &Inferred) -> bool {
+/// Whether the numbers of a column rise or fall evenly from row to row of each group: a
+/// count, a year.
+pub(super) fn counts(table: &Table, column: usize, seen: &Inferred, groups: &[Vec<usize>]) -> bool {
     let cells = &table.columns[column].cells;
-    let all: Option<Vec<f64>> = cells.iter().map(|c| seen.format.parse(c.as_deref()?)).collect();
-    let Some(all) = all.filter(|a| a.len() >= 3) else { return false };
-    let step = all[1] - all[0];
-    step != 0.0 && all.windows(2).all(|w| w[1] - w[0] == step)
+    let even = |rows: &Vec<usize>| {
+        let all: Option<Vec<f64>> = rows.iter().map(|&i| seen.format.parse(cells[i].as_deref()?)).collect();
+        let Some(all) = all else { return false };
+        let step = all[1] - all[0];
+        step != 0.0 && all.windows(2).all(|w| w[1] - w[0] == step)
+    };
+    let mut long = groups.iter().filter(|rows| rows.len() >= 3).peekable();
+    long.peek().is_some() && long.all(even)
 }
 
 /// The error for a named column that holds no numbers.

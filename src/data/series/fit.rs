@@ -5,10 +5,16 @@ use super::super::table::{Layout, ReadOptions, Table, TableOptions};
 use super::calendar::Cycle;
 use super::columns::{Columns, DateColumn, NumberColumn};
 use super::dates::Step;
-use super::rows::Series;
-use super::{Season, SeriesOptions, season};
+use super::rows::{Panel, Series, Wanted};
+use super::{Duplicates, Season, SeriesOptions, season};
 use crate::error::{Context, Error, Result};
 use serde::{Deserialize, Serialize};
+
+/// Series of which a season is looked for, the longest.
+const ASKED: usize = 50;
+
+/// A series, and how many of its first rows are for training.
+pub(super) type Training<'a> = (&'a Series, usize);
 
 /// How a series becomes samples, and answers become forecasts.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -26,6 +32,12 @@ pub struct SeriesFitted {
     pub layout: Layout,
     /// The column of dates, if there is one.
     pub date: Option<DateColumn>,
+    /// The columns that tell the series of the table apart, if it had several.
+    #[serde(default)]
+    pub group: Vec<String>,
+    /// What became of rows with equal dates.
+    #[serde(default)]
+    pub duplicates: Duplicates,
     /// The columns that are looked at.
     pub inputs: Vec<NumberColumn>,
     /// What of the dates is looked at.
@@ -40,43 +52,42 @@ pub struct SeriesFitted {
     pub season: Option<usize>,
     /// Whether the model gives the change from the last known value.
     pub difference: bool,
-    /// Per target: the mean absolute error, within the training rows, of
+    /// Per target: the mean absolute error, within the training rows of all series, of
     /// forecasting the value one season before (one row before, where there is
     /// no season). The unit of MASE; 0 where it makes no error.
     pub naive_error: Vec<f64>,
 }
 
 impl SeriesFitted {
-    /// Learns from the first `rows` rows of a series.
+    /// Learns from the training rows of all series of a table together.
     ///
     /// Fails when a target does not vary in them.
     pub(super) fn learn(
         table: &Table,
-        series: &Series,
+        all: &[Training],
         columns: &Columns,
-        rows: usize,
         base: &TableOptions,
         options: &SeriesOptions,
     ) -> Result<SeriesFitted> {
-        let seen = |name: &str| &series.column(name).values[..rows];
+        let rows: usize = all.iter().map(|(_, rows)| rows).sum();
         for target in &columns.targets {
-            let values = seen(&target.name);
-            if values.iter().all(|v| *v == values[0]) {
+            let mut values = all.iter().flat_map(|t| seen(t, &target.name));
+            let first = values.next().copied().unwrap_or_default();
+            if values.all(|v| *v == first) {
                 return Err(Error::data(format!(
-                    "target \"{}\" of {} is {} in all {rows} training rows; expected numbers that differ",
-                    target.name, table.name, values[0]
+                    "target \"{}\" of {} is {first} in all {rows} training rows; expected numbers that differ",
+                    target.name, table.name
                 )));
             }
         }
-        let dates = series.dates.as_ref().map(|d| &d[..rows]);
         let season = match options.season {
             Season::None => None,
             Season::Rows(n) => Some(n),
-            Season::Auto => {
-                let likely = dates.and_then(Step::of).map_or(vec![], |(step, _)| step.seasons());
-                season::find(seen(&columns.targets[0].name), &likely)
-            }
+            Season::Auto => season_of(all, &columns.targets[0].name),
         };
+        // The longest goes through all cycles that the others do.
+        let longest = all.iter().max_by_key(|(_, rows)| rows);
+        let dates = longest.and_then(|(series, rows)| Some(&series.dates.as_ref()?[..*rows]));
         let calendar = match (options.calendar, dates) {
             (true, Some(dates)) => Cycle::of_dates(dates),
             (true, None) => {
@@ -88,8 +99,8 @@ impl SeriesFitted {
             (false, _) => vec![],
         };
         // A season that the training rows do not span cannot be a unit.
-        let lag = season.filter(|&m| m < rows).unwrap_or(1);
-        let naive_error = columns.targets.iter().map(|t| naive_error(seen(&t.name), lag)).collect();
+        let lag = season.filter(|m| all.iter().any(|(_, rows)| m < rows)).unwrap_or(1);
+        let naive_error = columns.targets.iter().map(|t| naive_error(all, &t.name, lag)).collect();
         Ok(SeriesFitted {
             table: table.name.clone(),
             rows,
@@ -97,6 +108,8 @@ impl SeriesFitted {
             missing_values: base.missing_values.clone(),
             layout: Layout::of(table, &base.read_options()),
             date: columns.date.clone(),
+            group: columns.group.clone(),
+            duplicates: options.duplicates,
             inputs: columns.inputs.clone(),
             calendar,
             targets: columns.targets.clone(),
@@ -168,26 +181,64 @@ impl SeriesFitted {
     }
 
     /// Reads another file. Without `with_targets`, targets that are no inputs
-    /// need not be there.
+    /// need not be there. A file without dates is taken as it stands, one without what
+    /// tells series apart as one series.
     ///
-    /// Fails as [`Series::read`] does, and when dates are looked at and the file
-    /// has none.
-    pub fn read(&self, table: &Table, with_targets: bool) -> Result<Series> {
+    /// Fails as training does, when dates are looked at and the file has none, and when
+    /// nothing says where one series ends and the next begins.
+    pub fn read(&self, table: &Table, with_targets: bool) -> Result<Panel> {
         let mut numbers = self.inputs.clone();
         let others = self.targets.iter().filter(|t| !self.inputs.contains(t));
         numbers.extend(others.filter(|_| with_targets || self.difference).cloned());
         let place = || format!("\"{}\" as a series like \"{}\"", table.name, self.table);
-        let date = self.date.as_ref().filter(|d| !self.calendar.is_empty() || table.column(&d.name).is_ok());
-        let mut series = Series::read(table, date, &numbers).context(place)?;
+        let has = |name: &str| table.column(name).is_ok();
+        let date = self.date.as_ref().filter(|d| !self.calendar.is_empty() || d.columns().all(has));
+        let grouped = date.is_none() || self.group.iter().any(|name| has(name));
+        let group = if grouped { &self.group[..] } else { &[] };
+        let wanted = Wanted { date, group, duplicates: self.duplicates, numbers: &numbers };
+        let mut panel = Panel::read_wanted(table, &wanted).context(place)?;
         if let (Some(d), None) = (&self.date, date) {
-            series.notes.push(format!("{} has no column \"{}\": its rows are taken as they stand", table.name, d.name));
+            panel.notes.push(format!("{} has no column \"{}\": its rows are taken as they stand", table.name, d.name));
         }
-        Ok(series)
+        if group.is_empty() && !self.group.is_empty() {
+            let names = self.group.join("\", \"");
+            panel.notes.push(format!("{} has no column \"{names}\": its rows are taken as one series", table.name));
+        }
+        Ok(panel)
     }
 }
 
-/// The mean absolute change over `lag` rows.
-fn naive_error(values: &[f64], lag: usize) -> f64 {
-    let n = values.len().saturating_sub(lag);
-    values.iter().zip(&values[lag.min(values.len())..]).map(|(a, b)| (b - a).abs()).sum::<f64>() / n.max(1) as f64
+/// The training rows of a column.
+fn seen<'a>((series, rows): &Training<'a>, column: &str) -> &'a [f64] {
+    &series.column(column).values[..*rows]
+}
+
+/// The season of a series; of several that of most of them that have one, if half do.
+pub(super) fn season_of(all: &[Training], target: &str) -> Option<usize> {
+    let mut longest: Vec<&Training> = all.iter().collect();
+    longest.sort_by_key(|(_, rows)| std::cmp::Reverse(*rows));
+    longest.truncate(ASKED);
+    let find = |t: &&Training| {
+        let dates = t.0.dates.as_ref().map(|d| &d[..t.1]);
+        let likely = dates.and_then(Step::of).map_or(vec![], |(step, _)| step.seasons());
+        season::find(seen(t, target), &likely)
+    };
+    let mut found: Vec<usize> = longest.iter().filter_map(find).collect();
+    if 2 * found.len() < longest.len() {
+        return None;
+    }
+    found.sort_unstable();
+    let runs = found.chunk_by(|a, b| a == b);
+    runs.reduce(|best, next| if next.len() > best.len() { next } else { best }).map(|run| run[0])
+}
+
+/// The mean absolute change over `lag` rows of a series, of all of them together.
+fn naive_error(all: &[Training], target: &str, lag: usize) -> f64 {
+    let changes = |t: &Training| {
+        let values = seen(t, target);
+        let pairs = values.iter().zip(&values[lag.min(values.len())..]);
+        (pairs.map(|(a, b)| (b - a).abs()).sum::<f64>(), values.len().saturating_sub(lag))
+    };
+    let (sum, n) = all.iter().map(changes).fold((0.0, 0), |(sum, n), (s, m)| (sum + s, n + m));
+    sum / n.max(1) as f64
 }

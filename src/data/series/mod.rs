@@ -1,7 +1,8 @@
 //! Time series: from a table whose rows follow one another in time to samples
 //! that look back and targets that lie ahead.
 //!
-//! [`Series`] is the table in the order of time, as numbers without gaps.
+//! [`Panel`] is the table as its series, one or one of each group, [`Series`] the rows of
+//! one in the order of time, as numbers without gaps.
 //! [`prepare`] splits it by time, learns a [`SeriesFitted`] from the training
 //! rows alone, and cuts windows: `[window, columns]` of the past, `horizon`
 //! values ahead. [`Naive`] holds forecasts that need no model, for the same
@@ -10,13 +11,17 @@
 mod audit;
 mod calendar;
 mod columns;
-mod dates;
+mod dated;
+pub(super) mod dates;
 mod fit;
 mod naive;
 mod options;
+mod panel;
+mod parts;
 mod prepare;
 mod rows;
 mod season;
+mod times;
 mod windows;
 
 pub use audit::SeriesAudit;
@@ -25,10 +30,12 @@ pub use columns::{DateColumn, NumberColumn};
 pub use dates::dates_after;
 pub use fit::SeriesFitted;
 pub use naive::{Naive, NaiveSets};
-pub use options::{Season, SeriesOptions};
+pub use options::{Duplicates, Season, SeriesOptions};
 pub use prepare::{Prepared, expanding, prepare};
-pub use rows::Series;
-pub use windows::{ToForecast, Windows};
+pub use rows::{Panel, Series};
+pub use windows::{Ahead, ToForecast, Windows};
 
+#[cfg(test)]
+mod panel_tests;
 #[cfg(test)]
 mod tests;

@@ -4,6 +4,7 @@
 use super::super::{Dataset, Targets};
 use super::fit::SeriesFitted;
 use super::rows::Series;
+use super::windows::Ahead;
 
 /// The name of the forecast that all others are compared with.
 pub const PERSISTENCE: &str = "persistence";
@@ -31,6 +32,9 @@ pub struct Naive {
     pub truth: Vec<f32>,
     /// The date, or the number, of the first row ahead of each window.
     pub labels: Vec<String>,
+    /// The groups of the windows, in their order, with how many each has; empty where
+    /// there is one series.
+    pub groups: Vec<(String, usize)>,
     /// Each way to forecast by name, persistence first: `[windows, horizon *
     /// targets]`.
     pub forecasts: Vec<(String, Vec<f32>)>,
@@ -54,15 +58,16 @@ impl Naive {
     /// - seasonal naive: the latest known value of the same place in the season;
     /// - drift: the line through the first and the last value of the window;
     /// - window mean.
-    pub fn of(fitted: &SeriesFitted, series: &Series, starts: &[usize]) -> Naive {
-        let columns: Vec<&[f64]> = fitted.targets.iter().map(|t| &series.column(&t.name).values[..]).collect();
+    pub fn of(fitted: &SeriesFitted, series: &[Series], starts: &[Ahead]) -> Naive {
+        let columns_of = |s: &Series| fitted.targets.iter().map(|t| s.column(&t.name).values.clone()).collect();
+        let columns: Vec<Vec<Vec<f64>>> = series.iter().map(columns_of).collect();
         let window = fitted.window;
         // The value of column `c`, `h` rows (from 1) ahead of row `s - 1`.
         let all = |value: &dyn Fn(&[f64], usize, usize) -> f64| -> Vec<f32> {
-            let mut values = Vec::with_capacity(starts.len() * fitted.horizon * columns.len());
-            for &s in starts {
+            let mut values = Vec::with_capacity(starts.len() * fitted.horizon * fitted.targets.len());
+            for &[i, s] in starts {
                 for h in 1..=fitted.horizon {
-                    values.extend(columns.iter().map(|c| value(c, s, h) as f32));
+                    values.extend(columns[i].iter().map(|c| value(c, s, h) as f32));
                 }
             }
             values
@@ -70,7 +75,7 @@ impl Naive {
         let mut forecasts = vec![(PERSISTENCE.to_string(), all(&|c, s, _| c[s - 1]))];
         let mut notes = vec![];
         match fitted.season {
-            Some(m) if starts.iter().all(|&s| s >= m) => {
+            Some(m) if starts.iter().all(|&[_, s]| s >= m) => {
                 let seasonal = all(&|c, s, h| c[s + h - 1 - m * h.div_ceil(m)]);
                 forecasts.push((format!("seasonal naive ({m})"), seasonal));
             }
@@ -87,6 +92,12 @@ impl Naive {
             let mean = |c: &[f64], s: usize, _: usize| c[s - window..s].iter().sum::<f64>() / window as f64;
             forecasts.push(("window mean".into(), all(&mean)));
         }
+        let of_groups = starts.chunk_by(|a, b| a[0] == b[0]).map(|own| (series[own[0][0]].title(), own.len()));
+        let grouped = series.iter().any(|s| !s.group.is_empty());
+        let label = |&[i, s]: &Ahead| match grouped {
+            true => format!("{} {}", series[i].title(), series[i].labels[s]),
+            false => series[i].labels[s].clone(),
+        };
         Naive {
             windows: starts.len(),
             targets: fitted.targets.iter().map(|t| t.name.clone()).collect(),
@@ -97,7 +108,8 @@ impl Naive {
             centres: fitted.targets.iter().map(|t| t.centre).collect(),
             difference: fitted.difference,
             truth: all(&|c, s, h| c[s + h - 1]),
-            labels: starts.iter().map(|&s| series.labels[s].clone()).collect(),
+            labels: starts.iter().map(label).collect(),
+            groups: of_groups.filter(|_| grouped).collect(),
             forecasts,
             notes,
         }
@@ -109,6 +121,12 @@ impl Naive {
         let width = self.horizon * self.targets.len();
         let mut part = Naive { windows, ..self.clone() };
         part.labels.truncate(windows);
+        let mut left = windows;
+        for (_, own) in &mut part.groups {
+            *own = left.min(*own);
+            left -= *own;
+        }
+        part.groups.retain(|(_, own)| *own > 0);
         part.truth.truncate(windows * width);
         part.forecasts.iter_mut().for_each(|(_, values)| values.truncate(windows * width));
         part

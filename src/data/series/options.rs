@@ -1,7 +1,8 @@
 //! What a user may say about a series.
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, unknown};
 use crate::keys::Keys;
+use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
 /// Rows that a forecast looks back on unless the user says otherwise.
@@ -18,6 +19,22 @@ pub enum Season {
     /// So many.
     Rows(usize),
 }
+
+/// What becomes of rows that have the time of another one of their series.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Duplicates {
+    /// They are refused.
+    #[default]
+    Error,
+    /// The first in the file is taken.
+    First,
+    /// Their mean is taken, column by column, of the numbers that are there.
+    Mean,
+}
+
+const DUPLICATES: [(&str, Duplicates); 3] =
+    [("error", Duplicates::Error), ("first", Duplicates::First), ("mean", Duplicates::Mean)];
 
 /// What a user may say about a series, besides what is said about any table.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,6 +53,8 @@ pub struct SeriesOptions {
     /// Whether the model gives the change from the last known value, and sees
     /// what it forecasts as its distance from there.
     pub difference: bool,
+    /// What becomes of rows that have the time of another one.
+    pub duplicates: Duplicates,
     /// The share of the series, at its end, that is for the test.
     pub test_split: f64,
 }
@@ -49,13 +68,14 @@ impl Default for SeriesOptions {
             calendar: false,
             season: Season::Auto,
             difference: false,
+            duplicates: Duplicates::Error,
             test_split: 0.2,
         }
     }
 }
 
 /// The keys of a series; any of them makes a table one.
-const KEYS: [&str; 7] = ["window", "horizon", "inputs", "calendar", "season", "difference", "test_split"];
+const KEYS: [&str; 8] = ["window", "horizon", "inputs", "calendar", "season", "difference", "duplicates", "test_split"];
 
 impl SeriesOptions {
     /// Whether a table `[data]` says anything of a series.
@@ -64,7 +84,7 @@ impl SeriesOptions {
     }
 
     /// Reads the keys `window`, `horizon`, `inputs`, `calendar`, `season`,
-    /// `difference` and `test_split`; `None` where none of them is there.
+    /// `difference`, `duplicates` and `test_split`; `None` where none of them is there.
     pub fn read(keys: &mut Keys) -> Result<Option<SeriesOptions>> {
         let asked = KEYS.iter().any(|key| keys.has(key));
         let base = SeriesOptions::default();
@@ -75,6 +95,7 @@ impl SeriesOptions {
             calendar: keys.flag("calendar", base.calendar)?,
             season: season(keys)?,
             difference: keys.flag("difference", base.difference)?,
+            duplicates: duplicates(keys)?,
             test_split: keys.real("test_split", 0.0, 0.95, Some(base.test_split))?,
         };
         Ok(asked.then_some(options))
@@ -87,13 +108,15 @@ impl SeriesOptions {
             Season::None => "none".into(),
             Season::Rows(n) => Value::Integer(n as i64),
         };
-        let all: [(&str, Value); 7] = [
+        let duplicates = DUPLICATES.iter().find(|(_, d)| *d == self.duplicates).expect("each has a name").0;
+        let all: [(&str, Value); 8] = [
             ("window", (self.window as i64).into()),
             ("horizon", (self.horizon as i64).into()),
             ("inputs", self.inputs.clone().into()),
             ("calendar", self.calendar.into()),
             ("season", season),
             ("difference", self.difference.into()),
+            ("duplicates", duplicates.into()),
             ("test_split", self.test_split.into()),
         ];
         Table::from_iter(all.map(|(k, v)| (k.to_string(), v)))
@@ -131,4 +154,10 @@ fn season(keys: &mut Keys) -> Result<Season> {
             keys.place()
         ))),
     }
+}
+
+fn duplicates(keys: &mut Keys) -> Result<Duplicates> {
+    let Some(word) = keys.text("duplicates")? else { return Ok(Duplicates::Error) };
+    let found = DUPLICATES.iter().find(|(name, _)| *name == word).map(|&(_, d)| d);
+    found.ok_or_else(|| unknown("duplicates", &word, DUPLICATES.map(|(name, _)| name)).context(keys.place()))
 }

@@ -1,4 +1,4 @@
-//! The sets of a series: split by time, scaled by what the training rows say.
+//! The sets of a table of series: split by time, scaled by what the training rows say.
 
 use super::super::dataset::Split;
 use super::super::table::{Table, TableOptions, Task};
@@ -7,7 +7,8 @@ use super::columns::Columns;
 use super::dates::Step;
 use super::fit::SeriesFitted;
 use super::naive::{Naive, NaiveSets};
-use super::rows::Series;
+use super::parts::{self, Parts, Splitting};
+use super::rows::{Panel, Series};
 use super::{Season, SeriesOptions};
 use crate::error::{Error, Result};
 use std::ops::Range;
@@ -31,95 +32,15 @@ pub struct Prepared {
     pub notes: Vec<String>,
 }
 
-/// Where the parts of a series end: training, validation, test.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Parts {
-    pub train: usize,
-    pub val: usize,
-    pub rows: usize,
-}
-
-impl Parts {
-    /// The last `test` rows are for the test, and of those before them the last
-    /// share `val_split` for validation.
-    fn of(rows: usize, val_split: f64, test: usize) -> Parts {
-        let val = rows - test.min(rows);
-        let train = val - ((val as f64 * val_split).round() as usize).min(val);
-        Parts { train, val, rows }
-    }
-
-    /// Whether each part has a window: training a whole one, others the values
-    /// ahead.
-    fn suffice(&self, options: &SeriesOptions) -> bool {
-        let ahead = |rows: usize| rows == 0 || rows >= options.horizon;
-        self.train >= options.window.saturating_add(options.horizon)
-            && ahead(self.val - self.train)
-            && ahead(self.rows - self.val)
-    }
-}
-
-fn share(rows: usize, of: f64) -> usize {
-    (rows as f64 * of).round() as usize
-}
-
-/// The parts of a series. `test` rows at its end are for the test, or the share
-/// that the options ask for.
-fn split(name: &str, n: usize, options: &SeriesOptions, val_split: f64, test: Option<usize>) -> Result<Parts> {
-    let parts = |n: usize| {
-        let parts = Parts::of(n, val_split, test.unwrap_or_else(|| share(n, options.test_split)));
-        // A share that is asked for is not rounded to nothing.
-        let there = |share: f64, rows: usize| share == 0.0 || rows > 0;
-        let whole = there(val_split, parts.val - parts.train)
-            && (test.is_some() || there(options.test_split, parts.rows - parts.val));
-        (whole && parts.suffice(options)).then_some(parts)
-    };
-    if let Some(parts) = parts(n) {
-        return Ok(parts);
-    }
-    let (mut low, mut high) = (n, n.max(1));
-    while parts(high).is_none() && high < usize::MAX / 4 {
-        (low, high) = (high, high * 2);
-    }
-    while high - low > 1 {
-        let middle = low + (high - low) / 2;
-        if parts(middle).is_some() { high = middle } else { low = middle }
-    }
-    let (val, test) = (percent(val_split), test.map_or(percent(options.test_split), |rows| format!("{rows} rows")));
-    Err(Error::data(format!(
-        "{name} has {n} rows; expected at least {high} for a window of {} rows and {} ahead, with {val} held out for \
-         validation and {test} for the test; take a smaller window or horizon, or smaller splits",
-        options.window, options.horizon
-    )))
-}
-
-fn percent(share: f64) -> String {
-    format!("{} %", (1000.0 * share).round() / 10.0)
-}
-
-/// Splits of a series for cross-validation that keep the order of time: each
-/// fold is tested on the rows behind those that it is trained on, and trains on
-/// all before them.
+/// Splits of a table of series for cross-validation that keep the order of time.
 ///
 /// Fails when there are fewer than two folds, or fewer rows than parts.
 pub fn expanding(table: &Table, base: &TableOptions, options: &SeriesOptions, folds: usize) -> Result<Vec<Split>> {
     let columns = Columns::choose(table, base, options)?;
-    let n = Series::read(table, columns.date.as_ref(), &columns.numbers())?.len();
-    let block = n / folds.saturating_add(1);
-    if folds < 2 || block == 0 {
-        let name = &table.name;
-        return Err(Error::usage(format!(
-            "cannot make {folds} folds of {name}: it is a series of {n} rows; expected 2 to {}",
-            n.saturating_sub(1)
-        )));
-    }
-    let fold = |i: usize| {
-        let end = n - (folds - 1 - i) * block;
-        Split { kept: (0..end - block).collect(), held: (end - block..end).collect() }
-    };
-    Ok((0..folds).map(fold).collect())
+    parts::expanding(&Panel::read(table, &columns, options.duplicates)?, folds)
 }
 
-/// Reads and splits a series. `fold` is one of [`expanding`]: its held-out rows
+/// Reads and splits the series of a table. `fold` is one of [`expanding`]: its held-out rows
 /// are the test, and what lies behind them is left out.
 ///
 /// Fails when columns are not there or hold no numbers, when the task is no
@@ -135,29 +56,25 @@ pub fn prepare(
         return Err(Error::usage("task = \"classification\": a series forecasts numbers; expected regression or auto"));
     }
     let mut columns = Columns::choose(table, base, options)?;
-    let mut series = Series::read(table, columns.date.as_ref(), &columns.numbers())?;
-    let whole = series.len();
-    if let Some(end) = fold.and_then(|f| f.held.last()) {
-        series = series.first(end + 1);
-    }
-    let parts = split(&table.name, series.len(), options, val_split, fold.map(|f| f.held.len()))?;
-    columns.take_off_centres(&mut series, parts.train);
-    let fitted = SeriesFitted::learn(table, &series, &columns, parts.train, base, options)?;
+    let mut panel = Panel::read(table, &columns, options.duplicates)?;
+    let parts = Splitting { options, val_split }.split(&mut panel, fold)?;
+    let train_rows: Vec<usize> = parts.iter().map(|p| p.train).collect();
+    columns.take_off_centres(&mut panel.series, &train_rows);
+    let training: Vec<(&Series, usize)> = panel.series.iter().zip(train_rows).collect();
+    let fitted = SeriesFitted::learn(table, &training, &columns, base, options)?;
     let mut notes = columns.notes.clone();
-    notes.extend(series.notes.iter().cloned());
-    notes.extend(describe(&fitted, &series, &parts, options));
-    if fold.is_some() {
-        notes.push(format!("{}: this fold ends at row {} of {whole}", table.name, series.len()));
-    }
+    notes.extend(panel.notes.iter().cloned());
+    notes.extend(describe(&fitted, &panel, &parts, options));
     if base.cleaning != Default::default() {
         notes.push("[clean] is for tables of single rows; it does not change a series".into());
     }
-    let mut part = |rows: Range<usize>, what: &str| -> Result<Option<(Dataset, Naive)>> {
-        if rows.is_empty() {
+    let mut part = |which: usize, what: &str| -> Result<Option<(Dataset, Naive)>> {
+        let rows: Vec<Range<usize>> = parts.iter().map(|p| p.ranges()[which].clone()).collect();
+        if rows.iter().all(Range::is_empty) {
             return Ok(None);
         }
-        let mut made = fitted.windows(&series, rows, format!("{} ({what})", table.name))?;
-        made.set.origin = Origin::of_rows(table, made.starts.iter().map(|&s| series.rows[s]));
+        let mut made = fitted.windows(&panel.series, &rows, format!("{} ({what})", table.name))?;
+        made.set.origin = Origin::of_rows(table, made.starts.iter().map(|&[i, s]| panel.series[i].rows[s]));
         if made.starts.is_empty() {
             return Err(Error::data(format!(
                 "{}: every window of the {what} part would forecast a missing value; take a smaller horizon, or fill \
@@ -173,27 +90,28 @@ pub fn prepare(
                 table.name
             ));
         }
-        let naive = Naive::of(&fitted, &series, &made.starts);
+        let naive = Naive::of(&fitted, &panel.series, &made.starts);
         Ok(Some((made.set, naive)))
     };
-    let train = part(0..parts.train, "training")?.expect("the split leaves training rows").0;
-    let (val, naive_val) = part(parts.train..parts.val, "validation")?.unzip();
-    let (test, naive_test) = part(parts.val..parts.rows, "test")?.unzip();
-    let normal = normal(&fitted, &series.first(parts.train), &train, base);
+    let train = part(0, "training")?.expect("the split leaves training rows").0;
+    let (val, naive_val) = part(1, "validation")?.unzip();
+    let (test, naive_test) = part(2, "test")?.unzip();
+    let normal = normal(&fitted, &training, &train, base);
     Ok(Prepared { train, val, test, naive: NaiveSets { val: naive_val, test: naive_test }, normal, fitted, notes })
 }
 
-/// Per column of the training rows, for each row of a window; where a column is
+/// Per column of the training rows of all series, for each row of a window; where a column is
 /// looked at from its last value, of the training windows. Sine and cosine stay
 /// as they are.
-fn normal(fitted: &SeriesFitted, rows: &Series, windows: &Dataset, base: &TableOptions) -> Normal {
+fn normal(fitted: &SeriesFitted, rows: &[(&Series, usize)], windows: &Dataset, base: &TableOptions) -> Normal {
     let width = fitted.width();
     let learn = |samples: Samples, rows: usize| {
         let targets = Targets::Values { values: vec![0.0; rows], names: vec![String::new()] };
         let origin = Origin::default();
         Normal::learn(&Dataset { name: String::new(), shape: vec![width], samples, targets, origin }, base.normalize)
     };
-    let mut one = learn(Samples::Floats(fitted.encode(rows).into()), rows.len());
+    let encoded: Vec<f32> = rows.iter().flat_map(|(series, n)| fitted.encode(&series.first(*n))).collect();
+    let mut one = learn(Samples::Floats(encoded.into()), fitted.rows);
     let relative = fitted.relative();
     if !relative.is_empty() {
         let of_windows = learn(windows.samples.clone(), windows.len() * fitted.window);
@@ -206,45 +124,31 @@ fn normal(fitted: &SeriesFitted, rows: &Series, windows: &Dataset, base: &TableO
     Normal { scale: one.scale.repeat(fitted.window), shift: one.shift.repeat(fitted.window) }
 }
 
-/// What was made of a series, for people.
-fn describe(fitted: &SeriesFitted, series: &Series, parts: &Parts, options: &SeriesOptions) -> Vec<String> {
-    let name = &series.name;
-    let place = |row: usize| match &fitted.date {
-        Some(_) => series.labels[row].clone(),
-        None => format!("row {}", row + 1),
-    };
-    let part = |what: &str, rows: Range<usize>| match rows.is_empty() {
-        true => format!("none for {what}"),
-        false => format!("{} for {what} ({} to {})", rows.len(), place(rows.start), place(rows.end - 1)),
-    };
+/// What was made of the series, for people.
+fn describe(fitted: &SeriesFitted, panel: &Panel, parts: &[Parts], options: &SeriesOptions) -> Vec<String> {
+    let name = &panel.name;
     let targets = fitted.targets.iter().map(|t| t.name.as_str()).collect::<Vec<_>>().join(", ");
+    let what = match panel.by.is_empty() {
+        true => "a series".to_string(),
+        false => format!("{} series by \"{}\"", panel.series.len(), panel.by.join("\", \"")),
+    };
     let mut all = vec![
         format!(
-            "{name}: a series; {targets} is forecast {} row{} ahead from {} rows of {}",
+            "{name}: {what}; {targets} is forecast {} row{} ahead from {} rows of {}",
             fitted.horizon,
             if fitted.horizon == 1 { "" } else { "s" },
             fitted.window,
             fitted.features().join(", ")
         ),
-        format!(
-            "{name}: {} rows: {}, {}, {}",
-            parts.rows,
-            part("training", 0..parts.train),
-            part("validation", parts.train..parts.val),
-            part("the test", parts.val..parts.rows)
-        ),
+        divided(fitted, panel, parts),
     ];
-    if let Some(dates) = &series.dates {
-        all.push(match Step::of(dates) {
-            Some((step, 0)) => format!("{name}: dates are {} apart", step.name()),
-            Some((step, odd)) => format!(
-                "{name}: dates are {} apart, but not in {odd} of {} places; rows are taken as evenly spaced",
-                step.name(),
-                dates.len() - 1
-            ),
-            None => format!("{name}: dates are unevenly apart; rows are taken as evenly spaced"),
-        });
+    if !panel.by.is_empty() {
+        all.push(format!(
+            "{name}: columns are scaled by what the training rows of all groups together say; where groups differ in \
+             level, difference = true looks at changes within each"
+        ));
     }
+    all.extend(spacing(panel));
     all.push(match (fitted.season, options.season) {
         (Some(m), Season::Auto) => format!("{name}: a season of {m} rows was found"),
         (Some(m), _) => format!("{name}: a season has {m} rows, as configured"),
@@ -252,4 +156,42 @@ fn describe(fitted: &SeriesFitted, series: &Series, parts: &Parts, options: &Ser
         (None, _) => format!("{name}: no season, as configured"),
     });
     all
+}
+
+/// How many rows are for what.
+fn divided(fitted: &SeriesFitted, panel: &Panel, parts: &[Parts]) -> String {
+    let names = ["training", "validation", "the test"];
+    let rows = |which: usize| parts.iter().map(|p| p.ranges()[which].len()).sum::<usize>();
+    let place = |row: usize| match &fitted.date {
+        Some(_) => panel.series[0].labels[row].clone(),
+        None => format!("row {}", row + 1),
+    };
+    let part = |which: usize| match (rows(which), panel.by.is_empty()) {
+        (0, _) => format!("none for {}", names[which]),
+        (n, false) => format!("{n} for {}", names[which]),
+        (n, true) => {
+            let rows = parts[0].ranges()[which].clone();
+            format!("{n} for {} ({} to {})", names[which], place(rows.start), place(rows.end - 1))
+        }
+    };
+    let how = if panel.by.is_empty() { "" } else { ", the latest of each group" };
+    format!("{}: {} rows: {}, {}, {}{how}", panel.name, panel.rows(), part(0), part(1), part(2))
+}
+
+/// How far apart the dates of a panel are, if it has any.
+fn spacing(panel: &Panel) -> Option<String> {
+    let name = &panel.name;
+    let dates: Vec<_> = panel.series.iter().map(|s| s.dates.as_deref()).collect::<Option<_>>()?;
+    let steps: Vec<(Step, usize)> = dates.iter().filter_map(|d| Step::of(d)).collect();
+    let even = steps.len() == dates.len() && steps.iter().all(|(step, _)| *step == steps[0].0);
+    let odd: usize = steps.iter().map(|(_, odd)| odd).sum();
+    Some(match even {
+        true if odd == 0 => format!("{name}: dates are {} apart", steps[0].0.name()),
+        true => format!(
+            "{name}: dates are {} apart, but not in {odd} of {} places; rows are taken as evenly spaced",
+            steps[0].0.name(),
+            dates.iter().map(|d| d.len() - 1).sum::<usize>()
+        ),
+        false => format!("{name}: dates are unevenly apart; rows are taken as evenly spaced"),
+    })
 }

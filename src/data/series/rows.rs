@@ -1,13 +1,17 @@
-//! A table in the order of time, as numbers without gaps.
+//! A table as its series: each in the order of time, as numbers without gaps.
 
-use super::super::table::{Column, Table, alone, date};
-use super::columns::{DateColumn, NumberColumn};
+use super::super::grouping::group_of;
+use super::super::table::{Column, Table, alone};
+use super::Duplicates;
+use super::columns::{Columns, DateColumn, NumberColumn, by_group};
+use super::dated::Dated;
+use super::windows::Ahead;
 use crate::error::{Context, Error, Result};
 use crate::terminal::shortened;
 use chrono::NaiveDateTime;
-use std::borrow::Cow;
+use std::collections::HashSet;
 
-/// Lines that a note lists.
+/// Lines and groups that a note lists.
 const LISTED: usize = 5;
 
 /// The numbers of a column, row by row.
@@ -21,11 +25,12 @@ pub struct Values {
     pub filled: Vec<bool>,
 }
 
-/// A table in the order of time.
+/// Rows in the order of time.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Series {
-    /// What messages call it.
-    pub name: String,
+    /// What tells it apart from the other series of its table, a cell for each
+    /// column that does; empty where there is one series.
+    pub group: Vec<String>,
     /// The row of the table behind each row.
     pub rows: Vec<usize>,
     /// The dates, if there are any.
@@ -36,48 +41,151 @@ pub struct Series {
     pub format: Option<String>,
     /// The columns.
     pub columns: Vec<Values>,
-    /// What a user should know: rows sorted, gaps filled.
+}
+
+/// The series of a table: one, or one of each group.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Panel {
+    /// What messages call the table.
+    pub name: String,
+    /// The columns that tell the series apart; empty where there is one.
+    pub by: Vec<String>,
+    /// The series, in the order in which the file has them.
+    pub series: Vec<Series>,
+    /// What a user should know: rows sorted, gaps filled, groups left out.
     pub notes: Vec<String>,
 }
 
-impl Series {
-    /// Reads these columns of a table. Rows are brought into the order of their
-    /// dates. A missing number, or a cell that is none, has the number before
-    /// it; rows before the first that has all numbers are left out.
+/// What is read of a table.
+pub(super) struct Wanted<'a> {
+    /// The column of dates, if there is one.
+    pub date: Option<&'a DateColumn>,
+    /// The columns that tell series apart.
+    pub group: &'a [String],
+    /// What becomes of rows with equal dates.
+    pub duplicates: Duplicates,
+    /// The columns of numbers.
+    pub numbers: &'a [NumberColumn],
+}
+
+impl Panel {
+    /// Reads these columns of a table, as [`read_wanted`](Panel::read_wanted) does.
+    pub(super) fn read(table: &Table, columns: &Columns, duplicates: Duplicates) -> Result<Panel> {
+        let numbers = columns.numbers();
+        let (date, group) = (columns.date.as_ref(), &columns.group[..]);
+        Panel::read_wanted(table, &Wanted { date, group, duplicates, numbers: &numbers })
+    }
+
+    /// Reads columns of a table. The rows of each series are brought into the order of
+    /// their dates. A missing number, or a cell that is none, has the number before it;
+    /// rows before the first that has all numbers are left out.
     ///
     /// Fails when a column is not there or holds no number, a number is
-    /// infinite, a date is missing, unreadable, or there twice.
-    pub fn read(table: &Table, date: Option<&DateColumn>, numbers: &[NumberColumn]) -> Result<Series> {
+    /// infinite, a date is missing, unreadable, or there twice in a series and nothing
+    /// says what becomes of it.
+    pub(super) fn read_wanted(table: &Table, wanted: &Wanted) -> Result<Panel> {
         let mut notes = table.notes.clone();
-        let dated = date.map(|d| Dated::read(table, d)).transpose()?;
-        let order = match &dated {
-            Some(dated) => dated.order(table, &mut notes)?,
-            None => table.all_rows(),
-        };
-        let numbers: Vec<NumberColumn> = numbers.iter().map(|n| as_written(table, n, &mut notes)).collect();
-        let mut columns = numbers.iter().map(|n| read_numbers(table, n, &order)).collect::<Result<Vec<_>>>()?;
-        let first = |c: &Gappy| c.cells.iter().position(Option::is_some).unwrap_or(0);
-        let start = columns.iter().map(first).max().unwrap_or(0);
-        if start > 0 {
-            let late = columns.iter().max_by_key(|c| first(c)).map_or("", |c| c.name.as_str());
-            notes
-                .push(format!("{}: the first {start} rows are left out: \"{late}\" has no number in them", table.name));
+        let dated = wanted.date.map(|d| Dated::read(table, d)).transpose()?;
+        let numbers: Vec<NumberColumn> = wanted.numbers.iter().map(|n| as_written(table, n, &mut notes)).collect();
+        let columns = numbers.iter().map(|n| read_numbers(table, n)).collect::<Result<Vec<_>>>()?;
+        let places = wanted.group.iter().map(|name| table.find(name)).collect::<Result<Vec<_>>>()?;
+        let groups = by_group(table, &places);
+        let mut said = Said { gaps: vec![vec![]; columns.len()], ..Said::of(table) };
+        said.alone = table.all_rows().into_iter().filter(|&row| group_of(table, &places, row).is_none()).collect();
+        if groups.is_empty() {
+            return Err(Error::data(format!(
+                "{}: no row has a value in {}; expected a column that tells series apart",
+                table.name,
+                quoted(wanted.group)
+            )));
         }
-        let order: Vec<usize> = order[start..].to_vec();
-        let columns = columns.iter_mut().map(|c| c.without_gaps(table, start, &order, &mut notes)).collect();
-        let labels = order.iter().map(|&row| match &dated {
-            Some(dated) => dated.cells[row].clone(),
-            None => (row + 1).to_string(),
-        });
-        Ok(Series {
-            name: table.name.clone(),
-            labels: labels.collect(),
-            format: dated.as_ref().map(|d| d.format.clone()),
-            dates: dated.map(|d| order.iter().map(|&row| d.dates[row]).collect()),
-            rows: order,
-            columns,
-            notes,
-        })
+        let mut order = groups;
+        if let Some(dated) = &dated {
+            said.sorted = order.iter_mut().filter_map(|rows| dated.sort(rows)).collect();
+            if wanted.duplicates == Duplicates::Error {
+                dated.check_once(table, &order, wanted)?;
+            }
+        }
+        let mut series = vec![];
+        for rows in order {
+            let group = group_of(table, &places, rows[0]).unwrap_or_default();
+            let same = |a: &usize, b: &usize| dated.as_ref().is_some_and(|d| d.dates[*a] == d.dates[*b]);
+            let once: Vec<&[usize]> = rows.chunk_by(same).collect();
+            said.twice.extend(once.iter().filter(|rows| rows.len() > 1).map(|rows| rows[0]));
+            let cells: Vec<Vec<Option<f64>>> =
+                columns.iter().map(|c| once.iter().map(|rows| c.number(rows, wanted.duplicates)).collect()).collect();
+            let first = |cells: &Vec<Option<f64>>| cells.iter().position(Option::is_some).unwrap_or(cells.len());
+            let start = cells.iter().map(first).max().unwrap_or(0);
+            if start > 0 {
+                let late = columns.iter().zip(&cells).max_by_key(|(_, cells)| first(cells));
+                said.leading.push((start, late.map_or("", |(c, _)| c.name.as_str()).to_string()));
+            }
+            let rows: Vec<usize> = once[start..].iter().map(|rows| rows[0]).collect();
+            if rows.is_empty() {
+                said.empty.push(group.join(", "));
+                continue;
+            }
+            let mut filled = columns.iter().zip(cells).zip(&mut said.gaps);
+            let columns = filled.by_ref().map(|((c, cells), gaps)| c.without_gaps(cells, start, &rows, gaps)).collect();
+            let label = |&row: &usize| match &dated {
+                Some(dated) => dated.cells[row].clone(),
+                None => (row + 1).to_string(),
+            };
+            series.push(Series {
+                group,
+                labels: rows.iter().map(label).collect(),
+                format: dated.as_ref().map(|d| d.format.clone()),
+                dates: dated.as_ref().map(|d| rows.iter().map(|&row| d.dates[row]).collect()),
+                rows,
+                columns,
+            });
+        }
+        said.lines(dated.as_ref(), &columns, wanted, &mut notes);
+        if series.is_empty() {
+            return Err(Error::data(format!(
+                "no group of {} by {} has a row with all numbers that are looked at",
+                table.name,
+                quoted(wanted.group)
+            )));
+        }
+        Ok(Panel { name: table.name.clone(), by: wanted.group.to_vec(), series, notes })
+    }
+
+    /// What messages call one of the series.
+    pub fn title(&self, series: &Series) -> String {
+        match self.by.is_empty() {
+            true => self.name.clone(),
+            false => format!("{} ({} {})", self.name, self.by.join(", "), series.title()),
+        }
+    }
+
+    /// What to say of groups of which no window is among those ahead of which `starts`
+    /// come first.
+    pub fn without(&self, starts: &[Ahead]) -> Vec<String> {
+        let there: HashSet<usize> = starts.iter().map(|start| start[0]).collect();
+        let others = self.series.iter().enumerate().filter(|(i, _)| !there.contains(i));
+        let names: Vec<String> = others.map(|(_, s)| format!("{} ({} rows)", s.title(), s.len())).collect();
+        match names.len() {
+            0 => vec![],
+            n => vec![format!(
+                "{}: {n} of {} groups left out, which have no window: {}",
+                self.name,
+                self.series.len(),
+                some(&names)
+            )],
+        }
+    }
+
+    /// The rows of all series.
+    pub fn rows(&self) -> usize {
+        self.series.iter().map(Series::len).sum()
+    }
+}
+
+impl Series {
+    /// The name of its group; empty where there is one series.
+    pub fn title(&self) -> String {
+        self.group.join(", ")
     }
 
     /// The number of rows.
@@ -109,86 +217,117 @@ impl Series {
     }
 }
 
-/// The dates of a table, row by row.
-struct Dated {
-    name: String,
-    format: String,
-    dates: Vec<NaiveDateTime>,
-    cells: Vec<String>,
-    /// Whether the dates are in UTC because their offsets differ.
-    in_utc: bool,
+/// Names in quotes.
+fn quoted(names: &[String]) -> String {
+    names.iter().map(|n| format!("\"{n}\"")).collect::<Vec<_>>().join(", ")
 }
 
-impl Dated {
-    fn read(table: &Table, wanted: &DateColumn) -> Result<Dated> {
-        let column = table.column(&wanted.name)?;
-        let written = match &wanted.time {
-            None => Cow::Borrowed(&column.cells),
-            Some(time) => {
-                let times = &table.column(time)?.cells;
-                let both = |(day, time): (&Option<String>, &Option<String>)| {
-                    Some(format!("{} {}", day.as_deref()?, time.as_deref()?))
-                };
-                Cow::Owned(column.cells.iter().zip(times).map(both).collect())
+/// The first of some names, for a note.
+pub(super) fn some<T: ToString>(all: &[T]) -> String {
+    let more = if all.len() > LISTED { ", ..." } else { "" };
+    all.iter().take(LISTED).map(T::to_string).collect::<Vec<_>>().join(", ") + more
+}
+
+/// What was done to the rows of all series, to be said once.
+struct Said<'a> {
+    table: &'a Table,
+    /// Whether the newest row came first, of series that were not in order.
+    sorted: Vec<bool>,
+    /// Rows whose date others have too.
+    twice: Vec<usize>,
+    /// Rows left out at the beginning, and the column that has no number there.
+    leading: Vec<(usize, String)>,
+    /// Per column the rows without a number.
+    gaps: Vec<Vec<usize>>,
+    /// Groups without a number.
+    empty: Vec<String>,
+    /// Rows of no group.
+    alone: Vec<usize>,
+}
+
+impl<'a> Said<'a> {
+    fn of(table: &'a Table) -> Said<'a> {
+        Said { table, sorted: vec![], twice: vec![], leading: vec![], gaps: vec![], empty: vec![], alone: vec![] }
+    }
+
+    fn lines_of(&self, rows: &[usize]) -> String {
+        let lines: Vec<usize> = rows.iter().map(|&row| self.table.lines[row]).collect();
+        format!("line{} {}", if lines.len() == 1 { "" } else { "s" }, some(&lines))
+    }
+
+    fn lines(&self, dated: Option<&Dated>, columns: &[Gappy], wanted: &Wanted, notes: &mut Vec<String>) {
+        let name = &self.table.name;
+        let s = |n: usize| if n == 1 { "" } else { "s" };
+        if !self.alone.is_empty() {
+            notes.push(format!(
+                "{name}: {} row{} left out: no value in {} ({})",
+                self.alone.len(),
+                s(self.alone.len()),
+                quoted(wanted.group),
+                self.lines_of(&self.alone)
+            ));
+        }
+        if let Some(dated) = dated {
+            if dated.in_utc {
+                notes.push(format!("{name}: dates are compared in UTC, because their offsets differ"));
             }
-        };
-        // Another file may write its dates in another way.
-        let cells = || written.iter().flatten().map(String::as_str);
-        let fits = cells().all(|c| date::parse(c, &wanted.format).is_some());
-        let format = match fits {
-            true => wanted.format.clone(),
-            false => date::detect(cells()).map_or_else(|| wanted.format.clone(), |found| found.0),
-        };
-        // Where clocks were changed, only the offset tells one hour from the other.
-        let mut offsets: Vec<Option<i64>> = cells().map(date::offset).collect();
-        offsets.sort_unstable();
-        offsets.dedup();
-        let in_utc = offsets.len() > 1 && offsets[0].is_some();
-        let read = if in_utc { date::instant } else { date::parse };
-        let (mut dates, mut texts) = (vec![], vec![]);
-        for (row, cell) in written.iter().enumerate() {
-            let place = || format!("{}, line {}: the date \"{}\"", table.name, table.lines[row], column.name);
-            let Some(text) = cell else {
-                return Err(Error::data(format!("{} is missing; expected one in each row of a series", place())));
-            };
-            let Some(date) = read(text, &format) else {
-                let text = shortened(text, 40);
-                return Err(Error::data(format!("{} is \"{text}\"; expected a date written as {format}", place())));
-            };
-            dates.push(date);
-            texts.push(text.clone());
+            if !self.sorted.is_empty() {
+                let newest = self.sorted.iter().all(|newest| *newest);
+                let how = if newest { "the newest row came first" } else { "they were not" };
+                notes.push(format!("{name}: rows are sorted by \"{}\": {how}", dated.name));
+            }
+            if !self.twice.is_empty() {
+                let (n, how) = (self.twice.len(), wanted.duplicates);
+                let how = if how == Duplicates::Mean { "their mean is taken" } else { "the first is taken" };
+                notes.push(format!(
+                    "{name}: {n} date{} in several rows, of which {how} ({}), as configured",
+                    s(n),
+                    self.lines_of(&self.twice)
+                ));
+            }
         }
-        Ok(Dated { name: column.name.clone(), format, dates, cells: texts, in_utc })
-    }
-
-    /// The rows in the order of their dates.
-    fn order(&self, table: &Table, notes: &mut Vec<String>) -> Result<Vec<usize>> {
-        let mut order = table.all_rows();
-        order.sort_by_key(|&row| self.dates[row]);
-        let twice: Vec<&[usize]> = order.windows(2).filter(|w| self.dates[w[0]] == self.dates[w[1]]).collect();
-        if let Some(first) = twice.first() {
-            let [a, b] = [table.lines[first[0]], table.lines[first[1]]];
-            return Err(Error::data(format!(
-                "{}: {} rows have the date of another one (\"{}\" = \"{}\" in lines {a} and {b}); expected one row per \
-                 date: a file of several series must be split into one file each",
-                table.name,
-                twice.len(),
-                self.name,
-                self.cells[first[1]]
-            )));
+        match &self.leading[..] {
+            [] => {}
+            [(start, late)] if wanted.group.is_empty() => {
+                notes.push(format!("{name}: the first {start} rows are left out: \"{late}\" has no number in them"));
+            }
+            all => notes.push(format!(
+                "{name}: the first rows of {} groups are left out, {} in all: some column has no number in them",
+                all.len(),
+                all.iter().map(|(n, _)| n).sum::<usize>()
+            )),
         }
-        if self.in_utc {
-            notes.push(format!("{}: dates are compared in UTC, because their offsets differ", table.name));
+        if !self.empty.is_empty() {
+            let n = self.empty.len();
+            notes.push(format!(
+                "{name}: {n} group{} left out: some column has no number in any row: {}",
+                s(n),
+                some(&self.empty)
+            ));
         }
-        if !order.is_sorted() {
-            let how = if order.iter().rev().is_sorted() { "the newest row came first" } else { "they were not" };
-            notes.push(format!("{}: rows are sorted by \"{}\": {how}", table.name, self.name));
+        for (column, gaps) in columns.iter().zip(&self.gaps) {
+            let n = gaps.len();
+            if n > 0 {
+                notes.push(format!(
+                    "{name}: {}: {n} missing value{} ({}) filled with the value before; they are not forecast",
+                    column.name,
+                    s(n),
+                    self.lines_of(gaps)
+                ));
+            }
+            if let Some((text, line)) = column.odd.first() {
+                let n = column.odd.len();
+                notes.push(format!(
+                    "{name}: {}: {n} cell{} no number, counted as missing: \"{text}\" (line {line})",
+                    column.name,
+                    s(n)
+                ));
+            }
         }
-        Ok(order)
     }
 }
 
-/// Numbers with gaps.
+/// The numbers of a column, row by row of the table.
 struct Gappy {
     name: String,
     cells: Vec<Option<f64>>,
@@ -208,12 +347,11 @@ fn as_written(table: &Table, wanted: &NumberColumn, notes: &mut Vec<String>) -> 
     }
 }
 
-fn read_numbers(table: &Table, wanted: &NumberColumn, order: &[usize]) -> Result<Gappy> {
+fn read_numbers(table: &Table, wanted: &NumberColumn) -> Result<Gappy> {
     let column: &Column = table.column(&wanted.name).context(|| format!("reading the series {}", table.name))?;
-    let (mut cells, mut odd) = (Vec::with_capacity(order.len()), vec![]);
-    for &row in order {
-        let line = table.lines[row];
-        let number = column.cells[row].as_deref().and_then(|text| {
+    let (mut cells, mut odd) = (Vec::with_capacity(column.cells.len()), vec![]);
+    for (cell, &line) in column.cells.iter().zip(&table.lines) {
+        let number = cell.as_deref().and_then(|text| {
             let number = wanted.format.parse(text).map(|x| x - wanted.centre);
             if number.is_none() {
                 odd.push((shortened(text, 40).into_owned(), line));
@@ -226,7 +364,7 @@ fn read_numbers(table: &Table, wanted: &NumberColumn, order: &[usize]) -> Result
                  missing",
                 table.name,
                 wanted.name,
-                column.cells[row].as_deref().unwrap_or_default()
+                cell.as_deref().unwrap_or_default()
             )));
         }
         cells.push(number);
@@ -236,39 +374,35 @@ fn read_numbers(table: &Table, wanted: &NumberColumn, order: &[usize]) -> Result
             "\"{}\" of {} holds no number in {} rows; expected numbers",
             wanted.name,
             table.name,
-            order.len()
+            cells.len()
         )));
     }
     Ok(Gappy { name: wanted.name.clone(), cells, odd })
 }
 
 impl Gappy {
-    /// From row `start` on, where every gap has the number before it.
-    fn without_gaps(&self, table: &Table, start: usize, order: &[usize], notes: &mut Vec<String>) -> Values {
-        let mut last = self.cells[..=start.min(self.cells.len() - 1)].iter().flatten().last().copied().unwrap_or(0.0);
+    /// The number of some rows that are one.
+    fn number(&self, rows: &[usize], duplicates: Duplicates) -> Option<f64> {
+        match (rows, duplicates) {
+            ([one], _) => self.cells[*one],
+            (rows, Duplicates::Mean) => {
+                let there: Vec<f64> = rows.iter().filter_map(|&row| self.cells[row]).collect();
+                (!there.is_empty()).then(|| there.iter().sum::<f64>() / there.len() as f64)
+            }
+            (rows, _) => self.cells[rows[0]],
+        }
+    }
+
+    /// The numbers of a series from place `start` on, where every gap has the number
+    /// before it; `rows` are those from there on, and those of the gaps go to `gaps`.
+    fn without_gaps(&self, cells: Vec<Option<f64>>, start: usize, rows: &[usize], gaps: &mut Vec<usize>) -> Values {
+        let mut last = cells[..=start].iter().flatten().last().copied().unwrap_or(0.0);
         let (mut values, mut filled) = (vec![], vec![]);
-        for cell in &self.cells[start..] {
+        for (cell, &row) in cells[start..].iter().zip(rows) {
             last = cell.unwrap_or(last);
             values.push(last);
             filled.push(cell.is_none());
-        }
-        let gaps: Vec<usize> =
-            filled.iter().zip(order).filter(|(f, _)| **f).map(|(_, &row)| table.lines[row]).collect();
-        if !gaps.is_empty() {
-            let (n, more) = (gaps.len(), if gaps.len() > LISTED { ", ..." } else { "" });
-            let lines = gaps.iter().take(LISTED).map(usize::to_string).collect::<Vec<_>>().join(", ");
-            let s = if n == 1 { "" } else { "s" };
-            notes.push(format!(
-                "{}: {}: {n} missing value{s} (line{s} {lines}{more}) filled with the value before; they are not forecast",
-                table.name, self.name
-            ));
-        }
-        if let Some((text, line)) = self.odd.first() {
-            let (n, s) = (self.odd.len(), if self.odd.len() == 1 { "" } else { "s" });
-            notes.push(format!(
-                "{}: {}: {n} cell{s} no number, counted as missing: \"{text}\" (line {line})",
-                table.name, self.name
-            ));
+            gaps.extend(cell.is_none().then_some(row));
         }
         Values { name: self.name.clone(), values, filled }
     }

@@ -186,8 +186,8 @@ fn changes_add_up_to_values() {
     let last = [rows[29][1] as f32, rows[29][0] as f32];
     assert_eq!(answers, [last[0] + 1.0, last[1] + 2.0, last[0] + 3.0, last[1] + 4.0]);
     let all = p.fitted.to_forecast(&series, true).unwrap();
-    assert_eq!((all.starts.len(), all.starts[0], all.set.len()), (27, 4, 27));
-    assert_eq!(dates_after(&series, 2), ["2020-01-31", "2020-02-01"]);
+    assert_eq!((all.starts.len(), all.starts[0], all.set.len()), (27, [0, 4], 27));
+    assert_eq!(dates_after(&series.series[0], 2), ["2020-01-31", "2020-02-01"]);
 }
 
 #[test]
@@ -319,7 +319,7 @@ fn settings_and_what_was_learned_survive_their_files() {
     };
     assert_eq!(read("").unwrap(), None);
     assert_eq!(read("horizon = 3").unwrap(), Some(options(30, 3)));
-    let all = "window = 5\nhorizon = 2\ninputs = [\"a\", 2]\ncalendar = true\nseason = 12\ndifference = true\ntest_split = 0.1";
+    let all = "window = 5\nhorizon = 2\ninputs = [\"a\", 2]\ncalendar = true\nseason = 12\ndifference = true\nduplicates = \"mean\"\ntest_split = 0.1";
     for options in [read(all).unwrap().unwrap(), SeriesOptions { season: Season::None, ..options(9, 1) }] {
         let text = toml::to_string(&options.to_table()).unwrap();
         assert_eq!(read(&text).unwrap(), Some(options));
@@ -329,6 +329,7 @@ fn settings_and_what_was_learned_survive_their_files() {
         ("horizon = 0", "horizon = 0"),
         ("season = 1", "season = 1"),
         ("season = \"weekly\"", "\"auto\" or \"none\""),
+        ("duplicates = \"last\"", "unknown duplicates \"last\""),
         ("inputs = [true]", "a column's name"),
         ("test_split = 1.0", "from 0 to 0.95"),
     ] {
@@ -346,10 +347,13 @@ fn settings_and_what_was_learned_survive_their_files() {
     let p = prepare(&table(&days(&rows)), &base, &o, 0.25, None).unwrap();
     let series = p.fitted.read(&table(other), false).unwrap();
     assert_eq!(floats(&p.fitted.to_forecast(&series, false).unwrap().set), [1.0, 2.0, 3.0]);
-    assert_eq!((dates_after(&series, 1), &series.rows[..]), (vec!["2021-01-05".to_string()], &[1, 2, 0][..]));
+    assert_eq!(
+        (dates_after(&series.series[0], 1), &series.series[0].rows[..]),
+        (vec!["2021-01-05".to_string()], &[1, 2, 0][..])
+    );
     assert!(p.fitted.read(&table(other), true).unwrap_err().to_string().contains("c1"));
     let undated = p.fitted.read(&table("c0\n3\n1\n2\n"), false).unwrap();
-    assert!(undated.notes[0].contains("no column \"date\"") && dates_after(&undated, 1).is_empty());
+    assert!(undated.notes[0].contains("no column \"date\"") && dates_after(&undated.series[0], 1).is_empty());
     let short = p.fitted.read(&table("c0\n3\n1\n"), false).unwrap();
     assert!(p.fitted.to_forecast(&short, false).unwrap_err().to_string().contains("has 2 rows; expected at least 3"));
 }

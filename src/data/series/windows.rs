@@ -2,19 +2,22 @@
 
 use super::super::{Dataset, Origin, Samples, Targets};
 use super::fit::SeriesFitted;
-use super::rows::Series;
+use super::rows::{Panel, Series};
 use crate::error::{Error, Result};
 use crate::files::memory;
 use std::ops::Range;
 
-/// Windows of a series.
+/// The first row ahead of a window: the place of its series, and that of the row in it.
+pub type Ahead = [usize; 2];
+
+/// Windows of the series of a table; none looks from one into another.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Windows {
     /// `[window, inputs]` each, not normalised, and the values ahead: those
     /// themselves, or their change from the last known one.
     pub set: Dataset,
     /// The row of the first value ahead of each window.
-    pub starts: Vec<usize>,
+    pub starts: Vec<Ahead>,
     /// Windows that would forecast a missing value, and are left out.
     pub left_out: usize,
 }
@@ -25,7 +28,9 @@ pub struct ToForecast {
     /// `[window, inputs]` each, not normalised; the targets mean nothing.
     pub set: Dataset,
     /// The row that follows each window.
-    pub starts: Vec<usize>,
+    pub starts: Vec<Ahead>,
+    /// What a user should know: groups that are shorter than a window.
+    pub notes: Vec<String>,
     /// Per window and target: the last known value, where the model gives
     /// changes from it.
     last: Option<Vec<f32>>,
@@ -55,18 +60,21 @@ impl SeriesFitted {
         })
     }
 
-    fn samples(&self, encoded: &[f32], starts: &[usize]) -> Samples {
+    fn samples(&self, all: &[Series], starts: &[Ahead]) -> Samples {
         let width = self.width();
-        let mut all = Vec::with_capacity(starts.len() * self.window * width);
-        for s in starts {
-            let from = all.len();
-            all.extend_from_slice(&encoded[(s - self.window) * width..s * width]);
-            for column in self.relative() {
-                let last = encoded[(s - 1) * width + column];
-                all[from + column..].iter_mut().step_by(width).for_each(|v| *v -= last);
+        let mut samples = Vec::with_capacity(starts.len() * self.window * width);
+        for of_series in starts.chunk_by(|a, b| a[0] == b[0]) {
+            let encoded = self.encode(&all[of_series[0][0]]);
+            for [_, s] in of_series {
+                let from = samples.len();
+                samples.extend_from_slice(&encoded[(s - self.window) * width..s * width]);
+                for column in self.relative() {
+                    let last = encoded[(s - 1) * width + column];
+                    samples[from + column..].iter_mut().step_by(width).for_each(|v| *v -= last);
+                }
             }
         }
-        Samples::Floats(all.into())
+        Samples::Floats(samples.into())
     }
 
     /// The inputs that are looked at as their distance from the last known
@@ -81,58 +89,73 @@ impl SeriesFitted {
         vec![self.window, self.width()]
     }
 
-    /// The windows whose values ahead all lie in some rows. What they look back
-    /// on may lie before. A window that would forecast a value that was filled
-    /// in is left out.
+    /// The windows whose values ahead all lie in some rows of each series. What they
+    /// look back on may lie before, in the same series. A window that would forecast a
+    /// value that was filled in is left out.
     ///
     /// Fails when there are more than memory holds.
-    pub fn windows(&self, series: &Series, rows: Range<usize>, name: String) -> Result<Windows> {
-        let first = rows.start.max(self.window);
-        let last = (rows.end.min(series.len()) + 1).saturating_sub(self.horizon);
-        let possible = first..last.max(first);
-        let targets: Vec<_> = self.targets.iter().map(|t| series.column(&t.name)).collect();
-        let known = |&s: &usize| !targets.iter().any(|t| t.filled[s..s + self.horizon].contains(&true));
-        let starts: Vec<usize> = possible.clone().filter(known).collect();
+    pub fn windows(&self, all: &[Series], rows: &[Range<usize>], name: String) -> Result<Windows> {
+        let (mut starts, mut left_out) = (vec![], 0);
+        for (i, (series, rows)) in all.iter().zip(rows).enumerate() {
+            let first = rows.start.max(self.window);
+            let last = (rows.end.min(series.len()) + 1).saturating_sub(self.horizon);
+            let possible = first..last.max(first);
+            let targets: Vec<_> = self.targets.iter().map(|t| series.column(&t.name)).collect();
+            let known = |&s: &usize| !targets.iter().any(|t| t.filled[s..s + self.horizon].contains(&true));
+            let before = starts.len();
+            starts.extend(possible.clone().filter(known).map(|s| [i, s]));
+            left_out += possible.len() - (starts.len() - before);
+        }
         self.check_size(starts.len(), &name)?;
-        let mut values = Vec::with_capacity(starts.len() * self.horizon * targets.len());
-        for &s in &starts {
+        let mut values = Vec::with_capacity(starts.len() * self.horizon * self.targets.len());
+        for &[i, s] in &starts {
+            let targets: Vec<_> = self.targets.iter().map(|t| &all[i].column(&t.name).values).collect();
             for h in 0..self.horizon {
                 values.extend(targets.iter().map(|t| {
-                    let from = if self.difference { t.values[s - 1] } else { 0.0 };
-                    (t.values[s + h] - from) as f32
+                    let from = if self.difference { t[s - 1] } else { 0.0 };
+                    (t[s + h] - from) as f32
                 }));
             }
         }
-        let samples = self.samples(&self.encode(series), &starts);
+        let samples = self.samples(all, &starts);
         let targets = Targets::Values { values, names: self.outputs() };
         let set = Dataset { name, shape: self.shape(), samples, targets, origin: Origin::default() };
-        Ok(Windows { set, left_out: possible.len() - starts.len(), starts })
+        Ok(Windows { set, left_out, starts })
     }
 
-    /// The windows of a series whose values ahead are asked for: the last one,
-    /// or all.
+    /// The windows of all series whose values ahead are asked for: the last one of each,
+    /// or all. Series that are shorter than a window are left out.
     ///
-    /// Fails when the series is shorter than a window.
-    pub fn to_forecast(&self, series: &Series, all: bool) -> Result<ToForecast> {
-        let n = series.len();
-        if n < self.window {
+    /// Fails when all are.
+    pub fn to_forecast(&self, panel: &Panel, all: bool) -> Result<ToForecast> {
+        let mut starts = vec![];
+        for (i, series) in panel.series.iter().enumerate() {
+            let n = series.len();
+            let first = if all { self.window } else { self.window.max(n) };
+            starts.extend((first..=n).map(|s| [i, s]));
+        }
+        if starts.is_empty() {
+            let longest = panel.series.iter().max_by_key(|s| s.len()).expect("a panel has a series");
             return Err(Error::data(format!(
-                "{} has {n} rows; expected at least {}, the window that the model looks back on",
-                series.name, self.window
+                "{} has {} rows; expected at least {}, the window that the model looks back on{}",
+                panel.title(longest),
+                longest.len(),
+                self.window,
+                if panel.by.is_empty() { "" } else { "; no other group has as many" }
             )));
         }
-        let starts: Vec<usize> = if all { (self.window..=n).collect() } else { vec![n] };
-        self.check_size(starts.len(), &series.name)?;
-        let samples = self.samples(&self.encode(series), &starts);
+        let notes = panel.without(&starts);
+        self.check_size(starts.len(), &panel.name)?;
+        let samples = self.samples(&panel.series, &starts);
         let values = vec![0.0; starts.len() * self.horizon * self.targets.len()];
         let targets = Targets::Values { values, names: self.outputs() };
-        let (name, origin) = (series.name.clone(), Origin::default());
+        let (name, origin) = (panel.name.clone(), Origin::default());
         let set = Dataset { name, shape: self.shape(), samples, targets, origin };
         let last = self.difference.then(|| {
-            let at = |s: &usize| self.targets.iter().map(|t| series.column(&t.name).values[*s - 1] as f32).collect();
-            starts.iter().flat_map(|s: &usize| -> Vec<f32> { at(s) }).collect()
+            let value = |&[i, s]: &Ahead, name: &str| panel.series[i].column(name).values[s - 1] as f32;
+            starts.iter().flat_map(|at| self.targets.iter().map(move |t| value(at, &t.name))).collect()
         });
-        Ok(ToForecast { set, starts, last })
+        Ok(ToForecast { set, starts, notes, last })
     }
 }
 

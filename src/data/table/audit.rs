@@ -2,10 +2,13 @@
 //! missing, what is odd.
 
 use super::infer::{Inferred, Kind, Stats, infer};
-use super::leakage::gives_away;
+use super::leaks::{Leak, find};
 use super::number::{canonical, show};
+use super::span::Span;
+use super::subjects::repeated;
 use super::target::{Goal, clip};
 use super::{Column, Summary, Table, TableOptions, clean::FENCE};
+use crate::data::RowGroups;
 use crate::data::alike::remark;
 use crate::error::Result;
 use serde::Serialize;
@@ -35,6 +38,8 @@ pub struct TableAudit {
     pub target: Option<TargetAudit>,
     /// Why it cannot.
     pub target_problem: Option<String>,
+    /// Columns that give the target away; `hints` say so too.
+    pub leaks: Vec<Leak>,
     /// What a user should look at: lines left out and what was guessed in reading,
     /// columns that give the target away, columns that are equal, classes of very
     /// different size.
@@ -57,6 +62,8 @@ pub struct ColumnAudit {
     pub numbers: Option<Summary>,
     /// Its outliers, if it holds numbers.
     pub outliers: Option<Outlying>,
+    /// From when to when it goes, if it holds dates.
+    pub date_range: Option<Span>,
     /// Its most frequent values with their counts, if it holds no numbers.
     pub top: Vec<(String, usize)>,
 }
@@ -91,7 +98,7 @@ impl TableAudit {
     /// Fails when a named column is not there.
     pub fn new(table: &Table, options: &TableOptions) -> Result<TableAudit> {
         let rows = table.all_rows();
-        let targets = options.target.iter().map(|word| table.find(word)).collect::<Result<Vec<usize>>>()?;
+        options.target.iter().try_for_each(|word| table.find(word).map(drop))?;
         let look = |c: &Column| infer(c, &rows, options.cleaning.rules(&c.name), table.delimiter);
         let seen: Vec<Inferred> = table.columns.iter().map(look).collect();
         let columns: Vec<ColumnAudit> =
@@ -105,18 +112,19 @@ impl TableAudit {
         };
         let mut hints = table.notes.clone();
         hints.extend(seen.iter().filter_map(|s| s.doubt.clone()));
-        if let (Some(goal), [target]) = (&goal, &targets[..]) {
+        if let Some(goal) = goal.as_ref().filter(|_| options.target.len() == 1) {
             hints.extend(imbalance(goal));
             if let Goal::Classes { names, counts, .. } = goal {
                 hints.extend(remark(names, counts));
             }
-            let values = matches!(goal, Goal::Values(_));
-            for i in (0..columns.len()).filter(|i| i != target) {
-                let (column, answer) = (&table.columns[i], &table.columns[*target]);
-                hints.extend(gives_away(column, &seen[i], answer, &seen[*target], values));
-            }
         }
+        let leaks = goal.as_ref().map_or(Ok(vec![]), |goal| find(table, &rows, &seen, goal, options))?;
+        hints.extend(leaks.iter().map(|leak| leak.finding.clone()));
         hints.extend(equal_columns(table));
+        match RowGroups::of_table(table, &options.group)? {
+            Some(groups) => hints.push(format!("{}; rows of one stay on one side of a split", groups.describe())),
+            None => hints.extend(repeated(table, &options.target_names(table))),
+        }
         let target = goal.map(|goal| look_at_target(table, goal, &columns));
         Ok(TableAudit {
             table: table.name.clone(),
@@ -127,6 +135,7 @@ impl TableAudit {
             constant,
             target,
             target_problem,
+            leaks,
             hints,
         })
     }
@@ -179,7 +188,9 @@ impl ColumnAudit {
             let s = if o.count == 1 { "" } else { "s" };
             line += &format!("; {} outlier{s} ({}{more})", o.count, shown.join(", "));
         }
-        if !self.top.is_empty() && self.kind != Kind::Identifier {
+        if let Some(dates) = &self.date_range {
+            line += &format!("; {}", dates.line());
+        } else if !self.top.is_empty() && self.kind != Kind::Identifier {
             let shown: Vec<String> = self.top.iter().map(|(v, n)| format!("{} ({n})", clip(v))).collect();
             line += &format!("; {}", shown.join(", "));
         }
@@ -244,7 +255,9 @@ fn audit(column: &Column, seen: &Inferred, lines: &[usize]) -> ColumnAudit {
         top.truncate(TOP);
     }
     let (kind, why, stats) = (seen.kind, seen.why.clone(), seen.stats.clone());
-    ColumnAudit { name: column.name.clone(), kind, why, stats, numbers, outliers, top }
+    let format = seen.date_format.as_deref().filter(|_| kind == Kind::Date);
+    let date_range = format.and_then(|format| Span::of(column.cells.iter().flatten().map(String::as_str), format));
+    ColumnAudit { name: column.name.clone(), kind, why, stats, numbers, outliers, date_range, top }
 }
 
 fn look_at_target(table: &Table, goal: Goal, columns: &[ColumnAudit]) -> TargetAudit {

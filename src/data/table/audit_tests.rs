@@ -90,3 +90,19 @@ fn rows_in_both_parts_are_leaks() {
     );
     assert!(leakage(&t, &[0], &[4], &TableOptions::default()).unwrap().lines()[0].starts_with("none of 1"));
 }
+
+#[test]
+fn dates_are_told_from_the_first_to_the_last() {
+    let day = |i: usize| format!("{:04}-{:02}-{:02}", 2021, 1 + i / 28, 1 + i % 28);
+    let rows = (0..28).filter(|i| *i != 9).map(|i| format!("{},{}.5\n", day(i), i % 5));
+    let audit =
+        TableAudit::new(&table(&("when,x\n".to_string() + &rows.collect::<String>())), &TableOptions::default());
+    let audit = audit.unwrap();
+    let said = "from 2021-01-01 to 2021-01-28, 1 day apart, 1 gap: 2021-01-09 to 2021-01-11";
+    assert!(audit.lines().iter().any(|l| l.contains(said)), "{:?}", audit.lines());
+    let findings = audit.findings();
+    assert!(findings.to_text().contains(said) && findings.to_html().contains(said));
+    let json = serde_json::to_value(&audit).unwrap();
+    assert_eq!(json["columns"][0]["date_range"]["longest"][0], serde_json::json!(["2021-01-09", "2021-01-11"]));
+    assert!(json["columns"][1]["date_range"].is_null());
+}

@@ -71,9 +71,11 @@ pub enum Dates {
 /// How text becomes numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TextUse {
-    /// Codes (`C85`) become a category by the letters before the first digit,
+    /// Values of which most recur are categories. Codes (`C85`) become a category by the letters before the first digit,
     /// short texts by the frequent word in them, and of long texts the frequent
-    /// words are marked.
+    /// words are marked. What does not help on held-out training rows is left out.
+    Auto,
+    /// The same, whether it helps or not.
     Tokens,
     /// It is dropped.
     Drop,
@@ -89,7 +91,7 @@ const MISSING: &[(&str, Missing)] = &[
 ];
 const CATEGORIES: &[(&str, Categories)] = &[("onehot", Categories::OneHot), ("ordinal", Categories::Ordinal)];
 const DATES: &[(&str, Dates)] = &[("parts", Dates::Parts), ("days", Dates::Days), ("drop", Dates::Drop)];
-const TEXT: &[(&str, TextUse)] = &[("tokens", TextUse::Tokens), ("drop", TextUse::Drop)];
+const TEXT: &[(&str, TextUse)] = &[("auto", TextUse::Auto), ("tokens", TextUse::Tokens), ("drop", TextUse::Drop)];
 const OUTLIERS: &[&str] = &["keep", "clip"];
 /// The reach of the fences unless the user says otherwise (Tukey 1977).
 pub const FENCE: f64 = 1.5;
@@ -141,7 +143,7 @@ impl Default for Rules {
             min_count: 0,
             order: vec![],
             dates: Dates::Parts,
-            text: TextUse::Tokens,
+            text: TextUse::Auto,
             max_words: 50,
             normalize: None,
             keep_constant: false,

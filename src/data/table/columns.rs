@@ -9,6 +9,7 @@ use super::number::{Bound, Format, canonical};
 use super::slots::{Place, Slots};
 use super::summary::{Summary, quantile};
 use super::text::{self, TextRule};
+use super::worth::Doubt;
 use super::{Column, Normalize};
 use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -174,14 +175,31 @@ impl Lesson<'_> {
             Kind::Date if self.rules.dates == Dates::Drop => dropped("dates are dropped, as configured".into()),
             Kind::Date => self.date(),
             Kind::Text if self.rules.text == TextUse::Drop => dropped("text is dropped, as configured".into()),
-            Kind::Text => {
-                let rules = self.rules;
-                match text::learn(&self.cells, rules.max_categories, self.least(), rules.max_words) {
-                    Some(rule) => Ok(Encoder::Text(rule)),
-                    None => dropped("text without words or letters that recur".into()),
-                }
-            }
+            Kind::Text => match self.words() {
+                Some(words) => Ok(words),
+                None => dropped("text without words or letters that recur".into()),
+            },
         }
+    }
+
+    /// What is made of the words of the cells; `None` where none recur.
+    fn words(&self) -> Option<Encoder> {
+        let rules = self.rules;
+        text::learn(&self.cells, rules.max_categories, self.least(), rules.max_words).map(Encoder::Text)
+    }
+
+    /// What may not be worth its features, if this column is such: whole values first.
+    pub(super) fn doubt(&self, at: usize, encoder: &Encoder) -> Option<Doubt> {
+        let is_doubtful = self.rules.kind.is_none()
+            && self.rules.text == TextUse::Auto
+            && (self.seen.kind == Kind::Text || self.seen.sparse)
+            && !matches!(encoder, Encoder::Dropped { .. });
+        is_doubtful.then(|| Doubt {
+            at,
+            ways: [encoder.clone()].into_iter().chain(self.words().filter(|_| self.seen.sparse)).collect(),
+            gaps: (self.gaps() >= self.least() && self.rules.indicator != Indicator::No)
+                .then(|| Encoder::Text(TextRule::gaps())),
+        })
     }
 
     fn number(&self) -> Result<Encoder> {

@@ -11,7 +11,7 @@ use zip::ZipArchive;
 /// The first bytes of a zip archive.
 const ZIP: &[u8] = b"PK\x03\x04";
 /// Endings of tables in an archive.
-const TABLES: [&str; 4] = [".csv", ".tsv", ".tab", ".txt"];
+const TABLES: [&str; 7] = [".csv", ".tsv", ".tab", ".txt", ".json", ".jsonl", ".ndjson"];
 
 /// The text of the table in a file: the file itself, or the one table of an
 /// archive.

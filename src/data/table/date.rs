@@ -5,6 +5,7 @@
 //! no information is no part of it: a weekday in front, `th` behind a day, the zone
 //! behind a time.
 
+use super::number::canonical;
 use chrono::{DateTime, Datelike, Days, NaiveDate, NaiveDateTime, TimeDelta, Timelike};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -58,6 +59,9 @@ const INSIDE: &[&str] = &["%B %d %H:%M:%S %Y"];
 pub const UNIX: &str = "unix";
 /// Milliseconds since 1970, in thirteen digits.
 pub const UNIX_MS: &str = "unix ms";
+/// A year alone, which stands for its first day. It is never found out from cells:
+/// four digits may be anything.
+pub const YEAR: &str = "%Y";
 /// Ways of writing in one column.
 const MOST_WAYS: usize = 3;
 /// Days from the first of January of year 1 to 1970.
@@ -162,6 +166,12 @@ impl Plain<'_> {
         let cell = &*self.text;
         if way == UNIX || way == UNIX_MS {
             return unix(cell, way == UNIX_MS);
+        }
+        if way == YEAR {
+            let year = canonical(cell).parse().ok().filter(|_| cell.len() >= 4)?;
+            return NaiveDate::from_ymd_opt(year, 1, 1)?
+                .and_hms_opt(0, 0, 0)
+                .filter(|d| (1000..=9999).contains(&d.year()));
         }
         let timed = way.contains("%M");
         // A day alone among times is its midnight.
@@ -363,6 +373,14 @@ mod tests {
     fn parts(cell: &str) -> [f64; 6] {
         let date = parse(cell, &format_of(cell).unwrap()).unwrap();
         Part::ALL.map(|p| p.of(date))
+    }
+
+    #[test]
+    fn years_are_read_where_they_are_asked_for() {
+        assert_eq!(parse("1997", YEAR).map(|d| write(d, YEAR)), Some("1997".into()));
+        assert_eq!(parse("1997.0", YEAR), parse("1997", YEAR));
+        assert_eq!([parse("97", YEAR), parse("19970", YEAR), parse("1997.5", YEAR)], [None; 3]);
+        assert_eq!(format_of("1997"), None);
     }
 
     #[test]

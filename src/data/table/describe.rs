@@ -72,6 +72,7 @@ impl FittedColumn {
                 let names = rule.names();
                 let how = match rule {
                     TextRule::Prefix(_) => "text, of which the letters before the first digit make a category",
+                    TextRule::Word(slots) if slots.values.is_empty() => "text, of which missing cells are marked",
                     TextRule::Word(_) => "text, of which the frequent word makes a category",
                     TextRule::Words(_) => "long text, of which the frequent words are marked",
                 };

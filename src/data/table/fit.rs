@@ -10,6 +10,7 @@ use super::options::{Normalize, TableOptions};
 use super::read::{Column, Layout, ReadOptions, Table};
 use super::summary::Summary;
 use super::target::Goal;
+use super::worth;
 use crate::data::interface::check_scales;
 use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -50,7 +51,7 @@ impl Fitted {
     /// (missing, constant, a name for each row, words for regression), when no
     /// row can be used, or no column is left.
     pub fn fit(table: &Table, rows: &[usize], options: &TableOptions) -> Result<Fitted> {
-        check(table, rows, options)?;
+        let options = &with_group(table, rows, options)?;
         Fitted::learn(table, &distinct(table, rows, options).0, options)
     }
 
@@ -59,7 +60,7 @@ impl Fitted {
     ///
     /// Fails as [`fit`](Fitted::fit) does.
     pub fn fit_apply(table: &Table, rows: &[usize], options: &TableOptions) -> Result<(Fitted, Applied)> {
-        check(table, rows, options)?;
+        let options = &with_group(table, rows, options)?;
         let (rows, repeated) = distinct(table, rows, options);
         let fitted = Fitted::learn(table, &rows, options)?;
         let mut applied = fitted.apply(table, &rows)?;
@@ -77,6 +78,7 @@ impl Fitted {
         let (goal, about_goal) = Goal::learn(table, rows, options)?;
         let mut notes = [table.notes.clone(), about_goal].concat();
         let targets = goal.columns();
+        let group = options.group.names(table)?;
         if let Some(both) = options.cleaning.drop.iter().find(|d| targets.contains(&d.as_str())) {
             return Err(Error::data(format!(
                 "[clean]: drop = \"{both}\" is the target of {}; name another column as the target, or do not drop it",
@@ -84,7 +86,7 @@ impl Fitted {
             )));
         }
         let (rows, needed) = usable(table, rows, options, &goal)?;
-        let mut columns = vec![];
+        let (mut columns, mut doubtful) = (vec![], vec![]);
         for column in table.columns.iter().filter(|c| !targets.contains(&c.name.as_str())) {
             let rules = options.cleaning.rules(&column.name);
             // What a column holds is a matter of the whole file: a part of it could be taken
@@ -103,15 +105,26 @@ impl Fitted {
                 ));
             }
             let encoder = if options.cleaning.drop.contains(&column.name) {
-                Encoder::Dropped { reason: "as configured".into() }
+                let reason = match group.contains(&column.name) {
+                    true => format!(
+                        "it is the group; set [clean.columns.\"{}\"] type = \"category\" to learn from it too",
+                        column.name
+                    ),
+                    false => "as configured".into(),
+                };
+                Encoder::Dropped { reason }
             } else {
-                Lesson { table: &table.name, column, cells, rules, seen }.encoder()?
+                let lesson = Lesson { table: &table.name, column, cells, rules, seen };
+                let encoder = lesson.encoder()?;
+                doubtful.extend(lesson.doubt(columns.len(), &encoder));
+                encoder
             };
             let normalize = rules.normalize.unwrap_or(options.normalize);
             let name = column.name.clone();
             let required = needed.contains(&column.name);
             columns.push(FittedColumn { name, kind, why, rows: rows.len(), missing, required, normalize, encoder });
         }
+        worth::settle(table, &rows, &goal, &mut columns, &doubtful, &mut notes)?;
         let features: Vec<(String, Normalize)> = columns.iter().flat_map(FittedColumn::features).collect();
         // Better what counts the rows than nothing.
         if features.is_empty() && !alone {
@@ -260,6 +273,28 @@ fn scale_and_shift(normalize: Normalize, all: &Summary) -> (f64, f64) {
         // Half of the numbers are equal.
         Normalize::Robust => by(all.median, all.std),
     }
+}
+
+/// The options with the columns of the group among those to drop, unless a rule says
+/// what they hold: they would tell the rows of one group by their name.
+///
+/// Fails when rows or columns are not there.
+fn with_group(table: &Table, rows: &[usize], options: &TableOptions) -> Result<TableOptions> {
+    check(table, rows, options)?;
+    let mut all = options.clone();
+    let targets = options.target_names(table);
+    for name in options.group.names(table)? {
+        if targets.contains(&name.as_str()) {
+            return Err(Error::usage(format!(
+                "[data]: \"{name}\" of {} is both target and group; expected two columns",
+                table.name
+            )));
+        }
+        if options.cleaning.columns.get(&name).is_none_or(|rules| rules.kind.is_none()) {
+            all.cleaning.drop.push(name);
+        }
+    }
+    Ok(all)
 }
 
 /// Refuses rows and columns that are not there.

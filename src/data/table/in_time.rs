@@ -43,6 +43,9 @@ impl Clock {
     /// The column that the options name, or the first that holds dates; `None`
     /// where none does. Targets say nothing of when.
     fn of(table: &Table, options: &TableOptions) -> Result<Option<Clock>> {
+        if options.date.as_deref() == Some("none") {
+            return Ok(None);
+        }
         let rows = table.all_rows();
         let look = |i: usize| {
             let column = &table.columns[i];
@@ -103,9 +106,9 @@ pub struct InTime {
 pub fn order(table: &Table, rows: &[usize], options: &TableOptions) -> Result<InTime> {
     let mut order: Vec<usize> = (0..rows.len()).collect();
     let Some(clock) = Clock::of(table, options)? else {
+        let why = if options.date.is_some() { "data.date = \"none\"" } else { "no column holds dates" };
         let notes = vec![format!(
-            "{} is split by time: no column holds dates, so the rows are taken to be in the order of time; data.date names \
-             a column",
+            "{} is split by time: {why}, so the rows are taken to be in the order of time; data.date names a column",
             table.name
         )];
         return Ok(InTime { order, notes, whens: vec![When::Unknown; rows.len()] });

@@ -1,10 +1,12 @@
 //! What a column holds: numbers, categories, dates, text, or marks that only
 //! tell rows apart.
 
+use super::clean::{Rules, TextUse};
 use super::number::{Format, canonical, says_nothing};
-use super::{clean::Rules, date, read::Column, text};
+use super::text::{self, TextRule};
+use super::{date, read::Column};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What a column holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -73,6 +75,8 @@ pub struct Inferred {
     pub format: Format,
     /// How its dates are written.
     pub date_format: Option<String>,
+    /// It is a category of which most values are rare, such as names that recur.
+    pub sparse: bool,
     /// What a user should know where it could be taken for something else.
     pub doubt: Option<String>,
 }
@@ -82,6 +86,8 @@ pub(super) const CONFIGURED: &str = "as configured";
 
 /// The share of present cells that decides.
 const MOST: f64 = 0.95;
+/// How often values occur on average that are names which recur.
+const RECURS: f64 = 1.3;
 
 /// Finds out what a column holds, from some rows of it. `rules` may say it
 /// outright; `delimiter` is that of the file: a semicolon makes decimal commas
@@ -109,13 +115,14 @@ pub fn infer(column: &Column, rows: &[usize], rules: &Rules, delimiter: char) ->
         whole: numbers.iter().all(|x| x.fract() == 0.0),
         dates: dates.as_ref().map_or(0, |d| d.1),
     };
+    let mut sparse = false;
     let (kind, why) = match rules.kind {
         _ if n == 0 => (Kind::Empty, "all cells are missing".into()),
         Some(kind) => (kind, CONFIGURED.into()),
-        None => decide(column, &cells, &numbers, &distinct, &stats, &format, rules, rows),
+        None => decide(column, &cells, &numbers, &distinct, &stats, &format, rules, rows, &mut sparse),
     };
     let doubt = rules.kind.is_none().then(|| doubt(column, kind, &why, &cells, &format, &stats)).flatten();
-    Inferred { kind, why, stats, format, date_format: dates.map(|d| d.0), doubt }
+    Inferred { kind, why, stats, format, date_format: dates.map(|d| d.0), sparse, doubt }
 }
 
 fn decide(
@@ -127,6 +134,7 @@ fn decide(
     format: &Format,
     rules: &Rules,
     rows: &[usize],
+    sparse: &mut bool,
 ) -> (Kind, String) {
     let n = cells.len();
     let share = |count: usize| count as f64 / n as f64;
@@ -152,14 +160,25 @@ fn decide(
     if marked {
         return (Kind::Identifier, "every value is different, and its name says so".into());
     }
-    let values: BTreeSet<String> = distinct.iter().map(|v| canonical(v)).collect();
+    let text = rules.text == TextUse::Auto;
+    let mut values: BTreeMap<String, usize> = BTreeMap::new();
+    cells.iter().for_each(|c| *values.entry(canonical(c)).or_default() += 1);
     let repeats = n as f64 / values.len() as f64;
     if repeats >= 3.0 || (repeats >= 2.0 && values.len() <= 20) {
+        let mut counts: Vec<usize> = values.values().copied().collect();
+        counts.sort_unstable_by(|a, b| b.cmp(a));
+        *sparse = text && 2 * counts.iter().take(rules.max_categories).sum::<usize>() < n;
         return (Kind::Category, format!("{} values recur in {n} cells", values.len()));
     }
     let column_cells: Vec<Option<&str>> = rows.iter().map(|&i| column.cells[i].as_deref()).collect();
-    let least = rules.least(rows.len());
-    if text::learn(&column_cells, rules.max_categories, least, rules.max_words).is_some() {
+    let rule = text::learn(&column_cells, rules.max_categories, rules.least(rows.len()), rules.max_words);
+    let recurring: usize = values.values().filter(|&&count| count > 1).sum();
+    // Names are themselves before they are made of words; codes are made of letters first.
+    if text && repeats >= RECURS && 2 * recurring >= n && !matches!(rule, Some(TextRule::Prefix(_))) {
+        *sparse = true;
+        return (Kind::Category, format!("{} values, of which most recur: {recurring} of {n} cells", values.len()));
+    }
+    if rule.is_some() {
         return (Kind::Text, format!("{} different values in {n} cells, with parts that recur", distinct.len()));
     }
     match distinct.len() == n {

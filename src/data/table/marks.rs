@@ -1,16 +1,17 @@
 //! Marks of missing cells that may be values: `None` is no disorder, `NA` is
-//! Namibia, `-` a strand.
+//! Namibia, `-` a strand, `.` a field of a board and what SAS and Stata write for
+//! nothing.
 //!
 //! In a column of words that recur, a mark that is about as frequent as the
 //! words is one of them. Which it was taken for is said, and kept with what was
 //! learned: a few new rows say nothing about how frequent it is.
 
-use super::read::{Column, MISSING, ReadOptions};
+use super::read::{Column, MISSING, ReadOptions, are_usual};
 use super::sniff::measured;
 use std::collections::{BTreeMap, HashMap};
 
 /// Marks that are also words or signs.
-const EITHER: &[&str] = &["NA", "None", "none", "Null", "null", "?", "-"];
+const EITHER: &[&str] = &["NA", "None", "none", "Null", "null", "?", "-", ".", "_"];
 /// The most different words of a column in which a mark may be one.
 const MOST_WORDS: usize = 100;
 
@@ -21,7 +22,7 @@ pub type Kept = BTreeMap<String, Vec<String>>;
 pub(super) fn settle(columns: &mut [Column], options: &ReadOptions, notes: &mut Vec<String>) -> Kept {
     let mut kept = Kept::new();
     // A list of the user's own leaves nothing open.
-    let decides = options.kept.is_none() && options.missing_values == MISSING;
+    let decides = options.kept.is_none() && are_usual(&options.missing_values);
     for column in columns {
         let values = match &options.kept {
             Some(known) => known.get(&column.name).cloned().unwrap_or_default(),
@@ -83,6 +84,7 @@ pub(in crate::data) fn values_among<'a>(cells: impl Iterator<Item = &'a str>) ->
 #[cfg(test)]
 mod tests {
     use super::super::{ReadOptions, Table};
+    use super::*;
 
     fn table(text: &str, options: &ReadOptions) -> Table {
         Table::parse("t.csv", text.as_bytes(), options).unwrap()
@@ -96,7 +98,14 @@ mod tests {
     #[test]
     fn a_mark_as_frequent_as_words_is_one() {
         let options = ReadOptions::default();
-        for words in [["None", "mild", "severe"], ["NA", "DE", "US"], ["-", "+", "+"], ["?", "!", "!"]] {
+        for words in [
+            ["None", "mild", "severe"],
+            ["NA", "DE", "US"],
+            ["-", "+", "+"],
+            ["?", "!", "!"],
+            [".", "x", "o"],
+            ["_", "x", "o"],
+        ] {
             let t = table(&rows(&words.repeat(10)), &options);
             assert_eq!(t.columns[1].cells.iter().flatten().count(), 30, "{words:?}");
             assert_eq!(t.kept["kind"], [words[0]]);
@@ -110,13 +119,19 @@ mod tests {
             "{:?}",
             t.notes
         );
-        let numbers = table(&rows(&["NA", "1.5", "2.5"].repeat(10)), &options);
-        assert_eq!((numbers.columns[1].cells.iter().flatten().count(), numbers.notes.len()), (20, 0));
+        for mark in ["NA", ".", "_"] {
+            let numbers = table(&rows(&[mark, "1.5", "2.5"].repeat(10)), &options);
+            assert_eq!((numbers.columns[1].cells.iter().flatten().count(), numbers.notes.len()), (20, 0));
+        }
     }
 
     #[test]
     fn what_is_known_is_not_decided_again() {
         let text = rows(&["None", "mild", "severe"].repeat(10));
+        // What an older version wrote down as the usual marks is not taken for a list of one's own.
+        let older = MISSING[..14].iter().map(|m| m.to_string()).collect();
+        let older = ReadOptions { missing_values: older, ..ReadOptions::default() };
+        assert_eq!(table(&text, &older).kept["kind"], ["None"]);
         let own = ReadOptions { missing_values: vec!["None".into()], ..ReadOptions::default() };
         let t = table(&text, &own);
         assert_eq!((t.columns[1].cells.iter().flatten().count(), t.notes.len()), (20, 0));

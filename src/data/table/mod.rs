@@ -1,4 +1,4 @@
-//! Tables: from a raw CSV or TSV file to a [`Dataset`](super::Dataset).
+//! Tables: from a raw CSV or TSV file, or records of JSON, to a [`Dataset`](super::Dataset).
 //!
 //! [`Table::open`] reads the file as text, [`infer`](infer::infer) finds out
 //! what each column holds, [`Fitted::fit`] learns from the training rows how to
@@ -7,6 +7,7 @@
 //! at a table for people.
 
 pub mod apply;
+pub(super) mod arff;
 pub mod audit;
 pub mod clean;
 mod columns;
@@ -17,9 +18,12 @@ mod encoding;
 pub mod fit;
 pub mod in_time;
 pub mod infer;
+pub(super) mod json;
 mod leakage;
+mod leaks;
 mod lines;
 pub(super) mod marks;
+pub(super) mod names;
 pub(super) mod number;
 pub mod options;
 pub(super) mod prose;
@@ -29,9 +33,13 @@ mod rows;
 mod show;
 mod slots;
 mod sniff;
+mod span;
+mod stop_words;
+pub mod subjects;
 mod summary;
 mod target;
 mod text;
+mod worth;
 
 pub use apply::{Applied, CellNote, Dropped, Features, Issue};
 pub use audit::TableAudit;
@@ -41,12 +49,14 @@ pub use date::Part;
 pub use fit::Fitted;
 pub use infer::Kind;
 pub use leakage::{Leakage, leakage};
+pub use leaks::{By, Leak, leaks};
 pub use marks::Kept;
 pub use number::{Bound, Decimal, Format};
 pub use options::{Normalize, TableOptions, Task};
 pub use read::{Column, Header, Layout, ReadOptions, Table};
-pub(super) use restyle::alone;
+pub(super) use restyle::{TRUTH, alone};
 pub use slots::Slots;
+pub use span::Span;
 pub use summary::Summary;
 pub(super) use target::centre;
 pub use target::{FittedTarget, Goal};

@@ -3,6 +3,7 @@
 
 use super::clean::{Cleaning, choice, name_of};
 use super::read::{Header, ReadOptions};
+use crate::data::GroupBy;
 use crate::error::{Error, Result};
 use crate::keys::Keys;
 use serde::{Deserialize, Serialize};
@@ -64,6 +65,8 @@ const DELIMITERS: &[(&str, Option<char>)] = &[
     ("space", Some(' ')),
 ];
 
+const QUOTES: &[(&str, Option<char>)] = &[("auto", None), ("double", Some('"')), ("single", Some('\''))];
+
 /// What a user may say about a table.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TableOptions {
@@ -71,8 +74,10 @@ pub struct TableOptions {
     /// are for regression.
     pub target: Vec<String>,
     /// The column that says when a row is from, by name or number from 1; `None`
-    /// takes the first that holds dates.
+    /// takes the first that holds dates, and `none` is no column.
     pub date: Option<String>,
+    /// The columns that say which rows belong together.
+    pub group: GroupBy,
     /// What is to be learned.
     pub task: Task,
     /// Whether the first line names the columns.
@@ -84,6 +89,8 @@ pub struct TableOptions {
     /// What begins a line that is a comment; empty: nothing, `None`: `#` and `%`
     /// where that is no row.
     pub comment: Option<String>,
+    /// The quote around cells, double or single; `None` finds out.
+    pub quote: Option<char>,
     /// Cells that mean "missing"; the empty cell always does.
     pub missing_values: Vec<String>,
     /// How numbers are normalised.
@@ -94,15 +101,17 @@ pub struct TableOptions {
 
 impl Default for TableOptions {
     fn default() -> TableOptions {
-        let ReadOptions { header, delimiter, skip_rows, comment, missing_values, .. } = ReadOptions::default();
+        let ReadOptions { header, delimiter, skip_rows, comment, quote, missing_values, .. } = ReadOptions::default();
         TableOptions {
             target: vec!["last".into()],
             date: None,
+            group: GroupBy::Auto,
             task: Task::Auto,
             header,
             delimiter,
             skip_rows,
             comment,
+            quote,
             missing_values,
             normalize: Normalize::Standard,
             cleaning: Cleaning::default(),
@@ -111,12 +120,13 @@ impl Default for TableOptions {
 }
 
 impl TableOptions {
-    /// Reads the keys `target`, `date`, `task`, `header`, `delimiter`, `skip_rows`,
-    /// `comment`, `missing_values`, `normalize` and the table `clean`.
+    /// Reads the keys `target`, `date`, `group`, `task`, `header`, `delimiter`, `skip_rows`,
+    /// `comment`, `quote`, `missing_values`, `normalize` and the table `clean`.
     pub fn read(keys: &mut Keys) -> Result<TableOptions> {
         let base = TableOptions::default();
         let target = target(keys)?.unwrap_or(base.target);
         let date = keys.text("date")?.filter(|name| !name.is_empty());
+        let group = GroupBy::read(keys)?;
         let task = choice(keys, "task", TASKS, base.task)?;
         let header = match keys.take("header") {
             None => base.header,
@@ -146,6 +156,7 @@ impl TableOptions {
             Some("none") => Some(String::new()),
             Some(mark) => Some(mark.into()),
         };
+        let quote = choice(keys, "quote", QUOTES, base.quote)?;
         let missing_values = keys.strings("missing_values")?.unwrap_or(base.missing_values);
         let normalize = choice(keys, "normalize", Normalize::NAMES, base.normalize)?;
         let mut clean = Keys::new(keys.table("clean")?.unwrap_or_default(), "[clean]");
@@ -154,15 +165,23 @@ impl TableOptions {
         Ok(TableOptions {
             target,
             date,
+            group,
             task,
             header,
             delimiter,
             skip_rows,
             comment,
+            quote,
             missing_values,
             normalize,
             cleaning,
         })
+    }
+
+    /// The names of the targets in a table.
+    pub fn target_names<'a>(&self, table: &'a super::Table) -> Vec<&'a str> {
+        let places = self.target.iter().filter_map(|word| table.find(word).ok());
+        places.map(|i| table.columns[i].name.as_str()).collect()
     }
 
     /// As TOML: read back, it gives the same.
@@ -174,6 +193,7 @@ impl TableOptions {
         };
         t.insert("target".into(), target);
         t.insert("date".into(), self.date.clone().unwrap_or_default().into());
+        t.insert("group".into(), self.group.to_value());
         t.insert("task".into(), name_of(TASKS, self.task).into());
         t.insert("header".into(), name_of(HEADERS, self.header).into());
         let delimiter = self.delimiter.map_or("auto".to_string(), String::from);
@@ -181,6 +201,7 @@ impl TableOptions {
         t.insert("skip_rows".into(), (self.skip_rows as i64).into());
         let comment = self.comment.as_deref().map_or("auto", |c| if c.is_empty() { "none" } else { c });
         t.insert("comment".into(), comment.into());
+        t.insert("quote".into(), name_of(QUOTES, self.quote).into());
         t.insert("missing_values".into(), self.missing_values.clone().into());
         t.insert("normalize".into(), self.normalize.name().into());
         t.insert("clean".into(), Value::Table(self.cleaning.to_table()));
@@ -194,6 +215,7 @@ impl TableOptions {
             delimiter: self.delimiter,
             skip_rows: self.skip_rows,
             comment: self.comment.clone(),
+            quote: self.quote,
             missing_values: self.missing_values.clone(),
             ..ReadOptions::default()
         }
@@ -233,8 +255,8 @@ mod tests {
 
     #[test]
     fn what_is_written_is_what_was_read() {
-        let text = "target = [\"a\", 2]\ndate = \"when\"\ntask = \"regression\"\nheader = false\ndelimiter = \"tab\"\n\
-                    skip_rows = 2\ncomment = \"//\"\n\
+        let text = "target = [\"a\", 2]\ndate = \"when\"\ngroup = [\"a\", 3]\ntask = \"regression\"\nheader = false\ndelimiter = \"tab\"\n\
+                    skip_rows = 2\ncomment = \"//\"\nquote = \"single\"\n\
                     missing_values = [\"99\"]\nnormalize = \"minmax\"\n[clean]\ndrop_duplicates = true";
         let options = read(text).unwrap();
         assert_eq!((&options.target[..], options.delimiter), (&["a".to_string(), "2".into()][..], Some('\t')));

@@ -6,8 +6,8 @@
 
 use super::super::bytes::Source;
 use super::marks::{self, Kept};
-use super::rows::{Body, Cut};
-use super::{container, encoding, lines, sniff};
+use super::rows::{Body, Cut, DOUBLE, SINGLE};
+use super::{arff, container, encoding, json, lines, sniff};
 use crate::error::{Error, Result, nearest, unknown};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -16,7 +16,14 @@ use std::path::Path;
 
 /// What stands for a missing cell unless the user says otherwise.
 pub const MISSING: &[&str] =
-    &["", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "NULL", "Null", "null", "None", "none", "?", "-"];
+    &["", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "NULL", "Null", "null", "None", "none", "?", "-", ".", "_"];
+/// The first of them, which older versions knew: a list that says no more was nobody's own.
+const FORMERLY: usize = 14;
+
+/// Whether these are the usual marks of missing cells, and no list of a user's own.
+pub(in crate::data) fn are_usual(missing_values: &[String]) -> bool {
+    missing_values == MISSING || missing_values == &MISSING[..FORMERLY]
+}
 
 /// Whether the first line names the columns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -47,6 +54,8 @@ pub struct ReadOptions {
     /// What begins a line that is a comment; empty: nothing, `None`: `#` and `%`
     /// where that is no row.
     pub comment: Option<String>,
+    /// The quote around cells, double or single; `None` finds out.
+    pub quote: Option<char>,
     /// Cells that mean "missing"; the empty cell always does.
     pub missing_values: Vec<String>,
     /// Which of these are values after all, by column; `None` finds out.
@@ -62,6 +71,7 @@ impl Default for ReadOptions {
             likely: None,
             skip_rows: 0,
             comment: None,
+            quote: None,
             missing_values,
             kept: None,
         }
@@ -78,6 +88,8 @@ pub struct Layout {
     pub skip_rows: usize,
     /// What began a comment, as asked.
     pub comment: Option<String>,
+    /// The quote around cells, as asked.
+    pub quote: Option<char>,
     /// Marks of missing cells that were values, by column.
     pub kept: Kept,
 }
@@ -89,6 +101,7 @@ impl Layout {
             delimiter: Some(table.delimiter),
             skip_rows: options.skip_rows,
             comment: options.comment.clone(),
+            quote: options.quote,
             kept: table.kept.clone(),
         }
     }
@@ -101,6 +114,7 @@ impl Layout {
             likely: self.delimiter,
             skip_rows: self.skip_rows,
             comment: self.comment.clone(),
+            quote: self.quote,
             missing_values: missing_values.to_vec(),
             kept: Some(self.kept.clone()),
         }
@@ -136,7 +150,7 @@ pub struct Table {
 }
 
 impl Table {
-    /// Reads a file, plain, gzipped or alone in a zip archive; `-` is the standard
+    /// Reads a file of cells or of JSON records, plain, gzipped or alone in a zip archive; `-` is the standard
     /// input.
     ///
     /// Fails when it cannot be read, is no text, holds no rows, has rows of
@@ -154,14 +168,18 @@ impl Table {
     pub fn parse(name: &str, bytes: &[u8], options: &ReadOptions) -> Result<Table> {
         let (text, converted) = encoding::decode(name, bytes)?;
         let mut notes: Vec<String> = converted.into_iter().collect();
-        let top = Top::of(&text, options, &mut notes);
-        let body = Body {
-            name,
-            bytes: &text[top.end..],
-            first_line: 1 + top.lines,
-            // A converted text lies in memory beside the file's.
-            held: bytes.len() as u64 + if let Cow::Owned(text) = &text { text.len() as u64 } else { 0 },
+        // A converted text lies in memory beside the file's.
+        let held = bytes.len() as u64 + if let Cow::Owned(text) = &text { text.len() as u64 } else { 0 };
+        if json::is_json(name, &text) {
+            return Table::of_json(name, str::from_utf8(&text).expect("decoded before"), held, options, notes);
+        }
+        let arff = arff::head(name, str::from_utf8(&text).expect("decoded before"))?;
+        let top = match &arff {
+            Some(head) => Top { end: head.end, lines: head.lines, delimiter: Some(',') },
+            None => Top::of(&text, options, &mut notes),
         };
+        let quote = options.quote.map_or(DOUBLE, |c| c as u8);
+        let mut body = Body { name, bytes: &text[top.end..], first_line: 1 + top.lines, held, quote };
         if body.bytes.iter().all(u8::is_ascii_whitespace) {
             return Err(Error::data(format!("{name} is empty; expected a table: a row of cells per line")));
         }
@@ -173,9 +191,32 @@ impl Table {
             }
             None => sniff::cut(name, body.bytes, options.likely),
         };
+        if let (None, Cut::At(c)) = (options.quote, cut)
+            && sniff::quote(body.bytes, c) == SINGLE
+        {
+            body.quote = SINGLE;
+            notes.extend(arff.is_none().then(|| {
+                "single quotes around cells are taken off; set quote = \"double\" if they are part of the values".into()
+            }));
+        }
         let rows = body.rows(cut, &mut notes)?;
-        let sheet = lines::sheet(&body, rows, options, &mut notes)?;
-        let names = named(&sheet, &mut notes);
+        let sheet = match arff {
+            None => lines::sheet(&body, rows, options, &mut notes)?,
+            Some(head) => {
+                let options = ReadOptions { header: Header::No, comment: Some("%".into()), ..options.clone() };
+                let sheet = lines::sheet(&body, rows, &options, &mut notes)?;
+                if sheet.width != head.names.len() {
+                    return Err(Error::data(format!(
+                        "{name}, line {}: found {} cells; expected {}, one for each @attribute",
+                        sheet.rows.first().map_or(body.first_line, |row| row.line),
+                        sheet.width,
+                        head.names.len()
+                    )));
+                }
+                lines::Sheet { names: head.names, header: Some(head.lines), ..sheet }
+            }
+        };
+        let names = named(&sheet.names, sheet.width, &mut notes);
         if sheet.rows.is_empty() {
             return Err(Error::data(format!(
                 "{name} holds a header only (line {}: {}), no rows; expected at least one row below it",
@@ -198,6 +239,53 @@ impl Table {
             Cut::Blanks => ' ',
         };
         Ok(Table { name: name.into(), columns, lines, has_header: sheet.header.is_some(), delimiter, notes, kept })
+    }
+
+    /// A table of records of JSON.
+    fn of_json(name: &str, text: &str, held: u64, options: &ReadOptions, mut notes: Vec<String>) -> Result<Table> {
+        let asked = [
+            ("delimiter", options.delimiter.is_some()),
+            ("skip_rows", options.skip_rows > 0),
+            ("comment", options.comment.is_some()),
+        ];
+        let asked: Vec<&str> = asked.iter().filter(|(_, is_asked)| *is_asked).map(|(key, _)| *key).collect();
+        if !asked.is_empty() {
+            notes.push(format!("{name} is JSON, which has no use for {}", asked.join(", ")));
+        }
+        let json::Records { mut columns, lines } = json::read(name, text, held, &mut notes)?;
+        let given: Vec<String> = columns.iter().map(|c| c.name.clone()).collect();
+        for (column, name) in columns.iter_mut().zip(named(&given, given.len(), &mut notes)) {
+            column.name = name;
+        }
+        let kept = marks::settle(&mut columns, options, &mut notes);
+        Ok(Table { name: name.into(), columns, lines, has_header: true, delimiter: ',', notes, kept })
+    }
+
+    /// A table of records: names with values. The columns come in the order in which their
+    /// names do first; what a record lacks is a missing cell.
+    pub fn of_records<'a, R, C>(name: &str, records: R, options: &ReadOptions) -> Table
+    where
+        R: IntoIterator<Item = C>,
+        C: IntoIterator<Item = (&'a str, &'a str)>,
+    {
+        let (mut columns, mut rows): (Vec<Column>, usize) = (vec![], 0);
+        for record in records {
+            for (name, value) in record {
+                let at = columns.iter().position(|c| c.name == name).unwrap_or_else(|| {
+                    columns.push(Column { name: name.into(), cells: vec![] });
+                    columns.len() - 1
+                });
+                columns[at].cells.resize(rows, None);
+                let value = value.trim();
+                columns[at].cells.push((!value.is_empty()).then(|| value.to_string()));
+            }
+            rows += 1;
+            columns.iter_mut().for_each(|c| c.cells.resize(rows, None));
+        }
+        let mut notes = vec![];
+        let kept = marks::settle(&mut columns, options, &mut notes);
+        let lines = (1..=rows).collect();
+        Table { name: name.into(), columns, lines, has_header: true, delimiter: ',', notes, kept }
     }
 
     /// The number of rows.
@@ -315,12 +403,12 @@ impl Top {
 }
 
 /// The names of the columns, each of its own.
-fn named(sheet: &lines::Sheet, notes: &mut Vec<String>) -> Vec<String> {
-    let given: BTreeSet<&str> = sheet.names.iter().map(String::as_str).collect();
+fn named(header: &[String], width: usize, notes: &mut Vec<String>) -> Vec<String> {
+    let given: BTreeSet<&str> = header.iter().map(String::as_str).collect();
     let mut seen: BTreeMap<String, usize> = BTreeMap::new();
     let (mut names, mut renamed) = (vec![], vec![]);
-    for i in 0..sheet.width {
-        let own = sheet.names.get(i).filter(|name| !name.is_empty()).cloned();
+    for i in 0..width {
+        let own = header.get(i).filter(|name| !name.is_empty()).cloned();
         let own = own.unwrap_or_else(|| format!("column{}", i + 1));
         let name = match seen.get(&own) {
             None => own.clone(),

@@ -11,6 +11,7 @@ use super::number::{Decimal, Format, says_nothing};
 use super::read::{Column, Table};
 use super::slots::Slots;
 use super::target::{Goal, clip};
+use crate::data::alike::key;
 use crate::error::{Error, Result};
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -26,7 +27,7 @@ pub(super) struct Restyled<'a> {
 }
 
 /// Words for yes and no.
-const TRUTH: &[[&str; 2]] = &[
+pub(in crate::data) const TRUTH: &[[&str; 2]] = &[
     ["true", "false"],
     ["t", "f"],
     ["yes", "no"],
@@ -254,7 +255,7 @@ fn redated(learned: &str, cells: &[&str]) -> Result<Option<String>, String> {
 }
 
 /// The column in the words of the training rows where its own say the same: other
-/// words for yes and no, or other capitals.
+/// words for yes and no, or others that are read alike.
 fn reworded(column: &Column, slots: &Slots, cells: &[&str]) -> Option<(Column, String)> {
     let known: Vec<&str> = slots.values.iter().chain(&slots.rare).map(String::as_str).collect();
     if !cells.iter().any(|c| slots.is_new(c)) {
@@ -262,13 +263,15 @@ fn reworded(column: &Column, slots: &Slots, cells: &[&str]) -> Option<(Column, S
     }
     let pair: Vec<(bool, &str)> = known.iter().filter_map(|w| Some((truth(w)?, *w))).collect();
     let is_pair = known.len() == 2 && pair.len() == 2 && pair[0].0 != pair[1].0;
+    let keys: Vec<String> = known.iter().map(|w| key(w)).collect();
     let same = |cell: &str| -> Option<String> {
         if !slots.is_new(cell) {
             return None;
         }
-        let by_case: Vec<&&str> = known.iter().filter(|w| w.to_lowercase() == cell.trim().to_lowercase()).collect();
-        match (&by_case[..], truth(cell)) {
-            ([one], _) => Some((**one).to_string()),
+        let cell_key = key(cell);
+        let alike: Vec<&str> = known.iter().zip(&keys).filter(|(_, k)| **k == cell_key).map(|(w, _)| *w).collect();
+        match (&alike[..], truth(cell)) {
+            ([one], _) => Some((*one).to_string()),
             (_, Some(says)) if is_pair => pair.iter().find(|(t, _)| *t == says).map(|(_, w)| w.to_string()),
             _ => None,
         }

@@ -10,11 +10,15 @@ use std::collections::BTreeMap;
 pub(super) const LONGEST_CELL: usize = 1 << 20;
 /// Bytes that a cell takes beside its text: its place, and what the system needs
 /// to keep it.
-const CELL: usize = size_of::<Option<String>>() + 24;
+pub(super) const CELL: usize = size_of::<Option<String>>() + 24;
 /// The most columns.
 pub(super) const MOST_COLUMNS: usize = 100_000;
 /// Lines in a cell from which on it is looked at twice.
 const MANY_LINES: usize = 10;
+
+/// The quotes that stand around cells: the usual ones, and those of ARFF and SQL.
+pub(super) const DOUBLE: u8 = b'"';
+pub(super) const SINGLE: u8 = b'\'';
 
 /// What begins a comment unless the user says otherwise.
 pub(super) const COMMENTS: &[&str] = &["#", "%", "//"];
@@ -56,6 +60,8 @@ pub(super) struct Body<'a> {
     pub first_line: usize,
     /// Bytes in memory already.
     pub held: u64,
+    /// The quote around cells.
+    pub quote: u8,
 }
 
 impl Body<'_> {
@@ -71,7 +77,7 @@ impl Body<'_> {
             // Between tabs, lines that are even say enough.
             Ok(rows) => {
                 rows.iter().any(|row| row.cells.iter().any(|c| c.contains(['\n', '\r'])))
-                    && (delimiter == b'\t' || misquoted(self.bytes, delimiter))
+                    && (delimiter == b'\t' || misquoted(self.bytes, delimiter, self.quote))
             }
         };
         if damaged && let Some((rows, odd)) = self.by_lines(delimiter, quoted.as_ref().ok().map(Vec::len))? {
@@ -97,7 +103,8 @@ impl Body<'_> {
     }
 
     fn quoted(&self, delimiter: u8) -> Result<Vec<Row>> {
-        let mut reader = Reader { body: self, reader: reader(self.bytes, delimiter), counted: (0, self.first_line) };
+        let counted = (0, self.first_line);
+        let mut reader = Reader { body: self, reader: reader(self.bytes, delimiter, self.quote), counted };
         let (mut rows, mut held, budget) = (vec![], self.held, memory::budget());
         let mut record = ByteRecord::new();
         while let Some(row) = reader.next(&mut record, delimiter)? {
@@ -120,9 +127,9 @@ impl Body<'_> {
         let (mut rows, mut odd) = (Vec::with_capacity(lines.len()), vec![]);
         let (mut held, budget) = (self.held, memory::budget());
         for (line, at, text) in lines {
-            let cells = quoted_cells(text, delimiter).unwrap_or_else(|| {
+            let cells = quoted_cells(text, delimiter, self.quote).unwrap_or_else(|| {
                 odd.push(line);
-                text.split(char::from(delimiter)).map(|c| bare(c.trim())).collect()
+                text.split(char::from(delimiter)).map(|c| bare(c.trim(), self.quote)).collect()
             });
             let row = Row { cells, line, at };
             self.judge(&row, &mut held, budget)?;
@@ -192,7 +199,7 @@ impl Reader<'_> {
         }
         let (at, line) = self.place(start);
         if self.reader.position().byte() as usize >= bytes.len()
-            && let Some(open) = open_quote(&bytes[start..], delimiter)
+            && let Some(open) = open_quote(&bytes[start..], delimiter, self.body.quote)
         {
             let line = self.body.first_line + breaks(&bytes[..start + open]);
             return Err(Error::data(format!(
@@ -224,14 +231,14 @@ pub(super) fn breaks(bytes: &[u8]) -> usize {
 }
 
 /// Where the quote stands that is still open at the end of some text.
-fn open_quote(text: &[u8], delimiter: u8) -> Option<usize> {
+fn open_quote(text: &[u8], delimiter: u8, quote: u8) -> Option<usize> {
     let (mut open, mut starts, mut i) = (None, true, 0);
     while i < text.len() {
-        match (open, text[i]) {
-            (Some(_), b'"') if text.get(i + 1) == Some(&b'"') => i += 1,
-            (Some(_), b'"') => open = None,
-            (Some(_), _) => {}
-            (None, b'"') if starts => open = Some(i),
+        match (open, text[i] == quote) {
+            (Some(_), true) if text.get(i + 1) == Some(&quote) => i += 1,
+            (Some(_), true) => open = None,
+            (Some(_), false) => i += usize::from(escapes(text, i, quote)),
+            (None, true) if starts => open = Some(i),
             (None, _) => {}
         }
         starts = text[i] == delimiter || matches!(text[i], b'\r' | b'\n');
@@ -255,18 +262,19 @@ pub(super) fn lines_of(text: &str, first_line: usize) -> impl Iterator<Item = (u
 }
 
 /// Whether a quote is closed in the middle of a cell.
-fn misquoted(text: &[u8], delimiter: u8) -> bool {
+fn misquoted(text: &[u8], delimiter: u8, quote: u8) -> bool {
     let (mut open, mut starts, mut i) = (false, true, 0);
     while i < text.len() {
         match text[i] {
-            b'"' if open && text.get(i + 1) == Some(&b'"') => i += 1,
-            b'"' if open => {
+            _ if open && escapes(text, i, quote) => i += 1,
+            b if b == quote && open && text.get(i + 1) == Some(&quote) => i += 1,
+            b if b == quote && open => {
                 open = false;
                 if text.get(i + 1).is_some_and(|&b| b != delimiter && !b.is_ascii_whitespace()) {
                     return true;
                 }
             }
-            b'"' if starts => open = true,
+            b if b == quote && starts => open = true,
             _ => {}
         }
         starts = !open && (text[i] == delimiter || matches!(text[i], b'\r' | b'\n'));
@@ -275,28 +283,34 @@ fn misquoted(text: &[u8], delimiter: u8) -> bool {
     false
 }
 
+/// Whether a single quote follows that is a character of its cell.
+fn escapes(text: &[u8], at: usize, quote: u8) -> bool {
+    quote == SINGLE && text[at] == b'\\' && text.get(at + 1) == Some(&quote)
+}
+
 /// The cells of a line; `None` where a quote that begins one does not end it.
-fn quoted_cells(line: &str, delimiter: u8) -> Option<Vec<String>> {
+pub(super) fn quoted_cells(line: &str, delimiter: u8, quote: u8) -> Option<Vec<String>> {
     let (mut rest, mut cells) = (line, vec![]);
     loop {
-        let end = match rest.strip_prefix('"') {
+        let end = match rest.strip_prefix(char::from(quote)) {
             None => rest.find(char::from(delimiter)).unwrap_or(rest.len()),
             Some(inner) => {
-                // Doubled quotes are passed over.
+                // Quotes that are doubled, or escaped, are passed over.
                 let mut at = 0;
                 loop {
-                    at += inner[at..].find('"')?;
-                    if !inner[at + 1..].starts_with('"') {
+                    at += inner[at..].find(char::from(quote))?;
+                    let escaped = at > 0 && escapes(inner.as_bytes(), at - 1, quote);
+                    if !escaped && !inner[at + 1..].starts_with(char::from(quote)) {
                         break;
                     }
-                    at += 2;
+                    at += if escaped { 1 } else { 2 };
                 }
                 at + 2
             }
         };
         let behind = &rest[end..];
         let next = behind.trim_start_matches(' ');
-        cells.push(bare(rest[..end].trim()));
+        cells.push(bare(rest[..end].trim(), quote));
         match next.strip_prefix(char::from(delimiter)).or_else(|| behind.strip_prefix(char::from(delimiter))) {
             Some(more) => rest = more,
             None if next.trim().is_empty() => return Some(cells),
@@ -306,8 +320,12 @@ fn quoted_cells(line: &str, delimiter: u8) -> Option<Vec<String>> {
 }
 
 /// The settings under which a table is taken apart.
-pub(super) fn reader(bytes: &[u8], delimiter: u8) -> csv::Reader<&[u8]> {
-    csv::ReaderBuilder::new().has_headers(false).flexible(true).delimiter(delimiter).from_reader(bytes)
+pub(super) fn reader(bytes: &[u8], delimiter: u8, quote: u8) -> csv::Reader<&[u8]> {
+    let mut builder = csv::ReaderBuilder::new();
+    builder.has_headers(false).flexible(true).delimiter(delimiter).quote(quote);
+    // Only where it is needed: other backslashes are those of paths.
+    builder.escape(bytes.windows(2).any(|w| escapes(w, 0, quote)).then_some(b'\\'));
+    builder.from_reader(bytes)
 }
 
 /// The cells of a line between runs of blanks and tabs; one in quotes may hold
@@ -328,9 +346,10 @@ pub(super) fn blank_cells(line: &str) -> Vec<&str> {
 }
 
 /// A cell without the quotes around it, where they are a pair.
-fn bare(cell: &str) -> String {
-    match cell.strip_prefix('"').and_then(|c| c.strip_suffix('"')) {
-        Some(inner) if !inner.replace("\"\"", "").contains('"') => inner.replace("\"\"", "\""),
+fn bare(cell: &str, quote: u8) -> String {
+    let (one, two) = (char::from(quote), String::from_utf8_lossy(&[quote, quote]).into_owned());
+    match cell.strip_prefix(one).and_then(|c| c.strip_suffix(one)) {
+        Some(inner) if !inner.replace(&two, "").contains(one) => inner.replace(&two, &one.to_string()),
         _ => cell.into(),
     }
 }

@@ -21,6 +21,11 @@ impl TableAudit {
             warnings.push(format!("the same in every row, so nothing to learn from: {}", self.constant.join(", ")));
         }
         let mut sections = vec![Section::new("Columns", vec![self.columns_table()])];
+        let spans = self.columns.iter().filter_map(|c| Some(format!("{}: {}", c.name, c.date_range.as_ref()?.line())));
+        let spans: Vec<Block> = spans.map(Block::text).collect();
+        if !spans.is_empty() {
+            sections.push(Section::new("Dates", spans));
+        }
         let tops: Vec<Section> = self.columns.iter().filter(|c| telling(c)).map(top).collect();
         if let Some(target) = &self.target {
             sections.push(Section::new("Target", target_blocks(&target.goal, target.unusable)));
@@ -58,7 +63,7 @@ impl TableAudit {
 
 /// Whether a column's most frequent values say something.
 fn telling(column: &super::audit::ColumnAudit) -> bool {
-    column.top.len() > 1 && column.top[0].1 > 1 && column.kind != Kind::Identifier
+    column.top.len() > 1 && column.top[0].1 > 1 && column.kind != Kind::Identifier && column.date_range.is_none()
 }
 
 /// The most frequent values of a column.

@@ -3,7 +3,7 @@
 
 use super::date;
 use super::number::{Decimal, Format, is_number};
-use super::rows::{COMMENTS, Cut, Row, blank_cells, lines_of, reader, usual};
+use super::rows::{COMMENTS, Cut, DOUBLE, Row, SINGLE, blank_cells, lines_of, quoted_cells, reader, usual};
 use csv::StringRecord;
 use std::collections::BTreeSet;
 
@@ -70,6 +70,43 @@ fn evenness(bytes: &[u8], delimiter: u8) -> Option<f64> {
     Some(if widths[0] == width { even } else { even / 2.0 })
 }
 
+/// The quote around cells: a single one where no cell begins with a double one, single
+/// ones come in pairs around cells, and these are at least half of some column, or hold
+/// delimiters without which the rows are even.
+pub(super) fn quote(bytes: &[u8], delimiter: u8) -> u8 {
+    let lines = first_lines(bytes);
+    let lines: Vec<&str> = lines.iter().map(String::as_str).filter(|line| !begins_a_comment(line)).collect();
+    let pieces: Vec<Vec<&str>> =
+        lines.iter().map(|line| line.split(char::from(delimiter)).map(str::trim).collect()).collect();
+    let begins = |quote: u8| pieces.iter().flatten().any(|p| p.as_bytes().first() == Some(&quote));
+    if begins(DOUBLE) || !begins(SINGLE) {
+        return DOUBLE;
+    }
+    let cells: Option<Vec<usize>> =
+        lines.iter().map(|line| Some(quoted_cells(line.trim(), delimiter, SINGLE)?.len())).collect();
+    let are_even = |widths: &[usize]| widths.iter().all(|&w| w == widths[0]);
+    let Some(widths) = cells.filter(|widths| are_even(widths)) else { return DOUBLE };
+    if !are_even(&pieces.iter().map(Vec::len).collect::<Vec<_>>()) {
+        return SINGLE;
+    }
+    let is_wrapped = |cell: &str| cell.len() > 1 && cell.starts_with('\'') && cell.ends_with('\'');
+    let rows = if pieces.len() > 1 { &pieces[1..] } else { &pieces[..] };
+    let most = |i: usize| {
+        let present = rows.iter().filter(|row| !row[i].is_empty() && !super::read::MISSING.contains(&row[i])).count();
+        let wrapped = rows.iter().filter(|row| is_wrapped(row[i])).count();
+        wrapped > 0 && 2 * wrapped >= present
+    };
+    let is_single = (0..widths[0]).any(most) || pieces[0].iter().all(|cell| is_wrapped(cell));
+    if is_single { SINGLE } else { DOUBLE }
+}
+
+/// The first lines of the file that are whole; bytes that are no UTF-8 do not matter.
+fn first_lines(bytes: &[u8]) -> Vec<String> {
+    let start = String::from_utf8_lossy(&bytes[..bytes.len().min(SAMPLE)]);
+    let whole = if bytes.len() > SAMPLE { start.rfind('\n').unwrap_or(0) } else { start.len() };
+    lines_of(&start[..whole], 1).map(|(_, _, line)| line.to_string()).take(ROWS).collect()
+}
+
 /// Whether some text begins as comments do.
 fn begins_a_comment(text: &str) -> bool {
     COMMENTS.iter().any(|mark| text.trim_start().starts_with(mark))
@@ -79,10 +116,8 @@ fn begins_a_comment(text: &str) -> bool {
 /// many cells, of which some column holds numbers, while lines as a whole do not;
 /// and where `cut` does so, too, its cells hold such runs.
 fn is_aligned(bytes: &[u8], cut: Option<u8>) -> bool {
-    let start = String::from_utf8_lossy(&bytes[..bytes.len().min(SAMPLE)]);
-    let whole = if bytes.len() > SAMPLE { start.rfind('\n').unwrap_or(0) } else { start.len() };
-    let lines: Vec<&str> = lines_of(&start[..whole], 1).map(|(_, _, line)| line).take(ROWS).collect();
-    let lines: Vec<&str> = lines.into_iter().filter(|line| !begins_a_comment(line)).collect();
+    let lines = first_lines(bytes);
+    let lines: Vec<&str> = lines.iter().map(String::as_str).filter(|line| !begins_a_comment(line)).collect();
     let rows: Vec<Vec<&str>> = lines.iter().map(|line| blank_cells(line)).collect();
     let Some(width) = rows.first().map(Vec::len).filter(|&w| w > 1 && rows.len() > 1) else { return false };
     let most = |n: usize| 2 * n > rows.len();
@@ -164,7 +199,7 @@ fn names_by_number(first: &[String], rows: &[Row]) -> bool {
 /// The first rows of the file as text; bytes that are no UTF-8 do not matter.
 pub(super) fn sample(bytes: &[u8], delimiter: u8) -> Vec<StringRecord> {
     let cut = &bytes[..bytes.len().min(SAMPLE)];
-    let mut rows: Vec<StringRecord> = reader(cut, delimiter)
+    let mut rows: Vec<StringRecord> = reader(cut, delimiter, DOUBLE)
         .byte_records()
         .filter_map(Result::ok)
         .take(ROWS)
@@ -212,7 +247,7 @@ mod tests {
     }
 
     fn rows(text: &str) -> Vec<Row> {
-        let body = Body { name: "t.csv", bytes: text.as_bytes(), first_line: 1, held: 0 };
+        let body = Body { name: "t.csv", bytes: text.as_bytes(), first_line: 1, held: 0, quote: DOUBLE };
         body.rows(Cut::At(b','), &mut vec![]).unwrap()
     }
 
@@ -254,6 +289,29 @@ mod tests {
         assert_eq!(found("a;b\n1,5;2\n3,5;4\n", ','), Cut::At(b';'));
         assert_eq!(found("a,b\n1,2\n3,4\n", '^'), Cut::At(b','));
         assert_eq!(found("a b\n1 2\n3  4\n", ' '), Cut::Blanks);
+    }
+
+    #[test]
+    fn single_quotes_stand_around_cells() {
+        let found = |text: &str| quote(text.as_bytes(), b',') == SINGLE;
+        for text in [
+            "a,b\n'x y',1\n'z',2\n",
+            "a,b\n'<0',1\n'no checking',2\nradio,3\n",
+            "'a','b'\n1,2\n",
+            "a,b\n'one, two',1\nthree,2\nfour,3\nfive,4\n",
+            "a,b\n'it\\'s',1\n'so',2\n",
+        ] {
+            assert!(found(text), "{text}");
+        }
+        for text in [
+            "a,b\n'Til late,1\n'Round Midnight',2\n",
+            "a,b\n'tis,1\n",
+            "a,b\n'00123,1\n'00456,2\n",
+            "a,b\n\"x\",'y'\n\"z\",'w'\n",
+            "a,b\nx,1\ny,2\nz,3\n'w',4\n",
+        ] {
+            assert!(!found(text), "{text}");
+        }
     }
 
     #[test]

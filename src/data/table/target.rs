@@ -4,6 +4,7 @@ use super::number::{Decimal, Format, canonical, show};
 use super::options::{TableOptions, Task};
 use super::{clean::Rules, infer::Kind, infer::infer, read::Table, summary::Summary};
 use crate::error::{Error, Result};
+use crate::terminal::shortened;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -147,10 +148,7 @@ impl Goal {
 
 /// The start of a long cell.
 pub(super) fn clip(cell: &str) -> String {
-    match cell.char_indices().nth(40) {
-        Some((at, _)) => format!("{}...", &cell[..at]),
-        None => cell.into(),
-    }
+    shortened(cell, 40).into_owned()
 }
 
 fn classes_of(table: &Table, column: usize, rows: &[usize], notes: &mut Vec<String>) -> Result<Goal> {

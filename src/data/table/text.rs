@@ -6,8 +6,11 @@
 //!   Words are chosen one by one, each time the one that is in most cells which
 //!   have none yet, so that they exclude each other: titles, units, streets.
 //! - **Long texts**: which of the frequent words occur.
+//!
+//! Words that only join others ([`is_stop_word`]) are never chosen.
 
 use super::slots::{Place, Slots};
+use super::stop_words::is_stop_word;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -43,8 +46,9 @@ pub fn learn(cells: &[Option<&str>], most: usize, least: usize, words: usize) ->
         return None;
     }
     let n = present.len() as f64;
-    let split: Vec<BTreeSet<String>> = present.iter().map(|c| tokens(c)).collect();
+    let mut split: Vec<BTreeSet<String>> = present.iter().map(|c| tokens(c)).collect();
     let mean_words = split.iter().map(BTreeSet::len).sum::<usize>() as f64 / n;
+    split.iter_mut().for_each(|words| words.retain(|w| !is_stop_word(w)));
     let with_digit = present.iter().filter(|c| c.bytes().any(|b| b.is_ascii_digit())).count() as f64 / n;
     let mean_bytes = present.iter().map(|c| c.len()).sum::<usize>() as f64 / n;
     if with_digit >= 0.6 && mean_bytes <= CODE {
@@ -78,6 +82,11 @@ fn forget(slots: Slots) -> Slots {
 }
 
 impl TextRule {
+    /// Nothing but whether the cell is missing.
+    pub(super) fn gaps() -> TextRule {
+        TextRule::Word(Slots { values: vec![], rare: BTreeSet::new(), other: false, missing: true })
+    }
+
     /// The names of the features, without that of the column.
     pub fn names(&self) -> Vec<String> {
         match self {

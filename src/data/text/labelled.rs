@@ -2,7 +2,7 @@
 
 use super::super::scan::{class_name, passed_over, visible};
 use super::super::split_names::SPLITS;
-use super::super::table::{Column, Table, TableOptions, marks::values_among, read::MISSING};
+use super::super::table::{Column, Table, TableOptions, marks::values_among, read::are_usual};
 use super::super::{Origin, Targets, alike};
 use super::Corpus;
 use super::files::{name, plain_texts, split_of};
@@ -94,7 +94,7 @@ pub fn open_table(path: &Path, options: &TableOptions) -> Result<Table> {
 pub fn from_table(table: &Table, columns: TableColumns, missing: &[String]) -> Result<LabelledTexts> {
     let (text, target) = places(table, columns)?;
     let (texts, labels) = (&table.columns[text], &table.columns[target]);
-    let default = missing == MISSING;
+    let default = are_usual(missing);
     let values = if default { values_among(labels.cells.iter().flatten().map(String::as_str)).0 } else { vec![] };
     let is_there = |label: &&String| !missing.contains(label) || values.iter().any(|(value, _)| value == *label);
     let labelled = |row: usize| Some((row, labels.cells[row].as_ref().filter(is_there)?.as_str()));

@@ -18,6 +18,15 @@ const AREAS: usize = 4_000_000;
 /// How far a row of probabilities may sum from 1.
 const OFF: f64 = 1e-3;
 
+/// How much is worked out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Detail {
+    /// The figures alone.
+    Figures,
+    /// Intervals too, which take a thousand times as long.
+    Everything,
+}
+
 /// Precision, recall and F1 averaged over classes.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Averages {
@@ -79,6 +88,10 @@ pub struct Curve {
 pub struct Classification {
     /// Samples scored.
     pub samples: usize,
+    /// Of two classes that which precision, recall and F1 are of; `None` of more, and
+    /// in files of earlier versions, where it is the second.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub positive_class: Option<String>,
     /// Share of samples whose likeliest class is theirs.
     pub accuracy: f64,
     /// Top-2, top-3, top-5, where there are more classes than that.
@@ -92,7 +105,7 @@ pub struct Classification {
     pub micro: Averages,
     /// The mean over classes weighted by their samples.
     pub weighted: Averages,
-    /// Area under the ROC curve: of the second class of two, else the plain
+    /// Area under the ROC curve: of the positive class of two, else the plain
     /// mean of each class against the rest.
     pub roc_auc: Option<f64>,
     /// The mean of each class against the rest weighted by samples.
@@ -103,7 +116,7 @@ pub struct Classification {
     pub pr_auc_weighted: Option<f64>,
     /// Mean negative logarithm of the probability of the right class.
     pub log_loss: f64,
-    /// Mean squared error of the probabilities: of the second class of two,
+    /// Mean squared error of the probabilities: of the positive class of two,
     /// else summed over classes.
     pub brier: f64,
     /// Expected calibration error over 15 bins.
@@ -120,7 +133,7 @@ pub struct Classification {
     pub confusion: Vec<Vec<u64>>,
     /// The reliability diagram.
     pub reliability: Vec<Bin>,
-    /// Curves: of the second class of two, or of each of up to 20.
+    /// Curves: of the positive class of two, or of each of up to 20.
     pub curves: Vec<Curve>,
     /// With two classes: where to cut.
     pub thresholds: Option<Thresholds>,
@@ -129,15 +142,28 @@ pub struct Classification {
 }
 
 impl Classification {
-    /// Scores probabilities `[N, classes]`, row-major, against labels.
+    /// Scores probabilities `[N, classes]`, row-major, against labels. Of two classes
+    /// the second is the positive one, as with scikit-learn.
     pub fn of(probabilities: &[f32], labels: &[u32], names: &[String]) -> Result<Classification> {
+        Classification::about(probabilities, labels, names, 1, Detail::Everything)
+    }
+
+    /// [`Classification::of`] where of two classes that of this number is the positive
+    /// one. Of more classes none is.
+    pub fn about(
+        probabilities: &[f32],
+        labels: &[u32],
+        names: &[String],
+        positive: usize,
+        detail: Detail,
+    ) -> Result<Classification> {
         check(probabilities, labels, names)?;
-        let set = Set::new(probabilities, labels, names.len());
+        let binary = (names.len() == 2).then_some(positive.min(1));
+        let set = Set::new(probabilities, labels, names.len(), binary);
         let areas = set.areas();
         let tally = set.tally(|_| 1);
         let scores = set.sums(&tally, |_| 1);
         let reliability = calibration::bins(labels.len(), |i| set.confidence(i));
-        let binary = names.len() == 2;
         let (roc_auc, pr_auc) = average(&areas, binary, None);
         let (roc_auc_weighted, pr_auc_weighted) = average(&areas, binary, Some(&tally.labels));
         let class = |c: usize| {
@@ -148,6 +174,7 @@ impl Classification {
         let (curves, thresholds) = set.curves(names);
         Ok(Classification {
             samples: labels.len(),
+            positive_class: binary.map(|p| names[p].clone()),
             accuracy: tally.accuracy(),
             top_k: TOP.iter().zip(&scores.top).filter(|(k, _)| **k < names.len()).map(top_k).collect(),
             balanced_accuracy: tally.balanced_accuracy(),
@@ -155,15 +182,15 @@ impl Classification {
             micro: tally.micro_average().into(),
             weighted: tally.weighted_average().into(),
             roc_auc,
-            roc_auc_weighted: roc_auc_weighted.filter(|_| !binary),
+            roc_auc_weighted: roc_auc_weighted.filter(|_| binary.is_none()),
             pr_auc: pr_auc.unwrap_or_default(),
-            pr_auc_weighted: pr_auc_weighted.filter(|_| !binary),
+            pr_auc_weighted: pr_auc_weighted.filter(|_| binary.is_none()),
             log_loss: scores.log_loss,
             brier: scores.brier,
             ece: calibration::expected_error(&reliability),
             mcc: tally.matthews(),
             kappa: tally.kappa(),
-            intervals: set.intervals(),
+            intervals: if detail == Detail::Everything { set.intervals() } else { Intervals::new() },
             classes: (0..names.len()).map(class).collect(),
             confusion: set.confusion(),
             reliability,
@@ -173,31 +200,37 @@ impl Classification {
         })
     }
 
+    /// The positive class of two.
+    pub fn positive(&self) -> Option<&ClassScores> {
+        let [_, second] = &self.classes[..] else { return None };
+        let named = self.positive_class.as_ref().and_then(|name| self.classes.iter().find(|c| c.name == *name));
+        Some(named.unwrap_or(second))
+    }
+
     /// The figures, most telling first.
     pub fn figures(&self) -> Vec<Figure> {
         let mut f = Figures { intervals: &self.intervals, list: vec![] };
-        let (up, down) = (Some(true), Some(false));
-        f.add("accuracy", "Accuracy", Some(self.accuracy), up, true);
-        if let [_, positive] = &self.classes[..] {
-            f.add("f1", &format!("F1 of {}", positive.name), Some(positive.f1), up, true);
-        }
-        f.add("f1_macro", "F1, macro", Some(self.macro_average.f1), up, true);
-        f.add("roc_auc", "ROC AUC", self.roc_auc, up, false);
-        f.add("log_loss", "Log loss", Some(self.log_loss), down, false);
-        for t in &self.top_k {
-            f.add(&format!("top_{}", t.k), &format!("Top-{} accuracy", t.k), Some(t.accuracy), up, true);
-        }
-        f.add("balanced_accuracy", "Balanced accuracy", Some(self.balanced_accuracy), up, true);
-        f.add("precision_macro", "Precision, macro", Some(self.macro_average.precision), up, true);
-        f.add("recall_macro", "Recall, macro", Some(self.macro_average.recall), up, true);
-        f.add("f1_weighted", "F1, weighted", Some(self.weighted.f1), up, true);
-        f.add("roc_auc_weighted", "ROC AUC, weighted", self.roc_auc_weighted, up, false);
-        f.add("pr_auc", "Average precision", Some(self.pr_auc), up, false);
-        f.add("pr_auc_weighted", "Average precision, weighted", self.pr_auc_weighted, up, false);
-        f.add("mcc", "Matthews correlation", Some(self.mcc), up, false);
-        f.add("kappa", "Cohen's kappa", self.kappa, up, false);
-        f.add("brier", "Brier score", Some(self.brier), down, false);
-        f.add("ece", "Calibration error", Some(self.ece), down, true);
+        let positive = self.positive();
+        let class = positive.map(|p| p.name.as_str());
+        f.add("accuracy", Some(self.accuracy));
+        f.add_of("f1", class, positive.map(|p| p.f1));
+        f.add("f1_macro", Some(self.macro_average.f1));
+        f.add("roc_auc", self.roc_auc);
+        f.add("log_loss", Some(self.log_loss));
+        f.add_of("precision", class, positive.map(|p| p.precision));
+        f.add_of("recall", class, positive.map(|p| p.recall));
+        self.top_k.iter().for_each(|t| f.add(&format!("top_{}", t.k), Some(t.accuracy)));
+        f.add("balanced_accuracy", Some(self.balanced_accuracy));
+        f.add("precision_macro", Some(self.macro_average.precision));
+        f.add("recall_macro", Some(self.macro_average.recall));
+        f.add("f1_weighted", Some(self.weighted.f1));
+        f.add("roc_auc_weighted", self.roc_auc_weighted);
+        f.add_of("pr_auc", class, Some(self.pr_auc));
+        f.add("pr_auc_weighted", self.pr_auc_weighted);
+        f.add("mcc", Some(self.mcc));
+        f.add("kappa", self.kappa);
+        f.add("brier", Some(self.brier));
+        f.add("ece", Some(self.ece));
         f.list
     }
 }
@@ -283,11 +316,15 @@ fn notes(tally: &Tally, names: &[String], samples: usize) -> Vec<String> {
     notes
 }
 
-/// ROC AUC and average precision of the second class of two, or over all:
+/// ROC AUC and average precision of the positive class of two, or over all:
 /// plain, or weighted by samples.
-fn average(areas: &[(Option<f64>, f64)], binary: bool, weights: Option<&[u64]>) -> (Option<f64>, Option<f64>) {
-    if binary {
-        return (areas[1].0, Some(areas[1].1));
+fn average(
+    areas: &[(Option<f64>, f64)],
+    positive: Option<usize>,
+    weights: Option<&[u64]>,
+) -> (Option<f64>, Option<f64>) {
+    if let Some(p) = positive {
+        return (areas[p].0, Some(areas[p].1));
     }
     let (mut roc, mut pr, mut all) = (Some(0.0), 0.0, 0.0);
     for (c, area) in areas.iter().enumerate() {
@@ -317,6 +354,8 @@ struct Set<'a> {
     samples: Vec<Sample>,
     probabilities: &'a [f32],
     classes: usize,
+    /// The positive class of two.
+    positive: Option<usize>,
 }
 
 /// Means over samples.
@@ -327,7 +366,7 @@ struct Sums {
 }
 
 impl<'a> Set<'a> {
-    fn new(probabilities: &'a [f32], labels: &[u32], classes: usize) -> Set<'a> {
+    fn new(probabilities: &'a [f32], labels: &[u32], classes: usize, positive: Option<usize>) -> Set<'a> {
         let sample = |(p, &label): (&[f32], &u32)| {
             let own = p[label as usize];
             // Of equals the first is predicted, as argmax does; in a ranking
@@ -335,7 +374,7 @@ impl<'a> Set<'a> {
             let predicted = (1..classes).fold(0, |best, c| if p[c] > p[best] { c } else { best });
             let before = |&(c, &v): &(usize, &f32)| v > own || (v == own && c > label as usize);
             let off = |(c, &v): (usize, &f32)| (f64::from(v) - f64::from(u8::from(c == label as usize))).powi(2);
-            let brier = if classes == 2 { off((1, &p[1])) } else { p.iter().enumerate().map(off).sum() };
+            let brier = positive.map_or_else(|| p.iter().enumerate().map(off).sum(), |c| off((c, &p[c])));
             Sample {
                 label,
                 predicted: predicted as u32,
@@ -346,7 +385,7 @@ impl<'a> Set<'a> {
             }
         };
         let samples = probabilities.chunks(classes).zip(labels).map(sample).collect();
-        Set { samples, probabilities, classes }
+        Set { samples, probabilities, classes, positive }
     }
 
     fn confidence(&self, i: usize) -> (f64, bool) {
@@ -386,12 +425,14 @@ impl<'a> Set<'a> {
     }
 
     fn intervals(&self) -> Intervals {
-        let binary = self.classes == 2;
+        let binary = self.positive.is_some();
         let mut keys: Vec<String> = KEYS.iter().map(|k| k.to_string()).collect();
         keys.extend(TOP.iter().map(|k| format!("top_{k}")));
-        keys.extend(["f1", "roc_auc", "roc_auc_weighted", "pr_auc", "pr_auc_weighted"].map(String::from));
+        keys.extend(
+            ["f1", "precision", "recall", "roc_auc", "roc_auc_weighted", "pr_auc", "pr_auc_weighted"].map(String::from),
+        );
         let with_areas = self.samples.len().saturating_mul(self.classes) <= AREAS;
-        let ranked = if with_areas { if binary { 1..2 } else { 0..self.classes } } else { 0..0 };
+        let ranked = if with_areas { self.ranked() } else { 0..0 };
         let rankings: Vec<Ranking> = ranked.into_par_iter().map(|c| self.ranking(c).without_scores()).collect();
         let score = |counts: &[u32]| {
             let times = |i: usize| u64::from(counts[i]);
@@ -402,14 +443,15 @@ impl<'a> Set<'a> {
             let mut v = vec![tally.accuracy(), tally.balanced_accuracy(), precision, recall, f1, weighted_f1];
             v.extend([tally.matthews(), kappa, sums.log_loss, sums.brier]);
             v.extend(sums.top);
-            v.push(if binary { tally.of(1)[2] } else { f64::NAN });
+            let [precision, recall, f1] = self.positive.map_or([f64::NAN; 3], |p| tally.of(p));
+            v.extend([f1, precision, recall]);
             let areas: Vec<_> = rankings.iter().map(|r| r.areas(times)).collect();
             let nan = |x: Option<f64>| x.unwrap_or(f64::NAN);
             match (with_areas, binary) {
                 (false, _) => v.extend([f64::NAN; 4]),
                 (true, true) => v.extend([nan(areas[0].0), f64::NAN, areas[0].1, f64::NAN]),
                 (true, false) => {
-                    let (plain, weighted) = (average(&areas, false, None), average(&areas, false, Some(&tally.labels)));
+                    let (plain, weighted) = (average(&areas, None, None), average(&areas, None, Some(&tally.labels)));
                     v.extend([nan(plain.0), nan(weighted.0), nan(plain.1), nan(weighted.1)]);
                 }
             }
@@ -418,6 +460,11 @@ impl<'a> Set<'a> {
         let found = bootstrap::intervals(self.samples.len(), score);
         let beyond = |key: &str| TOP.iter().any(|k| *k >= self.classes && key == format!("top_{k}"));
         keys.into_iter().zip(found).filter(|(k, _)| !beyond(k)).filter_map(|(k, i)| i.map(|i| (k, i))).collect()
+    }
+
+    /// The classes that have curves.
+    fn ranked(&self) -> std::ops::Range<usize> {
+        self.positive.map_or(0..self.classes, |p| p..p + 1)
     }
 
     fn confusion(&self) -> Vec<Vec<u64>> {
@@ -432,8 +479,7 @@ impl<'a> Set<'a> {
     }
 
     fn curves(&self, names: &[String]) -> (Vec<Curve>, Option<Thresholds>) {
-        let binary = self.classes == 2;
-        let classes = if binary { 1..2 } else { 0..self.classes };
+        let classes = self.ranked();
         if classes.len() > CURVES {
             return (vec![], None);
         }
@@ -445,7 +491,7 @@ impl<'a> Set<'a> {
             if !roc.is_empty() {
                 curves.push(Curve { class: names[c].clone(), roc: thin(&roc, POINTS), pr: thin(&pr, POINTS) });
             }
-            if binary {
+            if self.positive.is_some() {
                 thresholds = tune(&steps);
             }
         }

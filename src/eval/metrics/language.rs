@@ -84,11 +84,11 @@ impl Language {
     pub fn figures(&self) -> Vec<Figure> {
         let none = Intervals::new();
         let mut figures = Figures { intervals: &none, list: vec![] };
-        figures.add("nats_per_token", "cross-entropy, nats per token", Some(self.nats_per_token), Some(false), false);
-        figures.add("perplexity", "perplexity", Some(self.perplexity), Some(false), false);
-        figures.add("bits_per_token", "bits per token", Some(self.bits_per_token), Some(false), false);
-        figures.add("bits_per_byte", "bits per byte", self.bits_per_byte, Some(false), false);
-        figures.add("accuracy", "accuracy of the likeliest token", Some(self.accuracy), Some(true), true);
+        figures.add("nats_per_token", Some(self.nats_per_token));
+        figures.add("perplexity", Some(self.perplexity));
+        figures.add("bits_per_token", Some(self.bits_per_token));
+        figures.add("bits_per_byte", self.bits_per_byte);
+        figures.add("accuracy", Some(self.accuracy));
         figures.list
     }
 }

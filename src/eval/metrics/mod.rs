@@ -9,6 +9,8 @@
 mod bootstrap;
 mod calibration;
 mod classification;
+pub mod custom;
+pub mod known;
 mod language;
 mod ranking;
 mod regression;
@@ -20,7 +22,8 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 pub use calibration::Bin;
-pub use classification::{Averages, ClassScores, Classification, Curve, TopK};
+pub use classification::{Averages, ClassScores, Classification, Curve, Detail, TopK};
+pub use known::Known;
 pub use language::{AttentionMap, Language, Sampled};
 pub use regression::{Regression, TargetScores};
 pub use threshold::{Choice, ThresholdPoint, Thresholds};
@@ -64,6 +67,27 @@ impl Metrics {
             Metrics::Classification(c) => c.figures(),
             Metrics::Regression(r) => r.figures(),
             Metrics::Language(l) => l.figures(),
+        }
+    }
+
+    /// Every figure by its key; `precision`, `recall` and `f1` are those of the positive
+    /// class of two, and the macro averages of more.
+    pub fn by_key(&self) -> BTreeMap<String, f64> {
+        let mut all: BTreeMap<String, f64> = self.figures().into_iter().map(|f| (f.key, f.value)).collect();
+        if let Metrics::Classification(c) = self {
+            let Averages { precision, recall, f1 } = c.macro_average;
+            for (key, value) in [("precision", precision), ("recall", recall), ("f1", f1)] {
+                all.entry(key.into()).or_insert(value);
+            }
+        }
+        all
+    }
+
+    /// The class that precision, recall and F1 are of, where there are two.
+    pub fn positive_class(&self) -> Option<&str> {
+        match self {
+            Metrics::Classification(c) => c.positive().map(|class| class.name.as_str()),
+            Metrics::Regression(_) | Metrics::Language(_) => None,
         }
     }
 
@@ -117,10 +141,25 @@ struct Figures<'a> {
 }
 
 impl Figures<'_> {
-    fn add(&mut self, key: &str, name: &str, value: Option<f64>, more_is_better: Option<bool>, share: bool) {
+    fn add(&mut self, key: &str, value: Option<f64>) {
+        self.add_of(key, None, value);
+    }
+
+    /// Adds a figure of one class.
+    fn add_of(&mut self, key: &str, class: Option<&str>, value: Option<f64>) {
         let Some(value) = value else { return };
+        let known = known::of(key).unwrap_or_else(|| panic!("the figure {key} is not among the known ones"));
         let interval = self.intervals.get(key).copied();
-        self.list.push(Figure { key: key.into(), name: name.into(), value, interval, more_is_better, share });
+        self.list.push(Figure { interval, ..Figure::of(known, class, value) });
+    }
+}
+
+impl Figure {
+    /// A known figure, of a class where one is given, without an interval.
+    pub fn of(known: &Known, class: Option<&str>, value: f64) -> Figure {
+        let name = class.map_or(known.name.to_string(), |class| format!("{} of {class}", known.name));
+        let Known { more_is_better, share, .. } = *known;
+        Figure { key: known.key.into(), name, value, interval: None, more_is_better, share }
     }
 }
 
@@ -139,6 +178,14 @@ pub fn title(key: &str) -> String {
         }
     };
     key.split('_').enumerate().map(word).collect::<Vec<_>>().join(" ")
+}
+
+/// [`title`], with the positive class where the score is one of it.
+pub fn title_of(key: &str, positive: Option<&str>) -> String {
+    match positive.filter(|_| known::is_of_positive(key)) {
+        Some(class) => format!("{} of {class}", title(key)),
+        None => title(key),
+    }
 }
 
 /// `a / b`, or 0 where there is nothing to divide by.

@@ -1,6 +1,6 @@
 //! Metrics of predicted numbers.
 
-use super::{Figure, Figures, Intervals, bootstrap, ratio, rows, thin};
+use super::{Detail, Figure, Figures, Intervals, bootstrap, ratio, rows, thin};
 use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
 
@@ -53,11 +53,17 @@ const KEYS: [&str; 7] = ["mae", "rmse", "r2", "mape", "median_ae", "explained_va
 impl Regression {
     /// Scores predictions `[N, targets]`, row-major, against the truth.
     pub fn of(predicted: &[f32], target: &[f32], names: &[String]) -> Result<Regression> {
-        Regression::about(predicted, target, names, &vec![0.0; names.len()])
+        Regression::about(predicted, target, names, &vec![0.0; names.len()], Detail::Everything)
     }
 
     /// [`Regression::of`] for numbers that are distances from a centre, one per target.
-    pub fn about(predicted: &[f32], target: &[f32], names: &[String], centres: &[f64]) -> Result<Regression> {
+    pub fn about(
+        predicted: &[f32],
+        target: &[f32],
+        names: &[String],
+        centres: &[f64],
+        detail: Detail,
+    ) -> Result<Regression> {
         let columns = names.len();
         if columns == 0 {
             return Err(Error::data("there is no target to score; expected at least 1"));
@@ -83,7 +89,7 @@ impl Regression {
         Ok(Regression {
             samples,
             overall: mean(&targets),
-            intervals: intervals(&all, samples),
+            intervals: if detail == Detail::Everything { intervals(&all, samples) } else { Intervals::new() },
             targets,
             pairs: all.iter().map(|c| thin(&c.pairs, PAIRS).iter().map(|&(t, p)| [t, p]).collect()).collect(),
             notes,
@@ -93,15 +99,15 @@ impl Regression {
     /// The figures, most telling first.
     pub fn figures(&self) -> Vec<Figure> {
         let mut f = Figures { intervals: &self.intervals, list: vec![] };
-        let (o, down) = (&self.overall, Some(false));
-        f.add("r2", "R²", o.r2, Some(true), false);
-        f.add("mae", "Mean absolute error", Some(o.mae), down, false);
-        f.add("rmse", "Root mean squared error", Some(o.rmse), down, false);
-        f.add("median_ae", "Median absolute error", Some(o.median_ae), down, false);
-        f.add("mape", "Mean relative error", Some(o.mape), down, true);
-        f.add("max_error", "Largest error", Some(o.max_error), down, false);
-        f.add("explained_variance", "Explained variance", Some(o.explained_variance), Some(true), false);
-        f.add("bias", "Bias", Some(o.bias), None, false);
+        let o = &self.overall;
+        f.add("r2", o.r2);
+        f.add("mae", Some(o.mae));
+        f.add("rmse", Some(o.rmse));
+        f.add("median_ae", Some(o.median_ae));
+        f.add("mape", Some(o.mape));
+        f.add("max_error", Some(o.max_error));
+        f.add("explained_variance", Some(o.explained_variance));
+        f.add("bias", Some(o.bias));
         f.list
     }
 }

@@ -53,7 +53,7 @@ fn by_step(f: &Forecast, target: usize) -> Chart {
         let kind = if way.name == MODEL { Kind::Line } else { Kind::Dashed };
         Series { name: way.name.clone(), ink: Ink::Series(i), kind, points }
     };
-    let of = if f.targets.len() > 1 { format!(" of {}", f.plotted[target].target) } else { String::new() };
+    let of = if f.targets.len() > 1 { format!(" of {}", f.targets[target]) } else { String::new() };
     Chart {
         title: format!("Error{of} by rows ahead"),
         x: Axis { label: "rows ahead".into(), whole: true, ..Axis::default() },

@@ -2,7 +2,7 @@
 
 use super::{Axis, Chart, Ink, Kind, Scene, Series, heatmap, percent, stroke};
 use crate::eval::history::{EpochRecord, curve_names, training, validation};
-use crate::eval::metrics::{Classification, Metrics, Regression, title};
+use crate::eval::metrics::{Classification, Metrics, Regression, title_of};
 use crate::eval::run::RunFiles;
 use crate::files::name::plain_name;
 
@@ -57,7 +57,7 @@ fn of_the_training(run: &RunFiles) -> Vec<Plot> {
         let of_val = Series { name: "validation".into(), ink, kind, points };
         let series = [of_training("training", 0, &name), of_val];
         let series: Vec<Series> = series.into_iter().filter(|s| !s.points.is_empty()).collect();
-        let mut chart = epochs_chart(&title(&name), series);
+        let mut chart = epochs_chart(&title_of(&name, run.info.positive_class.as_deref()), series);
         chart.y.log = name == "loss" && spans_decades(&chart.series);
         if chart.y.log {
             chart.title += ", logarithmic";
@@ -140,7 +140,7 @@ fn classification(c: &Classification) -> Vec<(String, Scene)> {
             let points = t.curve.iter().map(|p| [p.threshold, of(p)]).collect();
             Series { name: name.into(), ink: Ink::Series(ink), kind: Kind::Line, points }
         };
-        let mut chart = unit_chart("What a threshold gives", "threshold", "");
+        let mut chart = unit_chart(&format!("What a threshold gives{about}"), "threshold", "");
         chart.series = vec![
             line("precision", 0, |p| p.precision),
             line("recall", 1, |p| p.recall),

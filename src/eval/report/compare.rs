@@ -1,13 +1,13 @@
 //! Several runs beside each other: which settings differ, what came out, and
 //! the curves over one another.
 
-use super::{cut, layers};
+use super::layers;
 use crate::error::{Error, Result};
 use crate::eval::html::{Cell, escape, figure, interval, page, section, table, value};
 use crate::eval::metrics::Figure;
 use crate::eval::plot::{Ink, Series, curve, epochs_chart, number, stroke};
 use crate::eval::run::RunFiles;
-use crate::terminal;
+use crate::terminal::{self, shortened};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -126,7 +126,8 @@ impl Comparison {
     fn figures(&self) -> Vec<&Figure> {
         let mut all: Vec<&Figure> = vec![];
         for f in self.runs.iter().flat_map(|r| &r.figures) {
-            if !all.iter().any(|g| g.key == f.key) {
+            // Runs may have other positive classes.
+            if !all.iter().any(|g| g.key == f.key && g.name == f.name) {
                 all.push(f);
             }
         }
@@ -184,7 +185,7 @@ impl Comparison {
         let mut rows = vec![];
         for f in self.figures() {
             let found: Vec<Option<&Figure>> =
-                self.runs.iter().map(|r| r.figures.iter().find(|g| g.key == f.key)).collect();
+                self.runs.iter().map(|r| r.figures.iter().find(|g| g.key == f.key && g.name == f.name)).collect();
             let values: Vec<Option<f64>> = found.iter().map(|f| f.map(|f| f.value)).collect();
             let best = Self::best(&values, f.more_is_better);
             let cell = |(f, best): (&Option<&Figure>, &bool)| match f {
@@ -276,7 +277,7 @@ impl Comparison {
                 .settings
                 .iter()
                 .take(4)
-                .map(|(k, v)| format!("{k}={}", v.as_deref().map_or("–".into(), |v| cut(v, SETTING))));
+                .map(|(k, v)| format!("{k}={}", v.as_deref().map_or("–".into(), |v| shortened(v, SETTING))));
             let parts: Vec<String> = best.chain(loss).chain(settings).collect();
             out += &format!("{name}  {}\n", parts.join("  "));
         }

@@ -1,11 +1,12 @@
 //! Tables of an evaluation, and the worst mistakes.
 
-use super::{cut, language};
-use crate::eval::forecast::Forecaster;
+use super::language;
+use crate::eval::forecast::{Forecaster, OfGroup};
 use crate::eval::html::{Cell, bar, escape, interval, list, table, value};
 use crate::eval::metrics::{Classification, Figure, Metrics, Regression, TargetScores};
 use crate::eval::plot::{number, percent};
 use crate::eval::run::{Evaluation, Mistake, Place};
+use crate::terminal::shortened;
 
 /// Mistakes, pairs of confused classes and bytes of a picture that are shown.
 const MISTAKES: usize = 60;
@@ -13,7 +14,7 @@ const CONFUSED: usize = 10;
 const PICTURE: usize = 200_000;
 /// Characters of a cell of a table, and of a text.
 const CELL: usize = 80;
-const TEXT: usize = 400;
+const TEXT: usize = 401;
 
 /// All metrics with their intervals.
 pub(super) fn metrics(e: &Evaluation) -> String {
@@ -36,6 +37,9 @@ pub(super) fn metrics(e: &Evaluation) -> String {
     )
 }
 
+/// Groups of a panel that are listed.
+const GROUPS: usize = 30;
+
 /// The model beside forecasts that need none.
 pub(super) fn forecast(e: &Evaluation) -> String {
     let Some(f) = &e.forecast else { return String::new() };
@@ -49,10 +53,23 @@ pub(super) fn forecast(e: &Evaluation) -> String {
         vec![name, Cell::Number(number(w.mae)), Cell::Number(number(w.rmse)), optional(w.mase)]
     };
     let rows: Vec<Vec<Cell>> = f.forecasts.iter().map(row).collect();
+    let of_group = |g: &OfGroup| {
+        let figures = [g.windows.to_string(), number(g.mae), number(g.persistence)].map(Cell::Number);
+        [Cell::Text(g.name.clone())].into_iter().chain(figures).collect()
+    };
+    let groups: Vec<Vec<Cell>> = f.groups.iter().take(GROUPS).map(of_group).collect();
+    let groups = match (f.groups.len(), f.groups.len().saturating_sub(GROUPS)) {
+        (0, _) => String::new(),
+        (_, 0) => table(&["group", "windows", "mean absolute error", "persistence"], &groups),
+        (_, n) => {
+            table(&["group", "windows", "mean absolute error", "persistence"], &groups)
+                + &format!("<p class=\"note\">and {n} more groups, in evaluation.json</p>\n")
+        }
+    };
     let season = f.season.map_or("no season".into(), |m| format!("a season of {m}"));
     format!(
         "<h3>Beside forecasts without a model</h3>\n<p class=\"note\">{} row{} ahead from {} rows of the past, {}, on the \
-         same windows. MASE: the error in units of a naive forecast within the training rows.</p>\n{}{}",
+         same windows. MASE: the error in units of a naive forecast within the training rows.</p>\n{}{groups}{}",
         f.horizon,
         if f.horizon == 1 { "" } else { "s" },
         f.window,
@@ -147,10 +164,13 @@ fn thresholds(c: &Classification) -> String {
             row
         })
         .collect();
-    "<h3>Where to cut</h3>\n<p class=\"note\">Samples at or above a threshold are called positive. A threshold chosen \
-     on these samples looks a little better on them than it will on others.</p>\n"
-        .to_string()
-        + &table(&["best", "threshold", "precision", "recall", "F1", "accuracy", "Youden's J"], &rows)
+    let positive = c.positive().map_or("positive", |p| &p.name);
+    format!(
+        "<h3>Where to cut</h3>\n<p class=\"note\">Samples whose probability of {} is at or above a threshold are called \
+         so; precision, recall and F1 are of that class. A threshold chosen on these samples looks a little better on \
+         them than it will on others.</p>\n",
+        escape(positive)
+    ) + &table(&["best", "threshold", "precision", "recall", "F1", "accuracy", "Youden's J"], &rows)
 }
 
 fn targets(r: &Regression) -> String {
@@ -193,10 +213,10 @@ pub(super) fn mistakes(e: &Evaluation) -> String {
 fn mistake(m: &Mistake) -> String {
     let picture = m.picture.as_deref().filter(|p| is_picture(p));
     let picture = picture.map_or(String::new(), |p| format!("<img src=\"{p}\" alt=\"\" loading=\"lazy\">"));
-    let text = m.text.as_deref().map_or(String::new(), |t| format!("<p>{}</p>", escape(&cut(t, TEXT))));
+    let text = m.text.as_deref().map_or(String::new(), |t| format!("<p>{}</p>", escape(&shortened(t, TEXT))));
     let cell = |(name, cell): &(String, Option<String>)| {
-        let cell = cell.as_deref().map_or("–".into(), |c| escape(&cut(c, CELL)));
-        format!("<span><i>{}</i> {cell}</span> ", escape(&cut(name, CELL)))
+        let cell = cell.as_deref().map_or("–".into(), |c| escape(&shortened(c, CELL)));
+        format!("<span><i>{}</i> {cell}</span> ", escape(&shortened(name, CELL)))
     };
     let cells: String = m.cells.iter().map(cell).collect();
     let cells = if cells.is_empty() { cells } else { format!("<p class=\"cells\">{cells}</p>") };

@@ -1,7 +1,7 @@
 //! The top of a report: what the run was, how it ended, and its key figures.
 
 use crate::eval::html::{escape, interval, value};
-use crate::eval::metrics::{Figure, title};
+use crate::eval::metrics::{Figure, title_of};
 use crate::eval::plot::{duration, number};
 use crate::eval::run::{KEY_FIGURES, RunFiles, Task};
 
@@ -57,7 +57,7 @@ fn key_figures(run: &RunFiles) -> Vec<Figure> {
     };
     let figure = |key: &str| Figure {
         key: key.to_string(),
-        name: format!("{} on {of} data, epoch {}", title(key), best.epoch),
+        name: format!("{} on {of} data, epoch {}", title_of(key, run.info.positive_class.as_deref()), best.epoch),
         value: scores.get(key).unwrap_or(f64::NAN),
         interval: None,
         more_is_better: None,

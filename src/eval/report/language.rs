@@ -1,12 +1,12 @@
 //! What a language model made up, and where it looked.
 
-use super::cut;
 use crate::eval::html::{escape, figure};
 use crate::eval::metrics::{Language, Sampled};
 use crate::eval::plot::attention::attention;
+use crate::terminal::shortened;
 
 /// Characters of a text that are shown.
-const SHOWN: usize = 2000;
+const SHOWN: usize = 2001;
 
 /// What stands below the figures.
 pub(super) fn tables(l: &Language) -> String {
@@ -38,7 +38,7 @@ pub(super) fn tables(l: &Language) -> String {
 }
 
 fn sampled(s: &Sampled) -> String {
-    let shown = |t: &str| escape(&cut(t, SHOWN));
+    let shown = |t: &str| escape(&shortened(t, SHOWN));
     let how = match s.temperature {
         0.0 => "the likeliest token each time".to_string(),
         t => format!("temperature {t}"),

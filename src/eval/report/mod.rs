@@ -34,14 +34,6 @@ pub fn write(folder: &Path) -> Result<PathBuf> {
     Ok(path)
 }
 
-/// The beginning of a text, with a mark where it goes on.
-fn cut(text: &str, most: usize) -> String {
-    match text.char_indices().nth(most) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.into(),
-    }
-}
-
 /// The report of a run.
 fn render(run: &RunFiles, plots: &[Plot]) -> String {
     let advice = run.advice.clone().unwrap_or_else(|| match run.epochs.is_empty() {

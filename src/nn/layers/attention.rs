@@ -10,7 +10,7 @@ use crate::tensor::Shape;
 use toml::Table;
 
 /// Self-attention over the positions of `[N, T, W]`. Parameters, as in
-/// PyTorch's: `in_proj.weight [(heads + 2 kv_heads) D, W]`, the rows of q, then
+/// PyTorch's: `in_proj_weight [(heads + 2 kv_heads) D, W]`, the rows of q, then
 /// of k, then of v; `out_proj.weight [W, heads D]`; and their biases. D is
 /// `key_dim`.
 ///
@@ -101,12 +101,12 @@ impl MultiHeadAttention {
         Ok(Heads { q, kv, d })
     }
 
-    /// Attention of `x`, with parameters named `PREFIXin_proj.weight` and so on.
+    /// Attention of `x`, with parameters named `PREFIXin_proj_weight` and so on.
     pub(super) fn attend(&self, cx: &mut Build, x: TensorId, prefix: &str, start: Initializer) -> Result<TensorId> {
         let [_, _, width] = sequence(cx, x)?;
         let heads = self.resolve(width)?;
         let Heads { q, kv, d } = heads;
-        let qkv = self.project(cx, &format!("{prefix}in_proj."), x, [(q + 2 * kv) * d, width], start)?;
+        let qkv = self.project(cx, &format!("{prefix}in_proj_"), x, [(q + 2 * kv) * d, width], start)?;
         let o = match cx.mode {
             Mode::Decode { position, length, context } => {
                 self.decode(cx, qkv, heads, prefix, position, length, context)?
@@ -250,15 +250,15 @@ mod tests {
         assert_eq!(
             named("heads = 3"),
             [
-                "attn1.in_proj.bias [36]",
-                "attn1.in_proj.weight [36, 12]",
+                "attn1.in_proj_bias [36]",
+                "attn1.in_proj_weight [36, 12]",
                 "attn1.out_proj.bias [12]",
                 "attn1.out_proj.weight [12, 12]",
             ]
         );
         assert_eq!(
             named("heads = 4\nkv_heads = 2\nkey_dim = 5\nuse_bias = false\ncausal = true\ndropout = 0.1"),
-            ["attn1.in_proj.weight [40, 12]", "attn1.out_proj.weight [12, 20]"]
+            ["attn1.in_proj_weight [40, 12]", "attn1.out_proj.weight [12, 20]"]
         );
     }
 

@@ -4,6 +4,7 @@
 mod activations;
 mod attention;
 mod conv;
+mod custom;
 mod dense;
 mod embedding;
 mod merge;
@@ -18,6 +19,7 @@ mod windows;
 pub use activations::{ActivationLayer, Dropout};
 pub use attention::MultiHeadAttention;
 pub use conv::{Conv2D, Padding};
+pub use custom::register;
 pub use dense::{Dense, Units};
 pub use embedding::{Embedding, PositionalEmbedding, Positions, TiedDense};
 pub use merge::{Add, Concatenate};
@@ -104,15 +106,17 @@ const LAYERS: &[(&str, Reader)] = &[
     ("Concatenate", |k| Ok(Arc::new(Concatenate::read(k)?))),
 ];
 
-/// The names that TOML may use.
+/// The names that TOML may use: those of the layers that come with the program.
 pub fn kinds() -> Vec<&'static str> {
     LAYERS.iter().map(|(name, _)| *name).collect()
 }
 
 /// Reads a layer of type `kind` from its keys.
 pub fn read(kind: &str, keys: &mut Keys) -> Result<Arc<dyn Layer>> {
-    let Some((_, reader)) = LAYERS.iter().find(|(name, _)| *name == kind) else {
-        return Err(unknown("layer type", kind, LAYERS.iter().map(|(name, _)| *name)).context(keys.place()));
+    let built_in = LAYERS.iter().find(|(name, _)| *name == kind).map(|(_, reader)| *reader);
+    let Some(reader) = built_in.or_else(|| custom::reader(kind)) else {
+        let known = kinds().into_iter().chain(custom::kinds());
+        return Err(unknown("layer type", kind, known).context(keys.place()));
     };
     reader(keys)
 }

@@ -22,10 +22,11 @@ pub enum FeedForward {
 
 /// `x + attention(norm(x))`, then `x + feed_forward(norm(x))`.
 ///
-/// Parameters: `ln_1.weight`, `ln_2.weight` (and `.bias` for layer norm);
-/// `attn.*` as [`MultiHeadAttention`] has them; `mlp.fc.weight [hidden, W]`,
-/// `mlp.proj.weight [W, hidden]`, of a gated network also `mlp.gate.weight
-/// [hidden, W]`; and their biases.
+/// Parameters, as PyTorch's `TransformerEncoderLayer` with `norm_first` has them:
+/// `norm1.weight`, `norm2.weight` (and `.bias` for layer norm); `self_attn.*` as
+/// [`MultiHeadAttention`] has them; `linear1.weight [hidden, W]`, `linear2.weight
+/// [W, hidden]`, of a gated network also `gate.weight [hidden, W]`; and their
+/// biases.
 ///
 /// Sources: Radford et al., GPT-2, 2019 (norms first); Shazeer, "GLU Variants
 /// Improve Transformer", arXiv:2002.05202.
@@ -74,16 +75,16 @@ impl TransformerBlock {
             FeedForward::Gated => (8 * width / 3).next_multiple_of(8),
         };
         let hidden = self.hidden.unwrap_or(usual);
-        let fc = self.linear(cx, "mlp.fc.", x, [hidden, width])?;
+        let fc = self.linear(cx, "linear1.", x, [hidden, width])?;
         let inner = match self.feed_forward {
             FeedForward::Mlp => self.activation.apply(cx.g, fc)?,
             FeedForward::Gated => {
-                let gate = self.linear(cx, "mlp.gate.", x, [hidden, width])?;
+                let gate = self.linear(cx, "gate.", x, [hidden, width])?;
                 let gate = self.activation.apply(cx.g, gate)?;
                 cx.g.mul(gate, fc)?
             }
         };
-        self.linear(cx, "mlp.proj.", inner, [width, hidden])
+        self.linear(cx, "linear2.", inner, [width, hidden])
     }
 
     fn linear(&self, cx: &mut Build, prefix: &str, x: TensorId, sizes: [usize; 2]) -> Result<TensorId> {
@@ -103,11 +104,11 @@ impl Layer for TransformerBlock {
     fn build(&self, cx: &mut Build, inputs: &[TensorId]) -> Result<TensorId> {
         let x = single(inputs)?;
         let [_, _, width] = super::sequence(cx, x)?;
-        let normed = self.norm.apply(cx, x, "ln_1.")?;
-        let attended = self.attention.attend(cx, normed, "attn.", Initializer::Gpt)?;
+        let normed = self.norm.apply(cx, x, "norm1.")?;
+        let attended = self.attention.attend(cx, normed, "self_attn.", Initializer::Gpt)?;
         let attended = cx.dropout(attended, self.dropout, 1)?;
         let x = cx.g.add(x, attended)?;
-        let normed = self.norm.apply(cx, x, "ln_2.")?;
+        let normed = self.norm.apply(cx, x, "norm2.")?;
         let fed = self.feed(cx, normed, width)?;
         let fed = cx.dropout(fed, self.dropout, 2)?;
         cx.g.add(x, fed)

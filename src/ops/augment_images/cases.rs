@@ -2,8 +2,8 @@
 
 use super::{Augmentation, Outside, Patch};
 use crate::graph::{Case, Fill};
-use crate::tensor::{Spec, pack_bytes};
 use crate::tensor::random::{Random, stream};
+use crate::tensor::{Spec, pack_bytes};
 
 /// Why results may be further off than a sum of few terms.
 const COORDINATES: (f64, &str) = (

@@ -1,7 +1,8 @@
 //! A rate that falls when a metric stops to improve: `ReduceLROnPlateau`.
 
-use crate::error::{Result, unknown};
+use crate::error::{Context, Result, unknown};
 use crate::keys::Keys;
+use crate::train::monitor::{check_name, more_is_better};
 use serde::{Deserialize, Serialize};
 use toml::Table;
 
@@ -9,7 +10,7 @@ use toml::Table;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Mode {
-    /// Upwards if the metric's name says so (accuracy, F1, R2, ..), else down.
+    /// The way in which the metric is better.
     Auto,
     /// Smaller is better.
     Min,
@@ -68,8 +69,12 @@ impl PlateauRule {
                 found.ok_or_else(|| unknown("mode", &name, MODES.iter().map(|(n, _)| *n)))?
             }
         };
+        let monitor = keys.text("monitor")?.unwrap_or(d.monitor);
+        if monitor != "auto" {
+            check_name(&monitor).context(|| keys.place().to_string())?;
+        }
         Ok(PlateauRule {
-            monitor: keys.text("monitor")?.unwrap_or(d.monitor),
+            monitor,
             mode,
             factor: keys.real("factor", 0.0, 0.999_999, Some(d.factor))?,
             patience: keys.count("patience", 0, Some(d.patience))?,
@@ -115,10 +120,8 @@ impl Plateau {
     /// Watches the metric called `monitor` on behalf of a run whose rate is `lr`
     /// before any factor.
     pub fn new(rule: PlateauRule, monitor: &str, lr: f64) -> Plateau {
-        let name = monitor.to_lowercase();
-        let rising = ["acc", "auc", "f1", "precision", "recall", "r2", "kappa", "mcc"];
         let upwards = match rule.mode {
-            Mode::Auto => rising.iter().any(|word| name.contains(word)),
+            Mode::Auto => more_is_better(monitor).unwrap_or(false),
             mode => mode == Mode::Max,
         };
         Plateau { rule, lr, upwards, best: None, bad_epochs: 0, cooling: 0, factor: 1.0 }

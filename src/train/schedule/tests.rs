@@ -107,5 +107,5 @@ fn a_metrics_name_says_which_way_is_better() {
         plateau.observe(1.0);
         plateau.observe(2.0).is_some()
     };
-    assert!(falls("val_loss") && falls("mae") && !falls("val_accuracy") && !falls("macro_f1"));
+    assert!(falls("val_loss") && falls("val_mae") && !falls("val_accuracy") && !falls("val_f1_macro"));
 }

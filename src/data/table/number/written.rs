@@ -76,7 +76,8 @@ const NONE: &[&str] = &[
 /// Whether a cell stands where there is no number.
 pub(in super::super) fn says_nothing(cell: &str) -> bool {
     let lower = cell.trim().to_lowercase();
-    NONE.contains(&lower.as_str())
+    // Stata knows 26 kinds of missing numbers, `.a` to `.z`.
+    NONE.contains(&lower.as_str()) || matches!(lower.as_bytes(), [b'.', b'a'..=b'z'])
 }
 
 fn is_blank(c: char) -> bool {

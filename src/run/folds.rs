@@ -1,0 +1,157 @@
+//! Cross-validation: as many trainings as folds, each scored on what it has not seen.
+
+use super::folder::RunFolder;
+use super::info;
+use super::job::Job;
+use super::kinds;
+use super::observer::Observer;
+use super::request::DeviceRequest;
+use super::score::Scored;
+use super::train::{Data, say};
+use super::tuning::Tuning;
+use crate::device::DeviceInfo;
+use crate::error::{Error, Kind, Result};
+use crate::eval::run::write_json;
+use crate::nn::Weights;
+use crate::train::{Folds, Settings, Start};
+use serde_json::{Map, Value, json};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+/// What a cross-validation gave.
+pub struct CrossValidation {
+    /// The device.
+    pub device: DeviceInfo,
+    /// Of two classes that which precision, recall and F1 are of.
+    pub positive_class: Option<String>,
+    /// The figures of each fold on the rows that it has not seen, by key.
+    pub each: Vec<Map<String, Value>>,
+    /// Mean and standard deviation (of the sample) of every figure that all folds have.
+    pub summary: Vec<(String, [f64; 2])>,
+    /// Its folder, in which `fold-1` and so on are runs of their own.
+    pub folder: PathBuf,
+}
+
+/// Trains on as many folds as the settings ask for. `out`: its folder, else the next
+/// free one under `runs`.
+pub fn cross_validate(
+    s: &Settings,
+    data: Data,
+    device: &DeviceRequest,
+    tuning: &Tuning,
+    out: Option<&Path>,
+    observer: &mut dyn Observer,
+) -> Result<CrossValidation> {
+    let device = device.open(s.plan.precision, observer)?;
+    let device_info = device.info();
+    observer.info(&device_info.line());
+    let kinds::Opened { source, audit } = data.open(s, observer)?;
+    let all = source.folds(s)?;
+    let Folds { folds, positive, notes, .. } = &all;
+    notes.iter().for_each(|note| observer.note(note));
+    let mut parent = None;
+    let mut each: Vec<Map<String, Value>> = vec![];
+    for (i, fold) in folds.iter().enumerate() {
+        observer.info(&format!("fold {} of {}", i + 1, folds.len()));
+        let prepared = source.prepare_fold(&all, i, s)?;
+        if i == 0 {
+            say(s, &prepared, observer);
+        }
+        let mut job = Job::new(device.clone(), s, &prepared, Weights::new(s.seed), tuning, observer)?;
+        // What cannot be trained at all leaves no folder behind.
+        let parent = match &parent {
+            Some(parent) => parent,
+            None => {
+                observer.starting()?;
+                let made = RunFolder::create(out, s, observer)?;
+                audit.as_ref().map_or(Ok(()), |a| write_json(made.path(), "audit.json", a))?;
+                parent.insert(made)
+            }
+        };
+        let folder = RunFolder::create(Some(&parent.path().join(format!("fold-{}", i + 1))), s, observer)?;
+        let mut info = info::new(&job.session, s, &prepared, device_info.clone());
+        info.fold = Some([i + 1, folds.len()]);
+        info.write(folder.path())?;
+        observer.opened(folder.path())?;
+        let begun = Instant::now();
+        let done = job.run(s, &prepared, Start::default(), Some(&folder), observer);
+        if let Err(e) = &done {
+            info::failed(&mut info, folder.path(), e)?;
+        }
+        let done = done.map_err(|e| match e.kind() {
+            Kind::Interrupted => Error::interrupted(format!(
+                "interrupted in fold {} of {}; a cross-validation cannot be resumed: start it again",
+                i + 1,
+                folds.len()
+            )),
+            _ => e,
+        })?;
+        info::finish(&mut info, &done, begun.elapsed().as_secs_f64());
+        info::write(folder.path(), &info, &done)?;
+        if let Some(Value::Object(mut figures)) = done.scored.as_ref().map(Scored::json) {
+            figures.insert("samples".into(), fold.held.len().into());
+            figures.insert("run".into(), folder.path().display().to_string().into());
+            each.push(figures);
+        }
+        if observer.interrupted() {
+            return Err(Error::interrupted(format!("interrupted after fold {} of {}", i + 1, folds.len())));
+        }
+    }
+    let parent = parent.expect("there are two folds or more");
+    let found = CrossValidation {
+        device: device_info,
+        positive_class: positive.clone(),
+        summary: summary(&each),
+        each,
+        folder: parent.path().to_path_buf(),
+    };
+    write_json(parent.path(), "folds.json", &found.json(s))?;
+    Ok(found)
+}
+
+impl CrossValidation {
+    /// All of it, as `folds.json` has it.
+    pub fn json(&self, s: &Settings) -> Value {
+        let figures =
+            |which: usize| Value::Object(self.summary.iter().map(|(k, v)| (k.clone(), v[which].into())).collect());
+        json!({
+            "status": "ok",
+            "device": self.device,
+            "model": s.model.name,
+            "positive_class": self.positive_class,
+            "test": figures(0),
+            "deviation": figures(1),
+            "folds": self.each,
+            "run": self.folder.display().to_string(),
+        })
+    }
+}
+
+/// Mean and standard deviation (of the sample) of every figure that all folds
+/// have, in their order.
+fn summary(each: &[Map<String, Value>]) -> Vec<(String, [f64; 2])> {
+    let Some(first) = each.first() else { return vec![] };
+    let values = |key: &str| each.iter().map(|m| m.get(key).and_then(Value::as_f64)).collect::<Option<Vec<f64>>>();
+    let stats = |v: &[f64]| {
+        let n = v.len() as f64;
+        let mean = v.iter().sum::<f64>() / n;
+        let var = v.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / (n - 1.0).max(1.0);
+        [mean, var.sqrt()]
+    };
+    let keys = first.keys().filter(|k| *k != "samples");
+    keys.filter_map(|k| Some((k.clone(), stats(&values(k)?)))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folds_are_summed_up_by_mean_and_deviation() {
+        let fold = |x: f64| Map::from_iter([("accuracy".to_string(), x.into()), ("samples".to_string(), 3.into())]);
+        let each = vec![fold(0.8), fold(0.9), fold(1.0)];
+        let summary = summary(&each);
+        assert_eq!(summary.len(), 1);
+        assert!((summary[0].1[0] - 0.9).abs() < 1e-12 && (summary[0].1[1] - 0.1).abs() < 1e-12);
+    }
+}

@@ -1,0 +1,84 @@
+//! A training of one model on prepared data, from the first step to the scores
+//! on data it has not seen: what `train` does once, cross-validation and search many
+//! times.
+
+use super::folder::RunFolder;
+use super::language_samples;
+use super::observer::Observer;
+use super::score::{Scored, score};
+use super::tuning::{self, Tuning};
+use super::watch::Watch;
+use crate::device::Device;
+use crate::error::Result;
+use crate::eval::Metrics;
+use crate::nn::Weights;
+use crate::train::{Held, Outcome, Prepared, Session, Settings, Start, check_monitors, go_on, model_for};
+
+/// A session ready to train.
+pub struct Job {
+    /// The session.
+    pub session: Session,
+}
+
+/// What a training gave.
+pub struct Done {
+    /// Its epochs.
+    pub outcome: Outcome,
+    /// Its scores on data that it has not seen, if there was any.
+    pub scored: Option<Scored>,
+    /// Under mixed precision: the last loss scale, and the updates that were left
+    /// out.
+    pub loss_scale: Option<(f32, u32)>,
+}
+
+impl Job {
+    /// Builds the model, chooses its kernels and loads the training step.
+    pub fn new(
+        device: Device,
+        s: &Settings,
+        p: &Prepared,
+        weights: Weights,
+        tuning: &Tuning,
+        observer: &mut dyn Observer,
+    ) -> Result<Job> {
+        check_monitors(s, &p.interface, p.val.is_some())?;
+        let model = model_for(s.model.clone(), &p.train.shape, &p.interface)?;
+        tuning.prepare(&device, &model, s, p.train.len(), observer)?;
+        let mut session = Session::new(device, model, p.interface.clone(), weights)?;
+        // What does not fit the device is found here, before anything is written.
+        session.prepare_training(&p.train, s)?;
+        Ok(Job { session })
+    }
+
+    /// Trains, then scores the test set, or the validation set where there is
+    /// no other.
+    pub fn run(
+        &mut self,
+        s: &Settings,
+        p: &Prepared,
+        mut start: Start,
+        folder: Option<&RunFolder>,
+        observer: &mut dyn Observer,
+    ) -> Result<Done> {
+        start.at.data = Some(p.fingerprint());
+        folder.map_or(Ok(()), |f| tuning::save(f.path(), self.session.device()))?;
+        let mut watch = Watch::new(observer, folder, s, p.train.len(), s.steps(self.session.batches()));
+        let val = p.val.as_ref().map(|set| Held { set, naive: p.naive.val.as_ref() });
+        let test = p.test.as_ref().map(|set| Held { set, naive: p.naive.test.as_ref() });
+        let outcome = go_on(&mut self.session, &p.train, val, s, start, &mut watch)?;
+        let last = test.map(|held| (held, "test")).or(val.map(|held| (held, "validation")));
+        let mut scored = match last {
+            Some((held, split)) => Some(score(&mut self.session, held, split, s.batch_size)?),
+            None => None,
+        };
+        if let (Some(scored), Some((Held { set, .. }, _)), Some(_)) = (&mut scored, last, folder)
+            && let Metrics::Language(language) = &mut scored.evaluation.metrics
+        {
+            // A model may be good for scores alone; its report then says so.
+            language_samples::add(language, &mut self.session, set)
+                .unwrap_or_else(|e| language.notes.push(e.to_string()));
+        }
+        let loss_scale = self.session.loss_scale()?;
+        Ok(Done { outcome, scored, loss_scale })
+    }
+}

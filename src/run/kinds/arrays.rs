@@ -1,0 +1,155 @@
+//! NumPy's arrays, `.npy` and `.npz`.
+
+use super::{Audit, Kind, Opened, ToScore, Trained, Wants, expect_classes, images};
+use crate::data::table::Task as AskedTask;
+use crate::data::{
+    Dataset, ImageSet, Interface, Opened as OpenedImages, Origin, Recognised, RowGroups, SourceKind, Targets, Task,
+    alike, npy,
+};
+use crate::error::{Error, Result};
+use crate::nn::Model;
+use crate::run::observer::Observer;
+use crate::train::checkpoint::About;
+use crate::train::defaults::{ARRAYS, Defaults};
+use crate::train::{Settings, Source};
+use serde_json::Value;
+use std::path::Path;
+
+/// Arrays of samples with targets. A trained model knows no difference between them
+/// and images.
+pub struct Arrays;
+
+impl Kind for Arrays {
+    fn name(&self) -> &'static str {
+        "arrays of numbers"
+    }
+
+    fn takes(&self, found: SourceKind, _: &Wants) -> bool {
+        found == SourceKind::Npy
+    }
+
+    fn defaults(&self) -> &'static Defaults {
+        &ARRAYS
+    }
+
+    fn open(&self, found: &Recognised, s: &Settings, observer: &mut dyn Observer) -> Result<Opened> {
+        let set = npy::open(found.path(), s.data.table.task, s.asks_for_values())?;
+        set.notes.iter().for_each(|note| observer.note(note));
+        let groups = groups(found, s, set.train.len())?;
+        let mut source = Source::Sets { train: set.train, val: set.val, test: set.test, levels: None, groups };
+        if s.data.normalize_classes {
+            merge_classes(&mut source);
+        }
+        Ok(Opened { source, audit: None })
+    }
+
+    fn audit(&self, found: &Recognised, s: &Settings, _: &mut dyn Observer) -> Result<Audit> {
+        let mut set = npy::open(found.path(), s.data.table.task, false)?;
+        set.notes.extend(groups(found, s, set.train.len())?.map(|groups| groups.describe()));
+        let Some(train) = set.train.images() else {
+            let audit = npy::audit(found.source(), &set);
+            return Ok(Audit::of(&audit, audit.findings()));
+        };
+        let [val, test] = [&set.val, &set.test].map(|part| part.as_ref().and_then(Dataset::images));
+        let opened = OpenedImages { set: ImageSet { train, val, test }, folder: None };
+        let mut audit = images::audit_of(found, s, opened);
+        if let Some(Value::Array(notes)) = audit.json.get_mut("notes") {
+            notes.extend(set.notes.iter().cloned().map(Value::from));
+        }
+        audit.findings.warnings.extend(set.notes);
+        Ok(audit)
+    }
+
+    fn is_of(&self, _: &Interface) -> bool {
+        false
+    }
+
+    fn to_score(&self, found: &Recognised, trained: &Trained) -> Result<ToScore> {
+        to_score(found, trained)
+    }
+}
+
+/// Which of `n` training samples belong together, where that is asked for.
+fn groups(found: &Recognised, s: &Settings, n: usize) -> Result<Option<RowGroups>> {
+    match s.data.table.group.columns() {
+        [] => Ok(None),
+        [name] => npy::open_groups(found.path(), name, n).map(Some),
+        all => Err(Error::usage(format!(
+            "--group {} (data.group): of an archive one array names the groups; expected the name of one",
+            all.join(",")
+        ))),
+    }
+}
+
+/// Makes classes whose names are read alike one, in all sets.
+pub(super) fn merge_classes(source: &mut Source) {
+    if let Source::Sets { train, val, test, .. } = source {
+        let others = [val, test].into_iter().flatten();
+        let mut all: Vec<&mut Targets> = [train].into_iter().chain(others).map(|set| &mut set.targets).collect();
+        alike::merge(&mut all);
+    }
+}
+
+pub(super) fn to_score(found: &Recognised, trained: &Trained) -> Result<ToScore> {
+    let (source, about, model) = (found.source(), trained.about, trained.model);
+    let task = match about.interface.task {
+        Task::Classification => AskedTask::Classification,
+        Task::Regression => AskedTask::Regression,
+        Task::Language => AskedTask::Auto,
+    };
+    let all = npy::open(found.path(), task, false)?;
+    let mut notes = all.notes;
+    let mut set = all.test.or(all.val).unwrap_or(all.train);
+    notes.extend(adapt(&mut set, model, about)?);
+    let (outputs, one) = (&about.interface.outputs, trained.normalizes_classes());
+    match &mut set.targets {
+        Targets::Classes { labels, names } => {
+            expect_classes(source, about)?;
+            let place = |label: &u32| {
+                let name = &names[*label as usize];
+                alike::place(name, outputs, one).map(|p| p as u32).ok_or_else(|| {
+                    Error::data(format!("{source} has the class \"{name}\", which the model does not know"))
+                })
+            };
+            *labels = labels.iter().map(place).collect::<Result<Vec<u32>>>()?;
+            names.clone_from(outputs);
+        }
+        Targets::Sequence { .. } => return Err(Error::data(format!("{source} is a text; expected arrays"))),
+        Targets::Values { names, .. } => {
+            if about.interface.task != Task::Regression || names.len() != outputs.len() {
+                let what = if about.interface.task == Task::Regression { "numbers" } else { "classes" };
+                return Err(Error::data(format!(
+                    "{source} has {} numbers per sample as targets; this model gives {} {what}",
+                    names.len(),
+                    outputs.len()
+                )));
+            }
+            names.clone_from(outputs);
+        }
+    }
+    Ok(ToScore::of(set, notes))
+}
+
+/// Brings arrays to the shape and the scale of the training samples.
+fn adapt(set: &mut Dataset, model: &Model, about: &About) -> Result<Option<String>> {
+    let note = about.interface.adapt(set, &model.input)?;
+    match set.shape[..] == model.input[..] {
+        true => Ok(note),
+        false => Err(Error::data(format!(
+            "{} holds samples of shape {:?}; this model takes {}",
+            set.name, set.shape, model.input
+        ))),
+    }
+}
+
+/// Opens samples of an array to predict; their targets mean nothing. Also what a
+/// user should know.
+pub fn samples_to_predict(path: &Path, model: &Model, about: &About) -> Result<(Dataset, Option<String>)> {
+    let (shape, samples) = npy::open_samples(path, &model.input)?;
+    let width = shape.iter().product::<usize>().max(1);
+    let n = samples.elements() / width;
+    let targets = about.interface.no_targets(n);
+    let mut set = Dataset { name: path.display().to_string(), shape, samples, targets, origin: Origin::default() };
+    let note = adapt(&mut set, model, about)?;
+    Ok((set, note))
+}

@@ -1,0 +1,142 @@
+//! Images: the built-in digits, IDX files, CIFAR, folders of pictures.
+
+use super::{Audit, Kind, MOST_SAMPLES, Opened, ToScore, Trained, Wants, arrays, expect_classes, json, no_table};
+use crate::data::audit::{audit, audit_and_show};
+use crate::data::{
+    self, Dataset, Images as ImagesOf, Interface, OpenOptions, Opened as OpenedImages, Origin, Recognised, SourceKind,
+    alike, sheet,
+};
+use crate::error::{Error, Result};
+use crate::run::observer::Observer;
+use crate::train::checkpoint::About;
+use crate::train::defaults::{Defaults, IMAGES};
+use crate::train::{Settings, Source};
+
+/// Images of any source.
+pub struct Images;
+
+impl Kind for Images {
+    fn name(&self) -> &'static str {
+        "images or arrays of numbers"
+    }
+
+    fn takes(&self, found: SourceKind, _: &Wants) -> bool {
+        matches!(found, SourceKind::Digits | SourceKind::Idx | SourceKind::Cifar10 | SourceKind::ImageFolder)
+    }
+
+    fn defaults(&self) -> &'static Defaults {
+        &IMAGES
+    }
+
+    fn open(&self, found: &Recognised, s: &Settings, observer: &mut dyn Observer) -> Result<Opened> {
+        let opened = found.open_images(s.seed, &s.data.images, &*observer.reading())?;
+        opened.notes().iter().for_each(|note| observer.note(note));
+        let is_soon = opened.set.train.labels.len() <= MOST_SAMPLES;
+        let audit = is_soon.then(|| json(&audit(&s.data.source, found.kind(), &opened, s.data.val_split, s.seed)));
+        let OpenedImages { set, folder } = opened;
+        let levels = folder.as_ref().and_then(|f| f.levels);
+        let [mut train, mut val, mut test] = [Some(set.train), set.val, set.test].map(|part| part.map(Dataset::from));
+        let origins = folder.into_iter().flat_map(|f| f.origins);
+        for (set, from) in [&mut train, &mut val, &mut test].into_iter().zip(origins) {
+            set.iter_mut().for_each(|set| set.origin = Origin::of_files(from.files.clone()));
+        }
+        let train = train.expect("what is opened has training images");
+        let mut source = Source::Sets { train, val, test, levels, groups: None };
+        if s.data.normalize_classes {
+            arrays::merge_classes(&mut source);
+        }
+        Ok(Opened { source, audit })
+    }
+
+    fn audit(&self, found: &Recognised, s: &Settings, observer: &mut dyn Observer) -> Result<Audit> {
+        let opened = found.open_images(s.seed, &s.data.images, &*observer.reading())?;
+        Ok(audit_of(found, s, opened))
+    }
+
+    fn is_of(&self, interface: &Interface) -> bool {
+        interface.preprocessing.is_none() && interface.series.is_none() && interface.vocabulary.is_none()
+    }
+
+    fn to_score(&self, found: &Recognised, trained: &Trained) -> Result<ToScore> {
+        let source = found.source();
+        match found.kind() {
+            SourceKind::Npy => arrays::to_score(found, trained),
+            SourceKind::Table => Err(no_table(source, &trained.model.input)),
+            SourceKind::Text | SourceKind::TextFolder => Err(Error::data(format!(
+                "{source} is text, and this model was not trained on text; expected data like its own"
+            ))),
+            _ => pictures(found, trained),
+        }
+    }
+}
+
+/// The audit of images that are open.
+pub(super) fn audit_of(found: &Recognised, s: &Settings, opened: OpenedImages) -> Audit {
+    let (audit, findings) = audit_and_show(found.source(), found.kind(), &opened, s.data.val_split, s.seed);
+    Audit { json: json(&audit), findings, images: Some(opened) }
+}
+
+fn pictures(found: &Recognised, trained: &Trained) -> Result<ToScore> {
+    let (source, about, model) = (found.source(), trained.about, trained.model);
+    let Some([channels, height, width]) = image_of(&model.input) else {
+        return Err(Error::data(format!(
+            "{source} is a set of images, and this model takes samples of shape {}; expected data like those",
+            model.input
+        )));
+    };
+    expect_classes(source, about)?;
+    let OpenOptions { filter, levels, .. } = images_of(about, trained.settings);
+    let channels = (channels == 1 || channels == 3).then_some(channels);
+    let options = OpenOptions { size: Some([height, width]), filter, channels, levels };
+    let (mut images, report) = found.open_test_images(trained.seed, &options, &|_, _| {})?;
+    if trained.normalizes_classes() {
+        let outputs = &about.interface.outputs;
+        let written = |class: &String| alike::place(class, outputs, true).map_or(class.clone(), |p| outputs[p].clone());
+        images.classes = images.classes.iter().map(written).collect();
+    }
+    let mut set = Dataset::from(images.with_classes(&about.interface.outputs)?);
+    let mut notes: Vec<String> = about.interface.adapt(&mut set, &model.input)?.into_iter().collect();
+    if let Some(report) = report {
+        notes.extend(report.notes);
+        // Of the splits one is read.
+        let read = report.origins.into_iter().find(|split| !split.files.is_empty());
+        set.origin = Origin::of_files(read.unwrap_or_default().files);
+    }
+    Ok(ToScore::of(set, notes))
+}
+
+/// How the pictures that a model was trained on became images.
+pub fn images_of(about: &About, s: &Settings) -> OpenOptions {
+    let options = s.data.images.clone();
+    OpenOptions { levels: options.levels.or(about.interface.levels), ..options }
+}
+
+/// Channels, height and width of the pictures that samples of a shape are; a
+/// plane without channels is grey.
+pub fn image_of(sample: &[usize]) -> Option<[usize; 3]> {
+    match *sample {
+        [channels, height, width] => Some([channels, height, width]),
+        [height, width] => Some([1, height, width]),
+        _ => None,
+    }
+}
+
+/// A sheet of augmented samples: a row each of the first classes, the sample
+/// itself in front.
+pub fn augmented(images: &ImagesOf, s: &Settings) -> Result<image::RgbImage> {
+    const ROWS: usize = 10;
+    const COLUMNS: u32 = 9;
+    let first = |class: u32| images.labels.iter().position(|&l| l == class);
+    let rows: Vec<usize> = (0..images.classes.len() as u32).filter_map(first).take(ROWS).collect();
+    let steps: Vec<Vec<Vec<u8>>> = (0..COLUMNS)
+        .map(|step| crate::train::preview(images, &rows, &s.augment, s.seed, step))
+        .collect::<Result<_>>()?;
+    let mut tiles = vec![];
+    for (i, &row) in rows.iter().enumerate() {
+        let caption = images.classes[images.labels[row] as usize].clone();
+        tiles.push(sheet::Tile { pixels: images.image(row).to_vec(), caption });
+        tiles.extend(steps.iter().map(|s| sheet::Tile { pixels: s[i].clone(), caption: String::new() }));
+    }
+    let shape = [images.channels, images.height, images.width];
+    Ok(data::sheet::sheet(&tiles, shape, COLUMNS as usize + 1, "original and augmented"))
+}

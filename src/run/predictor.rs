@@ -1,0 +1,219 @@
+//! A trained model that answers: planned once for each size of batch, and fed anew.
+
+use super::answer::{Answer, Outputs};
+use super::folder::{self, Checkpoint};
+use super::kinds::{self, images_of, settings_of};
+use super::observer::Quiet;
+use super::request::DeviceRequest;
+use crate::data::table::Table;
+use crate::data::{Dataset, Interface, Origin, Samples, picture};
+use crate::device::Device;
+use crate::error::{Context, Error, Result};
+use crate::nn::Model;
+use crate::plan::Precision;
+use crate::train::checkpoint::{About, Loaded};
+use crate::train::text::texts_for;
+use crate::train::{Session, Settings};
+use image::DynamicImage;
+use std::path::Path;
+use std::sync::Arc;
+
+/// Answers for samples of the kind that its model was trained on.
+///
+/// Samples go through in batches of a power of two, at most 64, each with a program that
+/// is planned when it is first needed and kept. So it holds no more after 10,000 calls
+/// than after the first few, and one sample costs what one sample takes.
+pub struct Predictor {
+    session: Session,
+    about: About,
+    settings: Settings,
+    outputs: Arc<Outputs>,
+    notes: Vec<String>,
+}
+
+impl Predictor {
+    /// The last weights of a run's folder, or a file of weights, on the device that
+    /// `WGRAD_DEVICE` names or the best there is.
+    ///
+    /// Fails when there is no such run, and when no device opens.
+    pub fn open(run: impl AsRef<Path>) -> Result<Predictor> {
+        let name = std::env::var("WGRAD_DEVICE").unwrap_or_default();
+        Predictor::open_on(run, &DeviceRequest::named(name))
+    }
+
+    /// The same on a device.
+    pub fn open_on(run: impl AsRef<Path>, device: &DeviceRequest) -> Result<Predictor> {
+        let (model, loaded) = folder::load(run.as_ref(), Checkpoint::Last)?;
+        Predictor::of(model, loaded, device.open(Precision::F32, &mut Quiet)?)
+    }
+
+    /// A model that is loaded, on a device that is open.
+    pub fn of(model: Model, loaded: Loaded, device: Device) -> Result<Predictor> {
+        let Loaded { weights, about, .. } = loaded;
+        let (settings, outputs) = (settings_of(&about)?, Outputs::of(&about.interface));
+        let session = Session::new(device, model, about.interface.clone(), weights)?;
+        Ok(Predictor { session, about, settings, outputs, notes: vec![] })
+    }
+
+    /// The model.
+    pub fn model(&self) -> &Model {
+        &self.session.model
+    }
+
+    /// What its inputs and outputs mean.
+    pub fn interface(&self) -> &Interface {
+        &self.session.interface
+    }
+
+    /// The names of its outputs: the classes, or the targets.
+    pub fn names(&self) -> &[String] {
+        &self.session.interface.outputs
+    }
+
+    /// What the latest call had to say of its samples: what was assumed or could not be
+    /// read.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    /// Answers for pictures from files (PNG, JPEG, BMP, WebP).
+    ///
+    /// Fails with the first that cannot be read.
+    pub fn pictures<P: AsRef<Path>>(&mut self, files: &[P]) -> Result<Vec<Answer>> {
+        let (channels, size) = self.picture_shape()?;
+        let options = images_of(&self.about, &self.settings);
+        let load = |file: &P| picture::load_with(file.as_ref(), channels, size, &options);
+        let pixels = files.iter().map(load).collect::<Result<Vec<_>>>()?;
+        self.pixels(&pixels.concat())
+    }
+
+    /// Answers for pictures from the bytes of their files.
+    ///
+    /// Fails with the place of the first that cannot be read.
+    pub fn picture_bytes<B: AsRef<[u8]>>(&mut self, files: &[B]) -> Result<Vec<Answer>> {
+        let decode = |(i, bytes): (usize, &B)| {
+            picture::decode_bytes(bytes.as_ref())
+                .context(|| format!("cannot read picture {} of {}", i + 1, files.len()))
+        };
+        let pictures = files.iter().enumerate().map(decode).collect::<Result<Vec<_>>>()?;
+        self.images(&pictures)
+    }
+
+    /// Answers for pictures that are decoded.
+    pub fn images(&mut self, pictures: &[DynamicImage]) -> Result<Vec<Answer>> {
+        let (channels, size) = self.picture_shape()?;
+        let options = images_of(&self.about, &self.settings);
+        let prepare = |p: &DynamicImage| picture::prepare(p, channels, size, &options);
+        let pixels = pictures.iter().map(prepare).collect::<Result<Vec<_>>>()?;
+        self.pixels(&pixels.concat())
+    }
+
+    /// Answers for pixels, bytes `[samples, channels, height, width]` of the model's own
+    /// size.
+    pub fn pixels(&mut self, pixels: &[u8]) -> Result<Vec<Answer>> {
+        self.picture_shape()?;
+        self.samples("pictures", Samples::from(pixels.to_vec()), pixels.len())
+    }
+
+    /// Answers for arrays of numbers, `[samples, ..]` of the shape that the model takes,
+    /// on the scale of the training samples.
+    ///
+    /// Fails when they do not make whole samples, and for a model of tables, series or
+    /// texts.
+    pub fn tensors(&mut self, values: &[f32]) -> Result<Vec<Answer>> {
+        if !kinds::is_of_images(&self.session.interface) {
+            return Err(self.refuse("arrays"));
+        }
+        self.samples("arrays", Samples::from(values.to_vec()), values.len())
+    }
+
+    /// Answers for rows of a table as CSV text with a header; the target need not be
+    /// there. `None` for a row that the model cannot use.
+    ///
+    /// Fails when a column that the model reads is missing, or written in a way that
+    /// cannot be read.
+    pub fn csv(&mut self, text: &str) -> Result<Vec<Option<Answer>>> {
+        let fitted = self.fitted()?;
+        let table = Table::parse("the rows", text.as_bytes(), &fitted.read_options())?;
+        self.table(table)
+    }
+
+    /// Answers for rows as names and values. A value that is missing from a row is a
+    /// missing cell.
+    ///
+    /// Fails when a column that the model reads is in no row.
+    pub fn rows<'a, R, C>(&mut self, rows: R) -> Result<Vec<Option<Answer>>>
+    where
+        R: IntoIterator<Item = C>,
+        C: IntoIterator<Item = (&'a str, &'a str)>,
+    {
+        let table = Table::of_records("the rows", rows, &self.fitted()?.read_options());
+        self.table(table)
+    }
+
+    /// Classes for texts.
+    pub fn texts<T: AsRef<str>>(&mut self, texts: &[T]) -> Result<Vec<Answer>> {
+        let interface = &self.session.interface;
+        if !kinds::is_of_texts(interface) {
+            return Err(self.refuse("texts"));
+        }
+        let texts: Vec<String> = texts.iter().map(|t| t.as_ref().to_string()).collect();
+        let length = self.session.model.input.first().copied().unwrap_or(1);
+        let (set, notes) = texts_for("the texts", &texts, vec![0; texts.len()], interface, length)?;
+        self.notes = notes;
+        self.set(&set)
+    }
+
+    /// Answers for a set of samples of the model's own shape; its targets are not looked
+    /// at.
+    pub fn set(&mut self, set: &Dataset) -> Result<Vec<Answer>> {
+        Ok(self.outputs.answers(&self.session.predict(set)?))
+    }
+
+    fn fitted(&self) -> Result<&crate::data::table::Fitted> {
+        self.session.interface.preprocessing.as_ref().ok_or_else(|| self.refuse("rows of a table"))
+    }
+
+    /// Answers for the rows of a table, as [`Predictor::csv`] gives them.
+    pub fn table(&mut self, table: Table) -> Result<Vec<Option<Answer>>> {
+        let rows = kinds::rows_of(table, &self.session.interface, self.fitted()?)?;
+        self.notes = rows.notes;
+        let mut answers = vec![None; rows.table.rows()];
+        let found = self.set(&rows.set)?;
+        rows.kept.iter().zip(found).for_each(|(&row, answer)| answers[row] = Some(answer));
+        Ok(answers)
+    }
+
+    fn picture_shape(&self) -> Result<(usize, [usize; 2])> {
+        match kinds::image_of(&self.session.model.input) {
+            Some([channels, height, width]) if kinds::is_of_images(&self.session.interface) => {
+                Ok((channels, [height, width]))
+            }
+            _ => Err(self.refuse("pictures")),
+        }
+    }
+
+    /// Answers for samples of so many elements in all.
+    fn samples(&mut self, what: &str, samples: Samples, elements: usize) -> Result<Vec<Answer>> {
+        let shape = self.session.model.input.to_vec();
+        let each = shape.iter().product::<usize>().max(1);
+        if !elements.is_multiple_of(each) {
+            return Err(Error::data(format!(
+                "{elements} numbers do not make whole samples of shape {}, {each} numbers each",
+                self.session.model.input
+            )));
+        }
+        let targets = self.session.interface.no_targets(elements / each);
+        let mut set = Dataset { name: what.into(), shape, samples, targets, origin: Origin::default() };
+        self.notes = self.session.interface.adapt(&mut set, &self.session.model.input)?.into_iter().collect();
+        self.set(&set)
+    }
+
+    fn refuse(&self, what: &str) -> Error {
+        let name = &self.session.model.description.name;
+        Error::usage(format!(
+            "model \"{name}\" does not take {what}: it was trained on {}",
+            kinds::kind_of_model(&self.session.interface).name()
+        ))
+    }
+}
