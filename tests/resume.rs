@@ -417,7 +417,8 @@ fn runs_of_earlier_versions_go_on() -> Result<(), Failed> {
     let init = output(train(at, false, &["--epochs", "1", "--out", "other", "--init", "run"]));
     assert!(said(&init).contains("8 of 8 tensors matched, 0 drawn anew, 0 of the file left over"), "{}", said(&init));
     finished(train(at, false, &["--epochs", "6", "--resume", "--out", "run", "--set", "train.max_steps=0"]))?;
-    assert!(!files.iter().any(|f| f.exists()), "a checkpoint of before is left beside the new one");
+    let is_link = |f: &PathBuf| f.is_symlink() && f.is_file() || cfg!(not(unix)) && !f.exists();
+    assert!(files.iter().all(is_link), "a checkpoint of before is left beside the new one");
     same(&at.join("straight"), &run)
 }
 

@@ -452,8 +452,8 @@ fn second_session(_: &Arc<Gpu>) -> Result<(), Failed> {
     equal(gpu.pipelines(), [compiled, kept])
 }
 
-/// What `tests/ops.rs` puts behind every buffer shows a kernel that goes too far by one
-/// element, or by a million.
+/// What `tests/ops.rs` puts behind every buffer shows a kernel that goes too far, by one
+/// element or by 64.
 fn out_of_bounds(gpu: &Arc<Gpu>) -> Result<(), Failed> {
     let text = "
 @group(0) @binding(0) var<storage, read> x: array<f32>;
@@ -463,7 +463,7 @@ override AT: u32;
     if id.x < 10u { y[id.x] = x[id.x]; }
     if id.x == 10u { y[AT] = 7.0; }
 }";
-    for (at, named) in [(9, true), (10, true), (10, false), (1_000_000, true), (1_000_000, false)] {
+    for (at, named) in [(9, true), (9, false), (10, true), (10, false), (73, true), (73, false)] {
         let (mut g, x) = with_x(10, 1.0);
         let outputs: &[Spec] = if named { &[] } else { &[Spec::f32([10])] };
         let probe = Probe::new(text, outputs, |k| {

@@ -64,6 +64,7 @@ impl RunFolder {
             Record::Point(p) => p.step <= step,
         })?;
         folder.write_config(settings)?;
+        ["last", "best"].iter().try_for_each(|name| folder.renew(name))?;
         Ok(folder)
     }
 
@@ -107,9 +108,19 @@ impl RunFolder {
     fn keep_as(&self, name: &str, checkpoint: &Kept) -> Result<()> {
         let folder = self.path.join("checkpoints").join(name);
         checkpoint.files.write(&folder)?;
-        // The one file that an earlier version made of it.
+        link(&folder, name)
+    }
+
+    /// Makes two files of a checkpoint that an earlier version wrote as one.
+    fn renew(&self, name: &str) -> Result<()> {
+        let folder = self.path.join("checkpoints").join(name);
         let former = with_suffix(&folder, ".safetensors");
-        if former.symlink_metadata().is_ok() { files::remove(&former) } else { Ok(()) }
+        if !former.symlink_metadata().is_ok_and(|m| m.is_file()) || folder.join(checkpoint::MODEL).exists() {
+            return Ok(());
+        }
+        let Loaded { weights, state, about } = checkpoint::load(&former)?;
+        checkpoint::encode(&weights, &state, &about)?.write(&folder)?;
+        link(&folder, name)
     }
 
     /// Keeps a checkpoint by its step, and of those the latest few.
@@ -150,6 +161,21 @@ impl RunFolder {
         record.append(&self.path)?;
         self.events.borrow_mut().epoch(&record)
     }
+}
+
+/// Leaves the weights of a checkpoint under the name that earlier versions gave them,
+/// `last.safetensors`, as a link.
+fn link(folder: &Path, name: &str) -> Result<()> {
+    let link = with_suffix(folder, ".safetensors");
+    match link.symlink_metadata() {
+        Ok(found) if found.is_symlink() => return Ok(()),
+        Ok(_) => files::remove(&link)?,
+        Err(_) => {}
+    }
+    // Nothing depends on it: some file systems have no links.
+    #[cfg(unix)]
+    let _ = std::os::unix::fs::symlink(Path::new(name).join(checkpoint::MODEL), &link);
+    Ok(())
 }
 
 /// The folder of the checkpoints, and that of the run around it.

@@ -1,6 +1,6 @@
 //! Elements behind the end of every buffer that a plan's kernels write. They are bound
-//! with it, so a kernel that writes out of bounds hits them, whether the driver or
-//! wgpu's checks would drop such a write, clamp it, or let it through.
+//! with it, so a kernel that writes out of bounds by up to 64 elements hits them, where
+//! the driver and wgpu's checks would drop such a write. They do so further on.
 
 use libtest_mimic::Failed;
 use wgrad::graph::TensorId;

@@ -103,7 +103,12 @@ pub fn load(path: &Path) -> Result<Loaded> {
             if moment(&file).as_ref() != Some(&of) {
                 continue;
             }
-            let (about, state) = load_training(&file)?;
+            let (about, state) = match load_training(&file) {
+                Ok(found) => found,
+                Err(e) if moment(&file).as_ref() == Some(&of) => return Err(e),
+                // It has taken the place of the other since it was looked at.
+                Err(_) => continue,
+            };
             if about.moment == of {
                 loaded.about.progress = Some(about.progress);
                 loaded.state = state;
