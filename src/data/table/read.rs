@@ -318,8 +318,8 @@ impl Table {
         if let Some(i) = self.columns.iter().position(|c| c.name == word) {
             return Ok(i);
         }
-        if word == "last" {
-            return Ok(self.columns.len() - 1);
+        if let ("last", Some(last)) = (word, self.columns.len().checked_sub(1)) {
+            return Ok(last);
         }
         match word.parse::<usize>() {
             Ok(n) if (1..=self.columns.len()).contains(&n) => Ok(n - 1),
