@@ -112,7 +112,7 @@ fn report_and_comparison_are_written() {
     assert!(output.status.success(), "{}", text(&output.stderr));
     assert!(text(&output.stdout).contains("report.html"));
     let html = std::fs::read_to_string(format!("{a}/report.html")).expect("a report");
-    assert!(html.contains("Where to cut") && html.contains("F1 of dog") && html.contains("66.7 %"), "{html}");
+    assert!(html.contains("Choosing a threshold") && html.contains("F1 of dog") && html.contains("66.7 %"), "{html}");
     let png = image::open(format!("{a}/plots/loss.png")).expect("a picture").to_rgb8();
     let colors: std::collections::BTreeSet<[u8; 3]> = png.pixels().map(|p| p.0).collect();
     assert!(colors.contains(&[0x25, 0x63, 0xeb]) && colors.contains(&[0xd9, 0x58, 0x0d]), "both curves are drawn");

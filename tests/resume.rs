@@ -387,7 +387,10 @@ fn as_before(run: &Path) -> Result<(), Failed> {
         let metadata = HashMap::from([("wgrad".to_string(), about.to_string())]);
         let bytes = safetensors::serialize(all, Some(metadata)).expect("encoded");
         std::fs::remove_dir_all(&folder)?;
-        std::fs::write(folder.with_extension("safetensors"), bytes)?;
+        let former = folder.with_extension("safetensors");
+        // There it is a link by now.
+        let _ = std::fs::remove_file(&former);
+        std::fs::write(former, bytes)?;
     }
     Ok(())
 }

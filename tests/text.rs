@@ -178,7 +178,7 @@ fn vocabularies_are_made_and_shown() {
     assert!(place.read("tokenizer.json").contains("\"ByteLevel\""));
     // Fewer pairs than asked for are said, and nothing is written unasked.
     let shown = told(&["tokenizer", &story]);
-    assert!(shown.contains("not written; --out"), "{shown}");
+    assert!(shown.contains("not saved; use --out"), "{shown}");
     let shown = told(&["tokenizer", &story, "--size", "1000"]);
     assert!(shown.contains("fewer than the 1000 asked for"), "{shown}");
     // Bytes are taken from anything.

@@ -30,9 +30,9 @@ pub enum Command {
     Train(Train),
     /// Score a trained run on test data.
     Eval(Eval),
-    /// Answers of a trained run for pictures, or for the rows of tables.
+    /// Predict with a trained run: pictures, rows of tables, arrays, texts.
     Predict(Predict),
-    /// Let a trained language model go on with a text.
+    /// Generate text with a trained language model.
     Generate(Generate),
     /// Train with many settings and find the best: [search] in a run configuration.
     ///
@@ -53,7 +53,7 @@ pub enum Command {
     Summary(Summary),
     /// Show the plan of a training step: steps, buffers, dispatches.
     Plan(Plan),
-    /// Find out which kernels are fastest on a GPU for a model's training, and keep the verdict.
+    /// Find the fastest kernels of a GPU for a model's training, and cache the result.
     Tune(tool_flags::Tune),
     /// Compare a model's gradients with finite differences.
     Gradcheck(Gradcheck),
@@ -182,7 +182,7 @@ pub struct Train {
     /// One batch through everything, nothing written: does it run at all?
     #[arg(long, conflicts_with_all = ["out", "resume", "overfit_batches", "folds", "dashboard"])]
     pub fast_dev_run: bool,
-    /// Neither use nor make what `wgrad tune` finds: the kernels depend on the kind of device alone.
+    /// Disable kernel tuning: the kernels depend on the kind of device alone.
     #[arg(long)]
     pub no_tune: bool,
     /// Any other setting, such as optimizer.weight_decay=0.01 (repeatable).

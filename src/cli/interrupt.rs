@@ -13,7 +13,7 @@ pub fn listen() -> Result<()> {
         if ASKED.swap(true, Ordering::SeqCst) {
             std::process::exit(130);
         }
-        eprintln!("stopping after the step under way; once more ends at once");
+        eprintln!("finishing this step; press Ctrl-C again to quit now");
     };
     ctrlc::set_handler(heard).map_err(|e| Error::device(format!("cannot listen for Ctrl-C: {e}")))
 }

@@ -7,7 +7,7 @@ use toml::Table;
 
 #[derive(Debug, Args, Default)]
 pub struct PlanFlags {
-    /// Run every op as a step of its own; for finding faults.
+    /// Run every op as a step of its own, for debugging.
     #[arg(long)]
     pub no_fuse: bool,
     /// How activations and their gradients are kept: f32; f16, computed in f32, with

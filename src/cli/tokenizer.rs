@@ -74,7 +74,7 @@ fn train(f: &Tokenizer) -> Result<()> {
     out::line(format!("the text begins: {}", joined(&examples)))?;
     match &f.out {
         Some(path) => out::line(format!("written: {}", path.display())),
-        None => out::line("not written; --out FILE keeps it"),
+        None => out::line("not saved; use --out FILE"),
     }
 }
 

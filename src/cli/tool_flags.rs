@@ -48,7 +48,7 @@ pub struct Search {
     /// Passes over the training data, of each trial.
     #[arg(long, value_name = "N")]
     pub epochs: Option<usize>,
-    /// The search's folder (default: runs/CONFIG-search). A search that lies there goes on.
+    /// The search's folder (default: runs/CONFIG-search). An existing search is continued.
     #[arg(long, value_name = "DIR", allow_hyphen_values = true, value_parser = path())]
     pub out: Option<PathBuf>,
     /// Stop after N trials; the same command goes on with the others.
@@ -94,7 +94,7 @@ pub struct Tune {
     /// Samples per step (default: as the run, else as `train`).
     #[arg(long, value_name = "N")]
     pub batch_size: Option<usize>,
-    /// Try again what is known already.
+    /// Ignore cached results.
     #[arg(long)]
     pub again: bool,
     #[command(flatten)]

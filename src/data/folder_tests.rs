@@ -336,7 +336,7 @@ fn links_do_not_run_in_circles() {
     assert_eq!(files(&opened), ["a/1.png", "b/2.png", "b/out/x/3.png", "c/4.png"]);
     let notes = opened.notes().join("\n");
     assert!(notes.contains("a/up is a link back into the folder") && notes.contains("again is a link back"), "{notes}");
-    assert!(opened.folder.unwrap().unreadable[0].reason.contains("it does not open: No such file"));
+    assert!(opened.folder.unwrap().unreadable[0].reason.contains("cannot open: No such file"));
 }
 
 #[test]

@@ -96,7 +96,7 @@ pub(super) fn header(path: &Path) -> Result<Header> {
 /// Decodes a file, upright and opaque. Errors do not name the file.
 pub(super) fn decode(path: &Path) -> Result<DynamicImage> {
     let decoder = decoder(path)?;
-    let fail = |e| Error::io("it does not open", e);
+    let fail = |e| Error::io("cannot open", e);
     let (start, mut file) = start(path).map_err(fail)?;
     if is_jpeg(&start) {
         let mut bytes = vec![];
@@ -209,7 +209,7 @@ fn damaged(e: image::ImageError) -> Error {
 
 /// Opens a file of a known format and checks its size.
 fn decoder(path: &Path) -> Result<impl ImageDecoder + use<>> {
-    let fail = |e| Error::io("it does not open", e);
+    let fail = |e| Error::io("cannot open", e);
     // Checked before opening: a pipe would block there until somebody writes.
     let meta = std::fs::metadata(path).map_err(fail)?;
     if !meta.is_file() {
@@ -360,7 +360,7 @@ mod tests {
     fn what_cannot_be_read_names_the_file_and_the_reason() {
         let (_dir, at) = dir();
         let message = |name: &str| load(&at(name), 1, 4, 4).unwrap_err().to_string();
-        assert!(message("no.png").contains("no.png: it does not open: No such file"));
+        assert!(message("no.png").contains("no.png: cannot open: No such file"));
         std::fs::write(at("text.png"), "hello, world\n").unwrap();
         let text = message("text.png");
         assert!(

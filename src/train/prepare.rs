@@ -219,7 +219,11 @@ impl Source {
             Source::Corpus(_) | Source::Series(_) if s.data.positive.is_some() => {
                 return Err(no_classes(s.data.positive.as_deref().unwrap_or_default()));
             }
-            Source::Corpus(corpus) => return text::language(corpus, s),
+            Source::Corpus(corpus) => {
+                // It has none, and refuses what asks for some.
+                row_groups::of(self, &s.data)?;
+                return text::language(corpus, s);
+            }
             Source::Series(table) => {
                 return series_sets(table, held.map(|held| Split { kept: rows.to_vec(), held: held.to_vec() }), s);
             }

@@ -278,7 +278,7 @@ fn odd(a: &ImageAudit, pool: &Pool, places: &Places) -> Vec<Section> {
         blocks.extend(tiles(pool, &places.outliers, "Images far from their class in brightness or contrast"));
         blocks.push(Block::table(&["image", "measure", "value", "class mean", "deviations"], rows));
     }
-    if blocks.is_empty() { vec![] } else { vec![Section::new("Odd images", blocks)] }
+    if blocks.is_empty() { vec![] } else { vec![Section::new("Outliers", blocks)] }
 }
 
 /// A sheet of images with their classes, if there are any.

@@ -159,7 +159,7 @@ fn reliability(c: &Classification) -> Scene {
     let bars = c.reliability.iter().map(|b| [(b.low + b.high) / 2.0, b.accuracy]).collect();
     chart.series = vec![
         Series { name: "accuracy".into(), ink: Ink::Hit(0.45), kind: Kind::Bars, points: bars },
-        diagonal([0.0, 0.0], [1.0, 1.0], "as it should be"),
+        diagonal([0.0, 0.0], [1.0, 1.0], "perfect calibration"),
     ];
     chart.scene()
 }

@@ -49,7 +49,8 @@ pub fn heatmap(title: &str, names: &[String], matrix: &[Vec<u64>]) -> Scene {
             let ink = if row == col { Ink::Hit(strength) } else { Ink::Miss(strength) };
             let [x, y] = [left + col as f64 * cell, top + row as f64 * cell];
             let name = |i: usize| names.get(i).map_or("?", String::as_str);
-            let title = format!("{} taken for {}: {count} ({:.1} % of {total})", name(row), name(col), 100.0 * share);
+            let title =
+                format!("{} predicted as {}: {count} ({:.1} % of {total})", name(row), name(col), 100.0 * share);
             scene.shapes.push(Shape::Rect { at: [x + 0.5, y + 0.5, cell - 1.0, cell - 1.0], ink, title });
             let text = count.to_string();
             if cell >= 14.0 && font::width(&text, SMALL) < cell - 2.0 {

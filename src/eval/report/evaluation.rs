@@ -141,7 +141,7 @@ fn confused(c: &Classification) -> String {
         true => String::new(),
         false => {
             "<h3>Most often confused</h3>\n".to_string()
-                + &table(&["class", "taken for", "samples", "of the class"], &rows)
+                + &table(&["class", "predicted as", "samples", "of the class"], &rows)
         }
     }
 }
@@ -166,7 +166,7 @@ fn thresholds(c: &Classification) -> String {
         .collect();
     let positive = c.positive().map_or("positive", |p| &p.name);
     format!(
-        "<h3>Where to cut</h3>\n<p class=\"note\">Samples whose probability of {} is at or above a threshold are called \
+        "<h3>Choosing a threshold</h3>\n<p class=\"note\">Samples whose probability of {} is at or above a threshold are called \
          so; precision, recall and F1 are of that class. A threshold chosen on these samples looks a little better on \
          them than it will on others.</p>\n",
         escape(positive)
@@ -196,7 +196,7 @@ pub(super) fn mistakes(e: &Evaluation) -> String {
     let in_words = |m: &Mistake| m.text.is_some() || !m.cells.is_empty();
     let class = if shown.iter().any(in_words) { "mistakes words" } else { "mistakes" };
     let note = match &e.metrics {
-        Metrics::Classification(_) => "Worst first: what is wrong here is wrong with conviction.",
+        Metrics::Classification(_) => "Most confident errors first.",
         Metrics::Regression(_) | Metrics::Language(_) => "Largest error first.",
     };
     let counted = match shown[0].place {

@@ -48,7 +48,7 @@ fn render(run: &RunFiles, plots: &[Plot]) -> String {
         if framed.is_empty() { framed } else { format!("<div class=\"{class}\">\n{framed}</div>\n") }
     };
     let mut body = header::header(run);
-    body += &section("What the curves say", &super::html::list("advice", &advice));
+    body += &section("Diagnosis", &super::html::list("advice", &advice));
     body += &section("Training", &grid(true));
     if let Some(e) = &run.evaluation {
         let heading = format!("Evaluation on {} data", e.split);
@@ -61,7 +61,7 @@ fn render(run: &RunFiles, plots: &[Plot]) -> String {
     body += &section("Model", &details::model(run));
     body += &section("Data", &details::data(run));
     body += &section("Speed and memory", &details::cost(run));
-    body += &section("To repeat it", &details::repeat(run));
+    body += &section("Reproduce", &details::repeat(run));
     page(&format!("{} – wgrad", run.name()), &body)
 }
 

@@ -102,10 +102,10 @@ fn hostile_names_stay_names() {
         hostile_run(&folder, classes);
         let html = std::fs::read_to_string(write(&folder).unwrap()).unwrap();
         is_safe(&html);
-        for part in ["Confusion matrix", "Reliability", "95 % percentile", "iVBORw0KGgo=", "What the curves say"] {
+        for part in ["Confusion matrix", "Reliability", "95 % percentile", "iVBORw0KGgo=", "Diagnosis"] {
             assert!(html.contains(part), "{part} is missing");
         }
-        assert_eq!(html.contains("Where to cut"), classes == 2);
+        assert_eq!(html.contains("Choosing a threshold"), classes == 2);
         for plot in ["loss", "accuracy", "learning_rate", "gradient_norm", "confusion", "reliability"] {
             let png = std::fs::read(folder.join(format!("plots/{plot}.png"))).unwrap();
             assert!(png.starts_with(b"\x89PNG"), "{plot}");
