@@ -176,7 +176,9 @@ fn small_model(device: &str) -> Result<(), Failed> {
     assert!(page.contains("Roofline") && page.matches("<svg").count() == 2 && !page.contains("<script"));
     // What was measured once is not measured again.
     let again = wgrad(place.path(), &[&SMALL[..], &["--device", device]].concat());
-    assert!(again.status.success() && !text(&again.stderr).contains("measuring"), "{}", text(&again.stderr));
+    let said = text(&again.stderr);
+    // Beside other work a kernel may be found faster than the ceilings, which are then measured again.
+    assert!(again.status.success() && (!said.contains("measuring") || said.contains("exceeded")), "{said}");
     let table = text(&again.stdout);
     for part in ["accounted for:", "ceilings of this device", "bound by", "gaps between kernels"] {
         assert!(p["clock"] == "runs" || table.contains(part), "{part} is missing in\n{table}");
