@@ -40,12 +40,12 @@ fn main() {
     let asked: Vec<Arc<Case>> = cases.into_iter().filter(|c| wanted(c)).collect();
     let plans: Vec<Vec<Distinct>> = asked.par_iter().map(|case| plans(case, &sets)).collect();
     for (case, plans) in asked.iter().zip(plans) {
-        let due = args.filter.is_some() || capabilities::due(&case.name, 8);
+        let due = args.filter.is_some() || capabilities::due(&case.name, 12);
         for mut d in plans {
             // What is as on every adapter: the usual way on software and on a GPU, and of a
-            // GPU all of them every fourth day.
+            // GPU all of them every sixth day.
             match d.set.name {
-                "gpu_workgroups" if due || capabilities::due(&case.name, 4) => {}
+                "gpu_workgroups" if due || capabilities::due(&case.name, 6) => {}
                 "gpu_workgroups" => d.choices.truncate(1),
                 "gpu_registers" if !due => d.choices.truncate(1),
                 _ if !due => continue,
