@@ -1,10 +1,13 @@
 //! Rows that belong together, as a user meets them: several series in one file, and
 //! patients with several rows, whatever the command.
 
+#[path = "support/noise.rs"]
+mod noise;
 #[path = "support/place.rs"]
 #[allow(dead_code, reason = "each suite uses its part")]
 mod place;
 
+use noise::noise;
 use place::{Place, ran, said, works};
 use serde_json::Value;
 use std::io::Write;
@@ -26,16 +29,6 @@ fn refused(place: &Place, args: &str, parts: &[&str]) {
     let said = said(&output);
     assert!(!output.status.success(), "{args} is not refused: {said}");
     assert!(parts.iter().all(|p| said.contains(p)), "{args}: {parts:?} is missing in\n{said}");
-}
-
-/// Numbers from -1 to 1 that have nothing to do with one another.
-fn noise(i: usize) -> f64 {
-    let mut x = (i as u32).wrapping_mul(2_654_435_761).wrapping_add(12_345);
-    for _ in 0..2 {
-        x ^= x >> 16;
-        x = x.wrapping_mul(0x045d_9f3b);
-    }
-    f64::from(x ^ (x >> 16)) / f64::from(1u32 << 31) - 1.0
 }
 
 fn demand(country: &str, year: usize) -> f64 {

@@ -1,7 +1,11 @@
 //! Series in time as a user meets them: trained, scored beside forecasts that
 //! need no model, asked for what comes next; and what is refused.
 
+#[path = "support/noise.rs"]
+mod noise;
+
 use libtest_mimic::{Arguments, Failed, Trial};
+use noise::noise;
 use serde_json::Value;
 use std::path::Path;
 use std::process::{Command, Output};
@@ -74,16 +78,6 @@ impl Place {
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
-}
-
-/// Numbers from -1 to 1 that have nothing to do with one another.
-fn noise(i: usize) -> f64 {
-    let mut x = (i as u32).wrapping_mul(2_654_435_761).wrapping_add(12_345);
-    for _ in 0..2 {
-        x ^= x >> 16;
-        x = x.wrapping_mul(0x045d_9f3b);
-    }
-    f64::from(x ^ (x >> 16)) / f64::from(1u32 << 31) - 1.0
 }
 
 /// Months from January 1980 on.

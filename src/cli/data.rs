@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::files;
 use crate::run::config::{self, Configured};
 use crate::run::kinds::{self, Audit};
-use crate::train::set;
+use crate::train::{count, set};
 use serde_json::{Value, json};
 use toml::Table;
 
@@ -78,8 +78,7 @@ fn settings(f: &flags::Data, terminal: &mut Terminal) -> Result<Configured> {
         set(&mut table, "data.group", GroupBy::typed(group))?;
     }
     if let Some(window) = f.window {
-        let window = i64::try_from(window).unwrap_or(i64::MAX);
-        set(&mut table, "data.window", window.into())?;
+        set(&mut table, "data.window", count(window))?;
         // A look at a series needs no model, and any will do.
         set(&mut table, "model", "mlp".into())?;
     }

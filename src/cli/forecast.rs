@@ -2,12 +2,12 @@
 //! or after each of its rows.
 
 use super::csv_cells::csv;
-use super::predict::{json_value, value};
 use super::{flags, open_device, out};
 use crate::data::series::{Series, SeriesFitted, dates_after};
 use crate::error::{Error, Result};
 use crate::files;
 use crate::nn::Model;
+use crate::run::answer::{decimal, json_number};
 use crate::run::kinds::table_of_series;
 use crate::train::Session;
 use crate::train::checkpoint::Loaded;
@@ -114,7 +114,7 @@ fn object(row: &Row) -> Value {
     }
     all.extend(row.date.iter().map(|d| ("date".to_string(), json!(d))));
     let values: Map<String, Value> =
-        row.values.iter().map(|(n, v, centre)| (n.clone(), json_value(*v, *centre))).collect();
+        row.values.iter().map(|(n, v, centre)| (n.clone(), json_number(*v, *centre))).collect();
     all.insert("values".into(), values.into());
     Value::Object(all)
 }
@@ -137,7 +137,7 @@ fn cells(rows: &[Row], head: &Head) -> Vec<Vec<String>> {
         cells.extend((0..head.by.len()).map(|i| row.group.get(i).cloned().unwrap_or_default()));
         cells.push(row.number.to_string());
         cells.extend(dated.then(|| row.date.clone().unwrap_or_default()));
-        cells.extend(row.values.iter().map(|(_, v, centre)| value(*v, *centre)));
+        cells.extend(row.values.iter().map(|(_, v, centre)| decimal(*v, *centre)));
         all.push(cells);
     }
     all

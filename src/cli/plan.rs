@@ -6,14 +6,14 @@ use super::{flags, out};
 use crate::error::Result;
 use crate::run::tuning::cached;
 use crate::train::defaults::Defaults;
-use crate::train::{Session, Settings, set};
+use crate::train::{Session, Settings, count, set};
 
 pub fn run(f: &flags::Plan) -> Result<()> {
     let model = model(&f.model)?;
     let mut table = toml::Table::new();
     set(&mut table, "optimizer.name", f.optimizer.clone().into())?;
     let batch_size = f.batch_size.unwrap_or(Defaults::batch_size_for(model.description.reads));
-    set(&mut table, "train.batch_size", (batch_size as i64).into())?;
+    set(&mut table, "train.batch_size", count(batch_size))?;
     f.plan.apply(&mut table)?;
     let settings = Settings::read(table)?;
     let device = f.device.request().open(settings.plan.precision, &mut Terminal::new())?;

@@ -3,15 +3,15 @@
 
 use super::csv_cells;
 use super::{flags, open_device, out};
-use crate::data::{self, Dataset, Images, Interface, SourceKind, Task, picture};
+use crate::data::{self, Interface, SourceKind, Task, picture};
 use crate::device::DeviceInfo;
 use crate::error::{Error, Result};
 use crate::files;
 use crate::nn::Model;
+use crate::run::answer::Answer;
 use crate::run::kinds::{self, settings_of};
-use crate::train::Session;
+use crate::run::predictor::Predictor;
 use crate::train::checkpoint::Loaded;
-use crate::train::text::texts_for;
 use serde_json::{Map, Value, json};
 use std::path::{Path, PathBuf};
 
@@ -44,8 +44,8 @@ struct Asked {
     row: Option<usize>,
     /// The line of the file in which a table's row begins.
     line: Option<usize>,
-    /// A number per output; none where the row cannot be used.
-    answer: Option<Vec<f32>>,
+    /// None where the row cannot be used.
+    answer: Option<Answer>,
 }
 
 fn pictures(f: &flags::Predict, model: Model, loaded: Loaded) -> Result<()> {
@@ -73,24 +73,14 @@ fn pictures(f: &flags::Predict, model: Model, loaded: Loaded) -> Result<()> {
         }
         pixels.extend(bytes);
     }
-    let (device, info) = open_device(&f.device)?;
-    let interface = loaded.about.interface;
-    let (classes, labels) = (interface.outputs.clone(), vec![0; f.files.len()]);
-    let name = f.files[0].display().to_string();
-    let mut set = Dataset::from(Images { name, channels, height, width, pixels, labels, classes });
-    interface.adapt(&mut set, &model.input)?.iter().for_each(|note| eprintln!("note: {note}"));
-    let mut session = Session::new(device, model, interface, loaded.weights)?;
-    let answers = session.predict(&set)?;
-    let answers = answers.chunks(session.interface.outputs.len());
-    let ask = |(file, answer): (&PathBuf, &[f32])| Asked {
-        file: file.clone(),
-        row: None,
-        line: None,
-        answer: Some(answer.to_vec()),
-    };
+    let (mut predictor, info) = predictor(f, model, loaded)?;
+    let answers = predictor.pixels_of(&f.files[0].display().to_string(), pixels)?;
+    predictor.notes().iter().for_each(|note| eprintln!("note: {note}"));
+    let ask =
+        |(file, answer): (&PathBuf, Answer)| Asked { file: file.clone(), row: None, line: None, answer: Some(answer) };
     let asked: Vec<Asked> = f.files.iter().zip(answers).map(ask).collect();
     if f.json || f.out.is_some() {
-        return hand_over(f, &session.interface, &info, &asked);
+        return hand_over(f, predictor.interface(), &info, &asked);
     }
     if f.safe_csv {
         return Err(Error::usage(
@@ -98,7 +88,7 @@ fn pictures(f: &flags::Predict, model: Model, loaded: Loaded) -> Result<()> {
         ));
     }
     for a in &asked {
-        out::line(format!("{}: {}", a.file.display(), words(&session.interface, a, f.top)))?;
+        out::line(format!("{}: {}", a.file.display(), words(a, f.top)))?;
     }
     Ok(())
 }
@@ -114,44 +104,31 @@ fn arrays(f: &flags::Predict, model: Model, loaded: Loaded) -> Result<()> {
         note.iter().for_each(|note| eprintln!("note: {note}"));
         sets.push(set);
     }
-    let (device, info) = open_device(&f.device)?;
-    let mut session = Session::new(device, model, loaded.about.interface, loaded.weights)?;
-    let width = session.interface.outputs.len();
+    let (mut predictor, info) = predictor(f, model, loaded)?;
     let mut asked = vec![];
     for (file, set) in f.files.iter().zip(&sets) {
-        let answers = session.predict(set)?;
-        let ask = |(i, answer): (usize, &[f32])| Asked {
-            file: file.clone(),
-            row: Some(i + 1),
-            line: None,
-            answer: Some(answer.to_vec()),
-        };
-        asked.extend(answers.chunks(width).enumerate().map(ask));
+        let ask = |(i, answer)| Asked { file: file.clone(), row: Some(i + 1), line: None, answer: Some(answer) };
+        asked.extend(predictor.set(set)?.into_iter().enumerate().map(ask));
     }
-    hand_over(f, &session.interface, &info, &asked)
+    hand_over(f, predictor.interface(), &info, &asked)
 }
 
 fn rows(f: &flags::Predict, model: Model, loaded: Loaded) -> Result<()> {
     if f.invert {
         return Err(Error::usage("--invert is for pictures; this model was trained on a table"));
     }
-    let interface = loaded.about.interface;
+    let interface = &loaded.about.interface;
     let fitted = interface.row().expect("the caller has looked");
     let tables =
-        f.files.iter().map(|file| kinds::rows_to_predict(file, &interface, fitted)).collect::<Result<Vec<_>>>()?;
-    let (device, info) = open_device(&f.device)?;
-    let mut session = Session::new(device, model, interface, loaded.weights)?;
-    let width = session.interface.outputs.len();
+        f.files.iter().map(|file| kinds::rows_to_predict(file, interface, fitted)).collect::<Result<Vec<_>>>()?;
+    let (mut predictor, info) = predictor(f, model, loaded)?;
     let mut asked = vec![];
     for (file, rows) in f.files.iter().zip(&tables) {
         rows.notes.iter().for_each(|note| eprintln!("note: {note}"));
-        let answers = session.predict(&rows.set)?;
-        let mut known = vec![None; rows.table.rows()];
-        rows.kept.iter().zip(answers.chunks(width)).for_each(|(&row, answer)| known[row] = Some(answer.to_vec()));
         let ask = |(i, answer)| Asked { file: file.clone(), row: Some(i + 1), line: Some(rows.table.lines[i]), answer };
-        asked.extend(known.into_iter().enumerate().map(ask));
+        asked.extend(predictor.rows_of(rows)?.into_iter().enumerate().map(ask));
     }
-    hand_over(f, &session.interface, &info, &asked)
+    hand_over(f, predictor.interface(), &info, &asked)
 }
 
 /// Classes for texts: the rows of tables, or whole files.
@@ -171,18 +148,17 @@ fn texts(f: &flags::Predict, model: Model, loaded: Loaded) -> Result<()> {
         }));
         texts.extend(of_file);
     }
+    let (mut predictor, info) = predictor(f, model, loaded)?;
+    let answers = predictor.texts(&texts)?;
+    predictor.notes().iter().for_each(|note| eprintln!("note: {note}"));
+    asked.iter_mut().zip(answers).for_each(|(a, answer)| a.answer = Some(answer));
+    hand_over(f, predictor.interface(), &info, &asked)
+}
+
+/// The loaded model on the device that is asked for.
+fn predictor(f: &flags::Predict, model: Model, loaded: Loaded) -> Result<(Predictor, DeviceInfo)> {
     let (device, info) = open_device(&f.device)?;
-    let length = model.input.first().copied().unwrap_or(1);
-    let interface = loaded.about.interface;
-    let (set, notes) = texts_for("texts", &texts, vec![0; texts.len()], &interface, length)?;
-    notes.iter().for_each(|note| eprintln!("note: {note}"));
-    let mut session = Session::new(device, model, interface, loaded.weights)?;
-    let answers = session.predict(&set)?;
-    let width = session.interface.outputs.len();
-    for (a, answer) in asked.iter_mut().zip(answers.chunks(width)) {
-        a.answer = Some(answer.to_vec());
-    }
-    hand_over(f, &session.interface, &info, &asked)
+    Ok((Predictor::of(model, loaded, device)?, info))
 }
 
 /// Prints or writes the answers, as CSV or JSON.
@@ -209,68 +185,35 @@ fn hand_over(f: &flags::Predict, interface: &Interface, info: &DeviceInfo, asked
     }
 }
 
-/// The outputs of an answer, the likeliest first.
-fn order(answer: &[f32]) -> Vec<usize> {
-    let mut order: Vec<usize> = (0..answer.len()).collect();
-    order.sort_by(|&a, &b| answer[b].total_cmp(&answer[a]).then(a.cmp(&b)));
-    order
-}
-
 /// What is said of a picture in a line.
-fn words(interface: &Interface, asked: &Asked, top: usize) -> String {
-    let (names, answer) = (&interface.outputs, asked.answer.as_deref().unwrap_or_default());
-    let said: Vec<String> = match interface.task {
-        Task::Classification => {
-            let best = order(answer).into_iter().take(top.max(1));
-            best.map(|i| format!("{} {:.1}%", names[i], 100.0 * answer[i])).collect()
-        }
-        Task::Language | Task::Regression => {
-            let values = answer.iter().zip(interface.centres()).map(|(&v, centre)| value(v, centre));
-            names.iter().zip(values).map(|(n, v)| format!("{n} {v}")).collect()
-        }
-    };
+fn words(asked: &Asked, top: usize) -> String {
+    let Some(answer) = &asked.answer else { return String::new() };
+    if !answer.is_class() {
+        return answer.to_string();
+    }
+    let said: Vec<String> =
+        answer.top(top.max(1)).iter().map(|(class, p)| format!("{class} {:.1}%", 100.0 * p)).collect();
     said.join(", ")
-}
-
-/// A value in the units of its target, as short as it is exact.
-pub(super) fn value(v: f32, centre: f64) -> String {
-    match centre {
-        0.0 => v.to_string(),
-        _ => (centre + v.to_string().parse::<f64>().unwrap_or(f64::NAN)).to_string(),
-    }
-}
-
-/// [`value`] as a number.
-pub(super) fn json_value(v: f32, centre: f64) -> Value {
-    match centre {
-        0.0 => json!(v),
-        _ => value(v, centre).parse::<f64>().map_or(Value::Null, |v| json!(v)),
-    }
 }
 
 fn object(interface: &Interface, asked: &Asked, top: usize) -> Value {
     let mut all = Map::from_iter([("file".to_string(), json!(out::path(&asked.file)))]);
-    let names = &interface.outputs;
     all.extend(asked.row.map(|row| ("row".to_string(), row.into())));
     all.extend(asked.line.map(|line| ("line".to_string(), line.into())));
-    let named = |answer: &[f32]| names.iter().cloned().zip(answer.iter().map(|&v| json!(v))).collect::<Map<_, _>>();
     match (&asked.answer, interface.task) {
         (None, Task::Classification) => drop(all.insert("class".into(), Value::Null)),
         (None, Task::Language | Task::Regression) => drop(all.insert("values".into(), Value::Null)),
         (Some(answer), Task::Language | Task::Regression) => {
-            let number = |(&v, centre): (&f32, f64)| json_value(v, centre);
-            let values = names.iter().cloned().zip(answer.iter().zip(interface.centres()).map(number));
-            all.insert("values".into(), values.collect::<Map<_, _>>().into());
+            all.insert("values".into(), answer.json().collect::<Map<_, _>>().into());
         }
         (Some(answer), Task::Classification) => {
-            let best = order(answer);
-            all.insert("class".into(), names[best[0]].clone().into());
-            all.insert("probability".into(), json!(answer[best[0]]));
+            all.insert("class".into(), json!(answer.class()));
+            all.insert("probability".into(), json!(answer.probability()));
             if asked.row.is_some() {
-                all.insert("probabilities".into(), named(answer).into());
+                all.insert("probabilities".into(), answer.json().collect::<Map<_, _>>().into());
             } else {
-                let one = |i: usize| json!({ "class": names[i], "probability": answer[i] });
-                all.insert("top".into(), best.into_iter().take(top.max(1)).map(one).collect());
+                let one = |(class, p)| json!({ "class": class, "probability": p });
+                all.insert("top".into(), answer.top(top.max(1)).into_iter().map(one).collect());
             }
         }
     }
@@ -298,16 +241,14 @@ fn cells(interface: &Interface, asked: &[Asked], with_file: bool) -> Vec<Vec<Str
             head.extend(all.iter().map(|n| format!("p_{n}")));
         }
     }
-    let (width, centres) = (head.len(), interface.centres());
+    let width = head.len();
     let mut all = vec![head];
     for a in asked {
         let mut cells: Vec<String> = with_file.then(|| shown(&a.file)).into_iter().collect();
         cells.extend(a.row.map(|row| row.to_string()));
         if let Some(answer) = &a.answer {
-            if interface.task == Task::Classification {
-                cells.push(names[order(answer)[0]].clone());
-            }
-            cells.extend(answer.iter().zip(&centres).map(|(&v, &centre)| value(v, centre)));
+            cells.extend(answer.class().map(String::from));
+            cells.extend(answer.decimals());
         }
         cells.resize(width, String::new());
         all.push(cells);
@@ -323,14 +264,15 @@ fn shown(path: &Path) -> String {
 mod tests {
     use super::*;
 
-    fn asked(row: usize, answer: Option<Vec<f32>>) -> Asked {
+    fn asked(interface: &Interface, row: usize, numbers: Option<&[f32]>) -> Asked {
+        let answer = numbers.map(|numbers| Answer::of(interface, numbers).remove(0));
         Asked { file: "a.csv".into(), row: Some(row), line: Some(row + 1), answer }
     }
 
     #[test]
     fn answers_are_a_table_with_a_row_for_each_row() {
         let classes = Interface::of_images(vec!["no".into(), "yes, \"so\"".into()], &[]);
-        let rows = [asked(1, Some(vec![0.25, 0.75])), asked(2, None)];
+        let rows = [asked(&classes, 1, Some(&[0.25, 0.75])), asked(&classes, 2, None)];
         let csv = |interface: &Interface, asked: &[Asked], with_file| {
             csv_cells::csv(cells(interface, asked, with_file), false)
         };
@@ -339,13 +281,16 @@ mod tests {
         assert_eq!(text, expected);
         assert!(csv(&classes, &rows, true).starts_with("file,row,prediction,"));
         let values = Interface { task: Task::Regression, outputs: vec!["y".into()], ..classes };
-        assert_eq!(csv(&values, &[asked(1, Some(vec![1.5])), asked(2, None)], false), "row,prediction\n1,1.5\n2,\n");
-        let json = object(&values, &asked(3, Some(vec![2.5])), 3);
+        let rows = [asked(&values, 1, Some(&[1.5])), asked(&values, 2, None)];
+        assert_eq!(csv(&values, &rows, false), "row,prediction\n1,1.5\n2,\n");
+        let json = object(&values, &asked(&values, 3, Some(&[2.5])), 3);
         assert_eq!(json, json!({ "file": "a.csv", "row": 3, "line": 4, "values": { "y": 2.5 } }));
     }
 
     #[test]
     fn equal_probabilities_go_to_the_first_class() {
-        assert_eq!(order(&[0.25, 0.5, 0.25, 0.0]), [1, 0, 2, 3]);
+        let classes = Interface::of_images(["0", "1", "2", "3"].map(String::from).to_vec(), &[]);
+        let answer = Answer::of(&classes, &[0.25, 0.5, 0.25, 0.0]).remove(0);
+        assert_eq!(answer.top(4).iter().map(|t| t.0).collect::<Vec<_>>(), ["1", "0", "2", "3"]);
     }
 }

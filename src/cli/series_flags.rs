@@ -3,7 +3,7 @@
 use super::typed::name;
 use crate::error::Result;
 use crate::run::config::parse_value;
-use crate::train::set;
+use crate::train::{count, set};
 use clap::Args;
 use toml::{Table, Value};
 
@@ -38,9 +38,8 @@ impl SeriesFlags {
     /// Writes the flags over a table.
     pub fn apply(&self, table: &mut Table) -> Result<()> {
         let mut put = |key: &str, value: Option<Value>| value.map_or(Ok(()), |v| set(table, &format!("data.{key}"), v));
-        let count = |n: Option<usize>| n.map(|n| Value::Integer(i64::try_from(n).unwrap_or(i64::MAX)));
-        put("window", count(self.window))?;
-        put("horizon", count(self.horizon))?;
+        put("window", self.window.map(count))?;
+        put("horizon", self.horizon.map(count))?;
         put("inputs", self.inputs.clone().map(Value::from))?;
         put("calendar", self.calendar.then_some(Value::Boolean(true)))?;
         put("season", self.season.as_deref().map(parse_value))?;

@@ -2,7 +2,7 @@
 
 use super::typed::name;
 use crate::error::Result;
-use crate::train::set;
+use crate::train::{count, set};
 use clap::Args;
 use toml::{Table, Value};
 
@@ -31,11 +31,10 @@ impl TextFlags {
     /// Writes the flags over a table.
     pub fn apply(&self, table: &mut Table) -> Result<()> {
         let mut put = |key: &str, value: Option<Value>| value.map_or(Ok(()), |v| set(table, &format!("data.{key}"), v));
-        let count = |n: Option<usize>| n.map(|n| Value::Integer(i64::try_from(n).unwrap_or(i64::MAX)));
         put("tokenizer", self.tokenizer.clone().map(Value::from))?;
-        put("vocabulary_size", count(self.vocabulary_size))?;
-        put("context", count(self.context))?;
+        put("vocabulary_size", self.vocabulary_size.map(count))?;
+        put("context", self.context.map(count))?;
         put("text", self.text.clone().map(Value::from))?;
-        put("max_length", count(self.max_length))
+        put("max_length", self.max_length.map(count))
     }
 }

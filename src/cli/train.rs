@@ -12,7 +12,7 @@ use crate::run::score::Scored;
 use crate::run::train::{Data, Earlier, Part, Place, Request, Trained, new_settings, train};
 use crate::run::tuning::Tuning;
 use crate::train::checkpoint::NameMap;
-use crate::train::{EARLY_STOPPING, MAX_STEPS, Settings, set};
+use crate::train::{EARLY_STOPPING, MAX_STEPS, Settings, count, set};
 use std::path::Path;
 use toml::{Table, Value};
 
@@ -139,7 +139,6 @@ fn fold_table(found: &CrossValidation) -> String {
 /// Writes the flags over a table.
 fn apply(f: &flags::Train, table: &mut Table) -> Result<()> {
     let mut put = |key: &str, value: Option<Value>| value.map_or(Ok(()), |v| set(table, key, v));
-    let count = |n: Option<usize>| n.map(|n| Value::Integer(i64::try_from(n).unwrap_or(i64::MAX)));
     put("model", f.model.clone().map(Value::from))?;
     put("data.source", f.data.clone().map(Value::from))?;
     put("data.target", f.target.clone().map(Value::from))?;
@@ -147,14 +146,14 @@ fn apply(f: &flags::Train, table: &mut Table) -> Result<()> {
     put("data.task", f.task.clone().map(Value::from))?;
     put("data.positive", f.positive.clone().map(Value::from))?;
     put("data.val_split", f.val_split.map(Value::from))?;
-    put("data.folds", count(f.folds))?;
-    put("train.epochs", count(f.epochs))?;
-    put("train.batch_size", count(f.batch_size))?;
+    put("data.folds", f.folds.map(count))?;
+    put("train.epochs", f.epochs.map(count))?;
+    put("train.batch_size", f.batch_size.map(count))?;
     put("train.seed", f.seed.map(|n| Value::Integer(n.into())))?;
-    put("train.checkpoint_every", count(f.checkpoint_every))?;
-    put("train.max_steps", count(f.max_steps))?;
+    put("train.checkpoint_every", f.checkpoint_every.map(count))?;
+    put("train.max_steps", f.max_steps.map(count))?;
     put("train.max_time", f.max_time.map(Value::from))?;
-    put("early_stopping.patience", count(f.patience))?;
+    put("early_stopping.patience", f.patience.map(count))?;
     put("optimizer.name", f.optimizer.clone().map(Value::from))?;
     put("optimizer.lr", f.lr.map(Value::from))?;
     put("schedule.name", f.schedule.clone().map(Value::from))?;
@@ -173,15 +172,14 @@ pub fn table_of_tool(
 ) -> Result<Table> {
     let mut table = config.map_or(Ok(Table::new()), |path| config::read(path, terminal))?;
     let mut put = |key: &str, value: Option<Value>| value.map_or(Ok(()), |v| set(&mut table, key, v));
-    let count = |n: Option<usize>| n.map(|n| Value::Integer(n as i64));
     put("model", f.model.clone().map(Value::from))?;
     put("data.source", f.data.clone().map(Value::from))?;
     put("data.target", f.target.clone().map(Value::from))?;
     put("data.group", f.group.as_deref().map(GroupBy::typed))?;
     put("data.task", f.task.clone().map(Value::from))?;
     put("data.positive", f.positive.clone().map(Value::from))?;
-    put("train.epochs", count(epochs))?;
-    put("train.batch_size", count(f.batch_size))?;
+    put("train.epochs", epochs.map(count))?;
+    put("train.batch_size", f.batch_size.map(count))?;
     put("train.seed", f.seed.map(|n| Value::Integer(n.into())))?;
     config::put_pairs(&mut table, &f.set)?;
     Ok(table)

@@ -2,6 +2,7 @@
 //! in the units of the targets.
 
 use crate::data::{Interface, Task};
+use serde_json::{Value, json};
 use std::sync::Arc;
 
 /// An answer.
@@ -26,7 +27,7 @@ impl Outputs {
         Arc::new(Outputs { task, names, centres })
     }
 
-    /// The answers of so many numbers per sample.
+    /// The answers that a model's numbers are, so many for each sample.
     pub(super) fn answers(self: &Arc<Outputs>, numbers: &[f32]) -> Vec<Answer> {
         let answer = |numbers: &[f32]| Answer { outputs: self.clone(), numbers: numbers.to_vec() };
         numbers.chunks(self.names.len().max(1)).map(answer).collect()
@@ -34,6 +35,11 @@ impl Outputs {
 }
 
 impl Answer {
+    /// The answers that a model's numbers are, one for each sample.
+    pub fn of(interface: &Interface, numbers: &[f32]) -> Vec<Answer> {
+        Outputs::of(interface).answers(numbers)
+    }
+
     /// The names of the outputs: the classes, or the targets.
     pub fn names(&self) -> &[String] {
         &self.outputs.names
@@ -70,6 +76,17 @@ impl Answer {
         self.numbers.iter().zip(&self.outputs.centres).map(|(&v, &centre)| exact(v, centre)).collect()
     }
 
+    /// The numbers as text, as short as they are exact.
+    pub fn decimals(&self) -> impl Iterator<Item = String> {
+        self.numbers.iter().zip(&self.outputs.centres).map(|(&v, &centre)| decimal(v, centre))
+    }
+
+    /// The numbers by the names of their outputs, as JSON has them.
+    pub fn json(&self) -> impl Iterator<Item = (String, Value)> {
+        let numbers = self.numbers.iter().zip(&self.outputs.centres).map(|(&v, &centre)| json_number(v, centre));
+        self.names().iter().cloned().zip(numbers)
+    }
+
     /// The number of an output by name.
     pub fn get(&self, name: &str) -> Option<f64> {
         let at = self.names().iter().position(|n| n == name)?;
@@ -82,7 +99,7 @@ impl std::fmt::Display for Answer {
         if let Some((class, p)) = self.top(1).first() {
             return write!(f, "{class} {:.1}%", 100.0 * p);
         }
-        let words: Vec<String> = self.names().iter().zip(self.values()).map(|(n, v)| format!("{n} {v}")).collect();
+        let words: Vec<String> = self.names().iter().zip(self.decimals()).map(|(n, v)| format!("{n} {v}")).collect();
         f.write_str(&words.join(", "))
     }
 }
@@ -92,6 +109,16 @@ impl std::fmt::Display for Answer {
 pub fn exact(v: f32, centre: f64) -> f64 {
     let decimal = v.to_string().parse::<f64>().unwrap_or(f64::NAN);
     if centre == 0.0 { decimal } else { centre + decimal }
+}
+
+/// [`exact`] as text.
+pub fn decimal(v: f32, centre: f64) -> String {
+    if centre == 0.0 { v.to_string() } else { exact(v, centre).to_string() }
+}
+
+/// [`exact`] as JSON has it; a number without a centre is in single precision.
+pub fn json_number(v: f32, centre: f64) -> Value {
+    if centre == 0.0 { json!(v) } else { json!(exact(v, centre)) }
 }
 
 #[cfg(test)]

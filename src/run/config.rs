@@ -26,14 +26,20 @@ pub struct Configured {
 
 /// The settings of a configuration; what it leaves out has the defaults of the kind of
 /// its data.
-pub fn settle(mut table: Table, observer: &mut dyn Observer) -> Result<Configured> {
+pub fn settle(table: Table, observer: &mut dyn Observer) -> Result<Configured> {
+    let wants = Wants::of(&table);
+    settle_as(table, &wants, observer)
+}
+
+/// [`settle`] for data that is read in this way, whatever the configuration says of it.
+pub(super) fn settle_as(mut table: Table, wants: &Wants, observer: &mut dyn Observer) -> Result<Configured> {
     let found = match data::recognise(&source_of(&table)) {
         Ok(found) => found,
         // A mistake in the configuration itself comes first.
         Err(e) => return Err(Settings::read(table).err().unwrap_or(e)),
     };
     table.get("model").and_then(Value::as_str).into_iter().for_each(|name| say_model(name, observer));
-    fill_in(&mut table, &found)?;
+    kind_of(found.kind(), wants).defaults().fill_in(&mut table)?;
     Ok(Configured { settings: Settings::read(table)?, found })
 }
 

@@ -69,7 +69,7 @@ pub fn cross_validate(
             }
         };
         let folder = RunFolder::create(Some(&parent.path().join(format!("fold-{}", i + 1))), s, observer)?;
-        let mut info = info::new(&job.session, s, &prepared, device_info.clone());
+        let mut info = info::new(&job, s, &prepared, device_info.clone());
         info.fold = Some([i + 1, folds.len()]);
         info.write(folder.path())?;
         observer.opened(folder.path())?;

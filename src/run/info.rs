@@ -1,7 +1,7 @@
 //! What a run leaves beside its weights: what it was, how it ended, how good it
 //! is.
 
-use super::job::Done;
+use super::job::{Done, Job};
 use super::same_data;
 use super::score::Scored;
 use crate::data::{Dataset, Task};
@@ -14,7 +14,8 @@ use crate::train::{Prepared, Session, Settings};
 use std::path::Path;
 
 /// What is known before the first step.
-pub fn new(session: &Session, s: &Settings, p: &Prepared, device: DeviceInfo) -> RunInfo {
+pub fn new(job: &Job, s: &Settings, p: &Prepared, device: DeviceInfo) -> RunInfo {
+    let session = &job.session;
     let count = |set: Option<&Dataset>| set.map_or(0, Dataset::len);
     let [weights, gradients, optimizer, activations] = session.memory_used().map(|bytes| bytes as u64);
     let outputs = session.interface.outputs.clone();
@@ -34,7 +35,7 @@ pub fn new(session: &Session, s: &Settings, p: &Prepared, device: DeviceInfo) ->
         seed: s.seed.into(),
         data: s.data.source.clone(),
         data_path: same_data::absolute(&s.data.source),
-        fingerprint: Some(p.fingerprint()),
+        fingerprint: Some(job.fingerprint.clone()),
         samples: SampleCounts { train: p.train.len(), val: count(p.val.as_ref()), test: count(p.test.as_ref()) },
         classes,
         positive_class: session.interface.positive_class().map(|class| session.interface.outputs[class].clone()),

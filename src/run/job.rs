@@ -18,6 +18,8 @@ use crate::train::{Held, Outcome, Prepared, Session, Settings, Start, check_moni
 pub struct Job {
     /// The session.
     pub session: Session,
+    /// The fingerprint of what is trained on and held out.
+    pub fingerprint: String,
 }
 
 /// What a training gave.
@@ -47,7 +49,7 @@ impl Job {
         let mut session = Session::new(device, model, p.interface.clone(), weights)?;
         // What does not fit the device is found here, before anything is written.
         session.prepare_training(&p.train, s)?;
-        Ok(Job { session })
+        Ok(Job { session, fingerprint: p.fingerprint() })
     }
 
     /// Trains, then scores the test set, or the validation set where there is
@@ -60,7 +62,7 @@ impl Job {
         folder: Option<&RunFolder>,
         observer: &mut dyn Observer,
     ) -> Result<Done> {
-        start.at.data = Some(p.fingerprint());
+        start.at.data = Some(self.fingerprint.clone());
         folder.map_or(Ok(()), |f| tuning::save(f.path(), self.session.device()))?;
         let mut watch = Watch::new(observer, folder, s, p.train.len(), s.steps(self.session.batches()));
         let val = p.val.as_ref().map(|set| Held { set, naive: p.naive.val.as_ref() });

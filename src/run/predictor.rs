@@ -2,7 +2,7 @@
 
 use super::answer::{Answer, Outputs};
 use super::folder::{self, Checkpoint};
-use super::kinds::{self, images_of, settings_of};
+use super::kinds::{self, Rows, images_of, settings_of};
 use super::observer::Quiet;
 use super::request::DeviceRequest;
 use crate::data::table::Table;
@@ -111,8 +111,13 @@ impl Predictor {
     /// Answers for pixels, bytes `[samples, channels, height, width]` of the model's own
     /// size.
     pub fn pixels(&mut self, pixels: &[u8]) -> Result<Vec<Answer>> {
+        self.pixels_of("pictures", pixels.to_vec())
+    }
+
+    /// [`Predictor::pixels`] of pictures that messages call `name`.
+    pub fn pixels_of(&mut self, name: &str, pixels: Vec<u8>) -> Result<Vec<Answer>> {
         self.picture_shape()?;
-        self.samples("pictures", Samples::from(pixels.to_vec()), pixels.len())
+        self.samples(name, Samples::from(pixels))
     }
 
     /// Answers for arrays of numbers, `[samples, ..]` of the shape that the model takes,
@@ -124,7 +129,7 @@ impl Predictor {
         if !kinds::is_of_images(&self.session.interface) {
             return Err(self.refuse("arrays"));
         }
-        self.samples("arrays", Samples::from(values.to_vec()), values.len())
+        self.samples("arrays", Samples::from(values.to_vec()))
     }
 
     /// Answers for rows of a table as CSV text with a header; the target need not be
@@ -177,7 +182,13 @@ impl Predictor {
     /// Answers for the rows of a table, as [`Predictor::csv`] gives them.
     pub fn table(&mut self, table: Table) -> Result<Vec<Option<Answer>>> {
         let rows = kinds::rows_of(table, &self.session.interface, self.fitted()?)?;
+        let answers = self.rows_of(&rows)?;
         self.notes = rows.notes;
+        Ok(answers)
+    }
+
+    /// Answers for rows that are read, one for each row of their table.
+    pub fn rows_of(&mut self, rows: &Rows) -> Result<Vec<Option<Answer>>> {
         let mut answers = vec![None; rows.table.rows()];
         let found = self.set(&rows.set)?;
         rows.kept.iter().zip(found).for_each(|(&row, answer)| answers[row] = Some(answer));
@@ -193,8 +204,8 @@ impl Predictor {
         }
     }
 
-    /// Answers for samples of so many elements in all.
-    fn samples(&mut self, what: &str, samples: Samples, elements: usize) -> Result<Vec<Answer>> {
+    fn samples(&mut self, name: &str, samples: Samples) -> Result<Vec<Answer>> {
+        let elements = samples.elements();
         let shape = self.session.model.input.to_vec();
         let each = shape.iter().product::<usize>().max(1);
         if !elements.is_multiple_of(each) {
@@ -204,7 +215,7 @@ impl Predictor {
             )));
         }
         let targets = self.session.interface.no_targets(elements / each);
-        let mut set = Dataset { name: what.into(), shape, samples, targets, origin: Origin::default() };
+        let mut set = Dataset { name: name.into(), shape, samples, targets, origin: Origin::default() };
         self.notes = self.session.interface.adapt(&mut set, &self.session.model.input)?.into_iter().collect();
         self.set(&set)
     }

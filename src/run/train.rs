@@ -210,7 +210,7 @@ pub fn train(mut s: Settings, data: Data, request: Request, observer: &mut dyn O
     }
     observer.starting()?;
     let before = earlier.as_ref().and_then(|(folder, _)| RunInfo::read(folder).ok().flatten());
-    let mut info = info::new(&job.session, &s, &prepared, device_info);
+    let mut info = info::new(&job, &s, &prepared, device_info);
     let folder = match (keeps, earlier) {
         (false, _) => None,
         (true, Some((path, lock))) => Some(RunFolder::reopen(&path, &s, &start.at, steps, lock)?),

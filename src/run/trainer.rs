@@ -2,7 +2,7 @@
 
 use super::callbacks::Callbacks;
 use super::config;
-use super::kinds::{Wants, kind_of};
+use super::kinds::Wants;
 use super::observer::Observer;
 use super::predictor::Predictor;
 use super::request::DeviceRequest;
@@ -13,7 +13,7 @@ use crate::eval::Evaluation;
 use crate::nn::{Description, Sequential};
 use crate::train::checkpoint::{Loaded, NameMap};
 use crate::train::defaults::{ARRAYS, IMAGES};
-use crate::train::{Control, EarlyStopping, Epoch, Optimizer, Schedule, Scores, Settings, Source, set};
+use crate::train::{Control, EarlyStopping, Epoch, Optimizer, Schedule, Scores, Settings, Source, count, set};
 use std::path::{Path, PathBuf};
 use toml::{Table, Value};
 
@@ -289,15 +289,10 @@ impl Trainer {
             }
             DataSpec::Named(source) => {
                 set(&mut table, "data.source", source.into())?;
-                if let Some(d) = &described {
-                    let found = data::recognise(&config::source_of(&table))?;
-                    let wants = Wants { reads: Some(d.reads), ..Wants::of(&table) };
-                    kind_of(found.kind(), &wants).defaults().fill_in(&mut table)?;
-                    (Settings::read(table)?, Data::Named(found))
-                } else {
-                    let config::Configured { settings, found } = config::settle(table, &mut callbacks)?;
-                    (settings, Data::Named(found))
-                }
+                let of_table = Wants::of(&table);
+                let wants = Wants { reads: described.as_ref().map_or(of_table.reads, |d| Some(d.reads)), ..of_table };
+                let config::Configured { settings, found } = config::settle_as(table, &wants, &mut callbacks)?;
+                (settings, Data::Named(found))
             }
             DataSpec::Set(set) => {
                 for part in [Some(&*set), val.as_ref(), test.as_ref()].into_iter().flatten() {
@@ -315,10 +310,6 @@ impl Trainer {
         let place = out.map_or(Place::Nowhere, Place::Folder);
         train(settings, data, Request { device, place, init, init_map, part: Part::All, tune }, &mut callbacks)
     }
-}
-
-fn count(n: usize) -> i64 {
-    i64::try_from(n).unwrap_or(i64::MAX)
 }
 
 impl Trained {

@@ -52,5 +52,5 @@ pub use schedule::{Mode, Plateau, PlateauRule, Rates, Schedule, Shape, Warmup};
 pub use scores::Scores;
 pub use scoring::Scorer;
 pub use session::Session;
-pub use settings::{DataSettings, Settings, SplitBy, set};
+pub use settings::{DataSettings, Settings, SplitBy, count, set};
 pub use update::{EMA, LOSS_SCALE, LOSS_SCALE_COUNTS, LR_FACTOR, UpdateSettings, Updated, update};

@@ -342,6 +342,11 @@ fn plan_options(train: &mut Keys) -> Result<PlanOptions> {
     })
 }
 
+/// A count as TOML has it; one that is beyond 64 bits is the greatest.
+pub fn count(n: usize) -> Value {
+    Value::Integer(i64::try_from(n).unwrap_or(i64::MAX))
+}
+
 /// Sets `a.b.c = value` in a table, making the tables on the way.
 pub fn set(table: &mut Table, path: &str, value: Value) -> Result<()> {
     let (head, rest) = match path.split_once('.') {

@@ -12,7 +12,7 @@ use crate::plan::{Choices, Plan, Precision, Target};
 use crate::profile::{Taken, compare, table, take};
 use crate::run::folder;
 use crate::run::tuning::cached;
-use crate::train::{Session, Settings, made_up, set};
+use crate::train::{Session, Settings, count, made_up, set};
 use flags::Profile;
 use serde_json::json;
 use std::path::Path;
@@ -131,7 +131,7 @@ fn settings(f: &Profile, mut table: toml::Table) -> Result<Settings> {
         set(&mut table, "optimizer.name", name.clone().into())?;
     }
     if let Some(n) = f.batch_size {
-        set(&mut table, "train.batch_size", (n as i64).into())?;
+        set(&mut table, "train.batch_size", count(n))?;
     }
     f.plan.apply(&mut table)?;
     Settings::read(table)

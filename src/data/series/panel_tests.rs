@@ -1,18 +1,10 @@
+use super::super::GroupBy;
 use super::super::table::{ReadOptions, Table, TableOptions};
-use super::super::{Dataset, GroupBy, Samples, Targets};
+use super::tests::{floats, noise, options, values};
 use super::*;
 
 fn table(text: &str) -> Table {
     Table::parse("panel.csv", text.as_bytes(), &ReadOptions::default()).unwrap()
-}
-
-/// Numbers between -1 and 1 that are the same every time.
-fn noise(i: usize) -> f64 {
-    ((i as f64 * 12.9898).sin() * 43758.5453).fract()
-}
-
-fn options(window: usize, horizon: usize) -> SeriesOptions {
-    SeriesOptions { window, horizon, ..SeriesOptions::default() }
 }
 
 fn by(names: &[&str]) -> TableOptions {
@@ -27,16 +19,6 @@ fn made(text: &str, base: &TableOptions, o: &SeriesOptions) -> Prepared {
 fn refused(text: &str, base: &TableOptions, o: &SeriesOptions, parts: &[&str]) {
     let message = prepare(&table(text), base, o, 0.25, None).unwrap_err().to_string();
     assert!(parts.iter().all(|p| message.contains(p)), "{parts:?} is missing in {message}");
-}
-
-fn floats(set: &Dataset) -> &[f32] {
-    let Samples::Floats(values) = &set.samples else { panic!("floats") };
-    values
-}
-
-fn values(set: &Dataset) -> &[f32] {
-    let Targets::Values { values, .. } = &set.targets else { panic!("values") };
-    values
 }
 
 fn noted(p: &Prepared, parts: &[&str]) {

@@ -8,7 +8,7 @@ fn table(text: &str) -> Table {
 }
 
 /// Numbers between -1 and 1 that are the same every time.
-fn noise(i: usize) -> f64 {
+pub(super) fn noise(i: usize) -> f64 {
     ((i as f64 * 12.9898).sin() * 43758.5453).fract()
 }
 
@@ -31,7 +31,7 @@ fn days(rows: &[Vec<f64>]) -> String {
     text
 }
 
-fn options(window: usize, horizon: usize) -> SeriesOptions {
+pub(super) fn options(window: usize, horizon: usize) -> SeriesOptions {
     SeriesOptions { window, horizon, ..SeriesOptions::default() }
 }
 
@@ -39,12 +39,12 @@ fn made(text: &str, o: &SeriesOptions) -> Result<Prepared> {
     prepare(&table(text), &TableOptions::default(), o, 0.25, None)
 }
 
-fn floats(set: &Dataset) -> &[f32] {
+pub(super) fn floats(set: &Dataset) -> &[f32] {
     let Samples::Floats(values) = &set.samples else { panic!("floats") };
     values
 }
 
-fn values(set: &Dataset) -> &[f32] {
+pub(super) fn values(set: &Dataset) -> &[f32] {
     let Targets::Values { values, .. } = &set.targets else { panic!("values") };
     values
 }

@@ -299,10 +299,8 @@ fn of_numbers(name: Option<&str>, target: &[Option<f64>], columns: Vec<(&str, Ve
                 continue;
             };
             let [f, g] = factors.map(|factor| show(rounded(factor)));
-            // One that is within the rounding of cells is none.
-            let spread = all.iter().map(|[.., y]| y.abs()).fold(0.0, f64::max);
             let offset = match offset {
-                x if x.abs() < 0.005 * spread => String::new(),
+                0.0 => String::new(),
                 x if x < 0.0 => format!(" - {}", show(rounded(-x))),
                 x => format!(" + {}", show(rounded(x))),
             };
@@ -356,7 +354,7 @@ impl Fit {
         let factors = [f * std[2] / std[0], g * std[2] / std[1]];
         let offset = mean[2] - factors[0] * mean[0] - factors[1] * mean[1];
         // What rounding leaves of an offset is none.
-        let offset = if offset.abs() < 1e-3 * std[2] { 0.0 } else { offset };
+        let offset = if offset.abs() < 5e-3 * std[2] { 0.0 } else { offset };
         Some(Fit { factors, offset, explained: 1.0 - left.sum::<f64>() })
     }
 }

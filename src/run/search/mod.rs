@@ -6,6 +6,8 @@
 //! end.
 
 mod comparable;
+#[cfg(test)]
+pub(crate) mod fixture;
 mod halving;
 mod metric;
 mod plan;
@@ -83,10 +85,12 @@ pub fn search(
     // Held before the log is read, so that it is read as it stays.
     let earlier = if path.is_dir() { Some(Lock::take(path)?) } else { None };
     observer.starting()?;
-    let info = device.open(plan[0].settings.plan.precision, observer)?.info();
+    let precision = plan[0].settings.plan.precision;
+    let opened = device.open(precision, observer)?;
+    let info = opened.info();
     observer.info(&info.line());
     let kinds::Opened { source, audit } = kinds::open(&found, &plan[0].settings, observer)?;
-    let mut runner = TrialRunner::new(path, info, device, &source);
+    let mut runner = TrialRunner::new(path, device, (precision, opened), &source);
     let scored = comparable::scored(&mut runner, &plan)?;
     let (metric, note) = comparable::metric(&search, &plan, &scored, &runner.prepare(&plan[0].settings)?.interface)?;
     search.metric = Some(metric.name.clone());

@@ -68,9 +68,14 @@ pub fn data_key(s: &Settings) -> String {
 }
 
 impl<'a> TrialRunner<'a> {
-    /// A runner on which nothing has run.
-    pub fn new(out: &'a Path, info: DeviceInfo, device: &'a DeviceRequest, source: &'a Source) -> TrialRunner<'a> {
-        TrialRunner { out, info, device, opened: None, source, prepared: None }
+    /// A runner on which nothing has run, with the device opened for a precision.
+    pub fn new(
+        out: &'a Path,
+        device: &'a DeviceRequest,
+        opened: (Precision, Device),
+        source: &'a Source,
+    ) -> TrialRunner<'a> {
+        TrialRunner { out, info: opened.1.info(), device, opened: Some(opened), source, prepared: None }
     }
 
     /// The sets of a trial, without the test set: a search must not see it.
@@ -151,7 +156,7 @@ impl<'a> TrialRunner<'a> {
             None => RunFolder::create(Some(&path), s, observer)?,
             Some(lock) => RunFolder::reopen(&path, s, &start.at, counts.done(start.at.step), lock)?,
         };
-        let mut info = info::new(&job.session, s, prepared, device_info);
+        let mut info = info::new(&job, s, prepared, device_info);
         info.write(&path)?;
         let at = Instant::now();
         let done = job.run(&limited, prepared, start, Some(&folder), observer);
