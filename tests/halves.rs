@@ -187,13 +187,15 @@ fn trainer(scaled: bool) -> Result<Trainer, Failed> {
 
 /// The scale is a power of two: gradients go through it and back unchanged.
 fn scaling_changes_nothing<E: Executor>(plain: &mut E, scaled: &mut E, target: &Target) -> Result<(), Failed> {
-    let mut weights = vec![];
+    let (mut weights, mut programs) = (vec![], vec![]);
     for (e, on) in [(plain, false), (&mut *scaled, true)] {
         let t = trainer(on)?;
         let program = t.load(e, target.clone())?;
         e.run(&program, 3 * t.batches)?;
         let (params, average) = t.flat();
         weights.push([e.fetch(&program, params)?, e.fetch(&program, average.expect("ema is on"))?]);
+        // An executor's buffers live as long as the programs that use them.
+        programs.push(program);
     }
     assert_eq!(weights[0], weights[1]);
     assert_eq!(scaled.read(LOSS_SCALE)?.as_f32(), [65_536.0]);

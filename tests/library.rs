@@ -80,6 +80,34 @@ fn rows_are_answered_for_as_text_and_by_name() {
     assert!(predictor.rows([[("size", "80")]]).unwrap_err().to_string().contains("district"));
 }
 
+#[test]
+fn pictures_are_the_same_from_files_bytes_and_pixels() {
+    // Dark and bright squares.
+    let pixels: Vec<u8> = (0..40 * 64).map(|i| if i / 64 % 2 == 0 { i % 90 } else { 160 + i % 90 } as u8).collect();
+    let labels = (0..40).map(|i| i % 2).collect();
+    let set = Dataset::of_classes("squares", &[1, 8, 8], pixels.clone(), labels, &["dark", "bright"]).unwrap();
+    let model = Sequential::new().add(Flatten).add(Dense::new(2));
+    let trained = Trainer::new().model(model).data(set).epochs(5).batch_size(8).device("cpu").fit().unwrap();
+    let mut predictor = trained.into_predictor().unwrap();
+    let own = predictor.pixels(&pixels[..128]).unwrap();
+    assert_eq!([own[0].class(), own[1].class()], [Some("dark"), Some("bright")]);
+    let dir = tempfile::tempdir().unwrap();
+    let squares = pixels[..128].chunks(64).map(|square| image::GrayImage::from_raw(8, 8, square.to_vec()).unwrap());
+    let (mut files, mut bytes, mut images) = (vec![], vec![], vec![]);
+    for (i, square) in squares.enumerate() {
+        let file = dir.path().join(format!("{i}.png"));
+        square.save(&file).unwrap();
+        bytes.push(std::fs::read(&file).unwrap());
+        files.push(file);
+        images.push(square.into());
+    }
+    assert_eq!(predictor.pictures(&files).unwrap(), own);
+    assert_eq!(predictor.picture_bytes(&bytes).unwrap(), own);
+    assert_eq!(predictor.images(&images).unwrap(), own);
+    let cut = predictor.picture_bytes(&[&bytes[0][..], &bytes[1][..40]]).unwrap_err().to_string();
+    assert!(cut.contains("picture 2 of 2") && cut.contains("cannot be decoded"), "{cut}");
+}
+
 /// `|outputs - targets|`, written out.
 fn absolute(g: &mut Graph, outputs: TensorId, targets: TensorId) -> Result<TensorId> {
     let distance = g.sub(outputs, targets)?;

@@ -107,17 +107,3 @@ pub trait Progress {
         false
     }
 }
-
-/// A line per epoch on stderr and nothing else.
-pub struct Lines;
-
-impl Progress for Lines {
-    fn begin(&mut self, _epoch: usize, _epochs: usize, _batches: usize) {}
-
-    fn step(&mut self, _done: usize, _scores: Option<Scores>) {}
-
-    fn end(&mut self, epoch: &Epoch) -> Result<()> {
-        eprintln!("{epoch}");
-        Ok(())
-    }
-}
