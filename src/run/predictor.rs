@@ -2,7 +2,7 @@
 
 use super::answer::{Answer, Outputs};
 use super::folder::{self, Checkpoint};
-use super::kinds::{self, Rows, images_of, settings_of};
+use super::kinds::{self, Rows, images_of, settings_of, texts_for};
 use super::observer::Quiet;
 use super::request::DeviceRequest;
 use crate::data::table::Table;
@@ -12,7 +12,6 @@ use crate::error::{Context, Error, Result};
 use crate::nn::Model;
 use crate::plan::Precision;
 use crate::train::checkpoint::{About, Loaded};
-use crate::train::text::texts_for;
 use crate::train::{Session, Settings};
 use image::DynamicImage;
 use std::path::Path;

@@ -117,12 +117,11 @@ pub fn new_settings(config: Option<&Path>, over: Overrides, observer: &mut dyn O
 }
 
 /// The data of a run.
-#[allow(clippy::large_enum_variant)] // A run has one of them.
 pub enum Data {
     /// A source by name, recognised and not yet opened.
     Named(Recognised),
     /// Data that is in memory.
-    Open(Source),
+    Open(Box<dyn Source>),
 }
 
 impl Data {
@@ -176,7 +175,7 @@ pub fn train(mut s: Settings, data: Data, request: Request, observer: &mut dyn O
     observer.info(&device_info.line());
     let kinds::Opened { source, audit } = data.open(&s, observer)?;
     let mut prepared = source.prepare(&s)?;
-    shrink(&mut prepared, part, &mut s, &source)?;
+    shrink(&mut prepared, part, &mut s, &*source)?;
     drop(source);
     say(&s, &prepared, observer);
     begun.map_or(Ok(()), |begun| begun.check(&prepared))?;
@@ -256,7 +255,7 @@ fn check_limits(s: &Settings, at: &Progressed, steps: usize) -> Result<()> {
 }
 
 /// Leaves as many samples as a trial run needs.
-fn shrink(p: &mut Prepared, part: Part, s: &mut Settings, source: &Source) -> Result<()> {
+fn shrink(p: &mut Prepared, part: Part, s: &mut Settings, source: &dyn Source) -> Result<()> {
     let batches = match part {
         Part::All => return Ok(()),
         Part::FastDevRun => 1,
@@ -268,9 +267,7 @@ fn shrink(p: &mut Prepared, part: Part, s: &mut Settings, source: &Source) -> Re
     if matches!(part, Part::Overfit(_)) {
         p.naive = Default::default();
         let mut val = p.train.clone();
-        if let Source::Table(table) = source {
-            val.origin = val.origin.with_cells(table);
-        }
+        source.show_cells(&mut val);
         (p.val, p.test, s.shuffle) = (Some(val), None, false);
     } else {
         (p.val, p.test) = (p.val.as_ref().map(|v| first(v, rows)), p.test.as_ref().map(|t| first(t, rows)));

@@ -2,7 +2,7 @@
 
 use super::callbacks::Callbacks;
 use super::config;
-use super::kinds::Wants;
+use super::kinds::{Sets, Wants};
 use super::observer::Observer;
 use super::predictor::Predictor;
 use super::request::DeviceRequest;
@@ -13,7 +13,7 @@ use crate::eval::Evaluation;
 use crate::nn::{Description, Sequential};
 use crate::train::checkpoint::{Loaded, NameMap};
 use crate::train::defaults::{ARRAYS, IMAGES};
-use crate::train::{Control, EarlyStopping, Epoch, Optimizer, Schedule, Scores, Settings, Source, count, set};
+use crate::train::{Control, EarlyStopping, Epoch, Optimizer, Schedule, Scores, Settings, count, set};
 use std::path::{Path, PathBuf};
 use toml::{Table, Value};
 
@@ -302,7 +302,7 @@ impl Trainer {
                 defaults.fill_in(&mut table)?;
                 let mut settings = Settings::read(table)?;
                 settings.data.source.clone_from(&set.name);
-                (settings, Data::Open(Source::Sets { train: *set, val, test, levels: None, groups: None }))
+                (settings, Data::Open(Box::new(Sets { train: *set, val, test, levels: None, groups: None })))
             }
         };
         described.into_iter().for_each(|d| settings.take_model(d));

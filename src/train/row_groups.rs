@@ -1,7 +1,7 @@
 //! Rows of a source that belong together: who says so, and what has no such.
 
-use super::prepare::Source;
 use super::settings::{DataSettings, SplitBy};
+use super::source::Source;
 use crate::data::table::subjects;
 use crate::data::{RowGroups, Split, dataset};
 use crate::error::{Error, Result};
@@ -11,44 +11,23 @@ use crate::error::{Error, Result};
 ///
 /// Fails when the source cannot say which rows belong together, and when rows are to be
 /// split by time, too.
-pub(super) fn of(source: &Source, s: &DataSettings) -> Result<Option<RowGroups>> {
-    let by = &s.table.group;
-    if by.columns().is_empty() || matches!(source, Source::Series(_)) {
+pub(super) fn of(source: &dyn Source, s: &DataSettings) -> Result<Option<RowGroups>> {
+    if s.table.group.columns().is_empty() {
         return Ok(None);
     }
-    let refuse = |what: &str| Err(Error::usage(format!("--group {} (data.group): {what}", by.columns().join(","))));
-    let name = source.name();
-    let found = match source {
-        Source::Table(table) => RowGroups::of_table(table, by)?,
-        Source::Sets { groups: Some(groups), .. } => Some(groups.clone()),
-        Source::Texts(texts) => match &texts.train.beside {
-            // Texts and classes are not among its columns, so numbers would count others.
-            Some(table) => match by.columns().iter().find(|c| table.column(c).is_err()) {
-                Some(word) => {
-                    let names = table.names().join(", ");
-                    return refuse(&format!(
-                        "{name} has no column \"{word}\" beside its texts and their classes ({names}); expected the name of one"
-                    ));
-                }
-                None => RowGroups::of_table(table, by)?,
-            },
-            None => return refuse(&format!("{name} is a folder of texts, and nothing says which belong together")),
-        },
-        Source::Sets { .. } => {
-            return refuse(&format!(
-                "{name} holds samples without groups, as pictures are; give each split a folder of its own \
-                 (train, val, test), or take a table or an .npz archive with an array of groups"
-            ));
-        }
-        Source::Corpus(_) => return refuse(&format!("{name} is one text")),
-        Source::Series(_) => None,
-    };
-    if s.split == SplitBy::Time {
-        return refuse(
+    let found = source.groups(s)?;
+    if found.is_some() && s.split == SplitBy::Time {
+        return Err(refuse(
+            s,
             "split = \"time\" would hold out the late rows of a group whose early ones are trained on; expected one of the two",
-        );
+        ));
     }
     Ok(found)
+}
+
+/// The error for groups that a source cannot have.
+pub fn refuse(s: &DataSettings, what: &str) -> Error {
+    Error::usage(format!("--group {} (data.group): {what}", s.table.group.columns().join(",")))
 }
 
 /// Holds out a share of some rows, whole groups where there are such; and what there is
@@ -77,14 +56,6 @@ pub(super) fn hold_out(
 
 /// What to say of rows that repeat the subject of others, where nobody says that they
 /// belong together.
-pub(super) fn remarks(source: &Source, s: &DataSettings) -> Vec<String> {
-    let table = match source {
-        Source::Table(table) => table,
-        Source::Texts(texts) => match &texts.train.beside {
-            Some(table) => table,
-            None => return vec![],
-        },
-        _ => return vec![],
-    };
-    subjects::repeated(table, &s.table.target_names(table))
+pub(super) fn remarks(source: &dyn Source, s: &DataSettings) -> Vec<String> {
+    source.table().map_or(vec![], |table| subjects::repeated(table, &s.table.target_names(table)))
 }

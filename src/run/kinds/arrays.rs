@@ -1,5 +1,6 @@
 //! NumPy's arrays, `.npy` and `.npz`.
 
+use super::sets::Sets;
 use super::{Audit, Kind, Opened, ToScore, Trained, Wants, expect_classes, images};
 use crate::data::table::Task as AskedTask;
 use crate::data::{
@@ -9,9 +10,9 @@ use crate::data::{
 use crate::error::{Error, Result};
 use crate::nn::Model;
 use crate::run::observer::Observer;
+use crate::train::Settings;
 use crate::train::checkpoint::About;
 use crate::train::defaults::{ARRAYS, Defaults};
-use crate::train::{Settings, Source};
 use serde_json::Value;
 use std::path::Path;
 
@@ -36,11 +37,11 @@ impl Kind for Arrays {
         let set = npy::open(found.path(), s.data.table.task, s.asks_for_values())?;
         set.notes.iter().for_each(|note| observer.note(note));
         let groups = groups(found, s, set.train.len())?;
-        let mut source = Source::Sets { train: set.train, val: set.val, test: set.test, levels: None, groups };
+        let mut source = Sets { train: set.train, val: set.val, test: set.test, levels: None, groups };
         if s.data.normalize_classes {
-            merge_classes(&mut source);
+            source.merge_classes();
         }
-        Ok(Opened { source, audit: None })
+        Ok(Opened { source: Box::new(source), audit: None })
     }
 
     fn audit(&self, found: &Recognised, s: &Settings, _: &mut dyn Observer) -> Result<Audit> {
@@ -78,15 +79,6 @@ fn groups(found: &Recognised, s: &Settings, n: usize) -> Result<Option<RowGroups
             "--group {} (data.group): of an archive one array names the groups; expected the name of one",
             all.join(",")
         ))),
-    }
-}
-
-/// Makes classes whose names are read alike one, in all sets.
-pub(super) fn merge_classes(source: &mut Source) {
-    if let Source::Sets { train, val, test, .. } = source {
-        let others = [val, test].into_iter().flatten();
-        let mut all: Vec<&mut Targets> = [train].into_iter().chain(others).map(|set| &mut set.targets).collect();
-        alike::merge(&mut all);
     }
 }
 

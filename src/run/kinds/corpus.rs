@@ -1,13 +1,18 @@
 //! A corpus: text without classes, whose tokens a language model predicts.
 
-use super::{Audit, Kind, MOST_BYTES, Opened, ToScore, Trained, Wants, json};
-use crate::data::text::{self, Corpus, TokenWindows};
-use crate::data::{Interface, Recognised, SourceKind, Task};
-use crate::error::{Error, Result};
+use super::{Audit, Kind, MOST_BYTES, Means, Opened, ToScore, Trained, Wants, json};
+use crate::data::series::NaiveSets;
+use crate::data::text::{self, Corpus, ScoringWindows, TokenWindows, Vocabulary, Windows};
+use crate::data::{
+    Dataset, Input, Interface, Normal, Origin, Recognised, RowGroups, Samples, SourceKind, Split, Targets, Task,
+};
+use crate::error::{Context, Error, Result};
+use crate::files::memory;
 use crate::run::observer::Observer;
 use crate::train::defaults::{CORPUS, Defaults};
-use crate::train::text::windows_for;
-use crate::train::{Settings, Source};
+use crate::train::text::vocabulary_of;
+use crate::train::{DataSettings, Parts, Prepared, Settings, Source, refuse_groups};
+use std::sync::Arc;
 
 /// A text, or a folder of texts that are read one after the other.
 pub struct CorpusOfText;
@@ -25,11 +30,15 @@ impl Kind for CorpusOfText {
         &CORPUS
     }
 
+    fn means(&self) -> Means {
+        Means { tokens: true, ..Means::default() }
+    }
+
     fn open(&self, found: &Recognised, _: &Settings, _: &mut dyn Observer) -> Result<Opened> {
         let corpus = Corpus::open(found.path())?;
         let is_soon = corpus.bytes().len() <= MOST_BYTES;
         let audit = is_soon.then(|| json(&text::audit(&corpus.name, &String::from_utf8_lossy(corpus.bytes()))));
-        Ok(Opened { source: Source::Corpus(corpus), audit })
+        Ok(Opened { source: Box::new(CorpusSource(corpus)), audit })
     }
 
     fn audit(&self, found: &Recognised, _: &Settings, _: &mut dyn Observer) -> Result<Audit> {
@@ -57,4 +66,111 @@ impl Kind for CorpusOfText {
         let windows = TokenWindows::new(length, trained.stride)?;
         Ok(ToScore::of(windows_for(&Corpus::open(found.path())?, &trained.about.interface, windows)?, vec![]))
     }
+}
+
+/// A text to foretell.
+pub struct CorpusSource(pub Corpus);
+
+impl Source for CorpusSource {
+    fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    fn rows(&self) -> usize {
+        1
+    }
+
+    fn is_ordered(&self) -> bool {
+        true
+    }
+
+    fn groups(&self, s: &DataSettings) -> Result<Option<RowGroups>> {
+        Err(refuse_groups(s, &format!("{} is one text", self.0.name)))
+    }
+
+    fn ordered_folds(&self, _: &Settings) -> Result<Option<Vec<Split>>> {
+        Err(Error::usage(format!("folds of {}: a text is one whole; hold out its end with val_split", self.0.name)))
+    }
+
+    /// Windows of the text, the last share of it held out.
+    fn sets(&self, _: &Parts, s: &Settings) -> Result<Prepared> {
+        let corpus = &self.0;
+        let (text, val_split) = (&s.data.text, s.data.val_split);
+        let vocabulary = text.of_corpus(corpus, 1.0 - val_split)?;
+        let tokens = tokens_of(corpus, &vocabulary)?;
+        let windows = TokenWindows::new(context(s), text.stride)?;
+        let (train, val) = windows.split(&corpus.name, &tokens, val_split)?;
+        let names = names(&vocabulary);
+        let mut notes = vec![format!("{} tokens, {}", tokens.len(), vocabulary.describe())];
+        let parts = [("trained on", Some(&train)), ("held out", val.as_ref())];
+        notes.extend(parts.iter().filter_map(|(what, part)| left_out(what, (*part)?)));
+        let train = windows_of(&corpus.name, &train, &names);
+        let val = val.map(|w| windows_of(&format!("{} (held out)", corpus.name), &w, &names));
+        let interface =
+            Interface { input: Input::Tokens(Box::new(vocabulary)), ..Interface::of(&train, Normal::default()) };
+        Ok(Prepared { train, val, test: None, interface, naive: NaiveSets::default(), notes })
+    }
+}
+
+/// What a language model of `tokens` tokens sees at once.
+fn context(s: &Settings) -> usize {
+    match (s.data.text.context, s.model.input.as_deref()) {
+        (Some(n), _) => n,
+        (None, Some([own])) => *own,
+        (None, _) => 64,
+    }
+}
+
+/// What is said of the end of a part of the text that fills no window.
+fn left_out(what: &str, part: &Windows) -> Option<String> {
+    let context = part.width - 1;
+    match part.left {
+        0 => None,
+        1 => Some(format!("the last token of the part {what} fills no window of {context} and is left out")),
+        n => Some(format!("the last {n} tokens of the part {what} fill no window of {context} and are left out")),
+    }
+}
+
+/// Windows of `T + 1` tokens as samples of `T` and, for each, what follows.
+fn windows_of(name: &str, windows: &Windows, names: &[String]) -> Dataset {
+    let positions = windows.width - 1;
+    let rows = || windows.rows.chunks(windows.width);
+    Dataset {
+        name: name.into(),
+        shape: vec![positions],
+        samples: Samples::Tokens(Arc::new(rows().flat_map(|r| &r[..positions]).copied().collect())),
+        targets: Targets::Sequence {
+            labels: Arc::new(rows().flat_map(|r| &r[1..]).copied().collect()),
+            positions,
+            names: names.to_vec(),
+        },
+        origin: Origin::default(),
+    }
+}
+
+/// The tokens of a text, if memory has room for them.
+fn tokens_of(corpus: &Corpus, vocabulary: &Vocabulary) -> Result<Vec<u32>> {
+    // A token for each byte at most; pieces are of some bytes each.
+    let each = if vocabulary.name() == "bpe" { 1 } else { 4 };
+    memory::judge_named(&corpus.name, each * corpus.bytes().len() as u64, memory::budget()).context(|| "as tokens")?;
+    vocabulary.encode_bytes(corpus.bytes()).context(|| corpus.name.clone())
+}
+
+/// A text to be scored, as samples of a model that was trained with this
+/// interface; see [`TokenWindows::scoring`].
+pub fn windows_for(corpus: &Corpus, interface: &Interface, windows: TokenWindows) -> Result<Dataset> {
+    let tokens = tokens_of(corpus, vocabulary_of(interface)?)?;
+    let ScoringWindows { inputs, labels, .. } = windows.scoring(&corpus.name, &tokens)?;
+    let positions = windows.width() - 1;
+    Ok(Dataset {
+        name: corpus.name.clone(),
+        shape: vec![positions],
+        samples: Samples::Tokens(inputs.into()),
+        targets: Targets::Sequence { labels: labels.into(), positions, names: interface.outputs.clone() },
+        origin: Origin::default(),
+    })
+}
+
+fn names(vocabulary: &Vocabulary) -> Vec<String> {
+    (0..vocabulary.len() as u32).map(|id| vocabulary.token(id).unwrap_or_else(|| format!("<{id}>"))).collect()
 }

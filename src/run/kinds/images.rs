@@ -1,5 +1,6 @@
 //! Images: the built-in digits, IDX files, CIFAR, folders of pictures.
 
+use super::sets::Sets;
 use super::{Audit, Kind, MOST_SAMPLES, Opened, ToScore, Trained, Wants, arrays, expect_classes, json, no_table};
 use crate::data::audit::{audit, audit_and_show};
 use crate::data::{
@@ -8,9 +9,9 @@ use crate::data::{
 };
 use crate::error::{Error, Result};
 use crate::run::observer::Observer;
+use crate::train::Settings;
 use crate::train::checkpoint::About;
 use crate::train::defaults::{Defaults, IMAGES};
-use crate::train::{Settings, Source};
 
 /// Images of any source.
 pub struct Images;
@@ -41,11 +42,11 @@ impl Kind for Images {
             set.iter_mut().for_each(|set| set.origin = Origin::of_files(from.files.clone()));
         }
         let train = train.expect("what is opened has training images");
-        let mut source = Source::Sets { train, val, test, levels, groups: None };
+        let mut source = Sets { train, val, test, levels, groups: None };
         if s.data.normalize_classes {
-            arrays::merge_classes(&mut source);
+            source.merge_classes();
         }
-        Ok(Opened { source, audit })
+        Ok(Opened { source: Box::new(source), audit })
     }
 
     fn audit(&self, found: &Recognised, s: &Settings, observer: &mut dyn Observer) -> Result<Audit> {

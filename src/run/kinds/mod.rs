@@ -6,13 +6,15 @@ mod corpus;
 mod images;
 mod rows;
 mod series;
+mod sets;
 mod texts;
 
 pub use arrays::samples_to_predict;
 pub use images::{augmented, image_of, images_of};
 pub use rows::{Rows, rows_of, rows_to_predict};
 pub use series::table_of_series;
-pub use texts::known_texts;
+pub use sets::Sets;
+pub use texts::{known_texts, texts_for};
 
 use super::observer::Observer;
 use crate::data::findings::Findings;
@@ -45,6 +47,11 @@ pub trait Kind: Sync {
     /// optimiser, learning rate and schedule.
     fn defaults(&self) -> &'static Defaults;
 
+    /// Which settings mean something to it; others are refused.
+    fn means(&self) -> Means {
+        Means::default()
+    }
+
     /// Opens it for training, with its audit where that does not take long.
     fn open(&self, found: &Recognised, s: &Settings, observer: &mut dyn Observer) -> Result<Opened>;
 
@@ -57,6 +64,17 @@ pub trait Kind: Sync {
     /// Opens labelled data for a trained model of this kind: its test set, or all of it
     /// where it has none.
     fn to_score(&self, found: &Recognised, trained: &Trained) -> Result<ToScore>;
+}
+
+/// Settings that mean something to some kinds only.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Means {
+    /// A model that reads tokens.
+    pub tokens: bool,
+    /// `window` and `horizon`.
+    pub windows: bool,
+    /// `target`, a column.
+    pub target: bool,
 }
 
 /// All kinds. Of several that take a source the first is meant.
@@ -113,7 +131,7 @@ pub fn is_of_texts(interface: &Interface) -> bool {
 /// Data that is open.
 pub struct Opened {
     /// The data.
-    pub source: Source,
+    pub source: Box<dyn Source>,
     /// Its audit, where that did not take long.
     pub audit: Option<Value>,
 }
@@ -141,8 +159,9 @@ fn json(audit: &impl serde::Serialize) -> Value {
 /// Opens the data of some settings, and says what there is to know of it.
 pub fn open(found: &Recognised, s: &Settings, observer: &mut dyn Observer) -> Result<Opened> {
     found.choice().iter().for_each(|note| observer.note(note));
-    let opened = kind_of(found.kind(), &Wants::of_settings(s)).open(found, s, observer)?;
-    check(s, &opened.source)?;
+    let kind = kind_of(found.kind(), &Wants::of_settings(s));
+    let opened = kind.open(found, s, observer)?;
+    check(s, kind.means(), &*opened.source)?;
     Ok(opened)
 }
 
@@ -163,9 +182,9 @@ pub fn audit(found: &Recognised, s: &Settings, observer: &mut dyn Observer) -> R
 }
 
 /// Refuses settings that do not go with the data.
-fn check(s: &Settings, source: &Source) -> Result<()> {
+fn check(s: &Settings, means: Means, source: &dyn Source) -> Result<()> {
     let (d, name) = (&s.data, &s.data.source);
-    match (matches!(source, Source::Corpus(_) | Source::Texts(_)), s.model.takes_tokens()) {
+    match (means.tokens, s.model.takes_tokens()) {
         (true, false) => {
             return Err(Error::usage(format!(
                 "{name} is text, and model \"{}\" reads numbers; take a model whose first layer is an Embedding, such as \
@@ -182,21 +201,21 @@ fn check(s: &Settings, source: &Source) -> Result<()> {
         }
         _ => {}
     }
-    if !matches!(source, Source::Series(_)) && d.series.is_some() {
+    if !means.windows && d.series.is_some() {
         return Err(Error::usage(format!(
             "window, horizon: {name} is not a table; expected a CSV or TSV file with rows in the order of time"
         )));
     }
-    let has_target = matches!(source, Source::Table(_) | Source::Series(_) | Source::Texts(_));
-    if !has_target && d.table.target != TableOptions::default().target {
+    if !means.target && d.table.target != TableOptions::default().target {
         return Err(Error::usage(format!("target {}: {name} is not a table", d.table.target.join(", "))));
     }
-    let of_classes = matches!(source, Source::Sets { train, .. } if train.labels().is_some());
+    // The classes of a table are a matter of settings.
+    let of_classes = means.tokens && means.target || !means.target && source.classes(d)?.is_some();
     match d.table.task {
-        AskedTask::Regression if of_classes || matches!(source, Source::Texts(_)) => {
+        AskedTask::Regression if of_classes => {
             Err(Error::usage(format!("--task regression: {name} has classes, not numbers, as targets; leave it out")))
         }
-        AskedTask::Classification if matches!(source, Source::Corpus(_)) => Err(Error::usage(format!(
+        AskedTask::Classification if means.tokens && !means.target => Err(Error::usage(format!(
             "--task classification: {name} is a text without classes; expected a table with a column of texts, or a \
              folder with one sub-folder of texts per class"
         ))),

@@ -1,12 +1,14 @@
 //! Rows of a table, each a sample.
 
-use super::{Audit, Kind, MOST_CELLS, MOST_SAMPLES, Opened, ToScore, Trained, Wants, json, no_rows};
-use crate::data::table::{Fitted, Goal, Table, TableAudit};
-use crate::data::{self, Dataset, Interface, Origin, Recognised, SourceKind, alike};
+use super::{Audit, Kind, MOST_CELLS, MOST_SAMPLES, Means, Opened, ToScore, Trained, Wants, json, no_rows};
+use crate::data::series::NaiveSets;
+use crate::data::table::{Fitted, Goal, Table, TableAudit, leaks};
+use crate::data::{self, Dataset, IGNORED, Interface, Origin, Recognised, RowGroups, SourceKind, alike};
 use crate::error::{Context, Result};
+use crate::nn::Weights;
 use crate::run::observer::Observer;
 use crate::train::defaults::{Defaults, ROWS};
-use crate::train::{Settings, Source};
+use crate::train::{DataSettings, Parts, Prepared, RowClasses, Settings, Source, model_for};
 use std::path::Path;
 
 /// Rows of a table.
@@ -25,6 +27,10 @@ impl Kind for RowsOfTable {
         &ROWS
     }
 
+    fn means(&self) -> Means {
+        Means { target: true, ..Means::default() }
+    }
+
     fn open(&self, found: &Recognised, s: &Settings, _: &mut dyn Observer) -> Result<Opened> {
         let mut table = Table::open(found.path(), &s.data.table.read_options())?;
         if let (true, [target]) = (s.data.normalize_classes, &s.data.table.target[..]) {
@@ -35,7 +41,7 @@ impl Kind for RowsOfTable {
             true => Some(json(&TableAudit::new(&table, &s.data.table)?)),
             false => None,
         };
-        Ok(Opened { source: Source::Table(table), audit })
+        Ok(Opened { source: Box::new(RowSource(table)), audit })
     }
 
     fn audit(&self, found: &Recognised, s: &Settings, _: &mut dyn Observer) -> Result<Audit> {
@@ -64,6 +70,91 @@ impl Kind for RowsOfTable {
         let set = Dataset { origin: Origin::of_table(table, applied.kept), ..applied.dataset };
         Ok(ToScore { set, naive: None, notes, dropped })
     }
+}
+
+/// A table whose rows are samples, by what is learned on some of them.
+pub struct RowSource(pub Table);
+
+impl Source for RowSource {
+    fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    fn rows(&self) -> usize {
+        self.0.rows()
+    }
+
+    fn table(&self) -> Option<&Table> {
+        Some(&self.0)
+    }
+
+    fn classes(&self, s: &DataSettings) -> Result<Option<RowClasses>> {
+        let (table, all) = (&self.0, self.0.all_rows());
+        let fitted = Fitted::fit(table, &all, &s.table)?;
+        let Goal::Classes { names, .. } = &fitted.goal else { return Ok(None) };
+        let mut classes = vec![IGNORED; all.len()];
+        let applied = fitted.apply(table, &all)?;
+        let labels = applied.dataset.labels().unwrap_or_default();
+        applied.kept.iter().zip(labels).for_each(|(&row, &label)| classes[row] = label);
+        Ok(Some((names.clone(), classes)))
+    }
+
+    fn groups(&self, s: &DataSettings) -> Result<Option<RowGroups>> {
+        RowGroups::of_table(&self.0, &s.table.group)
+    }
+
+    /// What is scored is shown as the file has it.
+    fn show_cells(&self, set: &mut Dataset) {
+        set.origin = set.origin.with_cells(&self.0);
+    }
+
+    fn sets(&self, parts: &Parts, s: &Settings) -> Result<Prepared> {
+        let table = &self.0;
+        let (mut fitted, mut applied) = Fitted::fit_apply(table, parts.train, &s.data.table)?;
+        let mut notes = vec![];
+        // A model that begins with a fixed shape needs the columns that never change, too.
+        if fitted.drops_constants() && !builds(s, &applied.dataset, &fitted) {
+            let mut options = s.data.table.clone();
+            options.cleaning.rules.keep_constant = true;
+            options.cleaning.columns.values_mut().for_each(|rules| rules.keep_constant = true);
+            let with = Fitted::fit_apply(table, parts.train, &options)?;
+            if builds(s, &with.1.dataset, &with.0) {
+                (fitted, applied) = with;
+                notes.push(format!(
+                    "{}: columns that are the same in all training rows are kept, because the model \"{}\" needs their place",
+                    table.name, s.model.name
+                ));
+            }
+        }
+        let is_used = |name: &String| fitted.columns.iter().any(|c| c.name == *name && c.is_used());
+        let given_away = leaks(table, &s.data.table)?;
+        notes.extend(given_away.into_iter().filter(|leak| leak.columns.iter().all(is_used)).map(|leak| leak.finding));
+        notes.extend(fitted.notes.clone());
+        notes.extend(fitted.describe());
+        notes.extend(applied.lines());
+        let mut part = |rows: &[usize], what: &str| -> Result<Option<Dataset>> {
+            if rows.is_empty() {
+                return Ok(None);
+            }
+            let mut applied = fitted.apply(table, rows)?;
+            applied.dataset.name = format!("{} ({what})", table.name);
+            notes.extend(applied.lines());
+            self.show_cells(&mut applied.dataset);
+            Ok(Some(applied.dataset))
+        };
+        let val = part(parts.val, "held out")?;
+        let test = part(parts.test.unwrap_or_default(), "fold")?;
+        let interface = Interface::of_table(&applied.dataset, fitted);
+        Ok(Prepared { train: applied.dataset, val, test, interface, naive: NaiveSets::default(), notes })
+    }
+}
+
+/// Whether the model takes these samples. Shapes alone are looked at.
+fn builds(s: &Settings, set: &Dataset, fitted: &Fitted) -> bool {
+    let interface = Interface::of_table(set, fitted.clone());
+    model_for(s.model.clone(), &set.shape, &interface)
+        .and_then(|m| m.inspect(1, &mut Weights::new(0)).map(drop))
+        .is_ok()
 }
 
 /// Whether an audit of a table takes a moment at most.

@@ -1,14 +1,14 @@
 //! Series: rows of a table in the order of time, cut into windows.
 
-use super::{Audit, Kind, Opened, ToScore, Trained, Wants, json, not_a_table, rows};
-use crate::data::series::{Naive, SeriesAudit, SeriesFitted};
+use super::{Audit, Kind, Means, Opened, ToScore, Trained, Wants, json, not_a_table, rows};
+use crate::data::series::{self, Naive, SeriesAudit, SeriesFitted, SeriesOptions};
 use crate::data::table::Table;
-use crate::data::{self, Interface, Origin, Recognised, SourceKind};
+use crate::data::{self, Interface, Origin, Recognised, RowGroups, SourceKind, Split};
 use crate::error::{Error, Result};
 use crate::nn::Reads;
 use crate::run::observer::Observer;
 use crate::train::defaults::{Defaults, SERIES};
-use crate::train::{Settings, Source};
+use crate::train::{DataSettings, Parts, Prepared, Settings, Source, SplitBy};
 use std::path::Path;
 
 /// A table in the order of time.
@@ -27,13 +27,17 @@ impl Kind for Series {
         &SERIES
     }
 
+    fn means(&self) -> Means {
+        Means { windows: true, target: true, ..Means::default() }
+    }
+
     fn open(&self, found: &Recognised, s: &Settings, _: &mut dyn Observer) -> Result<Opened> {
         let table = Table::open(found.path(), &s.data.table.read_options())?;
         let audit = match rows::is_soon_audited(&table) {
             true => Some(json(&audit_of(&table, s)?)),
             false => None,
         };
-        Ok(Opened { source: Source::Series(table), audit })
+        Ok(Opened { source: Box::new(SeriesSource(table)), audit })
     }
 
     fn audit(&self, found: &Recognised, s: &Settings, _: &mut dyn Observer) -> Result<Audit> {
@@ -77,8 +81,55 @@ impl Kind for Series {
     }
 }
 
+/// A table whose rows, in the order of time, become windows.
+pub struct SeriesSource(pub Table);
+
+impl Source for SeriesSource {
+    fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    fn rows(&self) -> usize {
+        self.0.rows()
+    }
+
+    fn is_ordered(&self) -> bool {
+        true
+    }
+
+    /// The windows keep to the groups of a series.
+    fn groups(&self, _: &DataSettings) -> Result<Option<RowGroups>> {
+        Ok(None)
+    }
+
+    fn ordered_folds(&self, s: &Settings) -> Result<Option<Vec<Split>>> {
+        series::expanding(&self.0, &s.data.table, &series_options(s), s.data.folds).map(Some)
+    }
+
+    fn sets(&self, parts: &Parts, s: &Settings) -> Result<Prepared> {
+        let table = &self.0;
+        if matches!(s.data.split, SplitBy::Random | SplitBy::Stratified) {
+            return Err(Error::usage(format!(
+                "[data]: split = \"{}\": {} is a series, which is split by time; expected \"auto\" or \"time\"",
+                if s.data.split == SplitBy::Random { "random" } else { "stratified" },
+                table.name
+            )));
+        }
+        let fold = parts.test.map(|held| Split { kept: parts.train.to_vec(), held: held.to_vec() });
+        let made = series::prepare(table, &s.data.table, &series_options(s), s.data.val_split, fold.as_ref())?;
+        let interface = Interface::of_series(&made.train, made.normal, made.fitted);
+        let series::Prepared { train, val, test, naive, notes, .. } = made;
+        Ok(Prepared { train, val, test, interface, naive, notes })
+    }
+}
+
+/// What is said about a series; the defaults where the model alone makes it one.
+fn series_options(s: &Settings) -> SeriesOptions {
+    s.data.series.clone().unwrap_or_default()
+}
+
 fn audit_of(table: &Table, s: &Settings) -> Result<SeriesAudit> {
-    SeriesAudit::new(table, &s.data.table, &s.data.series.clone().unwrap_or_default())
+    SeriesAudit::new(table, &s.data.table, &series_options(s))
 }
 
 /// The error for anything else where a series is expected.

@@ -1,15 +1,18 @@
 //! Texts with classes: a column of a table, or folders of text files.
 
-use super::{Audit, Kind, Opened, ToScore, Trained, Wants};
+use super::{Audit, Kind, Means, Opened, ToScore, Trained, Wants};
+use crate::data::series::NaiveSets;
 use crate::data::table::{Table, TableOptions};
-use crate::data::text::{Corpus, LabelledSplits, LabelledTexts, audit_labelled, labelled};
-use crate::data::{self, Interface, Recognised, SourceKind, Task, alike};
+use crate::data::text::{Corpus, EncodedTexts, LabelledSplits, LabelledTexts, audit_labelled, encode_texts, labelled};
+use crate::data::{
+    self, Dataset, Input, Interface, Normal, Origin, Recognised, RowGroups, Samples, SourceKind, Targets, Task, alike,
+};
 use crate::error::{Error, Result};
 use crate::nn::Reads;
 use crate::run::observer::Observer;
 use crate::train::defaults::{Defaults, TEXTS};
-use crate::train::text::texts_for;
-use crate::train::{DataSettings, Settings, Source};
+use crate::train::text::vocabulary_of;
+use crate::train::{DataSettings, Parts, Prepared, RowClasses, Settings, Source, refuse_groups};
 use std::path::Path;
 
 /// Texts with a class each.
@@ -28,6 +31,10 @@ impl Kind for Texts {
         &TEXTS
     }
 
+    fn means(&self) -> Means {
+        Means { tokens: true, target: true, ..Means::default() }
+    }
+
     fn open(&self, found: &Recognised, s: &Settings, _: &mut dyn Observer) -> Result<Opened> {
         let mut texts = match found.kind() {
             SourceKind::TextFolder => labelled::open_folder(found.path())?,
@@ -36,7 +43,7 @@ impl Kind for Texts {
         if s.data.normalize_classes {
             texts.merge_classes();
         }
-        Ok(Opened { source: Source::Texts(texts), audit: None })
+        Ok(Opened { source: Box::new(TextSource(texts)), audit: None })
     }
 
     fn audit(&self, found: &Recognised, _: &Settings, _: &mut dyn Observer) -> Result<Audit> {
@@ -106,4 +113,113 @@ pub fn known_texts(file: &Path, d: &DataSettings) -> Result<(Vec<String>, Option
             file.display()
         ))),
     }
+}
+
+/// Texts with a class each.
+pub struct TextSource(pub LabelledSplits);
+
+impl Source for TextSource {
+    fn name(&self) -> &str {
+        &self.0.train.name
+    }
+
+    fn rows(&self) -> usize {
+        self.0.train.texts.len()
+    }
+
+    fn table(&self) -> Option<&Table> {
+        self.0.train.beside.as_ref()
+    }
+
+    fn has_val(&self) -> bool {
+        self.0.val.is_some()
+    }
+
+    fn classes(&self, _: &DataSettings) -> Result<Option<RowClasses>> {
+        Ok(Some((self.0.train.classes.clone(), self.0.train.labels.clone())))
+    }
+
+    fn groups(&self, s: &DataSettings) -> Result<Option<RowGroups>> {
+        let (name, by) = (self.name(), &s.table.group);
+        let Some(table) = self.table() else {
+            return Err(refuse_groups(
+                s,
+                &format!("{name} is a folder of texts, and nothing says which belong together"),
+            ));
+        };
+        // Texts and classes are not among its columns, so numbers would count others.
+        match by.columns().iter().find(|c| table.column(c).is_err()) {
+            Some(word) => Err(refuse_groups(
+                s,
+                &format!(
+                    "{name} has no column \"{word}\" beside its texts and their classes ({}); expected the name of one",
+                    table.names().join(", ")
+                ),
+            )),
+            None => RowGroups::of_table(table, by),
+        }
+    }
+
+    /// Vocabulary and length are learned on the training texts.
+    fn sets(&self, parts: &Parts, s: &Settings) -> Result<Prepared> {
+        let LabelledSplits { train, val, test } = &self.0;
+        let others = [val.as_ref().filter(|_| parts.test.is_none()), test.as_ref().filter(|_| parts.test.is_none())];
+        let held = [Some(parts.val), parts.test];
+        let pick = |rows: &[usize]| rows.iter().map(|&i| train.texts[i].as_str()).collect::<Vec<_>>();
+        let labels = |rows: &[usize]| rows.iter().map(|&i| train.labels[i]).collect::<Vec<_>>();
+        let vocabulary = s.data.text.of_texts(&pick(parts.train))?;
+        let own = s.model.input.as_deref().and_then(|shape| <[usize; 1]>::try_from(shape).ok()).map(|[n]| n);
+        let encoded = encode_texts(&vocabulary, &pick(parts.train), s.data.text.max_length.or(own))?;
+        let length = encoded.max_len;
+        let mut notes = train.notes.clone();
+        notes.push(format!("{}, {length} tokens a text", vocabulary.describe()));
+        notes.extend(encoded.notes());
+        let origin = |rows: &[usize]| train.origin.select(&train.name, rows);
+        let learned = rows_of(&train.name, encoded, labels(parts.train), &train.classes, origin(parts.train));
+        let set = |name: String, texts: &[&str], labels: Vec<u32>, origin: Origin| -> Result<Dataset> {
+            Ok(rows_of(&name, encode_texts(&vocabulary, texts, Some(length))?, labels, &train.classes, origin))
+        };
+        let mut parts = [None, None];
+        for (i, what) in ["held out", "test"].into_iter().enumerate() {
+            parts[i] = match (held[i].filter(|rows| !rows.is_empty()), others[i]) {
+                (Some(rows), _) => {
+                    let name = format!("{} ({what})", train.name);
+                    Some(set(name, &pick(rows), labels(rows), origin(rows))?)
+                }
+                (None, Some(t)) => {
+                    let texts: Vec<&str> = t.texts.iter().map(String::as_str).collect();
+                    Some(set(t.name.clone(), &texts, t.labels.clone(), t.origin.clone())?)
+                }
+                (None, None) => None,
+            };
+        }
+        let [val, test] = parts;
+        let interface =
+            Interface { input: Input::Tokens(Box::new(vocabulary)), ..Interface::of(&learned, Normal::default()) };
+        Ok(Prepared { train: learned, val, test, interface, naive: NaiveSets::default(), notes })
+    }
+}
+
+fn rows_of(name: &str, encoded: EncodedTexts, labels: Vec<u32>, classes: &[String], origin: Origin) -> Dataset {
+    Dataset {
+        name: name.into(),
+        shape: vec![encoded.max_len],
+        samples: Samples::Tokens(encoded.rows.into()),
+        targets: Targets::Classes { labels, names: classes.to_vec() },
+        origin,
+    }
+}
+
+/// Texts as samples of a model that was trained with this interface, with what
+/// there is to say about them.
+pub fn texts_for(
+    name: &str,
+    texts: &[String],
+    labels: Vec<u32>,
+    interface: &Interface,
+    length: usize,
+) -> Result<(Dataset, Vec<String>)> {
+    let encoded = encode_texts(vocabulary_of(interface)?, texts, Some(length))?;
+    let notes = encoded.notes();
+    Ok((rows_of(name, encoded, labels, &interface.outputs, Origin::default()), notes))
 }

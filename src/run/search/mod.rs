@@ -90,7 +90,7 @@ pub fn search(
     let info = opened.info();
     observer.info(&info.line());
     let kinds::Opened { source, audit } = kinds::open(&found, &plan[0].settings, observer)?;
-    let mut runner = TrialRunner::new(path, device, (precision, opened), &source);
+    let mut runner = TrialRunner::new(path, device, (precision, opened), &*source);
     let scored = comparable::scored(&mut runner, &plan)?;
     let (metric, note) = comparable::metric(&search, &plan, &scored, &runner.prepare(&plan[0].settings)?.interface)?;
     search.metric = Some(metric.name.clone());

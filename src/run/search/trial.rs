@@ -31,7 +31,7 @@ pub struct TrialRunner<'a> {
     device: &'a DeviceRequest,
     opened: Option<(Precision, Device)>,
     /// The data.
-    pub source: &'a Source,
+    pub source: &'a dyn Source,
     /// The sets of the latest trial, and the settings that made them.
     prepared: Option<(String, Prepared)>,
 }
@@ -73,7 +73,7 @@ impl<'a> TrialRunner<'a> {
         out: &'a Path,
         device: &'a DeviceRequest,
         opened: (Precision, Device),
-        source: &'a Source,
+        source: &'a dyn Source,
     ) -> TrialRunner<'a> {
         TrialRunner { out, info: opened.1.info(), device, opened: Some(opened), source, prepared: None }
     }

@@ -1,0 +1,98 @@
+//! Samples that are there as they are learned from, as pictures and arrays are.
+
+use crate::data::series::NaiveSets;
+use crate::data::{Dataset, Interface, Levels, Normal, RowGroups, Targets, alike};
+use crate::error::{Error, Result};
+use crate::train::{DataSettings, Parts, Prepared, RowClasses, Settings, Source, refuse_groups};
+
+/// Samples with their targets, in up to three sets.
+pub struct Sets {
+    /// Training samples.
+    pub train: Dataset,
+    /// Validation samples, where the source has such.
+    pub val: Option<Dataset>,
+    /// Test samples, where the source has such.
+    pub test: Option<Dataset>,
+    /// The values of pictures of 16 bits that became 0 and 255.
+    pub levels: Option<Levels>,
+    /// Which training samples belong together, where that is asked for.
+    pub groups: Option<RowGroups>,
+}
+
+impl Sets {
+    /// Makes classes whose names are read alike one, in all sets.
+    pub(super) fn merge_classes(&mut self) {
+        let others = [&mut self.val, &mut self.test].into_iter().flatten();
+        let mut all: Vec<&mut Targets> =
+            [&mut self.train].into_iter().chain(others).map(|set| &mut set.targets).collect();
+        alike::merge(&mut all);
+    }
+}
+
+impl Source for Sets {
+    fn name(&self) -> &str {
+        &self.train.name
+    }
+
+    fn rows(&self) -> usize {
+        self.train.len()
+    }
+
+    fn has_val(&self) -> bool {
+        self.val.is_some()
+    }
+
+    fn classes(&self, _: &DataSettings) -> Result<Option<RowClasses>> {
+        Ok(match &self.train.targets {
+            Targets::Classes { labels, names } => Some((names.clone(), labels.clone())),
+            _ => None,
+        })
+    }
+
+    fn groups(&self, s: &DataSettings) -> Result<Option<RowGroups>> {
+        match &self.groups {
+            Some(groups) => Ok(Some(groups.clone())),
+            None => Err(refuse_groups(
+                s,
+                &format!(
+                    "{} holds samples without groups, as pictures are; give each split a folder of its own (train, val, \
+                     test), or take a table or an .npz archive with an array of groups",
+                    self.train.name
+                ),
+            )),
+        }
+    }
+
+    fn sets(&self, parts: &Parts, s: &Settings) -> Result<Prepared> {
+        let part = |rows: &[usize], what: &str| {
+            let mut set = self.train.select(rows);
+            set.name = format!("{} ({what})", self.train.name);
+            set
+        };
+        let train = self.train.select(parts.train);
+        check_classes(&train)?;
+        let normal = Normal::learn(&train, s.data.table.normalize);
+        let interface = Interface { levels: self.levels, ..Interface::of(&train, normal) };
+        let val = match parts.test {
+            None if self.val.is_some() => self.val.clone(),
+            _ => (!parts.val.is_empty()).then(|| part(parts.val, "held out")),
+        };
+        let test = parts.test.map_or_else(|| self.test.clone(), |rows| Some(part(rows, "fold")));
+        Ok(Prepared { train, val, test, interface, naive: NaiveSets::default(), notes: vec![] })
+    }
+}
+
+/// Refuses samples that are all of one class: there is nothing to tell apart.
+fn check_classes(set: &Dataset) -> Result<()> {
+    match (set.labels(), &set.targets) {
+        (Some([first, rest @ ..]), Targets::Classes { names, .. }) if rest.iter().all(|l| l == first) => {
+            Err(Error::data(format!(
+                "all {} training samples of {} are of the class \"{}\"; expected two classes or more",
+                set.len(),
+                set.name,
+                names.get(*first as usize).map_or("?", String::as_str)
+            )))
+        }
+        _ => Ok(()),
+    }
+}
