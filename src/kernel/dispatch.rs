@@ -64,14 +64,6 @@ impl Kernel {
         self
     }
 
-    /// Lets `lanes` neighbouring invocations share values: adds `const LANES`
-    /// and the function `lane_of`, which needs subgroups if there is more than
-    /// one lane.
-    pub fn lanes(self, lanes: usize) -> Kernel {
-        let fragment = if lanes > 1 { super::source::LANES } else { super::source::NO_LANES };
-        self.constant("LANES", lanes).line("lane_of", fragment.to_string())
-    }
-
     /// A dispatch of this kernel over `groups` workgroups.
     pub fn dispatch(self, groups: [u32; 3]) -> Dispatch {
         Dispatch { kernel: self, binds: vec![], groups }

@@ -1,5 +1,5 @@
-//! Shader sources: a WGSL file, the fragments it includes, and the constants
-//! that a kernel adds.
+//! The complete source of a kernel: a WGSL file, the fragments it includes, and the
+//! constants that the kernel adds.
 //!
 //! WGSL's module scope knows no order, so fragments and constants go **after**
 //! the file: naga's line numbers stay those of the file that a person edits.
@@ -9,29 +9,9 @@ use crate::error::{Context, Error, Result};
 use std::collections::HashMap;
 use std::sync::{LazyLock, RwLock};
 
-/// A WGSL file of `shaders/`.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Shader {
-    /// The file's stem, which is the op's name.
-    pub name: &'static str,
-    /// The file's text.
-    pub source: &'static str,
-}
-
-/// The [`Shader`](crate::kernel::Shader) of `shaders/NAME.wgsl`.
-#[macro_export]
-macro_rules! shader {
-    ($name:literal) => {
-        $crate::kernel::Shader {
-            name: $name,
-            source: include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/shaders/", $name, ".wgsl")),
-        }
-    };
-}
-
 /// The two forms of `lane_of`; which one a kernel gets depends on the device.
-pub(super) const LANES: &str = include_str!("../../shaders/lib/lanes.wgsl");
-pub(super) const NO_LANES: &str = include_str!("../../shaders/lib/no_lanes.wgsl");
+const LANES: &str = include_str!("../../shaders/lib/lanes.wgsl");
+const NO_LANES: &str = include_str!("../../shaders/lib/no_lanes.wgsl");
 
 /// The two forms of a product in tiles; which one a kernel gets depends on the
 /// variant.
@@ -39,6 +19,14 @@ const TILES: &str = include_str!("../../shaders/lib/tiles.wgsl");
 const TILES_HALF: &str = include_str!("../../shaders/lib/tiles_half.wgsl");
 
 impl Kernel {
+    /// Lets `lanes` neighbouring invocations share values: adds `const LANES`
+    /// and the function `lane_of`, which needs subgroups if there is more than
+    /// one lane.
+    pub fn lanes(self, lanes: usize) -> Kernel {
+        let fragment = if lanes > 1 { LANES } else { NO_LANES };
+        self.constant("LANES", lanes).line("lane_of", fragment.to_string())
+    }
+
     /// Adds the functions that multiply tiles in workgroup memory, in f32 or
     /// with factors rounded to f16.
     pub fn tiles(self, half: bool) -> Kernel {
