@@ -6,10 +6,12 @@
 //! host the tail runs over stretches of what the host has made, which gains
 //! nothing, so that plans for the CPU do not ask for it.
 
-use super::op::{Backward, Compute, Cost, Infer, Io, Lower, Op, View, ViewMut};
+use super::context::{Backward, Cost, Infer, Lower};
+use super::graph::{Graph, Op};
 use super::pointwise::Stretch;
+use super::reference::{Compute, Io, View, ViewMut};
 use super::tail::{Arg, Tail, Walk};
-use super::{Graph, TensorId};
+use super::tensor::TensorId;
 use crate::error::{Error, Result};
 use crate::kernel::{Lowered, Variant};
 use crate::tensor::{DType, Real, Spec};

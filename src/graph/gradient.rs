@@ -5,8 +5,7 @@
 //! Source: Linnainmaa 1976; Griewank and Walther, "Evaluating Derivatives",
 //! 2nd edition, chapter 3 (the adjoint of a program).
 
-use super::op::Backward;
-use super::{Graph, TensorId};
+use super::{Backward, Graph, TensorId};
 use crate::error::{Context, Error, Result};
 use crate::tensor::DType;
 use std::collections::HashMap;

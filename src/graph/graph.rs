@@ -1,61 +1,84 @@
-//! `Graph`, its tensors and its nodes.
+//! `Graph`, its nodes, and `trait Op`: what every op must say about itself, and
+//! nothing else. A graph is nodes, a node is an op applied to tensors, and an op
+//! writes its gradient into a graph.
 
+use super::context::{Backward, Cost, Infer, Lower};
 use super::init::Init;
-use super::op::{Infer, Op};
+use super::pointwise::Pointwise;
+use super::reference::Compute;
+use super::tensor::{Home, TensorId, TensorInfo};
 use crate::error::{Context, Error, Result};
+use crate::kernel::{Lowered, Variant};
 use crate::tensor::{HostTensor, Shape, Spec};
-use std::fmt;
+use std::any::Any;
+use std::fmt::Debug;
 use std::sync::Arc;
 
-/// Names a tensor of one graph.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct TensorId(pub u32);
+/// An op: a shape rule, a gradient rule, a CPU reference and GPU kernels.
+/// Implemented in `crate::ops`, one room per op.
+pub trait Op: Compute + Any + Debug + Send + Sync {
+    /// The op's name: the stem of its room and of its WGSL file.
+    fn name(&self) -> &'static str;
 
-impl fmt::Debug for TensorId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "%{}", self.0)
+    /// The outputs' shapes, or an error that names the tensor and the shapes.
+    fn infer(&self, cx: &Infer) -> Result<Vec<Spec>>;
+
+    /// The gradients of the inputs, as graph nodes, one entry per input.
+    /// `None` says that an input gets no gradient; where one was needed, that
+    /// is an error in the caller, never a silent stop.
+    fn gradient(&self, g: &mut Graph, at: &Backward) -> Result<Vec<Option<TensorId>>>;
+
+    /// The dispatches that compute the op on a device with these capabilities,
+    /// in the way that [`Lower::variant`] names.
+    fn lower(&self, cx: &Lower) -> Result<Lowered>;
+
+    /// The ways to compute these shapes, the likeliest to be fast first; empty
+    /// where there is only one. Which of them a device can run, and which of
+    /// those is taken, the plan decides.
+    fn variants(&self, _cx: &Lower) -> Vec<Variant> {
+        vec![]
     }
-}
 
-impl TensorId {
-    /// The tensor's place in [`Graph::tensors`].
-    pub fn index(self) -> usize {
-        self.0 as usize
+    /// Work and traffic, for the roofline.
+    fn cost(&self, cx: &Lower) -> Cost;
+
+    /// True when the op is only another view of elements that are already in
+    /// place (its output, if any, is the first input under another shape): the
+    /// plan makes no step of it.
+    fn alias(&self) -> bool {
+        false
     }
-}
 
-/// Where the elements of a tensor live.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Home {
-    /// In a buffer that the plan assigns, for as long as somebody reads it.
-    Transient,
-    /// In a named buffer of the executor's store, shared by all programs that
-    /// name it, from the first step to the last.
-    Persistent {
-        /// The name in the store.
-        name: String,
-        /// The content before the first step.
-        init: Init,
-    },
-    /// Inside another tensor, from an offset in elements: a parameter in the
-    /// flat parameter buffer, a reshaped tensor in its source.
-    View {
-        /// The tensor that owns the elements.
-        base: TensorId,
-        /// Where this one starts in it, in elements.
-        offset: usize,
-    },
-}
+    /// The op as an elementwise one, if it is: a plan may do its work where its
+    /// operand is made.
+    fn pointwise(&self) -> Option<&dyn Pointwise> {
+        None
+    }
 
-/// A tensor of the graph.
-#[derive(Clone, Debug)]
-pub struct TensorInfo {
-    /// Shape and element type.
-    pub spec: Spec,
-    /// Where its elements live.
-    pub home: Home,
-    /// A name for people: `relu @ conv1`, `conv1.weight`.
-    pub label: String,
+    /// Whether `lower` stores the elements of output 0 through
+    /// [`Lower::store`], each once, so that `work` can be done on them first.
+    fn hosts(&self, _cx: &Lower, _work: &dyn Pointwise) -> bool {
+        false
+    }
+
+    /// Whether output `i` may be kept in half precision: activations and their
+    /// gradients, of which training bears a relative error of 2^-11. Not what
+    /// gradients are worked out from with cancellation, such as a softmax's
+    /// logarithm, nor losses, statistics, positions or coefficients.
+    fn bears_half(&self, _output: usize) -> bool {
+        false
+    }
+
+    /// For an op that changes state in place: the op that makes the same outputs
+    /// from the same inputs and leaves the state alone, if there is one.
+    fn again(&self) -> Option<Arc<dyn Op>> {
+        None
+    }
+
+    /// What a plan has fused behind the op, in order.
+    fn followers(&self) -> Vec<String> {
+        vec![]
+    }
 }
 
 /// An op applied to tensors.
@@ -86,10 +109,6 @@ impl Node {
         if self.scope.is_empty() { label } else { format!("{label} @ {}", self.scope) }
     }
 }
-
-/// Parameters start at multiples of this many elements in their flat buffer,
-/// which satisfies every adapter's offset alignment (256 bytes) and vec4 loads.
-pub const FLAT_ALIGN: usize = 64;
 
 /// Tensors and the nodes that compute them, in execution order.
 #[derive(Clone, Default)]
@@ -234,63 +253,6 @@ impl Graph {
         t
     }
 
-    /// Moves all parameters into one flat persistent tensor `name`, so that
-    /// the optimiser is one dispatch and a checkpoint one copy. Returns it with
-    /// each parameter's offset in elements.
-    pub fn flatten_params(&mut self, name: &str) -> (TensorId, Vec<usize>) {
-        let params = self.params.clone();
-        let (offsets, total) = flat_offsets(params.iter().map(|&p| self.spec(p).elements()));
-        let part = |(&p, &offset): (&TensorId, &usize)| match &self.tensors[p.index()].home {
-            Home::Persistent { init, .. } => Some((offset, init.clone())),
-            _ => None,
-        };
-        let parts = params.iter().zip(&offsets).filter_map(part).collect();
-        let base = self.persistent(name, Spec::f32([total]), Init::Parts(parts));
-        for (&p, &offset) in params.iter().zip(&offsets) {
-            self.tensors[p.index()].home = Home::View { base, offset };
-        }
-        (base, offsets)
-    }
-
-    /// Makes `parts` views of one flat persistent tensor `name`, laid out as
-    /// [`Graph::flatten_params`] lays out parameters, so that whoever computes
-    /// a part writes it in place. A part that is read elsewhere, or is not
-    /// computed by a node, is copied.
-    pub fn pack(&mut self, name: &str, parts: &[TensorId]) -> Result<TensorId> {
-        let (offsets, total) = flat_offsets(parts.iter().map(|&p| self.spec(p).elements()));
-        let parts: Vec<(TensorId, usize)> = parts.iter().copied().zip(offsets).collect();
-        self.pack_at(name, &parts, total)
-    }
-
-    /// [`Graph::pack`] into a tensor of `total` elements, each part at an
-    /// offset of its own. What lies between the parts stays zero.
-    pub fn pack_at(&mut self, name: &str, parts: &[(TensorId, usize)], total: usize) -> Result<TensorId> {
-        let flat = self.persistent(name, Spec::f32([total]), Init::Zeros);
-        let mut placed = Vec::new();
-        let roots: Vec<TensorId> = parts.iter().map(|&(part, _)| self.root(part).0).collect();
-        for &(part, offset) in parts {
-            let (root, _) = self.root(part);
-            // Two biases that are only ever added have one gradient.
-            let once = roots.iter().filter(|&&r| r == root).count() == 1;
-            let alone = once && self.readers_of_storage(root) == usize::from(root != part);
-            let whole = self.spec(root).elements() == self.spec(part).elements();
-            let computed = self.nodes.iter().any(|n| n.outputs.contains(&root));
-            let free = self.tensors[root.index()].home == Home::Transient;
-            let t = if alone && whole && computed && free { root } else { self.copy(part)? };
-            self.tensors[t.index()].home = Home::View { base: flat, offset };
-            placed.push(t);
-        }
-        self.nodes.push(Node {
-            op: Arc::new(crate::graph::op::Pack),
-            inputs: placed,
-            updates: vec![flat],
-            outputs: vec![],
-            scope: String::new(),
-            again: false,
-        });
-        Ok(flat)
-    }
-
     /// The tensor that owns the elements of `t`, and where `t` starts in it.
     pub fn root(&self, t: TensorId) -> (TensorId, usize) {
         match self.tensors[t.index()].home {
@@ -308,11 +270,6 @@ impl Graph {
         let node = self.nodes.iter().rev().find(|n| n.outputs.contains(&t))?;
         let op: &dyn std::any::Any = &*node.op;
         Some((op.downcast_ref()?, &node.inputs))
-    }
-
-    /// How many node inputs read the elements that `root` owns.
-    fn readers_of_storage(&self, root: TensorId) -> usize {
-        self.nodes.iter().flat_map(|n| n.inputs.iter().chain(&n.updates)).filter(|&&t| self.root(t).0 == root).count()
     }
 
     /// Adds an op, checks shapes at once, and returns its outputs.
@@ -374,20 +331,6 @@ impl Graph {
         });
         Ok(outputs)
     }
-}
-
-/// Offsets of parts of these sizes in a flat buffer, and its total size.
-fn flat_offsets(sizes: impl Iterator<Item = usize>) -> (Vec<usize>, usize) {
-    let mut total = 0;
-    let offsets = sizes
-        .map(|n| {
-            let offset = total;
-            // A plan refuses what is not countable.
-            total = n.checked_next_multiple_of(FLAT_ALIGN).map_or(usize::MAX, |n| total.saturating_add(n));
-            offset
-        })
-        .collect();
-    (offsets, total.max(FLAT_ALIGN))
 }
 
 /// FNV-1a over shape and bytes: names constants by content.

@@ -6,22 +6,28 @@
 
 mod built;
 mod case;
+mod context;
+mod flat;
 mod fused;
 mod gradient;
 #[allow(clippy::module_inception)]
 mod graph;
 mod init;
-mod op;
 mod pointwise;
+mod reference;
 mod tail;
+mod tensor;
 pub mod tolerance;
 
 pub use built::{Built, input_name};
 pub use case::{Case, Fill};
+pub use context::{Backward, Cost, Infer, Lower};
+pub use flat::FLAT_ALIGN;
 pub(crate) use fused::Fused;
 pub use gradient::{Seed, gradient};
-pub use graph::{FLAT_ALIGN, Graph, Home, Node, TensorId, TensorInfo};
+pub use graph::{Graph, Node, Op};
 pub use init::{Draw, Init};
-pub use op::{Backward, Cost, Infer, Io, Lower, Op, Reference, View, ViewMut};
 pub use pointwise::{Elementwise, Pointwise, Stretch, Stretches};
+pub use reference::{Io, Reference, View, ViewMut};
 pub(crate) use tail::{Arg, Stage, Tail};
+pub use tensor::{Home, TensorId, TensorInfo};
