@@ -25,9 +25,9 @@ mod cases;
 pub use self::cases::cases;
 
 use self::again::BatchNormAgain;
-use super::correct::STEPS;
-use super::cross_entropy::{expect_rows, expect_type, valid_rows};
+use super::expect::{expect_rows, expect_type, valid_rows};
 use super::flush;
+use super::rows::STEPS;
 use crate::error::{Error, Result};
 use crate::graph::{Backward, Cost, Graph, Infer, Io, Lower, Op, Pointwise, Reference, TensorId};
 use crate::kernel::{Class, Dispatch, Kernel, Lowered, Shader, groups_1d};

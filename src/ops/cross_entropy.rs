@@ -25,7 +25,8 @@ mod cases;
 
 pub use self::cases::cases;
 
-use super::correct::{Rows, SHORT, SMALL, STEPS, group, tree};
+use super::expect::{expect_rows, expect_type, valid_rows};
+use super::rows::{Rows, SHORT, SMALL, STEPS, group, tree};
 use crate::error::{Error, Result};
 use crate::graph::{Backward, Cost, Graph, Infer, Io, Lower, Op, Reference, TensorId};
 use crate::kernel::{Class, Dispatch, Kernel, Lowered, Shader, groups_1d};
@@ -102,30 +103,6 @@ impl Graph {
         let y = self.push(op, &inputs)?;
         Ok((y[0], y[1]))
     }
-}
-
-/// Checks the element type of input `i`.
-pub(crate) fn expect_type(cx: &Infer, i: usize, name: &str, dtype: DType) -> Result<()> {
-    match &cx.inputs[i] {
-        spec if spec.dtype == dtype => Ok(()),
-        spec => Err(Error::model(format!("{name} is {spec}; expected elements of type {dtype}"))),
-    }
-}
-
-/// Checks that input `i` is a count of valid elements of the first axis of a
-/// tensor that has `lead` axes to count.
-pub(crate) fn expect_rows(cx: &Infer, i: usize, lead: usize) -> Result<()> {
-    expect_type(cx, i, "rows", DType::U32)?;
-    cx.expect(i, "rows", [1])?;
-    if lead == 0 {
-        return Err(Error::model(format!("rows was given and {} has no batch axis to count", cx.shape(0))));
-    }
-    Ok(())
-}
-
-/// How many of the first `batch` elements of an axis count.
-pub(crate) fn valid_rows<T>(io: &Io<T>, rows: Option<usize>, batch: usize) -> usize {
-    rows.map_or(batch, |i| (io.x_u32(i)[0] as usize).min(batch))
 }
 
 /// What one row contributes, and what its gradient needs.

@@ -16,7 +16,7 @@
 //! `n_indices D + V D`, and no sum depends on which invocation came first.
 //! Source: a least-significant-digit radix sort, Knuth, TAOCP volume 3, 5.2.5.
 
-use super::cross_entropy::expect_type;
+use super::expect::expect_type;
 use super::wide::{put_wide, stores_wide_itself, wide, width};
 use crate::error::{Error, Result};
 use crate::graph::{Backward, Case, Cost, Fill, Graph, Infer, Io, Lower, Op, Pointwise, Reference, TensorId};

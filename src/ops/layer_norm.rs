@@ -18,8 +18,8 @@
 //! workgroup shares it. The sums over rows are taken in blocks of rows, which a
 //! second dispatch adds in order.
 
-use super::correct::{STEPS, group};
-use super::cross_entropy::expect_type;
+use super::expect::expect_type;
+use super::rows::{STEPS, group};
 use super::wide::{put_wide, stores_wide_itself, wide, width};
 use crate::error::{Error, Result};
 use crate::graph::{Backward, Case, Cost, Fill, Graph, Infer, Io, Lower, Op, Pointwise, Reference, TensorId};

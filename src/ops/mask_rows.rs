@@ -4,7 +4,7 @@
 //! Shapes: `x, y [B, T, ..]`, `lengths u32 [B]`; a length beyond `T` counts as `T`.
 //! Gradient: the same mask on `d_y`, with zeros.
 
-use super::cross_entropy::expect_type;
+use super::expect::expect_type;
 use super::wide::{wide, width};
 use crate::error::{Error, Result};
 use crate::graph::{Backward, Case, Cost, Fill, Graph, Infer, Io, Lower, Op, Reference, TensorId};

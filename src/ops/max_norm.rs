@@ -11,7 +11,7 @@
 //! Source: Srebro and Shraibman 2005; Srivastava et al., "Dropout", JMLR 15,
 //! 2014; `keras.constraints.MaxNorm`.
 
-use super::correct::{group, tree};
+use super::rows::{group, tree};
 use super::{optimiser, state};
 use crate::error::{Error, Result};
 use crate::graph::{Backward, Case, Cost, Fill, Graph, Infer, Io, Lower, Op, Reference, TensorId};

@@ -7,8 +7,8 @@
 //! Kernels: a long sequence is added in parts, which a second dispatch adds in
 //! order.
 
-use super::correct::STEPS;
 use super::mask_rows::{expect_sequences, sizes};
+use super::rows::STEPS;
 use super::wide::{wide, width};
 use crate::error::Result;
 use crate::graph::{Backward, Case, Cost, Fill, Graph, Infer, Io, Lower, Op, Reference, TensorId};

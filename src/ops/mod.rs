@@ -20,8 +20,10 @@ macro_rules! rooms {
 }
 
 mod chains;
+mod expect;
 mod flush;
 mod optimiser;
+mod rows;
 mod state;
 mod tiles;
 mod wide;

@@ -15,8 +15,8 @@
 //! BCE. The mean runs over the elements of valid rows; with none the loss is 0.
 //! Semantics are those of PyTorch's functions of the same names.
 
-use super::correct::{STEPS, tree};
-use super::cross_entropy::{expect_rows, expect_type, valid_rows};
+use super::expect::{expect_rows, expect_type, valid_rows};
+use super::rows::{STEPS, tree};
 use crate::error::{Error, Result};
 use crate::graph::{Backward, Case, Cost, Fill, Graph, Infer, Io, Lower, Op, Reference, TensorId};
 use crate::kernel::{Class, Kernel, Lowered, Shader};

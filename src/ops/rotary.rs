@@ -16,7 +16,7 @@
 //! angle modulo a turn, and integers overflow in exactly that way: at position
 //! 100,000 the angle is as good as at position 1.
 
-use super::cross_entropy::expect_type;
+use super::expect::expect_type;
 use crate::error::{Error, Result};
 use crate::graph::{Backward, Case, Cost, Fill, Graph, Infer, Io, Lower, Op, Reference, TensorId};
 use crate::kernel::{Kernel, Lowered, Shader};

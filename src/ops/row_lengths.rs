@@ -4,8 +4,8 @@
 //! Shapes: `tokens u32 [B, T]`, `y u32 [B]`. Padding within a row counts; what
 //! matters is where the row ends. Integers have no gradient.
 
-use super::correct::{STEPS, group};
-use super::cross_entropy::expect_type;
+use super::expect::expect_type;
+use super::rows::{STEPS, group};
 use super::state;
 use crate::error::{Error, Result};
 use crate::graph::{Backward, Case, Cost, Fill, Graph, Infer, Io, Lower, Op, Reference, TensorId};

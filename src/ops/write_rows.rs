@@ -5,7 +5,7 @@
 //! `cache[.., position + r, :] = x[.., r, :]`. Rows that would fall beyond `C` are
 //! not written. No gradient: a cache outlives the step.
 
-use super::cross_entropy::expect_type;
+use super::expect::expect_type;
 use super::state;
 use super::wide::{wide, width};
 use crate::error::{Error, Result};

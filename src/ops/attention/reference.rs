@@ -2,7 +2,7 @@
 //! plain loops for softmax. Blocks above the diagonal of a causal mask are
 //! never computed.
 
-use super::Attend;
+use super::attend::{Attend, Extras};
 use super::sizes::Sizes;
 use crate::tensor::Real;
 use crate::tensor::random::{pcg4d, stream, unit};
@@ -10,14 +10,6 @@ use rayon::prelude::*;
 
 /// Queries per block.
 const BLOCK: usize = 64;
-
-/// The optional inputs.
-#[derive(Clone, Copy)]
-pub(crate) struct Extras<'a, T> {
-    pub lengths: Option<&'a [u32]>,
-    pub mask: Option<&'a [T]>,
-    pub clock: Option<&'a [u32]>,
-}
 
 /// A tensor of which tasks write disjoint rows.
 struct Rows<T> {

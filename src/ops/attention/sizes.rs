@@ -1,7 +1,7 @@
 //! The sizes of an attention and where its tensors lie, checked once; and the
 //! constants that forward and backward kernels share.
 
-use super::{Attend, LAYERS};
+use super::attend::{Attend, LAYERS};
 use crate::error::{Error, Result};
 use crate::kernel::{Class, Kernel, Shader, groups_1d};
 use crate::tensor::random::stream;
