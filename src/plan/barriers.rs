@@ -4,7 +4,8 @@
 //! a buffer which was used before, or reads one that was written last, comes
 //! behind a barrier, and a barrier lets everything before it finish.
 
-use super::{Launch, Plan};
+use super::plan::Plan;
+use super::step::Launch;
 use std::collections::HashMap;
 
 /// Dispatches of a step that wait.

@@ -1,7 +1,7 @@
 //! Dispatches meet places: names of shader variables become buffers, and what
 //! the device would refuse is refused here.
 
-use super::plan::{Bound, Buffer, Launch, Place, Step};
+use super::step::{Bound, Buffer, Launch, Place, Step};
 use crate::error::{Error, Result};
 use crate::graph::{FLAT_ALIGN, Node};
 use crate::kernel::{Dispatch, Slot, reflect};

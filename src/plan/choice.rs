@@ -5,8 +5,7 @@
 //! part of what makes a run repeatable: they are given to the planner, never
 //! made by it.
 
-use super::Plan;
-use crate::graph::{Lower, Node, Op};
+use crate::graph::{Lower, Op};
 use crate::kernel::Variant;
 use crate::tensor::Spec;
 use serde::{Deserialize, Serialize};
@@ -41,33 +40,4 @@ pub fn eligible(op: &dyn Op, cx: &Lower) -> Vec<Variant> {
 pub fn key(op: &dyn Op, cx: &Lower) -> String {
     let list = |specs: &[Spec]| specs.iter().map(|s| s.shape.to_string()).collect::<Vec<_>>().join(" ");
     format!("{op:?}: {} -> {}", list(&cx.inputs), list(&cx.outputs))
-}
-
-/// A step that can be computed in several ways.
-#[derive(Debug, Clone)]
-pub struct Tunable {
-    /// The node's number in the graph.
-    pub node: usize,
-    /// What a choice for it is kept under.
-    pub key: String,
-    /// The ways that the device can run.
-    pub variants: Vec<Variant>,
-    /// The one that the plan runs.
-    pub runs: &'static str,
-}
-
-impl Plan {
-    /// The steps that can be computed in several ways, each kind once.
-    pub fn tunables(&self) -> Vec<Tunable> {
-        let mut found: Vec<Tunable> = vec![];
-        for step in self.steps.iter().filter(|s| !s.variant.is_empty()) {
-            let node: &Node = &self.graph.nodes()[step.node];
-            let cx = self.lower_context(node);
-            let (key, variants) = (key(&*node.op, &cx), eligible(&*node.op, &cx));
-            if variants.len() > 1 && !found.iter().any(|t| t.key == key) {
-                found.push(Tunable { node: step.node, key, variants, runs: step.variant });
-            }
-        }
-        found
-    }
 }

@@ -1,6 +1,9 @@
 //! `explain`: the plan as a table for people. The first debugging tool.
 
-use super::{Barriers, Place, Plan};
+use super::barriers::Barriers;
+use super::bytes::human_bytes;
+use super::plan::Plan;
+use super::step::Place;
 use crate::graph::TensorId;
 use crate::tensor::DType;
 use std::fmt::Write;
@@ -90,16 +93,5 @@ impl Plan {
             let _ = write!(out, "\ncomputed again in the backward pass: {}", self.recomputed.join(", "));
         }
         out
-    }
-}
-
-/// A byte count for people: `1.5 MiB`.
-pub fn human_bytes(bytes: usize) -> String {
-    let b = bytes as f64;
-    match bytes {
-        0..1024 => format!("{bytes} B"),
-        1024..1_048_576 => format!("{:.1} KiB", b / 1024.0),
-        1_048_576..1_073_741_824 => format!("{:.1} MiB", b / 1_048_576.0),
-        _ => format!("{:.2} GiB", b / 1_073_741_824.0),
     }
 }

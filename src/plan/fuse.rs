@@ -5,8 +5,7 @@
 //! else it reads is there by then, so the order of the others stays as it was.
 //! Only what somebody outside reads is written.
 
-use super::Target;
-use super::plan::context_of;
+use super::target::{Target, context_of};
 use crate::graph::{Arg, Fused, Graph, Home, Node, Stage, Tail, TensorId};
 use crate::kernel::MOST_TENSORS;
 use std::collections::HashMap;

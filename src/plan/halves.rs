@@ -10,11 +10,10 @@
 //! (`Op::bears_half`), this pass picks tensors, and the kernels that touch them
 //! load and store through conversions (`Kernel::halves`).
 
-use super::Target;
-use super::options::Precision;
+use super::target::Target;
 use crate::error::Result;
 use crate::graph::{Graph, Home, TensorId};
-use crate::kernel::{Class, Dispatch, Form, Lowered, Slot, assemble, reflect, takes_bits};
+use crate::kernel::{Dispatch, Form, Lowered, Slot, assemble, reflect, takes_bits};
 use crate::tensor::DType;
 use std::collections::{HashMap, HashSet};
 
@@ -127,15 +126,4 @@ fn unfit(graph: &Graph, n: usize, dispatch: &Dispatch, form: Form) -> Result<Vec
         }
     }
     Ok(found)
-}
-
-impl Precision {
-    /// What it means on a device: `Auto` takes halves where a GPU has the type.
-    pub fn on(self, target: &Target) -> Precision {
-        match (self, target) {
-            (Precision::Auto, Target::Gpu(caps)) if caps.f16 && caps.class != Class::Cpu => Precision::F16,
-            (Precision::Auto, _) => Precision::F32,
-            (fixed, _) => fixed,
-        }
-    }
 }

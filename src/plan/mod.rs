@@ -4,6 +4,7 @@
 mod assign;
 mod barriers;
 mod bind;
+mod bytes;
 mod choice;
 mod executor;
 mod explain;
@@ -14,15 +15,21 @@ mod options;
 #[allow(clippy::module_inception)]
 mod plan;
 mod recompute;
+mod step;
+mod target;
 mod timeline;
+mod tunable;
 
 pub use barriers::Barriers;
-pub use choice::{Choices, Tunable, eligible, key};
+pub use bytes::{human_bytes, parse_bytes};
+pub use choice::{Choices, eligible, key};
 pub use executor::{Executor, Program, Ticket};
 pub(crate) use executor::{Kept, check_size, no_buffer, not_computed};
-pub use explain::human_bytes;
 pub use fuse::Saved;
 pub use kernels::{Needed, all_variants, kernels, launches_of, options_for};
-pub use options::{Options, Precision, Recompute, parse_bytes};
-pub use plan::{Bound, Buffer, Launch, Place, Plan, Step, Target};
+pub use options::{Options, Precision, Recompute};
+pub use plan::Plan;
+pub use step::{Bound, Buffer, Launch, Place, Step};
+pub use target::Target;
 pub use timeline::{Clock, Span, TimedRun, Timeline};
+pub use tunable::Tunable;

@@ -1,110 +1,18 @@
-//! `Plan`: buffers, places and steps.
+//! `Plan`: how a graph becomes buffers, places and steps.
 
-use super::Choices;
 use super::assign::{Lifetime, Tenant, assign, most_at_once};
 use super::bind::{bind, check_exclusive};
+use super::choice::Choices;
 use super::fuse::{Saved, fuse};
 use super::halves::{Work, narrow};
 use super::options::{Options, Precision, Recompute};
 use super::recompute::{Layer, layers, recompute};
+use super::step::{Buffer, Place, Step};
+use super::target::{Target, context_of};
 use crate::error::{Context, Error, Result};
 use crate::graph::{Graph, Home, Init, Lower, Node, TensorId};
-use crate::kernel::{Caps, Class, Kernel, Slot, Store, reflect};
-use crate::tensor::{DType, Spec};
+use crate::tensor::Spec;
 use std::collections::HashMap;
-
-/// What a plan is for.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Target {
-    /// The CPU executor: no dispatches, no limits.
-    Cpu,
-    /// A GPU with these capabilities.
-    Gpu(Caps),
-}
-
-/// A buffer of the plan.
-#[derive(Debug, Clone)]
-pub struct Buffer {
-    /// Its name in the executor's store; `None` for a transient buffer, which
-    /// belongs to this plan alone.
-    pub name: Option<String>,
-    /// Size in elements.
-    pub elements: usize,
-    /// Element type.
-    pub dtype: DType,
-    /// Content before the first step.
-    pub init: Init,
-}
-
-impl Buffer {
-    /// Size in bytes.
-    pub fn bytes(&self) -> usize {
-        self.elements * self.dtype.bytes()
-    }
-}
-
-/// Where a tensor lives.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Place {
-    /// The buffer's number in the plan.
-    pub buffer: usize,
-    /// First element.
-    pub offset: usize,
-    /// Shape and type.
-    pub spec: Spec,
-}
-
-impl Place {
-    /// The elements it covers in its buffer.
-    pub fn range(&self) -> std::ops::Range<usize> {
-        self.offset..self.offset + self.spec.elements()
-    }
-}
-
-/// A place bound to a shader variable.
-#[derive(Debug, Clone)]
-pub struct Bound {
-    /// `@binding(..)`.
-    pub number: u32,
-    /// The tensor.
-    pub place: Place,
-    /// Declared `read_write` in the shader.
-    pub writable: bool,
-}
-
-/// A dispatch with its bindings resolved.
-#[derive(Debug, Clone)]
-pub struct Launch {
-    /// What runs.
-    pub kernel: Kernel,
-    /// Workgroups per dimension.
-    pub groups: [u32; 3],
-    /// Bindings, in order of their number.
-    pub bound: Vec<Bound>,
-    /// `conv2d.forward @ conv1`.
-    pub label: String,
-    /// What the shader needs.
-    pub entry: reflect::Entry,
-}
-
-/// One node of the graph, placed.
-#[derive(Debug, Clone)]
-pub struct Step {
-    /// The node's number in the graph.
-    pub node: usize,
-    /// Inputs.
-    pub inputs: Vec<Place>,
-    /// Tensors written in place.
-    pub updates: Vec<Place>,
-    /// Outputs.
-    pub outputs: Vec<Place>,
-    /// Temporaries of the lowering.
-    pub scratch: Vec<Place>,
-    /// What a GPU runs; empty for the CPU.
-    pub launches: Vec<Launch>,
-    /// Which of the op's variants that is; empty where there is only one.
-    pub variant: &'static str,
-}
 
 /// A whole step of work, planned.
 #[derive(Clone)]
@@ -422,23 +330,6 @@ impl Plan {
             fits(u64::from(launch.entry.workgroup_bytes), caps.workgroup_bytes, "bytes of workgroup memory")?;
         }
         Ok(())
-    }
-}
-
-/// The specs of a node's tensors, as lowering and costing see them.
-pub(super) fn context_of(graph: &Graph, node: &Node, target: &Target) -> Lower {
-    let specs = |ids: &[TensorId]| ids.iter().map(|&t| graph.spec(t).clone()).collect();
-    let caps = match target {
-        Target::Gpu(caps) => caps.clone(),
-        Target::Cpu => Caps::floor(Class::Cpu),
-    };
-    Lower {
-        inputs: specs(&node.inputs),
-        updates: specs(&node.updates),
-        outputs: specs(&node.outputs),
-        caps,
-        variant: "",
-        store: Store::plain(Slot::Output(0)),
     }
 }
 
