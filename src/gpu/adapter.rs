@@ -54,6 +54,11 @@ impl Adapter {
         self.inner.features() & (used | wgpu::Features::PIPELINE_CACHE | wgpu::Features::SHADER_F16)
     }
 
+    /// The features that timing needs, as far as the adapter has them.
+    pub(crate) fn timing_features(&self) -> wgpu::Features {
+        self.inner.features() & (wgpu::Features::TIMESTAMP_QUERY | wgpu::Features::TIMESTAMP_QUERY_INSIDE_PASSES)
+    }
+
     /// The features that cooperative matrices of f16 take.
     pub(crate) fn half_features() -> wgpu::Features {
         wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX | wgpu::Features::SHADER_F16

@@ -2,23 +2,12 @@
 
 use super::Adapter;
 use super::pipeline_cache::PipelineCache;
-use super::pipelines::Pipelines;
-use super::timing;
+use super::pipelines::{Checks, Pipelines};
+use super::scope::scoped;
 use crate::error::{Error, Result};
 use crate::kernel::Caps;
 use crate::plan::Choices;
 use std::sync::{Arc, Mutex};
-
-/// Whether wgpu adds its own bounds checks, loop limits and zeroed workgroup
-/// memory to shaders.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Checks {
-    /// As a browser would run them. For tests and for hunting errors.
-    On,
-    /// As written. The shaders guard their own bounds; the tests run them
-    /// checked first.
-    Off,
-}
 
 /// An opened GPU: device, queue, compiled pipelines.
 pub struct Gpu {
@@ -57,7 +46,7 @@ impl Gpu {
         };
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("wgrad"),
-            required_features: adapter.features() | timing::features(adapter) | more,
+            required_features: adapter.features() | adapter.timing_features() | more,
             experimental_features,
             required_limits: adapter.inner.limits(),
             // Buffers are few and large, so small suballocation blocks suffice.
@@ -83,16 +72,8 @@ impl Gpu {
         });
         // Checked pipelines are for tests and for hunting errors: compiled anew.
         let kept = (checks == Checks::Off).then(|| PipelineCache::open(&device, &adapter.inner.get_info())).flatten();
-        Ok(Gpu {
-            device,
-            queue,
-            pipelines: Pipelines::new(checks, kept),
-            adapter: adapter.clone(),
-            caps,
-            half,
-            choices: Mutex::default(),
-            failed,
-        })
+        let pipelines = Pipelines::new(device.clone(), adapter.name.clone(), checks, kept);
+        Ok(Gpu { device, queue, pipelines, adapter: adapter.clone(), caps, half, choices: Mutex::default(), failed })
     }
 
     /// Which variants its plans take, as far as that was chosen.
@@ -121,13 +102,6 @@ impl Gpu {
 
     /// Runs `make` and turns wgpu's validation and memory errors into ours.
     pub(crate) fn scoped<T>(&self, what: &str, make: impl FnOnce() -> T) -> Result<T> {
-        let memory = self.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
-        let validation = self.device.push_error_scope(wgpu::ErrorFilter::Validation);
-        let made = make();
-        let errors = [pollster::block_on(validation.pop()), pollster::block_on(memory.pop())];
-        match errors.into_iter().flatten().next() {
-            None => Ok(made),
-            Some(e) => Err(Error::device(format!("{what} on {}: {e}", self.adapter.name))),
-        }
+        scoped(&self.device, &self.adapter.name, what, make)
     }
 }

@@ -2,9 +2,11 @@
 //! a step re-encodes the same dispatches in compute passes, several steps
 //! per submit or several submits per step (`super::pace`).
 
+mod timing;
+
 use super::Gpu;
+use super::command::Command;
 use super::pace::{self, Pace};
-use super::pipelines::Pipeline;
 use crate::error::{Error, Result};
 use crate::graph::{Init, TensorId};
 use crate::plan::{
@@ -28,27 +30,6 @@ const UPLOADED_AT_ONCE: usize = 32 << 20;
 /// The largest staging buffer that is kept to be used again: metrics are read all the
 /// time, weights now and then.
 const STAGING_KEPT: u64 = 1 << 20;
-
-pub(super) struct Command {
-    pipeline: Arc<Pipeline>,
-    bind_group: wgpu::BindGroup,
-    groups: [u32; 3],
-    /// Seconds that it is expected to take on a slow device.
-    pub(super) work: f64,
-}
-
-impl Command {
-    /// `before`: the command before it in the same pass, whose pipeline is still
-    /// set.
-    pub(super) fn encode(&self, pass: &mut wgpu::ComputePass, before: Option<&Command>) {
-        if !before.is_some_and(|b| Arc::ptr_eq(&b.pipeline, &self.pipeline)) {
-            pass.set_pipeline(&self.pipeline.pipeline);
-        }
-        pass.set_bind_group(0, &self.bind_group, &[]);
-        let [x, y, z] = self.groups;
-        pass.dispatch_workgroups(x, y, z);
-    }
-}
 
 struct Loaded {
     plan: Plan,
@@ -131,14 +112,14 @@ impl Kept for Store {
 
 /// Runs plans on a [`Gpu`].
 pub struct GpuExecutor {
-    pub(super) gpu: Arc<Gpu>,
+    gpu: Arc<Gpu>,
     store: Arc<Store>,
     in_flight: VecDeque<Submit>,
     submits: u64,
     /// Staging buffers ready for reuse, by size in bytes.
     staging: HashMap<u64, Vec<wgpu::Buffer>>,
     /// What is timed with, where that is not the best there is.
-    pub(super) clock: Option<Clock>,
+    clock: Option<Clock>,
 }
 
 impl GpuExecutor {
@@ -182,7 +163,7 @@ impl GpuExecutor {
     }
 
     /// The commands of a program, and how they are cut into submits.
-    pub(super) fn commands(&self, program: &Program) -> Result<(Arc<[Command]>, Pace)> {
+    fn commands(&self, program: &Program) -> Result<(Arc<[Command]>, Pace)> {
         let content = self.store.lock();
         let loaded = content.program(program)?;
         Ok((loaded.commands.clone(), loaded.pace))
@@ -338,7 +319,7 @@ impl GpuExecutor {
         Ok(value)
     }
 
-    pub(super) fn poll(&self, poll: wgpu::PollType) -> Result<()> {
+    fn poll(&self, poll: wgpu::PollType) -> Result<()> {
         let polled = self.gpu.device.poll(poll);
         self.gpu.check()?;
         polled.map(drop).map_err(|e| Error::device(format!("{}: {e}", self.gpu.adapter.name)))
@@ -383,7 +364,7 @@ impl Executor for GpuExecutor {
             buffers.push(self.make_buffer(&label, &spec, &init)?);
         }
         let launches: Vec<&Launch> = plan.steps.iter().flat_map(|s| &s.launches).collect();
-        let mut pipelines = self.gpu.pipelines.get(&self.gpu, &launches)?.into_iter();
+        let mut pipelines = self.gpu.pipelines.get(&launches)?.into_iter();
         let (mut commands, mut steps) = (vec![], vec![]);
         for step in &plan.steps {
             let first = commands.len();

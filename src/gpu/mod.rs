@@ -2,13 +2,15 @@
 //! readback, timestamps.
 
 mod adapter;
+mod command;
 mod device;
 mod executor;
 mod pace;
 mod pipeline_cache;
 mod pipelines;
-mod timing;
+mod scope;
 
 pub use adapter::{Adapter, adapters};
-pub use device::{Checks, Gpu};
+pub use device::Gpu;
 pub use executor::GpuExecutor;
+pub use pipelines::Checks;

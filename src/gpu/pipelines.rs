@@ -1,13 +1,24 @@
 //! Compiled pipelines, one per kernel, shared by all programs of a device.
 
 use super::pipeline_cache::PipelineCache;
-use super::{Checks, Gpu};
+use super::scope::scoped;
 use crate::error::Result;
 use crate::kernel::{assemble, reflect};
 use crate::plan::Launch;
 use rayon::prelude::*;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
+
+/// Whether wgpu adds its own bounds checks, loop limits and zeroed workgroup
+/// memory to shaders.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Checks {
+    /// As a browser would run them. For tests and for hunting errors.
+    On,
+    /// As written. The shaders guard their own bounds; the tests run them
+    /// checked first.
+    Off,
+}
 
 /// A compiled kernel and the layout of its bindings.
 pub(crate) struct Pipeline {
@@ -22,6 +33,9 @@ const IDLE: usize = 512;
 /// Pipelines by entry point, constants and source; what is new is compiled on
 /// all threads. Those that are in use are kept, and the latest of the others.
 pub(crate) struct Pipelines {
+    device: wgpu::Device,
+    /// The name of its adapter, for errors.
+    adapter: String,
     checks: Checks,
     made: Mutex<Made<Pipeline>>,
     kept: Option<PipelineCache>,
@@ -55,8 +69,8 @@ impl<P> Made<P> {
 }
 
 impl Pipelines {
-    pub fn new(checks: Checks, kept: Option<PipelineCache>) -> Pipelines {
-        Pipelines { checks, made: Default::default(), kept }
+    pub fn new(device: wgpu::Device, adapter: String, checks: Checks, kept: Option<PipelineCache>) -> Pipelines {
+        Pipelines { device, adapter, checks, made: Default::default(), kept }
     }
 
     /// The number of pipelines that were compiled, and of those that are kept.
@@ -66,7 +80,7 @@ impl Pipelines {
     }
 
     /// The pipelines of launches, in their order.
-    pub fn get(&self, gpu: &Gpu, launches: &[&Launch]) -> Result<Vec<Arc<Pipeline>>> {
+    pub fn get(&self, launches: &[&Launch]) -> Result<Vec<Arc<Pipeline>>> {
         let sources = launches.iter().map(|l| assemble(&l.kernel)).collect::<Result<Vec<_>>>()?;
         let keys: Vec<String> = launches.iter().zip(&sources).map(|(l, source)| key(l, source)).collect();
         let mut new: HashMap<&str, (&Launch, &str)> = HashMap::new();
@@ -78,9 +92,9 @@ impl Pipelines {
                 }
             }
         }
-        let modules = self.modules(gpu, new.values().copied())?;
+        let modules = self.modules(new.values().copied())?;
         let compile = |(key, (launch, source)): (&str, (&Launch, &str))| {
-            Ok((key.to_string(), Arc::new(self.compile(gpu, launch, &modules[source])?)))
+            Ok((key.to_string(), Arc::new(self.compile(launch, &modules[source])?)))
         };
         let compiled = new.into_par_iter().map(compile).collect::<Result<Vec<_>>>()?;
         if let (Some(kept), false) = (&self.kept, compiled.is_empty()) {
@@ -96,7 +110,7 @@ impl Pipelines {
             // Another thread may have dropped what was there a moment ago.
             let Some((pipeline, latest)) = made.pipelines.get_mut(key) else {
                 drop(made);
-                return self.get(gpu, launches);
+                return self.get(launches);
             };
             *latest = now;
             wanted.push(pipeline.clone());
@@ -109,39 +123,40 @@ impl Pipelines {
     /// in their constants than in their text.
     fn modules<'a>(
         &self,
-        gpu: &Gpu,
         launches: impl Iterator<Item = (&'a Launch, &'a str)>,
     ) -> Result<HashMap<&'a str, wgpu::ShaderModule>> {
         let names: HashMap<&str, &Launch> = launches.map(|(launch, source)| (source, launch)).collect();
         let module = |(source, launch): (&'a str, &Launch)| {
-            gpu.scoped(&launch.label, || (source, self.module(gpu, source, launch.kernel.shader.name)))
+            scoped(&self.device, &self.adapter, &launch.label, || {
+                (source, self.module(source, launch.kernel.shader.name))
+            })
         };
         names.into_par_iter().map(module).collect()
     }
 
-    fn module(&self, gpu: &Gpu, source: &str, name: &str) -> wgpu::ShaderModule {
+    fn module(&self, source: &str, name: &str) -> wgpu::ShaderModule {
         let descriptor =
             wgpu::ShaderModuleDescriptor { label: Some(name), source: wgpu::ShaderSource::Wgsl(source.into()) };
         match self.checks {
-            Checks::On => gpu.device.create_shader_module(descriptor),
+            Checks::On => self.device.create_shader_module(descriptor),
             // SAFETY: every kernel guards its bounds and ends its loops; the
             // tests run each of them with checks on as well.
             Checks::Off => unsafe {
-                gpu.device.create_shader_module_trusted(descriptor, wgpu::ShaderRuntimeChecks::unchecked())
+                self.device.create_shader_module_trusted(descriptor, wgpu::ShaderRuntimeChecks::unchecked())
             },
         }
     }
 
-    fn compile(&self, gpu: &Gpu, launch: &Launch, module: &wgpu::ShaderModule) -> Result<Pipeline> {
+    fn compile(&self, launch: &Launch, module: &wgpu::ShaderModule) -> Result<Pipeline> {
         let label = Some(launch.label.as_str());
-        gpu.scoped(&launch.label, || {
-            let layout = layout(gpu, &launch.label, &launch.entry);
-            let pipeline_layout = gpu.device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+        scoped(&self.device, &self.adapter, &launch.label, || {
+            let layout = layout(&self.device, &launch.label, &launch.entry);
+            let pipeline_layout = self.device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
                 label,
                 bind_group_layouts: &[Some(&layout)],
                 immediate_size: 0,
             });
-            let pipeline = gpu.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+            let pipeline = self.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
                 label,
                 layout: Some(&pipeline_layout),
                 module,
@@ -169,7 +184,7 @@ fn key(launch: &Launch, source: &str) -> String {
     format!("{}\0{:?}\0{source}", launch.kernel.entry, launch.kernel.overrides)
 }
 
-fn layout(gpu: &Gpu, label: &str, entry: &reflect::Entry) -> wgpu::BindGroupLayout {
+fn layout(device: &wgpu::Device, label: &str, entry: &reflect::Entry) -> wgpu::BindGroupLayout {
     let entries: Vec<_> = entry
         .bindings
         .iter()
@@ -184,7 +199,7 @@ fn layout(gpu: &Gpu, label: &str, entry: &reflect::Entry) -> wgpu::BindGroupLayo
             count: None,
         })
         .collect();
-    gpu.device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label: Some(label), entries: &entries })
+    device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label: Some(label), entries: &entries })
 }
 
 #[cfg(test)]

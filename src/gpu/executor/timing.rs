@@ -4,10 +4,11 @@
 //! them is done, so where a device lets independent dispatches overlap, what
 //! they take together is booked on them in order, and nothing is counted twice.
 
-use super::executor::{Command, GpuExecutor};
-use super::pace::Pace;
-use super::{Adapter, Gpu};
+use super::GpuExecutor;
 use crate::error::{Error, Result};
+use crate::gpu::Gpu;
+use crate::gpu::command::Command;
+use crate::gpu::pace::Pace;
 use crate::plan::{Clock, Program, Span, TimedRun, Timeline};
 use std::ops::Range;
 use std::time::Instant;
@@ -15,11 +16,6 @@ use std::time::Instant;
 /// Timestamps per query set: the most that there may be, and even, so that the
 /// two of a dispatch are never parted.
 const PER_SET: usize = wgpu::QUERY_SET_MAX_QUERIES as usize;
-
-/// The features of an adapter that timing needs, as far as it has them.
-pub(super) fn features(adapter: &Adapter) -> wgpu::Features {
-    adapter.inner.features() & (wgpu::Features::TIMESTAMP_QUERY | wgpu::Features::TIMESTAMP_QUERY_INSIDE_PASSES)
-}
 
 /// What an opened device can tell about time.
 fn clock(gpu: &Gpu) -> Clock {
