@@ -110,8 +110,15 @@ impl EpochRecord {
     }
 }
 
+impl Point {
+    /// Adds this point to `metrics.jsonl` in the folder.
+    pub fn append(&self, folder: &Path) -> Result<()> {
+        append_line(folder, self)
+    }
+}
+
 /// Adds a record to `metrics.jsonl` in a folder.
-pub(super) fn append_line(folder: &Path, record: &impl Serialize) -> Result<()> {
+fn append_line(folder: &Path, record: &impl Serialize) -> Result<()> {
     let path = folder.join("metrics.jsonl");
     let line = serde_json::to_string(record).expect("plain data prints") + "\n";
     files::append(&path, line.as_bytes())

@@ -1,10 +1,7 @@
 //! The curves of training by step: lines of `metrics.jsonl` between those of the
 //! epochs.
 
-use super::history::append_line;
-use crate::error::Result;
 use serde::{Deserialize, Serialize};
-use std::path::Path;
 
 /// A point of the curves: means over the training steps since the point before.
 /// In `metrics.jsonl` a line of its own, which has a `loss` and no `train`.
@@ -46,10 +43,5 @@ impl Point {
     pub fn scores(&self) -> impl Iterator<Item = (&'static str, f64)> {
         let scores = [("loss", self.loss), ("perplexity", self.perplexity), ("accuracy", self.accuracy)];
         scores.into_iter().filter_map(|(name, value)| Some((name, value?)))
-    }
-
-    /// Adds this point to `metrics.jsonl` in the folder.
-    pub fn append(&self, folder: &Path) -> Result<()> {
-        append_line(folder, self)
     }
 }

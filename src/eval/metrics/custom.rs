@@ -1,6 +1,6 @@
 //! Metrics of other crates, known by key to reports, monitors and searches.
 
-use super::known::{self, Known};
+use super::built_in::{KNOWN, Known};
 use crate::data::Targets;
 use crate::error::{Error, Result};
 use std::collections::BTreeMap;
@@ -37,7 +37,7 @@ pub fn register_metric(
     measure: Measure,
 ) -> Result<()> {
     let taken = |by: &str| Err(Error::model(format!("a metric \"{key}\" is {by}; expected another key")));
-    if known::KNOWN.iter().any(|k| k.key == key) {
+    if KNOWN.iter().any(|k| k.key == key) {
         return taken("built in");
     }
     let mut all = CUSTOM.write().unwrap_or_else(PoisonError::into_inner);

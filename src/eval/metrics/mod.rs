@@ -7,6 +7,7 @@
 //! nothing about another training run.
 
 mod bootstrap;
+mod built_in;
 mod calibration;
 mod classification;
 pub mod custom;
@@ -21,9 +22,9 @@ use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
+pub use built_in::Known;
 pub use calibration::Bin;
 pub use classification::{Averages, ClassScores, Classification, Curve, Detail, TopK};
-pub use known::Known;
 pub use language::{AttentionMap, Language, Sampled};
 pub use regression::{Regression, TargetScores};
 pub use threshold::{Choice, ThresholdPoint, Thresholds};
