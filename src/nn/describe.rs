@@ -24,7 +24,7 @@
 
 use super::Activation;
 use super::layers::{self, Layer};
-use super::presets::preset;
+use super::presets;
 use crate::error::{Context, Error, Result, unknown};
 use crate::files;
 use crate::keys::{self, Keys};
@@ -178,6 +178,11 @@ impl Description {
         table.insert("layer".into(), Value::Array(self.layers.iter().map(layer).collect()));
         table
     }
+}
+
+/// The preset of that name.
+pub fn preset(name: &str) -> Result<Description> {
+    Description::parse(presets::text(name)?)
 }
 
 /// The most that `repeat` may say.

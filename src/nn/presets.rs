@@ -1,6 +1,5 @@
 //! The models that come with the program, as TOML in `assets/models`.
 
-use super::Description;
 use crate::error::{Result, unknown};
 
 /// Names and descriptions.
@@ -27,10 +26,8 @@ pub fn preset_names() -> String {
     PRESETS.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
 }
 
-/// The preset of that name.
-pub fn preset(name: &str) -> Result<Description> {
-    let Some((_, text)) = PRESETS.iter().find(|(n, _)| *n == name) else {
-        return Err(unknown("model", name, PRESETS.iter().map(|(n, _)| *n)));
-    };
-    Description::parse(text)
+/// The text of the preset of that name.
+pub(super) fn text(name: &str) -> Result<&'static str> {
+    let found = PRESETS.iter().find(|(n, _)| *n == name).map(|(_, text)| *text);
+    found.ok_or_else(|| unknown("model", name, PRESETS.iter().map(|(n, _)| *n)))
 }

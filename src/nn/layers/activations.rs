@@ -1,6 +1,7 @@
 //! Layers without parameters that act element by element.
 
-use super::{Layer, along_features, single};
+use super::Layer;
+use super::inputs::{along_features, single};
 use crate::error::{Error, Result};
 use crate::graph::TensorId;
 use crate::nn::{Activation, Build, Keys};

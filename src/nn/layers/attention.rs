@@ -1,7 +1,8 @@
 //! `MultiHeadAttention`.
 
+use super::Layer;
 use super::dense::linear;
-use super::{Layer, along_positions, sequence, single};
+use super::inputs::{along_positions, sequence, single};
 use crate::error::{Error, Result};
 use crate::graph::TensorId;
 use crate::nn::{Build, Initializer, Keys, Mode};

@@ -1,6 +1,7 @@
 //! `Conv2D`.
 
-use super::{Layer, image, mixes, pair_value, single};
+use super::inputs::{image, mixes, single};
+use super::{Layer, pair_value};
 use crate::error::{Error, Result};
 use crate::graph::TensorId;
 use crate::keys::as_pair;

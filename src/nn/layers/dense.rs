@@ -1,7 +1,8 @@
 //! `Dense`.
 
+use super::Layer;
 use super::conv::{read_activation, read_initializer};
-use super::{Layer, along_features, single};
+use super::inputs::{along_features, single};
 use crate::error::{Error, Result};
 use crate::graph::TensorId;
 use crate::nn::{Activation, Build, Initializer, Keys};

@@ -1,7 +1,8 @@
 //! From tokens to vectors and back, and where a token stands.
 
+use super::Layer;
 use super::conv::read_initializer;
-use super::{Layer, along_features, single};
+use super::inputs::{along_features, sequence, single};
 use crate::error::{Error, Result, unknown};
 use crate::graph::TensorId;
 use crate::nn::{Build, Initializer, Keys, Mode};
@@ -192,7 +193,7 @@ impl Layer for PositionalEmbedding {
 
     fn build(&self, cx: &mut Build, inputs: &[TensorId]) -> Result<TensorId> {
         let x = single(inputs)?;
-        let [_, t, width] = super::sequence(cx, x)?;
+        let [_, t, width] = sequence(cx, x)?;
         // One token at a time, there is room for as many as the model reads at once.
         let (here, longest) = match cx.mode {
             Mode::Decode { position, context, .. } => (Some(position), context),

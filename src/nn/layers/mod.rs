@@ -7,6 +7,7 @@ mod conv;
 mod custom;
 mod dense;
 mod embedding;
+mod inputs;
 mod merge;
 mod norm;
 mod pool;
@@ -31,7 +32,7 @@ pub use shape::{Flatten, Patches, Reshape};
 pub use transformer::{FeedForward, TransformerBlock};
 
 use super::{Build, Keys};
-use crate::error::{Error, Result, unknown};
+use crate::error::{Result, unknown};
 use crate::graph::TensorId;
 use crate::nn::Activation;
 use crate::tensor::Shape;
@@ -119,62 +120,6 @@ pub fn read(kind: &str, keys: &mut Keys) -> Result<Arc<dyn Layer>> {
         return Err(unknown("layer type", kind, known).context(keys.place()));
     };
     reader(keys)
-}
-
-/// The only input of a layer that takes one.
-pub(crate) fn single(inputs: &[TensorId]) -> Result<TensorId> {
-    match inputs {
-        [x] => Ok(*x),
-        _ => Err(Error::model(format!("takes one input; inputs names {}", inputs.len()))),
-    }
-}
-
-/// `[C, H, W]` of an image input, or an error that says what it is instead.
-pub(crate) fn image(cx: &Build, x: TensorId) -> Result<[usize; 3]> {
-    let shape = cx.g.shape(x);
-    match shape {
-        [_, c, h, w] => Ok([*c, *h, *w]),
-        _ => Err(Error::model(format!(
-            "its input has shape {shape:?}; expected images [batch, channels, height, width]"
-        ))),
-    }
-}
-
-/// `[N, T, W]` of a sequence, or an error that says what it is instead.
-pub(crate) fn sequence(cx: &Build, x: TensorId) -> Result<[usize; 3]> {
-    let shape = cx.g.shape(x);
-    match shape {
-        [n, t, w] => Ok([*n, *t, *w]),
-        _ => Err(Error::model(format!(
-            "its input has shape {shape:?}; expected a sequence [batch, positions, features]"
-        ))),
-    }
-}
-
-/// [`Layer::causal`] of what acts on the last axis of each position.
-pub(crate) fn along_features(inputs: &[&Shape]) -> Result<()> {
-    match inputs.iter().find(|s| s.rank() < 3) {
-        None => Ok(()),
-        Some(shape) => Err(Error::model(format!(
-            "its input has shape {shape}, whose last axis is that of the positions; expected features behind it"
-        ))),
-    }
-}
-
-/// [`Layer::causal`] of what moves along the positions of `[N, T, W]`, as far as
-/// shapes say.
-pub(crate) fn along_positions(inputs: &[&Shape]) -> Result<()> {
-    match inputs {
-        [shape] if shape.rank() == 3 => Ok(()),
-        _ => Err(Error::model(format!(
-            "its inputs have shapes {inputs:?}; expected one sequence [batch, positions, features]"
-        ))),
-    }
-}
-
-/// [`Layer::causal`] of what takes axis 1 for channels, or does away with it.
-pub(crate) fn mixes(what: &str) -> Result<()> {
-    Err(Error::model(format!("{what}, which shows each position all the others; leave it out")))
 }
 
 /// A pair of sizes as TOML writes it.

@@ -1,6 +1,7 @@
 //! Normalisation layers.
 
-use super::{Layer, along_features, single};
+use super::Layer;
+use super::inputs::{along_features, single};
 use crate::error::{Error, Result, unknown};
 use crate::graph::TensorId;
 use crate::nn::{Build, Initializer, Keys, Mode};

@@ -1,7 +1,8 @@
 //! Pooling layers.
 
 use super::conv::Padding;
-use super::{Layer, image, pair_value, single};
+use super::inputs::{image, single};
+use super::{Layer, pair_value};
 use crate::error::Result;
 use crate::graph::TensorId;
 use crate::nn::{Build, Keys};

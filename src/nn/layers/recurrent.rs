@@ -1,6 +1,7 @@
 //! `SimpleRNN`, `LSTM` and `GRU`.
 
-use super::{Layer, along_positions, single};
+use super::Layer;
+use super::inputs::{along_positions, single};
 use crate::error::{Error, Result, unknown};
 use crate::graph::TensorId;
 use crate::nn::{Build, Initializer, Keys, Mode};

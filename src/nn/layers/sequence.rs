@@ -2,9 +2,10 @@
 //! features across, as in Keras. What fills samples up to a common length is left
 //! out: a convolution sees zeros there, as beyond the end, and pooling nothing.
 
+use super::Layer;
 use super::conv::{read_activation, read_initializer};
+use super::inputs::{along_positions, sequence, single};
 use super::windows::{Ends, Window, as_image, as_sequence, fill, ones};
-use super::{Layer, along_positions, sequence, single};
 use crate::error::{Error, Result};
 use crate::graph::TensorId;
 use crate::nn::{Activation, Build, Initializer, Keys, Mode};

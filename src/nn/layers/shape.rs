@@ -1,6 +1,7 @@
 //! Layers that only change the shape.
 
-use super::{Layer, image, mixes, single};
+use super::Layer;
+use super::inputs::{image, mixes, single};
 use crate::error::{Error, Result};
 use crate::graph::TensorId;
 use crate::nn::{Build, Keys, Mode};

@@ -1,10 +1,11 @@
 //! `TransformerBlock`: attention and a feed-forward network, each with a norm
 //! before it and a path around it.
 
+use super::Layer;
 use super::attention::MultiHeadAttention;
 use super::dense::linear;
+use super::inputs::{sequence, single};
 use super::norm::Norm;
-use super::{Layer, single};
 use crate::error::{Result, unknown};
 use crate::graph::TensorId;
 use crate::nn::{Activation, Build, Initializer, Keys};
@@ -103,7 +104,7 @@ impl Layer for TransformerBlock {
 
     fn build(&self, cx: &mut Build, inputs: &[TensorId]) -> Result<TensorId> {
         let x = single(inputs)?;
-        let [_, _, width] = super::sequence(cx, x)?;
+        let [_, _, width] = sequence(cx, x)?;
         let normed = self.norm.apply(cx, x, "norm1.")?;
         let attended = self.attention.attend(cx, normed, "self_attn.", Initializer::Gpt)?;
         let attended = cx.dropout(attended, self.dropout, 1)?;

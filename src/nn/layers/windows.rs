@@ -2,7 +2,7 @@
 //! of sequences share.
 
 use super::conv::Padding;
-use super::sequence;
+use super::inputs::sequence;
 use crate::error::{Error, Result};
 use crate::graph::TensorId;
 use crate::nn::{Build, Keys};
