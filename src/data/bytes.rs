@@ -3,13 +3,14 @@
 //! Gzip is recognised by its first two bytes, not by the file's name. Memory
 //! grows with the bytes that really arrive, never with a number in a header.
 
-use super::recognise::STANDARD_INPUT;
 use crate::error::{Error, Result};
 use crate::files::{self, memory};
 use flate2::read::MultiGzDecoder;
 use std::io::{BufRead, BufReader, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
+/// What stands for the standard input, which is read as a table.
+pub(super) const STANDARD_INPUT: &str = "-";
 /// The first two bytes of every gzip file.
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 /// DEFLATE turns one byte into at most this many (zlib's documentation).

@@ -2,12 +2,13 @@
 //! formats. They are brought to one size and decoded in parallel; files that
 //! cannot be read are named and left out.
 
+use super::images::Images;
 use super::levels::{self, Levels};
 use super::options::OpenOptions;
 use super::picture::{FORMATS, Header, decode, header, planes};
+use super::progress::OnProgress;
 use super::scan::{Layout, scan};
 use super::split_names::SPLITS;
-use super::{Images, OnProgress};
 use crate::error::{Context, Error, Result};
 use crate::files::memory;
 use rayon::prelude::*;

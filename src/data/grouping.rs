@@ -2,7 +2,7 @@
 //! splits that keep all rows of a group on one side. A model that has seen some
 //! rows of a patient is scored too well on the others.
 
-use super::dataset::{Split, check_fraction, divide};
+use super::split::{Split, check_fraction, divide};
 use super::table::Table;
 use super::table::number::canonical;
 use crate::error::{Error, Result};
@@ -257,6 +257,21 @@ impl RowGroups {
         let fold = |f| divide(&self.of.iter().map(|&g| part[g as usize] == f).collect::<Vec<_>>());
         Ok((0..folds).map(fold).collect())
     }
+}
+
+/// The rows of each group, in the order of the file; those that have none are left out.
+pub(super) fn by_group(table: &Table, group: &[usize]) -> Vec<Vec<usize>> {
+    let mut places: HashMap<Vec<String>, usize> = HashMap::new();
+    let mut all: Vec<Vec<usize>> = vec![];
+    for row in 0..table.rows() {
+        let Some(name) = group_of(table, group, row) else { continue };
+        let place = *places.entry(name).or_insert(all.len());
+        if place == all.len() {
+            all.push(vec![]);
+        }
+        all[place].push(row);
+    }
+    all
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! A set of labelled images in memory.
 
-use super::dataset::stratified;
+use super::split::stratified;
 use crate::error::{Error, Result, nearest};
 
 /// Labelled images of one size, one byte per channel.

@@ -4,7 +4,6 @@
 mod check;
 mod input;
 
-pub(super) use check::check_scales;
 pub use input::Input;
 
 use super::levels::Levels;

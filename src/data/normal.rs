@@ -3,6 +3,7 @@
 
 use super::table::Normalize as Method;
 use super::{Dataset, Samples};
+use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
 
 /// `normalised = value * scale + shift`, per channel of pixels (bytes, 0 to
@@ -121,6 +122,21 @@ fn of_values(values: &[f32], group: usize, groups: usize, each: usize, method: M
             }
         }
     })
+}
+
+/// Checks factors and offsets: as many of both, finite, no factor of 0.
+pub(in crate::data) fn check_scales(place: &str, scale: &[f32], shift: &[f32]) -> Result<()> {
+    if scale.len() != shift.len() {
+        let (a, b) = (scale.len(), shift.len());
+        return Err(Error::data(format!("{place}: {a} numbers of scale and {b} of shift; expected as many of both")));
+    }
+    if let Some(i) = scale.iter().position(|s| !s.is_finite() || *s == 0.0) {
+        return Err(Error::data(format!("{place}.scale: {}; expected finite numbers other than 0", scale[i])));
+    }
+    match shift.iter().find(|s| !s.is_finite()) {
+        Some(s) => Err(Error::data(format!("{place}.shift: {s}; expected finite numbers"))),
+        None => Ok(()),
+    }
 }
 
 #[cfg(test)]

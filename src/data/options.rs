@@ -1,11 +1,13 @@
 //! How images are brought to one size and one number of channels.
 
 use super::levels::Levels;
-use super::picture::MAX_SIDE;
 use crate::error::{Error, Result, unknown};
 use crate::keys::{Keys, as_pair};
 use image::imageops::FilterType;
 use toml::{Table, Value};
+
+/// The greatest height and width of a picture, in pixels.
+pub(super) const MAX_SIDE: u32 = 16_384;
 
 /// How pixels are computed when a picture changes its size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

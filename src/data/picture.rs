@@ -2,7 +2,7 @@
 
 use super::jpeg::is_whole;
 use super::levels::{self, Levels};
-use super::options::{Filter, OpenOptions};
+use super::options::{Filter, MAX_SIDE, OpenOptions};
 use crate::error::{Context, Error, Result};
 use crate::files::{self, memory};
 use image::imageops::resize;
@@ -12,8 +12,6 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Cursor, Read, Seek};
 use std::path::Path;
 
-/// The greatest height and width of a picture, in pixels.
-pub(super) const MAX_SIDE: u32 = 16_384;
 /// The most memory that decoding a picture may take, and the longest file that
 /// is read: 512 MiB.
 const MAX_MEMORY: u64 = 512 << 20;

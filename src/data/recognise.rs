@@ -1,16 +1,14 @@
 //! Finds out what a data set is by looking at what is there: the names of the
 //! files in a folder, the first bytes of a file.
 
+use super::bytes::{STANDARD_INPUT, Source};
+use super::cifar::{RECORD_100, read_cifar};
 use super::idx::read_idx;
+use super::images::Images;
 use super::picture::starts_like_a_picture;
 use super::scan::is_image_folder;
 use super::table::{arff, container, json, prose};
 use super::text::{FolderOf, folder_of};
-use super::{
-    Images,
-    bytes::Source,
-    cifar::{RECORD_100, read_cifar},
-};
 use crate::error::{Error, Result, nearest};
 use crate::files;
 use serde::Serialize;
@@ -21,8 +19,6 @@ use std::path::{Path, PathBuf};
 const SHORT: &str = "digits";
 /// The name of the built-in set, whatever lies where the program runs.
 pub const BUILT_IN: &str = "builtin:digits";
-/// What stands for the standard input, which is read as a table.
-pub(super) const STANDARD_INPUT: &str = "-";
 /// Files that a message lists of a folder.
 const LISTED: usize = 6;
 /// What a source of images may be.

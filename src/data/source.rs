@@ -5,13 +5,10 @@ use super::folder::{self, FolderReport};
 use super::idx::{class_names, read_idx_labels};
 use super::levels;
 use super::options::OpenOptions;
+use super::progress::OnProgress;
 use super::recognise::{EXPECTED, FileSet, Files, Found, Recognised, list, recognise};
 use super::{ImageSet, Images};
 use crate::error::{Error, Result};
-
-/// Is told how much of the work is done: `(done, total)`. Called from many
-/// threads, so numbers may come out of order.
-pub type OnProgress<'a> = &'a (dyn Fn(usize, usize) + Sync);
 
 /// A data set with what opening it has shown.
 #[derive(Debug, Clone, PartialEq, Eq)]

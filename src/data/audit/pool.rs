@@ -1,6 +1,6 @@
 //! All images of a data set in one row: training, validation, test.
 
-use crate::data::dataset::stratified;
+use crate::data::split::stratified;
 use crate::data::{Images, Opened};
 use serde::Serialize;
 

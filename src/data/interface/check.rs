@@ -3,7 +3,7 @@
 //! scale of zero, which loses what it is to bring back.
 
 use super::{Interface, Task};
-use crate::data::Normal;
+use crate::data::normal::{Normal, check_scales};
 use crate::error::{Context, Error, Result};
 
 impl Interface {
@@ -82,21 +82,6 @@ fn check_normal(place: &str, normal: &Normal, lengths: &[usize]) -> Result<()> {
         }
     }
     check_scales(place, &normal.scale, &normal.shift)
-}
-
-/// Checks factors and offsets: as many of both, finite, no factor of 0.
-pub(in crate::data) fn check_scales(place: &str, scale: &[f32], shift: &[f32]) -> Result<()> {
-    if scale.len() != shift.len() {
-        let (a, b) = (scale.len(), shift.len());
-        return Err(Error::data(format!("{place}: {a} numbers of scale and {b} of shift; expected as many of both")));
-    }
-    if let Some(i) = scale.iter().position(|s| !s.is_finite() || *s == 0.0) {
-        return Err(Error::data(format!("{place}.scale: {}; expected finite numbers other than 0", scale[i])));
-    }
-    match shift.iter().find(|s| !s.is_finite()) {
-        Some(s) => Err(Error::data(format!("{place}.shift: {s}; expected finite numbers"))),
-        None => Ok(()),
-    }
 }
 
 #[cfg(test)]

@@ -6,8 +6,8 @@ use super::super::table::{Summary, Table, TableOptions};
 use super::columns::Columns;
 use super::dates::Step;
 use super::fit::season_of;
-use super::rows::{Panel, Series};
 use super::season::Line;
+use super::series::{Panel, Series, Values};
 use super::{Season, SeriesOptions};
 use crate::error::Result;
 use serde::Serialize;
@@ -105,7 +105,7 @@ impl SeriesAudit {
             gaps.extend(odd.map(|i| [format!("{group}{}", series.labels[i - 1]), series.labels[i].clone()]));
         }
         let column = |name: &String| {
-            let all: Vec<&super::rows::Values> = panel.series.iter().map(|s| s.column(name)).collect();
+            let all: Vec<&Values> = panel.series.iter().map(|s| s.column(name)).collect();
             let lines: Vec<(f64, Line)> =
                 all.iter().filter_map(|c| Some((c.values.len() as f64, Line::of(&c.values)?))).collect();
             let weight: f64 = lines.iter().map(|(n, _)| n).sum();

@@ -1,61 +1,21 @@
 //! Which columns of a table are the series: the dates, the numbers to look at,
 //! the numbers to forecast.
 
-use super::super::grouping::{GroupBy, group_of};
+use super::super::grouping::{GroupBy, by_group};
 use super::super::table::clean::Rules;
-use super::super::table::infer::{Inferred, Kind, infer};
-use super::super::table::{Column, Format, Summary, Table, TableOptions, centre, date};
+use super::super::table::infer::{Inferred, infer};
+use super::super::table::{Kind, Summary, Table, TableOptions, centre, date};
 use super::SeriesOptions;
+use super::column::{DateColumn, NumberColumn};
+use super::numbers::{counts, holds_numbers};
 use super::panel::{self, Found};
-use super::rows::Series;
+use super::series::Series;
 use super::times;
 use crate::error::{Error, Result};
 use crate::terminal::shortened;
-use serde::{Deserialize, Serialize};
-use std::collections::HashMap;
 
 /// Columns that a note or a message lists.
 const LISTED: usize = 8;
-
-/// The column of dates.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DateColumn {
-    /// Its name.
-    pub name: String,
-    /// How its dates are written.
-    pub format: String,
-    /// The column of the times of day, or of the months, where they stand in one of
-    /// their own.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub time: Option<String>,
-}
-
-impl DateColumn {
-    /// The names of the columns.
-    pub fn columns(&self) -> impl Iterator<Item = &str> {
-        [Some(&self.name), self.time.as_ref()].into_iter().flatten().map(String::as_str)
-    }
-
-    /// What a table says in them, row by row.
-    pub(super) fn cells<'a>(&self, table: &'a Table) -> Vec<Vec<Option<&'a str>>> {
-        let columns: Vec<&Column> = self.columns().filter_map(|name| table.column(name).ok()).collect();
-        (0..table.rows()).map(|row| columns.iter().map(|c| c.cells[row].as_deref()).collect()).collect()
-    }
-}
-
-/// A column of numbers.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct NumberColumn {
-    /// Its name.
-    pub name: String,
-    /// How its numbers are written.
-    #[serde(alias = "decimal")]
-    pub format: Format,
-    /// What is taken off first, in 64 bits, where they lie so far from zero that 32 bits
-    /// would lose what tells them apart; else 0.
-    #[serde(default)]
-    pub centre: f64,
-}
 
 /// The columns of a series.
 #[derive(Debug, Clone, PartialEq)]
@@ -269,42 +229,6 @@ fn found_out(table: &Table, group: &[usize], dated: bool) -> String {
     )
 }
 
-/// The rows of each group, in the order of the file; those that have none are left out.
-pub(super) fn by_group(table: &Table, group: &[usize]) -> Vec<Vec<usize>> {
-    let mut places: HashMap<Vec<String>, usize> = HashMap::new();
-    let mut all: Vec<Vec<usize>> = vec![];
-    for row in 0..table.rows() {
-        let Some(name) = group_of(table, group, row) else { continue };
-        let place = *places.entry(name).or_insert(all.len());
-        if place == all.len() {
-            all.push(vec![]);
-        }
-        all[place].push(row);
-    }
-    all
-}
-
-/// Whether most cells are numbers.
-pub(super) fn holds_numbers(seen: &Inferred) -> bool {
-    let present = seen.stats.rows - seen.stats.missing;
-    present > 0
-        && (seen.kind == Kind::Number || (seen.stats.numbers + seen.stats.infinite) as f64 >= 0.95 * present as f64)
-}
-
-/// Whether the numbers of a column rise or fall evenly from row to row of each group: a
-/// count, a year.
-pub(super) fn counts(table: &Table, column: usize, seen: &Inferred, groups: &[Vec<usize>]) -> bool {
-    let cells = &table.columns[column].cells;
-    let even = |rows: &Vec<usize>| {
-        let all: Option<Vec<f64>> = rows.iter().map(|&i| seen.format.parse(cells[i].as_deref()?)).collect();
-        let Some(all) = all else { return false };
-        let step = all[1] - all[0];
-        step != 0.0 && all.windows(2).all(|w| w[1] - w[0] == step)
-    };
-    let mut long = groups.iter().filter(|rows| rows.len() >= 3).peekable();
-    long.peek().is_some() && long.all(even)
-}
-
 /// The error for a named column that holds no numbers.
 fn no_numbers(table: &Table, i: usize, seen: &Inferred, is_date: bool, what: &str) -> Error {
     let name = &table.columns[i].name;
@@ -332,7 +256,7 @@ fn distinct(all: Vec<usize>) -> Vec<usize> {
 }
 
 /// Names separated by commas, the first few of them.
-pub(super) fn listed(names: &[&str]) -> String {
+fn listed(names: &[&str]) -> String {
     let more = if names.len() > LISTED { ", ..." } else { "" };
     names.iter().take(LISTED).copied().collect::<Vec<_>>().join(", ") + more
 }

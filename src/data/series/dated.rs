@@ -1,9 +1,8 @@
 //! The dates of a table: read, put in order, refused where they are there twice.
 
 use super::super::table::{Table, date};
-use super::columns::DateColumn;
+use super::column::{DateColumn, Wanted};
 use super::panel::{self, Found};
-use super::rows::Wanted;
 use crate::error::{Error, Result};
 use crate::terminal::shortened;
 use chrono::NaiveDateTime;

@@ -1,7 +1,7 @@
 //! The steps between dates: how regular they are, and how they go on.
 
 use super::super::table::date::write;
-use super::rows::Series;
+use super::series::Series;
 use chrono::{Datelike, Days, Months, NaiveDateTime, TimeDelta, Weekday};
 
 /// The share of equal steps from which dates can be continued.

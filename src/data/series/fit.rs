@@ -3,9 +3,10 @@
 
 use super::super::table::{Layout, ReadOptions, Table, TableOptions};
 use super::calendar::Cycle;
-use super::columns::{Columns, DateColumn, NumberColumn};
+use super::column::{DateColumn, NumberColumn, Wanted};
+use super::columns::Columns;
 use super::dates::Step;
-use super::rows::{Panel, Series, Wanted};
+use super::series::{Panel, Series};
 use super::{Duplicates, Season, SeriesOptions, season};
 use crate::error::{Context, Error, Result};
 use serde::{Deserialize, Serialize};

@@ -10,30 +10,34 @@
 
 mod audit;
 mod calendar;
+mod column;
 mod columns;
 mod dated;
 pub(super) mod dates;
 mod fit;
 mod naive;
+mod numbers;
 mod options;
 mod panel;
 mod parts;
 mod prepare;
 mod rows;
 mod season;
+#[allow(clippy::module_inception)]
+mod series;
 mod times;
 mod windows;
 
 pub use audit::SeriesAudit;
 pub use calendar::Cycle;
-pub use columns::{DateColumn, NumberColumn};
+pub use column::{DateColumn, NumberColumn};
 pub use dates::dates_after;
 pub use fit::SeriesFitted;
 pub use naive::{Naive, NaiveSets};
 pub use options::{Duplicates, Season, SeriesOptions};
 pub use prepare::{Prepared, expanding, prepare};
-pub use rows::{Panel, Series};
-pub use windows::{Ahead, ToForecast, Windows};
+pub use series::{Ahead, Panel, Series};
+pub use windows::{ToForecast, Windows};
 
 #[cfg(test)]
 mod panel_tests;

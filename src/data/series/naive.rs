@@ -3,8 +3,7 @@
 
 use super::super::{Dataset, Targets};
 use super::fit::SeriesFitted;
-use super::rows::Series;
-use super::windows::Ahead;
+use super::series::{Ahead, Series};
 
 /// The name of the forecast that all others are compared with.
 pub const PERSISTENCE: &str = "persistence";

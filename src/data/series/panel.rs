@@ -3,9 +3,9 @@
 //! date by date.
 
 use super::super::table::clean::Rules;
-use super::super::table::infer::{Kind, infer};
+use super::super::table::infer::infer;
 use super::super::table::names::{says_calendar, says_entity};
-use super::super::table::{Column, Table};
+use super::super::table::{Column, Kind, Table};
 use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 

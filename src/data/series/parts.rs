@@ -1,9 +1,9 @@
 //! Where the parts of a series end: training, validation, test. Each series of a
 //! table is split by time on its own.
 
-use super::super::dataset::Split;
+use super::super::split::Split;
 use super::SeriesOptions;
-use super::rows::{Panel, Series, some};
+use super::series::{Panel, Series, some};
 use crate::error::{Error, Result};
 use std::ops::Range;
 

@@ -1,6 +1,6 @@
 //! The sets of a table of series: split by time, scaled by what the training rows say.
 
-use super::super::dataset::Split;
+use super::super::split::Split;
 use super::super::table::{Table, TableOptions, Task};
 use super::super::{Dataset, Normal, Origin, Samples, Targets};
 use super::columns::Columns;
@@ -8,7 +8,7 @@ use super::dates::Step;
 use super::fit::SeriesFitted;
 use super::naive::{Naive, NaiveSets};
 use super::parts::{self, Parts, Splitting};
-use super::rows::{Panel, Series};
+use super::series::{Panel, Series};
 use super::{Season, SeriesOptions};
 use crate::error::{Error, Result};
 use std::ops::Range;

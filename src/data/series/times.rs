@@ -3,10 +3,11 @@
 
 use super::super::table::date::{self, YEAR};
 use super::super::table::in_time::date_format;
-use super::super::table::infer::{Inferred, Kind};
+use super::super::table::infer::Inferred;
 use super::super::table::names::{says_calendar, says_month, says_year};
-use super::super::table::{Column, Table};
-use super::columns::{DateColumn, counts, holds_numbers};
+use super::super::table::{Column, Kind, Table};
+use super::column::DateColumn;
+use super::numbers::{counts, holds_numbers};
 use crate::error::{Context, Error, Result};
 
 /// Years of a column whose name says nothing, and of one that is called so.

@@ -2,13 +2,10 @@
 
 use super::super::{Dataset, Origin, Samples, Targets};
 use super::fit::SeriesFitted;
-use super::rows::{Panel, Series};
+use super::series::{Ahead, Panel, Series};
 use crate::error::{Error, Result};
 use crate::files::memory;
 use std::ops::Range;
-
-/// The first row ahead of a window: the place of its series, and that of the row in it.
-pub type Ahead = [usize; 2];
 
 /// Windows of the series of a table; none looks from one into another.
 #[derive(Debug, Clone, PartialEq)]

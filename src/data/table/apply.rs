@@ -2,70 +2,17 @@
 
 use super::super::{Dataset, Origin, Samples, Targets};
 use super::columns::FittedColumn;
-use super::fit::Fitted;
-use super::read::{Column, Table};
+use super::fitted::Fitted;
+use super::issue::{CellNote, Dropped, Issue, lines};
 use super::restyle::Restyled;
-use super::target::{Answer, Goal, clip};
+use super::table::{Column, Table, clip};
+use super::target::{Answer, Goal};
 use crate::error::{Context, Error, Result};
 use crate::files::memory;
-use serde::Serialize;
 use std::collections::{BTreeMap, HashMap};
 
 /// Cells shown of one kind of trouble.
 const SHOWN: usize = 3;
-
-/// What was odd about a cell.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Issue {
-    /// It is missing, or counts as such, and got a value or a place.
-    Missing,
-    /// It says infinity or a number beyond 3.4e38; it counts as missing.
-    Infinite,
-    /// It is no number in a column of numbers; it counts as missing.
-    NotANumber,
-    /// It is no date in a column of dates; it counts as missing.
-    NotADate,
-    /// It is a category that no training row has.
-    NewCategory,
-    /// It is an outlier and was moved to the fence.
-    Clipped,
-}
-
-impl Issue {
-    fn says(self) -> &'static str {
-        match self {
-            Issue::Missing => "missing and filled in",
-            Issue::Infinite => "infinite, counted as missing",
-            Issue::NotANumber => "no numbers, counted as missing",
-            Issue::NotADate => "no dates, counted as missing",
-            Issue::NewCategory => "categories that no training row has",
-            Issue::Clipped => "outliers, moved to the fence",
-        }
-    }
-}
-
-/// Cells of one column with one kind of trouble.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct CellNote {
-    /// The column.
-    pub column: String,
-    /// The trouble.
-    pub issue: Issue,
-    /// How many cells have it.
-    pub cells: usize,
-    /// The first of them, as `"text" (line 7)`; missing cells show none.
-    pub examples: Vec<String>,
-}
-
-/// A row that cannot be used.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Dropped {
-    /// Its line in the file, from 1.
-    pub row: usize,
-    /// Why.
-    pub reason: String,
-}
 
 /// Rows as features, without targets.
 #[derive(Debug, Clone, PartialEq)]
@@ -111,26 +58,6 @@ impl Features {
     pub fn lines(&self, name: &str) -> Vec<String> {
         [self.restyled.clone(), lines(name, &self.dropped, &self.notes)].concat()
     }
-}
-
-fn lines(name: &str, dropped: &[Dropped], notes: &[CellNote]) -> Vec<String> {
-    let mut reasons: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
-    for d in dropped {
-        reasons.entry(&d.reason).or_default().push(d.row);
-    }
-    let mut all: Vec<String> = vec![];
-    for (reason, rows) in reasons {
-        let more = if rows.len() > 10 { ", ..." } else { "" };
-        let first: Vec<String> = rows.iter().take(10).map(usize::to_string).collect();
-        let (s, lines) = if rows.len() == 1 { ("", "line") } else { ("s", "lines") };
-        all.push(format!("{name}: {} row{s} dropped ({lines} {}{more}): {reason}", rows.len(), first.join(", ")));
-    }
-    for note in notes {
-        let s = if note.cells == 1 { "" } else { "s" };
-        let examples = if note.examples.is_empty() { String::new() } else { format!(": {}", note.examples.join(", ")) };
-        all.push(format!("{name}: {}: {} cell{s}: {}{examples}", note.column, note.cells, note.issue.says()));
-    }
-    all
 }
 
 impl Fitted {

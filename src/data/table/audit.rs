@@ -1,12 +1,14 @@
 //! A look at a table before anything is learned from it: what is in it, what is
 //! missing, what is odd.
 
-use super::infer::{Inferred, Kind, Stats, infer};
+use super::infer::{Inferred, Stats, infer};
+use super::kind::Kind;
 use super::leaks::{Leak, find};
 use super::number::{canonical, show};
 use super::span::Span;
 use super::subjects::repeated;
-use super::target::{Goal, clip};
+use super::table::clip;
+use super::target::Goal;
 use super::{Column, Summary, Table, TableOptions, clean::FENCE};
 use crate::data::RowGroups;
 use crate::data::alike::remark;

@@ -1,10 +1,11 @@
 //! What was done to each column, in words.
 
 use super::columns::{Encoder, FittedColumn, Gap};
-use super::fit::Fitted;
+use super::fitted::Fitted;
+use super::normalize::Normalize;
 use super::number::show;
-use super::options::Normalize;
-use super::target::{Goal, clip};
+use super::table::clip;
+use super::target::Goal;
 use super::text::TextRule;
 
 impl Fitted {

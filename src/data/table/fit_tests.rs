@@ -1,4 +1,4 @@
-use super::super::{Applied, Issue, Kind};
+use super::super::{Issue, ReadOptions};
 use super::*;
 use crate::data::{Samples, Targets};
 use crate::keys::Keys;

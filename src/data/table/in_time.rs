@@ -1,8 +1,9 @@
 //! The rows of a table in the order of time.
 
-use super::infer::{Inferred, Kind, infer};
+use super::infer::{Inferred, infer};
+use super::kind::Kind;
 use super::{Format, Table, TableOptions, date};
-use crate::data::dataset::{self, Split};
+use crate::data::split::{self, Split};
 use crate::error::{Error, Result};
 use chrono::NaiveDateTime;
 
@@ -166,7 +167,7 @@ fn counted(rows: usize) -> String {
 /// Fails when the share is not between 0 and 1, there are fewer than two rows, and
 /// as [`order`] does.
 pub fn split(table: &Table, rows: &[usize], options: &TableOptions, share: f64) -> Result<(Split, Vec<String>)> {
-    let cut = dataset::by_time(&table.name, rows.len(), share)?.kept.len();
+    let cut = split::by_time(&table.name, rows.len(), share)?.kept.len();
     let InTime { order, mut notes, whens } = self::order(table, rows, options)?;
     let (early, late) = order.split_at(cut);
     let border = whens[late[0]];

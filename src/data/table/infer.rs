@@ -2,46 +2,13 @@
 //! tell rows apart.
 
 use super::clean::{Rules, TextUse};
+use super::date;
+use super::kind::Kind;
 use super::number::{Format, canonical, says_nothing};
+use super::table::{Column, clip};
 use super::text::{self, TextRule};
-use super::{date, read::Column};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
-
-/// What a column holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Kind {
-    /// Numbers.
-    Number,
-    /// A few values that recur, yes and no among them.
-    Category,
-    /// Dates, with or without a time.
-    Date,
-    /// Words that say something about the row.
-    Text,
-    /// A mark that tells rows apart and says nothing else.
-    Identifier,
-    /// Nothing but missing cells.
-    Empty,
-}
-
-impl Kind {
-    /// The kinds by name.
-    pub const NAMES: &[(&str, Kind)] = &[
-        ("number", Kind::Number),
-        ("category", Kind::Category),
-        ("date", Kind::Date),
-        ("text", Kind::Text),
-        ("identifier", Kind::Identifier),
-        ("empty", Kind::Empty),
-    ];
-
-    /// The name of a kind.
-    pub fn name(self) -> &'static str {
-        Kind::NAMES.iter().find(|(_, k)| *k == self).expect("every kind has a name").0
-    }
-}
 
 /// The counts behind the kind of a column.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -202,7 +169,7 @@ fn doubt(column: &Column, kind: Kind, why: &str, cells: &[&str], format: &Format
             "{name}: {numeric} of {} cells are numbers and others are like \"{}\", so it is taken for {}; {keep} (the \
              others then count as missing)",
             cells.len(),
-            others.iter().map(|c| super::target::clip(c)).collect::<Vec<_>>().join("\", \""),
+            others.iter().map(|c| clip(c)).collect::<Vec<_>>().join("\", \""),
             kind.name()
         ),
     })

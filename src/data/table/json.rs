@@ -7,8 +7,8 @@
 
 mod raw;
 
-use super::read::Column;
 use super::rows::{CELL, MOST_COLUMNS, breaks};
+use super::table::Column;
 use crate::error::{Error, Result};
 use crate::files::memory;
 use raw::{compact, end_of_string};

@@ -1,6 +1,7 @@
 //! Test rows that a model has seen in training.
 
-use super::infer::{Kind, infer};
+use super::infer::infer;
+use super::kind::Kind;
 use super::{Table, TableOptions};
 use crate::error::Result;
 use serde::Serialize;

@@ -5,7 +5,8 @@
 //! errors, a mere presence that leaves a tenth of them, and numbers from which the
 //! target follows but for rounding.
 
-use super::infer::{Inferred, Kind};
+use super::infer::Inferred;
+use super::kind::Kind;
 use super::number::{canonical, show};
 use super::summary::{Summary, quantile};
 use super::target::Goal;

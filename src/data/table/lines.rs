@@ -2,7 +2,8 @@
 //! rows, further lines of the header, repeated headers and what stands below the
 //! last row are left out, and each is named.
 
-use super::read::{Header, ReadOptions};
+use super::layout::{Header, ReadOptions};
+use super::missing::MISSING;
 use super::rows::{Body, COMMENTS, Row, usual};
 use super::sniff::{self, measured};
 use crate::error::{Error, Result};
@@ -252,7 +253,7 @@ fn even_out(body: &Body, rows: &mut [Row], header: Header, notes: &mut Vec<Strin
 /// dates they hold words, or nothing. They complete names that are missing or
 /// not unique.
 fn further_lines(rows: &mut Vec<Row>, names: &mut [String], notes: &mut Vec<String>) {
-    let is_word = |c: &str| c.chars().any(char::is_alphabetic) && !measured(c) && !super::read::MISSING.contains(&c);
+    let is_word = |c: &str| c.chars().any(char::is_alphabetic) && !measured(c) && !MISSING.contains(&c);
     let goes_on = |at: usize| {
         let (row, rest) = (&rows[at], &rows[at + 1..]);
         let wide = row.cells.len() == names.len() && rest.len() >= 2;

@@ -6,17 +6,16 @@
 //! words is one of them. Which it was taken for is said, and kept with what was
 //! learned: a few new rows say nothing about how frequent it is.
 
-use super::read::{Column, MISSING, ReadOptions, are_usual};
+use super::layout::ReadOptions;
+use super::missing::{Kept, MISSING, are_usual};
 use super::sniff::measured;
-use std::collections::{BTreeMap, HashMap};
+use super::table::Column;
+use std::collections::HashMap;
 
 /// Marks that are also words or signs.
 const EITHER: &[&str] = &["NA", "None", "none", "Null", "null", "?", "-", ".", "_"];
 /// The most different words of a column in which a mark may be one.
 const MOST_WORDS: usize = 100;
-
-/// The marks that are values, by column.
-pub type Kept = BTreeMap<String, Vec<String>>;
 
 /// Takes marks of missing cells out of columns, and says which are values.
 pub(super) fn settle(columns: &mut [Column], options: &ReadOptions, notes: &mut Vec<String>) -> Kept {

@@ -1,12 +1,13 @@
 //! What a user may say about a table: the target, the task, how to read, clean
 //! and normalise it.
 
-use super::clean::{Cleaning, choice, name_of};
-use super::read::{Header, ReadOptions};
+use super::choices::{choice, name_of, named};
+use super::clean::Cleaning;
+use super::layout::{Header, ReadOptions};
+use super::normalize::Normalize;
 use crate::data::GroupBy;
 use crate::error::{Error, Result};
 use crate::keys::Keys;
-use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
 /// What is to be learned.
@@ -20,37 +21,6 @@ pub enum Task {
     Classification,
     /// Numbers for each row.
     Regression,
-}
-
-/// How the numbers of a feature are brought to a common size. Learned from the
-/// training rows; features that are 0 or 1 stay as they are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Normalize {
-    /// Mean 0, standard deviation 1.
-    #[default]
-    Standard,
-    /// From 0 to 1.
-    MinMax,
-    /// Median 0, distance of the quartiles 1.
-    Robust,
-    /// Not at all.
-    None,
-}
-
-impl Normalize {
-    /// The ways by name.
-    pub const NAMES: &[(&str, Normalize)] = &[
-        ("standard", Normalize::Standard),
-        ("minmax", Normalize::MinMax),
-        ("robust", Normalize::Robust),
-        ("none", Normalize::None),
-    ];
-
-    /// The name of a way.
-    pub fn name(self) -> &'static str {
-        name_of(Normalize::NAMES, self)
-    }
 }
 
 const TASKS: &[(&str, Task)] =
@@ -137,7 +107,7 @@ impl TableOptions {
                     Header::No
                 }
             }
-            Some(Value::String(word)) => super::clean::named(keys, "header", &word, HEADERS)?,
+            Some(Value::String(word)) => named(keys, "header", &word, HEADERS)?,
             Some(v) => {
                 let place = keys.place();
                 return Err(Error::model(format!("{place}: header = {v}; expected \"auto\", \"yes\" or \"no\"")));
@@ -147,7 +117,7 @@ impl TableOptions {
             None => base.delimiter,
             Some(text) => match (text.chars().next(), text.chars().count()) {
                 (Some(c), 1) => Some(c),
-                _ => super::clean::named(keys, "delimiter", &text, DELIMITERS)?,
+                _ => named(keys, "delimiter", &text, DELIMITERS)?,
             },
         };
         let skip_rows = keys.count("skip_rows", 0, Some(base.skip_rows))?;

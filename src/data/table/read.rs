@@ -1,153 +1,18 @@
-//! A table as it stands in the file: columns of text cells, by name.
+//! From the bytes of a file to a [`Table`].
 //!
 //! What is not UTF-8 is converted, lines that are no rows are left out, and both
 //! are said; rows must be equally long. Cells lose the spaces around them, and
 //! those that say "missing" become `None`.
 
 use super::super::bytes::Source;
-use super::marks::{self, Kept};
+use super::layout::{Header, ReadOptions};
 use super::rows::{Body, Cut, DOUBLE, SINGLE};
-use super::{arff, container, encoding, json, lines, sniff};
-use crate::error::{Error, Result, nearest, unknown};
-use serde::{Deserialize, Serialize};
+use super::table::{Column, Table};
+use super::{arff, container, encoding, json, lines, marks, sniff};
+use crate::error::{Error, Result};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-
-/// What stands for a missing cell unless the user says otherwise.
-pub const MISSING: &[&str] =
-    &["", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "NULL", "Null", "null", "None", "none", "?", "-", ".", "_"];
-/// The first of them, which older versions knew: a list that says no more was nobody's own.
-const FORMERLY: usize = 14;
-
-/// Whether these are the usual marks of missing cells, and no list of a user's own.
-pub(in crate::data) fn are_usual(missing_values: &[String]) -> bool {
-    missing_values == MISSING || missing_values == &MISSING[..FORMERLY]
-}
-
-/// Whether the first line names the columns.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Header {
-    /// It is looked at: a header has no numbers or dates, and what stands below
-    /// it differs from it.
-    #[default]
-    Auto,
-    /// It does.
-    Yes,
-    /// It is a row like the others; columns are called `column1` and so on.
-    No,
-}
-
-/// How the text of a table is to be read.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ReadOptions {
-    /// Whether the first line names the columns.
-    pub header: Header,
-    /// What separates cells; `None` finds out. A blank stands for any number of
-    /// blanks and tabs.
-    pub delimiter: Option<char>,
-    /// What separated cells in a file like this one: taken unless it does not cut
-    /// the rows evenly and another does.
-    pub likely: Option<char>,
-    /// Lines above the table to leave out.
-    pub skip_rows: usize,
-    /// What begins a line that is a comment; empty: nothing, `None`: `#` and `%`
-    /// where that is no row.
-    pub comment: Option<String>,
-    /// The quote around cells, double or single; `None` finds out.
-    pub quote: Option<char>,
-    /// Cells that mean "missing"; the empty cell always does.
-    pub missing_values: Vec<String>,
-    /// Which of these are values after all, by column; `None` finds out.
-    pub kept: Option<Kept>,
-}
-
-impl Default for ReadOptions {
-    fn default() -> ReadOptions {
-        let missing_values = MISSING.iter().map(|s| s.to_string()).collect();
-        ReadOptions {
-            header: Header::Auto,
-            delimiter: None,
-            likely: None,
-            skip_rows: 0,
-            comment: None,
-            quote: None,
-            missing_values,
-            kept: None,
-        }
-    }
-}
-
-/// How a file was laid out, so that another of its kind is read alike.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Layout {
-    /// What separated cells; unknown in what older versions wrote.
-    pub delimiter: Option<char>,
-    /// Lines above the table that were left out as asked.
-    pub skip_rows: usize,
-    /// What began a comment, as asked.
-    pub comment: Option<String>,
-    /// The quote around cells, as asked.
-    pub quote: Option<char>,
-    /// Marks of missing cells that were values, by column.
-    pub kept: Kept,
-}
-
-impl Layout {
-    /// The layout of a table that was read under some options.
-    pub fn of(table: &Table, options: &ReadOptions) -> Layout {
-        Layout {
-            delimiter: Some(table.delimiter),
-            skip_rows: options.skip_rows,
-            comment: options.comment.clone(),
-            quote: options.quote,
-            kept: table.kept.clone(),
-        }
-    }
-
-    /// How another file of this kind is to be read.
-    pub fn read_options(&self, has_header: bool, missing_values: &[String]) -> ReadOptions {
-        ReadOptions {
-            header: if has_header { Header::Yes } else { Header::No },
-            delimiter: None,
-            likely: self.delimiter,
-            skip_rows: self.skip_rows,
-            comment: self.comment.clone(),
-            quote: self.quote,
-            missing_values: missing_values.to_vec(),
-            kept: Some(self.kept.clone()),
-        }
-    }
-}
-
-/// One column of a table.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Column {
-    /// Its name, unique in the table.
-    pub name: String,
-    /// A cell per row; `None` where it is missing.
-    pub cells: Vec<Option<String>>,
-}
-
-/// A table of text cells.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Table {
-    /// What messages call it: the path as the user wrote it.
-    pub name: String,
-    /// The columns, all of one length, in the order of the file.
-    pub columns: Vec<Column>,
-    /// The line of the file in which each row starts, from 1.
-    pub lines: Vec<usize>,
-    /// Whether the file names its columns.
-    pub has_header: bool,
-    /// What separates cells; a blank stands for any number of them.
-    pub delimiter: char,
-    /// What was left out, converted or guessed, for people.
-    pub notes: Vec<String>,
-    /// Marks of missing cells that are values, by column.
-    pub kept: Kept,
-}
 
 impl Table {
     /// Reads a file of cells or of JSON records, plain, gzipped or alone in a zip archive; `-` is the standard
@@ -286,60 +151,6 @@ impl Table {
         let kept = marks::settle(&mut columns, options, &mut notes);
         let lines = (1..=rows).collect();
         Table { name: name.into(), columns, lines, has_header: true, delimiter: ',', notes, kept }
-    }
-
-    /// The number of rows.
-    pub fn rows(&self) -> usize {
-        self.lines.len()
-    }
-
-    /// All row numbers.
-    pub fn all_rows(&self) -> Vec<usize> {
-        (0..self.rows()).collect()
-    }
-
-    /// The names of the columns.
-    pub fn names(&self) -> Vec<&str> {
-        self.columns.iter().map(|c| c.name.as_str()).collect()
-    }
-
-    /// The column of this name.
-    ///
-    /// Fails with the nearest name when there is none.
-    pub fn column(&self, name: &str) -> Result<&Column> {
-        self.columns.iter().find(|c| c.name == name).ok_or_else(|| self.no_column(name))
-    }
-
-    /// The index of a column that the user names: by its name, its number from
-    /// 1, or as `last`.
-    ///
-    /// Fails with the nearest name when there is none.
-    pub fn find(&self, word: &str) -> Result<usize> {
-        if let Some(i) = self.columns.iter().position(|c| c.name == word) {
-            return Ok(i);
-        }
-        if let ("last", Some(last)) = (word, self.columns.len().checked_sub(1)) {
-            return Ok(last);
-        }
-        match word.parse::<usize>() {
-            Ok(n) if (1..=self.columns.len()).contains(&n) => Ok(n - 1),
-            Ok(n) => Err(Error::data(format!(
-                "{} has no column number {n}; expected 1 to {}, or a name",
-                self.name,
-                self.columns.len()
-            ))),
-            Err(_) => Err(self.no_column(word)),
-        }
-    }
-
-    /// The error for a column that is not there.
-    pub(super) fn no_column(&self, word: &str) -> Error {
-        if self.columns.len() <= 30 {
-            let all = self.names();
-            return Error::data(unknown("column", word, all.iter().copied())).context(&self.name);
-        }
-        let hint = nearest(word, self.names()).map(|n| format!("; did you mean \"{n}\"?")).unwrap_or_default();
-        Error::data(format!("{} has no column \"{word}\" among its {}{hint}", self.name, self.columns.len()))
     }
 }
 

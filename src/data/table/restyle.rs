@@ -6,11 +6,11 @@
 
 use super::columns::{Encoder, FittedColumn};
 use super::date;
-use super::fit::Fitted;
+use super::fitted::Fitted;
 use super::number::{Decimal, Format, says_nothing};
-use super::read::{Column, Table};
 use super::slots::Slots;
-use super::target::{Goal, clip};
+use super::table::{Column, Table, clip};
+use super::target::Goal;
 use crate::data::alike::key;
 use crate::error::{Error, Result};
 use std::borrow::Cow;

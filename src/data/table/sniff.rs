@@ -2,6 +2,7 @@
 //! line names the columns.
 
 use super::date;
+use super::missing::MISSING;
 use super::number::{Decimal, Format, is_number};
 use super::rows::{COMMENTS, Cut, DOUBLE, Row, SINGLE, blank_cells, lines_of, quoted_cells, reader, usual};
 use csv::StringRecord;
@@ -92,7 +93,7 @@ pub(super) fn quote(bytes: &[u8], delimiter: u8) -> u8 {
     let is_wrapped = |cell: &str| cell.len() > 1 && cell.starts_with('\'') && cell.ends_with('\'');
     let rows = if pieces.len() > 1 { &pieces[1..] } else { &pieces[..] };
     let most = |i: usize| {
-        let present = rows.iter().filter(|row| !row[i].is_empty() && !super::read::MISSING.contains(&row[i])).count();
+        let present = rows.iter().filter(|row| !row[i].is_empty() && !MISSING.contains(&row[i])).count();
         let wrapped = rows.iter().filter(|row| is_wrapped(row[i])).count();
         wrapped > 0 && 2 * wrapped >= present
     };

@@ -1,10 +1,13 @@
 //! What a model is to say about a row: a class, or numbers.
 
+use super::clean::Rules;
+use super::infer::infer;
+use super::kind::Kind;
 use super::number::{Decimal, Format, canonical, show};
 use super::options::{TableOptions, Task};
-use super::{clean::Rules, infer::Kind, infer::infer, read::Table, summary::Summary};
+use super::summary::Summary;
+use super::table::{Table, clip};
 use crate::error::{Error, Result};
-use crate::terminal::shortened;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -144,11 +147,6 @@ impl Goal {
             }
         }
     }
-}
-
-/// The start of a long cell.
-pub(super) fn clip(cell: &str) -> String {
-    shortened(cell, 40).into_owned()
 }
 
 fn classes_of(table: &Table, column: usize, rows: &[usize], notes: &mut Vec<String>) -> Result<Goal> {

@@ -4,8 +4,8 @@
 //! decided is said with its figures, and kept with what was learned.
 
 use super::columns::{Encoder, FittedColumn};
-use super::infer::Kind;
-use super::read::{Column, Table};
+use super::kind::Kind;
+use super::table::{Column, Table};
 use super::target::{Answer, Goal};
 use crate::error::Result;
 

@@ -32,8 +32,15 @@ pub struct Decoder<'a> {
     shown: String,
 }
 
+impl Vocabulary {
+    /// Decodes ids one by one, for text that is shown while it is generated.
+    pub fn decoder(&self) -> Decoder<'_> {
+        Decoder::new(self)
+    }
+}
+
 impl<'a> Decoder<'a> {
-    pub(super) fn new(vocabulary: &'a Vocabulary) -> Decoder<'a> {
+    fn new(vocabulary: &'a Vocabulary) -> Decoder<'a> {
         Decoder { vocabulary, bytes: vec![], ids: vec![], whole: 0, shown: String::new() }
     }
 

@@ -2,7 +2,7 @@
 
 use super::super::scan::{class_name, passed_over, visible};
 use super::super::split_names::SPLITS;
-use super::super::table::{Column, Table, TableOptions, marks::values_among, read::are_usual};
+use super::super::table::{Column, Table, TableOptions, marks::values_among, missing::are_usual};
 use super::super::{Origin, Targets, alike};
 use super::Corpus;
 use super::files::{name, plain_texts, split_of};

@@ -6,7 +6,6 @@
 //! that were not in the training texts.
 
 use super::super::bytes::Source;
-use super::decoder::Decoder;
 use super::pieces::Pieces;
 use crate::error::{Error, Result};
 use crate::files;
@@ -335,11 +334,6 @@ impl Vocabulary {
             Some(_) => self.decode(&[before, ids].concat()).len().saturating_sub(self.decode(before).len()),
             None => ids.iter().filter_map(|&id| self.own(id)).map(|own| self.token_bytes(own).len()).sum(),
         }
-    }
-
-    /// Decodes ids one by one, for text that is shown while it is generated.
-    pub fn decoder(&self) -> Decoder<'_> {
-        Decoder::new(self)
     }
 
     /// A token as text, for people: what its bytes say, or its name.
