@@ -1,12 +1,12 @@
 //! The flags as typed.
 
 pub use super::common_flags::{DeviceFlag, RunFlags};
+pub use super::model_flags::{ModelFlags, model_help};
 use super::plan_flags::PlanFlags;
 use super::series_flags::SeriesFlags;
 use super::text_flags::TextFlags;
 use super::tool_flags;
 use super::typed::{name, one_or_more, path, seconds, source};
-use crate::nn::preset_names;
 use crate::plan::parse_bytes;
 use crate::train::recipe_names;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -196,12 +196,6 @@ pub struct Train {
     #[command(flatten)]
     pub text: TextFlags,
 }
-
-/// What a flag that names a model says, with all presets there are.
-pub fn model_help() -> String {
-    format!("A preset ({}) or a model description in TOML", preset_names())
-}
-
 #[derive(Debug, Args)]
 pub struct Eval {
     #[command(flatten)]
@@ -372,23 +366,6 @@ pub struct Devices {
     #[arg(long)]
     pub json: bool,
 }
-
-/// A model and the data it is meant for.
-#[derive(Debug, Args)]
-pub struct ModelFlags {
-    #[arg(help = model_help())]
-    pub model: String,
-    /// The shape of one sample, channels first.
-    #[arg(long, value_name = "C,H,W", value_delimiter = ',')]
-    pub input: Option<Vec<usize>>,
-    /// The number of classes.
-    #[arg(long, value_name = "N", default_value_t = 10)]
-    pub classes: usize,
-    /// The number of different tokens, for a model that reads them.
-    #[arg(long, value_name = "N", default_value_t = 65)]
-    pub vocabulary: usize,
-}
-
 #[derive(Debug, Args)]
 pub struct Gradcheck {
     #[command(flatten)]

@@ -12,6 +12,7 @@ mod generate;
 mod gradcheck;
 mod interrupt;
 mod lr_find;
+mod model_flags;
 mod out;
 mod plan;
 mod plan_flags;

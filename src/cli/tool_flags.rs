@@ -1,6 +1,7 @@
 //! The flags of the tools around training: `search`, `lr-find` and `tune`.
 
-use super::flags::{DeviceFlag, ModelFlags, model_help};
+use super::common_flags::DeviceFlag;
+use super::model_flags::{ModelFlags, model_help};
 use super::typed::{name, path, source};
 use clap::Args;
 use std::path::PathBuf;

@@ -5,52 +5,9 @@ pub use super::split::{Split, by_time, folds, random, stratified};
 
 use super::images::Images;
 use super::origin::{Origin, Place};
+use super::samples::{Samples, pick};
 use crate::error::{Error, Result};
 use std::sync::Arc;
-
-/// The samples of a data set, row-major, one after the other. Clones share them, and
-/// so does a session on the CPU: memory holds them once.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Samples {
-    /// Pixels, one byte per channel: `[N, channels, height, width]`.
-    Bytes(Arc<Vec<u8>>),
-    /// Numbers: `[N, ..shape]`.
-    Floats(Arc<Vec<f32>>),
-    /// Tokens: `[N, ..shape]`, each an index into a vocabulary.
-    Tokens(Arc<Vec<u32>>),
-}
-
-impl Samples {
-    /// The number of elements.
-    pub fn elements(&self) -> usize {
-        match self {
-            Samples::Bytes(v) => v.len(),
-            Samples::Floats(v) => v.len(),
-            Samples::Tokens(v) => v.len(),
-        }
-    }
-
-    /// The samples with these indices, each of `width` elements.
-    pub(crate) fn select(&self, width: usize, rows: &[usize]) -> Samples {
-        match self {
-            Samples::Bytes(v) => Samples::Bytes(pick(v, width, rows).into()),
-            Samples::Floats(v) => Samples::Floats(pick(v, width, rows).into()),
-            Samples::Tokens(v) => Samples::Tokens(pick(v, width, rows).into()),
-        }
-    }
-}
-
-impl From<Vec<u8>> for Samples {
-    fn from(pixels: Vec<u8>) -> Samples {
-        Samples::Bytes(pixels.into())
-    }
-}
-
-impl From<Vec<f32>> for Samples {
-    fn from(numbers: Vec<f32>) -> Samples {
-        Samples::Floats(numbers.into())
-    }
-}
 
 /// The target of a position of a sequence that is not scored.
 pub const IGNORED: u32 = u32::MAX;
@@ -167,11 +124,6 @@ impl Targets {
             }
         }
     }
-}
-
-/// Rows of `width` elements, in the order asked for.
-fn pick<T: Copy>(all: &[T], width: usize, rows: &[usize]) -> Vec<T> {
-    rows.iter().flat_map(|&i| &all[i * width..(i + 1) * width]).copied().collect()
 }
 
 impl Dataset {

@@ -2,7 +2,8 @@
 //! FNV-1a hash of its shape, its targets and its samples, in their order. Names
 //! and places of files are not part of it, so data may be moved.
 
-use super::{Dataset, Samples, Targets};
+use super::{Dataset, Elements, Samples, Targets};
+use crate::error::{Context, Result};
 
 /// Bytes of samples, and of targets at the positions of sequences, that are
 /// looked at. Of a larger set evenly spaced samples of so many bytes are, so
@@ -43,9 +44,24 @@ fn looked_at(n: usize, width: usize) -> impl Iterator<Item = usize> {
 }
 
 impl Dataset {
+    /// The set; of one whose samples are read when they are needed, as many evenly spaced
+    /// ones as 32 MiB hold, in memory.
+    ///
+    /// Fails when they cannot be read.
+    pub fn at_a_glance(&self) -> Result<Dataset> {
+        if !matches!(self.samples, Samples::Read(_)) {
+            return Ok(self.clone());
+        }
+        let each = if self.samples.kind() == Elements::Bytes { 1 } else { 4 };
+        let some = self.select(&looked_at(self.len(), each * self.width()).collect::<Vec<_>>());
+        let samples = some.samples.loaded().context(|| self.name.clone())?;
+        Ok(Dataset { samples, ..some })
+    }
+
     /// The fingerprint of the set: equal for sets of equal shape, targets and
     /// samples in the same order, whatever they are called. All targets count,
-    /// and all samples up to 32 MiB of them; of more, evenly spaced ones.
+    /// and all samples up to 32 MiB of them; of more, evenly spaced ones. Samples that
+    /// are read when they are needed are not looked at.
     pub fn fingerprint(&self) -> u64 {
         let mut hash = Hash(0xcbf2_9ce4_8422_2325);
         let (n, width) = (self.len(), self.width());
@@ -64,6 +80,8 @@ impl Dataset {
             Samples::Bytes(all) => looked_at(n, width).for_each(|i| hash.bytes(&all[i * width..][..width])),
             Samples::Floats(all) => looked_at(n, 4 * width).for_each(|i| hash.floats(&all[i * width..][..width])),
             Samples::Tokens(all) => looked_at(n, 4 * width).for_each(|i| hash.words(&all[i * width..][..width])),
+            // They may be made on the way, and differ each time.
+            Samples::Read(_) => {}
         }
         hash.0
     }

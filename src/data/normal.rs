@@ -27,7 +27,8 @@ impl Normal {
     }
 
     /// Learned on a set: per channel of images, per feature of flat samples,
-    /// per entry of the first axis of others.
+    /// per entry of the first axis of others. Nothing is learned on samples that are not
+    /// in memory: [`Dataset::at_a_glance`] gives some that are.
     pub fn learn(set: &Dataset, method: Method) -> Normal {
         let groups = set.shape.first().copied().unwrap_or(1);
         let each = set.width() / groups.max(1);
@@ -36,7 +37,7 @@ impl Normal {
                 histograms(pixels, groups, each).iter().map(|h| of_histogram(h, method)).collect()
             }
             // Tokens are names, not sizes.
-            Samples::Tokens(_) => vec![],
+            Samples::Tokens(_) | Samples::Read(_) => vec![],
             Samples::Floats(values) => (0..groups).map(|g| of_values(values, g, groups, each, method)).collect(),
         };
         let repeat = if matches!(set.samples, Samples::Bytes(_)) { 1 } else { each };

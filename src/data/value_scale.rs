@@ -52,10 +52,10 @@ impl Seen {
 }
 
 impl ValueScale {
-    /// That of samples; none of tokens.
+    /// That of samples; none of tokens, and of what is not in memory.
     pub fn of(samples: &Samples) -> Option<ValueScale> {
         match samples {
-            Samples::Tokens(_) => None,
+            Samples::Tokens(_) | Samples::Read(_) => None,
             Samples::Bytes(_) => Some(ValueScale::Pixels),
             Samples::Floats(v) => {
                 let seen = Seen::of(v);
@@ -92,7 +92,7 @@ impl ValueScale {
         };
         let same = "give them as they were for training";
         match (self, &set.samples) {
-            (_, Samples::Tokens(_)) | (ValueScale::Pixels, Samples::Bytes(_)) => Ok(None),
+            (_, Samples::Tokens(_) | Samples::Read(_)) | (ValueScale::Pixels, Samples::Bytes(_)) => Ok(None),
             (ValueScale::Pixels, Samples::Floats(v)) => {
                 let seen = Seen::of(v);
                 if seen.is_unit() {

@@ -10,7 +10,7 @@ use super::kinds;
 use super::observer::Observer;
 use super::request::DeviceRequest;
 use super::train::say;
-use crate::data::{Dataset, Samples};
+use crate::data::{Dataset, Elements};
 use crate::device::DeviceInfo;
 use crate::error::{Error, Result};
 use crate::eval::plot::{Axis, Chart, Ink, Kind, Series, number};
@@ -129,7 +129,7 @@ fn sweep_settings(s: &mut Settings, p: &mut Prepared, f: Range) {
     s.batch_size = s.batch_size.min(n);
     s.update.accumulate = s.update.accumulate.min(n / s.batch_size);
     let per_update = s.batch_size * s.update.accumulate;
-    let each = if matches!(p.train.samples, Samples::Bytes(_)) { 1 } else { 4 } * p.train.width().max(1);
+    let each = if p.train.samples.kind() == Elements::Bytes { 1 } else { 4 } * p.train.width().max(1);
     let updates = (n / per_update).min(MOST_BYTES / each / per_update).clamp(1, f.steps);
     s.epochs = f.steps.div_ceil(updates);
     let rows = (f.steps / s.epochs).max(1) * per_update;

@@ -7,7 +7,7 @@ use super::observer::Observer;
 use super::predictor::Predictor;
 use super::request::DeviceRequest;
 use super::train::{Data, Part, Place, Request, Trained, train};
-use crate::data::{self, Dataset, Samples};
+use crate::data::{self, Dataset, Elements};
 use crate::error::{Error, Result};
 use crate::eval::Evaluation;
 use crate::nn::{Description, Sequential};
@@ -298,7 +298,7 @@ impl Trainer {
                 for part in [Some(&*set), val.as_ref(), test.as_ref()].into_iter().flatten() {
                     part.check()?;
                 }
-                let defaults = if matches!(set.samples, Samples::Bytes(_)) { &IMAGES } else { &ARRAYS };
+                let defaults = if set.samples.kind() == Elements::Bytes { &IMAGES } else { &ARRAYS };
                 defaults.fill_in(&mut table)?;
                 let mut settings = Settings::read(table)?;
                 settings.data.source.clone_from(&set.name);

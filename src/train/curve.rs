@@ -1,37 +1,24 @@
-//! The curves of training by step: where their points lie, and how they come
-//! back from the device without being waited for.
+//! The curves of training by step: how their points come back from the device without
+//! being waited for. Where they lie: `points`.
 //!
 //! The step itself sums what lies between two points (`ops::tally`), so a point is
 //! a mean over all its steps; where they lie is a function of the settings, and
 //! the sums are part of a checkpoint. So a run that goes on gives the points of
 //! one that was never stopped.
 
+use super::points::{METRICS, NORMS};
 use super::step::METRICS as SUMS;
-use super::{Scores, Session, Settings};
+use super::{Scores, Session};
 use crate::data::Task;
 use crate::error::Result;
 use crate::eval::Point;
-use crate::ops::tally::Points;
 use crate::plan::Ticket;
 use crate::tensor::HostTensor;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-/// The sums since the latest point: of the metrics, and of the gradient's norm.
-pub(super) const METRICS: &str = "train.points";
-pub(super) const NORMS: &str = "train.point_norms";
-
-/// Points of a run.
-const POINTS: usize = 200;
-
 /// How often the scores are read between points, for whoever watches.
 const IN_PASSING: Duration = Duration::from_millis(100);
-
-/// Where the points of a run's curves lie.
-pub(super) fn points(s: &Settings, batches: usize) -> Points {
-    let every = s.steps(batches).saturating_add(POINTS / 2) / POINTS;
-    Points { every: u32::try_from(every.max(1)).unwrap_or(u32::MAX), steps: s.update.steps(batches) }
-}
 
 /// When a reading was asked for.
 pub(super) struct At {
@@ -142,31 +129,5 @@ fn point(at: &At, sums: &[HostTensor], session: &Session) -> Point {
         accuracy: scores.accuracy,
         lr: Some(at.lr),
         grad_norm: Some(Scores::of(sums[1].as_f32(), Task::Regression).loss),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_run_has_about_200_points() {
-        let runs = [
-            (3, 469, 1, None),
-            (1, 100_000, 1, None),
-            (1000, 4, 1, None),
-            (50, 469, 1, Some(2000)),
-            (50, 469, 4, None),
-            (50, 469, 4, Some(2000)),
-        ];
-        for (epochs, batches, accumulate, max_steps) in runs {
-            let mut s = Settings { epochs, max_steps, ..Settings::default() };
-            s.update.accumulate = accumulate;
-            let points = points(&s, batches);
-            let last = s.update.steps(batches).batches(s.steps(batches));
-            let n = (1..=last).filter(|&n| points.lies_after(n)).count();
-            assert!((190..=220).contains(&n), "{epochs} epochs of {batches} by {accumulate}: {n} points");
-        }
-        assert_eq!(points(&Settings { epochs: 1, ..Settings::default() }, 7).every, 1);
     }
 }

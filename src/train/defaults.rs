@@ -1,7 +1,7 @@
 //! Defaults by the kind of data: the model, epochs, batch size, and optimiser with
 //! learning rate and schedule together.
 
-use super::settings::set;
+use super::key_path::set;
 use crate::error::Result;
 use crate::nn::Reads;
 use toml::{Table, Value};

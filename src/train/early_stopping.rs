@@ -1,7 +1,7 @@
 //! Early stopping with Keras' arguments, and which epoch was the best.
 
-use super::Epoch;
-use super::monitor::{check_name, more_is_better};
+use super::epoch::Epoch;
+use super::figure::{check_name, more_is_better};
 use crate::error::{Context, Result, unknown};
 use crate::keys::Keys;
 use serde::{Deserialize, Serialize};

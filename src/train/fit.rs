@@ -5,8 +5,9 @@
 use super::checkpoint::{self, Progressed};
 use super::curve::{At, Curve};
 use super::monitor::{self, check_monitors};
+use super::progress::Kept;
 use super::rating::Held;
-use super::scoring::Scorer;
+use super::session::Scorer;
 use super::stream::Stream;
 use super::{Control, Epoch, Plateau, Progress, Scores, Session, Settings};
 use crate::data::Dataset;
@@ -31,16 +32,6 @@ pub struct Outcome {
     pub samples_per_second: f64,
     /// Where training stands.
     pub at: Progressed,
-}
-
-/// A checkpoint on its way to where it is kept.
-pub struct Kept<'a> {
-    /// Its two files.
-    pub files: &'a checkpoint::Files,
-    /// Steps done, updates of the weights.
-    pub step: usize,
-    /// Whether these are the best weights so far.
-    pub best: bool,
 }
 
 /// Where a training goes on.

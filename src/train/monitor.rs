@@ -1,17 +1,15 @@
 //! What epochs are compared by, and trials: any figure of a report, by its key.
 //! `val_` stands before those of the validation set; without it they are the training's.
 
+use super::figure::{OF_TRAINING, more_is_better};
 use super::rating::{Held, Rated};
 use super::{Scores, Session, Settings};
 use crate::data::{Interface, Task};
-use crate::error::{Error, Result, unknown};
+use crate::error::{Error, Result};
 use crate::eval::metrics::Detail;
 use crate::eval::metrics::known;
 use crate::eval::{Classification, Forecast, Language, Metrics, Regression};
 use std::collections::BTreeMap;
-
-/// What the training step counts itself.
-const OF_TRAINING: [&str; 3] = ["loss", "accuracy", "perplexity"];
 
 /// The keys of the figures that a task has. They are those of a made-up evaluation.
 pub fn figures(interface: &Interface) -> Result<Vec<String>> {
@@ -37,22 +35,6 @@ pub fn figures(interface: &Interface) -> Result<Vec<String>> {
     let custom = |key: &str| !built_in(key) && interface.task != Task::Language;
     let has = |key: &str| counted.contains(&key) || found.contains_key(key) || custom(key);
     Ok(known::all().iter().map(|k| k.key).filter(|key| has(key)).map(String::from).collect())
-}
-
-/// Checks that there is such a figure at all, of whatever task.
-pub(super) fn check_name(monitor: &str) -> Result<()> {
-    let held = |name: &str| monitor.strip_prefix("val_") == Some(name);
-    if OF_TRAINING.contains(&monitor) || known::all().iter().any(|k| held(k.key)) {
-        return Ok(());
-    }
-    if let Some(known) = known::of(monitor).filter(|k| k.key == monitor) {
-        let key = known.key;
-        return Err(Error::model(format!(
-            "monitor = \"{key}\": it is not measured on the training set; expected \"val_{key}\", that of the validation set"
-        )));
-    }
-    let all: Vec<String> = known::all().iter().map(|k| format!("val_{}", k.key)).collect();
-    Err(unknown("monitor", monitor, all.iter().map(String::as_str).chain(OF_TRAINING)))
 }
 
 /// A figure that decides something: where it stands, its name, and whether it is said
@@ -118,11 +100,6 @@ pub fn check_monitors(s: &Settings, interface: &Interface, held_out: bool) -> Re
         }
     }
     Ok(())
-}
-
-/// Whether more of a figure is better; `None` where nearer to zero is.
-pub(super) fn more_is_better(monitor: &str) -> Option<bool> {
-    known::of(monitor).and_then(|k| k.more_is_better)
 }
 
 /// The keys of the figures that decide something and need the answers for the

@@ -3,10 +3,10 @@
 //! samples.
 
 use super::loss::answering;
-use super::resident::{Elements, Resident, TargetKind};
+use super::resident::{Resident, TargetKind};
 use super::step::Builder;
 use super::{Session, Settings};
-use crate::data::{Interface, Task};
+use crate::data::{Elements, Interface, Task};
 use crate::error::Result;
 use crate::nn::{Model, Weights};
 use crate::plan::{Choices, Options, Plan, Target};

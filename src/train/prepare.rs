@@ -3,42 +3,16 @@
 
 use super::LossName;
 use super::loss::answering;
+use super::prepared::Prepared;
 use super::row_groups;
 use super::settings::{DataSettings, Settings, SplitBy};
 use super::source::{Parts, Source};
 use crate::data::dataset::{self, Split};
-use crate::data::fingerprint::fingerprint;
-use crate::data::series::NaiveSets;
 use crate::data::table::in_time;
 use crate::data::text::Vocabulary;
-use crate::data::{Dataset, IGNORED, Interface, Positive, RowGroups, Task, alike};
+use crate::data::{IGNORED, Interface, Positive, RowGroups, Task, alike};
 use crate::error::{Error, Result};
 use crate::nn::{Description, Model};
-
-/// The sets of a run.
-#[derive(Debug, Clone)]
-pub struct Prepared {
-    /// What is trained on.
-    pub train: Dataset,
-    /// What decides between epochs.
-    pub val: Option<Dataset>,
-    /// What is scored at the end.
-    pub test: Option<Dataset>,
-    /// What was learned on the training rows.
-    pub interface: Interface,
-    /// Forecasts without a model, of a series.
-    pub naive: NaiveSets,
-    /// What a user should know of the data.
-    pub notes: Vec<String>,
-}
-
-impl Prepared {
-    /// The fingerprint of what decides a training: the samples that are trained
-    /// on and those held out to watch it.
-    pub fn fingerprint(&self) -> String {
-        fingerprint([&self.train].into_iter().chain(&self.val))
-    }
-}
 
 /// The model of a description for samples of a shape, with as many outputs and
 /// tokens as the interface says.

@@ -3,7 +3,8 @@
 //! the steps take them, so a streamed epoch computes the same bits as a
 //! resident one.
 
-use crate::data::{Dataset, Interface, Samples, Targets};
+use crate::data::{Dataset, Elements, Interface, Samples, Targets};
+use crate::error::{Context, Result};
 use crate::graph::{Graph, Init, TensorId};
 use crate::plan::Target;
 use crate::tensor::random::permute;
@@ -14,16 +15,9 @@ use std::sync::Arc;
 /// 32 bits.
 const COUNTABLE: u64 = 1 << 32;
 
-/// What elements the samples have.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Elements {
-    /// Bytes, four to a word.
-    Bytes,
-    /// Floats.
-    Floats,
-    /// Tokens.
-    Tokens,
-}
+/// Bytes of a set that is read when it is needed that a device holds at a time: memory may
+/// not have room for more.
+const READ_AT_ONCE: u64 = 256 << 20;
 
 /// What a target is made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,9 +52,12 @@ pub struct Resident {
 impl Resident {
     /// A set in batches of `batch`. `budget` bytes of samples may lie on the
     /// device at a time.
-    pub fn of(set: &Dataset, interface: &Interface, batch: usize, budget: u64) -> Resident {
+    ///
+    /// Fails when samples that are read when they are needed cannot be read.
+    pub fn of(set: &Dataset, interface: &Interface, batch: usize, budget: u64) -> Result<Resident> {
+        let budget = if matches!(set.samples, Samples::Read(_)) { budget.min(READ_AT_ONCE) } else { budget };
         let batch = batch.min(set.len()).max(1);
-        let mut resident = Resident::blank(set.len(), &set.shape, kind(&set.samples), target_kind(set), batch);
+        let mut resident = Resident::blank(set.len(), &set.shape, set.samples.kind(), target_kind(set), batch);
         resident.ignores = set.scored().is_some_and(|n| n < set.targets.positions());
         let batches = set.len().div_ceil(batch);
         let fits = (budget / resident.bytes_per_batch().max(1)) as usize;
@@ -69,14 +66,14 @@ impl Resident {
             resident.window = Some((fits / 2).max(1));
             let rows = resident.rows_held();
             (resident.data.0, resident.target.0) = resident.specs(rows, target_kind(set));
-            return resident;
+            return Ok(resident);
         }
-        resident.data.1 = Init::Shared(shared(&set.samples));
+        resident.data.1 = Init::Shared(shared(set.samples.loaded().context(|| set.name.clone())?));
         resident.target.1 = match &set.targets {
             Targets::Sequence { labels, .. } => Init::Shared(Shared::Words(labels.clone())),
             _ => Init::Data(Arc::new(targets(set, interface))),
         };
-        resident
+        Ok(resident)
     }
 
     /// The set without its content, once the device has it.
@@ -133,7 +130,15 @@ impl Resident {
 
     /// The content of window `number` of an epoch, for [`Resident::declare`]'s
     /// buffers; rows beyond the data repeat the last.
-    pub fn fill(&self, set: &Dataset, interface: &Interface, number: usize, order: Option<(u32, u32)>) -> Window {
+    ///
+    /// Fails when samples that are read when they are needed cannot be read.
+    pub fn fill(
+        &self,
+        set: &Dataset,
+        interface: &Interface,
+        number: usize,
+        order: Option<(u32, u32)>,
+    ) -> Result<Window> {
         let (held, n) = (self.rows_held(), self.samples);
         let first = number * held;
         let row = |position: usize| match order {
@@ -142,7 +147,8 @@ impl Resident {
         };
         let rows: Vec<usize> = (first..first + held).map(|p| row(p.min(n - 1))).collect();
         let set = set.select(&rows);
-        Window { samples: samples(&set.samples, set.width()), targets: targets(&set, interface) }
+        let held = set.samples.loaded().context(|| set.name.clone())?;
+        Ok(Window { samples: samples(&held, set.width()), targets: targets(&set, interface) })
     }
 }
 
@@ -152,15 +158,6 @@ pub struct Window {
     pub samples: HostTensor,
     /// Of the targets' buffer.
     pub targets: HostTensor,
-}
-
-/// What elements samples have.
-pub fn kind(samples: &Samples) -> Elements {
-    match samples {
-        Samples::Bytes(_) => Elements::Bytes,
-        Samples::Floats(_) => Elements::Floats,
-        Samples::Tokens(_) => Elements::Tokens,
-    }
 }
 
 /// What the targets of a set are made of.
@@ -173,15 +170,16 @@ pub fn target_kind(set: &Dataset) -> TargetKind {
 }
 
 /// Samples as an executor that shares them takes them.
-fn shared(samples: &Samples) -> Shared {
+fn shared(samples: Samples) -> Shared {
     match samples {
-        Samples::Bytes(v) => Shared::Bytes(v.clone()),
-        Samples::Floats(v) => Shared::Floats(v.clone()),
-        Samples::Tokens(v) => Shared::Words(v.clone()),
+        Samples::Bytes(v) => Shared::Bytes(v),
+        Samples::Floats(v) => Shared::Floats(v),
+        Samples::Tokens(v) => Shared::Words(v),
+        Samples::Read(_) => unreachable!("they are loaded"),
     }
 }
 
-/// A few samples of `width` elements as a device holds them.
+/// A few samples of `width` elements, in memory, as a device holds them.
 pub fn samples(samples: &Samples, width: usize) -> HostTensor {
     let rows = samples.elements() / width.max(1);
     match samples {
@@ -191,6 +189,7 @@ pub fn samples(samples: &Samples, width: usize) -> HostTensor {
         }
         Samples::Floats(v) => HostTensor::f32([rows, width], v.to_vec()),
         Samples::Tokens(v) => HostTensor::u32([rows, width], v.to_vec()),
+        Samples::Read(_) => unreachable!("they are loaded"),
     }
 }
 

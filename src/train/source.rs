@@ -1,6 +1,6 @@
 //! What a kind of data says of itself, so that it can be split and trained on.
 
-use super::prepare::Prepared;
+use super::prepared::Prepared;
 use super::settings::{DataSettings, Settings};
 use crate::data::table::Table;
 use crate::data::{Dataset, RowGroups, Split};

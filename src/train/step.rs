@@ -3,10 +3,10 @@
 
 use super::groups::Groups;
 use super::loss::{BatchLoss, answering};
-use super::resident::{Elements, Resident};
+use super::resident::Resident;
 use super::update::update;
-use super::{Augment, Loss, Settings, curve};
-use crate::data::{IGNORED, Interface, Task};
+use super::{Augment, Loss, Settings, points};
+use crate::data::{Elements, IGNORED, Interface, Task};
 use crate::error::{Error, Result};
 use crate::graph::{Graph, Home, Init, TensorId};
 use crate::nn::{Mode, Model, Weights};
@@ -55,7 +55,7 @@ impl Builder<'_> {
     /// clip, update, metrics, clock.
     pub fn training(mut self, set: &Resident, s: &Settings, class_weights: Option<&[f32]>) -> Result<Step> {
         let batches = set.batches();
-        let points = curve::points(s, batches);
+        let points = points::points(s, batches);
         let mut g = Graph::new();
         let start = HostTensor::u32([4], vec![0, 0, 0, s.seed]);
         let clock = g.persistent("clock", clock::spec(), Init::Data(Arc::new(start)));
@@ -87,10 +87,10 @@ impl Builder<'_> {
             Some(Window { sums, clock, points })
         };
         let norm = BatchLoss { mean: updated.grad_norm, weight: None };
-        let of_norms = window(&mut g, curve::NORMS, false);
+        let of_norms = window(&mut g, points::NORMS, false);
         tally(&mut g, "train.norms", norm, None, &feed, of_norms)?;
         let correct = correct(&mut g, self.interface.task, built.output, &feed)?;
-        let of_metrics = window(&mut g, curve::METRICS, loss.weight.is_some());
+        let of_metrics = window(&mut g, points::METRICS, loss.weight.is_some());
         tally(&mut g, METRICS, loss, correct, &feed, of_metrics)?;
         g.tick(clock, batches)?;
         Ok(Step { graph: g, name: "train".into(), output: loss.mean })

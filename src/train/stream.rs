@@ -14,7 +14,7 @@ pub struct Stream {
 }
 
 struct Source {
-    windows: Receiver<Window>,
+    windows: Receiver<Result<Window>>,
     batches: usize,
     /// The window on the device: epoch and number.
     present: Option<(usize, usize)>,
@@ -66,7 +66,7 @@ impl Stream {
         if source.present == Some(wanted) {
             return Ok(());
         }
-        let window = source.windows.recv().map_err(|_| Error::data("the thread that reads the data has ended"))?;
+        let window = source.windows.recv().map_err(|_| Error::data("the thread that reads the data has ended"))??;
         executor.write("train.samples", &window.samples)?;
         executor.write("train.targets", &window.targets)?;
         source.present = Some(wanted);

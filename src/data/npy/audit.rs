@@ -34,6 +34,8 @@ pub fn audit(source: &str, set: &ArraySet) -> ArrayAudit {
         Samples::Floats(v) => (v.len(), &|i| v[i]),
         Samples::Bytes(v) => (v.len(), &|i| v[i].into()),
         Samples::Tokens(v) => (v.len(), &|i| v[i] as f32),
+        // Arrays are read whole.
+        Samples::Read(_) => (0, &|_| 0.0),
     };
     let finite = || (0..count).map(value).filter(|v| v.is_finite()).map(f64::from);
     let n = finite().count();

@@ -1,7 +1,7 @@
 //! NumPy's arrays, `.npy` and `.npz`.
 
 use super::sets::Sets;
-use super::{Audit, Kind, Opened, ToScore, Trained, Wants, expect_classes, images};
+use super::{Audit, Kind, Opened, ToScore, Trained, Wants, expect_classes};
 use crate::data::table::Task as AskedTask;
 use crate::data::{
     Dataset, ImageSet, Interface, Opened as OpenedImages, Origin, Recognised, RowGroups, SourceKind, Targets, Task,
@@ -53,7 +53,7 @@ impl Kind for Arrays {
         };
         let [val, test] = [&set.val, &set.test].map(|part| part.as_ref().and_then(Dataset::images));
         let opened = OpenedImages { set: ImageSet { train, val, test }, folder: None };
-        let mut audit = images::audit_of(found, s, opened);
+        let mut audit = Audit::of_images(found, s, opened);
         if let Some(Value::Array(notes)) = audit.json.get_mut("notes") {
             notes.extend(set.notes.iter().cloned().map(Value::from));
         }

@@ -2,7 +2,7 @@
 
 use super::sets::Sets;
 use super::{Audit, Kind, MOST_SAMPLES, Opened, ToScore, Trained, Wants, arrays, expect_classes, json, no_table};
-use crate::data::audit::{audit, audit_and_show};
+use crate::data::audit::audit;
 use crate::data::{
     self, Dataset, Images as ImagesOf, Interface, OpenOptions, Opened as OpenedImages, Origin, Recognised, SourceKind,
     alike, sheet,
@@ -51,7 +51,7 @@ impl Kind for Images {
 
     fn audit(&self, found: &Recognised, s: &Settings, observer: &mut dyn Observer) -> Result<Audit> {
         let opened = found.open_images(s.seed, &s.data.images, &*observer.reading())?;
-        Ok(audit_of(found, s, opened))
+        Ok(Audit::of_images(found, s, opened))
     }
 
     fn is_of(&self, interface: &Interface) -> bool {
@@ -69,12 +69,6 @@ impl Kind for Images {
             _ => pictures(found, trained),
         }
     }
-}
-
-/// The audit of images that are open.
-pub(super) fn audit_of(found: &Recognised, s: &Settings, opened: OpenedImages) -> Audit {
-    let (audit, findings) = audit_and_show(found.source(), found.kind(), &opened, s.data.val_split, s.seed);
-    Audit { json: json(&audit), findings, images: Some(opened) }
 }
 
 fn pictures(found: &Recognised, trained: &Trained) -> Result<ToScore> {

@@ -17,6 +17,7 @@ pub use sets::Sets;
 pub use texts::{known_texts, texts_for};
 
 use super::observer::Observer;
+use crate::data::audit::audit_and_show;
 use crate::data::findings::Findings;
 use crate::data::series::{Naive, SeriesOptions};
 use crate::data::table::{Fitted, Task as AskedTask};
@@ -149,6 +150,12 @@ pub struct Audit {
 impl Audit {
     fn of(audit: &impl serde::Serialize, findings: Findings) -> Audit {
         Audit { json: json(audit), findings, images: None }
+    }
+
+    /// That of images.
+    fn of_images(found: &Recognised, s: &Settings, opened: OpenedImages) -> Audit {
+        let (audit, findings) = audit_and_show(found.source(), found.kind(), &opened, s.data.val_split, s.seed);
+        Audit { json: json(&audit), findings, images: Some(opened) }
     }
 }
 

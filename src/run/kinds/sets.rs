@@ -71,14 +71,24 @@ impl Source for Sets {
         };
         let train = self.train.select(parts.train);
         check_classes(&train)?;
-        let normal = Normal::learn(&train, s.data.table.normalize);
+        let looked_at = train.at_a_glance()?;
+        let normal = Normal::learn(&looked_at, s.data.table.normalize);
+        let notes = match looked_at.len() < train.len() {
+            true => vec![format!(
+                "{}: its normalisation is learned on {} of {} samples, evenly spaced",
+                train.name,
+                looked_at.len(),
+                train.len()
+            )],
+            false => vec![],
+        };
         let interface = Interface { levels: self.levels, ..Interface::of(&train, normal) };
         let val = match parts.test {
             None if self.val.is_some() => self.val.clone(),
             _ => (!parts.val.is_empty()).then(|| part(parts.val, "held out")),
         };
         let test = parts.test.map_or_else(|| self.test.clone(), |rows| Some(part(rows, "fold")));
-        Ok(Prepared { train, val, test, interface, naive: NaiveSets::default(), notes: vec![] })
+        Ok(Prepared { train, val, test, interface, naive: NaiveSets::default(), notes })
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::error::{Context, Result, unknown};
 use crate::keys::Keys;
-use crate::train::monitor::{check_name, more_is_better};
+use crate::train::figure::{check_name, more_is_better};
 use serde::{Deserialize, Serialize};
 use toml::Table;
 

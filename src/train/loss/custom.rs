@@ -1,7 +1,7 @@
 //! Losses of other crates, made of graph methods and known by name to TOML and to
 //! checkpoints.
 
-use super::loss::NAMES;
+use super::NAMES;
 use crate::error::{Error, Result};
 use crate::graph::{Graph, TensorId};
 use crate::tensor::{DType, HostTensor};

@@ -1,7 +1,10 @@
 //! What training makes small, by name.
 
+mod custom;
+
+pub use custom::{BuildLoss, CustomLoss, register_loss};
+
 use super::class_weights::ClassWeights;
-use super::custom_loss::{self, CustomLoss};
 use crate::data::{Interface, Task};
 use crate::error::{Error, Result, unknown};
 use crate::graph::{Graph, TensorId};
@@ -37,7 +40,7 @@ pub enum LossName {
 
 const SIGMOID: Activation = Activation::Elementwise(Function::Sigmoid);
 
-pub(super) const NAMES: [(&str, LossName); 6] = [
+const NAMES: [(&str, LossName); 6] = [
     ("auto", LossName::Auto),
     ("cross_entropy", LossName::CrossEntropy),
     ("mse", LossName::Mse),
@@ -78,8 +81,8 @@ impl Loss {
     pub fn read(keys: &mut Keys) -> Result<Loss> {
         let name = keys.text("name")?.unwrap_or_else(|| "auto".into());
         let found = NAMES.iter().find(|(n, _)| *n == name).map(|(_, l)| *l);
-        let found = found.or_else(|| custom_loss::named(&name).map(LossName::Custom));
-        let known = || NAMES.iter().map(|(n, _)| *n).chain(custom_loss::names());
+        let found = found.or_else(|| custom::named(&name).map(LossName::Custom));
+        let known = || NAMES.iter().map(|(n, _)| *n).chain(custom::names());
         Ok(Loss {
             name: found.ok_or_else(|| unknown("loss", &name, known()))?,
             label_smoothing: keys.real("label_smoothing", 0.0, 1.0, Some(0.0))? as f32,

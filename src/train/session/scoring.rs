@@ -1,12 +1,12 @@
 //! Scores of a set with the weights as they are, batch by batch on the device.
 
-use super::scores::Scores;
-use super::session::{Pass, Session};
+use super::{Pass, Session};
 use crate::data::{Dataset, Task};
 use crate::error::{Error, Result};
 use crate::ops::tally;
 use crate::plan::Options;
 use crate::tensor::HostTensor;
+use crate::train::Scores;
 
 /// A program that scores one data set.
 pub struct Scorer<'a> {
@@ -80,7 +80,7 @@ impl Session {
         let window = pass.set.window.unwrap_or(batches).max(1);
         for first in (0..batches).step_by(window) {
             if pass.set.window.is_some() {
-                let content = pass.set.fill(set, &self.interface, first / window, None);
+                let content = pass.set.fill(set, &self.interface, first / window, None)?;
                 self.executor.write(&format!("{}.samples", pass.name), &content.samples)?;
                 self.executor.write(&format!("{}.targets", pass.name), &content.targets)?;
             }

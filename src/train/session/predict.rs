@@ -2,11 +2,11 @@
 //! planned and loaded the first time and filled anew from then on: however often
 //! somebody asks, no more is held.
 
-use super::resident::{self, Elements, Resident, TargetKind};
-use super::session::{Pass, Session};
-use crate::data::{Dataset, Samples, Task};
+use super::{Pass, Session};
+use crate::data::{Dataset, Elements, Samples, Task};
 use crate::error::{Error, Result};
 use crate::plan::{Options, Timeline};
+use crate::train::resident::{self, Resident, TargetKind};
 
 /// The most samples per step.
 const AT_ONCE: usize = 64;
@@ -55,10 +55,10 @@ impl Session {
         let mut answers = vec![];
         for first in (0..rows).step_by(batch) {
             let content = match rows == batch {
-                true => resident::samples(samples, width),
+                true => resident::samples(&samples.loaded()?, width),
                 false => {
                     let some: Vec<usize> = (first..first + batch).map(|row| row.min(rows - 1)).collect();
-                    resident::samples(&samples.select(width, &some), width)
+                    resident::samples(&samples.select(width, &some).loaded()?, width)
                 }
             };
             self.executor.write(&buffer, &content)?;
@@ -83,7 +83,7 @@ impl Session {
 
     /// The program for batches of such samples.
     fn answering_pass(&mut self, samples: &Samples, shape: &[usize], batch: usize) -> Result<Pass> {
-        let elements = resident::kind(samples);
+        let elements = samples.kind();
         let asked = Asked { batch, elements, params: self.answering() };
         if let Some(pass) = self.answerers.get(&asked) {
             return Ok(pass.clone());

@@ -5,13 +5,17 @@
 //! clip, optimiser, metrics, clock. It reads nothing from the host and returns
 //! nothing to it.
 
+mod predict;
+mod scoring;
+
+pub use scoring::Scorer;
+
 use super::checkpoint::Progressed;
 use super::loss::answering;
-use super::predict::Asked;
 use super::resident::{self, Resident};
 use super::scores::Scores;
 use super::step::{self, Builder, METRICS, Step};
-use super::{EMA, LOSS_SCALE, LOSS_SCALE_COUNTS, LR_FACTOR, Loss, Settings, checkpoint, curve};
+use super::{EMA, LOSS_SCALE, LOSS_SCALE_COUNTS, LR_FACTOR, Loss, Settings, checkpoint, points};
 use crate::data::{Dataset, Interface, Task};
 use crate::device::Device;
 use crate::error::{Context, Error, Result};
@@ -23,15 +27,16 @@ use crate::ops::pace::Steps;
 use crate::ops::tally::{self, Points};
 use crate::plan::{Executor, Options, Program};
 use crate::tensor::{HostTensor, Shape, Spec};
+use predict::Asked;
 use std::collections::{BTreeMap, HashMap};
 
 /// A loaded program over one data set.
 #[derive(Clone)]
 pub struct Pass {
-    pub(super) program: Program,
-    pub(super) set: Resident,
-    pub(super) name: String,
-    pub(super) output: TensorId,
+    pub(in crate::train) program: Program,
+    pub(in crate::train) set: Resident,
+    pub(in crate::train) name: String,
+    pub(in crate::train) output: TensorId,
 }
 
 /// A model in training on a device.
@@ -40,7 +45,7 @@ pub struct Session {
     pub model: Model,
     /// What its inputs and outputs mean.
     pub interface: Interface,
-    pub(super) executor: Box<dyn Executor>,
+    pub(in crate::train) executor: Box<dyn Executor>,
     device: Device,
     /// The weights until a device has them; their names and shapes then.
     weights: Weights,
@@ -54,15 +59,15 @@ pub struct Session {
     /// The sums of the training's metrics, before anything is added.
     no_sums: HostTensor,
     /// The programs that answer.
-    pub(super) answerers: HashMap<Asked, Pass>,
+    answerers: HashMap<Asked, Pass>,
     /// Named buffers that the training step changes.
     changing: Vec<String>,
     passes: usize,
     memory: [usize; 4],
     /// Batches that training hands over at once.
-    pub(super) at_once: usize,
+    pub(in crate::train) at_once: usize,
     /// Where the points of the curves lie.
-    pub(super) points: Points,
+    pub(in crate::train) points: Points,
     /// What scores are of.
     pub loss: Loss,
 }
@@ -166,16 +171,16 @@ impl Session {
 
     /// The flat buffer that answers come from: the averaged parameters where
     /// there are such.
-    pub(super) fn answering(&self) -> &'static str {
+    pub(in crate::train) fn answering(&self) -> &'static str {
         if self.changing.iter().any(|n| n == EMA) { EMA } else { "params" }
     }
 
-    pub(super) fn builder(&mut self) -> Builder<'_> {
+    pub(in crate::train) fn builder(&mut self) -> Builder<'_> {
         let params = self.answering();
         Builder { model: &self.model, weights: &mut self.weights, interface: &self.interface, params }
     }
 
-    pub(super) fn load(&mut self, step: Step, set: Resident, fetch: bool, options: &Options) -> Result<Pass> {
+    pub(in crate::train) fn load(&mut self, step: Step, set: Resident, fetch: bool, options: &Options) -> Result<Pass> {
         let Step { graph, name, output } = step;
         let fetched: Vec<TensorId> = fetch.then_some(output).into_iter().collect();
         let plan = self.device.plan_with(&graph, &fetched, options);
@@ -210,10 +215,10 @@ impl Session {
     /// A set on the device.
     ///
     /// Fails when the parts of the set do not fit together.
-    pub(super) fn resident(&self, set: &Dataset, batch: usize, s: Option<&Settings>) -> Result<Resident> {
+    pub(in crate::train) fn resident(&self, set: &Dataset, batch: usize, s: Option<&Settings>) -> Result<Resident> {
         set.check()?;
         let budget = resident::budget(&self.device.target(), s.and_then(|s| s.data.device_bytes));
-        Ok(Resident::of(set, &self.interface, batch, budget))
+        Resident::of(set, &self.interface, batch, budget)
     }
 
     /// Loads the training program. The step runs over `set` in batches.
@@ -240,7 +245,7 @@ impl Session {
             None => None,
         };
         self.loss = s.loss.clone();
-        self.points = curve::points(s, resident.batches());
+        self.points = points::points(s, resident.batches());
         let step = Builder { params: "params", ..self.builder() }.training(&resident, s, weights.as_deref())?;
         let sums = step.graph.find(METRICS).expect("a training step has its metrics");
         self.no_sums = HostTensor::zeros(step.graph.spec(sums));
@@ -284,7 +289,7 @@ impl Session {
         self.train.is_some()
     }
 
-    pub(super) fn trained(&self) -> &Pass {
+    pub(in crate::train) fn trained(&self) -> &Pass {
         self.train.as_ref().expect("training was prepared")
     }
 
@@ -341,7 +346,7 @@ impl Session {
     }
 
     /// A name for the buffers of a pass that no other pass has.
-    pub(super) fn pass_name(&mut self, name: &str) -> String {
+    pub(in crate::train) fn pass_name(&mut self, name: &str) -> String {
         self.passes += 1;
         format!("{name}{}", self.passes)
     }
@@ -414,7 +419,7 @@ impl Session {
         let place = || "the checkpoint does not fit these settings";
         for name in &self.changing {
             // Runs of earlier versions had no sums of the curves: theirs begin here.
-            let needed = !self.is_weight(name) && ![curve::METRICS, curve::NORMS].contains(&name.as_str());
+            let needed = !self.is_weight(name) && ![points::METRICS, points::NORMS].contains(&name.as_str());
             if needed && !state.contains_key(name) {
                 return Err(Error::data(format!("it lacks \"{name}\"")).context(place()));
             }
@@ -464,5 +469,4 @@ impl Session {
 }
 
 #[cfg(test)]
-#[path = "session_tests.rs"]
 mod tests;

@@ -1,6 +1,8 @@
 //! The rules of the house: which layer may import which, where things lie,
 //! and how long a file may be.
 
+mod imports;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -139,6 +141,11 @@ fn layers_import_downwards() {
         }
     }
     report(&found);
+}
+
+#[test]
+fn files_do_not_import_in_circles() {
+    report(&imports::circles(&files(&["src"], &["rs"])));
 }
 
 #[test]
