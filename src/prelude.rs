@@ -1,6 +1,7 @@
 //! What most programs need: `use wgrad::prelude::*;`
 
-pub use crate::data::{Dataset, Samples, Targets};
+pub use crate::data::series::SeriesOptions;
+pub use crate::data::{Dataset, Elements, ReadSamples, Samples, Targets};
 pub use crate::error::{Context, Error, Result};
 pub use crate::eval::metrics::custom::{Answers, register_metric};
 pub use crate::graph::{Graph, TensorId};
@@ -11,6 +12,7 @@ pub use crate::nn::layers::{
 };
 pub use crate::nn::{Build, Description, Initializer, Keys, Sequential, Table};
 pub use crate::run::answer::Answer;
+pub use crate::run::forecast::Forecast;
 pub use crate::run::observer::{Level, Observer};
 pub use crate::run::predictor::Predictor;
 pub use crate::run::train::Trained;

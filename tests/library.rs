@@ -282,3 +282,105 @@ fn a_registered_metric_is_reported_and_monitored() {
     assert!(watched.contains(&share), "{watched:?} {share}");
     assert!(trained.evaluation().unwrap().figures().iter().any(|f| f.name == "Share of right"));
 }
+
+/// `halves`, of which every read is counted.
+struct Counted(Dataset, Arc<Mutex<usize>>);
+
+impl ReadSamples for Counted {
+    fn count(&self) -> usize {
+        self.0.len()
+    }
+
+    fn elements(&self) -> Elements {
+        Elements::Floats
+    }
+
+    fn read(&self, rows: &[usize]) -> Result<Samples> {
+        *self.1.lock().unwrap() += 1;
+        if rows.len() > 200 && self.0.name == "broken" {
+            return Err(Error::data("the tape is torn"));
+        }
+        Ok(self.0.select(rows).samples)
+    }
+}
+
+#[test]
+fn samples_that_are_read_when_needed_train_to_the_same_bits() {
+    let reads = Arc::new(Mutex::new(0));
+    let read = |set: Dataset| {
+        let samples = Samples::read_by(Counted(set.clone(), reads.clone()), &[2]);
+        Dataset::new("halves", vec![2], samples, set.targets).unwrap()
+    };
+    let trained = |set: Dataset, bytes: Option<u64>| {
+        let trainer = Trainer::new().model(small()).data(set).epochs(3).batch_size(16).device("cpu");
+        let mut trained = trainer.settings(move |s| s.data.device_bytes = bytes).fit().unwrap();
+        let weights = format!("{:?}", trained.session.weights().unwrap());
+        (weights, trained.into_predictor().unwrap().tensors(&[0.3, 0.4]).unwrap())
+    };
+    let held = trained(halves(400), None);
+    // In windows of two batches, and whole.
+    for bytes in [Some(512), None] {
+        assert_eq!(trained(read(halves(400)), bytes), held);
+    }
+    assert!(*reads.lock().unwrap() > 30);
+    let broken = read(Dataset { name: "broken".into(), ..halves(400) });
+    let error = Trainer::new().model(small()).data(broken).device("cpu").fit().err().unwrap().to_string();
+    assert!(error.contains("halves") && error.contains("the tape is torn"), "{error}");
+}
+
+#[test]
+fn a_run_goes_on_to_the_bits_of_one_that_was_not_stopped() {
+    let dir = tempfile::tempdir().unwrap();
+    let trainer = || Trainer::new().model(small()).data(halves(200)).device("cpu");
+    let bytes = |name: &str| std::fs::read(dir.path().join(name).join("checkpoints/last/model.safetensors")).unwrap();
+    trainer().epochs(4).out(dir.path().join("whole")).fit().unwrap();
+    let parts = || dir.path().join("parts");
+    // Nothing lies there yet.
+    trainer().epochs(2).resume(parts()).fit().unwrap();
+    let trained = trainer().epochs(4).resume(parts()).fit().unwrap();
+    assert_eq!(trained.history().iter().map(|e| e.epoch).collect::<Vec<_>>(), [3, 4]);
+    assert_eq!(bytes("whole"), bytes("parts"));
+    let refused = |trainer: Trainer| trainer.resume(parts()).fit().err().unwrap().to_string();
+    assert!(refused(trainer().epochs(5).lr(0.5)).contains("was trained with"), "{}", refused(trainer().lr(0.5)));
+    let other = refused(trainer().epochs(5).data(halves(100)));
+    assert!(other.contains("not the data"), "{other}");
+    assert!(refused(trainer().epochs(1)).contains("epochs"));
+}
+
+#[test]
+fn a_series_is_forecast() {
+    let dir = tempfile::tempdir().unwrap();
+    // Up and down every four days, from the first of January on.
+    let rows =
+        |n: u64| (0..n).map(|i| format!("{},{}\n", date(i), [0, 10, 20, 10][i as usize % 4])).collect::<String>();
+    let file = dir.path().join("wave.csv");
+    std::fs::write(&file, format!("day,level\n{}", rows(220))).unwrap();
+    let series = SeriesOptions { window: 8, horizon: 2, ..SeriesOptions::default() };
+    let trainer = Trainer::new().data(&*file).series(series).model("mlp").epochs(60).device("cpu");
+    let mut predictor = trainer.fit().unwrap().into_predictor().unwrap();
+    let ahead = predictor.forecast(&format!("day,level\n{}", rows(42))).unwrap();
+    assert_eq!(ahead.iter().map(|f| f.row).collect::<Vec<_>>(), [43, 44]);
+    assert_eq!(ahead[0].date.as_deref(), Some("2023-02-12"));
+    assert_eq!(ahead[0].names(), ["level"]);
+    for (forecast, expected) in ahead.iter().zip([20.0, 10.0]) {
+        assert!((forecast.values()[0] - expected).abs() < 3.0, "{ahead:?}");
+    }
+    let short = predictor.forecast(&format!("day,level\n{}", rows(5))).unwrap_err().to_string();
+    assert!(short.contains("5 rows") && short.contains("at least 8"), "{short}");
+    assert!(predictor.csv("day,level\n2023-01-01,1\n").unwrap_err().to_string().contains("a series"));
+}
+
+/// The day of 2023 with this number.
+fn date(mut day: u64) -> String {
+    let months = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+    let month = months
+        .iter()
+        .take_while(|&&n| {
+            day >= n && {
+                day -= n;
+                true
+            }
+        })
+        .count();
+    format!("2023-{:02}-{:02}", month + 1, day + 1)
+}

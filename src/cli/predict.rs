@@ -3,7 +3,7 @@
 
 use super::csv_cells;
 use super::{flags, open_device, out};
-use crate::data::{self, Interface, SourceKind, Task, picture};
+use crate::data::{Interface, Samples, Task};
 use crate::device::DeviceInfo;
 use crate::error::{Error, Result};
 use crate::files;
@@ -22,64 +22,36 @@ pub fn run(f: &flags::Predict) -> Result<()> {
         ));
     }
     let (model, loaded) = f.run.load()?;
-    if loaded.about.interface.series().is_some() {
+    let interface = &loaded.about.interface;
+    if f.invert && !kinds::is_of_images(interface) {
+        return Err(Error::usage(format!(
+            "--invert is for pictures; this model was trained on {}",
+            kinds::kind_of_model(interface).name()
+        )));
+    }
+    if interface.series().is_some() {
         return super::forecast::run(f, model, loaded);
     }
     if f.all {
         return Err(Error::usage("--all is for a model of a series; this one answers for all rows or pictures anyway"));
     }
-    if loaded.about.interface.vocabulary().is_some() {
-        return texts(f, model, loaded);
+    let settings = settings_of(&loaded.about)?;
+    let trained = kinds::Trained { model: &model, about: &loaded.about, settings: &settings, seed: 0, stride: None };
+    let mut files = f.files.iter().map(|file| kinds::to_predict(file, &trained)).collect::<Result<Vec<_>>>()?;
+    if f.invert {
+        files.iter_mut().try_for_each(invert)?;
     }
-    match loaded.about.interface.row().is_some() {
-        true => rows(f, model, loaded),
-        false => pictures(f, model, loaded),
-    }
-}
-
-/// One thing that was asked about.
-struct Asked {
-    file: PathBuf,
-    /// The row of a table or an array, from 1.
-    row: Option<usize>,
-    /// The line of the file in which a table's row begins.
-    line: Option<usize>,
-    /// None where the row cannot be used.
-    answer: Option<Answer>,
-}
-
-fn pictures(f: &flags::Predict, model: Model, loaded: Loaded) -> Result<()> {
-    // A file that is missing is reported as the picture that it should be.
-    let is_table = |file: &&PathBuf| matches!(data::kind(file), Ok(SourceKind::Table));
-    if let Some(table) = f.files.iter().find(is_table) {
-        return Err(kinds::no_table(&table.display().to_string(), &model.input));
-    }
-    let is_array = |file: &PathBuf| matches!(data::kind(file), Ok(SourceKind::Npy));
-    if f.files.iter().any(is_array) {
-        return arrays(f, model, loaded);
-    }
-    let Some([channels, height, width]) = kinds::image_of(&model.input) else {
-        return Err(Error::model(format!(
-            "the model takes samples of shape {}, not pictures; expected arrays of them, .npy or .npz",
-            model.input
-        )));
-    };
-    let options = kinds::images_of(&loaded.about, &settings_of(&loaded.about)?);
-    let mut pixels = vec![];
-    for file in &f.files {
-        let mut bytes = picture::load_with(file, channels, [height, width], &options)?;
-        if f.invert {
-            bytes.iter_mut().for_each(|b| *b = 255 - *b);
-        }
-        pixels.extend(bytes);
-    }
+    files.iter().flat_map(|file| &file.notes).for_each(|note| eprintln!("note: {note}"));
     let (mut predictor, info) = predictor(f, model, loaded)?;
-    let answers = predictor.pixels_of(&f.files[0].display().to_string(), pixels)?;
+    let answers = predictor.answers(&files)?;
     predictor.notes().iter().for_each(|note| eprintln!("note: {note}"));
-    let ask =
-        |(file, answer): (&PathBuf, Answer)| Asked { file: file.clone(), row: None, line: None, answer: Some(answer) };
-    let asked: Vec<Asked> = f.files.iter().zip(answers).map(ask).collect();
-    if f.json || f.out.is_some() {
+    let mut asked = vec![];
+    for ((file, read), answers) in f.files.iter().zip(&files).zip(answers) {
+        let ask = |(a, answer): (&kinds::Asked, _)| Asked { file: file.clone(), row: a.row, line: a.line, answer };
+        asked.extend(read.asked.iter().zip(answers).map(ask));
+    }
+    let of_pictures = kinds::is_of_images(predictor.interface()) && asked.iter().all(|a| a.row.is_none());
+    if f.json || f.out.is_some() || !of_pictures {
         return hand_over(f, predictor.interface(), &info, &asked);
     }
     if f.safe_csv {
@@ -93,66 +65,26 @@ fn pictures(f: &flags::Predict, model: Model, loaded: Loaded) -> Result<()> {
     Ok(())
 }
 
-/// Answers for the samples of arrays, a row each.
-fn arrays(f: &flags::Predict, model: Model, loaded: Loaded) -> Result<()> {
-    if f.invert {
-        return Err(Error::usage("--invert is for pictures; an array is taken as it is"));
+/// Turns dark into bright.
+fn invert(file: &mut kinds::ToPredict) -> Result<()> {
+    match &file.set.samples {
+        Samples::Bytes(pixels) if file.asked.iter().all(|a| a.row.is_none()) => {
+            file.set.samples = pixels.iter().map(|b| 255 - b).collect::<Vec<u8>>().into();
+            Ok(())
+        }
+        _ => Err(Error::usage("--invert is for pictures; an array is taken as it is")),
     }
-    let mut sets = vec![];
-    for file in &f.files {
-        let (set, note) = kinds::samples_to_predict(file, &model, &loaded.about)?;
-        note.iter().for_each(|note| eprintln!("note: {note}"));
-        sets.push(set);
-    }
-    let (mut predictor, info) = predictor(f, model, loaded)?;
-    let mut asked = vec![];
-    for (file, set) in f.files.iter().zip(&sets) {
-        let ask = |(i, answer)| Asked { file: file.clone(), row: Some(i + 1), line: None, answer: Some(answer) };
-        asked.extend(predictor.set(set)?.into_iter().enumerate().map(ask));
-    }
-    hand_over(f, predictor.interface(), &info, &asked)
 }
 
-fn rows(f: &flags::Predict, model: Model, loaded: Loaded) -> Result<()> {
-    if f.invert {
-        return Err(Error::usage("--invert is for pictures; this model was trained on a table"));
-    }
-    let interface = &loaded.about.interface;
-    let fitted = interface.row().expect("the caller has looked");
-    let tables =
-        f.files.iter().map(|file| kinds::rows_to_predict(file, interface, fitted)).collect::<Result<Vec<_>>>()?;
-    let (mut predictor, info) = predictor(f, model, loaded)?;
-    let mut asked = vec![];
-    for (file, rows) in f.files.iter().zip(&tables) {
-        rows.notes.iter().for_each(|note| eprintln!("note: {note}"));
-        let ask = |(i, answer)| Asked { file: file.clone(), row: Some(i + 1), line: Some(rows.table.lines[i]), answer };
-        asked.extend(predictor.rows_of(rows)?.into_iter().enumerate().map(ask));
-    }
-    hand_over(f, predictor.interface(), &info, &asked)
-}
-
-/// Classes for texts: the rows of tables, or whole files.
-fn texts(f: &flags::Predict, model: Model, loaded: Loaded) -> Result<()> {
-    if loaded.about.interface.task == Task::Language {
-        return Err(Error::usage("this is a language model: generate text with `wgrad generate`"));
-    }
-    let settings = settings_of(&loaded.about)?.data;
-    let mut asked: Vec<Asked> = vec![];
-    let mut texts: Vec<String> = vec![];
-    for file in &f.files {
-        let (of_file, table) = kinds::known_texts(file, &settings)?;
-        let row = |i: usize| table.as_ref().map(|t| (i + 1, t.lines[i])).unzip();
-        asked.extend((0..of_file.len()).map(|i| {
-            let (row, line) = row(i);
-            Asked { file: file.clone(), row, line, answer: None }
-        }));
-        texts.extend(of_file);
-    }
-    let (mut predictor, info) = predictor(f, model, loaded)?;
-    let answers = predictor.texts(&texts)?;
-    predictor.notes().iter().for_each(|note| eprintln!("note: {note}"));
-    asked.iter_mut().zip(answers).for_each(|(a, answer)| a.answer = Some(answer));
-    hand_over(f, predictor.interface(), &info, &asked)
+/// One thing that was asked about.
+struct Asked {
+    file: PathBuf,
+    /// The row of a table or an array, from 1.
+    row: Option<usize>,
+    /// The line of the file in which a table's row begins.
+    line: Option<usize>,
+    /// None where the row cannot be used.
+    answer: Option<Answer>,
 }
 
 /// The loaded model on the device that is asked for.

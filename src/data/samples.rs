@@ -123,6 +123,29 @@ impl Samples {
         }
     }
 
+    /// Samples behind each other; `None` where their elements differ in kind, or are not in
+    /// memory.
+    pub(crate) fn joined<'a>(all: impl Iterator<Item = &'a Samples> + Clone) -> Option<Samples> {
+        fn joined<'a, T: Copy + 'a>(
+            all: impl Iterator<Item = &'a Samples>,
+            of: fn(&Samples) -> Option<&[T]>,
+        ) -> Option<Arc<Vec<T>>> {
+            Some(Arc::new(all.map(of).collect::<Option<Vec<_>>>()?.concat()))
+        }
+        match all.clone().next()? {
+            Samples::Bytes(_) => {
+                joined(all, |s| if let Samples::Bytes(v) = s { Some(v) } else { None }).map(Samples::Bytes)
+            }
+            Samples::Floats(_) => {
+                joined(all, |s| if let Samples::Floats(v) = s { Some(v) } else { None }).map(Samples::Floats)
+            }
+            Samples::Tokens(_) => {
+                joined(all, |s| if let Samples::Tokens(v) = s { Some(v) } else { None }).map(Samples::Tokens)
+            }
+            Samples::Read(_) => None,
+        }
+    }
+
     /// The samples with these indices, each of `width` elements. What is read when it is
     /// needed stays so.
     pub(crate) fn select(&self, width: usize, rows: &[usize]) -> Samples {

@@ -66,9 +66,7 @@ pub fn resumed(
     names_data: bool,
     observer: &mut dyn Observer,
 ) -> Result<Configured> {
-    let saved = read(&folder.join("config.toml"), observer)?;
-    let before = Settings::read(saved.clone()).context(|| format!("the settings of {}", folder.display()))?;
-    let mut table = saved;
+    let (mut table, before) = saved(folder, observer)?;
     if let Some(path) = config {
         table.extend(read(path, observer)?);
     }
@@ -77,7 +75,21 @@ pub fn resumed(
         locate(&mut table, &before.data.source, folder, observer)?;
     }
     let now = settle(table, observer)?;
-    let [was, is] = [&before, &now.settings].map(|s| s.early_stopping.patience.unwrap_or(usize::MAX));
+    check_resumed(folder, &before, &now.settings)?;
+    Ok(now)
+}
+
+/// What a run was made with.
+pub(super) fn saved(folder: &Path, observer: &mut dyn Observer) -> Result<(Table, Settings)> {
+    let table = read(&folder.join("config.toml"), observer)?;
+    let settings = Settings::read(table.clone()).context(|| format!("the settings of {}", folder.display()))?;
+    Ok((table, settings))
+}
+
+/// Fails where a run that goes on would be another: what decides its training has
+/// changed, or its patience is less.
+pub(super) fn check_resumed(folder: &Path, before: &Settings, now: &Settings) -> Result<()> {
+    let [was, is] = [before, now].map(|s| s.early_stopping.patience.unwrap_or(usize::MAX));
     if is < was {
         let shown = |n: usize| if n == usize::MAX { "never".into() } else { n.to_string() };
         return Err(Error::usage(format!(
@@ -86,11 +98,11 @@ pub fn resumed(
             shown(was)
         )));
     }
-    let (a, b) = (before.deciding(), now.settings.deciding());
+    let (a, b) = (before.deciding(), now.deciding());
     // More epochs, and a schedule that spans them, are the reason to go on.
     let differs = |(a, b): &(&str, &str)| a != b && !a.starts_with("epochs = ");
     match a.lines().zip(b.lines()).find(differs) {
-        None if a.lines().count() == b.lines().count() => Ok(now),
+        None if a.lines().count() == b.lines().count() => Ok(()),
         found => {
             let (a, b) = found.unwrap_or(("one set of keys", "another"));
             Err(Error::usage(format!(
@@ -135,7 +147,6 @@ pub fn read(path: &Path, observer: &mut dyn Observer) -> Result<Table> {
 
 /// Says which of two models a name means, where a file or folder is called like
 /// a preset.
-/// Says which of two models a name means.
 pub fn say_model(name: &str, observer: &mut dyn Observer) {
     if preset(name).is_err() {
         return;

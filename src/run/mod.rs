@@ -7,6 +7,7 @@ mod callbacks;
 pub mod config;
 pub mod folder;
 pub mod folds;
+pub mod forecast;
 pub mod info;
 pub mod job;
 pub mod kinds;

@@ -2,9 +2,10 @@
 
 use super::answer::{Answer, Outputs};
 use super::folder::{self, Checkpoint};
-use super::kinds::{self, Rows, images_of, settings_of, texts_for};
+use super::kinds::{self, ToPredict, images_of, settings_of, texts_for};
 use super::observer::Quiet;
 use super::request::DeviceRequest;
+use crate::data::series::SeriesFitted;
 use crate::data::table::Table;
 use crate::data::{Dataset, Interface, Origin, Samples, picture};
 use crate::device::Device;
@@ -110,13 +111,8 @@ impl Predictor {
     /// Answers for pixels, bytes `[samples, channels, height, width]` of the model's own
     /// size.
     pub fn pixels(&mut self, pixels: &[u8]) -> Result<Vec<Answer>> {
-        self.pixels_of("pictures", pixels.to_vec())
-    }
-
-    /// [`Predictor::pixels`] of pictures that messages call `name`.
-    pub fn pixels_of(&mut self, name: &str, pixels: Vec<u8>) -> Result<Vec<Answer>> {
         self.picture_shape()?;
-        self.samples(name, Samples::from(pixels))
+        self.samples("pictures", Samples::from(pixels.to_vec()))
     }
 
     /// Answers for arrays of numbers, `[samples, ..]` of the shape that the model takes,
@@ -171,7 +167,56 @@ impl Predictor {
     /// Answers for a set of samples of the model's own shape; its targets are not looked
     /// at.
     pub fn set(&mut self, set: &Dataset) -> Result<Vec<Answer>> {
-        Ok(self.outputs.answers(&self.session.predict(set)?))
+        let numbers = self.numbers(set)?;
+        Ok(self.outputs.answers(&numbers))
+    }
+
+    /// Answers for a file as `wgrad predict` takes it: a picture, a table, arrays, a text; one
+    /// for each of its rows, or for the whole. `None` for a row that the model cannot use.
+    pub fn file(&mut self, file: impl AsRef<Path>) -> Result<Vec<Option<Answer>>> {
+        let (model, about, settings) = (&self.session.model, &self.about, &self.settings);
+        let trained = kinds::Trained { model, about, settings, seed: 0, stride: None };
+        let asked = kinds::to_predict(file.as_ref(), &trained)?;
+        Ok(self.answers(&[asked])?.remove(0))
+    }
+
+    /// Answers for what is read from files, one for each thing asked. Files of one sample
+    /// each are asked together.
+    pub fn answers(&mut self, files: &[ToPredict]) -> Result<Vec<Vec<Option<Answer>>>> {
+        let (mut notes, mut sets) = (vec![], vec![]);
+        for file in files {
+            let mut set = file.set.clone();
+            if kinds::is_of_images(&self.session.interface) {
+                notes.extend(self.session.interface.adapt(&mut set, &self.session.model.input)?);
+            }
+            sets.push(set);
+        }
+        let together = sets.iter().all(|set| set.len() == 1).then(|| Samples::joined(sets.iter().map(|s| &s.samples)));
+        let mut found = match together.flatten() {
+            Some(samples) => self.outputs.answers(&self.session.predict_samples(&samples, &sets[0].shape)?),
+            None => sets.iter().map(|set| self.set(set)).collect::<Result<Vec<_>>>()?.concat(),
+        }
+        .into_iter();
+        self.say(notes);
+        let of_file = |(file, set): (&ToPredict, &Dataset)| {
+            let mut answers: Vec<Option<Answer>> = found.by_ref().take(set.len()).map(Some).collect();
+            file.asked.iter().map(|a| a.sample.and_then(|i| answers[i].take())).collect()
+        };
+        Ok(files.iter().zip(&sets).map(of_file).collect())
+    }
+
+    /// The model's numbers for a set, so many for each sample.
+    pub(super) fn numbers(&mut self, set: &Dataset) -> Result<Vec<f32>> {
+        self.session.predict(set)
+    }
+
+    /// What the latest call had to say.
+    pub(super) fn say(&mut self, notes: Vec<String>) {
+        self.notes = notes;
+    }
+
+    pub(super) fn series(&self) -> Result<&SeriesFitted> {
+        self.session.interface.series().ok_or_else(|| self.refuse("series"))
     }
 
     fn fitted(&self) -> Result<&crate::data::table::Fitted> {
@@ -181,16 +226,10 @@ impl Predictor {
     /// Answers for the rows of a table, as [`Predictor::csv`] gives them.
     pub fn table(&mut self, table: Table) -> Result<Vec<Option<Answer>>> {
         let rows = kinds::rows_of(table, &self.session.interface, self.fitted()?)?;
-        let answers = self.rows_of(&rows)?;
-        self.notes = rows.notes;
-        Ok(answers)
-    }
-
-    /// Answers for rows that are read, one for each row of their table.
-    pub fn rows_of(&mut self, rows: &Rows) -> Result<Vec<Option<Answer>>> {
         let mut answers = vec![None; rows.table.rows()];
         let found = self.set(&rows.set)?;
         rows.kept.iter().zip(found).for_each(|(&row, answer)| answers[row] = Some(answer));
+        self.notes = rows.notes;
         Ok(answers)
     }
 

@@ -85,6 +85,26 @@ impl Earlier {
         Ok(Earlier { path: path.to_path_buf(), lock, begun: None })
     }
 
+    /// Whether it has settings: a run was begun there.
+    pub fn was_begun(&self) -> bool {
+        self.lock.is_some() || self.path.join("config.toml").is_file()
+    }
+
+    /// Its folder.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Looks whether what was begun there is what these settings are, where there is no
+    /// checkpoint yet.
+    pub(super) fn agree(&mut self, settings: &Settings, observer: &mut dyn Observer) -> Result<()> {
+        if self.lock.is_none() {
+            self.begun = Some(same_data::Begun::in_folder(&self.path, settings)?);
+            observer.info("there is no checkpoint to resume from yet: starting anew");
+        }
+        Ok(())
+    }
+
     /// The settings that it was made with, and `config` and `over` written over them; of
     /// a folder without any, those of a new run.
     ///
@@ -97,14 +117,11 @@ impl Earlier {
         observer: &mut dyn Observer,
     ) -> Result<Configured> {
         // One that was begun and has no checkpoint yet has settings, too.
-        let configured = match self.lock.is_some() || self.path.join("config.toml").is_file() {
+        let configured = match self.was_begun() {
             true => config::resumed(&self.path, config, over, names_data, observer)?,
             false => new_settings(config, over, observer)?,
         };
-        if self.lock.is_none() {
-            self.begun = Some(same_data::Begun::in_folder(&self.path, &configured.settings)?);
-            observer.info("there is no checkpoint to resume from yet: starting anew");
-        }
+        self.agree(&configured.settings, observer)?;
         Ok(configured)
     }
 }

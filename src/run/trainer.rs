@@ -6,14 +6,15 @@ use super::kinds::{Sets, Wants};
 use super::observer::Observer;
 use super::predictor::Predictor;
 use super::request::DeviceRequest;
-use super::train::{Data, Part, Place, Request, Trained, train};
+use super::train::{Data, Earlier, Part, Place, Request, Trained, train};
+use crate::data::series::SeriesOptions;
 use crate::data::{self, Dataset, Elements};
 use crate::error::{Error, Result};
 use crate::eval::Evaluation;
 use crate::nn::{Description, Sequential};
 use crate::train::checkpoint::{Loaded, NameMap};
-use crate::train::defaults::{ARRAYS, IMAGES};
-use crate::train::{Control, EarlyStopping, Epoch, Optimizer, Schedule, Scores, Settings, count, set};
+use crate::train::defaults::{ARRAYS, Defaults, IMAGES};
+use crate::train::{Control, EarlyStopping, Epoch, Optimizer, Schedule, Scores, Settings, Source, count, set};
 use std::path::{Path, PathBuf};
 use toml::{Table, Value};
 
@@ -44,13 +45,14 @@ impl From<Sequential> for ModelSpec {
     }
 }
 
-/// Data by name, or in memory.
-#[derive(Debug, Clone)]
+/// Data by name, in memory, or of a kind of your own.
 pub enum DataSpec {
     /// `digits`, or a path: a folder, a table, arrays, a text.
     Named(String),
     /// Samples with targets.
     Set(Box<Dataset>),
+    /// What says by itself how it is split and made into sets.
+    Source(Box<dyn Source>),
 }
 
 impl From<&str> for DataSpec {
@@ -68,6 +70,12 @@ impl From<&Path> for DataSpec {
 impl From<Dataset> for DataSpec {
     fn from(set: Dataset) -> DataSpec {
         DataSpec::Set(Box::new(set))
+    }
+}
+
+impl From<Box<dyn Source>> for DataSpec {
+    fn from(source: Box<dyn Source>) -> DataSpec {
+        DataSpec::Source(source)
     }
 }
 
@@ -99,12 +107,13 @@ type Change = Box<dyn FnOnce(&mut Settings)>;
 /// ```
 pub struct Trainer {
     model: Option<ModelSpec>,
-    data: DataSpec,
+    data: Option<DataSpec>,
     held_out: [Option<Dataset>; 2],
-    table: Table,
+    keys: Vec<(String, Value)>,
     changes: Vec<Change>,
     device: DeviceRequest,
     out: Option<PathBuf>,
+    resume: bool,
     init: Option<PathBuf>,
     init_map: NameMap,
     tune: bool,
@@ -122,12 +131,13 @@ impl Trainer {
     pub fn new() -> Trainer {
         Trainer {
             model: None,
-            data: data::BUILT_IN.into(),
+            data: None,
             held_out: [None, None],
-            table: Table::new(),
+            keys: vec![],
             changes: vec![],
             device: DeviceRequest::named(std::env::var("WGRAD_DEVICE").unwrap_or_default()),
             out: None,
+            resume: false,
             init: None,
             init_map: NameMap::default(),
             tune: true,
@@ -143,7 +153,7 @@ impl Trainer {
     /// What is trained on. Where no validation set is given, a part of it is held out
     /// ([`Settings`]' `data.val_split`, a tenth).
     pub fn data(self, data: impl Into<DataSpec>) -> Trainer {
-        Trainer { data: data.into(), ..self }
+        Trainer { data: Some(data.into()), ..self }
     }
 
     /// A validation set in memory, for data that is in memory.
@@ -161,6 +171,12 @@ impl Trainer {
     /// The column of a table that is to be predicted.
     pub fn target(self, column: &str) -> Trainer {
         self.key("data.target", column)
+    }
+
+    /// Takes a table for a series: rows in the order of time, of which a window foretells
+    /// what follows.
+    pub fn series(self, options: SeriesOptions) -> Trainer {
+        options.to_table().into_iter().fold(self, |all, (key, value)| all.key(&format!("data.{key}"), value))
     }
 
     /// Passes over the training data.
@@ -219,6 +235,15 @@ impl Trainer {
         Trainer { out: Some(folder.into()), ..self }
     }
 
+    /// Goes on in a run's folder from its last checkpoint, to the bits of a run that was
+    /// never stopped: with the settings that it was made with, and what is said here over
+    /// them as far as it may change on the way, such as more epochs. Data that is in memory,
+    /// and settings that were changed by [`Trainer::settings`], are to be given again. A
+    /// folder without a checkpoint is trained anew.
+    pub fn resume(self, folder: impl Into<PathBuf>) -> Trainer {
+        Trainer { out: Some(folder.into()), resume: true, ..self }
+    }
+
     /// Begins with the weights of a run or a file, where names and shapes agree.
     pub fn init(self, run: impl Into<PathBuf>) -> Trainer {
         Trainer { init: Some(run.into()), ..self }
@@ -258,8 +283,7 @@ impl Trainer {
     }
 
     fn key(mut self, path: &str, value: impl Into<Value>) -> Trainer {
-        // The tables on the way are made here alone.
-        set(&mut self.table, path, value.into()).expect("sections are tables");
+        self.keys.push((path.into(), value.into()));
         self
     }
 
@@ -269,8 +293,16 @@ impl Trainer {
     /// Fails when the data, the model and the settings do not go together, with what was
     /// found and what is expected; when the device cannot do it; and when the run diverges.
     pub fn fit(self) -> Result<Trained> {
-        let Trainer { model, data, held_out, mut table, changes, device, out, init, init_map, tune, mut callbacks } =
+        let Trainer { model, data, held_out, keys, changes, device, out, resume, init, init_map, tune, mut callbacks } =
             self;
+        let observer = &mut callbacks;
+        let mut earlier = out.as_deref().filter(|_| resume).map(Earlier::open).transpose()?;
+        let before = match &earlier {
+            Some(earlier) if earlier.was_begun() => Some(config::saved(earlier.path(), observer)?),
+            _ => None,
+        };
+        let (mut table, before) = before.map_or((Table::new(), None), |(table, settings)| (table, Some(settings)));
+        keys.into_iter().try_for_each(|(path, value)| set(&mut table, &path, value))?;
         let described = match model {
             Some(ModelSpec::Named(name)) => {
                 table.insert("model".into(), name.into());
@@ -280,36 +312,58 @@ impl Trainer {
             None => None,
         };
         let [val, test] = held_out;
+        if !matches!(data, Some(DataSpec::Set(_))) && (val.is_some() || test.is_some()) {
+            return Err(Error::usage(
+                "a validation or test set in memory goes with training data in memory; leave it out, or give the \
+                 training data as a Dataset",
+            ));
+        }
         let (mut settings, data) = match data {
-            DataSpec::Named(_) if val.is_some() || test.is_some() => {
-                return Err(Error::usage(
-                    "a validation or test set in memory goes with training data in memory; leave it out, or give the \
-                     training data as a Dataset",
-                ));
-            }
-            DataSpec::Named(source) => {
-                set(&mut table, "data.source", source.into())?;
+            None | Some(DataSpec::Named(_)) => {
+                match (data, &before) {
+                    (Some(DataSpec::Named(source)), _) => set(&mut table, "data.source", source.into())?,
+                    (_, Some(before)) => {
+                        let folder = out.as_deref().expect("what was begun has a folder");
+                        config::locate(&mut table, &before.data.source, folder, observer)?;
+                    }
+                    _ => set(&mut table, "data.source", data::BUILT_IN.into())?,
+                }
                 let of_table = Wants::of(&table);
                 let wants = Wants { reads: described.as_ref().map_or(of_table.reads, |d| Some(d.reads)), ..of_table };
-                let config::Configured { settings, found } = config::settle_as(table, &wants, &mut callbacks)?;
+                let config::Configured { settings, found } = config::settle_as(table, &wants, observer)?;
                 (settings, Data::Named(found))
             }
-            DataSpec::Set(set) => {
+            Some(DataSpec::Set(set)) => {
                 for part in [Some(&*set), val.as_ref(), test.as_ref()].into_iter().flatten() {
                     part.check()?;
                 }
                 let defaults = if set.samples.kind() == Elements::Bytes { &IMAGES } else { &ARRAYS };
-                defaults.fill_in(&mut table)?;
-                let mut settings = Settings::read(table)?;
-                settings.data.source.clone_from(&set.name);
-                (settings, Data::Open(Box::new(Sets { train: *set, val, test, levels: None, groups: None })))
+                let source = Sets { train: *set, val, test, levels: None, groups: None };
+                in_memory(table, defaults, Box::new(source))?
             }
+            Some(DataSpec::Source(source)) => in_memory(table, &ARRAYS, source)?,
         };
         described.into_iter().for_each(|d| settings.take_model(d));
         changes.into_iter().for_each(|change| change(&mut settings));
-        let place = out.map_or(Place::Nowhere, Place::Folder);
+        if let (Some(earlier), Some(before)) = (&mut earlier, &before) {
+            config::check_resumed(earlier.path(), before, &settings)?;
+            earlier.agree(&settings, observer)?;
+        }
+        let place = match (earlier, out) {
+            (Some(earlier), _) => Place::Resumed(earlier),
+            (None, Some(folder)) => Place::Folder(folder),
+            (None, None) => Place::Nowhere,
+        };
         train(settings, data, Request { device, place, init, init_map, part: Part::All, tune }, &mut callbacks)
     }
+}
+
+/// The settings of a run on data that is there already.
+fn in_memory(mut table: Table, defaults: &Defaults, source: Box<dyn Source>) -> Result<(Settings, Data)> {
+    defaults.fill_in(&mut table)?;
+    let mut settings = Settings::read(table)?;
+    settings.data.source = source.name().into();
+    Ok((settings, Data::Open(source)))
 }
 
 impl Trained {

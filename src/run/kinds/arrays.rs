@@ -1,7 +1,7 @@
 //! NumPy's arrays, `.npy` and `.npz`.
 
 use super::sets::Sets;
-use super::{Audit, Kind, Opened, ToScore, Trained, Wants, expect_classes};
+use super::{Asked, Audit, Kind, Opened, ToPredict, ToScore, Trained, Wants, expect_classes};
 use crate::data::table::Task as AskedTask;
 use crate::data::{
     Dataset, ImageSet, Interface, Opened as OpenedImages, Origin, Recognised, RowGroups, SourceKind, Targets, Task,
@@ -67,6 +67,10 @@ impl Kind for Arrays {
 
     fn to_score(&self, found: &Recognised, trained: &Trained) -> Result<ToScore> {
         to_score(found, trained)
+    }
+
+    fn to_predict(&self, file: &Path, trained: &Trained) -> Result<ToPredict> {
+        to_predict(file, trained)
     }
 }
 
@@ -134,14 +138,13 @@ fn adapt(set: &mut Dataset, model: &Model, about: &About) -> Result<Option<Strin
     }
 }
 
-/// Opens samples of an array to predict; their targets mean nothing. Also what a
-/// user should know.
-pub fn samples_to_predict(path: &Path, model: &Model, about: &About) -> Result<(Dataset, Option<String>)> {
-    let (shape, samples) = npy::open_samples(path, &model.input)?;
-    let width = shape.iter().product::<usize>().max(1);
-    let n = samples.elements() / width;
-    let targets = about.interface.no_targets(n);
-    let mut set = Dataset { name: path.display().to_string(), shape, samples, targets, origin: Origin::default() };
-    let note = adapt(&mut set, model, about)?;
-    Ok((set, note))
+/// Samples of an array to predict.
+pub(super) fn to_predict(file: &Path, trained: &Trained) -> Result<ToPredict> {
+    let (shape, samples) = npy::open_samples(file, &trained.model.input)?;
+    let n = samples.elements() / shape.iter().product::<usize>().max(1);
+    let targets = trained.about.interface.no_targets(n);
+    let mut set = Dataset { name: file.display().to_string(), shape, samples, targets, origin: Origin::default() };
+    let notes = adapt(&mut set, trained.model, trained.about)?.into_iter().collect();
+    let ask = |i| Asked { row: Some(i + 1), line: None, sample: Some(i) };
+    Ok(ToPredict { set, asked: (0..n).map(ask).collect(), notes })
 }

@@ -1,6 +1,6 @@
 //! A corpus: text without classes, whose tokens a language model predicts.
 
-use super::{Audit, Kind, MOST_BYTES, Means, Opened, ToScore, Trained, Wants, json};
+use super::{Audit, Kind, MOST_BYTES, Means, Opened, ToPredict, ToScore, Trained, Wants, json};
 use crate::data::series::NaiveSets;
 use crate::data::text::{self, Corpus, ScoringWindows, TokenWindows, Vocabulary, Windows};
 use crate::data::{
@@ -12,6 +12,7 @@ use crate::run::observer::Observer;
 use crate::train::defaults::{CORPUS, Defaults};
 use crate::train::text::vocabulary_of;
 use crate::train::{DataSettings, Parts, Prepared, Settings, Source, refuse_groups};
+use std::path::Path;
 use std::sync::Arc;
 
 /// A text, or a folder of texts that are read one after the other.
@@ -49,6 +50,10 @@ impl Kind for CorpusOfText {
 
     fn is_of(&self, interface: &Interface) -> bool {
         interface.vocabulary().is_some() && interface.task == Task::Language
+    }
+
+    fn to_predict(&self, _: &Path, _: &Trained) -> Result<ToPredict> {
+        Err(Error::usage("this is a language model: generate text with `wgrad generate`"))
     }
 
     fn to_score(&self, found: &Recognised, trained: &Trained) -> Result<ToScore> {

@@ -1,7 +1,10 @@
 //! Images: the built-in digits, IDX files, CIFAR, folders of pictures.
 
 use super::sets::Sets;
-use super::{Audit, Kind, MOST_SAMPLES, Opened, ToScore, Trained, Wants, arrays, expect_classes, json, no_table};
+use super::{
+    Asked, Audit, Kind, MOST_SAMPLES, Opened, ToPredict, ToScore, Trained, Wants, arrays, expect_classes, json,
+    no_table,
+};
 use crate::data::audit::audit;
 use crate::data::{
     self, Dataset, Images as ImagesOf, Interface, OpenOptions, Opened as OpenedImages, Origin, Recognised, SourceKind,
@@ -12,6 +15,7 @@ use crate::run::observer::Observer;
 use crate::train::Settings;
 use crate::train::checkpoint::About;
 use crate::train::defaults::{Defaults, IMAGES};
+use std::path::Path;
 
 /// Images of any source.
 pub struct Images;
@@ -58,6 +62,10 @@ impl Kind for Images {
         interface.input == data::Input::Samples
     }
 
+    fn to_predict(&self, file: &Path, trained: &Trained) -> Result<ToPredict> {
+        picture(file, trained)
+    }
+
     fn to_score(&self, found: &Recognised, trained: &Trained) -> Result<ToScore> {
         let source = found.source();
         match found.kind() {
@@ -98,6 +106,27 @@ fn pictures(found: &Recognised, trained: &Trained) -> Result<ToScore> {
         set.origin = Origin::of_files(read.unwrap_or_default().files);
     }
     Ok(ToScore::of(set, notes))
+}
+
+/// A picture to predict, or an array of samples.
+fn picture(file: &Path, trained: &Trained) -> Result<ToPredict> {
+    let (about, model) = (trained.about, trained.model);
+    // A file that is missing is reported as the picture that it should be.
+    match data::kind(file) {
+        Ok(SourceKind::Table) => return Err(no_table(&file.display().to_string(), &model.input)),
+        Ok(SourceKind::Npy) => return arrays::to_predict(file, trained),
+        _ => {}
+    }
+    let Some([channels, height, width]) = image_of(&model.input) else {
+        return Err(Error::model(format!(
+            "the model takes samples of shape {}, not pictures; expected arrays of them, .npy or .npz",
+            model.input
+        )));
+    };
+    let pixels = data::picture::load_with(file, channels, [height, width], &images_of(about, trained.settings))?;
+    let (name, shape, targets) = (file.display().to_string(), model.input.to_vec(), about.interface.no_targets(1));
+    let set = Dataset { name, shape, samples: pixels.into(), targets, origin: Origin::default() };
+    Ok(ToPredict { set, asked: vec![Asked { row: None, line: None, sample: Some(0) }], notes: vec![] })
 }
 
 /// How the pictures that a model was trained on became images.

@@ -9,12 +9,11 @@ mod series;
 mod sets;
 mod texts;
 
-pub use arrays::samples_to_predict;
 pub use images::{augmented, image_of, images_of};
-pub use rows::{Rows, rows_of, rows_to_predict};
+pub use rows::rows_of;
 pub use series::table_of_series;
 pub use sets::Sets;
-pub use texts::{known_texts, texts_for};
+pub use texts::texts_for;
 
 use super::observer::Observer;
 use crate::data::audit::audit_and_show;
@@ -28,6 +27,7 @@ use crate::train::checkpoint::About;
 use crate::train::defaults::Defaults;
 use crate::train::{Settings, Source};
 use serde_json::Value;
+use std::path::Path;
 use toml::Table;
 
 /// Samples, cells of a table and bytes of a text up to which an audit is made without
@@ -65,6 +65,10 @@ pub trait Kind: Sync {
     /// Opens labelled data for a trained model of this kind: its test set, or all of it
     /// where it has none.
     fn to_score(&self, found: &Recognised, trained: &Trained) -> Result<ToScore>;
+
+    /// Reads a file for a trained model of this kind to answer for: a picture, rows,
+    /// arrays, texts.
+    fn to_predict(&self, file: &Path, trained: &Trained) -> Result<ToPredict>;
 }
 
 /// Settings that mean something to some kinds only.
@@ -267,6 +271,32 @@ impl ToScore {
     fn of(set: Dataset, notes: Vec<String>) -> ToScore {
         ToScore { set, naive: None, notes, dropped: 0 }
     }
+}
+
+/// What a model is to answer for.
+pub struct ToPredict {
+    /// The samples; their targets mean nothing.
+    pub set: Dataset,
+    /// What answers are asked for, one each, in the order of the file.
+    pub asked: Vec<Asked>,
+    /// What a user should know.
+    pub notes: Vec<String>,
+}
+
+/// Something that an answer is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Asked {
+    /// The row of a table or an array, from 1.
+    pub row: Option<usize>,
+    /// The line of the file in which a table's row begins.
+    pub line: Option<usize>,
+    /// The sample; none of a row that the model cannot use.
+    pub sample: Option<usize>,
+}
+
+/// Reads a file for a trained model to answer for.
+pub fn to_predict(file: &Path, trained: &Trained) -> Result<ToPredict> {
+    kind_of_model(&trained.about.interface).to_predict(file, trained)
 }
 
 /// Opens labelled data for a trained model.

@@ -1,6 +1,8 @@
 //! Rows of a table, each a sample.
 
-use super::{Audit, Kind, MOST_CELLS, MOST_SAMPLES, Means, Opened, ToScore, Trained, Wants, json, no_rows};
+use super::{
+    Asked, Audit, Kind, MOST_CELLS, MOST_SAMPLES, Means, Opened, ToPredict, ToScore, Trained, Wants, json, no_rows,
+};
 use crate::data::series::NaiveSets;
 use crate::data::table::{Fitted, Goal, Table, TableAudit, leaks};
 use crate::data::{self, Dataset, IGNORED, Interface, Origin, Recognised, RowGroups, SourceKind, alike};
@@ -52,6 +54,22 @@ impl Kind for RowsOfTable {
 
     fn is_of(&self, interface: &Interface) -> bool {
         interface.row().is_some()
+    }
+
+    fn to_predict(&self, file: &Path, trained: &Trained) -> Result<ToPredict> {
+        let interface = &trained.about.interface;
+        let fitted = interface.row().expect("models of this kind have it");
+        let shown = file.display().to_string();
+        // A file that is missing is reported as the table that it should be.
+        if file.exists() && !matches!(data::kind(file), Ok(SourceKind::Table)) {
+            return Err(no_rows(&shown, fitted));
+        }
+        let table = Table::open(file, &fitted.read_options())?;
+        let Rows { table, set, kept, notes } =
+            rows_of(table, interface, fitted).context(|| format!("predicting from {shown}"))?;
+        let ask =
+            |i: usize| Asked { row: Some(i + 1), line: Some(table.lines[i]), sample: kept.binary_search(&i).ok() };
+        Ok(ToPredict { asked: (0..table.rows()).map(ask).collect(), set, notes })
     }
 
     fn to_score(&self, found: &Recognised, trained: &Trained) -> Result<ToScore> {
@@ -172,18 +190,6 @@ pub struct Rows {
     pub kept: Vec<usize>,
     /// What a user should know.
     pub notes: Vec<String>,
-}
-
-/// Opens rows to predict; the target need not be there.
-pub fn rows_to_predict(path: &Path, interface: &Interface, fitted: &Fitted) -> Result<Rows> {
-    let shown = path.display().to_string();
-    match data::kind(path) {
-        Ok(SourceKind::Table) => {}
-        _ if path.exists() => return Err(no_rows(&shown, fitted)),
-        _ => {}
-    }
-    let table = Table::open(path, &fitted.read_options())?;
-    rows_of(table, interface, fitted).context(|| format!("predicting from {shown}"))
 }
 
 /// The rows of a table to predict.

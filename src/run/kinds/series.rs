@@ -1,6 +1,6 @@
 //! Series: rows of a table in the order of time, cut into windows.
 
-use super::{Audit, Kind, Means, Opened, ToScore, Trained, Wants, json, not_a_table, rows};
+use super::{Audit, Kind, Means, Opened, ToPredict, ToScore, Trained, Wants, json, not_a_table, rows};
 use crate::data::series::{self, Naive, SeriesAudit, SeriesFitted, SeriesOptions};
 use crate::data::table::Table;
 use crate::data::{self, Interface, Origin, Recognised, RowGroups, SourceKind, Split};
@@ -47,6 +47,10 @@ impl Kind for Series {
 
     fn is_of(&self, interface: &Interface) -> bool {
         interface.series().is_some()
+    }
+
+    fn to_predict(&self, _: &Path, _: &Trained) -> Result<ToPredict> {
+        Err(Error::usage("this model was trained on a series: it forecasts what follows (Predictor::forecast)"))
     }
 
     fn to_score(&self, found: &Recognised, trained: &Trained) -> Result<ToScore> {

@@ -1,6 +1,6 @@
 //! Texts with classes: a column of a table, or folders of text files.
 
-use super::{Audit, Kind, Means, Opened, ToScore, Trained, Wants};
+use super::{Asked, Audit, Kind, Means, Opened, ToPredict, ToScore, Trained, Wants};
 use crate::data::series::NaiveSets;
 use crate::data::table::{Table, TableOptions};
 use crate::data::text::{Corpus, EncodedTexts, LabelledSplits, LabelledTexts, audit_labelled, encode_texts, labelled};
@@ -55,6 +55,18 @@ impl Kind for Texts {
         interface.vocabulary().is_some() && interface.task != Task::Language
     }
 
+    fn to_predict(&self, file: &Path, trained: &Trained) -> Result<ToPredict> {
+        let (texts, table) = known_texts(file, &trained.settings.data)?;
+        let length = trained.model.input.first().copied().unwrap_or(1);
+        let labels = vec![0; texts.len()];
+        let (set, notes) = texts_for(&file.display().to_string(), &texts, labels, &trained.about.interface, length)?;
+        let ask = |i: usize| {
+            let (row, line) = table.as_ref().map(|t| (i + 1, t.lines[i])).unzip();
+            Asked { row, line, sample: Some(i) }
+        };
+        Ok(ToPredict { set, asked: (0..texts.len()).map(ask).collect(), notes })
+    }
+
     fn to_score(&self, found: &Recognised, trained: &Trained) -> Result<ToScore> {
         let texts = match found.kind() {
             SourceKind::TextFolder => labelled::open_test_folder(found.path())?,
@@ -101,7 +113,7 @@ fn known_classes(found: &LabelledTexts, trained: &Trained) -> Result<Vec<u32>> {
 }
 
 /// The texts of a file to predict: one, or those of a table's rows, with the table.
-pub fn known_texts(file: &Path, d: &DataSettings) -> Result<(Vec<String>, Option<Table>)> {
+fn known_texts(file: &Path, d: &DataSettings) -> Result<(Vec<String>, Option<Table>)> {
     match data::kind(file)? {
         SourceKind::Table => {
             let table = labelled::open_table(file, &TableOptions { target: vec![], ..d.table.clone() })?;
