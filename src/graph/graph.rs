@@ -17,7 +17,8 @@ use std::sync::Arc;
 /// An op: a shape rule, a gradient rule, a CPU reference and GPU kernels.
 /// Implemented in `crate::ops`, one room per op.
 pub trait Op: Compute + Any + Debug + Send + Sync {
-    /// The op's name: the stem of its room and of its WGSL file.
+    /// The op's name in profiles and messages; of an op that has a room to itself, the
+    /// room's.
     fn name(&self) -> &'static str;
 
     /// The outputs' shapes, or an error that names the tensor and the shapes.

@@ -40,6 +40,9 @@ impl Default for Optimizer {
     }
 }
 
+/// The buffers of what optimisers remember, one number per parameter each.
+pub(super) const MOMENTS: [&str; 5] = ["sgd.momentum", "adam.m", "adam.v", "rmsprop.square", "rmsprop.momentum"];
+
 impl Optimizer {
     /// Reads the keys of `[optimizer]`; returns it with the learning rate.
     pub fn read(keys: &mut Keys) -> Result<(Optimizer, f64)> {
@@ -113,7 +116,10 @@ impl Optimizer {
     /// Adds the update of all parameters at once.
     pub fn update(self, g: &mut Graph, params: TensorId, grads: TensorId, c: &Control) -> Result<()> {
         let n = g.spec(params).elements();
-        let moment = |g: &mut Graph, name: &str| g.persistent(name, Spec::f32([n]), Init::Zeros);
+        let moment = |g: &mut Graph, name: &str| {
+            assert!(MOMENTS.contains(&name), "{name} is not among the moments");
+            g.persistent(name, Spec::f32([n]), Init::Zeros)
+        };
         match self {
             Optimizer::Sgd(o) => {
                 let buffer = (o.momentum != 0.0).then(|| moment(g, "sgd.momentum"));

@@ -3,9 +3,10 @@
 //! samples.
 
 use super::loss::answering;
+use super::optimizer::MOMENTS;
 use super::resident::{Resident, TargetKind};
 use super::step::Builder;
-use super::{Session, Settings};
+use super::{EMA, Session, Settings};
 use crate::data::{Elements, Interface, Task};
 use crate::error::Result;
 use crate::nn::{Model, Weights};
@@ -62,12 +63,11 @@ impl Session {
             let of = plan.buffers.iter().filter(|b| b.name.as_deref().is_some_and(pick));
             of.map(|b| b.bytes()).sum()
         };
-        let moments = ["adam.", "sgd.", "rmsprop.", "ema"];
         let state = |n: &str| n == "params" || n.ends_with("running_mean") || n.ends_with("running_var");
         [
             named(&state),
             named(&|n| n.starts_with("grads") || n.starts_with("accumulate.")),
-            named(&|n| moments.iter().any(|m| n.starts_with(m))),
+            named(&|n| n == EMA || MOMENTS.contains(&n)),
             plan.transient_bytes(),
         ]
     }

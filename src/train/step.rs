@@ -249,10 +249,10 @@ fn tally(
 }
 
 /// The named buffers that a graph's nodes change from step to step, except
-/// those that every step writes whole before it reads them.
+/// those that every step writes whole before it reads them: tensors that are packed.
 pub fn state(g: &Graph) -> Vec<String> {
     let mut names = vec![];
-    for node in g.nodes().iter().filter(|n| n.op.name() != "pack") {
+    for node in g.nodes().iter().filter(|n| !n.op.alias()) {
         for &t in &node.updates {
             if let Home::Persistent { name, .. } = &g.tensors()[g.root(t).0.index()].home
                 && !names.contains(name)
