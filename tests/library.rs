@@ -331,7 +331,8 @@ fn samples_that_are_read_when_needed_train_to_the_same_bits() {
 #[test]
 fn a_run_goes_on_to_the_bits_of_one_that_was_not_stopped() {
     let dir = tempfile::tempdir().unwrap();
-    let trainer = || Trainer::new().model(small()).data(halves(200)).device("cpu");
+    // A constant learning rate, which more epochs do not stretch.
+    let trainer = || Trainer::new().model(small()).data(halves(200)).lr(0.01).device("cpu");
     let bytes = |name: &str| std::fs::read(dir.path().join(name).join("checkpoints/last/model.safetensors")).unwrap();
     trainer().epochs(4).out(dir.path().join("whole")).fit().unwrap();
     let parts = || dir.path().join("parts");
@@ -339,7 +340,7 @@ fn a_run_goes_on_to_the_bits_of_one_that_was_not_stopped() {
     trainer().epochs(2).resume(parts()).fit().unwrap();
     let trained = trainer().epochs(4).resume(parts()).fit().unwrap();
     assert_eq!(trained.history().iter().map(|e| e.epoch).collect::<Vec<_>>(), [3, 4]);
-    assert_eq!(bytes("whole"), bytes("parts"));
+    assert!(bytes("whole") == bytes("parts"));
     let refused = |trainer: Trainer| trainer.resume(parts()).fit().err().unwrap().to_string();
     assert!(refused(trainer().epochs(5).lr(0.5)).contains("was trained with"), "{}", refused(trainer().lr(0.5)));
     let other = refused(trainer().epochs(5).data(halves(100)));
