@@ -104,7 +104,7 @@ impl Origin {
                 .columns
                 .iter()
                 .take(COLUMNS)
-                .map(|c| Column { name: c.name.clone(), cells: cells(c) })
+                .map(|c| Column::new(c.name.clone(), cells(c)))
                 .collect(),
             lines: numbers.iter().map(|n| table.lines[n - 1]).collect(),
             has_header: table.has_header,

@@ -123,8 +123,11 @@ impl TableAudit {
         let leaks = goal.as_ref().map_or(Ok(vec![]), |goal| find(table, &rows, &seen, goal, options))?;
         hints.extend(leaks.iter().map(|leak| leak.finding.clone()));
         hints.extend(equal_columns(table));
-        match RowGroups::of_table(table, &options.group)? {
-            Some(groups) => hints.push(format!("{}; rows of one stay on one side of a split", groups.describe())),
+        match RowGroups::of_table(table, &options.group, options.normalize_groups)? {
+            Some(groups) => {
+                hints.push(format!("{}; rows of one stay on one side of a split", groups.describe()));
+                hints.extend(groups.notes);
+            }
             None => hints.extend(repeated(table, &options.target_names(table))),
         }
         let target = goal.map(|goal| look_at_target(table, goal, &columns));

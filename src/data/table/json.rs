@@ -321,7 +321,7 @@ impl<'a> Reader<'a> {
         let (row, rows) = (self.rows.lines.len() - 1, &mut self.rows);
         let place = rows.places.get(name).copied().unwrap_or_else(|| {
             rows.places.insert(name.into(), rows.columns.len());
-            rows.columns.push(Column { name: name.into(), cells: vec![] });
+            rows.columns.push(Column::new(name, vec![]));
             rows.arrays.push(0);
             rows.columns.len() - 1
         });

@@ -12,6 +12,7 @@ pub mod audit;
 mod choices;
 pub mod clean;
 mod columns;
+mod comments;
 pub(super) mod container;
 pub(super) mod date;
 mod describe;

@@ -22,7 +22,7 @@ static CHARACTERS: LazyLock<[char; 256]> = LazyLock::new(|| {
 /// The byte of each character, by code point.
 static BYTES: LazyLock<[Option<u8>; 512]> = LazyLock::new(|| {
     let mut bytes = [None; 512];
-    CHARACTERS.iter().zip(0..).for_each(|(&c, byte)| bytes[c as usize] = Some(byte));
+    CHARACTERS.iter().zip(0..=u8::MAX).for_each(|(&c, byte)| bytes[c as usize] = Some(byte));
     bytes
 });
 

@@ -100,7 +100,7 @@ impl Source for RowSource {
     }
 
     fn groups(&self, s: &DataSettings) -> Result<Option<RowGroups>> {
-        RowGroups::of_table(&self.0, &s.table.group)
+        RowGroups::of_table(&self.0, &s.table.group, s.table.normalize_groups)
     }
 
     /// What is scored is shown as the file has it.
