@@ -50,6 +50,7 @@ mod summary;
 mod table;
 mod target;
 mod text;
+pub mod twins;
 mod worth;
 
 pub use apply::{Applied, Features};

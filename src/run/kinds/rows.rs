@@ -2,7 +2,7 @@
 
 use super::{Audit, Kind, MOST_CELLS, MOST_SAMPLES, Means, Opened, ToScore, Trained, Wants, json, no_rows};
 use crate::data::series::NaiveSets;
-use crate::data::table::{Fitted, Goal, Table, TableAudit, leaks};
+use crate::data::table::{Fitted, Goal, Table, TableAudit, leaks, twins};
 use crate::data::{self, Dataset, IGNORED, Interface, Origin, Recognised, RowGroups, SourceKind, alike};
 use crate::error::{Context, Result};
 use crate::nn::Weights;
@@ -129,6 +129,9 @@ impl Source for RowSource {
         let is_used = |name: &String| fitted.columns.iter().any(|c| c.name == *name && c.is_used());
         let given_away = leaks(table, &s.data.table)?;
         notes.extend(given_away.into_iter().filter(|leak| leak.columns.iter().all(is_used)).map(|leak| leak.finding));
+        let used: Vec<&str> = fitted.columns.iter().filter(|c| c.is_used()).map(|c| c.name.as_str()).collect();
+        let held = [parts.val, parts.test.unwrap_or_default()].concat();
+        notes.extend(twins::across(table, [parts.train, &held], &used, &fitted.goal.columns())?);
         notes.extend(fitted.notes.clone());
         notes.extend(fitted.describe());
         notes.extend(applied.lines());
