@@ -60,7 +60,8 @@ pub fn remark(names: &[String], counts: &[usize]) -> Option<String> {
         let plain = g.iter().map(shown).collect::<Vec<_>>().join(", ");
         // Two forms of an accent look the same even so.
         let same = g.iter().any(|&i| {
-            g.iter().any(|&j| i != j && names[i].trim() != names[j].trim() && composed(&names[i]) == composed(&names[j]))
+            g.iter()
+                .any(|&j| i != j && names[i].trim() != names[j].trim() && composed(&names[i]) == composed(&names[j]))
         });
         if same { plain + " in different characters" } else { plain }
     };

@@ -172,7 +172,11 @@ impl RowGroups {
 
     /// The groups of some of the rows.
     pub fn select(&self, rows: &[usize]) -> RowGroups {
-        RowGroups { alone: self.alone, notes: self.notes.clone(), ..RowGroups::new(self.by.clone(), rows.iter().map(|&i| Some(self.of[i]))) }
+        RowGroups {
+            alone: self.alone,
+            notes: self.notes.clone(),
+            ..RowGroups::new(self.by.clone(), rows.iter().map(|&i| Some(self.of[i])))
+        }
     }
 
     /// Their sizes, for people.

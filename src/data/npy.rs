@@ -215,13 +215,7 @@ fn some(names: &[String]) -> String {
 }
 
 /// Reads an array of an archive that may take so many bytes.
-fn entry(
-    zip: &mut ZipArchive<BufReader<File>>,
-    path: &Path,
-    name: &str,
-    budget: u64,
-    wide: Wide,
-) -> Result<Array> {
+fn entry(zip: &mut ZipArchive<BufReader<File>>, path: &Path, name: &str, budget: u64, wide: Wide) -> Result<Array> {
     let place = format!("{name} of {}", path.display());
     let mut entry = zip.by_name(&format!("{name}.npy")).map_err(|e| broken(path, &e))?;
     // DEFLATE makes at most 1032 bytes of one; a size beyond that is a lie.

@@ -114,9 +114,8 @@ mod tests {
         let digits = (0..60).map(|i| format!("{},{}\n", 1 + i % 26, i * 37 % 53)).collect::<String>();
         let all = (1..=26).map(|i| i.to_string()).collect::<Vec<_>>().join(",");
         let table = parse(&with_rows(&format!("{{{all}}}"), &digits)).unwrap();
-        let infer = |i: usize| {
-            super::super::infer::infer(&table.columns[i], &table.all_rows(), &Default::default(), ',').kind
-        };
+        let infer =
+            |i: usize| super::super::infer::infer(&table.columns[i], &table.all_rows(), &Default::default(), ',').kind;
         assert_eq!([infer(0), infer(1)], [super::super::Kind::Category, super::super::Kind::Number]);
         let options = super::super::TableOptions { target: vec!["x".into()], ..Default::default() };
         let fitted = super::super::Fitted::fit(&table, &table.all_rows(), &options).unwrap();
@@ -133,7 +132,11 @@ mod tests {
         // Where the file does not declare them, they are what they are elsewhere.
         assert_eq!(cells(&parse(&with_rows("{DE}", "NA,1\nDE,2\n")).unwrap(), 0), ["-", "DE"]);
         let odd = parse(&with_rows("{DE, 'U S'}", "DE,1\nU S,2\nFR,3\nFR,4\n")).unwrap();
-        assert!(odd.notes[0].contains("\"x\": 2 cells are none of the values that @attribute declares (\"FR\" in line 7"), "{:?}", odd.notes);
+        assert!(
+            odd.notes[0].contains("\"x\": 2 cells are none of the values that @attribute declares (\"FR\" in line 7"),
+            "{:?}",
+            odd.notes
+        );
     }
 
     #[test]
@@ -159,7 +162,11 @@ mod tests {
             assert_eq!(date(pattern, cell).as_deref(), Ok(expected), "{pattern}");
         }
         for (pattern, cell, part) in [
-            ("'dd/MM/yyyy'", "03.02.2020", "line 5: \"03.02.2020\" is no date as 'dd/MM/yyyy', which @attribute x declares"),
+            (
+                "'dd/MM/yyyy'",
+                "03.02.2020",
+                "line 5: \"03.02.2020\" is no date as 'dd/MM/yyyy', which @attribute x declares",
+            ),
             ("'dd/MM/yyyy'", "31/02/2020", "is no date as"),
             ("'ww/yyyy'", "05/2020", "line 2: date pattern \"ww/yyyy\": 'w' is not supported"),
             ("'HH:mm'", "05:20", "has no year"),

@@ -333,8 +333,7 @@ fn repeats(table: &Table) -> Vec<usize> {
 
 /// Rows that repeat an earlier one but for identifiers, where these hide such.
 fn repeated_but_for(table: &Table, seen: &[Inferred], duplicates: &[usize]) -> Repeated {
-    let (marks, others): (Vec<usize>, Vec<usize>) =
-        (0..seen.len()).partition(|&i| seen[i].kind == Kind::Identifier);
+    let (marks, others): (Vec<usize>, Vec<usize>) = (0..seen.len()).partition(|&i| seen[i].kind == Kind::Identifier);
     if marks.is_empty() || others.is_empty() {
         return Repeated::default();
     }

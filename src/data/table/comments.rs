@@ -54,9 +54,8 @@ pub(super) fn without_comments(
         let header = header.map(|row| row.line);
         // The last of the lines above the first row names the columns if nothing else does.
         let names = above().next_back().filter(|row| inner(row) == width && header.is_none());
-        let names = names.filter(|row| {
-            !are_rows && is_first_of_numbers && row.cells.iter().skip_while(|c| *c == mark).all(is_name)
-        });
+        let names = names
+            .filter(|row| !are_rows && is_first_of_numbers && row.cells.iter().skip_while(|c| *c == mark).all(is_name));
         let names = names.map(|row| row.line);
         let first_line = first.line;
         let fits = |row: &Row| {

@@ -116,7 +116,11 @@ fn decide(
     let marked = says_identifier(&column.name) && distinct.len() == n && n > 1;
     let numeric = stats.numbers + stats.infinite;
     // What stands where there is no number does not count.
-    let others: Vec<&str> = cells.iter().copied().filter(|c| format.parse(c).is_none() && !says_nothing(c) && !is_error_of_sheet(c)).collect();
+    let others: Vec<&str> = cells
+        .iter()
+        .copied()
+        .filter(|c| format.parse(c).is_none() && !says_nothing(c) && !is_error_of_sheet(c))
+        .collect();
     let words: BTreeSet<&str> = others.iter().copied().collect();
     let mostly = numeric as f64 >= MOST * (numeric + others.len()) as f64;
     if share(numeric) >= 0.5 && (mostly || (words.len() == 1 && distinct.len() > 2)) {

@@ -324,13 +324,16 @@ fn of_numbers(name: Option<&str>, target: &[Option<f64>], columns: Vec<(&str, Ve
     found
 }
 
+/// A number made of two.
+type Formula = fn(f64, f64) -> f64;
+
 /// What a target may be of two columns, beside a sum.
-const PRODUCTS: [(&str, fn(f64, f64) -> f64); 3] =
+const PRODUCTS: [(&str, Formula); 3] =
     [("{a} * {b}", |a, b| a * b), ("{a} / {b}", |a, b| a / b), ("{b} / {a}", |a, b| b / a)];
 
 /// The finding, if a target is the product or the ratio of two columns, times some number.
 fn of_product(target: &str, names: [&str; 2], rows: &[[f64; 3]]) -> Option<Leak> {
-    let strength = |rows: &mut dyn Iterator<Item = &[f64; 3]>, of: fn(f64, f64) -> f64| {
+    let strength = |rows: &mut dyn Iterator<Item = &[f64; 3]>, of: Formula| {
         let pairs: Vec<(f64, f64)> = rows.map(|row| (of(row[0], row[1]), row[2])).collect();
         let finite: Vec<(f64, f64)> = pairs.iter().copied().filter(|(x, _)| x.is_finite()).collect();
         if finite.len() < FEW_OF_MANY || 2 * finite.len() < pairs.len() {

@@ -115,7 +115,12 @@ impl Sheet {
 
 /// Removes the rows that a test finds, and says how many and where; also that it changes
 /// the numbers of the rows below, where there are some.
-pub(super) fn leave_out(rows: &mut Vec<Row>, notes: &mut Vec<String>, what: &str, mut is_odd: impl FnMut(&Row) -> bool) {
+pub(super) fn leave_out(
+    rows: &mut Vec<Row>,
+    notes: &mut Vec<String>,
+    what: &str,
+    mut is_odd: impl FnMut(&Row) -> bool,
+) {
     let mut lines = vec![];
     rows.retain(|row| {
         let odd = is_odd(row);

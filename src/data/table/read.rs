@@ -61,7 +61,8 @@ impl Table {
         {
             body.quote = SINGLE;
             notes.push(
-                "single quotes around cells are taken off; set quote = \"double\" if they are part of the values".into(),
+                "single quotes around cells are taken off; set quote = \"double\" if they are part of the values"
+                    .into(),
             );
         }
         let rows = body.rows(cut, &mut notes)?;

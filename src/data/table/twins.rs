@@ -36,12 +36,7 @@ pub(super) fn repeats(table: &Table, columns: &[usize]) -> Vec<usize> {
 /// used; nothing where they are few, or where these columns hold few values.
 ///
 /// Fails when a column is not there.
-pub fn across(
-    table: &Table,
-    [train, held]: [&[usize]; 2],
-    used: &[&str],
-    targets: &[&str],
-) -> Result<Option<String>> {
+pub fn across(table: &Table, [train, held]: [&[usize]; 2], used: &[&str], targets: &[&str]) -> Result<Option<String>> {
     let (used, targets) = (places(table, used)?, places(table, targets)?);
     if used.is_empty() {
         return Ok(None);

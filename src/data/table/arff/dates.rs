@@ -19,7 +19,9 @@ impl Pattern {
     /// Translates a pattern; what was expected, where that cannot be done.
     pub fn translate(declared: &str) -> Result<Pattern, String> {
         let fails = |what: String| {
-            Err(format!("date pattern \"{declared}\": {what}; expected days, months, years and times, such as dd/MM/yyyy"))
+            Err(format!(
+                "date pattern \"{declared}\": {what}; expected days, months, years and times, such as dd/MM/yyyy"
+            ))
         };
         let (mut way, mut letters) = (String::new(), vec![]);
         let all: Vec<char> = declared.chars().collect();
@@ -63,7 +65,13 @@ impl Pattern {
                 (c, n) => c.to_string().repeat(n),
             };
             if letter.is_ascii_alphabetic() {
-                letters.push(if letter == 'L' { 'M' } else if letter == 'u' { 'y' } else { letter });
+                letters.push(if letter == 'L' {
+                    'M'
+                } else if letter == 'u' {
+                    'y'
+                } else {
+                    letter
+                });
             }
             way += &translated;
         }

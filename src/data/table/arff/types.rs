@@ -36,8 +36,9 @@ pub(super) fn attribute(line: &str) -> Result<Attribute, String> {
         return Err(expected());
     }
     if let Some(list) = rest.strip_prefix('{') {
-        let values = values(list)
-            .ok_or_else(|| format!("found {line:?}; expected values between braces, such as {{yes,no}}, and no more"))?;
+        let values = values(list).ok_or_else(|| {
+            format!("found {line:?}; expected values between braces, such as {{yes,no}}, and no more")
+        })?;
         return Ok(Attribute { name, holds: Holds::Values(values) });
     }
     let (word, more) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));

@@ -282,7 +282,10 @@ mod tests {
         };
         let uneven = many(30, |i| format!("\"r{i}\": {{\"k{i}\": {i}}}"));
         fails(&uneven, "one object of 30 objects, whose keys differ, would be one row; expected an array of objects");
-        fails(r#"{"columns": ["a", "b"], "data": [[1, 2], [3]]}"#, "record 2, line 1: found 1 cells; expected 2, one for");
+        fails(
+            r#"{"columns": ["a", "b"], "data": [[1, 2], [3]]}"#,
+            "record 2, line 1: found 1 cells; expected 2, one for",
+        );
         fails(r#"{"columns": ["a"], "index": ["x", "y"], "data": [[1]]}"#, "\"index\" has 2 keys for 1 rows");
         fails(r#"{"a": {"0": 1, "0": 2}}"#, "the key \"0\" of \"a\" comes twice");
         fails("[[1, 2], [3, 4]]", "expected an object");
