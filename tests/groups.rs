@@ -167,6 +167,33 @@ fn patients_are_on_one_side_of_splits_and_folds() {
 }
 
 #[test]
+fn names_of_patients_that_differ_in_form_are_said_or_one() {
+    let place = Place::new();
+    let written = |i: usize, text: &str| match i % 3 {
+        0 => text.replacen('P', "p", 1),
+        1 => text.replacen('P', "P\u{200b}", 1),
+        _ => text.to_string(),
+    };
+    let rows = visits().lines().enumerate().fold(String::new(), |all, (i, line)| {
+        all + &if i == 0 { line.to_string() } else { written(i / 7, line) } + "\n"
+    });
+    place.write("visits.csv", rows);
+    let args = "train --data visits.csv --val-split 0.25 --epochs 1 --group patient";
+    let told = works(place.root(), &format!("{args} --out apart"));
+    for part in ["names that look the same", "differ from others in capitals", "set data.normalize_groups = true"] {
+        assert!(told.contains(part), "{part} is missing in\n{told}");
+    }
+    let told = works(place.root(), &format!("{args} --set data.normalize_groups=true --out one"));
+    assert!(told.contains("16 groups by \"patient\" of 15 rows; 4 of them are held out whole"), "{told}");
+    assert!(told.contains("as configured (data.normalize_groups)"), "{told}");
+    let audit = json(&place, "data visits.csv --group patient")["hints"].to_string();
+    assert!(audit.contains("differ from others in capitals"), "{audit}");
+    place.write("demand.csv", countries(1990));
+    let series = "train --data demand.csv --window 6 --group country --set data.normalize_groups=true --out out";
+    refused(&place, series, &["normalize_groups = true"]);
+}
+
+#[test]
 fn what_cannot_be_grouped_says_why() {
     let place = Place::new();
     place.write("visits.csv", visits());
@@ -219,6 +246,7 @@ fn samples_of_an_archive_are_grouped_by_an_array() {
     assert!(works(place.root(), &format!("{args} plain")).contains("--group groups"));
     let told = works(place.root(), &format!("{args} run --group groups"));
     assert!(told.contains("10 groups by \"groups\" of 8 rows; 2 of them are held out whole, 16 of 80 rows"), "{told}");
+    assert!(told.contains("pair: few") && !told.contains("pair: few, groups"), "{told}");
     works(place.root(), &format!("{args} folds --group groups --folds 5"));
     refused(&place, &format!("{args} out --group few"), &["few of set.npz", "80 training samples"]);
     refused(&place, &format!("{args} out --group group"), &["did you mean \"groups\"?"]);

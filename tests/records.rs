@@ -130,3 +130,43 @@ fn records_come_from_the_standard_input_and_know_their_lines() {
         assert!(output.status.code() == Some(1) && said(&output).contains(part), "{broken}: {}", said(&output));
     }
 }
+
+/// A row of two numbers, as new ones of a table are.
+fn new_rows(first: &[&str]) -> String {
+    first.iter().enumerate().fold("x,z\n".to_string(), |text, (i, cell)| text + &format!("{cell},{i}.5\n"))
+}
+
+#[test]
+fn answers_keep_the_numbers_of_their_rows() {
+    let place = Place::new();
+    let rows = (0..60).fold("x,z,y\n".to_string(), |text, i| {
+        text + &format!("{}.5,{}.5,{}\n", i * 7 % 11, i * 5 % 13, i * 7 % 11 * 3)
+    });
+    place.write("t.csv", rows);
+    works(place.root(), "train --data t.csv --epochs 2 --task regression --out run");
+    place.write("new.csv", new_rows(&["1.5", "#N/A", "2.5", "#WERT!", "%", "3.5"]));
+    let output = ran(place.root(), "predict run new.csv");
+    let csv = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(csv.lines().count() == 7 && csv.lines().last().is_some_and(|l| l.starts_with("6,")), "{csv}");
+    // What is left out between rows is said with what it changes.
+    place.write("noted.csv", new_rows(&["1.5", "2.5"]) + "# battery changed\n" + "3.5,2\n");
+    let told = said(&ran(place.root(), "predict run noted.csv"));
+    assert!(told.contains("line 4 left out: it is a comment; rows are counted without it"), "{told}");
+}
+
+#[test]
+fn rows_of_both_sides_that_are_equal_are_said() {
+    let place = Place::new();
+    let row = |i: usize| format!("{},{}.5,{}.25,{}\n", 1000 + i, i * 7 % 101, i * 13 % 97, ["a", "b"][i % 2]);
+    let rows: String =
+        (0..80).map(row).collect::<String>() + &(0..80).map(|i| row(i).replacen("10", "20", 1)).collect::<String>();
+    place.write("t.csv", format!("id,x,z,y\n{rows}"));
+    let told = works(place.root(), "train --data t.csv --epochs 1 --out run");
+    assert!(told.contains("rows held out are equal to a training row in all columns that are used"), "{told}");
+    let audit = String::from_utf8(ran(place.root(), "data t.csv --json").stdout).unwrap();
+    let audit: Value = serde_json::from_str(audit.trim()).unwrap();
+    assert_eq!(
+        (&audit["repeated"]["without"][0], audit["repeated"]["lines"].as_array().map(Vec::len)),
+        (&json!("id"), Some(80))
+    );
+}

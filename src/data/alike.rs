@@ -14,8 +14,24 @@ const NAMED: usize = 5;
 pub(super) fn key(name: &str) -> String {
     let mut folded = NormalizedString::from(name);
     folded.nfkc().lowercase().nfkc();
+    seen(folded.get())
+}
+
+/// A name as it is seen: in one form of Unicode, without characters that have no width,
+/// one blank where there are several, none around, one kind of hyphen.
+pub(super) fn look(name: &str) -> String {
+    if name.is_ascii() {
+        return name.split_whitespace().collect::<Vec<_>>().join(" ");
+    }
+    let mut form = NormalizedString::from(name);
+    form.nfc();
+    seen(form.get())
+}
+
+fn seen(name: &str) -> String {
     let unseen = |c: &char| matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2060}'..='\u{2064}' | '\u{feff}');
-    let seen: String = folded.get().chars().filter(|c| !unseen(c)).collect();
+    let hyphen = |c: char| if matches!(c, '\u{2010}' | '\u{2011}') { '-' } else { c };
+    let seen: String = name.chars().filter(|c| !unseen(c)).map(hyphen).collect();
     seen.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
@@ -44,7 +60,8 @@ pub fn remark(names: &[String], counts: &[usize]) -> Option<String> {
         let plain = g.iter().map(shown).collect::<Vec<_>>().join(", ");
         // Two forms of an accent look the same even so.
         let same = g.iter().any(|&i| {
-            g.iter().any(|&j| i != j && names[i].trim() != names[j].trim() && look(&names[i]) == look(&names[j]))
+            g.iter()
+                .any(|&j| i != j && names[i].trim() != names[j].trim() && composed(&names[i]) == composed(&names[j]))
         });
         if same { plain + " in different characters" } else { plain }
     };
@@ -60,7 +77,7 @@ pub fn remark(names: &[String], counts: &[usize]) -> Option<String> {
 }
 
 /// A name in one form of Unicode.
-fn look(name: &str) -> String {
+fn composed(name: &str) -> String {
     let mut form = NormalizedString::from(name);
     form.nfc();
     form.get().trim().to_string()

@@ -2,6 +2,7 @@
 //! splits that keep all rows of a group on one side. A model that has seen some
 //! rows of a patient is scored too well on the others.
 
+use super::group_names;
 use super::split::{Split, check_fraction, divide};
 use super::table::Table;
 use super::table::number::canonical;
@@ -110,6 +111,8 @@ pub struct RowGroups {
     pub count: usize,
     /// Rows for which nothing says so: each is a group of its own.
     pub alone: usize,
+    /// What to know of their names.
+    pub notes: Vec<String>,
 }
 
 impl RowGroups {
@@ -128,19 +131,30 @@ impl RowGroups {
             next += u32::from(new == next);
             of.push(new);
         }
-        RowGroups { by: by.into(), of, count: next as usize, alone }
+        RowGroups { by: by.into(), of, count: next as usize, alone, notes: vec![] }
     }
 
-    /// The groups of the rows of a table; `None` where no columns are named.
+    /// Groups by names as they are written, cell by cell. Blanks around, characters without
+    /// width and the forms of Unicode tell none apart; where `alike` says so, neither do
+    /// capitals and leading zeros. What was made one, and what could be, is noted.
+    pub fn named(by: impl Into<String>, names: Vec<Option<Vec<String>>>, alike: bool) -> RowGroups {
+        let by = by.into();
+        let (names, notes) = group_names::settle(&by, names, alike);
+        RowGroups { notes, ..RowGroups::new(by, names.into_iter()) }
+    }
+
+    /// The groups of the rows of a table; `None` where no columns are named. Names that are
+    /// read alike are one where `alike` says so.
     ///
     /// Fails when a column is not there, or has one value in all rows.
-    pub fn of_table(table: &Table, by: &GroupBy) -> Result<Option<RowGroups>> {
+    pub fn of_table(table: &Table, by: &GroupBy, alike: bool) -> Result<Option<RowGroups>> {
         let columns = by.places(table)?;
         if columns.is_empty() {
             return Ok(None);
         }
         let names: Vec<String> = columns.iter().map(|&i| format!("\"{}\"", table.columns[i].name)).collect();
-        let found = RowGroups::new(names.join(", "), (0..table.rows()).map(|row| group_of(table, &columns, row)));
+        let cells = |row: usize| columns.iter().map(|&i| table.columns[i].cells[row].clone()).collect();
+        let found = RowGroups::named(names.join(", "), (0..table.rows()).map(cells).collect(), alike);
         found.check(&table.name).map(Some)
     }
 
@@ -158,7 +172,11 @@ impl RowGroups {
 
     /// The groups of some of the rows.
     pub fn select(&self, rows: &[usize]) -> RowGroups {
-        RowGroups { alone: self.alone, ..RowGroups::new(self.by.clone(), rows.iter().map(|&i| Some(self.of[i]))) }
+        RowGroups {
+            alone: self.alone,
+            notes: self.notes.clone(),
+            ..RowGroups::new(self.by.clone(), rows.iter().map(|&i| Some(self.of[i])))
+        }
     }
 
     /// Their sizes, for people.

@@ -14,6 +14,7 @@ pub mod findings;
 pub mod fingerprint;
 mod folder;
 mod glyphs;
+mod group_names;
 pub mod grouping;
 pub mod html;
 pub mod idx;

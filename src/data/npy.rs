@@ -15,7 +15,7 @@ use super::table::Task;
 use super::{Dataset, Origin, RowGroups, Samples, bytes::Source};
 use crate::error::{Error, Result, nearest};
 use crate::files::{self, memory};
-use array::read_array;
+use array::{Wide, read_array};
 use std::fs::File;
 use std::io::{BufReader, Read as _};
 use std::path::Path;
@@ -34,8 +34,28 @@ pub struct ArraySet {
     pub val: Option<Dataset>,
     /// The test samples.
     pub test: Option<Dataset>,
-    /// What a user should know: what was taken for what, and what was left out.
+    /// What a user should know: what was taken for what.
     pub notes: Vec<String>,
+    /// Arrays beside the samples and targets.
+    pub others: Vec<String>,
+}
+
+impl ArraySet {
+    /// What to say of the arrays beside the samples and targets, of which one may name the
+    /// `group` of each sample.
+    pub fn left_out(&self, group: Option<&str>) -> Vec<String> {
+        let others: Vec<String> = self.others.iter().filter(|name| Some(name.as_str()) != group).cloned().collect();
+        if others.is_empty() {
+            return vec![];
+        }
+        let name = self.train.name.strip_suffix(" train").unwrap_or(&self.train.name);
+        let mut notes = vec![format!("{name}: left out, as neither samples nor targets of a pair: {}", some(&others))];
+        let is_group = |name: &&String| matches!(&name.to_lowercase()[..], "group" | "groups");
+        if let (None, Some(groups)) = (group, others.iter().find(is_group)) {
+            notes.push(format!("{name}: --group {groups} (data.group) keeps the samples of one group on one side"));
+        }
+        notes
+    }
 }
 
 /// Reads samples and targets from an `.npz` archive, or from an `.npy` file of
@@ -57,8 +77,7 @@ pub struct ArraySet {
 pub fn open(path: &Path, task: Task, floats_are_values: bool) -> Result<ArraySet> {
     let shown = path.display();
     let head = Source::open(path)?.take(4)?;
-    let mut notes = vec![];
-    let pairs = if head.starts_with(b"PK") { archive(path, &mut notes)? } else { files(path)? };
+    let (pairs, others) = if head.starts_with(b"PK") { archive(path)? } else { (files(path)?, vec![]) };
     let (mut sets, mut answers) = (vec![], vec![]);
     for (pair, split) in pairs.into_iter().zip(["train", "validation", "test"]) {
         let name = format!("{shown} {split}");
@@ -77,8 +96,7 @@ pub fn open(path: &Path, task: Task, floats_are_values: bool) -> Result<ArraySet
         answers.push((name.clone(), y));
         sets.push(Some((name, shape, samples)));
     }
-    let (targets, more) = targets::targets(answers, task, floats_are_values)?;
-    notes.extend(more);
+    let (targets, notes) = targets::targets(answers, task, floats_are_values)?;
     let mut targets = targets.into_iter();
     let mut next = |set: Option<(String, Vec<usize>, Samples)>| {
         let (name, shape, samples) = set?;
@@ -95,7 +113,7 @@ pub fn open(path: &Path, task: Task, floats_are_values: bool) -> Result<ArraySet
             )));
         }
     }
-    Ok(ArraySet { train, val, test, notes })
+    Ok(ArraySet { train, val, test, notes, others })
 }
 
 /// Reads samples to predict from an `.npy` file, or from an `.npz` archive that
@@ -114,7 +132,7 @@ pub fn open_samples(path: &Path, sample: &[usize]) -> Result<(Vec<usize>, Sample
                 some(&found)
             )));
         };
-        let array = entry(&mut zip, path, &chosen, memory::budget())?;
+        let array = entry(&mut zip, path, &chosen, memory::budget(), Wide::No)?;
         name = format!("{chosen} of {name}");
         array
     } else {
@@ -130,11 +148,11 @@ pub fn open_samples(path: &Path, sample: &[usize]) -> Result<(Vec<usize>, Sample
 }
 
 /// Reads which group each of `n` training samples is of: an array of an `.npz`
-/// archive, of numbers or words.
+/// archive, of numbers or words; words that are read alike are one where `alike` says so.
 ///
 /// Fails when the file is no archive or holds no such array, and when that has not one
 /// element for each sample.
-pub fn open_groups(path: &Path, name: &str, n: usize) -> Result<RowGroups> {
+pub fn open_groups(path: &Path, name: &str, n: usize, alike: bool) -> Result<RowGroups> {
     let shown = path.display();
     if !Source::open(path)?.take(4)?.starts_with(b"PK") {
         return Err(Error::usage(format!(
@@ -152,18 +170,24 @@ pub fn open_groups(path: &Path, name: &str, n: usize) -> Result<RowGroups> {
             hint.unwrap_or_default()
         )));
     }
-    let Array { shape, elements } = entry(&mut zip, path, name, memory::budget())?;
+    // Names are compared as they are: rounded, some would be one.
+    let Array { shape, elements } = entry(&mut zip, path, name, memory::budget(), Wide::Yes)?;
     if shape.iter().product::<usize>() != n || shape.first() != Some(&n) {
         return Err(Error::data(format!(
             "{name} of {shown} has the shape {shape:?}; expected one element for each of {n} training samples"
         )));
     }
     let by = format!("\"{name}\"");
+    // Zero has two signs.
+    let number = |x: f64| (!x.is_nan()).then_some((x + 0.0).to_bits());
     let groups = match elements {
         Elements::Bytes(v) => RowGroups::new(by, v.into_iter().map(Some)),
-        Elements::Ints(v) => RowGroups::new(by, v.iter().map(Some)),
-        Elements::Floats(v) => RowGroups::new(by, v.into_iter().map(|x| (!x.is_nan()).then_some(x.to_bits()))),
-        Elements::Words(v) => RowGroups::new(by, v.into_iter().map(|w| (!w.is_empty()).then_some(w))),
+        Elements::Ints(v) => RowGroups::new(by, v.words().map(Some)),
+        Elements::Floats(v) => RowGroups::new(by, v.into_iter().map(|x| number(x.into()))),
+        Elements::Doubles(v) => RowGroups::new(by, v.into_iter().map(number)),
+        Elements::Words(v) => {
+            RowGroups::named(by, v.into_iter().map(|w| (!w.is_empty()).then_some(vec![w])).collect(), alike)
+        }
     };
     groups.check(&shown.to_string())
 }
@@ -191,7 +215,7 @@ fn some(names: &[String]) -> String {
 }
 
 /// Reads an array of an archive that may take so many bytes.
-fn entry(zip: &mut ZipArchive<BufReader<File>>, path: &Path, name: &str, budget: u64) -> Result<Array> {
+fn entry(zip: &mut ZipArchive<BufReader<File>>, path: &Path, name: &str, budget: u64, wide: Wide) -> Result<Array> {
     let place = format!("{name} of {}", path.display());
     let mut entry = zip.by_name(&format!("{name}.npy")).map_err(|e| broken(path, &e))?;
     // DEFLATE makes at most 1032 bytes of one; a size beyond that is a lie.
@@ -202,10 +226,11 @@ fn entry(zip: &mut ZipArchive<BufReader<File>>, path: &Path, name: &str, budget:
         result.map_err(|e| Error::data(format!("{place} is broken ({e}); copy or download the archive again")))?;
         Ok(bytes)
     };
-    read_array(&place, &mut next, most, budget)
+    read_array(&place, &mut next, most, budget, wide)
 }
 
-fn archive(path: &Path, notes: &mut Vec<String>) -> Result<[Option<Pair>; 3]> {
+/// The pairs of an archive, and the names of its other arrays.
+fn archive(path: &Path) -> Result<([Option<Pair>; 3], Vec<String>)> {
     let shown = path.display();
     let (mut zip, found) = archive_of(path)?;
     let names::Arrays { pairs, others } = names::sort(&found);
@@ -215,16 +240,10 @@ fn archive(path: &Path, notes: &mut Vec<String>) -> Result<[Option<Pair>; 3]> {
             some(&found)
         )));
     }
-    if !others.is_empty() {
-        notes.push(format!("{shown}: left out, as neither samples nor targets of a pair: {}", some(&others)));
-        if let Some(groups) = others.iter().find(|name| matches!(&name.to_lowercase()[..], "group" | "groups")) {
-            notes.push(format!("{shown}: --group {groups} (data.group) keeps the samples of one group on one side"));
-        }
-    }
     // What is read lies there together.
     let mut left = memory::budget();
     let mut read = |name: &str| {
-        let array = entry(&mut zip, path, name, left)?;
+        let array = entry(&mut zip, path, name, left, Wide::No)?;
         left = left.saturating_sub(array.elements.bytes());
         Ok(array)
     };
@@ -232,7 +251,7 @@ fn archive(path: &Path, notes: &mut Vec<String>) -> Result<[Option<Pair>; 3]> {
         pair.map(|[x, y]| Ok([read(&x)?, read(&y)?])).transpose()
     };
     let [train, val, test] = pairs;
-    Ok([both(train)?, both(val)?, both(test)?])
+    Ok(([both(train)?, both(val)?, both(test)?], others))
 }
 
 fn files(path: &Path) -> Result<[Option<Pair>; 3]> {

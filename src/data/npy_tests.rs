@@ -22,6 +22,7 @@ fn read(bytes: &[u8]) -> Result<Array> {
         &mut |n| Ok(left.split_off(..(n as usize).min(left.len())).unwrap_or_default().to_vec()),
         bytes.len() as u64,
         1 << 20,
+        Wide::No,
     )
 }
 
@@ -68,7 +69,7 @@ fn all_kinds_of_numbers_are_read() {
                 (v.iter().collect(), vec![])
             }
             Elements::Floats(v) => (vec![], v),
-            Elements::Words(_) => panic!("numbers expected"),
+            Elements::Doubles(_) | Elements::Words(_) => panic!("numbers of 32 bits expected"),
         };
         assert_eq!((array.shape, found), (vec![2], expected), "{descr}");
     }
@@ -293,14 +294,14 @@ fn validation_arrays_and_others_are_told_apart() {
         ("scale", x(9.0)),
     ];
     let set = open(&npz(dir.path(), &arrays), Task::Auto, false).unwrap();
-    let val = set.val.unwrap();
+    let val = set.val.as_ref().unwrap();
     assert_eq!(
         (&val.samples, val.targets.names()),
         (&Samples::Floats(vec![2.0].into()), &["1".to_string(), "2".into()][..])
     );
     assert_eq!(set.test, None);
     assert!(
-        set.notes[0].ends_with("left out, as neither samples nor targets of a pair: X_test, scale"),
+        set.left_out(None)[0].ends_with("left out, as neither samples nor targets of a pair: X_test, scale"),
         "{:?}",
         set.notes
     );
@@ -310,4 +311,37 @@ fn validation_arrays_and_others_are_told_apart() {
     let path = npz(dir.path(), &[("one", npy("<f4", false, "(2,)", &floats(&[1.0, 2.0])))]);
     assert_eq!(open_samples(&path, &[2]).unwrap(), (vec![2], Samples::Floats(vec![1.0, 2.0].into())));
     assert_eq!(open_samples(&path, &[1]).unwrap(), (vec![1], Samples::Floats(vec![1.0, 2.0].into())));
+}
+
+#[test]
+fn groups_are_told_apart_by_their_whole_names() {
+    let dir = tempfile::tempdir().unwrap();
+    let groups = |descr: &str, elements: Vec<u8>, alike: bool| {
+        let path = npz(dir.path(), &[("groups", npy(descr, false, "(4,)", &elements))]);
+        open_groups(&path, "groups", 4, alike).unwrap()
+    };
+    // Neighbours that 32 bits would make one; a NaN is no name.
+    let doubles = [100_000_001.0f64, 100_000_002.0, 100_000_001.0, f64::NAN].map(f64::to_le_bytes).concat();
+    let big = [100_000_001.0f64, 100_000_002.0, 100_000_001.0, f64::NAN].map(f64::to_be_bytes).concat();
+    for (descr, bytes) in [("<f8", doubles), (">f8", big)] {
+        let found = groups(descr, bytes, false);
+        assert_eq!((&found.of[..], found.alone), (&[0, 1, 0, 2][..], 1), "{descr}");
+    }
+    let whole = [u64::MAX, u64::MAX - 1, u64::MAX, 7].map(u64::to_le_bytes).concat();
+    assert_eq!(groups("<u8", whole, false).of, [0, 1, 0, 2]);
+    let words: Vec<u8> = [*b"P01 ", *b"p1  ", *b"P01\0", *b"x\0\0\0"].concat();
+    let found = groups("|S4", words.clone(), false);
+    assert_eq!((&found.of[..], found.notes.len()), (&[0, 1, 0, 2][..], 2), "{:?}", found.notes);
+    assert_eq!(groups("|S4", words, true).of, [0, 0, 0, 1]);
+}
+
+#[test]
+fn an_array_that_names_groups_is_not_left_out() {
+    let dir = tempfile::tempdir().unwrap();
+    let x = ("x", npy("<f4", false, "(2, 1)", &floats(&[1.0, 2.0])));
+    let arrays = [x, ("y", npy("|u1", false, "(2,)", &[0, 1])), ("groups", npy("|u1", false, "(2,)", &[0, 1]))];
+    let set = open(&npz(dir.path(), &arrays), Task::Auto, false).unwrap();
+    assert_eq!(set.left_out(Some("groups")), [""; 0]);
+    let notes = set.left_out(None);
+    assert!(notes.len() == 2 && notes[0].contains("left out") && notes[1].contains("--group groups"), "{notes:?}");
 }

@@ -100,12 +100,7 @@ impl Origin {
         let cells = |c: &Column| numbers.iter().map(|n| c.cells[n - 1].clone()).collect();
         let part = Table {
             name: table.name.clone(),
-            columns: table
-                .columns
-                .iter()
-                .take(COLUMNS)
-                .map(|c| Column { name: c.name.clone(), cells: cells(c) })
-                .collect(),
+            columns: table.columns.iter().take(COLUMNS).map(|c| Column::new(c.name.clone(), cells(c))).collect(),
             lines: numbers.iter().map(|n| table.lines[n - 1]).collect(),
             has_header: table.has_header,
             delimiter: table.delimiter,

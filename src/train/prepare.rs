@@ -69,6 +69,7 @@ impl dyn Source + '_ {
                 notes.extend(note);
             }
         }
+        notes.extend(groups.into_iter().flat_map(|groups| groups.notes));
         Ok(Folds { folds, strata, positive, notes })
     }
 

@@ -15,6 +15,13 @@ pub(super) fn of(source: &dyn Source, s: &DataSettings) -> Result<Option<RowGrou
     if s.table.group.columns().is_empty() {
         return Ok(None);
     }
+    if source.is_ordered() && s.table.normalize_groups {
+        return Err(refuse(
+            s,
+            "normalize_groups = true: series and texts have the groups that their names tell apart; expected false: write \
+             the names alike",
+        ));
+    }
     let found = source.groups(s)?;
     if found.is_some() && s.split == SplitBy::Time {
         return Err(refuse(
@@ -51,7 +58,7 @@ pub(super) fn hold_out(
         split.held.len(),
         rows.len()
     );
-    Ok((split, vec![note]))
+    Ok((split, [note].into_iter().chain(groups.notes).collect()))
 }
 
 /// What to say of rows that repeat the subject of others, where nobody says that they

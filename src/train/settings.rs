@@ -347,26 +347,48 @@ mod tests {
     use super::*;
     use crate::train::set;
 
-    /// The TOML of the manual.
-    fn manual() -> Table {
+    /// A block of TOML of the manual.
+    fn manual(block: usize) -> Table {
         let text = include_str!("../../docs/training.md");
-        let block = text.split("```toml").nth(1).and_then(|t| t.split("```").next()).expect("a block of TOML");
-        block.parse().expect("TOML")
+        let block = text.split("```toml").nth(1 + block).and_then(|t| t.split("```").next());
+        block.expect("a block of TOML").parse().expect("TOML")
     }
 
     #[test]
-    fn what_the_manual_says_is_read_and_survives_toml() {
-        let settings = Settings::read(manual()).expect("every key is known");
+    fn what_the_manual_lists_are_the_defaults() {
+        let listed = Settings::read(manual(0)).expect("every key is known").to_table();
+        let defaults = Settings::default().to_table();
+        for (section, value) in &defaults {
+            assert_eq!(listed.get(section), Some(value), "docs/training.md lists other defaults of {section}");
+        }
+        assert_eq!(listed, defaults);
+        // The manual names every key of these sections.
+        for section in ["augment", "train", "loss", "early_stopping"] {
+            let keys = |t: &Table| t[section].as_table().expect("a section").keys().cloned().collect::<Vec<_>>();
+            let missing: Vec<String> = keys(&defaults).into_iter().filter(|k| !keys(&manual(0)).contains(k)).collect();
+            assert!(missing.is_empty(), "docs/training.md says nothing of {section}: {missing:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_set_is_read_and_survives_toml() {
+        let mut table = manual(1);
+        assert!(table.contains_key("group"));
+        for (path, value) in [
+            ("augment.mixup", Value::from(0.2)),
+            ("augment.flip_horizontal", true.into()),
+            ("train.ema", 0.999.into()),
+            ("schedule.warmup_epochs", 1.into()),
+            ("loss.class_weights", "balanced".into()),
+            ("early_stopping.restore_best_weights", true.into()),
+        ] {
+            set(&mut table, path, value).unwrap();
+        }
+        let settings = Settings::read(table).expect("every key is known");
         assert!(settings.augment.mixes() && settings.early_stopping.restore_best_weights);
         assert_eq!((settings.update.accumulate, settings.early_stopping.patience), (1, Some(5)));
         let table = settings.to_table();
         assert_eq!(Settings::read(table.clone()).expect("what is written reads back").to_table(), table);
-        // The manual names every key of these sections.
-        for section in ["train", "early_stopping"] {
-            let keys = |t: &Table| t[section].as_table().expect("a section").keys().cloned().collect::<Vec<_>>();
-            let missing: Vec<String> = keys(&table).into_iter().filter(|k| !keys(&manual()).contains(k)).collect();
-            assert!(missing.is_empty(), "docs/training.md says nothing of {section}: {missing:?}");
-        }
     }
 
     #[test]

@@ -23,6 +23,8 @@ pub enum Elements {
     Ints(Ints),
     /// Floating-point numbers, rounded to 32 bits.
     Floats(Vec<f32>),
+    /// Floating-point numbers of 64 bits as they are, where they are names and no amounts.
+    Doubles(Vec<f64>),
     /// Words.
     Words(Vec<String>),
 }
@@ -34,6 +36,7 @@ impl Elements {
             Elements::Bytes(v) => v.len() as u64,
             Elements::Ints(v) => v.bytes.len() as u64,
             Elements::Floats(v) => 4 * v.len() as u64,
+            Elements::Doubles(v) => 8 * v.len() as u64,
             Elements::Words(v) => v.iter().map(|w| (WORD + w.len()) as u64).sum(),
         }
     }
@@ -44,6 +47,7 @@ impl Elements {
             Elements::Bytes(v) => v.into_iter().map(f32::from).collect(),
             Elements::Ints(v) => v.iter().map(|i| i as f32).collect(),
             Elements::Floats(v) => v,
+            Elements::Doubles(v) => v.into_iter().map(|x| x as f32).collect(),
             Elements::Words(_) => return None,
         })
     }
@@ -68,6 +72,11 @@ impl Ints {
     /// True when there is none.
     pub fn is_empty(&self) -> bool {
         self.bytes.is_empty()
+    }
+
+    /// The bytes of each number: equal where the numbers are.
+    pub(super) fn words(&self) -> impl Iterator<Item = &[u8]> {
+        self.bytes.chunks_exact(self.width)
     }
 
     /// The numbers in order; one above `i64::MAX` is that.
@@ -100,7 +109,7 @@ pub struct Array {
 pub fn read_npy(path: &Path) -> Result<Array> {
     let mut source = Source::open(path)?;
     let most = source.most();
-    read_array(&path.display().to_string(), &mut |n| source.take(n), most, memory::budget())
+    read_array(&path.display().to_string(), &mut |n| source.take(n), most, memory::budget(), Wide::No)
 }
 
 /// What a header says.
@@ -113,6 +122,13 @@ struct Header {
     shape: Vec<usize>,
 }
 
+/// Whether floats of 64 bits stay such.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wide {
+    Yes,
+    No,
+}
+
 /// Reads one array from what `next` gives, so many bytes at a time, `most` in
 /// all; `place` is what messages call it. What it takes as samples is judged by
 /// `budget` before it is read.
@@ -121,6 +137,7 @@ pub(super) fn read_array(
     next: &mut dyn FnMut(u64) -> Result<Vec<u8>>,
     most: u64,
     budget: u64,
+    wide: Wide,
 ) -> Result<Array> {
     let mut take = |n: u64, what: &str| match next(n)? {
         bytes if (bytes.len() as u64) < n => Err(Error::data(format!(
@@ -155,6 +172,7 @@ pub(super) fn read_array(
     // become floats.
     let held = match (kind, width) {
         (b'u', 1) => bytes,
+        (b'f', 8) if wide == Wide::Yes => bytes,
         (b'f', width) => bytes / *width as u64 * 4,
         (b'U' | b'S', width) => bytes / *width as u64 * WORD as u64 + bytes,
         (_, width) => bytes.max(bytes / *width as u64 * 4),
@@ -162,6 +180,11 @@ pub(super) fn read_array(
     memory::judge_named(&place, held, budget)?;
     let elements = match (kind, width) {
         (b'u', 1) => Elements::Bytes(take(bytes, "elements")?),
+        (b'f', 8) if wide == Wide::Yes => {
+            let words = ints(take(bytes, "elements")?, &header);
+            let double = |w: &[u8]| f64::from_le_bytes(w.try_into().expect("words of eight bytes"));
+            Elements::Doubles(words.words().map(double).collect())
+        }
         (b'f', _) => Elements::Floats(floats(place, bytes, &header, &mut take)?),
         (b'U' | b'S', _) => Elements::Words(words(place, &take(bytes, "elements")?, &header)?),
         _ => Elements::Ints(ints(take(bytes, "elements")?, &header)),
@@ -284,6 +307,7 @@ fn row_major(elements: Elements, shape: &[usize]) -> Elements {
     match elements {
         Elements::Bytes(v) => Elements::Bytes(order(shape, v.len()).map(|at| v[at]).collect()),
         Elements::Floats(v) => Elements::Floats(order(shape, v.len()).map(|at| v[at]).collect()),
+        Elements::Doubles(v) => Elements::Doubles(order(shape, v.len()).map(|at| v[at]).collect()),
         Elements::Words(v) => Elements::Words(order(shape, v.len()).map(|at| v[at].clone()).collect()),
         Elements::Ints(v) => {
             let number = |at: usize| &v.bytes[at * v.width..(at + 1) * v.width];

@@ -217,7 +217,7 @@ fn read(name: &str, y: Array) -> Result<Raw> {
             let small: Option<Vec<u8>> = match &rows {
                 Elements::Ints(v) => v.iter().map(|i| u8::try_from(i).ok()).collect(),
                 Elements::Bytes(v) => Some(v.clone()),
-                Elements::Floats(_) | Elements::Words(_) => None,
+                Elements::Floats(_) | Elements::Doubles(_) | Elements::Words(_) => None,
             };
             match small.and_then(|v| one_hot(&v, width, 0, 1)) {
                 Some(labels) => Raw::OneHot(labels, width),

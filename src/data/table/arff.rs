@@ -1,13 +1,19 @@
-//! ARFF, the files of Weka and OpenML: names of columns in lines of their own above rows
-//! of cells between commas.
+//! ARFF, the files of Weka and OpenML: names and types of columns in lines of their own
+//! above rows of cells between commas.
+
+mod dates;
+mod rows;
+mod types;
 
 use super::rows::lines_of;
 use crate::error::{Error, Result};
+pub(super) use rows::columns;
+pub(super) use types::Attribute;
 
 /// What stands above the rows.
 pub(super) struct Head {
-    /// The names of the columns.
-    pub names: Vec<String>,
+    /// The columns.
+    pub attributes: Vec<Attribute>,
     /// Where it ends.
     pub end: usize,
     /// How many lines it has.
@@ -32,18 +38,18 @@ pub(super) fn head(name: &str, text: &str) -> Result<Option<Head>> {
     if !begins_relation(text.as_bytes()) {
         return Ok(None);
     }
-    let mut names = vec![];
+    let mut attributes = vec![];
     for (number, at, line) in lines_of(text, 1) {
         let words = line.trim();
         let fails =
             |expected: &str| Err(Error::data(format!("{name}, line {number}: found {words:?}; expected {expected}")));
         match first_word(words).as_str() {
             word if word.starts_with('%') || word == "@relation" => {}
-            "@attribute" => match attribute(words["@attribute".len()..].trim()) {
-                Some(found) => names.push(found),
-                None => return fails("a name and a type, such as @attribute age numeric"),
+            "@attribute" => match types::attribute(words) {
+                Ok(found) => attributes.push(found),
+                Err(what) => return Err(Error::data(format!("{name}, line {number}: {what}"))),
             },
-            "@data" if names.is_empty() => return fails("lines with @attribute above it"),
+            "@data" if attributes.is_empty() => return fails("lines with @attribute above it"),
             "@data" => {
                 let length = line.len() + if text[at + line.len()..].starts_with("\r\n") { 2 } else { 1 };
                 let end = (at + length).min(text.len());
@@ -53,23 +59,12 @@ pub(super) fn head(name: &str, text: &str) -> Result<Option<Head>> {
                          commas: write it without sparse rows"
                     )));
                 }
-                return Ok(Some(Head { names, end, lines: number }));
+                return Ok(Some(Head { attributes, end, lines: number }));
             }
             _ => return fails("@attribute or @data"),
         }
     }
     Err(Error::data(format!("{name} has no line @data; expected one, and rows below it")))
-}
-
-/// The name in front of a type, with the quotes that it may have.
-fn attribute(text: &str) -> Option<String> {
-    let quote = text.chars().next().filter(|c| matches!(c, '\'' | '"'));
-    let (name, rest) = match quote {
-        Some(quote) => text[1..].split_once(quote)?,
-        None => text.split_once([' ', '\t', '{'])?,
-    };
-    let has_type = !rest.trim().is_empty() || text.ends_with('{');
-    (!name.is_empty() && has_type).then(|| name.to_string())
 }
 
 #[cfg(test)]
@@ -90,6 +85,96 @@ mod tests {
         let cells = |i: usize| table.columns[i].cells.iter().map(|c| c.as_deref().unwrap_or("-")).collect::<Vec<_>>();
         assert_eq!((cells(0), cells(1)), (vec!["all paid", "no, none", "it's late"], vec!["31", "-", "40"]));
         assert_eq!((table.lines.clone(), table.has_header), (vec![10, 11, 12], true));
+    }
+
+    fn cells(table: &Table, column: usize) -> Vec<&str> {
+        table.columns[column].cells.iter().map(|c| c.as_deref().unwrap_or("-")).collect()
+    }
+
+    fn with_rows(attribute: &str, rows: &str) -> String {
+        format!("@relation t\n@attribute x {attribute}\n@attribute y numeric\n@data\n{rows}")
+    }
+
+    #[test]
+    fn cells_in_quotes_hold_what_they_like() {
+        let rows = "'one, two',1\n'it\\'s, so',2\n\"say \\\"no\\\"\",3\n'100\\% C:\\\\x',4\n'it''s',5\n plain ,6\n'?',7\n?,8\n";
+        let table = parse(&with_rows("string", rows)).unwrap();
+        let expected = ["one, two", "it's, so", "say \"no\"", "100% C:\\x", "it's", "plain", "-", "-"];
+        assert_eq!((cells(&table, 0), table.rows()), (expected.to_vec(), 8));
+        // A quote that is never closed is a character, and said.
+        let table = parse(&with_rows("string", "'tis,1\nTotal,2\n% no\n#N/A,3\n")).unwrap();
+        assert_eq!((cells(&table, 0), &table.lines[..]), (vec!["'tis", "Total", "-"], &[5, 6, 8][..]));
+        assert!(table.notes[0].contains("line 5: a quote begins a cell"), "{:?}", table.notes);
+        let message = parse(&with_rows("string", "a,1\nb,2,3\n")).unwrap_err().to_string();
+        assert!(message.contains("line 6: found 3 cells; expected 2, one for each @attribute"), "{message}");
+    }
+
+    #[test]
+    fn declared_values_are_categories() {
+        let digits = (0..60).map(|i| format!("{},{}\n", 1 + i % 26, i * 37 % 53)).collect::<String>();
+        let all = (1..=26).map(|i| i.to_string()).collect::<Vec<_>>().join(",");
+        let table = parse(&with_rows(&format!("{{{all}}}"), &digits)).unwrap();
+        let infer =
+            |i: usize| super::super::infer::infer(&table.columns[i], &table.all_rows(), &Default::default(), ',').kind;
+        assert_eq!([infer(0), infer(1)], [super::super::Kind::Category, super::super::Kind::Number]);
+        let options = super::super::TableOptions { target: vec!["x".into()], ..Default::default() };
+        let fitted = super::super::Fitted::fit(&table, &table.all_rows(), &options).unwrap();
+        let super::super::Goal::Classes { names, .. } = &fitted.goal else { panic!("{:?}", fitted.goal) };
+        assert_eq!((names.len(), &names[..2]), (26, &["1".to_string(), "2".into()][..]));
+        assert!(fitted.notes.iter().any(|n| n.contains("because the file declares them")), "{:?}", fitted.notes);
+    }
+
+    #[test]
+    fn declared_values_are_no_marks_of_missing_cells() {
+        let table = parse(&with_rows("{NA,'?',none,DE}", "NA,1\nDE,2\n'?',3\n?,4\nnone,5\nDE,?\n")).unwrap();
+        assert_eq!(cells(&table, 0), ["NA", "DE", "?", "-", "none", "DE"]);
+        assert_eq!((cells(&table, 1)[5], &table.kept["x"][..]), ("-", &["NA", "?", "none"].map(String::from)[..]));
+        // Where the file does not declare them, they are what they are elsewhere.
+        assert_eq!(cells(&parse(&with_rows("{DE}", "NA,1\nDE,2\n")).unwrap(), 0), ["-", "DE"]);
+        let odd = parse(&with_rows("{DE, 'U S'}", "DE,1\nU S,2\nFR,3\nFR,4\n")).unwrap();
+        assert!(
+            odd.notes[0].contains("\"x\": 2 cells are none of the values that @attribute declares (\"FR\" in line 7"),
+            "{:?}",
+            odd.notes
+        );
+    }
+
+    #[test]
+    fn dates_are_read_as_declared() {
+        let date = |pattern: &str, cell: &str| {
+            parse(&with_rows(&format!("date {pattern}"), &format!("'{cell}',1\n?,2\n")))
+                .map(|table| cells(&table, 0)[0].to_string())
+                .map_err(|e| e.to_string())
+        };
+        for (pattern, cell, expected) in [
+            ("'dd/MM/yyyy'", "03/02/2020", "2020-02-03"),
+            ("'MM/dd/yyyy'", "03/02/2020", "2020-03-02"),
+            ("\"d.M.yy HH:mm\"", "3.2.20 14:05", "2020-02-03 14:05:00"),
+            ("\"yyyy-MM-dd'T'HH:mm:ss.SSS\"", "2020-02-03T14:05:06.250", "2020-02-03 14:05:06.250"),
+            ("'EEE, dd MMM yyyy hh:mm a'", "Mon, 03 Feb 2020 02:05 PM", "2020-02-03 14:05:00"),
+            ("yyyyMMdd", "20200203", "2020-02-03"),
+            ("'yyyy/dd/MM'", "2020/03/02", "2020-02-03"),
+            ("yyyy-MM", "2020-02", "2020-02-01"),
+            ("yyyy", "2020", "2020-01-01"),
+            ("'DDD.yyyy'", "034.2020", "2020-02-03"),
+            ("", "2020-02-03T14:05:06", "2020-02-03T14:05:06"),
+        ] {
+            assert_eq!(date(pattern, cell).as_deref(), Ok(expected), "{pattern}");
+        }
+        for (pattern, cell, part) in [
+            (
+                "'dd/MM/yyyy'",
+                "03.02.2020",
+                "line 5: \"03.02.2020\" is no date as 'dd/MM/yyyy', which @attribute x declares",
+            ),
+            ("'dd/MM/yyyy'", "31/02/2020", "is no date as"),
+            ("'ww/yyyy'", "05/2020", "line 2: date pattern \"ww/yyyy\": 'w' is not supported"),
+            ("'HH:mm'", "05:20", "has no year"),
+            ("'dd/yyyy'", "05/2020", "has a day without a month"),
+        ] {
+            let message = date(pattern, cell).unwrap_err();
+            assert!(message.contains(part), "{message}");
+        }
     }
 
     #[test]

@@ -9,6 +9,7 @@ use super::span::Span;
 use super::subjects::repeated;
 use super::table::clip;
 use super::target::Goal;
+use super::twins;
 use super::{Column, Summary, Table, TableOptions, clean::FENCE};
 use crate::data::RowGroups;
 use crate::data::alike::remark;
@@ -36,6 +37,8 @@ pub struct TableAudit {
     pub constant: Vec<String>,
     /// Lines of rows that repeat an earlier row, cell for cell.
     pub duplicates: Vec<usize>,
+    /// Rows that repeat an earlier row but for what tells rows apart; `hints` say so too.
+    pub repeated: Repeated,
     /// The target, if it can be learned.
     pub target: Option<TargetAudit>,
     /// Why it cannot.
@@ -46,6 +49,15 @@ pub struct TableAudit {
     /// columns that give the target away, columns that are equal, classes of very
     /// different size.
     pub hints: Vec<String>,
+}
+
+/// Rows that repeat an earlier row but for identifiers.
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+pub struct Repeated {
+    /// The columns that are not compared.
+    pub without: Vec<String>,
+    /// The lines of the rows.
+    pub lines: Vec<usize>,
 }
 
 /// A look at a column.
@@ -123,8 +135,22 @@ impl TableAudit {
         let leaks = goal.as_ref().map_or(Ok(vec![]), |goal| find(table, &rows, &seen, goal, options))?;
         hints.extend(leaks.iter().map(|leak| leak.finding.clone()));
         hints.extend(equal_columns(table));
-        match RowGroups::of_table(table, &options.group)? {
-            Some(groups) => hints.push(format!("{}; rows of one stay on one side of a split", groups.describe())),
+        let duplicates = repeats(table);
+        let hidden = repeated_but_for(table, &seen, &duplicates);
+        if !hidden.lines.is_empty() {
+            hints.push(format!(
+                "{} rows repeat an earlier one in all columns but {} (lines {}); if each stands for the same thing, leave \
+                 them out of the file, for a model would be scored on rows that it has seen",
+                hidden.lines.len(),
+                hidden.without.join(", "),
+                first(&hidden.lines)
+            ));
+        }
+        match RowGroups::of_table(table, &options.group, options.normalize_groups)? {
+            Some(groups) => {
+                hints.push(format!("{}; rows of one stay on one side of a split", groups.describe()));
+                hints.extend(groups.notes);
+            }
             None => hints.extend(repeated(table, &options.target_names(table))),
         }
         let target = goal.map(|goal| look_at_target(table, goal, &columns));
@@ -132,7 +158,8 @@ impl TableAudit {
             table: table.name.clone(),
             rows: rows.len(),
             has_header: table.has_header,
-            duplicates: repeats(table),
+            duplicates,
+            repeated: hidden,
             columns,
             constant,
             target,
@@ -302,6 +329,19 @@ fn repeats(table: &Table) -> Vec<usize> {
         .filter(|&row| *first.entry(row_of(row)).or_insert(row) != row)
         .map(|row| table.lines[row])
         .collect()
+}
+
+/// Rows that repeat an earlier one but for identifiers, where these hide such.
+fn repeated_but_for(table: &Table, seen: &[Inferred], duplicates: &[usize]) -> Repeated {
+    let (marks, others): (Vec<usize>, Vec<usize>) = (0..seen.len()).partition(|&i| seen[i].kind == Kind::Identifier);
+    if marks.is_empty() || others.is_empty() {
+        return Repeated::default();
+    }
+    let lines: Vec<usize> = twins::repeats(table, &others).into_iter().map(|row| table.lines[row]).collect();
+    if lines.len() <= duplicates.len() {
+        return Repeated::default();
+    }
+    Repeated { without: marks.iter().map(|&i| table.columns[i].name.clone()).collect(), lines }
 }
 
 /// Columns that say the same in every row.

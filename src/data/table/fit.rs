@@ -90,7 +90,10 @@ impl Fitted {
                 };
                 Encoder::Dropped { reason }
             } else {
-                let lesson = Lesson { table: &table.name, column, cells, rules, seen };
+                let own = options.cleaning.columns.get(&column.name);
+                let keeps = |r: &Rules| r.text == TextUse::Tokens && options.cleaning.rules.text != TextUse::Tokens;
+                let asks_for_words = own.is_some_and(|r| r.kind == Some(Kind::Text) || keeps(r));
+                let lesson = Lesson { table: &table.name, column, cells, rules, asks_for_words, seen };
                 let encoder = lesson.encoder()?;
                 doubtful.extend(lesson.doubt(columns.len(), &encoder));
                 encoder

@@ -4,6 +4,7 @@
 use super::clean::{Rules, TextUse};
 use super::date;
 use super::kind::Kind;
+use super::missing::is_error_of_sheet;
 use super::number::{Format, canonical, says_nothing};
 use super::table::{Column, clip};
 use super::text::{self, TextRule};
@@ -86,9 +87,13 @@ pub fn infer(column: &Column, rows: &[usize], rules: &Rules, delimiter: char) ->
     let (kind, why) = match rules.kind {
         _ if n == 0 => (Kind::Empty, "all cells are missing".into()),
         Some(kind) => (kind, CONFIGURED.into()),
+        None if !column.declared.is_empty() => {
+            (Kind::Category, format!("the file declares its {} values", column.declared.len()))
+        }
         None => decide(column, &cells, &numbers, &distinct, &stats, &format, rules, rows, &mut sparse),
     };
-    let doubt = rules.kind.is_none().then(|| doubt(column, kind, &why, &cells, &format, &stats)).flatten();
+    let is_open = rules.kind.is_none() && column.declared.is_empty();
+    let doubt = is_open.then(|| doubt(column, kind, &why, &cells, &format, &stats)).flatten();
     Inferred { kind, why, stats, format, date_format: dates.map(|d| d.0), sparse, doubt }
 }
 
@@ -111,7 +116,11 @@ fn decide(
     let marked = says_identifier(&column.name) && distinct.len() == n && n > 1;
     let numeric = stats.numbers + stats.infinite;
     // What stands where there is no number does not count.
-    let others: Vec<&str> = cells.iter().copied().filter(|c| format.parse(c).is_none() && !says_nothing(c)).collect();
+    let others: Vec<&str> = cells
+        .iter()
+        .copied()
+        .filter(|c| format.parse(c).is_none() && !says_nothing(c) && !is_error_of_sheet(c))
+        .collect();
     let words: BTreeSet<&str> = others.iter().copied().collect();
     let mostly = numeric as f64 >= MOST * (numeric + others.len()) as f64;
     if share(numeric) >= 0.5 && (mostly || (words.len() == 1 && distinct.len() > 2)) {
@@ -262,7 +271,7 @@ mod tests {
 
     fn column(name: &str, cells: impl IntoIterator<Item = impl ToString>) -> Column {
         let some = |c: String| (!c.is_empty()).then_some(c);
-        Column { name: name.into(), cells: cells.into_iter().map(|c| some(c.to_string())).collect() }
+        Column::new(name, cells.into_iter().map(|c| some(c.to_string())).collect())
     }
 
     fn found(name: &str, cells: impl IntoIterator<Item = impl ToString>) -> Inferred {

@@ -1,10 +1,11 @@
-//! Records of JSON as a table: an array of objects, an object a line, or one object of
-//! arrays that are columns.
+//! Records of JSON as a table: an array of objects, an object a line, one object of
+//! arrays that are columns, or one as pandas writes it ([`oriented`]).
 //!
 //! Columns are the union of the keys in the order in which they first appear; objects
 //! in a record become columns with a dot in their names. Numbers stay as they are
 //! written.
 
+mod oriented;
 mod raw;
 
 use super::rows::{CELL, MOST_COLUMNS, breaks};
@@ -22,7 +23,8 @@ const EMPTY: usize = size_of::<Option<String>>();
 /// Objects within objects.
 const DEPTH: usize = 32;
 /// What the records should have been.
-const EXPECTED: &str = "an array of objects, an object a line, or one object of arrays of equal length";
+const EXPECTED: &str = "an array of objects, an object a line, or one object of arrays of equal length or, as pandas \
+                        writes it, of objects by row or by column";
 
 /// Whether some text is records: by the name of its file, or because it begins so.
 pub(super) fn is_json(name: &str, text: &[u8]) -> bool {
@@ -174,13 +176,15 @@ impl<'a> Reader<'a> {
             self.at = end;
             return Ok(());
         }
+        if self.split(&entries, notes)? {
+            return Ok(());
+        }
         let all = |with: u8| !entries.is_empty() && entries.iter().all(|(_, at)| starts(*at, with));
         if all(b'[') {
             return self.columns(entries, b']');
         }
-        // As pandas writes a table: per column an object of row numbers.
-        if all(b'{') && self.are_numbered(&entries)? {
-            return self.columns(entries, b'}');
+        if all(b'{') && self.oriented(&entries, notes)? {
+            return Ok(());
         }
         self.at = 0;
         self.next();
@@ -211,22 +215,6 @@ impl<'a> Reader<'a> {
                 return Ok(all);
             }
         }
-    }
-
-    /// Whether all values are objects of the same whole numbers.
-    fn are_numbered(&mut self, entries: &[(String, usize)]) -> Result<bool> {
-        let (end, mut first) = (self.at, None);
-        for (_, at) in entries {
-            self.at = *at;
-            let keys: Vec<String> = self.keys()?.into_iter().map(|(key, _)| key).collect();
-            let first = first.get_or_insert_with(|| keys.clone());
-            if keys.is_empty() || *first != keys || !keys.iter().all(|k| k.parse::<u64>().is_ok()) {
-                self.at = end;
-                return Ok(false);
-            }
-        }
-        self.at = end;
-        Ok(true)
     }
 
     /// Columns that stand whole, one behind the other, row by row.
@@ -321,7 +309,7 @@ impl<'a> Reader<'a> {
         let (row, rows) = (self.rows.lines.len() - 1, &mut self.rows);
         let place = rows.places.get(name).copied().unwrap_or_else(|| {
             rows.places.insert(name.into(), rows.columns.len());
-            rows.columns.push(Column { name: name.into(), cells: vec![] });
+            rows.columns.push(Column::new(name, vec![]));
             rows.arrays.push(0);
             rows.columns.len() - 1
         });

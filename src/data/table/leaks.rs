@@ -32,6 +32,8 @@ const FEW: usize = 10;
 const FEW_OF_MANY: usize = 20;
 /// Rows that are looked at, evenly over a table.
 const ROWS: usize = 20_000;
+/// Rows that are looked at first to see whether a product is worth a longer look.
+const SCREEN: usize = 200;
 /// Columns that are tried in pairs: those that correlate most with the target.
 const PAIRED: usize = 60;
 
@@ -43,7 +45,7 @@ pub enum By {
     Value,
     /// That a column has a value.
     Presence,
-    /// A sum of two columns.
+    /// A sum, a product or a ratio of two columns.
     Formula,
 }
 
@@ -297,6 +299,7 @@ fn of_numbers(name: Option<&str>, target: &[Option<f64>], columns: Vec<(&str, Ve
                 continue;
             }
             let Some(Fit { factors, offset, explained }) = Fit::of(&all).filter(|fit| fit.explained >= COMPUTED) else {
+                found.extend(of_product(&target_name, [*a, *b], &all));
                 continue;
             };
             let [f, g] = factors.map(|factor| show(rounded(factor)));
@@ -319,6 +322,43 @@ fn of_numbers(name: Option<&str>, target: &[Option<f64>], columns: Vec<(&str, Ve
         }
     }
     found
+}
+
+/// A number made of two.
+type Formula = fn(f64, f64) -> f64;
+
+/// What a target may be of two columns, beside a sum.
+const PRODUCTS: [(&str, Formula); 3] =
+    [("{a} * {b}", |a, b| a * b), ("{a} / {b}", |a, b| a / b), ("{b} / {a}", |a, b| b / a)];
+
+/// The finding, if a target is the product or the ratio of two columns, times some number.
+fn of_product(target: &str, names: [&str; 2], rows: &[[f64; 3]]) -> Option<Leak> {
+    let strength = |rows: &mut dyn Iterator<Item = &[f64; 3]>, of: Formula| {
+        let pairs: Vec<(f64, f64)> = rows.map(|row| (of(row[0], row[1]), row[2])).collect();
+        let finite: Vec<(f64, f64)> = pairs.iter().copied().filter(|(x, _)| x.is_finite()).collect();
+        if finite.len() < FEW_OF_MANY || 2 * finite.len() < pairs.len() {
+            return None;
+        }
+        correlation(&finite).filter(|r| r.abs() >= EQUAL)
+    };
+    // A few rows tell nearly always that it is not.
+    let step = rows.len().div_ceil(SCREEN).max(1);
+    let (how, r) = PRODUCTS.iter().find_map(|(how, of)| {
+        strength(&mut rows.iter().step_by(step), *of)?;
+        Some((how, strength(&mut rows.iter(), *of)?))
+    })?;
+    let [a, b] = names;
+    let formula = how.replace("{a}", &format!("\"{a}\"")).replace("{b}", &format!("\"{b}\""));
+    Some(Leak {
+        columns: vec![a.to_string(), b.to_string()],
+        by: By::Formula,
+        share: r * r,
+        guess: None,
+        finding: format!(
+            "{target} is computed from \"{a}\" and \"{b}\": {formula} is it in other words (correlation {r:.4}); drop them \
+             unless they are known beforehand, and then no model is needed"
+        ),
+    })
 }
 
 /// Two digits, which a person reads: cells are rounded, and factors come out near them.

@@ -134,3 +134,26 @@ fn a_target_is_computed_from_two_columns() {
         values(&logarithm)[0].finding.contains("\"log\" is the target in other words (correlation of ranks 1.0000)")
     );
 }
+
+#[test]
+fn a_target_is_the_product_or_the_ratio_of_two_columns() {
+    let table = |target: &dyn Fn(f64, f64) -> f64| {
+        let row = |i: usize| {
+            let (price, qty) = (1.0 + (i * 37 % 101) as f64 / 4.0, 1.0 + (i * 53 % 89) as f64);
+            format!("{price},{qty},{},{:.2}\n", i * 29 % 83, target(price, qty))
+        };
+        let text = (0..200).fold("price,qty,z,total\n".to_string(), |text, i| text + &row(i));
+        Table::parse("t.csv", text.as_bytes(), &ReadOptions::default()).unwrap()
+    };
+    let found = |target: &dyn Fn(f64, f64) -> f64| leaks(&table(target), &TableOptions::default()).unwrap();
+    for (target, formula) in [
+        (&(|p, q| 1.19 * p * q) as &dyn Fn(f64, f64) -> f64, "* "),
+        (&|p, q| 100.0 * p / q, "\"price\" / \"qty\""),
+        (&|p, q| 5.0 * q / p, "\"qty\" / \"price\""),
+    ] {
+        let all = found(target);
+        assert!(all.len() == 1 && all[0].by == By::Formula && all[0].columns.len() == 2, "{all:?}");
+        assert!(all[0].finding.contains(formula), "{}", all[0].finding);
+    }
+    assert_eq!(found(&|p, q| p * q + 300.0 * (p * 7.0).sin()), []);
+}

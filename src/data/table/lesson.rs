@@ -21,6 +21,8 @@ pub(super) struct Lesson<'a> {
     pub column: &'a Column,
     pub cells: Vec<Option<&'a str>>,
     pub rules: &'a Rules,
+    /// Whether these rules, and no others, say that words are to be kept.
+    pub asks_for_words: bool,
     pub seen: Inferred,
 }
 
@@ -61,6 +63,7 @@ impl Lesson<'_> {
         match self.seen.kind {
             Kind::Empty => dropped(self.seen.why.clone()),
             _ if first.is_none() => dropped("all cells are missing in the rows that can be used".into()),
+            Kind::Identifier if self.asks_for_words => Err(self.without_words()),
             Kind::Identifier => dropped(format!(
                 "it only tells rows apart: {}; [clean.columns.\"{}\"] type = \"number\" (or another) keeps it",
                 self.seen.why, self.column.name
@@ -70,17 +73,31 @@ impl Lesson<'_> {
             Kind::Date if self.rules.dates == Dates::Drop => dropped("dates are dropped, as configured".into()),
             Kind::Date => self.date(),
             Kind::Text if self.rules.text == TextUse::Drop => dropped("text is dropped, as configured".into()),
-            Kind::Text => match self.words() {
+            Kind::Text => match self.words().into_iter().next() {
                 Some(words) => Ok(words),
-                None => dropped("text without words or letters that recur".into()),
+                None if self.asks_for_words => Err(self.without_words()),
+                None => dropped(format!(
+                    "text of which no word or letters recur in {} training cells or more (min_count sets how many)",
+                    self.least().max(2)
+                )),
             },
         }
     }
 
-    /// What is made of the words of the cells; `None` where none recur.
-    fn words(&self) -> Option<Encoder> {
+    fn without_words(&self) -> Error {
+        let found = format!(
+            "its words are to be kept, but none that could recurs in {} training cells or more",
+            self.least().max(2)
+        );
+        self.fails(&found, "words that recur: set min_count for it, another type, or drop it")
+    }
+
+    /// What may be made of the words of the cells, the likeliest first; nothing where none
+    /// recur.
+    fn words(&self) -> Vec<Encoder> {
         let rules = self.rules;
-        text::learn(&self.cells, rules.max_categories, self.least(), rules.max_words).map(Encoder::Text)
+        let ways = text::ways(&self.cells, rules.max_categories, self.least(), rules.max_words);
+        ways.into_iter().map(Encoder::Text).collect()
     }
 
     /// What may not be worth its features, if this column is such: whole values first.
@@ -91,7 +108,10 @@ impl Lesson<'_> {
             && !matches!(encoder, Encoder::Dropped { .. });
         is_doubtful.then(|| Doubt {
             at,
-            ways: [encoder.clone()].into_iter().chain(self.words().filter(|_| self.seen.sparse)).collect(),
+            ways: match self.seen.sparse {
+                true => [encoder.clone()].into_iter().chain(self.words()).collect(),
+                false => self.words(),
+            },
             gaps: (self.gaps() >= self.least() && self.rules.indicator != Indicator::No)
                 .then(|| Encoder::Text(TextRule::gaps())),
         })

@@ -2,9 +2,10 @@
 //! rows, further lines of the header, repeated headers and what stands below the
 //! last row are left out, and each is named.
 
+use super::comments::without_comments;
 use super::layout::{Header, ReadOptions};
 use super::missing::MISSING;
-use super::rows::{Body, COMMENTS, Row, usual};
+use super::rows::{Body, Row, usual};
 use super::sniff::{self, measured};
 use crate::error::{Error, Result};
 use std::collections::HashSet;
@@ -112,15 +113,30 @@ impl Sheet {
     }
 }
 
-/// Removes the rows that a test finds, and says how many and where.
-fn leave_out(rows: &mut Vec<Row>, notes: &mut Vec<String>, what: &str, mut is_odd: impl FnMut(&Row) -> bool) {
+/// Removes the rows that a test finds, and says how many and where; also that it changes
+/// the numbers of the rows below, where there are some.
+pub(super) fn leave_out(
+    rows: &mut Vec<Row>,
+    notes: &mut Vec<String>,
+    what: &str,
+    mut is_odd: impl FnMut(&Row) -> bool,
+) {
     let mut lines = vec![];
     rows.retain(|row| {
         let odd = is_odd(row);
         lines.extend(odd.then_some(row.line));
         !odd
     });
+    let ends = rows.first().map(|row| row.line).zip(rows.last().map(|row| row.line));
+    let is_between = ends.is_some_and(|(first, last)| lines.iter().any(|line| (first..last).contains(line)));
     said(notes, what, &lines);
+    if let Some(note) = notes.last_mut().filter(|_| is_between) {
+        *note += "; rows are counted without it";
+        if lines.len() > 1 {
+            note.truncate(note.len() - "it".len());
+            *note += "them";
+        }
+    }
 }
 
 /// Says which lines were left out.
@@ -137,53 +153,10 @@ fn said(notes: &mut Vec<String>, what: &str, lines: &[usize]) {
 }
 
 /// Whether most cells of a column are numbers or dates.
-fn is_measured<'a>(rows: impl Iterator<Item = &'a Row>, column: usize) -> bool {
+pub(super) fn is_measured<'a>(rows: impl Iterator<Item = &'a Row>, column: usize) -> bool {
     let cells: Vec<&str> = rows.take(SAMPLE).filter_map(|r| r.cells.get(column)).map(String::as_str).collect();
     let cells: Vec<&str> = cells.into_iter().filter(|c| !c.is_empty()).collect();
     !cells.is_empty() && 2 * cells.iter().filter(|c| measured(c)).count() >= cells.len()
-}
-
-/// The rows without comments. What begins like one and has as many cells as the
-/// others may be a row (`#ff8800` is a colour): it is where the first column
-/// holds words and more begin so.
-fn without_comments(body: &Body, mut rows: Vec<Row>, options: &ReadOptions, notes: &mut Vec<String>) -> Vec<Row> {
-    let own = options.comment.as_deref();
-    let marks: Vec<&str> = match own {
-        None => COMMENTS.to_vec(),
-        Some("") => return rows,
-        Some(mark) => vec![mark],
-    };
-    for mark in marks {
-        let starts = |row: &Row| body.bytes[row.at..].trim_ascii_start().starts_with(mark.as_bytes());
-        let (marked, plain): (Vec<&Row>, Vec<&Row>) = rows.iter().partition(|row| starts(row));
-        let Some(first) = plain.first().filter(|_| !marked.is_empty()) else { continue };
-        let width = usual(plain.iter().map(|row| row.cells.len())).expect("there is one");
-        let inner = |row: &Row| row.cells.iter().skip_while(|c| *c == mark).count();
-        let alike = marked.iter().filter(|row| inner(row) == width).count();
-        let numbers = is_measured(plain.iter().skip(1).copied(), 0);
-        let are_rows = own.is_none() && !numbers && (width == 1 || alike.max(2) * 50 > rows.len() && alike > 1);
-        // The last of the lines above the first row names the columns if nothing else does.
-        let above = marked.iter().rfind(|row| row.line < first.line).filter(|row| inner(row) == width);
-        let is_name = |c: &String| !c.is_empty() && !measured(c);
-        let names = above.filter(|row| {
-            !are_rows
-                && first.cells.iter().any(|c| measured(c))
-                && row.cells.iter().skip_while(|c| *c == mark).all(is_name)
-        });
-        let names = names.map(|row| row.line);
-        let first_line = first.line;
-        if let Some(row) = rows.iter_mut().find(|row| Some(row.line) == names) {
-            row.cells = row.cells.drain(..).skip_while(|c| c == mark).collect();
-            row.cells[0] = row.cells[0].trim_start_matches(mark).trim().to_string();
-            notes.push(format!("line {}: a comment names the columns", row.line));
-        }
-        leave_out(&mut rows, notes, "a comment", |row| {
-            let odd = inner(row) != width;
-            let single = !odd && !numbers && own.is_none() && row.line > first_line;
-            starts(row) && Some(row.line) != names && (odd || !(are_rows || single))
-        });
-    }
-    rows
 }
 
 /// Leaves out lines above a table of several columns: those of one cell, and

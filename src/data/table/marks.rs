@@ -25,6 +25,10 @@ pub(super) fn settle(columns: &mut [Column], options: &ReadOptions, notes: &mut 
     for column in columns {
         let values = match &options.kept {
             Some(known) => known.get(&column.name).cloned().unwrap_or_default(),
+            // What the file declares is a value.
+            None if decides && !column.declared.is_empty() => {
+                column.declared.iter().filter(|value| options.missing_values.contains(value)).cloned().collect()
+            }
             None if decides => decide(column, notes),
             None => vec![],
         };

@@ -13,5 +13,37 @@ pub(in crate::data) fn are_usual(missing_values: &[String]) -> bool {
     missing_values == MISSING || missing_values == &MISSING[..FORMERLY]
 }
 
+/// What spreadsheets write where a formula fails and that no pattern tells, in small letters.
+const ERRORS: &[&str] = &["#n/a", "#na", "#nv", "#n/d", "#n/disp", "#getting_data", "#n/a n/a"];
+/// The longest word for such an error.
+const LONGEST_ERROR: usize = 16;
+
+/// Whether a cell says that a formula of a spreadsheet failed: `#N/A`, `#DIV/0!`,
+/// `#NAME?`, `#WERT!`.
+pub(super) fn is_error_of_sheet(cell: &str) -> bool {
+    let Some(word) = cell.strip_prefix('#').and_then(|rest| rest.strip_suffix(['!', '?'])) else {
+        return ERRORS.contains(&cell.to_lowercase().as_str());
+    };
+    let is_part = |c: char| c.is_uppercase() || c.is_ascii_digit() || matches!(c, '/' | '_' | '¡' | '¿');
+    word.chars().any(char::is_uppercase) && word.chars().all(is_part) && word.len() <= LONGEST_ERROR
+}
+
 /// The marks that are values, by column.
 pub type Kept = BTreeMap<String, Vec<String>>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_of_spreadsheets_are_told_from_comments() {
+        for word in
+            ["#N/A", "#n/a", "#VALUE!", "#REF!", "#DIV/0!", "#NV", "#WERT!", "#NAME?", "#NULL!", "#NUM!", "#¡DIV/0!"]
+        {
+            assert!(is_error_of_sheet(word), "{word}");
+        }
+        for word in ["#", "# note!", "#ff8800", "#wow!", "#1", "N/A", "#!", "#1!"] {
+            assert!(!is_error_of_sheet(word), "{word}");
+        }
+    }
+}

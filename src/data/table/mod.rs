@@ -12,6 +12,7 @@ pub mod audit;
 mod choices;
 pub mod clean;
 mod columns;
+mod comments;
 pub(super) mod container;
 pub(super) mod date;
 mod describe;
@@ -49,6 +50,7 @@ mod summary;
 mod table;
 mod target;
 mod text;
+pub mod twins;
 mod worth;
 
 pub use apply::{Applied, Features};

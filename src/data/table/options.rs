@@ -48,6 +48,8 @@ pub struct TableOptions {
     pub date: Option<String>,
     /// The columns that say which rows belong together.
     pub group: GroupBy,
+    /// Whether groups whose names are read alike, such as `P001` and `p1`, are one.
+    pub normalize_groups: bool,
     /// What is to be learned.
     pub task: Task,
     /// Whether the first line names the columns.
@@ -76,6 +78,7 @@ impl Default for TableOptions {
             target: vec!["last".into()],
             date: None,
             group: GroupBy::Auto,
+            normalize_groups: false,
             task: Task::Auto,
             header,
             delimiter,
@@ -90,13 +93,14 @@ impl Default for TableOptions {
 }
 
 impl TableOptions {
-    /// Reads the keys `target`, `date`, `group`, `task`, `header`, `delimiter`, `skip_rows`,
+    /// Reads the keys `target`, `date`, `group`, `normalize_groups`, `task`, `header`, `delimiter`, `skip_rows`,
     /// `comment`, `quote`, `missing_values`, `normalize` and the table `clean`.
     pub fn read(keys: &mut Keys) -> Result<TableOptions> {
         let base = TableOptions::default();
         let target = target(keys)?.unwrap_or(base.target);
         let date = keys.text("date")?.filter(|name| !name.is_empty());
         let group = GroupBy::read(keys)?;
+        let normalize_groups = keys.flag("normalize_groups", base.normalize_groups)?;
         let task = choice(keys, "task", TASKS, base.task)?;
         let header = match keys.take("header") {
             None => base.header,
@@ -136,6 +140,7 @@ impl TableOptions {
             target,
             date,
             group,
+            normalize_groups,
             task,
             header,
             delimiter,
@@ -164,6 +169,7 @@ impl TableOptions {
         t.insert("target".into(), target);
         t.insert("date".into(), self.date.clone().unwrap_or_default().into());
         t.insert("group".into(), self.group.to_value());
+        t.insert("normalize_groups".into(), self.normalize_groups.into());
         t.insert("task".into(), name_of(TASKS, self.task).into());
         t.insert("header".into(), name_of(HEADERS, self.header).into());
         let delimiter = self.delimiter.map_or("auto".to_string(), String::from);

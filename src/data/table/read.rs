@@ -5,7 +5,7 @@
 //! those that say "missing" become `None`.
 
 use super::super::bytes::Source;
-use super::layout::{Header, ReadOptions};
+use super::layout::ReadOptions;
 use super::rows::{Body, Cut, DOUBLE, SINGLE};
 use super::table::{Column, Table};
 use super::{arff, container, encoding, json, lines, marks, sniff};
@@ -39,10 +39,10 @@ impl Table {
             return Table::of_json(name, str::from_utf8(&text).expect("decoded before"), held, options, notes);
         }
         let arff = arff::head(name, str::from_utf8(&text).expect("decoded before"))?;
-        let top = match &arff {
-            Some(head) => Top { end: head.end, lines: head.lines, delimiter: Some(',') },
-            None => Top::of(&text, options, &mut notes),
-        };
+        if let Some(head) = arff {
+            return Table::of_arff(name, &text, head, held, options, notes);
+        }
+        let top = Top::of(&text, options, &mut notes);
         let quote = options.quote.map_or(DOUBLE, |c| c as u8);
         let mut body = Body { name, bytes: &text[top.end..], first_line: 1 + top.lines, held, quote };
         if body.bytes.iter().all(u8::is_ascii_whitespace) {
@@ -60,27 +60,13 @@ impl Table {
             && sniff::quote(body.bytes, c) == SINGLE
         {
             body.quote = SINGLE;
-            notes.extend(arff.is_none().then(|| {
-                "single quotes around cells are taken off; set quote = \"double\" if they are part of the values".into()
-            }));
+            notes.push(
+                "single quotes around cells are taken off; set quote = \"double\" if they are part of the values"
+                    .into(),
+            );
         }
         let rows = body.rows(cut, &mut notes)?;
-        let sheet = match arff {
-            None => lines::sheet(&body, rows, options, &mut notes)?,
-            Some(head) => {
-                let options = ReadOptions { header: Header::No, comment: Some("%".into()), ..options.clone() };
-                let sheet = lines::sheet(&body, rows, &options, &mut notes)?;
-                if sheet.width != head.names.len() {
-                    return Err(Error::data(format!(
-                        "{name}, line {}: found {} cells; expected {}, one for each @attribute",
-                        sheet.rows.first().map_or(body.first_line, |row| row.line),
-                        sheet.width,
-                        head.names.len()
-                    )));
-                }
-                lines::Sheet { names: head.names, header: Some(head.lines), ..sheet }
-            }
-        };
+        let sheet = lines::sheet(&body, rows, options, &mut notes)?;
         let names = named(&sheet.names, sheet.width, &mut notes);
         if sheet.rows.is_empty() {
             return Err(Error::data(format!(
@@ -89,7 +75,7 @@ impl Table {
                 list(names.iter().map(String::as_str))
             )));
         }
-        let column = |name| Column { name, cells: Vec::with_capacity(sheet.rows.len()) };
+        let column = |name: String| Column::new(name, Vec::with_capacity(sheet.rows.len()));
         let mut columns: Vec<Column> = names.into_iter().map(column).collect();
         let mut lines = Vec::with_capacity(sheet.rows.len());
         for row in sheet.rows {
@@ -106,6 +92,30 @@ impl Table {
         Ok(Table { name: name.into(), columns, lines, has_header: sheet.header.is_some(), delimiter, notes, kept })
     }
 
+    /// A table of ARFF, below its head.
+    fn of_arff(
+        name: &str,
+        text: &[u8],
+        head: arff::Head,
+        held: u64,
+        options: &ReadOptions,
+        mut notes: Vec<String>,
+    ) -> Result<Table> {
+        let asked = [
+            ("delimiter", options.delimiter.is_some_and(|c| c != ',')),
+            ("skip_rows", options.skip_rows > 0),
+            ("quote", options.quote.is_some()),
+            ("comment", options.comment.as_deref().is_some_and(|mark| mark != "%")),
+        ];
+        without_use(name, "ARFF", &asked, &mut notes);
+        let body = Body { name, bytes: &text[head.end..], first_line: 1 + head.lines, held, quote: SINGLE };
+        let names: Vec<String> = head.attributes.iter().map(|a| a.name.clone()).collect();
+        let names = named(&names, names.len(), &mut notes);
+        let (mut columns, lines) = arff::columns(&body, &head.attributes, names, options, &mut notes)?;
+        let kept = marks::settle(&mut columns, options, &mut notes);
+        Ok(Table { name: name.into(), columns, lines, has_header: true, delimiter: ',', notes, kept })
+    }
+
     /// A table of records of JSON.
     fn of_json(name: &str, text: &str, held: u64, options: &ReadOptions, mut notes: Vec<String>) -> Result<Table> {
         let asked = [
@@ -113,10 +123,7 @@ impl Table {
             ("skip_rows", options.skip_rows > 0),
             ("comment", options.comment.is_some()),
         ];
-        let asked: Vec<&str> = asked.iter().filter(|(_, is_asked)| *is_asked).map(|(key, _)| *key).collect();
-        if !asked.is_empty() {
-            notes.push(format!("{name} is JSON, which has no use for {}", asked.join(", ")));
-        }
+        without_use(name, "JSON", &asked, &mut notes);
         let json::Records { mut columns, lines } = json::read(name, text, held, &mut notes)?;
         let given: Vec<String> = columns.iter().map(|c| c.name.clone()).collect();
         for (column, name) in columns.iter_mut().zip(named(&given, given.len(), &mut notes)) {
@@ -137,7 +144,7 @@ impl Table {
         for record in records {
             for (name, value) in record {
                 let at = columns.iter().position(|c| c.name == name).unwrap_or_else(|| {
-                    columns.push(Column { name: name.into(), cells: vec![] });
+                    columns.push(Column::new(name, vec![]));
                     columns.len() - 1
                 });
                 columns[at].cells.resize(rows, None);
@@ -151,6 +158,14 @@ impl Table {
         let kept = marks::settle(&mut columns, options, &mut notes);
         let lines = (1..=rows).collect();
         Table { name: name.into(), columns, lines, has_header: true, delimiter: ',', notes, kept }
+    }
+}
+
+/// Says which settings are asked for that a format has no use for.
+fn without_use(name: &str, format: &str, asked: &[(&str, bool)], notes: &mut Vec<String>) {
+    let asked: Vec<&str> = asked.iter().filter(|(_, is_asked)| *is_asked).map(|(key, _)| *key).collect();
+    if !asked.is_empty() {
+        notes.push(format!("{name} is {format}, which has no use for {}", asked.join(", ")));
     }
 }
 

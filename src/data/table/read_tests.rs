@@ -1,5 +1,5 @@
 use super::super::rows::{LONGEST_CELL, MOST_COLUMNS};
-use super::super::{Kept, Layout};
+use super::super::{Header, Kept, Layout};
 use super::*;
 use flate2::{Compression, write::GzEncoder};
 use std::io::Write;

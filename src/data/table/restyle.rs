@@ -278,7 +278,7 @@ fn reworded(column: &Column, slots: &Slots, cells: &[&str]) -> Option<(Column, S
     };
     let example = cells.iter().find_map(|c| Some((*c, same(c)?)))?;
     let replace = |cell: &Option<String>| cell.as_deref().map(|c| same(c).unwrap_or_else(|| c.to_string()));
-    let new = Column { name: column.name.clone(), cells: column.cells.iter().map(replace).collect() };
+    let new = Column { cells: column.cells.iter().map(replace).collect(), ..column.clone() };
     Some((new, format!("\"{}\" here is what training wrote as \"{}\"", clip(example.0), example.1)))
 }
 

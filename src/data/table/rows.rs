@@ -155,7 +155,7 @@ impl Body<'_> {
 
     /// Refuses rows that are too wide, cells that are too long, and more of them
     /// than memory is there for: text and cells lie in it at the same time.
-    fn judge(&self, row: &Row, held: &mut u64, budget: u64) -> Result<()> {
+    pub(super) fn judge(&self, row: &Row, held: &mut u64, budget: u64) -> Result<()> {
         let (name, line, found) = (self.name, row.line, row.cells.len());
         if found > MOST_COLUMNS {
             return Err(Error::data(format!(

@@ -11,6 +11,16 @@ pub struct Column {
     pub name: String,
     /// A cell per row; `None` where it is missing.
     pub cells: Vec<Option<String>>,
+    /// The values that the file says it may have: they are categories, whatever they look
+    /// like. Empty where the file says nothing.
+    pub declared: Vec<String>,
+}
+
+impl Column {
+    /// A column of which the file says no more than its name and its cells.
+    pub fn new(name: impl Into<String>, cells: Vec<Option<String>>) -> Column {
+        Column { name: name.into(), cells, declared: vec![] }
+    }
 }
 
 /// A table of text cells.

@@ -82,12 +82,17 @@ impl Goal {
             }
             let numbers = seen.stats.numbers as f64 >= 0.95 * (seen.stats.rows - seen.stats.missing) as f64;
             let few = seen.stats.whole && seen.stats.distinct <= FEW;
+            let declared = !column.declared.is_empty();
             let classes = match options.task {
-                Task::Auto => !numbers || few,
+                Task::Auto => !numbers || few || declared,
                 task => task == Task::Classification,
             };
             let n = seen.stats.distinct;
             let note = match (options.task, classes, numbers) {
+                (Task::Auto, true, true) if declared => Some(format!(
+                    "{place}: {n} different numbers, taken for classes because the file declares them; set task = \
+                     \"regression\" if they measure something"
+                )),
                 (Task::Auto, true, true) => Some(format!(
                     "{place}: {n} different whole numbers, taken for classes; set task = \"regression\" if they measure \
                      something"
@@ -164,7 +169,7 @@ fn classes_of(table: &Table, column: usize, rows: &[usize], notes: &mut Vec<Stri
             clip(only)
         )));
     }
-    if count.len() > NAMES && 2 * count.len() > present {
+    if count.len() > NAMES && 2 * count.len() > present && column.declared.is_empty() {
         return Err(Error::data(format!(
             "{place}: {} different values in {present} rows, so it names rows rather than classes; pick another column: \
              {}",

@@ -5,9 +5,11 @@
 //! - **Short texts** (`Braund, Mr. Owen Harris`): the frequent word in the cell.
 //!   Words are chosen one by one, each time the one that is in most cells which
 //!   have none yet, so that they exclude each other: titles, units, streets.
-//! - **Long texts**: which of the frequent words occur.
+//! - **Long texts**, and short ones of several frequent words each (`The battery
+//!   is great`): which of the frequent words occur.
 //!
-//! Words that only join others ([`is_stop_word`]) are never chosen.
+//! Words that only join others ([`is_stop_word`]) are never chosen, and neither are
+//! words of nearly all cells: what each cell says tells none from another.
 
 use super::slots::{Place, Slots};
 use super::stop_words::is_stop_word;
@@ -22,6 +24,10 @@ const LONG: f64 = 8.0;
 const CODE: f64 = 16.0;
 /// The share of cells that a rule must say something about.
 const SAYS: f64 = 0.2;
+/// A word in more than this share of the cells tells none from another.
+const NEARLY_ALL: f64 = 0.95;
+/// Frequent words in a cell, on average, of which one alone says too little.
+const SEVERAL: f64 = 2.0;
 
 /// What is taken from the cells of a text column.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -38,12 +44,17 @@ pub enum TextRule {
 /// Finds a rule for some cells; `None` when none says anything. `most` and
 /// `least` are the limits of [`Slots::learn`], `words` that of long texts.
 pub fn learn(cells: &[Option<&str>], most: usize, least: usize, words: usize) -> Option<TextRule> {
+    ways(cells, most, least, words).into_iter().next()
+}
+
+/// The rules that say something about some cells, the likeliest first.
+pub(super) fn ways(cells: &[Option<&str>], most: usize, least: usize, words: usize) -> Vec<TextRule> {
     let step = cells.len().div_ceil(SAMPLE).max(1);
     let sample: Vec<Option<&str>> = cells.iter().copied().step_by(step).collect();
     let least = least.div_ceil(step).max(2);
     let present: Vec<&str> = sample.iter().flatten().copied().collect();
     if present.is_empty() {
-        return None;
+        return vec![];
     }
     let n = present.len() as f64;
     let mut split: Vec<BTreeSet<String>> = present.iter().map(|c| tokens(c)).collect();
@@ -56,24 +67,36 @@ pub fn learn(cells: &[Option<&str>], most: usize, least: usize, words: usize) ->
         let slots = Slots::learn(keys.iter().map(Option::as_deref), most, least);
         let rare = present.iter().filter(|c| slots.rare.contains(&prefix(c))).count() as f64;
         if slots.width() > 1 && rare <= (1.0 - SAYS) * n {
-            return Some(TextRule::Prefix(forget(slots)));
+            return vec![TextRule::Prefix(forget(slots))];
         }
     }
+    let (half, nearly_all) = (present.len() / 2, (NEARLY_ALL * n) as usize);
+    let all = frequent(&split, words, least, nearly_all);
     if mean_words >= LONG {
-        let words = frequent(&split, words, least);
-        return (!words.is_empty()).then_some(TextRule::Words(words));
+        // In more than half of the cells are words that few texts lack.
+        let rarer = frequent(&split, words, least, half);
+        let words = if rarer.is_empty() { all } else { rarer };
+        return if words.is_empty() { vec![] } else { vec![TextRule::Words(words)] };
     }
-    let vocabulary = cover(&split, most, least);
+    let vocabulary = cover(&split, most, least, nearly_all);
     let keys: Vec<Option<&str>> =
         sample.iter().map(|c| c.map(|c| first_of(&tokens(c), &vocabulary).unwrap_or(""))).collect();
     let covered = keys.iter().flatten().filter(|k| !k.is_empty()).count() as f64;
-    if vocabulary.len() < 2 || covered < SAYS * n {
-        return None;
+    // A single word must be missing in some cells.
+    let differ = vocabulary.len() > 1 || n - covered >= SAYS * n;
+    let each = split.iter().map(|words| all.iter().filter(|w| words.contains(*w)).count()).sum::<usize>() as f64 / n;
+    let distinct = present.iter().collect::<BTreeSet<_>>().len();
+    let mut found = vec![];
+    if !vocabulary.is_empty() && differ && covered >= SAYS * n {
+        // A cell without a frequent word belongs to the rest.
+        let gaps = keys.iter().filter(|k| k.is_none()).count();
+        let other = keys.contains(&Some(""));
+        found.push(TextRule::Word(Slots { values: vocabulary, rare: BTreeSet::new(), other, missing: gaps >= least }));
     }
-    // A cell without a frequent word belongs to the rest.
-    let gaps = keys.iter().filter(|k| k.is_none()).count();
-    let other = keys.contains(&Some(""));
-    Some(TextRule::Word(Slots { values: vocabulary, rare: BTreeSet::new(), other, missing: gaps >= least }))
+    if each >= SEVERAL && 2 * distinct >= present.len() {
+        found.insert(0, TextRule::Words(all));
+    }
+    found
 }
 
 /// What is rare here is not a category that anybody wrote; nothing is new.
@@ -146,14 +169,16 @@ fn counts<'a>(cells: impl Iterator<Item = &'a BTreeSet<String>>) -> BTreeMap<&'a
     counts
 }
 
-/// Words that together are in many cells, each chosen among those cells that no
-/// earlier word is in.
-fn cover(cells: &[BTreeSet<String>], most: usize, least: usize) -> Vec<String> {
+/// Words that together are in many cells, each in at most `limit` of them, and chosen
+/// among those cells that no earlier word is in.
+fn cover(cells: &[BTreeSet<String>], most: usize, least: usize, limit: usize) -> Vec<String> {
+    let common: BTreeSet<&str> = counts(cells.iter()).into_iter().filter(|(_, n)| *n > limit).map(|(w, _)| w).collect();
     let mut left: Vec<&BTreeSet<String>> = cells.iter().collect();
     let mut chosen: Vec<String> = vec![];
     while chosen.len() < most {
         let counts = counts(left.iter().copied());
-        let best = counts.into_iter().reduce(|best, next| if next.1 > best.1 { next } else { best });
+        let told = counts.into_iter().filter(|(word, _)| !common.contains(word));
+        let best = told.reduce(|best, next| if next.1 > best.1 { next } else { best });
         let Some((word, _)) = best.filter(|(_, n)| *n >= least) else { break };
         let word = word.to_string();
         left.retain(|cell| !cell.contains(&word));
@@ -162,11 +187,10 @@ fn cover(cells: &[BTreeSet<String>], most: usize, least: usize) -> Vec<String> {
     chosen
 }
 
-/// The most frequent words that are in no more than half of the cells.
-fn frequent(cells: &[BTreeSet<String>], most: usize, least: usize) -> Vec<String> {
+/// The most frequent words that are in at most `limit` of the cells.
+fn frequent(cells: &[BTreeSet<String>], most: usize, least: usize, limit: usize) -> Vec<String> {
     let counts = counts(cells.iter());
-    let mut ranked: Vec<(&str, usize)> =
-        counts.into_iter().filter(|(_, n)| *n >= least && 2 * *n <= cells.len()).collect();
+    let mut ranked: Vec<(&str, usize)> = counts.into_iter().filter(|(_, n)| *n >= least && *n <= limit).collect();
     ranked.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(b.0)));
     ranked.into_iter().take(most).map(|(w, _)| w.to_string()).collect()
 }
@@ -225,5 +249,45 @@ mod tests {
         assert_eq!(features(&rule, Some("A GOOD one")), ["has good"]);
         let unique: Vec<String> = (0..40).map(|i| format!("q{i}x r{i}x")).collect();
         assert_eq!(learn(&unique.iter().map(|c| Some(c.as_str())).collect::<Vec<_>>(), 10, 2, 10), None);
+    }
+    fn rules(cells: &[String]) -> Vec<TextRule> {
+        ways(&cells.iter().map(|c| Some(c.as_str())).collect::<Vec<_>>(), 10, 2, 20)
+    }
+
+    #[test]
+    fn words_that_recur_beside_numbers_are_found() {
+        let pair = |i: usize| ["paid", "overdue"][i % 2];
+        let texts: [&dyn Fn(usize) -> String; 5] = [
+            &|i| format!("Invoice {} {}", 278_870 + 7 * i, pair(i)),
+            &|i| format!("Ticket {i}: {}", pair(i)),
+            &|i| format!("2021-05-01 12:00:{:02} host{i} {}", i % 60, pair(i)),
+            &|i| format!("https://shop.example/{}/item_{}?ref={i}", pair(i), 900 + i),
+            &|i| format!("/var/log/{}-{}.txt", pair(i), 31 * i),
+        ];
+        for text in texts {
+            let cells: Vec<String> = (0..60).map(text).collect();
+            let found = rules(&cells);
+            let names = found.first().unwrap_or_else(|| panic!("{}", cells[0])).names();
+            assert_eq!(names, ["overdue", "paid"], "{}", cells[0]);
+        }
+        // One word that half of the cells lack says as much; numbers alone say nothing.
+        let some: Vec<String> = (0..60).map(|i| format!("Order {i}{}", ["", " late"][i % 2])).collect();
+        assert_eq!(rules(&some)[0].names(), ["late", "(other)"]);
+        let numbers: Vec<String> = (0..60).map(|i| format!("Order {i} {}", i % 3)).collect();
+        assert_eq!(rules(&numbers), []);
+    }
+
+    #[test]
+    fn short_sentences_have_several_words() {
+        let things = ["battery", "screen", "cable", "box", "price"];
+        let text = |i: usize| {
+            let (a, b) = (things[i % 5], things[i * 7 / 5 % 5]);
+            format!("The {a} is {} and the {b} works {i}", ["great", "awful"][i / 2 % 2])
+        };
+        let cells: Vec<String> = (0..60).map(text).collect();
+        let found = rules(&cells);
+        assert!(matches!(found[..], [TextRule::Words(_), TextRule::Word(_)]), "{found:?}");
+        let names = found[0].names();
+        assert!(names.contains(&"has great".to_string()) && !names.contains(&"has works".to_string()), "{names:?}");
     }
 }

@@ -135,6 +135,7 @@ fn beside(table: &Table, without: [usize; 2], rows: &[(usize, &str)]) -> Table {
     let pick = |c: &Column| Column {
         name: c.name.clone(),
         cells: rows.iter().map(|&(row, _)| c.cells[row].clone()).collect(),
+        declared: c.declared.clone(),
     };
     let others = table.columns.iter().enumerate().filter(|(i, _)| !without.contains(i));
     Table {

@@ -35,7 +35,8 @@ impl Kind for Arrays {
 
     fn open(&self, found: &Recognised, s: &Settings, observer: &mut dyn Observer) -> Result<Opened> {
         let set = npy::open(found.path(), s.data.table.task, s.asks_for_values())?;
-        set.notes.iter().for_each(|note| observer.note(note));
+        let notes = set.notes.iter().cloned().chain(set.left_out(group_of(s)));
+        notes.for_each(|note| observer.note(&note));
         let groups = groups(found, s, set.train.len())?;
         let mut source = Sets { train: set.train, val: set.val, test: set.test, levels: None, groups };
         if s.data.normalize_classes {
@@ -46,7 +47,11 @@ impl Kind for Arrays {
 
     fn audit(&self, found: &Recognised, s: &Settings, _: &mut dyn Observer) -> Result<Audit> {
         let mut set = npy::open(found.path(), s.data.table.task, false)?;
-        set.notes.extend(groups(found, s, set.train.len())?.map(|groups| groups.describe()));
+        set.notes.extend(set.left_out(group_of(s)));
+        if let Some(groups) = groups(found, s, set.train.len())? {
+            set.notes.push(groups.describe());
+            set.notes.extend(groups.notes);
+        }
         let Some(train) = set.train.images() else {
             let audit = npy::audit(found.source(), &set);
             return Ok(Audit::of(&audit, audit.findings()));
@@ -74,11 +79,16 @@ impl Kind for Arrays {
     }
 }
 
+/// The array that names the group of each sample, where one is asked for.
+fn group_of(s: &Settings) -> Option<&str> {
+    s.data.table.group.columns().first().map(String::as_str)
+}
+
 /// Which of `n` training samples belong together, where that is asked for.
 fn groups(found: &Recognised, s: &Settings, n: usize) -> Result<Option<RowGroups>> {
     match s.data.table.group.columns() {
         [] => Ok(None),
-        [name] => npy::open_groups(found.path(), name, n).map(Some),
+        [name] => npy::open_groups(found.path(), name, n, s.data.table.normalize_groups).map(Some),
         all => Err(Error::usage(format!(
             "--group {} (data.group): of an archive one array names the groups; expected the name of one",
             all.join(",")
@@ -94,7 +104,8 @@ pub(super) fn to_score(found: &Recognised, trained: &Trained) -> Result<ToScore>
         Task::Language => AskedTask::Auto,
     };
     let all = npy::open(found.path(), task, false)?;
-    let mut notes = all.notes;
+    let mut notes = all.notes.clone();
+    notes.extend(all.left_out(group_of(trained.settings)));
     let mut set = all.test.or(all.val).unwrap_or(all.train);
     notes.extend(adapt(&mut set, model, about)?);
     let (outputs, one) = (&about.interface.outputs, trained.normalizes_classes());

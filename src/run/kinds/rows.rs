@@ -4,7 +4,7 @@ use super::{
     Asked, Audit, Kind, MOST_CELLS, MOST_SAMPLES, Means, Opened, ToPredict, ToScore, Trained, Wants, json, no_rows,
 };
 use crate::data::series::NaiveSets;
-use crate::data::table::{Fitted, Goal, Table, TableAudit, leaks};
+use crate::data::table::{Fitted, Goal, Table, TableAudit, leaks, twins};
 use crate::data::{self, Dataset, IGNORED, Interface, Origin, Recognised, RowGroups, SourceKind, alike};
 use crate::error::{Context, Result};
 use crate::nn::Weights;
@@ -118,7 +118,7 @@ impl Source for RowSource {
     }
 
     fn groups(&self, s: &DataSettings) -> Result<Option<RowGroups>> {
-        RowGroups::of_table(&self.0, &s.table.group)
+        RowGroups::of_table(&self.0, &s.table.group, s.table.normalize_groups)
     }
 
     /// What is scored is shown as the file has it.
@@ -147,6 +147,9 @@ impl Source for RowSource {
         let is_used = |name: &String| fitted.columns.iter().any(|c| c.name == *name && c.is_used());
         let given_away = leaks(table, &s.data.table)?;
         notes.extend(given_away.into_iter().filter(|leak| leak.columns.iter().all(is_used)).map(|leak| leak.finding));
+        let used: Vec<&str> = fitted.columns.iter().filter(|c| c.is_used()).map(|c| c.name.as_str()).collect();
+        let held = [parts.val, parts.test.unwrap_or_default()].concat();
+        notes.extend(twins::across(table, [parts.train, &held], &used, &fitted.goal.columns())?);
         notes.extend(fitted.notes.clone());
         notes.extend(fitted.describe());
         notes.extend(applied.lines());

@@ -168,7 +168,7 @@ impl Source for TextSource {
                     table.names().join(", ")
                 ),
             )),
-            None => RowGroups::of_table(table, by),
+            None => RowGroups::of_table(table, by, s.table.normalize_groups),
         }
     }
 
