@@ -6,6 +6,8 @@
 
 use super::super::bytes::Source;
 use super::layout::{Header, ReadOptions};
+use super::number::Decimal;
+use super::number::evidence::{FileMark, of_file};
 use super::rows::{Body, Cut, DOUBLE, SINGLE};
 use super::table::{Column, Table};
 use super::{arff, container, encoding, json, lines, marks, sniff};
@@ -56,6 +58,7 @@ impl Table {
             }
             None => sniff::cut(name, body.bytes, options.likely),
         };
+        let is_arff = arff.is_some();
         if let (None, Cut::At(c)) = (options.quote, cut)
             && sniff::quote(body.bytes, c) == SINGLE
         {
@@ -103,7 +106,9 @@ impl Table {
             Cut::At(c) => c as char,
             Cut::Blanks => ' ',
         };
-        Ok(Table { name: name.into(), columns, lines, has_header: sheet.header.is_some(), delimiter, notes, kept })
+        let decimal = mark(&columns, options, is_arff);
+        let has_header = sheet.header.is_some();
+        Ok(Table { name: name.into(), columns, lines, has_header, delimiter, decimal, notes, kept })
     }
 
     /// A table of records of JSON.
@@ -123,7 +128,8 @@ impl Table {
             column.name = name;
         }
         let kept = marks::settle(&mut columns, options, &mut notes);
-        Ok(Table { name: name.into(), columns, lines, has_header: true, delimiter: ',', notes, kept })
+        let decimal = mark(&columns, options, true);
+        Ok(Table { name: name.into(), columns, lines, has_header: true, delimiter: ',', decimal, notes, kept })
     }
 
     /// A table of records: names with values. The columns come in the order in which their
@@ -150,7 +156,20 @@ impl Table {
         let mut notes = vec![];
         let kept = marks::settle(&mut columns, options, &mut notes);
         let lines = (1..=rows).collect();
-        Table { name: name.into(), columns, lines, has_header: true, delimiter: ',', notes, kept }
+        let decimal = mark(&columns, options, false);
+        Table { name: name.into(), columns, lines, has_header: true, delimiter: ',', decimal, notes, kept }
+    }
+}
+
+/// The decimal mark of columns. In `points` formats numbers have points unless all that
+/// tells speaks for commas.
+fn mark(columns: &[Column], options: &ReadOptions, points: bool) -> FileMark {
+    if let Some(decimal) = options.decimal {
+        return FileMark::Given(decimal);
+    }
+    match of_file(columns.iter().map(|c| c.cells.iter().flatten().map(String::as_str))) {
+        FileMark::Unknown if points => FileMark::Proven(Decimal::Point),
+        found => found,
     }
 }
 
