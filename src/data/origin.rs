@@ -104,6 +104,7 @@ impl Origin {
             lines: numbers.iter().map(|n| table.lines[n - 1]).collect(),
             has_header: table.has_header,
             delimiter: table.delimiter,
+            decimal: table.decimal,
             notes: vec![],
             kept: table.kept.clone(),
         };

@@ -16,12 +16,15 @@ pub struct DateColumn {
     /// their own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time: Option<String>,
+    /// Columns behind that one: days, hours.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub more: Vec<String>,
 }
 
 impl DateColumn {
     /// The names of the columns.
     pub fn columns(&self) -> impl Iterator<Item = &str> {
-        [Some(&self.name), self.time.as_ref()].into_iter().flatten().map(String::as_str)
+        [Some(&self.name), self.time.as_ref()].into_iter().flatten().chain(&self.more).map(String::as_str)
     }
 
     /// What a table says in them, row by row.
@@ -43,6 +46,10 @@ pub struct NumberColumn {
     /// would lose what tells them apart; else 0.
     #[serde(default)]
     pub centre: f64,
+    /// The smallest and the largest of the training rows; unknown in what older versions
+    /// wrote.
+    #[serde(default)]
+    pub range: Option<[f64; 2]>,
 }
 
 /// What is read of a table.

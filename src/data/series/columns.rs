@@ -42,7 +42,7 @@ impl Columns {
     pub fn choose(table: &Table, base: &TableOptions, options: &SeriesOptions) -> Result<Columns> {
         let rows = table.all_rows();
         let seen: Vec<Inferred> =
-            table.columns.iter().map(|c| infer(c, &rows, &Rules::default(), table.delimiter)).collect();
+            table.columns.iter().map(|c| infer(c, &rows, &Rules::default(), table.likely())).collect();
         let places = |words: &[String]| words.iter().filter_map(|w| table.find(w).ok()).collect::<Vec<_>>();
         let usual_target = base.target == TableOptions::default().target;
         let asked = if usual_target { vec![] } else { places(&base.target) };
@@ -80,10 +80,7 @@ impl Columns {
             notes.push(found_out(table, &group, date.is_some()));
         }
         let groups = by_group(table, &group);
-        let is_date = |i: usize| {
-            let name = &table.columns[i].name;
-            date.as_ref().is_some_and(|d| d.name == *name || d.time.as_ref() == Some(name))
-        };
+        let is_date = |i: usize| date.as_ref().is_some_and(|d| d.columns().any(|name| name == table.columns[i].name));
         let all = 0..table.columns.len();
         let is_number = |&i: &usize| (!is_date(i) || years.contains(&i)) && holds_numbers(&seen[i]);
         let numbers: Vec<usize> = all.clone().filter(is_number).collect();
@@ -126,7 +123,7 @@ impl Columns {
         inputs.sort_unstable();
         let number = |&i: &usize| {
             let name = table.columns[i].name.clone();
-            NumberColumn { name, format: seen[i].format.clone(), centre: 0.0 }
+            NumberColumn { name, format: seen[i].format.clone(), centre: 0.0, range: None }
         };
         let unused: Vec<&str> = all
             .filter(|i| !is_date(*i) && !group.contains(i) && !inputs.contains(i) && !targets.contains(i))
@@ -139,14 +136,17 @@ impl Columns {
                 listed(&unused)
             ));
         }
+        let used = inputs.iter().chain(targets.iter().filter(|t| !inputs.contains(t)));
+        notes.extend(used.filter_map(|&i| seen[i].assumed.clone()));
         if let Some(d) = &date
             && let Ok(column) = table.column(&d.name)
-            && date::ambiguous(&d.format, column.cells.iter().flatten().map(String::as_str))
         {
-            notes.push(format!(
-                "{}: its dates are read as {}, but day and month could also stand the other way round",
-                d.name, d.format
-            ));
+            notes.extend(date::either_order(&d.name, &d.format, column.cells.iter().flatten().map(String::as_str)));
+        }
+        if date.is_none() && base.date.is_none() {
+            notes.extend(
+                table.columns.iter().zip(&seen).filter_map(|(column, seen)| times::not_understood(column, seen)),
+            );
         }
         Ok(Columns {
             date,
@@ -158,16 +158,16 @@ impl Columns {
     }
 
     /// Takes off all series, read with these columns, what their first rows, as many as
-    /// `rows` says of each, lie far from zero by.
+    /// `rows` says of each, lie far from zero by; their range is kept.
     pub fn take_off_centres(&mut self, all: &mut [Series], rows: &[usize]) {
         for number in self.numbers() {
             let first = |(series, &n): (&Series, &usize)| series.column(&number.name).values[..n].to_vec();
-            let seen = Summary::of(all.iter().zip(rows).flat_map(first).collect()).filter(|s| s.std > 0.0);
-            let Some(centre) = seen.map(|seen| centre(&seen)) else { continue };
+            let Some(seen) = Summary::of(all.iter().zip(rows).flat_map(first).collect()) else { continue };
+            let centre = if seen.std > 0.0 { centre(&seen) } else { 0.0 };
             let mine = all.iter_mut().flat_map(|series| &mut series.columns).filter(|c| c.name == number.name);
             mine.flat_map(|c| &mut c.values).for_each(|x| *x -= centre);
             let own = self.inputs.iter_mut().chain(&mut self.targets).filter(|c| c.name == number.name);
-            own.for_each(|c| c.centre = centre);
+            own.for_each(|c| (c.centre, c.range) = (centre, Some([seen.min, seen.max])));
         }
     }
 

@@ -24,14 +24,12 @@ pub(super) struct Dated {
 impl Dated {
     pub fn read(table: &Table, wanted: &DateColumn) -> Result<Dated> {
         let column = table.column(&wanted.name)?;
-        let written = match &wanted.time {
-            None => Cow::Borrowed(&column.cells),
-            Some(time) => {
-                let times = &table.column(time)?.cells;
-                let both = |(day, time): (&Option<String>, &Option<String>)| {
-                    Some(format!("{} {}", day.as_deref()?, time.as_deref()?))
-                };
-                Cow::Owned(column.cells.iter().zip(times).map(both).collect())
+        let written = match wanted.columns().count() {
+            1 => Cow::Borrowed(&column.cells),
+            _ => {
+                wanted.columns().try_for_each(|name| table.column(name).map(drop))?;
+                let joined = |row: Vec<Option<&str>>| Some(row.into_iter().collect::<Option<Vec<&str>>>()?.join(" "));
+                Cow::Owned(wanted.cells(table).into_iter().map(joined).collect())
             }
         };
         // Another file may write its dates in another way.

@@ -3,6 +3,7 @@
 use super::super::table::date::write;
 use super::series::Series;
 use chrono::{Datelike, Days, Months, NaiveDateTime, TimeDelta, Weekday};
+use serde::{Deserialize, Serialize};
 
 /// The share of equal steps from which dates can be continued.
 const REGULAR: f64 = 0.9;
@@ -10,7 +11,8 @@ const REGULAR: f64 = 0.9;
 const WORKING: usize = 15;
 
 /// From one date to the next.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Step {
     /// So many seconds.
     Seconds(i64),
@@ -65,6 +67,11 @@ impl Step {
                 date.checked_add_days(Days::new(days))
             }
         }
+    }
+
+    /// How many of some dates do not follow the one before at this step.
+    pub fn odd(self, dates: &[NaiveDateTime]) -> usize {
+        dates.windows(2).filter(|d| self.after(d[0]) != Some(d[1])).count()
     }
 
     /// Its mean length in seconds.

@@ -33,6 +33,9 @@ pub struct SeriesFitted {
     pub layout: Layout,
     /// The column of dates, if there is one.
     pub date: Option<DateColumn>,
+    /// The step between dates, if they were even.
+    #[serde(default)]
+    pub step: Option<Step>,
     /// The columns that tell the series of the table apart, if it had several.
     #[serde(default)]
     pub group: Vec<String>,
@@ -109,6 +112,7 @@ impl SeriesFitted {
             missing_values: base.missing_values.clone(),
             layout: Layout::of(table, &base.read_options()),
             date: columns.date.clone(),
+            step: dates.and_then(Step::of).map(|(step, _)| step),
             group: columns.group.clone(),
             duplicates: options.duplicates,
             inputs: columns.inputs.clone(),
@@ -201,6 +205,7 @@ impl SeriesFitted {
         if let (Some(d), None) = (&self.date, date) {
             panel.notes.push(format!("{} has no column \"{}\": its rows are taken as they stand", table.name, d.name));
         }
+        panel.notes.extend(self.spacing(&panel));
         if group.is_empty() && !self.group.is_empty() {
             let names = self.group.join("\", \"");
             panel.notes.push(format!("{} has no column \"{names}\": its rows are taken as one series", table.name));

@@ -15,6 +15,7 @@ mod columns;
 mod dated;
 pub(super) mod dates;
 mod fit;
+mod joined;
 mod naive;
 mod numbers;
 mod options;
@@ -25,6 +26,7 @@ mod rows;
 mod season;
 #[allow(clippy::module_inception)]
 mod series;
+mod spacing;
 mod times;
 mod windows;
 

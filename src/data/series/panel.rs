@@ -124,7 +124,7 @@ fn may_name(table: &Table, i: usize) -> bool {
     {
         return false;
     }
-    let seen = infer(column, &table.all_rows(), &Rules::default(), table.delimiter);
+    let seen = infer(column, &table.all_rows(), &Rules::default(), table.likely());
     match seen.kind {
         Kind::Category | Kind::Text | Kind::Identifier => {
             seen.stats.numbers < table.rows() || (seen.stats.whole && says_entity(&column.name))

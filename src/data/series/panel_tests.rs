@@ -138,7 +138,7 @@ fn countries() -> String {
 #[test]
 fn entities_with_plain_years_are_a_panel() {
     let p = made(&countries(), &TableOptions::default(), &options(4, 1));
-    assert_eq!(p.fitted.date, Some(DateColumn { name: "Year".into(), format: "%Y".into(), time: None }));
+    assert_eq!(p.fitted.date, Some(DateColumn { name: "Year".into(), format: "%Y".into(), time: None, more: vec![] }));
     assert_eq!(p.fitted.group, ["Entity"]);
     // The year is no input.
     assert_eq!((p.fitted.features(), &p.train.shape[..]), (vec!["Deaths".to_string()], &[4, 1][..]));

@@ -2,7 +2,7 @@
 //! and what was done is said.
 
 use super::super::grouping::{by_group, group_of};
-use super::super::table::{Column, Table, alone};
+use super::super::table::{Column, Learned, Marks, Table, rewritten};
 use super::Duplicates;
 use super::column::{NumberColumn, Wanted};
 use super::columns::Columns;
@@ -29,7 +29,7 @@ impl Panel {
     pub(super) fn read_wanted(table: &Table, wanted: &Wanted) -> Result<Panel> {
         let mut notes = table.notes.clone();
         let dated = wanted.date.map(|d| Dated::read(table, d)).transpose()?;
-        let numbers: Vec<NumberColumn> = wanted.numbers.iter().map(|n| as_written(table, n, &mut notes)).collect();
+        let numbers = as_written(table, wanted.numbers, &mut notes)?;
         let columns = numbers.iter().map(|n| read_numbers(table, n)).collect::<Result<Vec<_>>>()?;
         let places = wanted.group.iter().map(|name| table.find(name)).collect::<Result<Vec<_>>>()?;
         let groups = by_group(table, &places);
@@ -207,15 +207,33 @@ struct Gappy {
     odd: Vec<(String, usize)>,
 }
 
-/// A column as this table writes its numbers: another file may have decimal commas.
-fn as_written(table: &Table, wanted: &NumberColumn, notes: &mut Vec<String>) -> NumberColumn {
-    let cells = table.column(&wanted.name).map(|c| c.cells.iter().flatten().map(String::as_str).collect::<Vec<_>>());
-    match cells.ok().and_then(|cells| alone(&wanted.format, &cells)) {
-        None => wanted.clone(),
-        Some((format, note)) => {
-            notes.push(format!("{}: {}: {note}", table.name, wanted.name));
-            NumberColumn { format, ..wanted.clone() }
-        }
+/// Columns as this table writes their numbers: another file may have decimal commas.
+///
+/// Fails where numbers may mean either of two things.
+fn as_written(table: &Table, wanted: &[NumberColumn], notes: &mut Vec<String>) -> Result<Vec<NumberColumn>> {
+    let cells = |name: &str| {
+        let column = table.column(name);
+        column.map_or(vec![], |c| c.cells.iter().flatten().map(String::as_str).collect::<Vec<_>>())
+    };
+    let learned: Vec<Option<Learned>> = wanted.iter().map(|n| Some(n.learned())).collect();
+    let marks = Marks::of(&learned, &cells);
+    let one = |(i, wanted): (usize, &NumberColumn)| {
+        let found = rewritten(&wanted.learned(), marks.mark(i), &cells(&wanted.name));
+        let (format, said) = found.map_err(|found| {
+            Error::data(format!(
+                "column \"{}\" of {}: {found}; expected them written as in the rows of training",
+                wanted.name, table.name
+            ))
+        })?;
+        notes.extend(said.iter().map(|note| format!("{}: {}: {note}", table.name, wanted.name)));
+        Ok(NumberColumn { format, ..wanted.clone() })
+    };
+    wanted.iter().enumerate().map(one).collect()
+}
+
+impl NumberColumn {
+    fn learned(&self) -> Learned<'_> {
+        Learned { name: &self.name, format: &self.format, range: self.range }
     }
 }
 

@@ -225,7 +225,10 @@ fn columns_are_found() {
         (names(&found.inputs), names(&found.targets)),
         (vec!["temp".into(), "rain".into()], vec!["rain".to_string()])
     );
-    assert_eq!(found.date, Some(DateColumn { name: "date".into(), format: "%d.%m.%Y".into(), time: None }));
+    assert_eq!(
+        found.date,
+        Some(DateColumn { name: "date".into(), format: "%d.%m.%Y".into(), time: None, more: vec![] })
+    );
     assert!(found.notes[0].contains("Year, station"), "{:?}", found.notes);
     // A count is a series if it is asked for, or if there is no other.
     let base = TableOptions { target: vec!["Year".into()], ..TableOptions::default() };

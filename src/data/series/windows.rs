@@ -141,7 +141,8 @@ impl SeriesFitted {
                 if panel.by.is_empty() { "" } else { "; no other group has as many" }
             )));
         }
-        let notes = panel.without(&starts);
+        let mut notes = panel.without(&starts);
+        notes.extend(self.holes(panel, &starts));
         self.check_size(starts.len(), &panel.name)?;
         let samples = self.samples(&panel.series, &starts);
         let values = vec![0.0; starts.len() * self.horizon * self.targets.len()];

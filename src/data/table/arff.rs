@@ -114,8 +114,10 @@ mod tests {
         let digits = (0..60).map(|i| format!("{},{}\n", 1 + i % 26, i * 37 % 53)).collect::<String>();
         let all = (1..=26).map(|i| i.to_string()).collect::<Vec<_>>().join(",");
         let table = parse(&with_rows(&format!("{{{all}}}"), &digits)).unwrap();
-        let infer =
-            |i: usize| super::super::infer::infer(&table.columns[i], &table.all_rows(), &Default::default(), ',').kind;
+        let infer = |i: usize| {
+            super::super::infer::infer(&table.columns[i], &table.all_rows(), &Default::default(), Default::default())
+                .kind
+        };
         assert_eq!([infer(0), infer(1)], [super::super::Kind::Category, super::super::Kind::Number]);
         let options = super::super::TableOptions { target: vec!["x".into()], ..Default::default() };
         let fitted = super::super::Fitted::fit(&table, &table.all_rows(), &options).unwrap();

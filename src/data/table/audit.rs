@@ -113,7 +113,7 @@ impl TableAudit {
     pub fn new(table: &Table, options: &TableOptions) -> Result<TableAudit> {
         let rows = table.all_rows();
         options.target.iter().try_for_each(|word| table.find(word).map(drop))?;
-        let look = |c: &Column| infer(c, &rows, options.cleaning.rules(&c.name), table.delimiter);
+        let look = |c: &Column| infer(c, &rows, options.cleaning.rules(&c.name), table.likely());
         let seen: Vec<Inferred> = table.columns.iter().map(look).collect();
         let columns: Vec<ColumnAudit> =
             table.columns.iter().zip(&seen).map(|(c, seen)| audit(c, seen, &table.lines)).collect();
@@ -125,7 +125,8 @@ impl TableAudit {
             Err(e) => (None, Some(e.to_string())),
         };
         let mut hints = table.notes.clone();
-        hints.extend(seen.iter().filter_map(|s| s.doubt.clone()));
+        hints.extend(seen.iter().flat_map(|s| [s.doubt.clone(), s.assumed.clone()]).flatten());
+        hints.extend(table.columns.iter().zip(&seen).filter_map(|(column, seen)| seen.dates(column)));
         if let Some(goal) = goal.as_ref().filter(|_| options.target.len() == 1) {
             hints.extend(imbalance(goal));
             if let Goal::Classes { names, counts, .. } = goal {

@@ -1,12 +1,21 @@
 //! Dates in cells, and the numbers that a date is made of.
 //!
 //! A way of writing is a pattern such as `%d.%m.%Y %H:%M`, several of them with `|`
-//! between where a column has more than one, or [`UNIX`] or [`UNIX_MS`]. What carries
+//! between where a column has more than one, or one of [`digits`] and
+//! [`period`]. What carries
 //! no information is no part of it: a weekday in front, `th` behind a day, the zone
 //! behind a time.
 
+mod digits;
+mod lookalike;
+mod period;
+mod words;
+
+pub use digits::SERIAL;
+pub use lookalike::looks_like;
+
 use super::number::canonical;
-use chrono::{DateTime, Datelike, Days, NaiveDate, NaiveDateTime, TimeDelta, Timelike};
+use chrono::{Datelike, Days, NaiveDate, NaiveDateTime, TimeDelta, Timelike};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
@@ -52,13 +61,13 @@ const TIMES: &[&str] = &[
     ", %H:%M",
     ", %I:%M %p",
     " %H.%M.%S",
+    " %H.%M",
+    " %Hh%M",
+    "T%H%M%S",
+    "T%H%M",
 ];
 /// Dates with the time between day and year, as C and the posts of social networks have.
 const INSIDE: &[&str] = &["%B %d %H:%M:%S %Y"];
-/// Seconds since 1970, in ten digits.
-pub const UNIX: &str = "unix";
-/// Milliseconds since 1970, in thirteen digits.
-pub const UNIX_MS: &str = "unix ms";
 /// A year alone, which stands for its first day. It is never found out from cells:
 /// four digits may be anything.
 pub const YEAR: &str = "%Y";
@@ -130,8 +139,8 @@ pub fn instant(cell: &str, format: &str) -> Option<NaiveDateTime> {
 /// A date in a way of writing; the first of several.
 pub fn write(date: NaiveDateTime, format: &str) -> String {
     match format.split('|').next().unwrap_or(format) {
-        UNIX => date.and_utc().timestamp().to_string(),
-        UNIX_MS => date.and_utc().timestamp_millis().to_string(),
+        way if digits::is_one(way) => digits::write(date, way),
+        way if period::is_one(way) => period::write(date, way),
         // A fraction of a second is written where there is one.
         way if date.nanosecond() == 0 => date.format(&way.replace("%.f", "")).to_string(),
         way => date.format(way).to_string(),
@@ -145,17 +154,15 @@ struct Plain<'a> {
     ends_day: bool,
 }
 
-const WEEKDAYS: [&str; 7] = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
-
 impl Plain<'_> {
     fn of(cell: &str) -> Plain<'_> {
-        let cell = without_zone(without_weekday(cell.trim()));
-        let letters = cell.bytes().any(|b| b.is_ascii_alphabetic());
+        let cell = with_point(without_zone(words::without_weekday(cell.trim())));
+        let letters = cell.chars().any(char::is_alphabetic);
         let ends_day = cell.contains(" 24:00") || cell.contains("T24:00");
         if !letters && !ends_day {
             return Plain { text: cell, ends_day };
         }
-        let mut text = if letters { Cow::Owned(without_ordinals(&cell)) } else { cell };
+        let mut text = if letters { Cow::Owned(words::plain(&cell)) } else { cell };
         if ends_day {
             text = Cow::Owned(text.replacen(" 24:00", " 00:00", 1).replacen("T24:00", "T00:00", 1));
         }
@@ -164,8 +171,11 @@ impl Plain<'_> {
 
     fn parse(&self, way: &str) -> Option<NaiveDateTime> {
         let cell = &*self.text;
-        if way == UNIX || way == UNIX_MS {
-            return unix(cell, way == UNIX_MS);
+        if digits::is_one(way) {
+            return digits::parse(cell, way);
+        }
+        if period::is_one(way) {
+            return period::parse(cell, way);
         }
         if way == YEAR {
             let year = canonical(cell).parse().ok().filter(|_| cell.len() >= 4)?;
@@ -173,9 +183,12 @@ impl Plain<'_> {
                 .and_hms_opt(0, 0, 0)
                 .filter(|d| (1000..=9999).contains(&d.year()));
         }
-        let timed = way.contains("%M");
+        let clock = way.contains("%H:%M") || way.contains("%I:%M");
         // A day alone among times is its midnight.
-        let way = if timed && !cell.contains(':') && !way.contains("%H.%M") { day_of(way)? } else { way };
+        let way = if clock && !cell.contains(':') { day_of(way)? } else { way };
+        if way.contains("%H") && !way.contains("%M") {
+            return hour(cell, way);
+        }
         let found = if way.contains("%M") {
             NaiveDateTime::parse_from_str(cell, way).ok()
         } else if way.contains("%d") {
@@ -190,60 +203,39 @@ impl Plain<'_> {
     }
 }
 
+/// A day and an hour, where 24 is the end of the day.
+fn hour(cell: &str, way: &str) -> Option<NaiveDateTime> {
+    let (day, hour) = cell.rsplit_once(' ')?;
+    let day = Plain { text: day.into(), ends_day: false }.parse(way.strip_suffix(" %H")?)?;
+    let hour: u32 = canonical(hour).parse().ok().filter(|hour| *hour <= 24)?;
+    day.checked_add_signed(TimeDelta::try_hours(hour.into())?)
+}
+
+/// A cell with a point where a comma divides seconds, as in logs: `00:00:00,123`.
+fn with_point(cell: Cow<'_, str>) -> Cow<'_, str> {
+    let Some(at) = cell.rfind(',').filter(|at| *at >= 3 && cell.contains(':')) else { return cell };
+    let digits = |s: &[u8]| !s.is_empty() && s.iter().all(u8::is_ascii_digit);
+    let bytes = cell.as_bytes();
+    match bytes[at - 3] == b':' && digits(&bytes[at - 2..at]) && digits(&bytes[at + 1..]) {
+        true => format!("{}.{}", &cell[..at], &cell[at + 1..]).into(),
+        false => cell,
+    }
+}
+
 /// The day in a way of writing days and times.
 fn day_of(way: &str) -> Option<&str> {
     TIMES[1..].iter().filter_map(|time| way.strip_suffix(time)).min_by_key(|day| day.len())
 }
 
-fn unix(cell: &str, millis: bool) -> Option<NaiveDateTime> {
-    let digits = if millis { 13 } else { 10 };
-    let (whole, fraction) = cell.split_once('.').unwrap_or((cell, "0"));
-    let number = |s: &str| s.bytes().all(|b| b.is_ascii_digit()).then(|| s.parse::<i64>().ok()).flatten();
-    if whole.len() != digits || number(fraction).is_none() {
-        return None;
-    }
-    let found = if millis {
-        DateTime::from_timestamp_millis(number(whole)?)
-    } else {
-        DateTime::from_timestamp(number(whole)?, 0)
-    };
-    // From 2001 to 2096: ten digits may be anything.
-    found.map(|d| d.naive_utc()).filter(|d| d.year() < 2096)
-}
-
-/// A cell without the weekday that it may begin with.
-fn without_weekday(cell: &str) -> &str {
-    let end = cell.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(cell.len());
-    let word = cell[..end].to_ascii_lowercase();
-    let is_day =
-        word.len() >= 3 && WEEKDAYS.iter().any(|d| *d == word || d[..3] == word || (word.len() == 4 && d[..4] == word));
-    if is_day { cell[end..].trim_start_matches(['.', ',']).trim_start() } else { cell }
-}
-
-/// Days without `th`, and September in the letters that patterns know.
-fn without_ordinals(cell: &str) -> String {
-    let mut words: Vec<String> = cell.split(' ').filter(|w| !w.is_empty()).map(String::from).collect();
-    for word in &mut words {
-        let comma = if word.ends_with(',') { "," } else { "" };
-        let bare = word.trim_end_matches(',');
-        let digits = bare.bytes().take_while(u8::is_ascii_digit).count();
-        if (1..=2).contains(&digits)
-            && matches!(bare[digits..].to_ascii_lowercase().as_str(), "st" | "nd" | "rd" | "th")
-        {
-            *word = format!("{}{comma}", &bare[..digits]);
-        } else if matches!(bare.to_ascii_lowercase().as_str(), "sept" | "sept.") {
-            *word = format!("Sep{comma}");
-        } else if bare.len() == 4 && bare.ends_with('.') && bare[..3].bytes().all(|b| b.is_ascii_alphabetic()) {
-            *word = format!("{}{comma}", &bare[..3]);
-        }
-    }
-    words.join(" ")
-}
-
 /// Where the zone behind a time begins and ends, and how many minutes it is ahead of
 /// UTC, if it says so.
 fn zone(cell: &str) -> Option<(std::ops::Range<usize>, Option<i64>)> {
-    let time = cell.find(':')?;
+    let Some(time) = cell.find(':') else {
+        // `20191128T000000Z`
+        let digits = |s: &str| matches!(s.len(), 4 | 6) && s.bytes().all(|b| b.is_ascii_digit());
+        let at = cell.len().checked_sub(1).filter(|_| cell.ends_with('Z'))?;
+        return cell[..at].rsplit_once('T').filter(|(_, time)| digits(time)).map(|_| (at..at + 1, Some(0)));
+    };
     let rest = &cell[time..];
     for name in [" UTC", " GMT", "Z"] {
         if let Some(at) = rest.find(name).map(|at| time + at)
@@ -295,18 +287,20 @@ fn formats(cell: &str) -> Vec<String> {
     }
     let plain = Plain::of(cell);
     let timed = plain.text.contains(':');
-    let dotted = plain.text.matches('.').count() >= 2;
-    let times: Vec<&str> =
-        TIMES.iter().copied().filter(|t| t.contains(':') == timed && (!t.contains('.') || timed || dotted)).collect();
+    let dotted = plain.text.contains('.');
+    let has = |time: &str, sign: char| !time.contains(sign) || plain.text.contains(sign);
+    let times: Vec<&str> = TIMES
+        .iter()
+        .copied()
+        .filter(|t| t.contains(':') == timed && (!t.contains('.') || timed || dotted))
+        .filter(|t| timed || (has(t, 'h') && has(t, 'T')))
+        .collect();
     let inside = if timed { INSIDE } else { &[] };
+    let periods = if timed { &[] } else { period::PERIODS };
     let all = DAYS.iter().flat_map(|day| times.iter().map(move |time| format!("{day}{time}")));
-    all.chain(inside.iter().map(|way| (*way).to_string())).filter(|way| plain.parse(way).is_some()).collect()
-}
-
-/// Digits that may be a date where the column's name says so.
-fn digits_alone(cell: &str) -> Option<&'static str> {
-    let digits = cell.bytes().all(|b| b.is_ascii_digit());
-    [(8, "%Y%m%d"), (10, UNIX), (13, UNIX_MS)].iter().find(|(n, _)| digits && cell.len() == *n).map(|(_, way)| *way)
+    all.chain(inside.iter().chain(periods).map(|way| (*way).to_string()))
+        .filter(|way| plain.parse(way).is_some())
+        .collect()
 }
 
 /// The way of writing that fits most of some cells, and how many it fits. Where it leaves
@@ -336,7 +330,8 @@ fn likeliest<'a>(cells: impl Iterator<Item = &'a str> + Clone) -> Option<(String
     let mut candidates: Vec<String> = vec![];
     // Whoever fits most cells fits one of the first few.
     for cell in cells.clone().take(20) {
-        let more = digits_alone(cell).map_or_else(|| formats(cell), |way| vec![way.to_string()]);
+        let digits = digits::ways(cell);
+        let more = if digits.is_empty() { formats(cell) } else { digits.iter().map(ToString::to_string).collect() };
         candidates.extend(more.into_iter().filter(|f| !candidates.contains(f)).collect::<Vec<_>>());
     }
     let counted = candidates.into_iter().map(|f| {
@@ -359,6 +354,24 @@ pub fn ambiguous<'a>(format: &str, cells: impl Iterator<Item = &'a str> + Clone)
     })
 }
 
+/// What to say of a column of which day and month could be exchanged.
+pub fn either_order<'a>(column: &str, format: &str, cells: impl Iterator<Item = &'a str> + Clone) -> Option<String> {
+    ambiguous(format, cells).then(|| {
+        format!("{column}: its dates are read as {format}, but day and month could also stand the other way round")
+    })
+}
+
+/// Whether a way of writing is one of quarters or weeks.
+pub fn is_period(way: &str) -> bool {
+    period::is_one(way)
+}
+
+/// Whether a way of writing is one of digits alone that are dates with a time, or months, which numbers in a
+/// column that is called so hardly are by chance.
+pub fn is_digits(way: &str) -> bool {
+    digits::is_one(way)
+}
+
 /// Whether a column's name says that it holds dates or times.
 pub fn says_time(name: &str) -> bool {
     let lower = name.to_lowercase();
@@ -368,6 +381,7 @@ pub fn says_time(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::digits::{UNIX, UNIX_MS};
     use super::*;
 
     fn parts(cell: &str) -> [f64; 6] {
@@ -394,6 +408,10 @@ mod tests {
                 "Saturday 29 February 2020",
                 "Sat. 29-Feb-2020",
                 "2020 Feb 29",
+                "29. Februar 2020",
+                "29 février 2020",
+                "29 de febrero de 2020",
+                "29 febbraio 2020",
             ])
         {
             assert_eq!(parts(cell), day, "{cell}");
@@ -410,6 +428,12 @@ mod tests {
             "Saturday, February 29, 2020, 12:30 PM",
             "Sat Feb 29 12:30:00 +0000 2020",
             "29.02.2020 12.30.00",
+            "29.02.2020 12.30",
+            "29.02.2020 12h30",
+            "2/29/2020 12:30 p.m.",
+            "20200229T123000Z",
+            "2020-02-29 12:30:00,000",
+            "Samstag, 29. Februar 2020 12:30 Uhr",
         ] {
             assert_eq!(parts(cell), noon, "{cell}");
         }
@@ -461,6 +485,11 @@ mod tests {
         assert_eq!(found(&["01/02/2020", "02/13/2020"]), Some(("%m/%d/%Y".into(), 2)));
         assert_eq!(found(&["20200229", "20200301"]), Some(("%Y%m%d".into(), 2)));
         assert_eq!(found(&["x", "y"]), None);
+        assert_eq!(found(&["2019121723", "2019121800"]), Some(("%Y%m%d%H".into(), 2)));
+        assert_eq!(found(&["1580079600", "1580083200"]), Some((UNIX.into(), 2)));
+        assert_eq!(found(&["202011", "202012"]), Some(("%Y%m".into(), 2)));
+        assert_eq!(found(&["2020-Q1", "2020-Q2"]), Some(("%Y-Q%q".into(), 2)));
+        assert_eq!(found(&["2020-W05", "2020-W06"]), Some(("%G-W%V".into(), 2)));
         // Two ways that no cell can mistake.
         assert_eq!(found(&["2020-02-01", "13/02/2020", "2020-03-01"]), Some(("%Y-%m-%d|%d/%m/%Y".into(), 3)));
         assert_eq!(found(&["01/02/2020", "13/02/2020", "02/13/2020"]), Some(("%m/%d/%Y".into(), 2)));

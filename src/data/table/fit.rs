@@ -67,19 +67,12 @@ impl Fitted {
             let rules = options.cleaning.rules(&column.name);
             // What a column holds is a matter of the whole file: a part of it could be taken
             // for something else than the audit says. It looks at no target.
-            let seen = infer::infer(column, &table.all_rows(), rules, table.delimiter);
+            let seen = infer::infer(column, &table.all_rows(), rules, table.likely());
             let (kind, why) = (seen.kind, seen.why.clone());
             let cells: Vec<Option<&str>> = rows.iter().map(|&i| column.cells[i].as_deref()).collect();
             let missing = cells.iter().filter(|c| c.is_none()).count();
-            notes.extend(seen.doubt.clone());
-            if let Some(format) = &seen.date_format
-                && super::date::ambiguous(format, cells.iter().flatten().copied())
-            {
-                notes.push(format!(
-                    "{}: its dates are read as {format}, but day and month could also stand the other way round",
-                    column.name
-                ));
-            }
+            notes.extend(seen.doubt.iter().chain(&seen.assumed).cloned());
+            notes.extend(seen.dates(column));
             let encoder = if options.cleaning.drop.contains(&column.name) {
                 let reason = match group.contains(&column.name) {
                     true => format!(
@@ -250,7 +243,7 @@ fn usable(table: &Table, rows: &[usize], options: &TableOptions, goal: &Goal) ->
         if rules.missing != Missing::Drop || goal.columns().contains(&name) || cleaning.drop.contains(&c.name) {
             return false;
         }
-        match infer::infer(c, &table.all_rows(), rules, table.delimiter).kind {
+        match infer::infer(c, &table.all_rows(), rules, table.likely()).kind {
             Kind::Empty | Kind::Identifier => false,
             Kind::Text => rules.text != TextUse::Drop,
             Kind::Date => rules.dates != Dates::Drop,

@@ -2,6 +2,7 @@
 
 use super::infer::{Inferred, infer};
 use super::kind::Kind;
+use super::names::says_period;
 use super::{Format, Table, TableOptions, date};
 use crate::data::split::{self, Split};
 use crate::error::{Error, Result};
@@ -13,7 +14,7 @@ pub fn date_format(table: &Table, name: &str, seen: &Inferred) -> Option<String>
     if seen.kind == Kind::Date {
         return seen.date_format.clone();
     }
-    let says = date::says_time(name);
+    let says = date::says_time(name) || says_period(name);
     let cells = table.column(name).ok()?.cells.iter().flatten().map(String::as_str);
     let (format, fits) = says.then(|| date::detect(cells.clone())).flatten()?;
     (fits == cells.count()).then_some(format)
@@ -51,7 +52,7 @@ impl Clock {
         let look = |i: usize| {
             let column = &table.columns[i];
             let rules = options.cleaning.rules(&column.name);
-            infer(column, &rows, rules, table.delimiter)
+            infer(column, &rows, rules, table.likely())
         };
         if let Some(name) = &options.date {
             let column = table.find(name).map_err(|e| e.context("[data]: date"))?;
@@ -139,14 +140,8 @@ pub fn order(table: &Table, rows: &[usize], options: &TableOptions) -> Result<In
             clock.others.iter().map(|o| format!("\"{o}\"")).collect::<Vec<_>>().join(", ")
         ));
     }
-    if let Some(format) = &clock.format
-        && date::ambiguous(format, column.cells.iter().flatten().map(String::as_str))
-    {
-        notes.push(format!(
-            "{}: its dates are read as {format}, but day and month could also stand the other way round",
-            column.name
-        ));
-    }
+    let cells = column.cells.iter().flatten().map(String::as_str);
+    notes.extend(clock.format.as_ref().and_then(|format| date::either_order(&column.name, format, cells)));
     if known.len() < rows.len() {
         notes.push(format!(
             "{} without a date in \"{}\" count as the oldest",

@@ -5,7 +5,9 @@ use super::clean::{Rules, TextUse};
 use super::date;
 use super::kind::Kind;
 use super::missing::is_error_of_sheet;
-use super::number::{Format, canonical, says_nothing};
+use super::names::says_period;
+use super::number::evidence::{FileMark, Likely, undecided};
+use super::number::{Decimal, Format, canonical, says_nothing, show};
 use super::table::{Column, clip};
 use super::text::{self, TextRule};
 use serde::Serialize;
@@ -47,6 +49,28 @@ pub struct Inferred {
     pub sparse: bool,
     /// What a user should know where it could be taken for something else.
     pub doubt: Option<String>,
+    /// What a user should know where its numbers could be read as others.
+    pub assumed: Option<String>,
+}
+
+impl Inferred {
+    /// What a user should know about the dates of the column: that day and month could be
+    /// exchanged, or that it looks like dates and is not understood.
+    pub fn dates(&self, column: &Column) -> Option<String> {
+        let cells = || column.cells.iter().flatten().map(String::as_str);
+        if let Some(format) = self.date_format.as_ref().filter(|_| self.kind == Kind::Date) {
+            return date::either_order(&column.name, format, cells());
+        }
+        let words = matches!(self.kind, Kind::Text | Kind::Identifier | Kind::Category) && self.why != CONFIGURED;
+        let example = date::looks_like(cells()).filter(|_| words && self.stats.numbers < self.stats.rows / 2)?;
+        Some(format!(
+            "{}: its cells look like dates (\"{}\") and are in no way of writing that is known, so it is taken for {}; \
+             write them as 2020-01-31 23:00",
+            column.name,
+            clip(example),
+            self.kind.name()
+        ))
+    }
 }
 
 /// Why a column holds what a configuration says.
@@ -58,20 +82,20 @@ const MOST: f64 = 0.95;
 const RECURS: f64 = 1.3;
 
 /// Finds out what a column holds, from some rows of it. `rules` may say it
-/// outright; `delimiter` is that of the file: a semicolon makes decimal commas
-/// likelier.
-pub fn infer(column: &Column, rows: &[usize], rules: &Rules, delimiter: char) -> Inferred {
+/// outright; `likely` is what the file says of decimal marks.
+pub fn infer(column: &Column, rows: &[usize], rules: &Rules, likely: Likely) -> Inferred {
     let cells: Vec<&str> = rows.iter().filter_map(|&i| column.cells[i].as_deref()).collect();
     let n = cells.len();
-    let format = Format::learn(&cells, delimiter == ';');
+    let format = Format::learn(&cells, likely);
     let read: Vec<f64> = cells.iter().filter_map(|c| format.parse(c)).collect();
     let numbers: Vec<f64> = read.iter().copied().filter(|x| x.is_finite()).collect();
     let infinite = read.len() - numbers.len();
     let numeric = numbers.len() as f64 >= MOST * n as f64;
-    let seek_dates = rules.kind == Some(Kind::Date) || !numeric || date::says_time(&column.name);
+    let named = date::says_time(&column.name) || says_period(&column.name);
+    let seek_dates = rules.kind == Some(Kind::Date) || !numeric || named;
     let dates = if seek_dates { date::detect(cells.iter().copied()) } else { None };
-    // Digits are a date only in seconds since 1970, and all of them.
-    let since_1970 = |(way, fits): &(String, usize)| *fits == n && (way == date::UNIX || way == date::UNIX_MS);
+    // Digits are dates only where all of them are: seconds since 1970, dates with hours, months.
+    let since_1970 = |(way, fits): &(String, usize)| *fits == n && date::is_digits(way);
     let dates = dates.filter(|d| !numeric || rules.kind == Some(Kind::Date) || since_1970(d));
     let distinct: BTreeSet<&str> = cells.iter().copied().collect();
     let stats = Stats {
@@ -94,7 +118,8 @@ pub fn infer(column: &Column, rows: &[usize], rules: &Rules, delimiter: char) ->
     };
     let is_open = rules.kind.is_none() && column.declared.is_empty();
     let doubt = is_open.then(|| doubt(column, kind, &why, &cells, &format, &stats)).flatten();
-    Inferred { kind, why, stats, format, date_format: dates.map(|d| d.0), sparse, doubt }
+    let assumed = if kind == Kind::Number { assumed(column, &cells, &format, likely) } else { None };
+    Inferred { kind, why, stats, format, date_format: dates.map(|d| d.0), sparse, doubt, assumed }
 }
 
 fn decide(
@@ -111,7 +136,7 @@ fn decide(
     let n = cells.len();
     let share = |count: usize| count as f64 / n as f64;
     if n > 0 && stats.dates == n && stats.numbers == n {
-        return (Kind::Date, "all cells are seconds since 1970, and its name says so".into());
+        return (Kind::Date, "all cells are dates in digits, and its name says so".into());
     }
     let marked = says_identifier(&column.name) && distinct.len() == n && n > 1;
     let numeric = stats.numbers + stats.infinite;
@@ -182,6 +207,34 @@ fn doubt(column: &Column, kind: Kind, why: &str, cells: &[&str], format: &Format
             kind.name()
         ),
     })
+}
+
+/// What to say of numbers that can be read with either decimal mark: which was assumed,
+/// where the file does not tell, or that other columns decided against what is usual.
+fn assumed(column: &Column, cells: &[&str], format: &Format, likely: Likely) -> Option<String> {
+    if matches!(likely.file, FileMark::Given(_)) || format.unmarked {
+        return None;
+    }
+    let usual = Format::learn(cells, Likely { file: FileMark::Unknown, ..likely });
+    let decided = likely.file != FileMark::Unknown;
+    if decided && usual.decimal == format.decimal {
+        return None;
+    }
+    let cell = undecided(cells.iter().copied())?;
+    let other = if format.decimal == Decimal::Point { Decimal::Comma } else { Decimal::Point };
+    let read = |decimal| Format { decimal, ..format.clone() }.parse(cell).map(show);
+    let (now, then) = (read(format.decimal)?, read(other)?);
+    let mark = |decimal| if decimal == Decimal::Point { "point" } else { "comma" };
+    let why = match decided {
+        true => format!("because the other columns have decimal {}s", mark(format.decimal)),
+        false => "which is assumed: no cell of the file shows which mark is the decimal one".into(),
+    };
+    Some(format!(
+        "{}: \"{}\" is read as {now}, {why}; data.decimal = \"{}\" reads {then}",
+        column.name,
+        clip(cell),
+        mark(other)
+    ))
 }
 
 /// Why whole numbers, all different, are marks and no measurements: the name
@@ -266,7 +319,6 @@ fn says_identifier(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Decimal;
     use super::*;
 
     fn column(name: &str, cells: impl IntoIterator<Item = impl ToString>) -> Column {
@@ -276,7 +328,7 @@ mod tests {
 
     fn found(name: &str, cells: impl IntoIterator<Item = impl ToString>) -> Inferred {
         let column = column(name, cells);
-        infer(&column, &(0..column.cells.len()).collect::<Vec<_>>(), &Rules::default(), ',')
+        infer(&column, &(0..column.cells.len()).collect::<Vec<_>>(), &Rules::default(), Likely::default())
     }
 
     #[test]
@@ -305,14 +357,31 @@ mod tests {
     }
 
     #[test]
+    fn what_is_assumed_of_decimal_marks_is_said() {
+        let read = |file, commas| {
+            let column = column("n", ["312", "1.908", "2.841"]);
+            infer(&column, &[0, 1, 2], &Rules::default(), Likely { file, commas })
+        };
+        let assumed = read(FileMark::Unknown, true).assumed.unwrap();
+        assert!(assumed.contains("\"1.908\" is read as 1.908, which is assumed"), "{assumed}");
+        assert!(assumed.ends_with("data.decimal = \"comma\" reads 1908"), "{assumed}");
+        let decided = read(FileMark::Proven(Decimal::Comma), true);
+        assert_eq!((decided.stats.whole, decided.format.parse("1.908")), (true, Some(1908.0)));
+        assert!(decided.assumed.unwrap().contains("because the other columns have decimal commas"));
+        assert_eq!(read(FileMark::Proven(Decimal::Point), true).assumed, None);
+        assert_eq!(read(FileMark::Given(Decimal::Comma), false).assumed, None);
+        assert_eq!(found("x", ["1.5", "1.908"]).assumed, None);
+    }
+
+    #[test]
     fn rules_and_commas_are_heard() {
         let rules = Rules { kind: Some(Kind::Category), ..Rules::default() };
         let numbers = column("x", ["1", "2", "3"]);
-        assert_eq!(infer(&numbers, &[0, 1, 2], &rules, ',').kind, Kind::Category);
+        assert_eq!(infer(&numbers, &[0, 1, 2], &rules, Likely::default()).kind, Kind::Category);
         let prices = column("x", ["1,5", "2,25", "3"]);
-        assert_eq!(infer(&prices, &[0, 1, 2], &Rules::default(), ',').format.decimal, Decimal::Comma);
+        assert_eq!(infer(&prices, &[0, 1, 2], &Rules::default(), Likely::default()).format.decimal, Decimal::Comma);
         let either = column("x", ["1,500", "2,250"]);
-        assert_eq!(infer(&either, &[0, 1], &Rules::default(), ',').format.decimal, Decimal::Point);
-        assert_eq!(infer(&either, &[0, 1], &Rules::default(), ';').format.decimal, Decimal::Comma);
+        assert_eq!(infer(&either, &[0, 1], &Rules::default(), Likely::default()).format.decimal, Decimal::Point);
+        assert_eq!(infer(&either, &[0, 1], &Rules::default(), Likely::from(true)).format.decimal, Decimal::Comma);
     }
 }

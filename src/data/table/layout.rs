@@ -1,6 +1,7 @@
 //! How the text of a table is to be read, and how a file was laid out.
 
 use super::missing::{Kept, MISSING};
+use super::number::Decimal;
 use super::table::Table;
 use serde::{Deserialize, Serialize};
 
@@ -37,6 +38,8 @@ pub struct ReadOptions {
     pub quote: Option<char>,
     /// Cells that mean "missing"; the empty cell always does.
     pub missing_values: Vec<String>,
+    /// The decimal mark of numbers that can be read either way; `None` finds out.
+    pub decimal: Option<Decimal>,
     /// Which of these are values after all, by column; `None` finds out.
     pub kept: Option<Kept>,
 }
@@ -52,6 +55,7 @@ impl Default for ReadOptions {
             comment: None,
             quote: None,
             missing_values,
+            decimal: None,
             kept: None,
         }
     }
@@ -95,6 +99,7 @@ impl Layout {
             comment: self.comment.clone(),
             quote: self.quote,
             missing_values: missing_values.to_vec(),
+            decimal: None,
             kept: Some(self.kept.clone()),
         }
     }

@@ -51,7 +51,7 @@ pub fn leakage(table: &Table, train: &[usize], test: &[usize], options: &TableOp
         let rules = options.cleaning.rules(&column.name);
         !targets.contains(&i)
             && !options.cleaning.drop.contains(&column.name)
-            && !matches!(infer(column, &all, rules, table.delimiter).kind, Kind::Identifier | Kind::Empty)
+            && !matches!(infer(column, &all, rules, table.likely()).kind, Kind::Identifier | Kind::Empty)
     };
     let columns: Vec<usize> = (0..table.columns.len()).filter(is_feature).collect();
     let cells = |columns: &[usize], row: usize| -> Vec<Option<&str>> {

@@ -70,7 +70,7 @@ pub struct Leak {
 pub fn leaks(table: &Table, options: &TableOptions) -> Result<Vec<Leak>> {
     let rows = some(&table.all_rows());
     let Ok((goal, _)) = Goal::learn(table, &rows, options) else { return Ok(vec![]) };
-    let look = |c: &Column| infer(c, &rows, options.cleaning.rules(&c.name), table.delimiter);
+    let look = |c: &Column| infer(c, &rows, options.cleaning.rules(&c.name), table.likely());
     let seen: Vec<Inferred> = table.columns.iter().map(look).collect();
     find(table, &rows, &seen, &goal, options)
 }

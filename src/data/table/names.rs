@@ -186,6 +186,38 @@ pub(crate) fn says_year(name: &str) -> bool {
     words.iter().any(year) && words.iter().all(|w| year(w) || BESIDE_YEARS.contains(&w.as_str()))
 }
 
+/// Whether cells are months or other spans of time, of whatever length.
+pub(crate) fn says_period(name: &str) -> bool {
+    words(name).iter().any(|w| matches!(&w[..], "month" | "months" | "monat" | "mois" | "mes" | "period" | "periode"))
+}
+
+/// Whether cells are dates, and nothing else that has to do with time.
+pub(crate) fn says_date(name: &str) -> bool {
+    let date = |w: &String| matches!(&w[..], "date" | "datetime" | "datum" | "fecha" | "timestamp" | "zeitstempel");
+    words(name).iter().any(date)
+}
+
+/// Whether cells are hours of the day.
+pub(crate) fn says_hour(name: &str) -> bool {
+    matches!(&words(name)[..], [one] if ["hour", "hr", "stunde", "heure", "hora", "std"].contains(&one.as_str()))
+}
+
+/// Whether cells are days of the month, where a year and a month stand beside them.
+pub(crate) fn says_day(name: &str) -> bool {
+    matches!(&words(name)[..], [one] if ["day", "tag", "jour", "dia", "día", "mday"].contains(&one.as_str()))
+}
+
+/// Whether cells are quarters.
+pub(crate) fn says_quarter(name: &str) -> bool {
+    matches!(&words(name)[..], [one] if ["quarter", "qtr", "quartal", "trimestre", "q"].contains(&one.as_str()))
+}
+
+/// Whether cells are weeks of the year.
+pub(crate) fn says_week(name: &str) -> bool {
+    let one = |w: &str| ["week", "isoweek", "kw", "kalenderwoche", "woche", "weekofyear"].contains(&w);
+    matches!(&words(name)[..], [w] if one(w)) || words(name).join("") == "weekofyear"
+}
+
 /// Whether cells are months.
 pub(crate) fn says_month(name: &str) -> bool {
     matches!(&words(name)[..], [one] if ["month", "mon", "monat", "mois", "mes"].contains(&one.as_str()))

@@ -5,6 +5,7 @@ use super::choices::{choice, name_of, named};
 use super::clean::Cleaning;
 use super::layout::{Header, ReadOptions};
 use super::normalize::Normalize;
+use super::number::Decimal;
 use crate::data::GroupBy;
 use crate::error::{Error, Result};
 use crate::keys::Keys;
@@ -35,6 +36,8 @@ const DELIMITERS: &[(&str, Option<char>)] = &[
     ("space", Some(' ')),
 ];
 
+const DECIMALS: &[(&str, Option<Decimal>)] =
+    &[("auto", None), ("point", Some(Decimal::Point)), ("comma", Some(Decimal::Comma))];
 const QUOTES: &[(&str, Option<char>)] = &[("auto", None), ("double", Some('"')), ("single", Some('\''))];
 
 /// What a user may say about a table.
@@ -65,6 +68,8 @@ pub struct TableOptions {
     pub quote: Option<char>,
     /// Cells that mean "missing"; the empty cell always does.
     pub missing_values: Vec<String>,
+    /// The decimal mark of numbers that can be read either way; `None` finds out.
+    pub decimal: Option<Decimal>,
     /// How numbers are normalised.
     pub normalize: Normalize,
     /// How the table is cleaned.
@@ -73,7 +78,8 @@ pub struct TableOptions {
 
 impl Default for TableOptions {
     fn default() -> TableOptions {
-        let ReadOptions { header, delimiter, skip_rows, comment, quote, missing_values, .. } = ReadOptions::default();
+        let base = ReadOptions::default();
+        let ReadOptions { header, delimiter, skip_rows, comment, quote, missing_values, decimal, .. } = base;
         TableOptions {
             target: vec!["last".into()],
             date: None,
@@ -86,6 +92,7 @@ impl Default for TableOptions {
             comment,
             quote,
             missing_values,
+            decimal,
             normalize: Normalize::Standard,
             cleaning: Cleaning::default(),
         }
@@ -94,7 +101,7 @@ impl Default for TableOptions {
 
 impl TableOptions {
     /// Reads the keys `target`, `date`, `group`, `normalize_groups`, `task`, `header`, `delimiter`, `skip_rows`,
-    /// `comment`, `quote`, `missing_values`, `normalize` and the table `clean`.
+    /// `comment`, `quote`, `missing_values`, `decimal`, `normalize` and the table `clean`.
     pub fn read(keys: &mut Keys) -> Result<TableOptions> {
         let base = TableOptions::default();
         let target = target(keys)?.unwrap_or(base.target);
@@ -132,6 +139,7 @@ impl TableOptions {
         };
         let quote = choice(keys, "quote", QUOTES, base.quote)?;
         let missing_values = keys.strings("missing_values")?.unwrap_or(base.missing_values);
+        let decimal = choice(keys, "decimal", DECIMALS, base.decimal)?;
         let normalize = choice(keys, "normalize", Normalize::NAMES, base.normalize)?;
         let mut clean = Keys::new(keys.table("clean")?.unwrap_or_default(), "[clean]");
         let cleaning = Cleaning::read(&mut clean)?;
@@ -148,6 +156,7 @@ impl TableOptions {
             comment,
             quote,
             missing_values,
+            decimal,
             normalize,
             cleaning,
         })
@@ -179,6 +188,7 @@ impl TableOptions {
         t.insert("comment".into(), comment.into());
         t.insert("quote".into(), name_of(QUOTES, self.quote).into());
         t.insert("missing_values".into(), self.missing_values.clone().into());
+        t.insert("decimal".into(), name_of(DECIMALS, self.decimal).into());
         t.insert("normalize".into(), self.normalize.name().into());
         t.insert("clean".into(), Value::Table(self.cleaning.to_table()));
         t
@@ -193,6 +203,7 @@ impl TableOptions {
             comment: self.comment.clone(),
             quote: self.quote,
             missing_values: self.missing_values.clone(),
+            decimal: self.decimal,
             ..ReadOptions::default()
         }
     }
@@ -233,7 +244,7 @@ mod tests {
     fn what_is_written_is_what_was_read() {
         let text = "target = [\"a\", 2]\ndate = \"when\"\ngroup = [\"a\", 3]\ntask = \"regression\"\nheader = false\ndelimiter = \"tab\"\n\
                     skip_rows = 2\ncomment = \"//\"\nquote = \"single\"\n\
-                    missing_values = [\"99\"]\nnormalize = \"minmax\"\n[clean]\ndrop_duplicates = true";
+                    missing_values = [\"99\"]\ndecimal = \"comma\"\nnormalize = \"minmax\"\n[clean]\ndrop_duplicates = true";
         let options = read(text).unwrap();
         assert_eq!((&options.target[..], options.delimiter), (&["a".to_string(), "2".into()][..], Some('\t')));
         for options in [options, TableOptions::default()] {

@@ -6,6 +6,8 @@
 
 use super::super::bytes::Source;
 use super::layout::ReadOptions;
+use super::number::Decimal;
+use super::number::evidence::{FileMark, of_file};
 use super::rows::{Body, Cut, DOUBLE, SINGLE};
 use super::table::{Column, Table};
 use super::{arff, container, encoding, json, lines, marks, sniff};
@@ -38,8 +40,7 @@ impl Table {
         if json::is_json(name, &text) {
             return Table::of_json(name, str::from_utf8(&text).expect("decoded before"), held, options, notes);
         }
-        let arff = arff::head(name, str::from_utf8(&text).expect("decoded before"))?;
-        if let Some(head) = arff {
+        if let Some(head) = arff::head(name, str::from_utf8(&text).expect("decoded before"))? {
             return Table::of_arff(name, &text, head, held, options, notes);
         }
         let top = Top::of(&text, options, &mut notes);
@@ -89,7 +90,9 @@ impl Table {
             Cut::At(c) => c as char,
             Cut::Blanks => ' ',
         };
-        Ok(Table { name: name.into(), columns, lines, has_header: sheet.header.is_some(), delimiter, notes, kept })
+        let decimal = mark(&columns, options, false);
+        let has_header = sheet.header.is_some();
+        Ok(Table { name: name.into(), columns, lines, has_header, delimiter, decimal, notes, kept })
     }
 
     /// A table of ARFF, below its head.
@@ -113,7 +116,8 @@ impl Table {
         let names = named(&names, names.len(), &mut notes);
         let (mut columns, lines) = arff::columns(&body, &head.attributes, names, options, &mut notes)?;
         let kept = marks::settle(&mut columns, options, &mut notes);
-        Ok(Table { name: name.into(), columns, lines, has_header: true, delimiter: ',', notes, kept })
+        let decimal = mark(&columns, options, true);
+        Ok(Table { name: name.into(), columns, lines, has_header: true, delimiter: ',', decimal, notes, kept })
     }
 
     /// A table of records of JSON.
@@ -130,7 +134,8 @@ impl Table {
             column.name = name;
         }
         let kept = marks::settle(&mut columns, options, &mut notes);
-        Ok(Table { name: name.into(), columns, lines, has_header: true, delimiter: ',', notes, kept })
+        let decimal = mark(&columns, options, true);
+        Ok(Table { name: name.into(), columns, lines, has_header: true, delimiter: ',', decimal, notes, kept })
     }
 
     /// A table of records: names with values. The columns come in the order in which their
@@ -157,7 +162,20 @@ impl Table {
         let mut notes = vec![];
         let kept = marks::settle(&mut columns, options, &mut notes);
         let lines = (1..=rows).collect();
-        Table { name: name.into(), columns, lines, has_header: true, delimiter: ',', notes, kept }
+        let decimal = mark(&columns, options, false);
+        Table { name: name.into(), columns, lines, has_header: true, delimiter: ',', decimal, notes, kept }
+    }
+}
+
+/// The decimal mark of columns. In `points` formats numbers have points unless all that
+/// tells speaks for commas.
+fn mark(columns: &[Column], options: &ReadOptions, points: bool) -> FileMark {
+    if let Some(decimal) = options.decimal {
+        return FileMark::Given(decimal);
+    }
+    match of_file(columns.iter().map(|c| c.cells.iter().flatten().map(String::as_str))) {
+        FileMark::Unknown if points => FileMark::Proven(Decimal::Point),
+        found => found,
     }
 }
 

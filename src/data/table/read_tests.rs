@@ -139,3 +139,18 @@ fn any_bytes_give_a_table_or_an_error() {
         }
     }
 }
+
+#[test]
+fn a_file_has_one_decimal_mark() {
+    let mark = |text: &str, options: &ReadOptions| Table::parse("t.csv", text.as_bytes(), options).unwrap().decimal;
+    let base = ReadOptions::default();
+    let comma = "price;n\n1.234,50;312\n7,25;1.908\n";
+    assert_eq!(mark(comma, &base), FileMark::Proven(Decimal::Comma));
+    assert_eq!(mark("n;x\n1,739;5.25\n12;3.5\n", &base), FileMark::Proven(Decimal::Point));
+    assert_eq!(mark("n;x\n1.739;a\n12;b\n", &base), FileMark::Unknown);
+    let given = ReadOptions { decimal: Some(Decimal::Point), ..base.clone() };
+    assert_eq!(mark(comma, &given), FileMark::Given(Decimal::Point));
+    // Numbers of JSON have points.
+    let json = Table::parse("t.json", br#"[{"x": 1.908}, {"x": 2.841}]"#, &base).unwrap();
+    assert_eq!(json.decimal, FileMark::Proven(Decimal::Point));
+}

@@ -7,10 +7,11 @@
 use super::columns::{Encoder, FittedColumn};
 use super::date;
 use super::fitted::Fitted;
-use super::number::{Decimal, Format, says_nothing};
+use super::number::{canonical, says_nothing};
+use super::rewritten::{Learned, Marks, rewritten};
 use super::slots::Slots;
 use super::table::{Column, Table, clip};
-use super::target::Goal;
+use super::target::{FittedTarget, Goal};
 use crate::data::alike::key;
 use crate::error::{Error, Result};
 use std::borrow::Cow;
@@ -51,7 +52,7 @@ pub(in crate::data) const TRUTH: &[[&str; 2]] = &[
 
 /// What a word says of yes and no.
 fn truth(cell: &str) -> Option<bool> {
-    let lower = cell.trim().to_lowercase();
+    let lower = canonical(cell.trim()).to_lowercase();
     TRUTH.iter().find_map(|pair| pair.iter().position(|w| *w == lower)).map(|i| i == 0)
 }
 
@@ -70,24 +71,16 @@ impl Fitted {
         let marks = self.marks(&cells);
         for (i, column) in self.columns.iter().enumerate().filter(|(_, c)| c.is_used()) {
             let cells = cells(&column.name);
-            let fail = |found: String| {
-                Error::data(format!(
-                    "column \"{}\" of {}: {found}; expected them written as in \"{}\", which the model was trained on",
-                    column.name, table.name, self.table
-                ))
-            };
+            let fail = |found: String| self.refused(table, &column.name, &found);
             match &column.encoder {
                 Encoder::Number { format, .. } => {
-                    let other_mark = marks.of(i);
-                    if !other_mark && unread(format, &cells) == 0 {
-                        continue;
-                    }
-                    let found = rewritten(format, other_mark, &cells);
-                    if let Some((format, note)) = found {
-                        new.notes.push(format!("{}: {}: {note}", table.name, column.name));
-                        if let Encoder::Number { format: old, .. } = &mut new.fitted.to_mut().columns[i].encoder {
-                            *old = format;
-                        }
+                    let Some(learned) = column.learned() else { continue };
+                    let (found, said) = rewritten(&learned, marks.mark(i), &cells).map_err(&fail)?;
+                    new.notes.extend(said.iter().map(|note| format!("{}: {}: {note}", table.name, column.name)));
+                    if found != *format
+                        && let Encoder::Number { format: old, .. } = &mut new.fitted.to_mut().columns[i].encoder
+                    {
+                        *old = found;
                     }
                     let Encoder::Number { format, .. } = &new.fitted.columns[i].encoder else { continue };
                     readable(column, &cells, &fail, "numbers", |c| format.parse(c).is_some())?;
@@ -108,7 +101,12 @@ impl Fitted {
                 }
                 Encoder::Category { slots, .. } => {
                     let Some(old) = by_name.get(column.name.as_str()) else { continue };
-                    if let Some((column, note)) = reworded(old, slots, &cells) {
+                    let found = reworded(old, slots, &cells);
+                    if is_truth(slots) {
+                        let is_read = |c: &str| !slots.is_new(c) || truth(c).is_some();
+                        readable(column, &cells, &fail, "words for yes and no", is_read)?;
+                    }
+                    if let Some((column, note)) = found {
                         new.notes.push(format!("{}: {}: {note}", table.name, column.name));
                         new.columns.insert(column.name.clone(), column);
                     }
@@ -122,117 +120,53 @@ impl Fitted {
                 if cells.is_empty() {
                     continue;
                 }
-                if let Some((format, note)) = rewritten(&target.format, marks.of(self.columns.len() + i), &cells) {
-                    new.notes.push(format!("{}: {}: {note}", table.name, target.name));
-                    if let Goal::Values(all) = &mut new.fitted.to_mut().goal {
-                        all[i].format = format;
-                    }
+                let mark = marks.mark(self.columns.len() + i);
+                let found = rewritten(&target.learned(), mark, &cells);
+                let (found, said) = found.map_err(|e| self.refused(table, &target.name, &e))?;
+                new.notes.extend(said.iter().map(|note| format!("{}: {}: {note}", table.name, target.name)));
+                if found != target.format
+                    && let Goal::Values(all) = &mut new.fitted.to_mut().goal
+                {
+                    all[i].format = found;
                 }
             }
         }
         Ok(new)
     }
 
-    /// How the numbers of these rows stand to the decimal marks that were learned.
+    fn refused(&self, table: &Table, column: &str, found: &str) -> Error {
+        Error::data(format!(
+            "column \"{column}\" of {}: {found}; expected them written as in \"{}\", which the model was trained on",
+            table.name, self.table
+        ))
+    }
+
+    /// What the numbers of these rows tell of the decimal marks that were learned: those of
+    /// the columns, and of the targets behind them.
     fn marks<'c>(&self, cells: &dyn Fn(&str) -> Vec<&'c str>) -> Marks {
+        let columns = self.columns.iter().map(FittedColumn::learned);
         let targets = if let Goal::Values(all) = &self.goal { all.as_slice() } else { &[] };
-        let columns = self.columns.iter().map(|c| match &c.encoder {
-            Encoder::Number { format, range, .. } if c.is_used() => Some((c.name.as_str(), format, *range)),
+        let all: Vec<Option<Learned>> = columns.chain(targets.iter().map(|t| Some(t.learned()))).collect();
+        Marks::of(&all, cells)
+    }
+}
+
+impl FittedColumn {
+    /// Its numbers, if it is used and has some.
+    fn learned(&self) -> Option<Learned<'_>> {
+        match &self.encoder {
+            Encoder::Number { format, range, .. } if self.is_used() => {
+                Some(Learned { name: &self.name, format, range: Some(*range) })
+            }
             _ => None,
-        });
-        let all = columns.chain(targets.iter().map(|t| Some((t.name.as_str(), &t.format, [t.min, t.max]))));
-        let count = |found: Option<(&str, &Format, [f64; 2])>| {
-            found.map_or([0, 0], |(name, format, range)| count_marks(format, Some(range), &cells(name)))
-        };
-        Marks { columns: all.map(count).collect() }
-    }
-}
-
-/// Cells that only the learned decimal mark reads, up to the first, and only the other. What either reads,
-/// as another number, counts by the `range` of training, unless training had groups of
-/// thousands, too.
-fn count_marks(format: &Format, range: Option<[f64; 2]>, cells: &[&str]) -> [usize; 2] {
-    // Without a mark a cell says nothing, and the first that speaks for the learned one decides.
-    let cells = cells.iter().filter(|c| c.contains(['.', ',']));
-    let other = with_other_mark(format);
-    let usual = |x: f64| range.is_none_or(|[low, high]| (2.0 * low - high..=2.0 * high - low).contains(&x));
-    let mut counts = [0, 0];
-    for cell in cells {
-        let other = match (format.parse(cell), other.parse(cell)) {
-            (Some(_), None) => false,
-            (None, Some(_)) => true,
-            (Some(a), Some(b)) if a != b && !format.groups && usual(a) != usual(b) => usual(b),
-            _ => continue,
-        };
-        counts[usize::from(other)] += 1;
-        if !other {
-            break;
-        }
-    }
-    counts
-}
-
-/// The format of the numbers of a column by itself where it is another than the learned
-/// one, and what to say about it.
-pub(in crate::data) fn alone(learned: &Format, cells: &[&str]) -> Option<(Format, String)> {
-    let [own, other] = count_marks(learned, None, cells);
-    rewritten(learned, own == 0 && other > 0, cells)
-}
-
-fn with_other_mark(format: &Format) -> Format {
-    let decimal = if format.decimal == Decimal::Point { Decimal::Comma } else { Decimal::Point };
-    Format { decimal, ..format.clone() }
-}
-
-/// Cells per column that only the learned decimal mark reads, and only the other.
-struct Marks {
-    columns: Vec<[usize; 2]>,
-}
-
-impl Marks {
-    /// Whether a column has the other mark. Where a whole file speaks for it, so do its
-    /// columns that could be read either way: one program wrote them all.
-    fn of(&self, column: usize) -> bool {
-        let sum = |i: usize| self.columns.iter().map(|c| c[i]).sum::<usize>();
-        match self.columns[column] {
-            [0, 0] => sum(0) == 0 && sum(1) > 0,
-            [learned, other] => learned == 0 && other > 0,
         }
     }
 }
 
-/// Cells that are no numbers in a format.
-fn unread(format: &Format, cells: &[&str]) -> usize {
-    cells.iter().filter(|c| format.parse(c).is_none()).count()
-}
-
-/// The format of some numbers where it is another than the learned one, and what to
-/// say about it.
-fn rewritten(learned: &Format, other_mark: bool, cells: &[&str]) -> Option<(Format, String)> {
-    let mut format = if other_mark { with_other_mark(learned) } else { learned.clone() };
-    if unread(&format, cells) > 0 {
-        let found = Format::learn(cells, format.decimal == Decimal::Comma);
-        if found.measures_as(&format) {
-            format.unit = format.unit.or(found.unit);
-            format.magnitudes |= found.magnitudes;
-        }
+impl FittedTarget {
+    fn learned(&self) -> Learned<'_> {
+        Learned { name: &self.name, format: &self.format, range: Some([self.min, self.max]) }
     }
-    if format == *learned {
-        return None;
-    }
-    let [now, before] = [&format, learned].map(|f| unread(f, cells));
-    if now > before || (now == before && !other_mark) {
-        return None;
-    }
-    let mark = |f: &Format| if f.decimal == Decimal::Point { "decimal points" } else { "decimal commas" };
-    let note = match &format.unit {
-        _ if other_mark => format!("its numbers have {} here and had {} in training", mark(&format), mark(learned)),
-        Some(unit) if learned.unit.is_none() => {
-            format!("its numbers stand with \"{unit}\" here and had no unit in training; taken for the same unit")
-        }
-        _ => "its numbers are multiplied by k, M and the like here".into(),
-    };
-    Some((format, note))
 }
 
 /// The format of some dates where it is another than the learned one.
@@ -254,6 +188,12 @@ fn redated(learned: &str, cells: &[&str]) -> Result<Option<String>, String> {
     }
 }
 
+/// Whether categories are a word for yes and one for no.
+fn is_truth(slots: &Slots) -> bool {
+    let known: Vec<Option<bool>> = slots.values.iter().chain(&slots.rare).map(|w| truth(w)).collect();
+    matches!(known[..], [Some(a), Some(b)] if a != b)
+}
+
 /// The column in the words of the training rows where its own say the same: other
 /// words for yes and no, or others that are read alike.
 fn reworded(column: &Column, slots: &Slots, cells: &[&str]) -> Option<(Column, String)> {
@@ -262,7 +202,7 @@ fn reworded(column: &Column, slots: &Slots, cells: &[&str]) -> Option<(Column, S
         return None;
     }
     let pair: Vec<(bool, &str)> = known.iter().filter_map(|w| Some((truth(w)?, *w))).collect();
-    let is_pair = known.len() == 2 && pair.len() == 2 && pair[0].0 != pair[1].0;
+    let is_pair = is_truth(slots);
     let keys: Vec<String> = known.iter().map(|w| key(w)).collect();
     let same = |cell: &str| -> Option<String> {
         if !slots.is_new(cell) {
@@ -298,3 +238,7 @@ fn readable(
     let some: Vec<String> = unread.iter().take(3).map(|c| format!("\"{}\"", clip(c))).collect();
     Err(fail(format!("{} of {} cells are no {what}, such as {}", unread.len(), cells.len(), some.join(", "))))
 }
+
+#[cfg(test)]
+#[path = "restyle_tests.rs"]
+mod tests;

@@ -1,6 +1,7 @@
 //! A table as it stands in the file: columns of text cells, by name.
 
 use super::missing::Kept;
+use super::number::{FileMark, Likely};
 use crate::error::{Error, Result, nearest, unknown};
 use crate::terminal::shortened;
 
@@ -36,6 +37,8 @@ pub struct Table {
     pub has_header: bool,
     /// What separates cells; a blank stands for any number of them.
     pub delimiter: char,
+    /// The decimal mark of its numbers, as far as the file tells.
+    pub decimal: FileMark,
     /// What was left out, converted or guessed, for people.
     pub notes: Vec<String>,
     /// Marks of missing cells that are values, by column.
@@ -46,6 +49,11 @@ impl Table {
     /// The number of rows.
     pub fn rows(&self) -> usize {
         self.lines.len()
+    }
+
+    /// How numbers are likely written that can be read either way.
+    pub(in crate::data) fn likely(&self) -> Likely {
+        Likely { file: self.decimal, commas: self.delimiter == ';' }
     }
 
     /// All row numbers.

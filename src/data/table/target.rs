@@ -72,7 +72,7 @@ impl Goal {
         if let [i] = found[..] {
             let column = &table.columns[i];
             // As for the other columns, on the whole file.
-            let seen = infer(column, &table.all_rows(), &Rules::default(), table.delimiter);
+            let seen = infer(column, &table.all_rows(), &Rules::default(), table.likely());
             let place = format!("target \"{}\" of {}", column.name, table.name);
             if seen.kind == Kind::Empty {
                 return Err(Error::data(format!(
@@ -104,7 +104,7 @@ impl Goal {
                 )),
                 _ => None,
             };
-            let mut notes: Vec<String> = note.into_iter().collect();
+            let mut notes: Vec<String> = note.into_iter().chain(seen.assumed).collect();
             let goal = if classes { classes_of(table, i, rows, &mut notes)? } else { values_of(table, &found, rows)? };
             return Ok((goal, notes));
         }
@@ -209,7 +209,7 @@ fn values_of(table: &Table, columns: &[usize], rows: &[usize]) -> Result<Goal> {
     let one = |&i: &usize| {
         let column = &table.columns[i];
         let place = format!("target \"{}\" of {}", column.name, table.name);
-        let format = infer(column, &table.all_rows(), &Rules::default(), table.delimiter).format;
+        let format = infer(column, &table.all_rows(), &Rules::default(), table.likely()).format;
         let present: Vec<&str> = rows.iter().filter_map(|&i| column.cells[i].as_deref()).collect();
         let numbers: Vec<f64> = present.iter().filter_map(|c| format.parse(c)).filter(|x| x.is_finite()).collect();
         if 2 * numbers.len() < present.len().max(1) {

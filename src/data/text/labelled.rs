@@ -144,6 +144,7 @@ fn beside(table: &Table, without: [usize; 2], rows: &[(usize, &str)]) -> Table {
         lines: rows.iter().map(|&(row, _)| table.lines[row]).collect(),
         has_header: table.has_header,
         delimiter: table.delimiter,
+        decimal: table.decimal,
         notes: vec![],
         kept: table.kept.clone(),
     }

@@ -119,7 +119,7 @@ fn shares_its_data(plan: &[Planned], search: &SearchSettings, found: &Recognised
         } else if a.images != b.images {
             "data.size, data.filter or data.channels"
         } else if a.table.read_options() != b.table.read_options() {
-            "data.header, data.delimiter, data.skip_rows, data.comment, data.quote or data.missing_values"
+            "data.header, data.delimiter, data.skip_rows, data.comment, data.quote, data.missing_values or data.decimal"
         } else if a.table.group != b.table.group {
             "data.group"
         } else if a.folds != b.folds {

@@ -2,6 +2,7 @@
 //! to any cell. One column has one way: cells that are written in another are no
 //! numbers in it.
 
+use super::evidence::Likely;
 use super::written::{Bound, seconds, take_apart, value};
 use serde::{Deserialize, Serialize};
 
@@ -26,6 +27,38 @@ impl Decimal {
     }
 }
 
+/// How the durations of a column are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Clock {
+    /// Nobody knows, or there are none.
+    #[default]
+    Unknown,
+    /// All as `48:07`.
+    Short,
+    /// All as `1:48:07`.
+    Long,
+    /// Both.
+    Both,
+}
+
+/// What some cells of new rows are multiplied by, to mean what those of training meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Rescale {
+    /// None of them.
+    #[default]
+    No,
+    /// Percentages among shares, by 1/100.
+    Percentages,
+    /// Shares among percentages, by 100.
+    Shares,
+    /// Durations of two parts that are hours and minutes, by 60.
+    HoursMinutes,
+    /// Durations of three parts among those that are taken for minutes and seconds, by
+    /// 1/60.
+    WithSeconds,
+}
+
 /// How the numbers of a column are written. Signs, parentheses and a minus behind,
 /// blanks and apostrophes between thousands and exponents are read in each.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -45,6 +78,22 @@ pub struct Format {
     /// Whether a mark groups thousands in some of them.
     #[serde(skip_serializing_if = "is_false")]
     pub groups: bool,
+    /// Whether some of them stand without the unit.
+    #[serde(skip_serializing_if = "is_false")]
+    pub bare: bool,
+    /// Whether none of them has a mark of either kind.
+    #[serde(skip_serializing_if = "is_false")]
+    pub unmarked: bool,
+    /// How durations are written.
+    #[serde(skip_serializing_if = "is_unknown")]
+    pub clock: Clock,
+    /// What cells are multiplied by; never of what was learned.
+    #[serde(skip)]
+    pub rescale: Rescale,
+}
+
+fn is_unknown(clock: &Clock) -> bool {
+    *clock == Clock::Unknown
 }
 
 fn is_false(b: &bool) -> bool {
@@ -66,6 +115,12 @@ enum Stored {
         durations: bool,
         #[serde(default)]
         groups: bool,
+        #[serde(default)]
+        bare: bool,
+        #[serde(default)]
+        unmarked: bool,
+        #[serde(default)]
+        clock: Clock,
     },
 }
 
@@ -73,8 +128,8 @@ impl From<Stored> for Format {
     fn from(stored: Stored) -> Format {
         match stored {
             Stored::Mark(decimal) => Format::of(decimal),
-            Stored::Whole { decimal, unit, magnitudes, durations, groups } => {
-                Format { decimal, unit, magnitudes, durations, groups }
+            Stored::Whole { decimal, unit, magnitudes, durations, groups, bare, unmarked, clock } => {
+                Format { decimal, unit, magnitudes, durations, groups, bare, unmarked, clock, rescale: Rescale::No }
             }
         }
     }
@@ -89,15 +144,26 @@ impl Format {
         Format { decimal, ..Format::default() }
     }
 
-    /// How most of some cells are written; `comma` says that decimal commas are
-    /// likelier, as in a file cut by semicolons.
-    pub fn learn(cells: &[&str], comma: bool) -> Format {
+    /// How most of some cells are written; `likely` says what is likelier where cells
+    /// can be read with either decimal mark.
+    pub fn learn(cells: &[&str], likely: impl Into<Likely>) -> Format {
+        let likely: Likely = likely.into();
+        let unmarked = !cells.iter().any(|c| c.contains(['.', ',']));
         if cells.iter().all(|c| c.parse::<f64>().is_ok()) {
-            return Format::default();
+            let comma = Format { groups: !unmarked, unmarked, ..Format::of(Decimal::Comma) };
+            let fits = likely.file.known() == Some(Decimal::Comma) && cells.iter().all(|c| comma.parse(c).is_some());
+            return if fits { comma } else { Format { unmarked, ..Format::default() } };
         }
-        let long = cells.iter().filter(|c| seconds(c).is_some()).count();
-        if 2 * long > cells.len() {
-            return Format { durations: true, ..Format::default() };
+        let parts = cells.iter().filter(|c| seconds(c).is_some()).map(|c| c.matches(':').count());
+        let [mut short, mut long] = [0, 0];
+        parts.for_each(|colons| *(if colons == 1 { &mut short } else { &mut long }) += 1);
+        if 2 * (short + long) > cells.len() {
+            let clock = match (short, long) {
+                (_, 0) => Clock::Short,
+                (0, _) => Clock::Long,
+                _ => Clock::Both,
+            };
+            return Format { durations: true, clock, ..Format::default() };
         }
         let written: Vec<_> = cells.iter().filter_map(|c| take_apart(c)).collect();
         let multiplied = written.iter().filter(|w| w.times.is_some()).count();
@@ -116,17 +182,25 @@ impl Format {
         let sign = UNITS_TOO.iter().find(|name| multiplied > 0 && alike(name));
         let magnitudes = multiplied > 0 && sign.is_none();
         let unit = sign.map_or(unit, |name| Some((*name).to_string()));
+        let bare = unit.is_some() && written.iter().any(|w| w.unit.is_empty());
         let of = |decimal: Decimal| {
             let groups = written.iter().any(|w| w.digits.contains(decimal.marks().0));
-            Format { decimal, unit: unit.clone(), magnitudes, durations: false, groups }
+            Format { decimal, unit: unit.clone(), magnitudes, groups, bare, unmarked, ..Format::default() }
         };
         let (point, with_comma) = (of(Decimal::Point), of(Decimal::Comma));
-        if !cells.iter().any(|c| c.contains(',')) {
-            return point;
-        }
+        let usual =
+            if likely.commas && cells.iter().any(|c| c.contains(',')) { Decimal::Comma } else { Decimal::Point };
         let count = |f: &Format| cells.iter().filter(|c| f.parse(c).is_some()).count();
-        let (points, commas) = (count(&point), count(&with_comma));
-        if commas > points || (commas == points && comma) { with_comma } else { point }
+        let decimal = match unmarked {
+            true => likely.file.known().unwrap_or(usual),
+            // What the column itself proves, then the file, then what is usual.
+            false => match count(&point).cmp(&count(&with_comma)) {
+                std::cmp::Ordering::Greater => Decimal::Point,
+                std::cmp::Ordering::Less => Decimal::Comma,
+                std::cmp::Ordering::Equal => likely.file.known().unwrap_or(usual),
+            },
+        };
+        if decimal == Decimal::Comma { with_comma } else { point }
     }
 
     /// The number in a cell, infinite where it says so or is beyond `f32`; `None` where
@@ -139,11 +213,16 @@ impl Format {
     /// cell says no more: `<0.01`.
     pub fn read(&self, cell: &str) -> Option<(f64, Option<Bound>)> {
         if self.durations {
-            return Some((seconds(cell)?, None));
+            let by = match (self.rescale, cell.matches(':').count()) {
+                (Rescale::HoursMinutes, 1) => 60.0,
+                (Rescale::WithSeconds, 2) => 1.0 / 60.0,
+                _ => 1.0,
+            };
+            return Some((seconds(cell)? * by, None));
         }
         let plain = if self.decimal == Decimal::Point { cell.trim().parse::<f64>().ok() } else { None };
         let (x, bound) = match plain {
-            Some(x) => (x, None),
+            Some(x) => (if self.rescale == Rescale::Shares { x * 100.0 } else { x }, None),
             None => self.apart(cell)?,
         };
         let x = Some(x).filter(|x| !x.is_nan())?;
@@ -161,6 +240,11 @@ impl Format {
             Some((name, _)) => (1.0, name.to_string()),
             None if self.magnitudes && w.unit == "m" && self.unit.as_deref() != Some("m") => (1e6, String::new()),
             None => (1.0, one_spelling(w.unit)),
+        };
+        let times = match self.rescale {
+            Rescale::Percentages if unit == "%" => times / 100.0,
+            Rescale::Shares if unit != "%" => times * 100.0,
+            _ => times,
         };
         let known = unit.is_empty() || unit == "%" || self.unit.as_deref() == Some(unit.as_str());
         known.then_some((if w.negative { -x * times } else { x * times }, w.bound))
@@ -183,6 +267,7 @@ fn one_spelling(unit: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::FileMark;
     use super::*;
 
     fn point(cell: &str) -> Option<f64> {
@@ -249,6 +334,35 @@ mod tests {
         all(&["300 K", "277.5 K"], &[300.0, 277.5]);
         all(&["12 m", "3.5 m"], &[12.0, 3.5]);
         all(&["1.5E+03", "2e-2", "7"], &[1500.0, 0.02, 7.0]);
+    }
+
+    #[test]
+    fn two_marks_in_a_cell_group_thousands_in_the_whole_column() {
+        all(&["1.198.818", "47.661", "312"], &[1_198_818.0, 47_661.0, 312.0]);
+        all(&["9.643.941"], &[9_643_941.0]);
+        all(&["€ 1.198.818", "-47.661 €", "47.661-"], &[1_198_818.0, -47_661.0, -47_661.0]);
+        all(&["1,198,818", "47,661"], &[1_198_818.0, 47_661.0]);
+    }
+
+    #[test]
+    fn the_rest_of_the_file_decides_where_a_column_does_not() {
+        let read = |cells: &[&str], decimal, commas| {
+            let format = Format::learn(cells, Likely { file: FileMark::Proven(decimal), commas });
+            cells.iter().map(|c| format.parse(c)).collect::<Vec<_>>()
+        };
+        let comma = |cells: &[&str]| read(cells, Decimal::Comma, true);
+        let point = |cells: &[&str]| read(cells, Decimal::Point, true);
+        assert_eq!(comma(&["312", "1.908", "2.841"]), [Some(312.0), Some(1908.0), Some(2841.0)]);
+        assert_eq!(comma(&["1.908 €", "-2.841€", "5.000-"]), [Some(1908.0), Some(-2841.0), Some(-5000.0)]);
+        assert_eq!(point(&["312", "1,739"]), [Some(312.0), Some(1739.0)]);
+        assert_eq!(point(&["1.908", "2.841"]), [Some(1.908), Some(2.841)]);
+        // What a column proves itself wins.
+        assert_eq!(comma(&["0.123", "1.908"]), [Some(0.123), Some(1.908)]);
+        assert_eq!(comma(&["1.5", "1.908"]), [Some(1.5), Some(1.908)]);
+        assert_eq!(point(&["1,5", "1,908"]), [Some(1.5), Some(1.908)]);
+        // New rows of a column without marks are read as the file has them.
+        let whole = Format::learn(&["312", "7"], Likely { file: FileMark::Proven(Decimal::Comma), commas: true });
+        assert_eq!((whole.parse("1.908"), whole.unmarked), (Some(1908.0), true));
     }
 
     #[test]

@@ -1,9 +1,11 @@
 //! Numbers in cells.
 
+pub mod evidence;
 mod format;
 mod written;
 
-pub use format::{Decimal, Format};
+pub use evidence::{FileMark, Likely};
+pub use format::{Clock, Decimal, Format, Rescale};
 pub use written::Bound;
 pub(super) use written::says_nothing;
 
