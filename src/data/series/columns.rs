@@ -80,9 +80,7 @@ impl Columns {
             notes.push(found_out(table, &group, date.is_some()));
         }
         let groups = by_group(table, &group);
-        let is_date = |i: usize| {
-            date.as_ref().is_some_and(|d| d.columns().any(|name| name == table.columns[i].name))
-        };
+        let is_date = |i: usize| date.as_ref().is_some_and(|d| d.columns().any(|name| name == table.columns[i].name));
         let all = 0..table.columns.len();
         let is_number = |&i: &usize| (!is_date(i) || years.contains(&i)) && holds_numbers(&seen[i]);
         let numbers: Vec<usize> = all.clone().filter(is_number).collect();
@@ -146,7 +144,9 @@ impl Columns {
             notes.extend(date::either_order(&d.name, &d.format, column.cells.iter().flatten().map(String::as_str)));
         }
         if date.is_none() && base.date.is_none() {
-            notes.extend(table.columns.iter().zip(&seen).filter_map(|(column, seen)| times::not_understood(column, seen)));
+            notes.extend(
+                table.columns.iter().zip(&seen).filter_map(|(column, seen)| times::not_understood(column, seen)),
+            );
         }
         Ok(Columns {
             date,

@@ -2,8 +2,8 @@
 
 use super::super::table::date::write;
 use super::series::Series;
-use serde::{Deserialize, Serialize};
 use chrono::{Datelike, Days, Months, NaiveDateTime, TimeDelta, Weekday};
+use serde::{Deserialize, Serialize};
 
 /// The share of equal steps from which dates can be continued.
 const REGULAR: f64 = 0.9;

@@ -128,10 +128,12 @@ mod tests {
         let hours = |way: fn(usize) -> String| {
             dates("Date,Time", (0..60).map(move |i| format!("2019-11-{:02},{}", 1 + i / 24, way(i % 24)))).2
         };
-        let half = |h: usize| if h % 12 == 0 { 12 } else { h % 12 };
+        let half = |h: usize| (h + 11) % 12 + 1;
         assert_eq!(hours(|h| format!("{h:02}00")).as_deref(), Some("1 hour"));
         assert_eq!(hours(|h| format!("{h:02}:00:00")).as_deref(), Some("1 hour"));
-        let text = |i: usize| format!("11/{:02}/2019,{:02}:00 {}", 1 + i / 24, half(i % 24), if i % 24 < 12 { "AM" } else { "PM" });
+        let text = |i: usize| {
+            format!("11/{:02}/2019,{:02}:00 {}", 1 + i / 24, half(i % 24), if i % 24 < 12 { "AM" } else { "PM" })
+        };
         assert_eq!(dates("Date,Time", (0..60).map(text)).2.as_deref(), Some("1 hour"));
         let found = dates("Date,hour", (0..60).map(|i| format!("2019-11-{:02},{}", 1 + i / 24, i % 24)));
         assert_eq!(found.2.as_deref(), Some("1 hour"));
@@ -148,7 +150,10 @@ mod tests {
         };
         let hour = Some("1 hour".to_string());
         let at = |i: i64| 1_580_079_600 + 3600 * i;
-        assert_eq!(first("MESS_DATUM", |i| format!("201912{:02}{:02}", 17 + i / 24, i % 24)), ("2019121700".into(), hour.clone()));
+        assert_eq!(
+            first("MESS_DATUM", |i| format!("201912{:02}{:02}", 17 + i / 24, i % 24)),
+            ("2019121700".into(), hour.clone())
+        );
         assert_eq!(first("t", |i| format!("{}000", 1_580_079_600 + 3600 * i)), (format!("{}000", at(0)), hour.clone()));
         assert_eq!(first("time", |i| format!("{}.000", 1_580_079_600 + 3600 * i)).1, hour);
         assert_eq!(first("ym", |i| format!("{}{:02}", 2010 + i / 12, 1 + i % 12)).1.as_deref(), Some("1 month"));
@@ -167,7 +172,10 @@ mod tests {
         let said = notes("when", |i| format!("{:02}.01.2020 23u00", 1 + i));
         assert!(said.contains("when: its cells look like dates (\"01.01.2020 23u00\")"), "{said}");
         assert!(said.contains("the rows are taken as they stand") && said.contains("data.date"), "{said}");
-        assert!(notes("date", |i| format!("{}", 7 * i)).contains("date: it is called so, and its cells (\"0\") are in no way"));
+        assert!(
+            notes("date", |i| format!("{}", 7 * i))
+                .contains("date: it is called so, and its cells (\"0\") are in no way")
+        );
         assert!(!notes("when", |i| format!("2020-01-{:02}", 1 + i)).contains("look like dates"));
         assert!(!notes("name", |i| format!("w{i}")).contains("look like dates"));
     }

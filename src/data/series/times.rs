@@ -129,4 +129,3 @@ fn are_years(column: &Column, seen: &Inferred, range: std::ops::RangeInclusive<f
     };
     seen.kind != Kind::Empty && column.cells.iter().all(year)
 }
-

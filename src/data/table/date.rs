@@ -289,14 +289,18 @@ fn formats(cell: &str) -> Vec<String> {
     let timed = plain.text.contains(':');
     let dotted = plain.text.contains('.');
     let has = |time: &str, sign: char| !time.contains(sign) || plain.text.contains(sign);
-    let times: Vec<&str> =
-        TIMES.iter().copied().filter(|t| t.contains(':') == timed && (!t.contains('.') || timed || dotted))
-            .filter(|t| timed || (has(t, 'h') && has(t, 'T')))
-            .collect();
+    let times: Vec<&str> = TIMES
+        .iter()
+        .copied()
+        .filter(|t| t.contains(':') == timed && (!t.contains('.') || timed || dotted))
+        .filter(|t| timed || (has(t, 'h') && has(t, 'T')))
+        .collect();
     let inside = if timed { INSIDE } else { &[] };
     let periods = if timed { &[] } else { period::PERIODS };
     let all = DAYS.iter().flat_map(|day| times.iter().map(move |time| format!("{day}{time}")));
-    all.chain(inside.iter().chain(periods).map(|way| (*way).to_string())).filter(|way| plain.parse(way).is_some()).collect()
+    all.chain(inside.iter().chain(periods).map(|way| (*way).to_string()))
+        .filter(|way| plain.parse(way).is_some())
+        .collect()
 }
 
 /// The way of writing that fits most of some cells, and how many it fits. Where it leaves
@@ -351,11 +355,7 @@ pub fn ambiguous<'a>(format: &str, cells: impl Iterator<Item = &'a str> + Clone)
 }
 
 /// What to say of a column of which day and month could be exchanged.
-pub fn either_order<'a>(
-    column: &str,
-    format: &str,
-    cells: impl Iterator<Item = &'a str> + Clone,
-) -> Option<String> {
+pub fn either_order<'a>(column: &str, format: &str, cells: impl Iterator<Item = &'a str> + Clone) -> Option<String> {
     ambiguous(format, cells).then(|| {
         format!("{column}: its dates are read as {format}, but day and month could also stand the other way round")
     })

@@ -14,15 +14,8 @@ pub const UNIX_MS: &str = "unix ms";
 pub const SERIAL: &str = "days of a spreadsheet";
 /// Months, and dates with the time of day, with the number of their digits. What has
 /// fewer ways to fit stands first: a date and hour has ten digits, as seconds have.
-const WAYS: [(usize, &str); 7] = [
-    (6, "%Y%m"),
-    (8, "%Y%m%d"),
-    (10, "%Y%m%d%H"),
-    (10, UNIX),
-    (12, "%Y%m%d%H%M"),
-    (13, UNIX_MS),
-    (14, "%Y%m%d%H%M%S"),
-];
+const WAYS: [(usize, &str); 7] =
+    [(6, "%Y%m"), (8, "%Y%m%d"), (10, "%Y%m%d%H"), (10, UNIX), (12, "%Y%m%d%H%M"), (13, UNIX_MS), (14, "%Y%m%d%H%M%S")];
 /// Days of a spreadsheet from 1927 to 2119.
 const SERIALS: std::ops::Range<f64> = 10_000.0..80_000.0;
 
@@ -139,6 +132,9 @@ mod tests {
     fn cells_have_the_ways_of_their_length() {
         assert_eq!(ways("2019121723"), ["%Y%m%d%H", UNIX]);
         assert_eq!(ways("1580079600.5"), [UNIX]);
-        assert_eq!((ways("202005").len(), ways("20200a").len(), ways("202005.5").len(), ways("12").len()), (1, 0, 0, 0));
+        assert_eq!(
+            (ways("202005").len(), ways("20200a").len(), ways("202005.5").len(), ways("12").len()),
+            (1, 0, 0, 0)
+        );
     }
 }

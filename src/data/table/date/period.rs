@@ -63,7 +63,9 @@ mod tests {
         assert_eq!(at("2020q4", "%YQ%q").as_deref(), Some("2020-10-01"));
         assert_eq!(at("2020-W05", "%G-W%V").as_deref(), Some("2020-01-27"));
         assert_eq!(at("2020 5", "%G %V").as_deref(), Some("2020-01-27"));
-        for (cell, way) in [("2020-Q5", "%Y-Q%q"), ("2020-Q0", "%Y-Q%q"), ("2019-W53", "%G-W%V"), ("2020-Q1x", "%Y-Q%q")] {
+        for (cell, way) in
+            [("2020-Q5", "%Y-Q%q"), ("2020-Q0", "%Y-Q%q"), ("2019-W53", "%G-W%V"), ("2020-Q1x", "%Y-Q%q")]
+        {
             assert_eq!(at(cell, way), None, "{cell}");
         }
         for (cell, way) in [("2020-Q3", "%Y-Q%q"), ("2020-W05", "%G-W%V"), ("Q1 2020", "Q%q %Y"), ("2020 3", "%Y %q")] {

@@ -5,7 +5,22 @@
 /// Italian, Portuguese, Dutch. No word means different months in two of them.
 const MONTHS: [(&str, &[&str]); 12] = [
     ("Jan", &["januar", "jänner", "jän", "janvier", "janv", "enero", "ene", "gennaio", "gen", "janeiro", "januari"]),
-    ("Feb", &["februar", "février", "fevrier", "févr", "fevr", "fév", "febrero", "febbraio", "fevereiro", "fev", "februari"]),
+    (
+        "Feb",
+        &[
+            "februar",
+            "février",
+            "fevrier",
+            "févr",
+            "fevr",
+            "fév",
+            "febrero",
+            "febbraio",
+            "fevereiro",
+            "fev",
+            "februari",
+        ],
+    ),
     ("Mar", &["märz", "maerz", "mär", "mrz", "mars", "marzo", "março", "maart"]),
     ("Apr", &["april", "avril", "avr", "abril", "abr", "aprile"]),
     ("May", &["mai", "mayo", "maggio", "mag", "maio", "mei"]),
@@ -15,19 +30,66 @@ const MONTHS: [(&str, &[&str]); 12] = [
     ("Sep", &["september", "septembre", "septiembre", "setiembre", "settembre", "setembro", "set"]),
     ("Oct", &["oktober", "okt", "octobre", "octubre", "ottobre", "ott", "outubro", "out"]),
     ("Nov", &["november", "novembre", "noviembre", "novembro"]),
-    ("Dec", &["dezember", "dez", "décembre", "decembre", "déc", "diciembre", "dicembre", "dic", "dezembro", "december"]),
+    (
+        "Dec",
+        &["dezember", "dez", "décembre", "decembre", "déc", "diciembre", "dicembre", "dic", "dezembro", "december"],
+    ),
 ];
 const ENGLISH: [&str; 12] = [
-    "january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november",
+    "january",
+    "february",
+    "march",
+    "april",
+    "may",
+    "june",
+    "july",
+    "august",
+    "september",
+    "october",
+    "november",
     "december",
 ];
 const WEEKDAYS: [&str; 7] = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
 /// Days of the week in other languages; of short ones only those that are no months.
 const OTHER_WEEKDAYS: &[&str] = &[
-    "montag", "dienstag", "mittwoch", "donnerstag", "freitag", "samstag", "sonnabend", "sonntag", "mo", "di", "mi",
-    "do", "fr", "sa", "so", "lundi", "mardi", "mercredi", "jeudi", "vendredi", "samedi", "dimanche", "lunes", "martes",
-    "miércoles", "miercoles", "jueves", "viernes", "sábado", "sabado", "domingo", "lunedì", "martedì", "mercoledì",
-    "giovedì", "venerdì", "sabato", "domenica",
+    "montag",
+    "dienstag",
+    "mittwoch",
+    "donnerstag",
+    "freitag",
+    "samstag",
+    "sonnabend",
+    "sonntag",
+    "mo",
+    "di",
+    "mi",
+    "do",
+    "fr",
+    "sa",
+    "so",
+    "lundi",
+    "mardi",
+    "mercredi",
+    "jeudi",
+    "vendredi",
+    "samedi",
+    "dimanche",
+    "lunes",
+    "martes",
+    "miércoles",
+    "miercoles",
+    "jueves",
+    "viernes",
+    "sábado",
+    "sabado",
+    "domingo",
+    "lunedì",
+    "martedì",
+    "mercoledì",
+    "giovedì",
+    "venerdì",
+    "sabato",
+    "domenica",
 ];
 /// Words that say nothing of when.
 const BETWEEN: &[&str] = &["de", "del", "um", "uhr", "le", "il", "el"];
@@ -40,7 +102,8 @@ pub fn is_month(word: &str) -> bool {
 
 /// Whether a word, in small letters, is a day of the week.
 pub fn is_weekday(lower: &str) -> bool {
-    let short = |d: &str| lower.len() >= 3 && lower.is_ascii() && (d[..3] == *lower || (lower.len() == 4 && d[..4] == *lower));
+    let short =
+        |d: &str| lower.len() >= 3 && lower.is_ascii() && (d[..3] == *lower || (lower.len() == 4 && d[..4] == *lower));
     WEEKDAYS.iter().any(|d| *d == lower || short(d)) || OTHER_WEEKDAYS.contains(&lower)
 }
 
@@ -80,7 +143,8 @@ pub fn plain(cell: &str) -> String {
         let bare = word.trim_end_matches(',');
         let digits = bare.bytes().take_while(u8::is_ascii_digit).count();
         let lower = bare.to_lowercase();
-        let found = if (1..=2).contains(&digits) && matches!(&lower[digits..], "st" | "nd" | "rd" | "th" | "er" | "º") {
+        let found = if (1..=2).contains(&digits) && matches!(&lower[digits..], "st" | "nd" | "rd" | "th" | "er" | "º")
+        {
             Some(bare[..digits].to_string())
         } else if matches!(lower.as_str(), "sept" | "sept.") {
             Some("Sep".into())

@@ -188,7 +188,8 @@ impl Format {
             Format { decimal, unit: unit.clone(), magnitudes, groups, bare, unmarked, ..Format::default() }
         };
         let (point, with_comma) = (of(Decimal::Point), of(Decimal::Comma));
-        let usual = if likely.commas && cells.iter().any(|c| c.contains(',')) { Decimal::Comma } else { Decimal::Point };
+        let usual =
+            if likely.commas && cells.iter().any(|c| c.contains(',')) { Decimal::Comma } else { Decimal::Point };
         let count = |f: &Format| cells.iter().filter(|c| f.parse(c).is_some()).count();
         let decimal = match unmarked {
             true => likely.file.known().unwrap_or(usual),
