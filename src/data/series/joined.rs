@@ -128,7 +128,7 @@ mod tests {
         let hours = |way: fn(usize) -> String| {
             dates("Date,Time", (0..60).map(move |i| format!("2019-11-{:02},{}", 1 + i / 24, way(i % 24)))).2
         };
-        let half = |h: usize| if h % 12 == 0 { 12 } else { h % 12 };
+        let half = |h: usize| (h + 11) % 12 + 1;
         assert_eq!(hours(|h| format!("{h:02}00")).as_deref(), Some("1 hour"));
         assert_eq!(hours(|h| format!("{h:02}:00:00")).as_deref(), Some("1 hour"));
         let text = |i: usize| {

@@ -387,3 +387,32 @@ fn the_documented_keys_are_the_defaults() {
     ["source", "target", "val_split"].iter().for_each(|key| drop(keys.take(key)));
     keys.finish().unwrap();
 }
+
+#[test]
+fn new_files_are_read_as_tables_are() {
+    let file = |cut: char, row: &dyn Fn(usize) -> String| {
+        let rows: String =
+            (0..60).map(|i| format!("2020-{:02}-{:02}{cut}{}\n", 1 + i / 28, 1 + i % 28, row(i))).collect();
+        table(&format!("date{cut}price{cut}n\n{rows}"))
+    };
+    let price = |i: usize| i as f64 / 4.0 + 0.25;
+    let count = |i: usize| 100 + i * 37 % 2900;
+    let base = TableOptions::default();
+    let train = file(',', &|i| format!("{},{}", price(i), count(i)));
+    let fitted = prepare(&train, &base, &options(4, 1), 0.25, None).unwrap().fitted;
+    let numbers =
+        |new: &Table| fitted.read(new, true).unwrap().series[0].columns.iter().map(|c| c.values.clone()).collect();
+    let known: Vec<Vec<f64>> = numbers(&train);
+    // A whole number says nothing of its mark; the other column does.
+    let dots = |n: usize| if n < 1000 { n.to_string() } else { format!("{}.{:03}", n / 1000, n % 1000) };
+    let new = file(';', &|i| format!("{};{}", price(i).to_string().replace('.', ","), dots(count(i))));
+    assert_eq!(numbers(&new), known);
+    // Percentages for what was none of them.
+    let shares = file(',', &|i| format!("{},{}", price(i), (1.0 + (i * 7 % 60) as f64) / 64.0));
+    let fitted = prepare(&shares, &base, &options(4, 1), 0.25, None).unwrap().fitted;
+    let percent = file(',', &|i| format!("{},{}%", price(i), (1.0 + (i * 7 % 60) as f64) / 0.64));
+    let panel = fitted.read(&percent, true).unwrap();
+    let [a, b] = [&panel, &fitted.read(&shares, true).unwrap()].map(|p| p.series[0].column("n").values.clone());
+    assert!(a.iter().zip(&b).all(|(a, b)| (a - b).abs() < 1e-9), "{a:?}");
+    assert!(panel.notes.iter().any(|n| n.contains("divided by 100")), "{:?}", panel.notes);
+}

@@ -70,7 +70,10 @@ impl Fitted {
         let targets = self.goal.columns().into_iter().map(|name| table.column(name)).collect::<Result<Vec<_>>>();
         let targets = targets.context(|| "looking for the target")?;
         let (mut labels, mut values) = (vec![], vec![]);
-        let restyled = self.restyled(table, rows)?;
+        let mut restyled = self.restyled(table, rows)?;
+        if let Some(problem) = restyled.problem.take() {
+            return Err(problem);
+        }
         let mut answer = |row: usize| {
             let cells: Vec<Option<&str>> = targets.iter().map(|c| c.cells[row].as_deref()).collect();
             restyled.fitted.goal.answer(&cells)

@@ -25,6 +25,8 @@ pub(super) struct Restyled<'a> {
     pub columns: HashMap<String, Column>,
     /// What was found to be written otherwise.
     pub notes: Vec<String>,
+    /// Why the targets cannot be scored; predictions do not need them.
+    pub problem: Option<Error>,
 }
 
 /// Words for yes and no.
@@ -62,7 +64,7 @@ impl Fitted {
     /// Fails when most cells of a column cannot be read, or when they are dates in
     /// another order and nobody can tell day from month.
     pub(super) fn restyled<'a>(&'a self, table: &Table, rows: &[usize]) -> Result<Restyled<'a>> {
-        let mut new = Restyled { fitted: Cow::Borrowed(self), columns: HashMap::new(), notes: vec![] };
+        let mut new = Restyled { fitted: Cow::Borrowed(self), columns: HashMap::new(), notes: vec![], problem: None };
         let by_name: HashMap<&str, &Column> = table.columns.iter().map(|c| (c.name.as_str(), c)).collect();
         let cells = |name: &str| -> Vec<&str> {
             let column = by_name.get(name);
@@ -121,8 +123,13 @@ impl Fitted {
                     continue;
                 }
                 let mark = marks.mark(self.columns.len() + i);
-                let found = rewritten(&target.learned(), mark, &cells);
-                let (found, said) = found.map_err(|e| self.refused(table, &target.name, &e))?;
+                let (found, said) = match rewritten(&target.learned(), mark, &cells) {
+                    Ok(found) => found,
+                    Err(e) => {
+                        new.problem = Some(self.refused(table, &target.name, &e));
+                        continue;
+                    }
+                };
                 new.notes.extend(said.iter().map(|note| format!("{}: {}: {note}", table.name, target.name)));
                 if found != target.format
                     && let Goal::Values(all) = &mut new.fitted.to_mut().goal
