@@ -2,6 +2,7 @@
 //! above rows of cells between commas.
 
 mod dates;
+mod quotes;
 mod rows;
 mod types;
 

@@ -6,10 +6,10 @@
 //! the rows is a comment only if its cells say so.
 
 use super::layout::ReadOptions;
-use super::lines::{is_measured, leave_out};
+use super::left_out::leave_out;
 use super::missing::{MISSING, is_error_of_sheet};
 use super::rows::{Body, COMMENTS, Row, usual};
-use super::sniff::measured;
+use super::sniff::{is_measured, measured};
 use std::collections::HashSet;
 
 /// The rows without comments.

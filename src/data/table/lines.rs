@@ -4,16 +4,15 @@
 
 use super::comments::without_comments;
 use super::layout::{Header, ReadOptions};
+use super::left_out::{leave_out, said};
 use super::missing::MISSING;
 use super::rows::{Body, Row, usual};
-use super::sniff::{self, measured};
+use super::sniff::{self, ROWS, is_measured, measured};
 use crate::error::{Error, Result};
 use std::collections::HashSet;
 
 /// Further lines that a header may have.
 const HEADER_LINES: usize = 3;
-/// Rows that are looked at to tell what a column holds.
-const SAMPLE: usize = 500;
 /// First words of a row that sums up others.
 const TOTALS: &[&str] = &[
     "total",
@@ -30,8 +29,6 @@ const TOTALS: &[&str] = &[
     "note",
     "notes",
 ];
-/// Line numbers that a note lists.
-const SHOWN: usize = 5;
 
 /// The rows of a table, with the names of its columns.
 pub(super) struct Sheet {
@@ -60,7 +57,7 @@ pub(super) fn sheet(body: &Body, rows: Vec<Row>, options: &ReadOptions, notes: &
         Header::Yes => true,
         Header::No => false,
         Header::Auto => {
-            let seen = sniff::header(&rows[..rows.len().min(SAMPLE)]);
+            let seen = sniff::header(&rows[..rows.len().min(ROWS)]);
             notes.extend(seen.doubt);
             seen.is_header
         }
@@ -113,52 +110,6 @@ impl Sheet {
     }
 }
 
-/// Removes the rows that a test finds, and says how many and where; also that it changes
-/// the numbers of the rows below, where there are some.
-pub(super) fn leave_out(
-    rows: &mut Vec<Row>,
-    notes: &mut Vec<String>,
-    what: &str,
-    mut is_odd: impl FnMut(&Row) -> bool,
-) {
-    let mut lines = vec![];
-    rows.retain(|row| {
-        let odd = is_odd(row);
-        lines.extend(odd.then_some(row.line));
-        !odd
-    });
-    let ends = rows.first().map(|row| row.line).zip(rows.last().map(|row| row.line));
-    let is_between = ends.is_some_and(|(first, last)| lines.iter().any(|line| (first..last).contains(line)));
-    said(notes, what, &lines);
-    if let Some(note) = notes.last_mut().filter(|_| is_between) {
-        *note += "; rows are counted without it";
-        if lines.len() > 1 {
-            note.truncate(note.len() - "it".len());
-            *note += "them";
-        }
-    }
-}
-
-/// Says which lines were left out.
-fn said(notes: &mut Vec<String>, what: &str, lines: &[usize]) {
-    match lines {
-        [] => {}
-        [line] => notes.push(format!("line {line} left out: it is {what}")),
-        all => {
-            let shown: Vec<String> = all.iter().take(SHOWN).map(usize::to_string).collect();
-            let more = if all.len() > SHOWN { ", ..." } else { "" };
-            notes.push(format!("{} lines left out ({}{more}): each is {what}", all.len(), shown.join(", ")));
-        }
-    }
-}
-
-/// Whether most cells of a column are numbers or dates.
-pub(super) fn is_measured<'a>(rows: impl Iterator<Item = &'a Row>, column: usize) -> bool {
-    let cells: Vec<&str> = rows.take(SAMPLE).filter_map(|r| r.cells.get(column)).map(String::as_str).collect();
-    let cells: Vec<&str> = cells.into_iter().filter(|c| !c.is_empty()).collect();
-    !cells.is_empty() && 2 * cells.iter().filter(|c| measured(c)).count() >= cells.len()
-}
-
 /// Leaves out lines above a table of several columns: those of one cell, and
 /// shorter ones above a row that is a header beyond doubt.
 fn above(rows: &mut Vec<Row>, notes: &mut Vec<String>) {
@@ -170,7 +121,7 @@ fn above(rows: &mut Vec<Row>, notes: &mut Vec<String>) {
     let titles = rows.iter().take_while(|row| is_title(row)).count();
     let short = rows.iter().take_while(|row| row.cells.len() < width).count();
     let is_headed = |n: usize| {
-        let seen = sniff::header(&rows[n..rows.len().min(n + SAMPLE)]);
+        let seen = sniff::header(&rows[n..rows.len().min(n + ROWS)]);
         seen.is_header && seen.doubt.is_none()
     };
     let n = if short > titles && short + 2 <= rows.len() && is_headed(short) { short } else { titles };
@@ -234,7 +185,7 @@ fn further_lines(rows: &mut Vec<Row>, names: &mut [String], notes: &mut Vec<Stri
         let fits = |i: &usize| {
             let cell = row.cells[*i].as_str();
             cell.is_empty()
-                || (is_word(cell) && rest.iter().take(SAMPLE).all(|r| r.cells.get(*i).is_none_or(|c| c != cell)))
+                || (is_word(cell) && rest.iter().take(ROWS).all(|r| r.cells.get(*i).is_none_or(|c| c != cell)))
         };
         columns.iter().all(fits)
             && columns.iter().any(|&i| !row.cells[i].is_empty())

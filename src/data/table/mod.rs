@@ -27,6 +27,7 @@ mod kind;
 mod layout;
 mod leakage;
 mod leaks;
+mod left_out;
 mod lesson;
 mod lines;
 pub(super) mod marks;

@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 /// What is looked at of a file.
 const SAMPLE: usize = 256 << 10;
 /// Rows looked at.
-const ROWS: usize = 500;
+pub(super) const ROWS: usize = 500;
 /// Delimiters, the least likely to occur inside a cell first.
 const DELIMITERS: &[u8] = b"\t;|,";
 /// The share of rows that are cut into as many cells where a delimiter is right.
@@ -20,6 +20,13 @@ const EVEN: f64 = 0.9;
 /// Whether a cell is a number or a date.
 pub(super) fn measured(cell: &str) -> bool {
     Format::of(Decimal::Point).parse(cell).is_some() || date::format_of(cell).is_some()
+}
+
+/// Whether most cells of a column are numbers or dates.
+pub(super) fn is_measured<'a>(rows: impl Iterator<Item = &'a Row>, column: usize) -> bool {
+    let cells: Vec<&str> = rows.take(ROWS).filter_map(|r| r.cells.get(column)).map(String::as_str).collect();
+    let cells: Vec<&str> = cells.into_iter().filter(|c| !c.is_empty()).collect();
+    !cells.is_empty() && 2 * cells.iter().filter(|c| measured(c)).count() >= cells.len()
 }
 
 /// What separates cells: what cuts most rows, and the first, into the same number

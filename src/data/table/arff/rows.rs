@@ -4,37 +4,12 @@
 use super::super::layout::ReadOptions;
 use super::super::rows::{Body, Row, lines_of};
 use super::super::table::{Column, clip};
+use super::quotes::quoted;
 use super::types::{Attribute, Holds};
 use crate::error::{Error, Result};
 
 /// What stands for a missing cell.
 const GAP: &str = "?";
-
-/// The text in quotes that begins some text, and what stands behind it; `None` where no
-/// quote begins it, or it is never closed.
-pub(super) fn quoted(text: &str) -> Option<(String, &str)> {
-    let quote = text.chars().next().filter(|c| matches!(c, '\'' | '"'))?;
-    let mut inner = String::new();
-    let mut chars = text.char_indices().skip(1).peekable();
-    while let Some((at, c)) = chars.next() {
-        match c {
-            '\\' => inner.push(match chars.next()?.1 {
-                'n' => '\n',
-                't' => '\t',
-                'r' => '\r',
-                other => other,
-            }),
-            // Some double a quote, as others do in CSV.
-            c if c == quote && chars.peek().is_some_and(|(_, next)| *next == quote) => {
-                inner.push(quote);
-                chars.next();
-            }
-            c if c == quote => return Some((inner, &text[at + c.len_utf8()..])),
-            c => inner.push(c),
-        }
-    }
-    None
-}
 
 /// The cells of a line, and whether each stands in quotes; `None` where a quote that begins
 /// a cell does not end it.

@@ -1,7 +1,7 @@
 //! What a line with `@attribute` declares of a column: its name and its type.
 
 use super::dates::Pattern;
-use super::rows::quoted;
+use super::quotes::quoted;
 
 /// A column as it is declared.
 pub(in super::super) struct Attribute {

@@ -2,7 +2,7 @@
 //! `1.234.567` has not; `1.908` may be either, and then the other columns of the file
 //! decide: one program wrote them all.
 
-use super::format::Decimal;
+use super::decimal::Decimal;
 use super::written::{take_apart, value};
 
 /// Cells of a column that show whether it holds numbers.

@@ -2,30 +2,10 @@
 //! to any cell. One column has one way: cells that are written in another are no
 //! numbers in it.
 
+use super::decimal::Decimal;
 use super::evidence::Likely;
 use super::written::{Bound, seconds, take_apart, value};
 use serde::{Deserialize, Serialize};
-
-/// What separates the whole part of a number from its fraction.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Decimal {
-    /// `1234.5` or `1,234.5`.
-    #[default]
-    Point,
-    /// `1234,5` or `1.234,5`.
-    Comma,
-}
-
-impl Decimal {
-    /// What groups thousands, and what divides.
-    fn marks(self) -> (char, char) {
-        match self {
-            Decimal::Point => (',', '.'),
-            Decimal::Comma => ('.', ','),
-        }
-    }
-}
 
 /// How the durations of a column are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]

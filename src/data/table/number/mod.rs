@@ -1,11 +1,13 @@
 //! Numbers in cells.
 
+mod decimal;
 pub mod evidence;
 mod format;
 mod written;
 
+pub use decimal::Decimal;
 pub use evidence::{FileMark, Likely};
-pub use format::{Clock, Decimal, Format, Rescale};
+pub use format::{Clock, Format, Rescale};
 pub use written::Bound;
 pub(super) use written::says_nothing;
 
