@@ -149,7 +149,7 @@ impl Source for RowSource {
         notes.extend(given_away.into_iter().filter(|leak| leak.columns.iter().all(is_used)).map(|leak| leak.finding));
         let used: Vec<&str> = fitted.columns.iter().filter(|c| c.is_used()).map(|c| c.name.as_str()).collect();
         let held = [parts.val, parts.test.unwrap_or_default()].concat();
-        notes.extend(twins::across(table, [parts.train, &held], &used, &fitted.goal.columns())?);
+        notes.extend(twins::across(table, [parts.train, &held], &used, &fitted.goal.columns()));
         notes.extend(fitted.notes.clone());
         notes.extend(fitted.describe());
         notes.extend(applied.lines());
