@@ -50,7 +50,7 @@ fn main() {
         let of = plans.map_or(vec![sets[0].clone()], |plans| plans.into_iter().map(|d| d.set).collect());
         // `ops.rs` holds every adapter against the judge, which all goldens are held against.
         let due = |days| args.filter.is_some() || capabilities::due(&golden.name, days);
-        let most = if due(4) { sets.len() } else { usize::from(due(2)) };
+        let most = if due(8) { sets.len() } else { usize::from(due(3)) };
         for set in of.into_iter().take(most) {
             let g = golden.clone();
             trials.push(gpu_trial(format!("{}::{}", g.name, set.name), move |gpu| on_gpu(&g, gpu, set.caps)));

@@ -61,7 +61,7 @@ fn of_cases(filtered: bool) -> Vec<Trial> {
         for (kind, typed) in [("", true), ("_packed", false)] {
             let ways: Vec<Vec<String>> = cases.par_iter().map(|c| ways(c, &set.caps, typed)).collect();
             for (case, ways) in cases.iter().zip(ways) {
-                let days = if set.name == "gpu_registers" { 2 } else { 4 };
+                let days = if set.name == "gpu_registers" { 6 } else { 12 };
                 if !filtered && !capabilities::due(&case.name, days) {
                     continue;
                 }
