@@ -72,7 +72,8 @@ fn of_cases(filtered: bool) -> Vec<Trial> {
         }
     }
     // Work behind a kernel loads and stores halves as well.
-    for case in cases.iter().filter(|c| c.name.starts_with("chains/")) {
+    let due = |c: &Arc<Case>| filtered || capabilities::due(&c.name, 4);
+    for case in cases.iter().filter(|c| c.name.starts_with("chains/") && due(c)) {
         for (kind, typed) in [("fused", true), ("fused_packed", false)] {
             trials.push(trial(case, kind, &Caps::floor(Class::Discrete), typed, true));
         }
