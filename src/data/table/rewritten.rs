@@ -220,7 +220,8 @@ impl Readings {
 /// Whether numbers with a percent sign stand where training had none, or the other way
 /// round, and what they are multiplied by.
 fn percents(learned: &Learned, format: &Format, cells: &[&str]) -> Result<Option<(Rescale, String)>, String> {
-    let has = |cell: &&&str| cell.contains('%');
+    // A sign without a number is a missing cell.
+    let has = |cell: &&&str| cell.contains('%') && format.parse(cell).is_some();
     let had = learned.format.unit.as_deref() == Some("%") && !learned.format.bare;
     let mixed = learned.format.unit.as_deref() == Some("%") && !had;
     let Some(example) = cells.iter().find(has).or(cells.iter().find(|c| had && format.parse(c).is_some())) else {
@@ -342,6 +343,13 @@ mod tests {
         reads(&["12.3", "98"], [2.0, 98.0], &["12.3%", "50%"], &[12.3, 50.0], "same unit");
         reads(&["-0.5", "2.3"], [-0.5, 2.3], &["12%", "150%"], &[0.12, 1.5], "divided by 100");
         assert!(read(&["-0.5", "2.3"], [-0.5, 2.3], &["1.2%"]).is_err());
+    }
+
+    #[test]
+    fn a_sign_without_a_number_says_nothing() {
+        let format = Format::learn(&["0.5", "10.5"], false);
+        let learned = Learned { name: "x", format: &format, range: Some([0.5, 10.5]) };
+        assert_eq!(rewritten(&learned, Mark::Learned, &["1.5", "%", "2.5"]), Ok((format.clone(), vec![])));
     }
 
     #[test]
