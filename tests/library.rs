@@ -102,6 +102,7 @@ fn pictures_are_the_same_from_files_bytes_and_pixels() {
         images.push(square.into());
     }
     assert_eq!(predictor.pictures(&files).unwrap(), own);
+    assert_eq!(predictor.file(&files[1]).unwrap(), [Some(own[1].clone())]);
     assert_eq!(predictor.picture_bytes(&bytes).unwrap(), own);
     assert_eq!(predictor.images(&images).unwrap(), own);
     let cut = predictor.picture_bytes(&[&bytes[0][..], &bytes[1][..40]]).unwrap_err().to_string();
@@ -362,9 +363,9 @@ fn a_series_is_forecast() {
     let ahead = predictor.forecast(&format!("day,level\n{}", rows(42))).unwrap();
     assert_eq!(ahead.iter().map(|f| f.row).collect::<Vec<_>>(), [43, 44]);
     assert_eq!(ahead[0].date.as_deref(), Some("2023-02-12"));
-    assert_eq!(ahead[0].names(), ["level"]);
+    assert_eq!(ahead[0].answer.names(), ["level"]);
     for (forecast, expected) in ahead.iter().zip([20.0, 10.0]) {
-        assert!((forecast.values()[0] - expected).abs() < 3.0, "{ahead:?}");
+        assert!((forecast.answer.values()[0] - expected).abs() < 3.0, "{ahead:?}");
     }
     let short = predictor.forecast(&format!("day,level\n{}", rows(5))).unwrap_err().to_string();
     assert!(short.contains("5 rows") && short.contains("at least 8"), "{short}");

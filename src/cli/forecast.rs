@@ -62,7 +62,7 @@ fn object(row: &Row) -> Value {
         all.insert("group".into(), of.group.join(", ").into());
     }
     all.extend(of.date.iter().map(|d| ("date".to_string(), json!(d))));
-    all.insert("values".into(), of.json().collect::<Map<_, _>>().into());
+    all.insert("values".into(), of.answer.json().collect::<Map<_, _>>().into());
     Value::Object(all)
 }
 
@@ -73,7 +73,7 @@ fn cells(rows: &[Row], head: &Head) -> Vec<Vec<String>> {
     first.extend(head.by.iter().cloned());
     first.push("row".into());
     first.extend(dated.then(|| "date".into()));
-    match rows.first().map_or(&[][..], |r| r.of.names()) {
+    match rows.first().map_or(&[][..], |r| r.of.answer.names()) {
         [_] => first.push("prediction".into()),
         all => first.extend(all.iter().map(|name| format!("prediction_{name}"))),
     }
@@ -84,7 +84,7 @@ fn cells(rows: &[Row], head: &Head) -> Vec<Vec<String>> {
         cells.extend((0..head.by.len()).map(|i| of.group.get(i).cloned().unwrap_or_default()));
         cells.push(of.row.to_string());
         cells.extend(dated.then(|| of.date.clone().unwrap_or_default()));
-        cells.extend(of.decimals());
+        cells.extend(of.answer.decimals());
         all.push(cells);
     }
     all

@@ -4,6 +4,7 @@
 
 use super::{Dataset, Elements, Samples, Targets};
 use crate::error::{Context, Result};
+use std::borrow::Cow;
 
 /// Bytes of samples, and of targets at the positions of sequences, that are
 /// looked at. Of a larger set evenly spaced samples of so many bytes are, so
@@ -48,14 +49,14 @@ impl Dataset {
     /// ones as 32 MiB hold, in memory.
     ///
     /// Fails when they cannot be read.
-    pub fn at_a_glance(&self) -> Result<Dataset> {
+    pub fn at_a_glance(&self) -> Result<Cow<'_, Dataset>> {
         if !matches!(self.samples, Samples::Read(_)) {
-            return Ok(self.clone());
+            return Ok(Cow::Borrowed(self));
         }
         let each = if self.samples.kind() == Elements::Bytes { 1 } else { 4 };
         let some = self.select(&looked_at(self.len(), each * self.width()).collect::<Vec<_>>());
         let samples = some.samples.loaded().context(|| self.name.clone())?;
-        Ok(Dataset { samples, ..some })
+        Ok(Cow::Owned(Dataset { samples, ..some }))
     }
 
     /// The fingerprint of the set: equal for sets of equal shape, targets and

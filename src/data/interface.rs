@@ -10,7 +10,7 @@ use super::levels::Levels;
 use super::series::SeriesFitted;
 use super::table::Fitted;
 use super::text::Vocabulary;
-use super::{Dataset, Normal, Targets, ValueScale};
+use super::{Dataset, Normal, Origin, Samples, Targets, ValueScale};
 use crate::error::Result;
 use serde::{Deserialize, Serialize};
 
@@ -144,13 +144,14 @@ impl Interface {
         if let Input::Tokens(vocabulary) = &self.input { Some(vocabulary) } else { None }
     }
 
-    /// Targets that mean nothing, for so many samples that are to be predicted.
-    pub fn no_targets(&self, samples: usize) -> Targets {
+    /// `n` samples of a shape that are to be predicted; their targets mean nothing.
+    pub fn to_predict(&self, name: impl Into<String>, shape: Vec<usize>, samples: Samples, n: usize) -> Dataset {
         let names = self.outputs.clone();
-        match self.task {
-            Task::Regression => Targets::Values { values: vec![0.0; samples * names.len()], names },
-            Task::Classification | Task::Language => Targets::Classes { labels: vec![0; samples], names },
-        }
+        let targets = match self.task {
+            Task::Regression => Targets::Values { values: vec![0.0; n * names.len()], names },
+            Task::Classification | Task::Language => Targets::Classes { labels: vec![0; n], names },
+        };
+        Dataset { name: name.into(), shape, samples, targets, origin: Origin::default() }
     }
 
     /// What is added to each output to have it in the units of the source: not 0 where

@@ -27,6 +27,11 @@ impl Outputs {
         Arc::new(Outputs { task, names, centres })
     }
 
+    /// Those of values with these names and centres.
+    pub(super) fn of_values((names, centres): (Vec<String>, Vec<f64>)) -> Arc<Outputs> {
+        Arc::new(Outputs { task: Task::Regression, names, centres })
+    }
+
     /// The answers that a model's numbers are, so many for each sample.
     pub(super) fn answers(self: &Arc<Outputs>, numbers: &[f32]) -> Vec<Answer> {
         let answer = |numbers: &[f32]| Answer { outputs: self.clone(), numbers: numbers.to_vec() };
@@ -106,18 +111,18 @@ impl std::fmt::Display for Answer {
 
 /// A single-precision number in decimal, with its centre added in double precision: 0.1
 /// is 0.1.
-pub fn exact(v: f32, centre: f64) -> f64 {
+fn exact(v: f32, centre: f64) -> f64 {
     let decimal = v.to_string().parse::<f64>().unwrap_or(f64::NAN);
     if centre == 0.0 { decimal } else { centre + decimal }
 }
 
 /// [`exact`] as text.
-pub fn decimal(v: f32, centre: f64) -> String {
+fn decimal(v: f32, centre: f64) -> String {
     if centre == 0.0 { v.to_string() } else { exact(v, centre).to_string() }
 }
 
 /// [`exact`] as JSON has it; a number without a centre is in single precision.
-pub fn json_number(v: f32, centre: f64) -> Value {
+fn json_number(v: f32, centre: f64) -> Value {
     if centre == 0.0 { json!(v) } else { json!(exact(v, centre)) }
 }
 

@@ -1,11 +1,10 @@
 //! What comes after the end of a series, or after each of its rows.
 
-use super::answer::{decimal, exact, json_number};
+use super::answer::{Answer, Outputs};
 use super::predictor::Predictor;
-use crate::data::series::{Series, SeriesFitted, dates_after};
+use crate::data::series::{Series, dates_after};
 use crate::data::table::Table;
 use crate::error::Result;
-use serde_json::Value;
 
 /// A forecast of one row, or, of each row of a file, what is forecast from it.
 #[derive(Debug, Clone, PartialEq)]
@@ -17,30 +16,8 @@ pub struct Forecast {
     pub row: usize,
     /// Its date, where it is known.
     pub date: Option<String>,
-    names: Vec<String>,
-    values: Vec<(f32, f64)>,
-}
-
-impl Forecast {
-    /// The names of what is forecast.
-    pub fn names(&self) -> &[String] {
-        &self.names
-    }
-
-    /// The values, in the units of the targets and the order of the names.
-    pub fn values(&self) -> Vec<f64> {
-        self.values.iter().map(|&(v, centre)| exact(v, centre)).collect()
-    }
-
-    /// The values as text, as short as they are exact.
-    pub fn decimals(&self) -> impl Iterator<Item = String> {
-        self.values.iter().map(|&(v, centre)| decimal(v, centre))
-    }
-
-    /// The values by name, as JSON has them.
-    pub fn json(&self) -> impl Iterator<Item = (String, Value)> {
-        self.names.iter().cloned().zip(self.values.iter().map(|&(v, centre)| json_number(v, centre)))
-    }
+    /// The values, in the units of the targets, by name.
+    pub answer: Answer,
 }
 
 impl Predictor {
@@ -63,12 +40,18 @@ impl Predictor {
         let asked = fitted.to_forecast(&panel, each)?;
         let mut numbers = self.numbers(&asked.set)?;
         asked.restore(&mut numbers);
+        let outputs = match each {
+            true => Outputs::of(self.interface()),
+            // Each row that follows is a forecast of its own.
+            false => Outputs::of_values(fitted.targets.iter().map(|t| (t.name.clone(), t.centre)).unzip()),
+        };
         let mut all = vec![];
         for (&[i, start], numbers) in asked.starts.iter().zip(numbers.chunks(fitted.outputs().len())) {
             let series = &panel.series[i];
+            let answers = outputs.answers(numbers);
             match each {
-                true => all.push(from_row(&fitted, series, start, numbers)),
-                false => all.extend(beyond(&fitted, series, numbers)),
+                true => all.extend(answers.into_iter().map(|answer| from_row(series, start, answer))),
+                false => all.extend(beyond(series, answers)),
             }
         }
         self.say([panel.notes, asked.notes].concat());
@@ -77,28 +60,26 @@ impl Predictor {
 }
 
 /// A forecast for each of the rows that follow a series.
-fn beyond<'a>(fitted: &'a SeriesFitted, series: &'a Series, numbers: &'a [f32]) -> impl Iterator<Item = Forecast> + 'a {
-    let dates = dates_after(series, fitted.horizon);
+fn beyond(series: &Series, answers: Vec<Answer>) -> impl Iterator<Item = Forecast> {
+    let dates = dates_after(series, answers.len());
     let last = match series.group.is_empty() {
         true => series.rows.iter().max().map_or(0, |row| row + 1),
         false => series.len(),
     };
-    numbers.chunks(fitted.targets.len()).enumerate().map(move |(h, numbers)| Forecast {
+    answers.into_iter().enumerate().map(move |(h, answer)| Forecast {
         group: series.group.clone(),
         row: last + h + 1,
         date: dates.get(h).cloned(),
-        names: fitted.targets.iter().map(|t| t.name.clone()).collect(),
-        values: numbers.iter().zip(&fitted.targets).map(|(&v, t)| (v, t.centre)).collect(),
+        answer,
     })
 }
 
 /// What is forecast from the last row of a window, the one before `start`.
-fn from_row(fitted: &SeriesFitted, series: &Series, start: usize, numbers: &[f32]) -> Forecast {
+fn from_row(series: &Series, start: usize, answer: Answer) -> Forecast {
     Forecast {
         group: series.group.clone(),
         row: series.rows[start - 1] + 1,
         date: series.dates.is_some().then(|| series.labels[start - 1].clone()),
-        names: fitted.outputs(),
-        values: numbers.iter().copied().zip(fitted.centres()).collect(),
+        answer,
     }
 }

@@ -7,7 +7,7 @@ use super::observer::Quiet;
 use super::request::DeviceRequest;
 use crate::data::series::SeriesFitted;
 use crate::data::table::Table;
-use crate::data::{Dataset, Interface, Origin, Samples, picture};
+use crate::data::{Dataset, Interface, Samples, picture};
 use crate::device::Device;
 use crate::error::{Context, Error, Result};
 use crate::nn::Model;
@@ -252,8 +252,7 @@ impl Predictor {
                 self.session.model.input
             )));
         }
-        let targets = self.session.interface.no_targets(elements / each);
-        let mut set = Dataset { name: name.into(), shape, samples, targets, origin: Origin::default() };
+        let mut set = self.session.interface.to_predict(name, shape, samples, elements / each);
         self.notes = self.session.interface.adapt(&mut set, &self.session.model.input)?.into_iter().collect();
         self.set(&set)
     }

@@ -42,6 +42,8 @@ pub(in crate::data) enum Mark {
 /// What cells tell of the decimal marks of columns.
 pub(in crate::data) struct Marks {
     columns: Vec<Told>,
+    /// Whether some column speaks for the learned mark, and for the other.
+    speaks: [bool; 2],
 }
 
 /// Cells that only the learned decimal mark reads, up to the first, those that only the
@@ -57,18 +59,19 @@ impl Marks {
     /// Those of columns, in order; `cells` gives the cells of one by its name.
     pub fn of<'c>(columns: &[Option<Learned>], cells: &dyn Fn(&str) -> Vec<&'c str>) -> Marks {
         let told = |c: &Option<Learned>| c.as_ref().map_or(Told::default(), |c| count(c, &cells(c.name)));
-        Marks { columns: columns.iter().map(told).collect() }
+        let columns: Vec<Told> = columns.iter().map(told).collect();
+        let speaks = [columns.iter().any(|t| t.learned > 0), columns.iter().any(|t| t.other > 0)];
+        Marks { columns, speaks }
     }
 
     /// How it stands with a column. Where a whole file speaks for a mark, so do its
     /// columns that could be read either way: one program wrote them all.
     pub fn mark(&self, column: usize) -> Mark {
         let told = &self.columns[column];
-        let sum = |of: fn(&Told) -> usize| self.columns.iter().map(of).sum::<usize>();
         match (told.learned, told.other) {
-            (0, 0) => match (sum(|t| t.learned), sum(|t| t.other)) {
-                (0, 0) if told.either => Mark::Unclear,
-                (0, other) if other > 0 => Mark::Other,
+            (0, 0) => match self.speaks {
+                [false, false] if told.either => Mark::Unclear,
+                [false, true] => Mark::Other,
                 _ => Mark::Learned,
             },
             (0, _) => Mark::Other,

@@ -4,8 +4,7 @@ use super::sets::Sets;
 use super::{Asked, Audit, Kind, Opened, ToPredict, ToScore, Trained, Wants, expect_classes};
 use crate::data::table::Task as AskedTask;
 use crate::data::{
-    Dataset, ImageSet, Interface, Opened as OpenedImages, Origin, Recognised, RowGroups, SourceKind, Targets, Task,
-    alike, npy,
+    Dataset, ImageSet, Interface, Opened as OpenedImages, Recognised, RowGroups, SourceKind, Targets, Task, alike, npy,
 };
 use crate::error::{Error, Result};
 use crate::nn::Model;
@@ -153,8 +152,7 @@ fn adapt(set: &mut Dataset, model: &Model, about: &About) -> Result<Option<Strin
 pub(super) fn to_predict(file: &Path, trained: &Trained) -> Result<ToPredict> {
     let (shape, samples) = npy::open_samples(file, &trained.model.input)?;
     let n = samples.elements() / shape.iter().product::<usize>().max(1);
-    let targets = trained.about.interface.no_targets(n);
-    let mut set = Dataset { name: file.display().to_string(), shape, samples, targets, origin: Origin::default() };
+    let mut set = trained.about.interface.to_predict(file.display().to_string(), shape, samples, n);
     let notes = adapt(&mut set, trained.model, trained.about)?.into_iter().collect();
     let ask = |i| Asked { row: Some(i + 1), line: None, sample: Some(i) };
     Ok(ToPredict { set, asked: (0..n).map(ask).collect(), notes })

@@ -124,8 +124,7 @@ fn picture(file: &Path, trained: &Trained) -> Result<ToPredict> {
         )));
     };
     let pixels = data::picture::load_with(file, channels, [height, width], &images_of(about, trained.settings))?;
-    let (name, shape, targets) = (file.display().to_string(), model.input.to_vec(), about.interface.no_targets(1));
-    let set = Dataset { name, shape, samples: pixels.into(), targets, origin: Origin::default() };
+    let set = about.interface.to_predict(file.display().to_string(), model.input.to_vec(), pixels.into(), 1);
     Ok(ToPredict { set, asked: vec![Asked { row: None, line: None, sample: Some(0) }], notes: vec![] })
 }
 

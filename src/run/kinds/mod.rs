@@ -220,10 +220,9 @@ fn check(s: &Settings, means: Means, source: &dyn Source) -> Result<()> {
     if !means.target && d.table.target != TableOptions::default().target {
         return Err(Error::usage(format!("target {}: {name} is not a table", d.table.target.join(", "))));
     }
-    // The classes of a table are a matter of settings.
-    let of_classes = means.tokens && means.target || !means.target && source.classes(d)?.is_some();
     match d.table.task {
-        AskedTask::Regression if of_classes => {
+        // The classes of a table are a matter of settings.
+        AskedTask::Regression if means.target && means.tokens || !means.target && source.classes(d)?.is_some() => {
             Err(Error::usage(format!("--task regression: {name} has classes, not numbers, as targets; leave it out")))
         }
         AskedTask::Classification if means.tokens && !means.target => Err(Error::usage(format!(

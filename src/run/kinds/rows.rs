@@ -199,12 +199,7 @@ pub struct Rows {
 pub fn rows_of(table: Table, interface: &Interface, fitted: &Fitted) -> Result<Rows> {
     let features = fitted.apply_features(&table, &table.all_rows())?;
     let notes = [table.notes.clone(), features.lines(&table.name)].concat();
-    let set = Dataset {
-        name: table.name.clone(),
-        shape: vec![features.width],
-        targets: interface.no_targets(features.kept.len()),
-        samples: data::Samples::Floats(features.values.into()),
-        origin: Origin::default(),
-    };
-    Ok(Rows { table, set, kept: features.kept, notes })
+    let (shape, kept) = (vec![features.width], features.kept);
+    let set = interface.to_predict(table.name.clone(), shape, features.values.into(), kept.len());
+    Ok(Rows { table, set, kept, notes })
 }
