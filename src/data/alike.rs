@@ -112,15 +112,15 @@ pub fn merge(all: &mut [&mut Targets]) {
 /// is `known`, or as most of them are written.
 pub fn merge_cells(table: &mut Table, column: usize, known: &[String]) {
     let cells = &mut table.columns[column].cells;
-    let mut counts: BTreeMap<&String, usize> = BTreeMap::new();
-    cells.iter().flatten().for_each(|c| *counts.entry(c).or_default() += 1);
-    let names: Vec<String> = known.iter().chain(counts.keys().copied()).cloned().collect();
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    cells.present().for_each(|c| *counts.entry(c).or_default() += 1);
+    let names: Vec<String> = known.iter().cloned().chain(counts.keys().map(|c| c.to_string())).collect();
     // What is known comes first, however few there are.
     let weights: Vec<usize> = known.iter().map(|_| usize::MAX).chain(counts.values().copied()).collect();
     let places = merged(&names, &weights);
     let written: HashMap<String, String> =
         names.iter().zip(&places).map(|(name, &place)| (name.clone(), names[place].clone())).collect();
-    cells.iter_mut().flatten().for_each(|c| c.clone_from(&written[c.as_str()]));
+    *cells = cells.rewritten(|c| Some(written[c].as_str().into()));
 }
 
 #[cfg(test)]

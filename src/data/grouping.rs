@@ -97,7 +97,7 @@ impl GroupBy {
 
 /// What a row's group is called, cell by cell; `None` where a cell is missing.
 pub fn group_of(table: &Table, columns: &[usize], row: usize) -> Option<Vec<String>> {
-    columns.iter().map(|&i| table.columns[i].cells[row].as_deref().map(canonical)).collect()
+    columns.iter().map(|&i| table.columns[i].cells.at(row).map(canonical)).collect()
 }
 
 /// The group of each row of a set.
@@ -153,7 +153,7 @@ impl RowGroups {
             return Ok(None);
         }
         let names: Vec<String> = columns.iter().map(|&i| format!("\"{}\"", table.columns[i].name)).collect();
-        let cells = |row: usize| columns.iter().map(|&i| table.columns[i].cells[row].clone()).collect();
+        let cells = |row: usize| columns.iter().map(|&i| table.columns[i].cells.to_owned_at(row)).collect();
         let found = RowGroups::named(names.join(", "), (0..table.rows()).map(cells).collect(), alike);
         found.check(&table.name).map(Some)
     }

@@ -97,7 +97,7 @@ impl Origin {
             Some(picked) => picked.iter().map(|&i| all[i][0]).collect(),
             None => all.iter().map(|[row, _]| *row).collect(),
         };
-        let cells = |c: &Column| numbers.iter().map(|n| c.cells[n - 1].clone()).collect();
+        let cells = |c: &Column| numbers.iter().map(|n| c.cells.at(n - 1)).collect();
         let part = Table {
             name: table.name.clone(),
             columns: table.columns.iter().take(COLUMNS).map(|c| Column::new(c.name.clone(), cells(c))).collect(),
@@ -138,7 +138,7 @@ impl Origin {
     pub(super) fn cells(&self, i: usize) -> Vec<(String, Option<String>)> {
         let Source::Table(table, _) = &*self.source else { return vec![] };
         let row = self.number(i);
-        table.columns.iter().take(COLUMNS).map(|c| (c.name.clone(), c.cells[row].clone())).collect()
+        table.columns.iter().take(COLUMNS).map(|c| (c.name.clone(), c.cells.to_owned_at(row))).collect()
     }
 }
 

@@ -30,7 +30,7 @@ impl DateColumn {
     /// What a table says in them, row by row.
     pub(super) fn cells<'a>(&self, table: &'a Table) -> Vec<Vec<Option<&'a str>>> {
         let columns: Vec<&Column> = self.columns().filter_map(|name| table.column(name).ok()).collect();
-        (0..table.rows()).map(|row| columns.iter().map(|c| c.cells[row].as_deref()).collect()).collect()
+        (0..table.rows()).map(|row| columns.iter().map(|c| c.cells.at(row)).collect()).collect()
     }
 }
 

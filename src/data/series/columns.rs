@@ -13,6 +13,7 @@ use super::series::Series;
 use super::times;
 use crate::error::{Error, Result};
 use crate::terminal::shortened;
+use std::sync::Arc;
 
 /// Columns that a note or a message lists.
 const LISTED: usize = 8;
@@ -40,9 +41,8 @@ impl Columns {
     /// Fails when a named column is not there or holds no numbers, when none does,
     /// and when it is not clear what tells series apart.
     pub fn choose(table: &Table, base: &TableOptions, options: &SeriesOptions) -> Result<Columns> {
-        let rows = table.all_rows();
-        let seen: Vec<Inferred> =
-            table.columns.iter().map(|c| infer(c, &rows, &Rules::default(), table.likely())).collect();
+        let seen: Vec<Arc<Inferred>> =
+            table.columns.iter().map(|c| infer(c, &Rules::default(), table.likely())).collect();
         let places = |words: &[String]| words.iter().filter_map(|w| table.find(w).ok()).collect::<Vec<_>>();
         let usual_target = base.target == TableOptions::default().target;
         let asked = if usual_target { vec![] } else { places(&base.target) };
@@ -141,7 +141,7 @@ impl Columns {
         if let Some(d) = &date
             && let Ok(column) = table.column(&d.name)
         {
-            notes.extend(date::either_order(&d.name, &d.format, column.cells.iter().flatten().map(String::as_str)));
+            notes.extend(date::either_order(&d.name, &d.format, column.cells.present()));
         }
         if date.is_none() && base.date.is_none() {
             notes.extend(

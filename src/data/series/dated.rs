@@ -33,7 +33,7 @@ impl Dated {
             }
         };
         // Another file may write its dates in another way.
-        let cells = || written.iter().flatten().map(String::as_str);
+        let cells = || written.present();
         let fits = cells().all(|c| date::parse(c, &wanted.format).is_some());
         let format = match fits {
             true => wanted.format.clone(),
@@ -56,7 +56,7 @@ impl Dated {
                 return Err(Error::data(format!("{} is \"{text}\"; expected a date written as {format}", place())));
             };
             dates.push(date);
-            texts.push(text.clone());
+            texts.push(text.to_string());
         }
         Ok(Dated { name: column.name.clone(), format, dates, cells: texts, in_utc })
     }

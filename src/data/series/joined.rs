@@ -36,13 +36,13 @@ fn time_beside(table: &Table, day: &DateColumn) -> Option<(String, String)> {
             digits && date::parse(&format!("2000-01-01 {cell}"), &format!("%Y-%m-%d {way}")).is_some()
         };
         // Every day has its time, or the column is something else.
-        let all = |way: &&str| c.cells.iter().all(|cell| cell.as_deref().is_some_and(|cell| fits(way, cell)));
+        let all = |way: &&str| c.cells.iter().all(|cell| cell.is_some_and(|cell| fits(way, cell)));
         let ways = CLOCKS.iter().chain(NUMBERS.iter().filter(|_| repeats));
         ways.copied().find(all).map(|way| (c.name.clone(), together(way)))
     });
     let hours = || {
-        let fits = |cell: &Option<String>| {
-            cell.as_deref().is_some_and(|cell| date::parse(&format!("2000-01-01 {cell}"), "%Y-%m-%d %H").is_some())
+        let fits = |cell: Option<&str>| {
+            cell.is_some_and(|cell| date::parse(&format!("2000-01-01 {cell}"), "%Y-%m-%d %H").is_some())
         };
         let hour = others().find(|c| repeats && says_hour(&c.name) && c.cells.iter().all(fits))?;
         Some((hour.name.clone(), together("%H")))

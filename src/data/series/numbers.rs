@@ -15,7 +15,7 @@ pub(super) fn holds_numbers(seen: &Inferred) -> bool {
 pub(super) fn counts(table: &Table, column: usize, seen: &Inferred, groups: &[Vec<usize>]) -> bool {
     let cells = &table.columns[column].cells;
     let even = |rows: &Vec<usize>| {
-        let all: Option<Vec<f64>> = rows.iter().map(|&i| seen.format.parse(cells[i].as_deref()?)).collect();
+        let all: Option<Vec<f64>> = rows.iter().map(|&i| seen.format.parse(cells.at(i)?)).collect();
         let Some(all) = all else { return false };
         let step = all[1] - all[0];
         step != 0.0 && all.windows(2).all(|w| w[1] - w[0] == step)

@@ -53,7 +53,7 @@ pub(super) fn apart<T: Hash + Eq>(table: &Table, times: &[T], skipped: &[usize])
 fn told<T: Hash + Eq>(table: &Table, times: &[T], skipped: &[usize], doubled: usize) -> Found {
     let candidates: Vec<usize> =
         (0..table.columns.len()).filter(|i| !skipped.contains(i) && may_name(table, *i)).collect();
-    let cell = |i: usize, row: usize| table.columns[i].cells[row].as_deref();
+    let cell = |i: usize, row: usize| table.columns[i].cells.at(row);
     let once = |columns: &[usize]| {
         let place = |row: usize| (&times[row], columns.iter().map(|&i| cell(i, row)).collect::<Vec<_>>());
         times.len() - (0..times.len()).map(place).collect::<HashSet<_>>().len() <= doubled
@@ -87,7 +87,7 @@ pub(super) fn blocks(table: &Table, skipped: &[usize]) -> Found {
     let restarts = |i: usize| {
         let cells = &table.columns[i].cells;
         counters.iter().any(|numbers| {
-            let within = |row: usize| cells[row] == cells[row - 1];
+            let within = |row: usize| cells.at(row) == cells.at(row - 1);
             let steps = (1..numbers.len()).filter(|&row| within(row)).map(|row| numbers[row] - numbers[row - 1]);
             let back = (1..numbers.len()).filter(|&row| !within(row)).any(|row| numbers[row] <= numbers[row - 1]);
             back && steps.into_iter().all(|step| step == 1.0)
@@ -104,19 +104,19 @@ pub(super) fn blocks(table: &Table, skipped: &[usize]) -> Found {
 
 /// The different cells of columns.
 fn series<'a>(table: &'a Table, columns: &[usize]) -> HashSet<Vec<Option<&'a str>>> {
-    (0..table.rows()).map(|row| columns.iter().map(|&i| table.columns[i].cells[row].as_deref()).collect()).collect()
+    (0..table.rows()).map(|row| columns.iter().map(|&i| table.columns[i].cells.at(row)).collect()).collect()
 }
 
 /// Whether a column may name series: values that recur, in every row, that are no
 /// measurements and no part of the calendar. Numbers do where the name says so.
 fn may_name(table: &Table, i: usize) -> bool {
     let column = &table.columns[i];
-    let distinct: HashSet<&str> = column.cells.iter().flatten().map(String::as_str).collect();
+    let distinct: HashSet<&str> = column.cells.present().collect();
     let calendar = |cell: &&str| {
         let start: String = cell.chars().take(3).collect::<String>().to_lowercase();
         NAMES.contains(&&*start) || (cell.len() == 2 && cell.starts_with('Q'))
     };
-    if column.cells.iter().any(Option::is_none)
+    if column.cells.iter().any(|cell| cell.is_none())
         || distinct.len() < 2
         || ROWS * distinct.len() > table.rows()
         || says_calendar(&column.name)
@@ -124,7 +124,7 @@ fn may_name(table: &Table, i: usize) -> bool {
     {
         return false;
     }
-    let seen = infer(column, &table.all_rows(), &Rules::default(), table.likely());
+    let seen = infer(column, &Rules::default(), table.likely());
     match seen.kind {
         Kind::Category | Kind::Text | Kind::Identifier => {
             seen.stats.numbers < table.rows() || (seen.stats.whole && says_entity(&column.name))
@@ -136,12 +136,16 @@ fn may_name(table: &Table, i: usize) -> bool {
 
 /// Whether each value of a column stands in one block.
 fn in_blocks(column: &Column) -> bool {
-    let mut seen = HashSet::new();
-    column.cells.chunk_by(|a, b| a == b).all(|block| seen.insert(&block[0]))
+    let (mut seen, mut last) = (HashSet::new(), None);
+    column.cells.iter().all(|cell| {
+        let goes_on = last == Some(cell);
+        last = Some(cell);
+        goes_on || seen.insert(cell)
+    })
 }
 
 /// The cells as whole numbers, if all are such.
 fn whole_numbers(column: &Column) -> Option<Vec<f64>> {
-    let number = |cell: &Option<String>| cell.as_deref()?.parse::<f64>().ok().filter(|x| x.fract() == 0.0);
+    let number = |cell: Option<&str>| cell?.parse::<f64>().ok().filter(|x| x.fract() == 0.0);
     column.cells.iter().map(number).collect()
 }

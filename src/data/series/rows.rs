@@ -213,7 +213,7 @@ struct Gappy {
 fn as_written(table: &Table, wanted: &[NumberColumn], notes: &mut Vec<String>) -> Result<Vec<NumberColumn>> {
     let cells = |name: &str| {
         let column = table.column(name);
-        column.map_or(vec![], |c| c.cells.iter().flatten().map(String::as_str).collect::<Vec<_>>())
+        column.map_or(vec![], |c| c.cells.present().collect::<Vec<_>>())
     };
     let learned: Vec<Option<Learned>> = wanted.iter().map(|n| Some(n.learned())).collect();
     let marks = Marks::of(&learned, &cells);

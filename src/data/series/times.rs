@@ -12,6 +12,7 @@ use super::numbers::{counts, holds_numbers};
 use crate::error::{Context, Error, Result};
 use crate::terminal::shortened;
 use chrono::NaiveDateTime;
+use std::sync::Arc;
 
 /// Years of a column whose name says nothing, and of one that is called so.
 const LIKELY: std::ops::RangeInclusive<f64> = 1900.0..=2100.0;
@@ -25,7 +26,7 @@ const NAMED: std::ops::RangeInclusive<f64> = 1000.0..=2100.0;
 pub(super) fn choose(
     table: &Table,
     wanted: Option<&str>,
-    seen: &[Inferred],
+    seen: &[Arc<Inferred>],
     targets: &[usize],
 ) -> Result<Option<DateColumn>> {
     let dated = |i: usize| {
@@ -71,7 +72,7 @@ pub(super) fn choose(
 /// the one before, or each earlier. Days of a spreadsheet are so many numbers that the
 /// name must speak for them, too. `asked` says that the user named the column.
 fn in_digits(table: &Table, column: &Column, asked: bool) -> Option<DateColumn> {
-    let cells = || column.cells.iter().flatten().map(String::as_str);
+    let cells = || column.cells.present();
     let whole = cells().count() == table.rows() && table.rows() > 2;
     let in_order = |way: &str| {
         let dates: Option<Vec<NaiveDateTime>> = cells().map(|c| date::parse(c, way)).collect();
@@ -88,7 +89,7 @@ fn in_digits(table: &Table, column: &Column, asked: bool) -> Option<DateColumn> 
 /// What to say of a column that looks like dates, or is called so, where the rows have
 /// none.
 pub(super) fn not_understood(column: &Column, seen: &Inferred) -> Option<String> {
-    let cells = || column.cells.iter().flatten().map(String::as_str);
+    let cells = || column.cells.present();
     let words = matches!(seen.kind, Kind::Text | Kind::Identifier | Kind::Category);
     let called = says_date(&column.name) && seen.kind != Kind::Empty;
     let like = date::looks_like(cells()).filter(|_| words);
@@ -118,14 +119,13 @@ pub(super) fn divided(table: &Table, date: &DateColumn) -> bool {
 
 /// Whether a date is a plain year, or one with a month beside it.
 pub(super) fn in_years(table: &Table, found: &DateColumn) -> bool {
-    let year = |cell: &String| date::parse(cell, YEAR).is_some();
-    table.column(&found.name).is_ok_and(|c| c.cells.iter().flatten().all(year))
+    let year = |cell: &str| date::parse(cell, YEAR).is_some();
+    table.column(&found.name).is_ok_and(|c| c.cells.present().all(year))
 }
 
 fn are_years(column: &Column, seen: &Inferred, range: std::ops::RangeInclusive<f64>) -> bool {
-    let year = |cell: &Option<String>| {
-        cell.as_deref()
-            .is_some_and(|c| date::parse(c, YEAR).is_some() && seen.format.parse(c).is_some_and(|y| range.contains(&y)))
+    let year = |cell: Option<&str>| {
+        cell.is_some_and(|c| date::parse(c, YEAR).is_some() && seen.format.parse(c).is_some_and(|y| range.contains(&y)))
     };
     seen.kind != Kind::Empty && column.cells.iter().all(year)
 }

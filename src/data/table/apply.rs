@@ -9,10 +9,13 @@ use super::table::{Column, Table, clip};
 use super::target::{Answer, Goal};
 use crate::error::{Context, Error, Result};
 use crate::files::memory;
+use rayon::prelude::*;
 use std::collections::{BTreeMap, HashMap};
 
 /// Cells shown of one kind of trouble.
 const SHOWN: usize = 3;
+/// Rows that one thread encodes at a time.
+const PART: usize = 16_384;
 
 /// Rows as features, without targets.
 #[derive(Debug, Clone, PartialEq)]
@@ -67,21 +70,43 @@ impl Fitted {
     /// Rows that cannot be used are left out and listed. Fails when a column is
     /// not there, or when no row can be used.
     pub fn apply(&self, table: &Table, rows: &[usize]) -> Result<Applied> {
+        self.apply_as(self.restyled(table, rows)?, table, rows, None)
+    }
+
+    /// [`apply`](Fitted::apply) to the rows that all was learned from; `features` are those
+    /// of these rows where they are all of them.
+    pub(super) fn apply_to_own(&self, table: &Table, rows: &[usize], features: Features) -> Result<Applied> {
+        let known = (features.kept == rows).then_some(features);
+        self.apply_as(Restyled::none(self), table, rows, known)
+    }
+
+    fn apply_as(
+        &self,
+        mut restyled: Restyled,
+        table: &Table,
+        rows: &[usize],
+        known: Option<Features>,
+    ) -> Result<Applied> {
         let targets = self.goal.columns().into_iter().map(|name| table.column(name)).collect::<Result<Vec<_>>>();
         let targets = targets.context(|| "looking for the target")?;
-        let (mut labels, mut values) = (vec![], vec![]);
-        let mut restyled = self.restyled(table, rows)?;
         if let Some(problem) = restyled.problem.take() {
             return Err(problem);
         }
-        let mut answer = |row: usize| {
-            let cells: Vec<Option<&str>> = targets.iter().map(|c| c.cells[row].as_deref()).collect();
-            restyled.fitted.goal.answer(&cells)
+        let goal = &restyled.fitted.goal;
+        let answer = |row: usize| {
+            let cells: Vec<Option<&str>> = targets.iter().map(|c| c.cells.at(row)).collect();
+            goal.answer(&cells)
         };
-        let features = self.encode(&restyled, table, rows, &mut answer, &mut |answer| match answer {
+        let answered = || rows.par_iter().map(|&row| answer(row)).collect::<Result<Vec<Answer>, String>>().ok();
+        let (features, answers) = match known.and_then(|features| Some((features, answered()?))) {
+            Some(both) => both,
+            None => self.encode(&restyled, table, rows, &answer)?,
+        };
+        let (mut labels, mut values) = (vec![], vec![]);
+        answers.into_iter().for_each(|answer| match answer {
             Answer::Class(class) => labels.push(class),
             Answer::Values(all) => values.extend(all),
-        })?;
+        });
         if features.kept.is_empty() {
             let reason = features.dropped.first().map_or("there are none", |d| d.reason.as_str());
             return Err(Error::data(format!(
@@ -105,65 +130,51 @@ impl Fitted {
     ///
     /// Fails when a column is not there.
     pub fn apply_features(&self, table: &Table, rows: &[usize]) -> Result<Features> {
-        self.encode(&self.restyled(table, rows)?, table, rows, &mut |_| Ok(()), &mut |()| {})
+        self.encode(&self.restyled(table, rows)?, table, rows, &|_| Ok(())).map(|(features, _)| features)
     }
 
-    /// Encodes rows whose answer can be had; `keep` gets the answers of those
+    /// [`apply_features`](Fitted::apply_features) to the rows that all was learned from.
+    pub(super) fn features_of_own(&self, table: &Table, rows: &[usize]) -> Result<Features> {
+        self.encode(&Restyled::none(self), table, rows, &|_| Ok(())).map(|(features, _)| features)
+    }
+
+    /// Encodes rows whose answer can be had, on all cores; also returns the answers of those
     /// that are kept.
-    fn encode<A>(
+    fn encode<A: Send>(
         &self,
         restyled: &Restyled,
         table: &Table,
         rows: &[usize],
-        answer: &mut dyn FnMut(usize) -> Result<A, String>,
-        keep: &mut dyn FnMut(A),
-    ) -> Result<Features> {
+        answer: &(dyn Fn(usize) -> Result<A, String> + Sync),
+    ) -> Result<(Features, Vec<A>)> {
         let columns = self.used(restyled, table)?;
         let width = self.features.len();
         let held = (rows.len() as u64).saturating_mul(4 * width as u64);
         memory::judge_named(&table.name, held, memory::budget())
             .context(|| format!("{} rows as {width} features each (max_categories makes them fewer)", rows.len()))?;
-        let mut values = Vec::new();
-        let (mut kept, mut dropped) = (vec![], vec![]);
+        let parts: Vec<Part<A>> =
+            rows.par_chunks(PART).map(|rows| Part::of(rows, table, &columns, width, answer)).collect();
+        let (mut kept, mut dropped, mut answers) = (vec![], vec![], vec![]);
+        let mut values = Vec::with_capacity(parts.iter().map(|part| part.values.len()).sum());
         let mut notes: BTreeMap<(usize, Issue), CellNote> = BTreeMap::new();
-        for &row in rows {
-            let line = *table.lines.get(row).ok_or_else(|| {
-                Error::usage(format!("{} has no row {row}; expected 0 to {}", table.name, table.rows() - 1))
-            })?;
-            let start = values.len();
-            let mut odd = vec![];
-            let result = answer(row).and_then(|answer| {
-                for (i, (fitted, column)) in columns.iter().enumerate() {
-                    fitted.encode(column.cells[row].as_deref(), &mut values, &mut |issue| odd.push((i, issue)))?;
-                }
-                Ok(answer)
-            });
-            match result {
-                Err(reason) => {
-                    values.truncate(start);
-                    dropped.push(Dropped { row: line, reason });
-                }
-                Ok(answer) => {
-                    keep(answer);
-                    kept.push(row);
-                    for (i, issue) in odd {
-                        let (fitted, column) = columns[i];
-                        let note = notes.entry((i, issue)).or_insert_with(|| CellNote {
-                            column: fitted.name.clone(),
-                            issue,
-                            cells: 0,
-                            examples: vec![],
-                        });
-                        note.cells += 1;
-                        if let Some(cell) = column.cells[row].as_deref().filter(|_| note.examples.len() < SHOWN) {
-                            note.examples.push(format!("\"{}\" (line {line})", clip(cell)));
-                        }
+        for part in parts {
+            values.extend(part.values);
+            kept.extend(part.kept);
+            dropped.extend(part.dropped);
+            answers.extend(part.answers);
+            for (what, new) in part.notes {
+                match notes.get_mut(&what) {
+                    None => drop(notes.insert(what, new)),
+                    Some(note) => {
+                        note.cells += new.cells;
+                        note.examples.extend(new.examples);
+                        note.examples.truncate(SHOWN);
                     }
                 }
             }
         }
         let restyled = restyled.notes.clone();
-        Ok(Features { width, values, kept, dropped, notes: notes.into_values().collect(), restyled })
+        Ok((Features { width, values, kept, dropped, notes: notes.into_values().collect(), restyled }, answers))
     }
 
     /// The columns that are needed, as learned and as they are in a table.
@@ -177,5 +188,61 @@ impl Fitted {
         };
         let all = used.map(|c| Ok((c, find(&c.name)?))).collect::<Result<Vec<_>>>();
         all.context(|| format!("\"{}\" lacks a column that training on \"{}\" used", table.name, self.table))
+    }
+}
+
+/// Some rows as features.
+struct Part<A> {
+    values: Vec<f32>,
+    kept: Vec<usize>,
+    answers: Vec<A>,
+    dropped: Vec<Dropped>,
+    notes: BTreeMap<(usize, Issue), CellNote>,
+}
+
+impl<A> Part<A> {
+    fn of(
+        rows: &[usize],
+        table: &Table,
+        columns: &[(&FittedColumn, &Column)],
+        width: usize,
+        answer: &dyn Fn(usize) -> Result<A, String>,
+    ) -> Part<A> {
+        let values = Vec::with_capacity(rows.len() * width);
+        let mut part = Part { values, kept: vec![], answers: vec![], dropped: vec![], notes: BTreeMap::new() };
+        let mut odd = vec![];
+        for &row in rows {
+            let (line, start) = (table.lines[row], part.values.len());
+            odd.clear();
+            let result = answer(row).and_then(|answer| {
+                for (i, (fitted, column)) in columns.iter().enumerate() {
+                    fitted.encode(column.cells.at(row), &mut part.values, &mut |issue| odd.push((i, issue)))?;
+                }
+                Ok(answer)
+            });
+            match result {
+                Err(reason) => {
+                    part.values.truncate(start);
+                    part.dropped.push(Dropped { row: line, reason });
+                }
+                Ok(answer) => {
+                    part.answers.push(answer);
+                    part.kept.push(row);
+                    odd.drain(..).for_each(|(i, issue)| part.note(i, issue, columns[i], row, line));
+                }
+            }
+        }
+        part
+    }
+
+    /// Counts what was odd about a cell of column `i`.
+    fn note(&mut self, i: usize, issue: Issue, (fitted, column): (&FittedColumn, &Column), row: usize, line: usize) {
+        let name = || fitted.name.clone();
+        let new = || CellNote { column: name(), issue, cells: 0, examples: vec![] };
+        let note = self.notes.entry((i, issue)).or_insert_with(new);
+        note.cells += 1;
+        if let Some(cell) = column.cells.at(row).filter(|_| note.examples.len() < SHOWN) {
+            note.examples.push(format!("\"{}\" (line {line})", clip(cell)));
+        }
     }
 }

@@ -6,7 +6,7 @@ mod quotes;
 mod rows;
 mod types;
 
-use super::rows::lines_of;
+use super::scan::lines_of;
 use crate::error::{Error, Result};
 pub(super) use rows::columns;
 pub(super) use types::Attribute;
@@ -21,8 +21,12 @@ pub(super) struct Head {
     pub lines: usize,
 }
 
+/// Bytes within which such a file begins, behind its comments.
+const START: usize = 1 << 20;
+
 /// Whether some text begins as such a file does.
 pub(in crate::data) fn begins_relation(start: &[u8]) -> bool {
+    let start = &start[..start.len().min(START)];
     let start = String::from_utf8_lossy(start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(start));
     first_word(start.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with('%')).unwrap_or(""))
         == "@relation"
@@ -83,13 +87,13 @@ mod tests {
                     'no, none',?,bad\n'it\\'s late',40,bad\n";
         let table = parse(text).unwrap();
         assert_eq!(table.names(), ["credit history", "age", "class"]);
-        let cells = |i: usize| table.columns[i].cells.iter().map(|c| c.as_deref().unwrap_or("-")).collect::<Vec<_>>();
+        let cells = |i: usize| table.columns[i].cells.iter().map(|c| c.unwrap_or("-")).collect::<Vec<_>>();
         assert_eq!((cells(0), cells(1)), (vec!["all paid", "no, none", "it's late"], vec!["31", "-", "40"]));
         assert_eq!((table.lines.clone(), table.has_header), (vec![10, 11, 12], true));
     }
 
     fn cells(table: &Table, column: usize) -> Vec<&str> {
-        table.columns[column].cells.iter().map(|c| c.as_deref().unwrap_or("-")).collect()
+        table.columns[column].cells.iter().map(|c| c.unwrap_or("-")).collect()
     }
 
     fn with_rows(attribute: &str, rows: &str) -> String {
@@ -115,10 +119,8 @@ mod tests {
         let digits = (0..60).map(|i| format!("{},{}\n", 1 + i % 26, i * 37 % 53)).collect::<String>();
         let all = (1..=26).map(|i| i.to_string()).collect::<Vec<_>>().join(",");
         let table = parse(&with_rows(&format!("{{{all}}}"), &digits)).unwrap();
-        let infer = |i: usize| {
-            super::super::infer::infer(&table.columns[i], &table.all_rows(), &Default::default(), Default::default())
-                .kind
-        };
+        let infer =
+            |i: usize| super::super::infer::infer(&table.columns[i], &Default::default(), Default::default()).kind;
         assert_eq!([infer(0), infer(1)], [super::super::Kind::Category, super::super::Kind::Number]);
         let options = super::super::TableOptions { target: vec!["x".into()], ..Default::default() };
         let fitted = super::super::Fitted::fit(&table, &table.all_rows(), &options).unwrap();

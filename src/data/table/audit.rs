@@ -1,24 +1,34 @@
 //! A look at a table before anything is learned from it: what is in it, what is
 //! missing, what is odd.
 
-use super::infer::{Inferred, Stats, infer};
+use super::cells::Cells;
+use super::histogram::Histogram;
+use super::infer::{Inferred, Stats, infer_all};
 use super::kind::Kind;
-use super::leaks::{Leak, find};
-use super::number::{canonical, show};
+use super::leaks::{Leak, find, some};
+use super::nearly::{self, Nearly, nearly_equal};
+use super::number::{show, spelled};
+use super::relation::{Answers, Relation};
 use super::span::Span;
 use super::subjects::repeated;
 use super::table::clip;
 use super::target::Goal;
 use super::twins;
-use super::{Column, Summary, Table, TableOptions, clean::FENCE};
+use super::values::{Values, distinct};
+use super::{Column, Summary, Table, TableOptions, clean::FENCE, date};
 use crate::data::RowGroups;
 use crate::data::alike::remark;
 use crate::error::Result;
+use rayon::prelude::*;
 use serde::Serialize;
-use std::collections::{BTreeMap, HashMap};
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::sync::Arc;
 
 /// Most frequent values that are listed of a column.
 const TOP: usize = 5;
+/// The share of missing cells from which on a column is named.
+const MANY_GAPS: f64 = 0.4;
 /// Examples and line numbers that a sentence lists.
 const SHOWN: usize = 5;
 
@@ -39,6 +49,10 @@ pub struct TableAudit {
     pub duplicates: Vec<usize>,
     /// Rows that repeat an earlier row but for what tells rows apart; `hints` say so too.
     pub repeated: Repeated,
+    /// Rows that are nearly equal to an earlier one; `hints` say so too.
+    pub nearly_equal: Vec<Nearly>,
+    /// Rows from which `relation` and `nearly_equal` are, evenly over the table.
+    pub sampled: usize,
     /// The target, if it can be learned.
     pub target: Option<TargetAudit>,
     /// Why it cannot.
@@ -72,8 +86,14 @@ pub struct ColumnAudit {
     /// Counts of its cells.
     #[serde(flatten)]
     pub stats: Stats,
+    /// Different values.
+    pub distinct: usize,
     /// How its numbers are spread.
     pub numbers: Option<Summary>,
+    /// How many of them there are from where to where.
+    pub histogram: Option<Histogram>,
+    /// What it says of the target by itself.
+    pub relation: Option<Relation>,
     /// Its outliers, if it holds numbers.
     pub outliers: Option<Outlying>,
     /// From when to when it goes, if it holds dates.
@@ -113,18 +133,27 @@ impl TableAudit {
     pub fn new(table: &Table, options: &TableOptions) -> Result<TableAudit> {
         let rows = table.all_rows();
         options.target.iter().try_for_each(|word| table.find(word).map(drop))?;
-        let look = |c: &Column| infer(c, &rows, options.cleaning.rules(&c.name), table.likely());
-        let seen: Vec<Inferred> = table.columns.iter().map(look).collect();
-        let columns: Vec<ColumnAudit> =
-            table.columns.iter().zip(&seen).map(|(c, seen)| audit(c, seen, &table.lines)).collect();
-        let constant =
-            columns.iter().filter(|c| c.stats.distinct <= 1 && (c.stats.missing == 0 || c.stats.distinct == 0));
+        let seen = infer_all(table, &options.cleaning);
+        let mut columns: Vec<ColumnAudit> =
+            table.columns.par_iter().zip(&seen).map(|(c, seen)| audit(c, seen, &table.lines)).collect();
+        let constant = columns.iter().filter(|c| c.distinct <= 1 && (c.stats.missing == 0 || c.distinct == 0));
         let constant = constant.map(|c| c.name.clone()).collect();
         let (goal, target_problem) = match Goal::learn(table, &rows, options) {
             Ok((goal, _)) => (Some(goal), None),
             Err(e) => (None, Some(e.to_string())),
         };
+        let sample = some(&rows);
+        if let Some(answers) = goal.as_ref().and_then(|goal| Answers::of(table, &sample, goal)) {
+            let targets = goal.as_ref().map_or(vec![], Goal::columns);
+            columns.par_iter_mut().zip(&table.columns).zip(&seen).for_each(|((audit, column), seen)| {
+                if !targets.contains(&column.name.as_str()) {
+                    audit.relation = answers.told_by(column, seen, &sample);
+                }
+            });
+        }
         let mut hints = table.notes.clone();
+        hints.extend(table.columns.iter().zip(&seen).flat_map(|(column, seen)| mixed(column, seen, &table.lines)));
+        hints.extend(columns.iter().filter_map(ColumnAudit::gaps));
         hints.extend(seen.iter().flat_map(|s| [s.doubt.clone(), s.assumed.clone()]).flatten());
         hints.extend(table.columns.iter().zip(&seen).filter_map(|(column, seen)| seen.dates(column)));
         if let Some(goal) = goal.as_ref().filter(|_| options.target.len() == 1) {
@@ -147,6 +176,8 @@ impl TableAudit {
                 first(&hidden.lines)
             ));
         }
+        let nearly = nearly_equal(table, &seen);
+        hints.extend(nearly::remark(table, &nearly));
         match RowGroups::of_table(table, &options.group, options.normalize_groups)? {
             Some(groups) => {
                 hints.push(format!("{}; rows of one stay on one side of a split", groups.describe()));
@@ -161,6 +192,8 @@ impl TableAudit {
             has_header: table.has_header,
             duplicates,
             repeated: hidden,
+            nearly_equal: nearly,
+            sampled: sample.len(),
             columns,
             constant,
             target,
@@ -195,10 +228,24 @@ impl TableAudit {
 }
 
 impl ColumnAudit {
+    /// What to say of a column of which many cells are missing.
+    fn gaps(&self) -> Option<String> {
+        let share = self.stats.missing as f64 / self.stats.rows.max(1) as f64;
+        (share >= MANY_GAPS && self.kind != Kind::Empty).then(|| {
+            format!(
+                "{}: {:.1} % of its cells are missing; where they are, a model sees what is filled in and a mark \
+                 (clean.missing, clean.indicator); leave it out with clean.drop = [\"{}\"] if it says nothing",
+                self.name,
+                100.0 * share,
+                self.name
+            )
+        })
+    }
+
     /// What was found, in a line.
     fn line(&self) -> String {
         let s = &self.stats;
-        let mut line = format!("{}: {}, {} different", self.name, self.kind.name(), s.distinct);
+        let mut line = format!("{}: {}, {} different", self.name, self.kind.name(), self.distinct);
         if s.missing > 0 {
             line += &format!(", {} missing ({:.1} %)", s.missing, 100.0 * s.missing as f64 / s.rows as f64);
         }
@@ -211,6 +258,9 @@ impl ColumnAudit {
         if let Some(n) = &self.numbers {
             let [min, median, mean, max] = [n.min, n.median, n.mean, n.max].map(show);
             line += &format!("; min {min}, median {median}, mean {mean}, max {max}");
+        }
+        if let Some(r) = &self.relation {
+            line += &format!("; tells {:.1} % of the target", 100.0 * r.share);
         }
         if let Some(o) = self.outliers.as_ref().filter(|o| o.count > 0) {
             let shown: Vec<String> = o.examples.iter().map(|(x, at)| format!("{} in line {at}", show(*x))).collect();
@@ -252,6 +302,35 @@ impl TargetAudit {
     }
 }
 
+/// What to say of cells of a column that are written in another way than most: dates in
+/// several ways, and what is no number among numbers.
+fn mixed(column: &Column, seen: &Inferred, lines: &[usize]) -> Vec<String> {
+    let mut said = vec![];
+    let ways: Vec<&str> = seen.date_format.iter().flat_map(|ways| ways.split('|')).collect();
+    if seen.kind == Kind::Date && ways.len() > 1 {
+        let mut left: Vec<&str> = column.cells.present().collect();
+        let mut shown = vec![];
+        for way in ways {
+            let (fits, others): (Vec<&str>, Vec<&str>) = left.into_iter().partition(|c| date::parse(c, way).is_some());
+            left = others;
+            shown.extend(fits.first().map(|cell| format!("{} cells like \"{}\" ({way})", fits.len(), clip(cell))));
+        }
+        said.push(format!("{}: its dates are written in {} ways: {}", column.name, shown.len(), shown.join(", ")));
+    }
+    if seen.kind == Kind::Number && seen.stats.numbers + seen.stats.infinite + seen.stats.missing < seen.stats.rows {
+        let cells = column.cells.iter().zip(lines).filter_map(|(cell, line)| Some((cell?, line)));
+        let odd: Vec<(&str, &usize)> = cells.filter(|(c, _)| seen.format.parse(c).is_none()).collect();
+        let shown = odd.iter().take(3).map(|(c, line)| format!("\"{}\" in line {line}", clip(c)));
+        said.push(format!(
+            "{}: {} of its cells are no numbers and count as missing: {}",
+            column.name,
+            odd.len(),
+            shown.collect::<Vec<_>>().join(", ")
+        ));
+    }
+    said
+}
+
 /// The first line numbers of many.
 fn first(lines: &[usize]) -> String {
     let more = if lines.len() > SHOWN { ", ..." } else { "" };
@@ -259,35 +338,41 @@ fn first(lines: &[usize]) -> String {
 }
 
 fn audit(column: &Column, seen: &Inferred, lines: &[usize]) -> ColumnAudit {
-    let (mut numbers, mut outliers, mut top) = (None, None, vec![]);
+    let (mut numbers, mut histogram, mut outliers, mut top) = (None, None, None, vec![]);
     if seen.kind == Kind::Number {
-        let cells = column.cells.iter().zip(lines);
-        let all: Vec<(f64, usize)> = cells
-            .filter_map(|(c, &line)| Some((seen.format.parse(c.as_deref()?)?, line)))
-            .filter(|(x, _)| x.is_finite())
-            .collect();
-        numbers = Summary::of(all.iter().map(|(x, _)| *x).collect());
+        let number = |cell: &str| seen.format.parse(cell).filter(|x| x.is_finite());
+        let mut all = Vec::with_capacity(seen.stats.numbers);
+        all.extend(column.cells.present().filter_map(number));
+        all.sort_unstable_by(f64::total_cmp);
+        numbers = Summary::of_sorted(&all);
+        histogram = numbers.as_ref().map(|n| Histogram::of(&all, n, seen.stats.whole));
+        drop(all);
         outliers = numbers.as_ref().and_then(|n| {
             let fences = n.fences(FENCE)?;
-            let mut far: Vec<(f64, usize)> =
-                all.into_iter().filter(|(x, _)| !(fences[0]..=fences[1]).contains(x)).collect();
+            let placed = column.cells.iter().zip(lines).filter_map(|(cell, &line)| Some((number(cell?)?, line)));
+            let mut far: Vec<(f64, usize)> = placed.filter(|(x, _)| !(fences[0]..=fences[1]).contains(x)).collect();
             far.sort_by(|a, b| (b.0 - n.median).abs().total_cmp(&(a.0 - n.median).abs()).then(a.1.cmp(&b.1)));
             Some(Outlying { count: far.len(), fences, examples: far.into_iter().take(3).collect() })
         });
     } else {
-        let mut count: BTreeMap<String, usize> = BTreeMap::new();
-        for cell in column.cells.iter().flatten() {
-            *count.entry(canonical(cell)).or_default() += 1;
+        let mut count: HashMap<Cow<str>, usize> = HashMap::new();
+        for (word, n) in Values::of_column(&column.cells).iter() {
+            *count.entry(spelled(word)).or_default() += n;
         }
-        top = count.into_iter().collect();
-        // Stable: equals stay in the order of the alphabet.
-        top.sort_by_key(|(_, n)| std::cmp::Reverse(*n));
-        top.truncate(TOP);
+        let mut all: Vec<(Cow<str>, usize)> = count.into_iter().collect();
+        let order = |a: &(Cow<str>, usize), b: &(Cow<str>, usize)| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0));
+        if all.len() > TOP {
+            all.select_nth_unstable_by(TOP, order);
+            all.truncate(TOP);
+        }
+        all.sort_by(order);
+        top = all.into_iter().map(|(word, n)| (word.into_owned(), n)).collect();
     }
     let (kind, why, stats) = (seen.kind, seen.why.clone(), seen.stats.clone());
     let format = seen.date_format.as_deref().filter(|_| kind == Kind::Date);
-    let date_range = format.and_then(|format| Span::of(column.cells.iter().flatten().map(String::as_str), format));
-    ColumnAudit { name: column.name.clone(), kind, why, stats, numbers, outliers, date_range, top }
+    let date_range = format.and_then(|format| Span::of(column.cells.present(), format));
+    let (name, distinct) = (column.name.clone(), distinct(&column.cells));
+    ColumnAudit { name, kind, why, stats, distinct, numbers, histogram, relation: None, outliers, date_range, top }
 }
 
 fn look_at_target(table: &Table, goal: Goal, columns: &[ColumnAudit]) -> TargetAudit {
@@ -296,7 +381,7 @@ fn look_at_target(table: &Table, goal: Goal, columns: &[ColumnAudit]) -> TargetA
     // The targets in the order in which the user named them.
     let answers: Vec<&Column> = names.iter().filter_map(|n| answers.iter().find(|c| c.name == *n).copied()).collect();
     let unusable = (0..table.rows())
-        .filter(|&row| goal.answer(&answers.iter().map(|c| c.cells[row].as_deref()).collect::<Vec<_>>()).is_err())
+        .filter(|&row| goal.answer(&answers.iter().map(|c| c.cells.at(row)).collect::<Vec<_>>()).is_err())
         .count();
     let numbers = match goal {
         Goal::Classes { .. } => vec![],
@@ -324,16 +409,12 @@ fn imbalance(goal: &Goal) -> Option<String> {
 
 /// Lines of rows that repeat an earlier one.
 fn repeats(table: &Table) -> Vec<usize> {
-    let mut first: HashMap<Vec<Option<&str>>, usize> = HashMap::new();
-    let row_of = |row: usize| table.columns.iter().map(|c| c.cells[row].as_deref()).collect::<Vec<_>>();
-    (0..table.rows())
-        .filter(|&row| *first.entry(row_of(row)).or_insert(row) != row)
-        .map(|row| table.lines[row])
-        .collect()
+    let all: Vec<usize> = (0..table.columns.len()).collect();
+    twins::equal_rows(table, &all, &table.all_rows()).into_iter().map(|[row, _]| table.lines[row]).collect()
 }
 
 /// Rows that repeat an earlier one but for identifiers, where these hide such.
-fn repeated_but_for(table: &Table, seen: &[Inferred], duplicates: &[usize]) -> Repeated {
+fn repeated_but_for(table: &Table, seen: &[Arc<Inferred>], duplicates: &[usize]) -> Repeated {
     let (marks, others): (Vec<usize>, Vec<usize>) = (0..seen.len()).partition(|&i| seen[i].kind == Kind::Identifier);
     if marks.is_empty() || others.is_empty() {
         return Repeated::default();
@@ -347,9 +428,9 @@ fn repeated_but_for(table: &Table, seen: &[Inferred], duplicates: &[usize]) -> R
 
 /// Columns that say the same in every row.
 fn equal_columns(table: &Table) -> Vec<String> {
-    let mut first: HashMap<&[Option<String>], &str> = HashMap::new();
+    let mut first: HashMap<&Cells, &str> = HashMap::new();
     let mut hints = vec![];
-    for column in table.columns.iter().filter(|c| c.cells.iter().any(|cell| *cell != c.cells[0])) {
+    for column in table.columns.iter().filter(|c| c.cells.iter().any(|cell| cell != c.cells.at(0))) {
         let before = *first.entry(&column.cells).or_insert(&column.name);
         if before != column.name {
             hints.push(format!("\"{}\" is equal to \"{before}\" in every row; drop one of them", column.name));

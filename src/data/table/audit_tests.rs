@@ -30,7 +30,7 @@ fn an_audit_finds_what_is_odd() {
     assert_eq!(audit.constant, ["same"]);
     assert!(audit.duplicates.is_empty());
     let x = &audit.columns[1];
-    assert_eq!((x.stats.missing, x.stats.distinct), (2, 21));
+    assert_eq!((x.stats.missing, x.distinct), (2, 21));
     assert_eq!(x.outliers.as_ref().unwrap().examples, [(900.5, 9)]);
     assert_eq!(audit.columns[4].top[0], ("p".into(), 14));
     let lines = audit.lines().join("\n");

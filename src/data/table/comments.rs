@@ -8,44 +8,40 @@
 use super::layout::ReadOptions;
 use super::left_out::leave_out;
 use super::missing::{MISSING, is_error_of_sheet};
-use super::rows::{Body, COMMENTS, Row, usual};
-use super::sniff::{is_measured, measured};
+use super::rows::{COMMENTS, Record, Row, Rows, usual};
+use super::sniff::{ROWS, is_measured, measured};
 use std::collections::HashSet;
 
-/// The rows without comments.
-pub(super) fn without_comments(
-    body: &Body,
-    mut rows: Vec<Row>,
-    options: &ReadOptions,
-    notes: &mut Vec<String>,
-) -> Vec<Row> {
+/// Leaves out comments.
+pub(super) fn without_comments(rows: &mut Rows, options: &ReadOptions, notes: &mut Vec<String>) {
     let own = options.comment.as_deref();
     let marks: Vec<&str> = match own {
         None => COMMENTS.to_vec(),
-        Some("") => return rows,
+        Some("") => return,
         Some(mark) => vec![mark],
     };
     for mark in marks {
-        let begins = |row: &Row| body.bytes[row.at..].trim_ascii_start().starts_with(mark.as_bytes());
-        let plain: Vec<&Row> = rows.iter().filter(|row| !begins(row)).collect();
-        if plain.len() == rows.len() {
+        let begins = |row: &Row| rows.start(row).trim_start().starts_with(mark);
+        let (marked, plain): (Vec<Row>, Vec<Row>) = rows.all.iter().partition(|row| begins(row));
+        if marked.is_empty() {
             continue;
         }
-        let Some(first) = plain.first() else { continue };
-        let width = usual(plain.iter().map(|row| row.cells.len())).expect("there is one");
-        let is_error = |row: &Row| own.is_none() && row.cells.len() == width && is_error_of_sheet(&row.cells[0]);
-        let starts = |row: &Row| begins(row) && !is_error(row);
-        let marked: Vec<&Row> = rows.iter().filter(|row| starts(row)).collect();
-        let inner = |row: &Row| row.cells.iter().skip_while(|c| *c == mark).count();
+        let Some(first) = plain.first().map(|row| rows.record(row)) else { continue };
+        let width = usual(plain.iter().map(Row::width)).expect("there is one");
+        let is_error = |row: &Record| own.is_none() && row.cells.len() == width && is_error_of_sheet(&row.cells[0]);
+        let marked: Vec<Record> =
+            marked.iter().map(|row| rows.record(row)).filter(|record| !is_error(record)).collect();
+        let inner = |row: &Record| row.cells.iter().skip_while(|c| *c == mark).count();
         let alike = marked.iter().filter(|row| inner(row) == width).count();
-        let numbers: Vec<bool> = (0..width).map(|i| is_measured(plain.iter().skip(1).copied(), i)).collect();
-        let are_rows = own.is_none() && !numbers[0] && (width == 1 || alike.max(2) * 50 > rows.len() && alike > 1);
+        let sample: Vec<Record> = plain.iter().skip(1).take(ROWS).map(|row| rows.record(row)).collect();
+        let numbers: Vec<bool> = (0..width).map(|i| is_measured(&sample, i)).collect();
+        let are_rows = own.is_none() && !numbers[0] && (width == 1 || alike.max(2) * 50 > rows.all.len() && alike > 1);
         let is_name = |c: &String| !c.is_empty() && !measured(c);
         let is_first_of_numbers = first.cells.iter().any(|c| measured(c));
         let above = || marked.iter().filter(|row| row.line < first.line);
         // A header whose first column is called by the mark: no other line stands above, or
         // no other of as many cells.
-        let is_header = |row: &&&Row| {
+        let is_header = |row: &&Record| {
             row.cells.len() == width && row.cells[0] == mark && width > 1 && row.cells[1..].iter().all(is_name)
         };
         let header = above().next_back().filter(|row| {
@@ -56,17 +52,16 @@ pub(super) fn without_comments(
         let names = above().next_back().filter(|row| inner(row) == width && header.is_none());
         let names = names
             .filter(|row| !are_rows && is_first_of_numbers && row.cells.iter().skip_while(|c| *c == mark).all(is_name));
-        let names = names.map(|row| row.line);
         let first_line = first.line;
-        let fits = |row: &Row| {
+        let fits = |row: &Record| {
             let is_gap = |c: &str| MISSING.contains(&c) || is_error_of_sheet(c);
             let others = (1..width).filter(|&i| numbers[i]).map(|i| row.cells[i].as_str());
             others.clone().next().is_some() && others.into_iter().all(|c| measured(c) || is_gap(c))
         };
         // A row that was taken out begins with what its column holds behind the mark.
         let is_taken_out =
-            |row: &Row| numbers[0] && measured(row.cells[0].trim_start_matches(mark).trim()) && row.cells[0] != mark;
-        let is_row = |row: &Row| {
+            |row: &Record| numbers[0] && measured(row.cells[0].trim_start_matches(mark).trim()) && row.cells[0] != mark;
+        let is_row = |row: &Record| {
             if own.is_some() || Some(row.line) == header {
                 return Some(row.line) == header;
             }
@@ -75,14 +70,21 @@ pub(super) fn without_comments(
             single || whole || (are_rows && inner(row) == width)
         };
         let comments: HashSet<usize> = marked.iter().filter(|row| !is_row(row)).map(|row| row.line).collect();
-        if let Some(row) = rows.iter_mut().find(|row| Some(row.line) == names) {
-            row.cells = row.cells.drain(..).skip_while(|c| c == mark).collect();
-            row.cells[0] = row.cells[0].trim_start_matches(mark).trim().to_string();
-            notes.push(format!("line {}: a comment names the columns", row.line));
+        let names = names.map(|row| {
+            let mut cells: Vec<String> = row.cells.iter().skip_while(|c| *c == mark).cloned().collect();
+            cells[0] = cells[0].trim_start_matches(mark).trim().to_string();
+            (row.line, cells)
+        });
+        let line_of_names = names.as_ref().map(|(line, _)| *line);
+        if let Some((line, cells)) = names
+            && let Some(i) = rows.all.iter().position(|row| row.line == line)
+        {
+            rows.rewrite(i, cells);
+            notes.push(format!("line {line}: a comment names the columns"));
         }
-        leave_out(&mut rows, notes, "a comment", |row| Some(row.line) != names && comments.contains(&row.line));
+        let is_comment = |_: &Rows, row: &Row| Some(row.line) != line_of_names && comments.contains(&row.line);
+        leave_out(rows, notes, "a comment", is_comment);
     }
-    rows
 }
 
 #[cfg(test)]
@@ -100,7 +102,7 @@ mod tests {
         {
             let table = read(&format!("x,z\n1.5,0\n{word},1\n2.5,0\n{word},1\n3.5,0\n"));
             assert_eq!((table.rows(), &table.notes[..]), (5, &[][..]), "{word}");
-            assert!(!table.columns[1].cells.contains(&None), "{word}");
+            assert!(table.columns[1].cells.iter().all(|c| c.is_some()), "{word}");
         }
         assert_eq!(read("x\n1.5\n#N/A\n2.5\n").rows(), 3, "a column alone");
         assert_eq!(read("x y\n1.5  2\n#N/A 3\n2.5  4\n").rows(), 3, "between blanks");

@@ -6,11 +6,14 @@
 //! no information is no part of it: a weekday in front, `th` behind a day, the zone
 //! behind a time.
 
+mod detect;
 mod digits;
+mod fixed;
 mod lookalike;
 mod period;
 mod words;
 
+pub use detect::{detect, detected, format_of};
 pub use digits::SERIAL;
 pub use lookalike::looks_like;
 
@@ -18,6 +21,7 @@ use super::number::canonical;
 use chrono::{Datelike, Days, NaiveDate, NaiveDateTime, TimeDelta, Timelike};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
+use std::cell::OnceCell;
 
 /// Days as they are written. Where two fit all cells, the first is taken: of
 /// `01/02/2020` the month comes first, unless a cell says otherwise. `%B` reads short
@@ -71,8 +75,6 @@ const INSIDE: &[&str] = &["%B %d %H:%M:%S %Y"];
 /// A year alone, which stands for its first day. It is never found out from cells:
 /// four digits may be anything.
 pub const YEAR: &str = "%Y";
-/// Ways of writing in one column.
-const MOST_WAYS: usize = 3;
 /// Days from the first of January of year 1 to 1970.
 const EPOCH: i32 = 719_163;
 
@@ -126,8 +128,9 @@ impl Part {
 
 /// The date in a cell that is written so, its time as the cell has it.
 pub fn parse(cell: &str, format: &str) -> Option<NaiveDateTime> {
-    let plain = Plain::of(cell);
-    format.split('|').find_map(|way| plain.parse(way))
+    let plain = OnceCell::new();
+    let slow = |way: &str| plain.get_or_init(|| Plain::of(cell)).parse(way);
+    format.split('|').find_map(|way| fixed::parse(cell, way).or_else(|| slow(way)))
 }
 
 /// The same in UTC, where the cell says how far off it is.
@@ -269,76 +272,6 @@ fn without_zone(cell: &str) -> Cow<'_, str> {
         Some((zone, _)) if cell[zone.end..].trim().is_empty() => cell[..zone.start].trim_end().into(),
         Some((zone, _)) => format!("{} {}", cell[..zone.start].trim_end(), cell[zone.end..].trim()).into(),
     }
-}
-
-/// The first way of writing that fits a cell.
-pub fn format_of(cell: &str) -> Option<String> {
-    formats(cell).into_iter().next()
-}
-
-/// All ways of writing that fit a cell, the likeliest first. Digits alone are a number
-/// before they are a date.
-fn formats(cell: &str) -> Vec<String> {
-    let possible = (6..=60).contains(&cell.len())
-        && cell.bytes().filter(u8::is_ascii_digit).count() >= 3
-        && !cell.bytes().all(|b| b.is_ascii_digit() || b == b'.' && cell.matches('.').count() < 2);
-    if !possible {
-        return vec![];
-    }
-    let plain = Plain::of(cell);
-    let timed = plain.text.contains(':');
-    let dotted = plain.text.contains('.');
-    let has = |time: &str, sign: char| !time.contains(sign) || plain.text.contains(sign);
-    let times: Vec<&str> = TIMES
-        .iter()
-        .copied()
-        .filter(|t| t.contains(':') == timed && (!t.contains('.') || timed || dotted))
-        .filter(|t| timed || (has(t, 'h') && has(t, 'T')))
-        .collect();
-    let inside = if timed { INSIDE } else { &[] };
-    let periods = if timed { &[] } else { period::PERIODS };
-    let all = DAYS.iter().flat_map(|day| times.iter().map(move |time| format!("{day}{time}")));
-    all.chain(inside.iter().chain(periods).map(|way| (*way).to_string()))
-        .filter(|way| plain.parse(way).is_some())
-        .collect()
-}
-
-/// The way of writing that fits most of some cells, and how many it fits. Where it leaves
-/// some, others are taken with it, as long as no cell means one day in the one and
-/// another in the other.
-pub fn detect<'a>(cells: impl Iterator<Item = &'a str> + Clone) -> Option<(String, usize)> {
-    let mut found = likeliest(cells.clone())?;
-    let total = cells.clone().count();
-    for _ in 1..MOST_WAYS {
-        let left = cells.clone().filter(|c| parse(c, &found.0).is_none());
-        if found.1 == total {
-            break;
-        }
-        let Some((more, _)) = likeliest(left) else { break };
-        let both = |c: &&str| parse(c, &found.0).zip(parse(c, &more)).is_some_and(|(a, b)| a != b);
-        if cells.clone().any(|c| both(&c)) {
-            break;
-        }
-        let ways = format!("{}|{more}", found.0);
-        found = (ways.clone(), cells.clone().filter(|c| parse(c, &ways).is_some()).count());
-    }
-    Some(found)
-}
-
-/// The one way of writing that fits most cells.
-fn likeliest<'a>(cells: impl Iterator<Item = &'a str> + Clone) -> Option<(String, usize)> {
-    let mut candidates: Vec<String> = vec![];
-    // Whoever fits most cells fits one of the first few.
-    for cell in cells.clone().take(20) {
-        let digits = digits::ways(cell);
-        let more = if digits.is_empty() { formats(cell) } else { digits.iter().map(ToString::to_string).collect() };
-        candidates.extend(more.into_iter().filter(|f| !candidates.contains(f)).collect::<Vec<_>>());
-    }
-    let counted = candidates.into_iter().map(|f| {
-        let fits = cells.clone().filter(|c| parse(c, &f).is_some()).count();
-        (f, fits)
-    });
-    counted.reduce(|best, next| if next.1 > best.1 { next } else { best }).filter(|(_, fits)| *fits > 0)
 }
 
 /// Whether a way of writing and its twin with day and month exchanged both fit

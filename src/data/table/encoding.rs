@@ -1,7 +1,7 @@
 //! The bytes of a file as UTF-8 text: UTF-16, with its mark or without, and
 //! Windows-1252 (Latin-1 and 27 signs more) are recognised and converted.
 
-use super::rows::breaks;
+use super::scan::breaks;
 use crate::error::{Error, Result};
 use std::borrow::Cow;
 
@@ -16,7 +16,7 @@ const SIGNS: [char; 32] = [
 /// The text of a file without its mark, and a note where it was converted.
 ///
 /// Fails on bytes that are no text, naming the line.
-pub(super) fn decode<'a>(name: &str, bytes: &'a [u8]) -> Result<(Cow<'a, [u8]>, Option<String>)> {
+pub(super) fn decode<'a>(name: &str, bytes: &'a [u8]) -> Result<(Cow<'a, str>, Option<String>)> {
     if let Some(unit) = utf16(bytes) {
         let units = bytes.chunks_exact(2).map(|b| unit([b[0], b[1]]));
         let text: String = char::decode_utf16(units).map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER)).collect();
@@ -28,16 +28,19 @@ pub(super) fn decode<'a>(name: &str, bytes: &'a [u8]) -> Result<(Cow<'a, [u8]>, 
             )));
         }
         let text = text.strip_prefix('\u{feff}').unwrap_or(&text).to_string();
-        return Ok((Cow::Owned(text.into_bytes()), Some("the file is UTF-16 text and was converted".into())));
+        return Ok((Cow::Owned(text), Some("the file is UTF-16 text and was converted".into())));
     }
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    if let Some(at) = bytes.iter().position(|&b| b == 0) {
+    if let Some(at) = memchr::memchr(0, bytes) {
         let line = 1 + breaks(&bytes[..at]);
         return Err(Error::data(format!(
             "{name}, line {line}: found a NUL byte; expected text: this is a binary or damaged file"
         )));
     }
-    let Err(error) = str::from_utf8(bytes) else { return Ok((Cow::Borrowed(bytes), None)) };
+    let error = match str::from_utf8(bytes) {
+        Ok(text) => return Ok((Cow::Borrowed(text), None)),
+        Err(error) => error,
+    };
     let at = error.valid_up_to();
     let line = 1 + breaks(&bytes[..at]);
     // Where there are more whole characters of UTF-8 than broken ones, it is damaged UTF-8.
@@ -48,7 +51,7 @@ pub(super) fn decode<'a>(name: &str, bytes: &'a [u8]) -> Result<(Cow<'a, [u8]>, 
     let text: Option<String> = bytes.iter().map(|&b| sign(b)).collect();
     match text.filter(|_| whole < broken) {
         Some(text) => Ok((
-            Cow::Owned(text.into_bytes()),
+            Cow::Owned(text),
             Some(format!("the file is not UTF-8 (line {line}); it was read as Windows-1252 (Latin-1)")),
         )),
         None => Err(Error::data(format!(
@@ -93,7 +96,7 @@ mod tests {
 
     fn text(bytes: &[u8]) -> (String, bool) {
         let (text, note) = decode("t.csv", bytes).unwrap();
-        (String::from_utf8(text.into_owned()).unwrap(), note.is_some())
+        (text.into_owned(), note.is_some())
     }
 
     #[test]

@@ -2,11 +2,11 @@
 //! into, the numbers that fill gaps and bring features to a common size, the
 //! classes. Nothing else of the table is ever looked at.
 
-use super::apply::Applied;
+use super::apply::{Applied, Features};
 use super::clean::{Dates, Missing, Rules, TextUse};
 use super::columns::{Encoder, FittedColumn};
 use super::fitted::Fitted;
-use super::infer;
+use super::infer::{self, Inferred};
 use super::issue::Dropped;
 use super::kind::Kind;
 use super::layout::Layout;
@@ -15,10 +15,13 @@ use super::normalize::Normalize;
 use super::options::TableOptions;
 use super::summary::Summary;
 use super::table::{Column, Table};
-use super::target::Goal;
-use super::worth;
+use super::target::{Answer, Goal};
+use super::twins;
+use super::worth::{self, Doubt};
 use crate::error::{Error, Result};
-use std::collections::HashMap;
+use rayon::prelude::*;
+use std::collections::HashSet;
+use std::sync::Arc;
 
 impl Fitted {
     /// Learns from some rows of a table.
@@ -28,7 +31,7 @@ impl Fitted {
     /// row can be used, or no column is left.
     pub fn fit(table: &Table, rows: &[usize], options: &TableOptions) -> Result<Fitted> {
         let options = &with_group(table, rows, options)?;
-        Fitted::learn(table, &distinct(table, rows, options).0, options)
+        Fitted::learn(table, &distinct(table, rows, options).0, options).map(|(fitted, _)| fitted)
     }
 
     /// Learns from some rows and makes a data set of them; equal rows are in it
@@ -38,19 +41,47 @@ impl Fitted {
     pub fn fit_apply(table: &Table, rows: &[usize], options: &TableOptions) -> Result<(Fitted, Applied)> {
         let options = &with_group(table, rows, options)?;
         let (rows, repeated) = distinct(table, rows, options);
-        let fitted = Fitted::learn(table, &rows, options)?;
-        let mut applied = fitted.apply(table, &rows)?;
+        let (fitted, features) = Fitted::learn(table, &rows, options)?;
+        let mut applied = fitted.apply_to_own(table, &rows, features)?;
         applied.dropped.extend(repeated);
         applied.dropped.sort_by_key(|d| d.row);
         Ok((fitted, applied))
     }
 
-    fn learn(table: &Table, rows: &[usize], options: &TableOptions) -> Result<Fitted> {
+    /// The classes of the target and the class of each row; of a row that cannot be used it is
+    /// `none`. Nothing where the target is numbers.
+    ///
+    /// Fails as [`fit`](Fitted::fit) does where the target cannot be learned.
+    pub fn row_classes(table: &Table, options: &TableOptions, none: u32) -> Result<Option<(Vec<String>, Vec<u32>)>> {
+        let all = table.all_rows();
+        let options = &with_group(table, &all, options)?;
+        let (goal, _) = Goal::learn(table, &distinct(table, &all, options).0, options)?;
+        let Goal::Classes { column, names, .. } = &goal else { return Ok(None) };
+        let mut classes = vec![none; table.rows()];
+        let rules = options.cleaning.columns.values().chain([&options.cleaning.rules]);
+        if rules.into_iter().any(|rules| rules.missing == Missing::Drop) {
+            // A cell that is missing, or no number, may leave a row out.
+            let applied = Fitted::fit(table, &all, options)?.apply(table, &all)?;
+            let labels = applied.dataset.labels().unwrap_or_default();
+            applied.kept.iter().zip(labels).for_each(|(&row, &label)| classes[row] = label);
+        } else {
+            let cells = table.column(column)?.cells.iter();
+            for (class, cell) in classes.iter_mut().zip(cells) {
+                if let Ok(Answer::Class(label)) = goal.answer(&[cell]) {
+                    *class = label;
+                }
+            }
+        }
+        Ok(Some((names.clone(), classes)))
+    }
+
+    /// Also returns the features of the rows that could be used.
+    fn learn(table: &Table, rows: &[usize], options: &TableOptions) -> Result<(Fitted, Features)> {
         Fitted::learn_columns(table, rows, options, false)
     }
 
     /// `alone` says that columns that count rows were made numbers already.
-    fn learn_columns(table: &Table, rows: &[usize], options: &TableOptions, alone: bool) -> Result<Fitted> {
+    fn learn_columns(table: &Table, rows: &[usize], options: &TableOptions, alone: bool) -> Result<(Fitted, Features)> {
         let (goal, about_goal) = Goal::learn(table, rows, options)?;
         let mut notes = [table.notes.clone(), about_goal].concat();
         let targets = goal.columns();
@@ -61,18 +92,18 @@ impl Fitted {
                 table.name
             )));
         }
-        let (rows, needed) = usable(table, rows, options, &goal)?;
-        let (mut columns, mut doubtful) = (vec![], vec![]);
-        for column in table.columns.iter().filter(|c| !targets.contains(&c.name.as_str())) {
+        let seen = infer::infer_all(table, &options.cleaning);
+        let (rows, needed) = usable(table, rows, options, &goal, &seen)?;
+        let learn = |(column, seen): (&Column, &Arc<Inferred>)| {
             let rules = options.cleaning.rules(&column.name);
             // What a column holds is a matter of the whole file: a part of it could be taken
             // for something else than the audit says. It looks at no target.
-            let seen = infer::infer(column, &table.all_rows(), rules, table.likely());
             let (kind, why) = (seen.kind, seen.why.clone());
-            let cells: Vec<Option<&str>> = rows.iter().map(|&i| column.cells[i].as_deref()).collect();
+            let cells: Vec<Option<&str>> = rows.iter().map(|&i| column.cells.at(i)).collect();
             let missing = cells.iter().filter(|c| c.is_none()).count();
-            notes.extend(seen.doubt.iter().chain(&seen.assumed).cloned());
+            let mut notes: Vec<String> = seen.doubt.iter().chain(&seen.assumed).cloned().collect();
             notes.extend(seen.dates(column));
+            let mut doubt = None;
             let encoder = if options.cleaning.drop.contains(&column.name) {
                 let reason = match group.contains(&column.name) {
                     true => format!(
@@ -88,13 +119,22 @@ impl Fitted {
                 let asks_for_words = own.is_some_and(|r| r.kind == Some(Kind::Text) || keeps(r));
                 let lesson = Lesson { table: &table.name, column, cells, rules, asks_for_words, seen };
                 let encoder = lesson.encoder()?;
-                doubtful.extend(lesson.doubt(columns.len(), &encoder));
+                doubt = lesson.doubt(&encoder);
                 encoder
             };
             let normalize = rules.normalize.unwrap_or(options.normalize);
             let name = column.name.clone();
             let required = needed.contains(&column.name);
-            columns.push(FittedColumn { name, kind, why, rows: rows.len(), missing, required, normalize, encoder });
+            let rows = rows.len();
+            Ok((FittedColumn { name, kind, why, rows, missing, required, normalize, encoder }, doubt, notes))
+        };
+        let features = table.columns.par_iter().zip(&seen).filter(|(c, _)| !targets.contains(&c.name.as_str()));
+        let (mut columns, mut doubtful) = (vec![], vec![]);
+        for learned in features.map(learn).collect::<Vec<Result<_>>>() {
+            let (column, doubt, said) = learned?;
+            doubtful.extend(doubt.map(|doubt| Doubt { at: columns.len(), ..doubt }));
+            notes.extend(said);
+            columns.push(column);
         }
         worth::settle(table, &rows, &goal, &mut columns, &doubtful, &mut notes)?;
         let features: Vec<(String, Normalize)> = columns.iter().flat_map(FittedColumn::features).collect();
@@ -106,13 +146,13 @@ impl Fitted {
                 let rules = Rules { kind: Some(Kind::Number), ..rules };
                 with.cleaning.columns.insert(column.name.clone(), rules);
             }
-            if let Ok(mut fitted) = Fitted::learn_columns(table, &rows, &with, true) {
+            if let Ok((mut fitted, encoded)) = Fitted::learn_columns(table, &rows, &with, true) {
                 fitted.notes.push(format!(
                     "{}: what looks like a count of its rows is taken for numbers, because no other column is left: {}",
                     table.name,
                     fitted.features.join(", ")
                 ));
-                return Ok(fitted);
+                return Ok((fitted, encoded));
             }
         }
         let mut fitted = Fitted {
@@ -135,24 +175,24 @@ impl Fitted {
                 fitted.describe().join("; ")
             )));
         }
-        fitted.measure(table, &rows, &features)?;
-        Ok(fitted)
+        let encoded = fitted.measure(table, &rows, &features)?;
+        Ok((fitted, encoded))
     }
 
-    /// Learns `scale` and `shift` from the features of the training rows.
-    fn measure(&mut self, table: &Table, rows: &[usize], features: &[(String, Normalize)]) -> Result<()> {
-        let encoded = self.apply_features(table, rows)?;
+    /// Learns `scale` and `shift` from the features of the training rows, and returns these.
+    fn measure(&mut self, table: &Table, rows: &[usize], features: &[(String, Normalize)]) -> Result<Features> {
+        let encoded = self.features_of_own(table, rows)?;
         if encoded.kept.is_empty() {
             let reason = encoded.dropped.first().map_or_else(String::new, |d| format!(": {}", d.reason));
             return Err(Error::data(format!("no training row of {} can be used{reason}", table.name)));
         }
-        for (i, (_, normalize)) in features.iter().enumerate() {
+        let learn = |(i, (_, normalize)): (usize, &(String, Normalize))| {
             let column = encoded.values.iter().skip(i).step_by(encoded.width).map(|&x| f64::from(x)).collect();
             let (scale, shift) = scale_and_shift(*normalize, &Summary::of(column).expect("there are rows"));
-            self.scale.push(scale as f32);
-            self.shift.push(shift as f32);
-        }
-        Ok(())
+            (scale as f32, shift as f32)
+        };
+        (self.scale, self.shift) = features.par_iter().enumerate().map(learn).unzip();
+        Ok(encoded)
     }
 }
 
@@ -214,47 +254,47 @@ fn distinct(table: &Table, rows: &[usize], options: &TableOptions) -> (Vec<usize
     if !options.cleaning.drop_duplicates {
         return (rows.to_vec(), vec![]);
     }
-    let mut first: HashMap<Vec<Option<&str>>, usize> = HashMap::new();
-    let (mut kept, mut dropped) = (vec![], vec![]);
-    for &row in rows {
-        let cells = table.columns.iter().map(|c| c.cells[row].as_deref()).collect();
-        let before = *first.entry(cells).or_insert(row);
-        if before == row {
-            kept.push(row);
-        } else {
-            dropped.push(Dropped { row: table.lines[row], reason: "the row repeats an earlier one".into() });
-        }
-    }
-    (kept, dropped)
+    let all: Vec<usize> = (0..table.columns.len()).collect();
+    let repeats: HashSet<usize> = twins::equal_rows(table, &all, rows).into_iter().map(|[row, _]| row).collect();
+    let (dropped, kept): (Vec<usize>, Vec<usize>) = rows.iter().partition(|row| repeats.contains(row));
+    let reason = "the row repeats an earlier one";
+    let dropped = dropped.iter().map(|&row| Dropped { row: table.lines[row], reason: reason.into() });
+    (kept, dropped.collect())
 }
 
 /// The rows with an answer, and with cells wherever a missing one drops the row;
 /// and the columns of which that is so.
-fn usable(table: &Table, rows: &[usize], options: &TableOptions, goal: &Goal) -> Result<(Vec<usize>, Vec<String>)> {
+fn usable(
+    table: &Table,
+    rows: &[usize],
+    options: &TableOptions,
+    goal: &Goal,
+    seen: &[Arc<Inferred>],
+) -> Result<(Vec<usize>, Vec<String>)> {
     let targets = goal.columns().into_iter().map(|n| table.column(n)).collect::<Result<Vec<_>>>()?;
     let answered = |row: &usize| {
-        let cells: Vec<Option<&str>> = targets.iter().map(|c| c.cells[*row].as_deref()).collect();
+        let cells: Vec<Option<&str>> = targets.iter().map(|c| c.cells.at(*row)).collect();
         goal.answer(&cells).is_ok()
     };
     let cleaning = &options.cleaning;
-    let needed = table.columns.iter().filter(|c| {
+    let needed = table.columns.iter().zip(seen).filter(|(c, seen)| {
         let rules = cleaning.rules(&c.name);
         let name = c.name.as_str();
         if rules.missing != Missing::Drop || goal.columns().contains(&name) || cleaning.drop.contains(&c.name) {
             return false;
         }
-        match infer::infer(c, &table.all_rows(), rules, table.likely()).kind {
+        match seen.kind {
             Kind::Empty | Kind::Identifier => false,
             Kind::Text => rules.text != TextUse::Drop,
             Kind::Date => rules.dates != Dates::Drop,
             Kind::Number | Kind::Category => true,
         }
     });
-    let needed: Vec<&Column> = needed.collect();
+    let needed: Vec<&Column> = needed.map(|(c, _)| c).collect();
     let kept: Vec<usize> =
-        rows.iter().copied().filter(answered).filter(|&row| needed.iter().all(|c| c.cells[row].is_some())).collect();
+        rows.iter().copied().filter(answered).filter(|&row| needed.iter().all(|c| c.cells.at(row).is_some())).collect();
     if kept.is_empty() {
-        let worst = needed.iter().max_by_key(|c| rows.iter().filter(|&&i| c.cells[i].is_none()).count());
+        let worst = needed.iter().max_by_key(|c| rows.iter().filter(|&&i| c.cells.at(i).is_none()).count());
         let hint = worst
             .map_or_else(String::new, |c| format!("; column \"{}\" misses most cells: drop it or fill it", c.name));
         return Err(Error::data(format!("no training row of {} has all cells that it needs{hint}", table.name)));

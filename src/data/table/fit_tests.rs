@@ -68,7 +68,8 @@ fn only_training_rows_are_learned_from() {
             "sex" => "f".into(),
             _ => "yes".into(),
         };
-        (8..column.cells.len()).for_each(|i| column.cells[i] = Some(cell(i)));
+        let own = |i: usize| if i < 8 { column.cells.to_owned_at(i) } else { Some(cell(i)) };
+        column.cells = (0..column.cells.len()).map(own).collect();
     }
     assert_eq!(fitted, Fitted::fit(&other, &train, &TableOptions::default()).unwrap());
     let text = serde_json::to_string(&fitted).unwrap();

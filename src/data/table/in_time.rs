@@ -15,7 +15,7 @@ pub fn date_format(table: &Table, name: &str, seen: &Inferred) -> Option<String>
         return seen.date_format.clone();
     }
     let says = date::says_time(name) || says_period(name);
-    let cells = table.column(name).ok()?.cells.iter().flatten().map(String::as_str);
+    let cells = table.column(name).ok()?.cells.present();
     let (format, fits) = says.then(|| date::detect(cells.clone())).flatten()?;
     (fits == cells.count()).then_some(format)
 }
@@ -48,11 +48,10 @@ impl Clock {
         if options.date.as_deref() == Some("none") {
             return Ok(None);
         }
-        let rows = table.all_rows();
         let look = |i: usize| {
             let column = &table.columns[i];
             let rules = options.cleaning.rules(&column.name);
-            infer(column, &rows, rules, table.likely())
+            infer(column, rules, table.likely())
         };
         if let Some(name) = &options.date {
             let column = table.find(name).map_err(|e| e.context("[data]: date"))?;
@@ -68,13 +67,13 @@ impl Clock {
                     seen.why
                 )));
             }
-            return Ok(Some(Clock { column, format, numbers: seen.format, others: vec![] }));
+            return Ok(Some(Clock { column, format, numbers: seen.format.clone(), others: vec![] }));
         }
         let targets: Vec<usize> = options.target.iter().filter_map(|t| table.find(t).ok()).collect();
         let mut found = (0..table.columns.len()).filter(|i| !targets.contains(i)).filter_map(|column| {
             let seen = look(column);
             let format = date_format(table, &table.columns[column].name, &seen)?;
-            Some(Clock { column, format: Some(format), numbers: seen.format, others: vec![] })
+            Some(Clock { column, format: Some(format), numbers: seen.format.clone(), others: vec![] })
         });
         let Some(mut first) = found.next() else { return Ok(None) };
         first.others = found.map(|c| table.columns[c.column].name.clone()).collect();
@@ -116,7 +115,7 @@ pub fn order(table: &Table, rows: &[usize], options: &TableOptions) -> Result<In
         return Ok(InTime { order, notes, whens: vec![When::Unknown; rows.len()] });
     };
     let column = &table.columns[clock.column];
-    let whens: Vec<When> = rows.iter().map(|&row| clock.when(column.cells[row].as_deref())).collect();
+    let whens: Vec<When> = rows.iter().map(|&row| clock.when(column.cells.at(row))).collect();
     let known: Vec<When> = whens.iter().copied().filter(|w| *w != When::Unknown).collect();
     if known.is_empty() {
         return Err(Error::data(format!(
@@ -140,7 +139,7 @@ pub fn order(table: &Table, rows: &[usize], options: &TableOptions) -> Result<In
             clock.others.iter().map(|o| format!("\"{o}\"")).collect::<Vec<_>>().join(", ")
         ));
     }
-    let cells = column.cells.iter().flatten().map(String::as_str);
+    let cells = column.cells.present();
     notes.extend(clock.format.as_ref().and_then(|format| date::either_order(&column.name, format, cells)));
     if known.len() < rows.len() {
         notes.push(format!(

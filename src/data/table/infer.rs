@@ -1,17 +1,22 @@
 //! What a column holds: numbers, categories, dates, text, or marks that only
 //! tell rows apart.
 
-use super::clean::{Rules, TextUse};
+use super::clean::{Cleaning, Rules, TextUse};
 use super::date;
 use super::kind::Kind;
 use super::missing::is_error_of_sheet;
 use super::names::says_period;
 use super::number::evidence::{FileMark, Likely, undecided};
-use super::number::{Decimal, Format, canonical, says_nothing, show};
-use super::table::{Column, clip};
+use super::number::{Decimal, Format, says_nothing, show, spelled};
+use super::table::{Column, Table, clip};
 use super::text::{self, TextRule};
+use super::values::Values;
+use rayon::prelude::*;
 use serde::Serialize;
-use std::collections::{BTreeMap, BTreeSet};
+use std::borrow::Cow;
+use std::cell::OnceCell;
+use std::collections::HashMap;
+use std::sync::Arc;
 
 /// The counts behind the kind of a column.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -20,8 +25,6 @@ pub struct Stats {
     pub rows: usize,
     /// Missing cells among them.
     pub missing: usize,
-    /// Different values.
-    pub distinct: usize,
     /// Cells that are finite numbers.
     pub numbers: usize,
     /// Cells that say infinity, or a number beyond 3.4e38.
@@ -57,7 +60,7 @@ impl Inferred {
     /// What a user should know about the dates of the column: that day and month could be
     /// exchanged, or that it looks like dates and is not understood.
     pub fn dates(&self, column: &Column) -> Option<String> {
-        let cells = || column.cells.iter().flatten().map(String::as_str);
+        let cells = || column.cells.present();
         if let Some(format) = self.date_format.as_ref().filter(|_| self.kind == Kind::Date) {
             return date::either_order(&column.name, format, cells());
         }
@@ -81,30 +84,53 @@ const MOST: f64 = 0.95;
 /// How often values occur on average that are names which recur.
 const RECURS: f64 = 1.3;
 
-/// Finds out what a column holds, from some rows of it. `rules` may say it
-/// outright; `likely` is what the file says of decimal marks.
-pub fn infer(column: &Column, rows: &[usize], rules: &Rules, likely: Likely) -> Inferred {
-    let cells: Vec<&str> = rows.iter().filter_map(|&i| column.cells[i].as_deref()).collect();
-    let n = cells.len();
-    let format = Format::learn(&cells, likely);
-    let read: Vec<f64> = cells.iter().filter_map(|c| format.parse(c)).collect();
-    let numbers: Vec<f64> = read.iter().copied().filter(|x| x.is_finite()).collect();
-    let infinite = read.len() - numbers.len();
-    let numeric = numbers.len() as f64 >= MOST * n as f64;
+/// What a column was found to hold, with what that depends on beside its cells.
+struct Known {
+    name: String,
+    declared: Vec<String>,
+    rules: Rules,
+    likely: Likely,
+    seen: Arc<Inferred>,
+}
+
+/// Finds out what a column holds. `rules` may say it outright; `likely` is what the file
+/// says of decimal marks. It is done once as long as the column stays as it is.
+pub fn infer(column: &Column, rules: &Rules, likely: Likely) -> Arc<Inferred> {
+    let is = |known: &Known| {
+        (&known.name, &known.declared, &known.rules, known.likely) == (&column.name, &column.declared, rules, likely)
+    };
+    let find = || Known {
+        name: column.name.clone(),
+        declared: column.declared.clone(),
+        rules: rules.clone(),
+        likely,
+        seen: Arc::new(find_out(column, rules, likely)),
+    };
+    column.cells.remembered(is, find).seen.clone()
+}
+
+/// [`infer`] for all columns of a table, on all cores.
+pub fn infer_all(table: &Table, cleaning: &Cleaning) -> Vec<Arc<Inferred>> {
+    table.columns.par_iter().map(|c| infer(c, cleaning.rules(&c.name), table.likely())).collect()
+}
+
+fn find_out(column: &Column, rules: &Rules, likely: Likely) -> Inferred {
+    let values = Values::of_column(&column.cells);
+    let n = values.cells();
+    let (format, numbers) = written(&values, likely);
+    let numeric = numbers.finite as f64 >= MOST * n as f64;
     let named = date::says_time(&column.name) || says_period(&column.name);
     let seek_dates = rules.kind == Some(Kind::Date) || !numeric || named;
-    let dates = if seek_dates { date::detect(cells.iter().copied()) } else { None };
+    let dates = if seek_dates { date::detected(&values) } else { None };
     // Digits are dates only where all of them are: seconds since 1970, dates with hours, months.
     let since_1970 = |(way, fits): &(String, usize)| *fits == n && date::is_digits(way);
     let dates = dates.filter(|d| !numeric || rules.kind == Some(Kind::Date) || since_1970(d));
-    let distinct: BTreeSet<&str> = cells.iter().copied().collect();
     let stats = Stats {
-        rows: rows.len(),
-        missing: rows.len() - n,
-        distinct: distinct.len(),
-        numbers: numbers.len(),
-        infinite,
-        whole: numbers.iter().all(|x| x.fract() == 0.0),
+        rows: column.cells.len(),
+        missing: column.cells.len() - n,
+        numbers: numbers.finite,
+        infinite: numbers.infinite,
+        whole: numbers.whole,
         dates: dates.as_ref().map_or(0, |d| d.1),
     };
     let mut sparse = false;
@@ -114,42 +140,101 @@ pub fn infer(column: &Column, rows: &[usize], rules: &Rules, likely: Likely) -> 
         None if !column.declared.is_empty() => {
             (Kind::Category, format!("the file declares its {} values", column.declared.len()))
         }
-        None => decide(column, &cells, &numbers, &distinct, &stats, &format, rules, rows, &mut sparse),
+        None => decide(column, &values, &numbers, &stats, &format, rules, &mut sparse),
     };
     let is_open = rules.kind.is_none() && column.declared.is_empty();
-    let doubt = is_open.then(|| doubt(column, kind, &why, &cells, &format, &stats)).flatten();
-    let assumed = if kind == Kind::Number { assumed(column, &cells, &format, likely) } else { None };
+    let doubt = is_open.then(|| doubt(column, kind, &why, &values, &format, &stats)).flatten();
+    let assumed = if kind == Kind::Number { assumed(column, &values, &format, likely) } else { None };
     Inferred { kind, why, stats, format, date_format: dates.map(|d| d.0), sparse, doubt, assumed }
+}
+
+/// The numbers among the values of a column.
+struct Numbers {
+    /// Cells that are finite numbers.
+    finite: usize,
+    /// Cells that say infinity, or more than a float can hold.
+    infinite: usize,
+    /// Whether all finite ones are whole.
+    whole: bool,
+    /// The smallest and the largest.
+    range: [f64; 2],
+    /// Whether they stand in order.
+    sorted: bool,
+    /// Whether all cells are digits with a sign, a point and an exponent at most.
+    unadorned: bool,
+    /// Whether none of these has a point.
+    unmarked: bool,
+}
+
+impl Numbers {
+    fn of(values: &Values, format: &Format) -> Numbers {
+        let range = [f64::INFINITY, f64::NEG_INFINITY];
+        let (unadorned, unmarked) = (true, true);
+        let mut all = Numbers { finite: 0, infinite: 0, whole: true, range, sorted: true, unadorned, unmarked };
+        let mut last = f64::NEG_INFINITY;
+        for (word, n) in values.iter() {
+            let is_plain = |b: u8| b.is_ascii_digit() || matches!(b, b'.' | b'-' | b'+' | b'e' | b'E');
+            all.unadorned = all.unadorned && word.bytes().all(is_plain);
+            all.unmarked &= all.unadorned && !word.contains('.');
+            match format.parse(word) {
+                Some(x) if x.is_finite() => {
+                    all.finite += n;
+                    all.whole &= x.fract() == 0.0;
+                    all.range = [all.range[0].min(x), all.range[1].max(x)];
+                    all.sorted &= last <= x;
+                    last = x;
+                }
+                Some(_) => all.infinite += n,
+                None => all.unadorned = false,
+            }
+        }
+        all
+    }
+}
+
+/// How the numbers of a column are written, and what they are.
+fn written(values: &Values, likely: Likely) -> (Format, Numbers) {
+    // Most columns of numbers are digits and points, and are passed over once.
+    let plain = Format::default();
+    let numbers = Numbers::of(values, &plain);
+    if values.cells() > 0 && likely.file.known() != Some(Decimal::Comma) && numbers.unadorned {
+        return (Format { unmarked: numbers.unmarked, ..plain }, numbers);
+    }
+    let format = Format::learned(values, likely);
+    let numbers = Numbers::of(values, &format);
+    (format, numbers)
 }
 
 fn decide(
     column: &Column,
-    cells: &[&str],
-    numbers: &[f64],
-    distinct: &BTreeSet<&str>,
+    values: &Values,
+    numbers: &Numbers,
     stats: &Stats,
     format: &Format,
     rules: &Rules,
-    rows: &[usize],
     sparse: &mut bool,
 ) -> (Kind, String) {
-    let n = cells.len();
+    let n = values.cells();
+    // Counting values takes as long as reading numbers, and those rarely ask.
+    let count = OnceCell::new();
+    let distinct = || *count.get_or_init(|| values.distinct());
     let share = |count: usize| count as f64 / n as f64;
     if n > 0 && stats.dates == n && stats.numbers == n {
         return (Kind::Date, "all cells are dates in digits, and its name says so".into());
     }
-    let marked = says_identifier(&column.name) && distinct.len() == n && n > 1;
+    let marked = says_identifier(&column.name) && n > 1 && distinct() == n;
     let numeric = stats.numbers + stats.infinite;
     // What stands where there is no number does not count.
-    let others: Vec<&str> = cells
-        .iter()
-        .copied()
-        .filter(|c| format.parse(c).is_none() && !says_nothing(c) && !is_error_of_sheet(c))
-        .collect();
-    let words: BTreeSet<&str> = others.iter().copied().collect();
-    let mostly = numeric as f64 >= MOST * (numeric + others.len()) as f64;
-    if share(numeric) >= 0.5 && (mostly || (words.len() == 1 && distinct.len() > 2)) {
-        return match identifies(&column.name, numbers, stats, marked) {
+    let is_other = |c: &str| format.parse(c).is_none() && !says_nothing(c) && !is_error_of_sheet(c);
+    let others = if numeric < n { values.count(is_other) } else { 0 };
+    let mostly = numeric as f64 >= MOST * (numeric + others) as f64;
+    let one_word = || {
+        let mut words = values.words().filter(|c| is_other(c));
+        let first = words.next();
+        first.is_some() && words.all(|word| Some(word) == first)
+    };
+    if share(numeric) >= 0.5 && (mostly || (one_word() && distinct() > 2)) {
+        return match identifies(&column.name, numbers, stats, marked, &distinct) {
             Some(why) => (Kind::Identifier, why),
             None if numeric < n => (Kind::Number, format!("{numeric} of {n} cells are numbers")),
             None => (Kind::Number, "all cells are numbers".into()),
@@ -162,47 +247,47 @@ fn decide(
         return (Kind::Identifier, "every value is different, and its name says so".into());
     }
     let text = rules.text == TextUse::Auto;
-    let mut values: BTreeMap<String, usize> = BTreeMap::new();
-    cells.iter().for_each(|c| *values.entry(canonical(c)).or_default() += 1);
-    let repeats = n as f64 / values.len() as f64;
-    if repeats >= 3.0 || (repeats >= 2.0 && values.len() <= 20) {
-        let mut counts: Vec<usize> = values.values().copied().collect();
+    let mut spellings: HashMap<Cow<str>, usize> = HashMap::new();
+    values.iter().for_each(|(word, n)| *spellings.entry(spelled(word)).or_default() += n);
+    let repeats = n as f64 / spellings.len() as f64;
+    if repeats >= 3.0 || (repeats >= 2.0 && spellings.len() <= 20) {
+        let mut counts: Vec<usize> = spellings.values().copied().collect();
         counts.sort_unstable_by(|a, b| b.cmp(a));
         *sparse = text && 2 * counts.iter().take(rules.max_categories).sum::<usize>() < n;
-        return (Kind::Category, format!("{} values recur in {n} cells", values.len()));
+        return (Kind::Category, format!("{} values recur in {n} cells", spellings.len()));
     }
-    let column_cells: Vec<Option<&str>> = rows.iter().map(|&i| column.cells[i].as_deref()).collect();
-    let rule = text::learn(&column_cells, rules.max_categories, rules.least(rows.len()), rules.max_words);
-    let recurring: usize = values.values().filter(|&&count| count > 1).sum();
+    let column_cells: Vec<Option<&str>> = column.cells.iter().collect();
+    let rule = text::learn(&column_cells, rules.max_categories, rules.least(column.cells.len()), rules.max_words);
+    let recurring: usize = spellings.values().filter(|&&count| count > 1).sum();
     // Names are themselves before they are made of words; codes are made of letters first.
     if text && repeats >= RECURS && 2 * recurring >= n && !matches!(rule, Some(TextRule::Prefix(_))) {
         *sparse = true;
-        return (Kind::Category, format!("{} values, of which most recur: {recurring} of {n} cells", values.len()));
+        return (Kind::Category, format!("{} values, of which most recur: {recurring} of {n} cells", spellings.len()));
     }
     if rule.is_some() {
-        return (Kind::Text, format!("{} different values in {n} cells, with parts that recur", distinct.len()));
+        return (Kind::Text, format!("{} different values in {n} cells, with parts that recur", distinct()));
     }
-    match distinct.len() == n {
+    match distinct() == n {
         true if n > 1 => (Kind::Identifier, format!("all {n} values are different and have nothing in common")),
-        _ => (Kind::Text, format!("{} different values in {n} cells", distinct.len())),
+        _ => (Kind::Text, format!("{} different values in {n} cells", distinct())),
     }
 }
 
 /// What to say of a column that is mostly numbers and not taken for them.
-fn doubt(column: &Column, kind: Kind, why: &str, cells: &[&str], format: &Format, stats: &Stats) -> Option<String> {
+fn doubt(column: &Column, kind: Kind, why: &str, values: &Values, format: &Format, stats: &Stats) -> Option<String> {
     let numeric = stats.numbers + stats.infinite;
-    if kind == Kind::Number || kind == Kind::Date || 2 * numeric < cells.len().max(1) {
+    if kind == Kind::Number || kind == Kind::Date || 2 * numeric < values.cells().max(1) {
         return None;
     }
     let name = &column.name;
-    let others: Vec<&str> = cells.iter().copied().filter(|c| format.parse(c).is_none()).take(3).collect();
+    let others: Vec<&str> = values.words().filter(|c| format.parse(c).is_none()).take(3).collect();
     let keep = format!("set [clean.columns.\"{name}\"] type = \"number\" to take it for numbers");
     Some(match others.is_empty() {
         true => format!("{name}: numbers, taken for an {} because {why}; {keep}", kind.name()),
         false => format!(
             "{name}: {numeric} of {} cells are numbers and others are like \"{}\", so it is taken for {}; {keep} (the \
              others then count as missing)",
-            cells.len(),
+            values.cells(),
             others.iter().map(|c| clip(c)).collect::<Vec<_>>().join("\", \""),
             kind.name()
         ),
@@ -211,16 +296,16 @@ fn doubt(column: &Column, kind: Kind, why: &str, cells: &[&str], format: &Format
 
 /// What to say of numbers that can be read with either decimal mark: which was assumed,
 /// where the file does not tell, or that other columns decided against what is usual.
-fn assumed(column: &Column, cells: &[&str], format: &Format, likely: Likely) -> Option<String> {
+fn assumed(column: &Column, values: &Values, format: &Format, likely: Likely) -> Option<String> {
     if matches!(likely.file, FileMark::Given(_)) || format.unmarked {
         return None;
     }
-    let usual = Format::learn(cells, Likely { file: FileMark::Unknown, ..likely });
+    let usual = Format::learned(values, Likely { file: FileMark::Unknown, ..likely });
     let decided = likely.file != FileMark::Unknown;
     if decided && usual.decimal == format.decimal {
         return None;
     }
-    let cell = undecided(cells.iter().copied())?;
+    let cell = undecided(values.words())?;
     let other = if format.decimal == Decimal::Point { Decimal::Comma } else { Decimal::Point };
     let read = |decimal| Format { decimal, ..format.clone() }.parse(cell).map(show);
     let (now, then) = (read(format.decimal)?, read(other)?);
@@ -239,9 +324,15 @@ fn assumed(column: &Column, cells: &[&str], format: &Format, likely: Likely) -> 
 
 /// Why whole numbers, all different, are marks and no measurements: the name
 /// says so, or they count rows.
-fn identifies(column: &str, numbers: &[f64], stats: &Stats, marked: bool) -> Option<String> {
-    let n = numbers.len();
-    if !stats.whole || stats.infinite > 0 || stats.missing > 0 || stats.distinct != stats.rows || n < 3 {
+fn identifies(
+    column: &str,
+    numbers: &Numbers,
+    stats: &Stats,
+    marked: bool,
+    distinct: &dyn Fn() -> usize,
+) -> Option<String> {
+    let n = numbers.finite;
+    if !stats.whole || stats.infinite > 0 || stats.missing > 0 || n < 3 {
         return None;
     }
     if marked {
@@ -250,10 +341,11 @@ fn identifies(column: &str, numbers: &[f64], stats: &Stats, marked: bool) -> Opt
     if says_measure(column) {
         return None;
     }
-    let (min, max) = numbers.iter().fold((f64::INFINITY, 0.0), |(low, high), &x| (x.min(low), x.max(high)));
+    let [min, max] = numbers.range;
     // Training rows are a part of all rows, so there may be holes.
-    let holes = if numbers.is_sorted() { 5.0 } else { 1.5 };
-    (n >= 20 && min >= 0.0 && max < holes * n as f64).then(|| "it counts the rows".into())
+    let holes = if numbers.sorted { 5.0 } else { 1.5 };
+    let counts = n >= 20 && min >= 0.0 && max < holes * n as f64;
+    (counts && distinct() == stats.rows).then(|| "it counts the rows".into())
 }
 
 /// Whether the name of a column says that its numbers mean something even where they
@@ -326,9 +418,8 @@ mod tests {
         Column::new(name, cells.into_iter().map(|c| some(c.to_string())).collect())
     }
 
-    fn found(name: &str, cells: impl IntoIterator<Item = impl ToString>) -> Inferred {
-        let column = column(name, cells);
-        infer(&column, &(0..column.cells.len()).collect::<Vec<_>>(), &Rules::default(), Likely::default())
+    fn found(name: &str, cells: impl IntoIterator<Item = impl ToString>) -> Arc<Inferred> {
+        infer(&column(name, cells), &Rules::default(), Likely::default())
     }
 
     #[test]
@@ -360,14 +451,14 @@ mod tests {
     fn what_is_assumed_of_decimal_marks_is_said() {
         let read = |file, commas| {
             let column = column("n", ["312", "1.908", "2.841"]);
-            infer(&column, &[0, 1, 2], &Rules::default(), Likely { file, commas })
+            infer(&column, &Rules::default(), Likely { file, commas })
         };
-        let assumed = read(FileMark::Unknown, true).assumed.unwrap();
+        let assumed = read(FileMark::Unknown, true).assumed.clone().unwrap();
         assert!(assumed.contains("\"1.908\" is read as 1.908, which is assumed"), "{assumed}");
         assert!(assumed.ends_with("data.decimal = \"comma\" reads 1908"), "{assumed}");
         let decided = read(FileMark::Proven(Decimal::Comma), true);
         assert_eq!((decided.stats.whole, decided.format.parse("1.908")), (true, Some(1908.0)));
-        assert!(decided.assumed.unwrap().contains("because the other columns have decimal commas"));
+        assert!(decided.assumed.as_ref().unwrap().contains("because the other columns have decimal commas"));
         assert_eq!(read(FileMark::Proven(Decimal::Point), true).assumed, None);
         assert_eq!(read(FileMark::Given(Decimal::Comma), false).assumed, None);
         assert_eq!(found("x", ["1.5", "1.908"]).assumed, None);
@@ -377,11 +468,11 @@ mod tests {
     fn rules_and_commas_are_heard() {
         let rules = Rules { kind: Some(Kind::Category), ..Rules::default() };
         let numbers = column("x", ["1", "2", "3"]);
-        assert_eq!(infer(&numbers, &[0, 1, 2], &rules, Likely::default()).kind, Kind::Category);
+        assert_eq!(infer(&numbers, &rules, Likely::default()).kind, Kind::Category);
         let prices = column("x", ["1,5", "2,25", "3"]);
-        assert_eq!(infer(&prices, &[0, 1, 2], &Rules::default(), Likely::default()).format.decimal, Decimal::Comma);
+        assert_eq!(infer(&prices, &Rules::default(), Likely::default()).format.decimal, Decimal::Comma);
         let either = column("x", ["1,500", "2,250"]);
-        assert_eq!(infer(&either, &[0, 1], &Rules::default(), Likely::default()).format.decimal, Decimal::Point);
-        assert_eq!(infer(&either, &[0, 1], &Rules::default(), Likely::from(true)).format.decimal, Decimal::Comma);
+        assert_eq!(infer(&either, &Rules::default(), Likely::default()).format.decimal, Decimal::Point);
+        assert_eq!(infer(&either, &Rules::default(), Likely::from(true)).format.decimal, Decimal::Comma);
     }
 }

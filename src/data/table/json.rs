@@ -8,7 +8,9 @@
 mod oriented;
 mod raw;
 
-use super::rows::{CELL, MOST_COLUMNS, breaks};
+use super::cells::Cells;
+use super::rows::{LONGEST_CELL, MOST_COLUMNS};
+use super::scan::breaks;
 use super::table::Column;
 use crate::error::{Error, Result};
 use crate::files::memory;
@@ -18,8 +20,6 @@ use std::collections::HashMap;
 
 /// Endings of files of records.
 pub(in crate::data) const RECORDS: [&str; 4] = [".json", ".jsonl", ".ndjson", ".geojson"];
-/// Bytes that a cell without text takes.
-const EMPTY: usize = size_of::<Option<String>>();
 /// Objects within objects.
 const DEPTH: usize = 32;
 /// What the records should have been.
@@ -63,7 +63,7 @@ pub(super) fn read(name: &str, text: &str, held: u64, notes: &mut Vec<String>) -
         return Err(Error::data(format!("{name} holds no record with a key; expected {EXPECTED}")));
     }
     for (column, n) in columns.iter_mut().zip(arrays) {
-        column.cells.resize(lines.len(), None);
+        column.cells.pad(lines.len());
         if n > 0 {
             notes.push(format!(
                 "{}: {n} {} kept as text",
@@ -309,7 +309,7 @@ impl<'a> Reader<'a> {
         let (row, rows) = (self.rows.lines.len() - 1, &mut self.rows);
         let place = rows.places.get(name).copied().unwrap_or_else(|| {
             rows.places.insert(name.into(), rows.columns.len());
-            rows.columns.push(Column::new(name, vec![]));
+            rows.columns.push(Column::new(name, Cells::new()));
             rows.arrays.push(0);
             rows.columns.len() - 1
         });
@@ -317,15 +317,20 @@ impl<'a> Reader<'a> {
         if cells.len() > row {
             return Err(self.fault(&format!("the key \"{name}\" comes twice"), "each key once"));
         }
-        rows.held += cell.as_ref().map_or(0, |text| CELL - EMPTY + text.len()) as u64;
-        cells.resize(row, None);
-        cells.push(cell);
+        let length = cell.as_ref().map_or(0, String::len);
+        if length > LONGEST_CELL {
+            let found = format!("the value of \"{name}\" has {length} bytes");
+            return Err(self.fault(&found, &format!("at most {LONGEST_CELL}")));
+        }
+        rows.held += length as u64;
+        cells.pad(row);
+        cells.push(cell.as_deref());
         rows.arrays[place] += usize::from(is_array);
         if rows.columns.len() > MOST_COLUMNS {
             return Err(self.fault("its keys are more than columns may be", &format!("at most {MOST_COLUMNS}")));
         }
         // A column takes its place in all rows, also in those that lack it.
-        let places = (self.rows.columns.len() * (row + 1) * EMPTY) as u64;
+        let places = Cells::beside_text(self.rows.columns.len() * (row + 1));
         let budget = self.rows.budget;
         if self.rows.held + places > budget {
             let cells = format!("more than {} (its text and its cells, by record {})", memory::size(budget), row + 1);

@@ -45,17 +45,16 @@ impl Leakage {
 /// Fails when a target is not there. Panics when a row is not.
 pub fn leakage(table: &Table, train: &[usize], test: &[usize], options: &TableOptions) -> Result<Leakage> {
     let targets = options.target.iter().map(|word| table.find(word)).collect::<Result<Vec<usize>>>()?;
-    let all = table.all_rows();
     let is_feature = |&i: &usize| {
         let column = &table.columns[i];
         let rules = options.cleaning.rules(&column.name);
         !targets.contains(&i)
             && !options.cleaning.drop.contains(&column.name)
-            && !matches!(infer(column, &all, rules, table.likely()).kind, Kind::Identifier | Kind::Empty)
+            && !matches!(infer(column, rules, table.likely()).kind, Kind::Identifier | Kind::Empty)
     };
     let columns: Vec<usize> = (0..table.columns.len()).filter(is_feature).collect();
     let cells = |columns: &[usize], row: usize| -> Vec<Option<&str>> {
-        columns.iter().map(|&c| table.columns[c].cells[row].as_deref()).collect()
+        columns.iter().map(|&c| table.columns[c].cells.at(row)).collect()
     };
     let mut first: HashMap<Vec<Option<&str>>, usize> = HashMap::new();
     for &row in train.iter().filter(|_| !columns.is_empty()) {

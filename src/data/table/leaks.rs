@@ -10,10 +10,12 @@ use super::kind::Kind;
 use super::number::{canonical, show};
 use super::summary::{Summary, quantile};
 use super::target::Goal;
-use super::{Column, Table, TableOptions, infer::infer};
+use super::values::are_few;
+use super::{Column, Table, TableOptions, infer::infer_all};
 use crate::error::Result;
 use serde::Serialize;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// A column that alone tells the class of this share of the rows gives it away.
 const TELLS: f64 = 0.99;
@@ -24,7 +26,7 @@ const EQUAL: f64 = 0.999;
 /// Share of the target's variance from which on it is computed from two columns.
 const COMPUTED: f64 = 0.998;
 /// Groups into which numbers are put before they are asked for the class.
-const GROUPS: usize = 20;
+pub(super) const GROUPS: usize = 20;
 /// Classes up to which thresholds between them are sought.
 const CLASSES: usize = 20;
 /// Rows below which nothing is said; of pairs and of presence, of which there are more.
@@ -70,13 +72,12 @@ pub struct Leak {
 pub fn leaks(table: &Table, options: &TableOptions) -> Result<Vec<Leak>> {
     let rows = some(&table.all_rows());
     let Ok((goal, _)) = Goal::learn(table, &rows, options) else { return Ok(vec![]) };
-    let look = |c: &Column| infer(c, &rows, options.cleaning.rules(&c.name), table.likely());
-    let seen: Vec<Inferred> = table.columns.iter().map(look).collect();
+    let seen = infer_all(table, &options.cleaning);
     find(table, &rows, &seen, &goal, options)
 }
 
 /// So many rows at most, evenly.
-fn some(rows: &[usize]) -> Vec<usize> {
+pub(super) fn some(rows: &[usize]) -> Vec<usize> {
     rows.iter().copied().step_by(rows.len().div_ceil(ROWS).max(1)).collect()
 }
 
@@ -84,7 +85,7 @@ fn some(rows: &[usize]) -> Vec<usize> {
 pub(super) fn find(
     table: &Table,
     rows: &[usize],
-    seen: &[Inferred],
+    seen: &[Arc<Inferred>],
     goal: &Goal,
     options: &TableOptions,
 ) -> Result<Vec<Leak>> {
@@ -104,7 +105,7 @@ pub(super) fn find(
             }
             Goal::Values(_) => {
                 let numbers = |i: usize| {
-                    let parse = |&row: &usize| seen[i].format.parse(table.columns[i].cells[row].as_deref()?);
+                    let parse = |&row: &usize| seen[i].format.parse(table.columns[i].cells.at(row)?);
                     rows.iter().map(|row| parse(row).filter(|x| x.is_finite())).collect::<Vec<Option<f64>>>()
                 };
                 let columns = features.iter().filter(|&&i| seen[i].kind == Kind::Number);
@@ -132,14 +133,13 @@ impl Classes {
             let next = numbers.len();
             *numbers.entry(canonical(cell)).or_insert(next)
         };
-        let of = rows.iter().map(|&row| target.cells[row].as_deref().map(&mut number)).collect();
+        let of = rows.iter().map(|&row| target.cells.at(row).map(&mut number)).collect();
         Classes { of, count: numbers.len() }
     }
 
     /// The finding, if a column's values tell the class.
     fn told_by(&self, column: &Column, seen: &Inferred, rows: &[usize]) -> Option<Leak> {
-        let both =
-            rows.iter().zip(&self.of).filter_map(|(&row, class)| Some((column.cells[row].as_deref()?, (*class)?)));
+        let both = rows.iter().zip(&self.of).filter_map(|(&row, class)| Some((column.cells.at(row)?, (*class)?)));
         let both: Vec<(&str, usize)> = both.collect();
         if both.len() < FEW || both.len() * 2 < self.of.iter().flatten().count() {
             return None;
@@ -149,7 +149,7 @@ impl Classes {
             Kind::Number => {
                 let number = |cell: &str| seen.format.parse(cell).filter(|x| x.is_finite()).unwrap_or(0.0);
                 let numbers: Vec<f64> = both.iter().map(|(cell, _)| number(cell)).collect();
-                let by_group = self.right_in_groups(&grouped(&numbers, seen.stats.distinct), &classes);
+                let by_group = self.right_in_groups(&grouped(&numbers, are_few(&column.cells, GROUPS)), &classes);
                 by_group.max(self.right_between_thresholds(&numbers, &classes))
             }
             Kind::Category | Kind::Date => {
@@ -176,7 +176,8 @@ impl Classes {
 
     /// The finding, if whether a column has a value tells the class.
     fn told_by_presence(&self, column: &Column, seen: &Inferred, rows: &[usize]) -> Option<Leak> {
-        let both = rows.iter().zip(&self.of).filter_map(|(&row, class)| Some((column.cells[row].is_some(), (*class)?)));
+        let both =
+            rows.iter().zip(&self.of).filter_map(|(&row, class)| Some((column.cells.at(row).is_some(), (*class)?)));
         let (present, classes): (Vec<bool>, Vec<usize>) = both.unzip();
         let (n, largest) = (classes.len(), self.largest(&classes));
         if n < FEW_OF_MANY || n - largest < FEW {
@@ -250,8 +251,8 @@ fn saves(tells: f64, guess: f64) -> bool {
 
 /// Numbers as the number of their group: as they are where they are few, in
 /// groups of about equal size otherwise.
-fn grouped(numbers: &[f64], distinct: usize) -> Vec<u64> {
-    if distinct <= GROUPS {
+pub(super) fn grouped(numbers: &[f64], are_few: bool) -> Vec<u64> {
+    if are_few {
         return numbers.iter().map(|x| x.to_bits()).collect();
     }
     let mut sorted = numbers.to_vec();

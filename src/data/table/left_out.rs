@@ -1,6 +1,6 @@
 //! Lines of a file that are no rows: what is said of them.
 
-use super::rows::Row;
+use super::rows::{Row, Rows};
 
 /// Line numbers that a note lists.
 const SHOWN: usize = 5;
@@ -8,18 +8,20 @@ const SHOWN: usize = 5;
 /// Removes the rows that a test finds, and says how many and where; also that it changes
 /// the numbers of the rows below, where there are some.
 pub(super) fn leave_out(
-    rows: &mut Vec<Row>,
+    rows: &mut Rows,
     notes: &mut Vec<String>,
     what: &str,
-    mut is_odd: impl FnMut(&Row) -> bool,
+    mut is_odd: impl FnMut(&Rows, &Row) -> bool,
 ) {
     let mut lines = vec![];
-    rows.retain(|row| {
-        let odd = is_odd(row);
+    let mut all = std::mem::take(&mut rows.all);
+    all.retain(|row| {
+        let odd = is_odd(rows, row);
         lines.extend(odd.then_some(row.line));
         !odd
     });
-    let ends = rows.first().map(|row| row.line).zip(rows.last().map(|row| row.line));
+    rows.all = all;
+    let ends = rows.all.first().map(|row| row.line).zip(rows.all.last().map(|row| row.line));
     let is_between = ends.is_some_and(|(first, last)| lines.iter().any(|line| (first..last).contains(line)));
     said(notes, what, &lines);
     if let Some(note) = notes.last_mut().filter(|_| is_between) {

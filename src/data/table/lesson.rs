@@ -23,7 +23,7 @@ pub(super) struct Lesson<'a> {
     pub rules: &'a Rules,
     /// Whether these rules, and no others, say that words are to be kept.
     pub asks_for_words: bool,
-    pub seen: Inferred,
+    pub seen: &'a Inferred,
 }
 
 impl Lesson<'_> {
@@ -100,14 +100,15 @@ impl Lesson<'_> {
         ways.into_iter().map(Encoder::Text).collect()
     }
 
-    /// What may not be worth its features, if this column is such: whole values first.
-    pub(super) fn doubt(&self, at: usize, encoder: &Encoder) -> Option<Doubt> {
+    /// What may not be worth its features, if this column is such: whole values first. Its
+    /// place is the caller's to set.
+    pub(super) fn doubt(&self, encoder: &Encoder) -> Option<Doubt> {
         let is_doubtful = self.rules.kind.is_none()
             && self.rules.text == TextUse::Auto
             && (self.seen.kind == Kind::Text || self.seen.sparse)
             && !matches!(encoder, Encoder::Dropped { .. });
         is_doubtful.then(|| Doubt {
-            at,
+            at: 0,
             ways: match self.seen.sparse {
                 true => [encoder.clone()].into_iter().chain(self.words()).collect(),
                 false => self.words(),
@@ -119,10 +120,13 @@ impl Lesson<'_> {
 
     fn number(&self) -> Result<Encoder> {
         let format = self.seen.format.clone();
-        let number = |c: &&str| format.parse(c).filter(|x| x.is_finite());
-        let mut sorted: Vec<f64> = self.cells.iter().flatten().filter_map(number).collect();
-        sorted.sort_by(f64::total_cmp);
-        let Some(all) = Summary::of(sorted.clone()) else {
+        let (mut sorted, mut bounds) = (Vec::with_capacity(self.cells.len()), 0);
+        for (x, bound) in self.cells.iter().flatten().filter_map(|c| format.read(c)) {
+            bounds += usize::from(bound.is_some());
+            sorted.extend(Some(x).filter(|x| x.is_finite()));
+        }
+        sorted.sort_unstable_by(f64::total_cmp);
+        let Some(all) = Summary::of_sorted(&sorted) else {
             return Err(self.fails("no cell is a finite number", "numbers, as its type says"));
         };
         let gaps = self.cells.len() - sorted.len();
@@ -146,8 +150,7 @@ impl Lesson<'_> {
         };
         let indicator = gap != Gap::Drop && self.indicator(gaps);
         let offset = centre(&all);
-        let bounds = self.cells.iter().flatten().filter(|c| format.read(c).is_some_and(|(_, bound)| bound.is_some()));
-        let censored = bounds.count() >= self.least();
+        let censored = bounds >= self.least();
         Ok(Encoder::Number { format, censored, gap, indicator, clip, offset, range: [all.min, all.max] })
     }
 

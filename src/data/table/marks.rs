@@ -7,9 +7,10 @@
 //! learned: a few new rows say nothing about how frequent it is.
 
 use super::layout::ReadOptions;
-use super::missing::{Kept, MISSING, are_usual};
+use super::missing::{Kept, MISSING, Words, are_usual};
 use super::sniff::measured;
 use super::table::Column;
+use rayon::prelude::*;
 use std::collections::HashMap;
 
 /// Marks that are also words or signs.
@@ -19,35 +20,40 @@ const MOST_WORDS: usize = 100;
 
 /// Takes marks of missing cells out of columns, and says which are values.
 pub(super) fn settle(columns: &mut [Column], options: &ReadOptions, notes: &mut Vec<String>) -> Kept {
-    let mut kept = Kept::new();
     // A list of the user's own leaves nothing open.
     let decides = options.kept.is_none() && are_usual(&options.missing_values);
-    for column in columns {
+    let either = Words::new(EITHER.iter().copied());
+    let all = Words::new(options.missing_values.iter().map(String::as_str).chain(EITHER.iter().copied()));
+    let settle = |column: &mut Column| {
+        let mut notes = vec![];
+        let is_settled = column.declared.is_empty() && options.kept.is_none();
+        if is_settled && !column.cells.present().any(|c| all.contain(c)) {
+            return (None, notes);
+        }
         let values = match &options.kept {
             Some(known) => known.get(&column.name).cloned().unwrap_or_default(),
             // What the file declares is a value.
             None if decides && !column.declared.is_empty() => {
                 column.declared.iter().filter(|value| options.missing_values.contains(value)).cloned().collect()
             }
-            None if decides => decide(column, notes),
+            None if decides && column.cells.present().any(|c| either.contain(c)) => decide(column, &mut notes),
             None => vec![],
         };
-        let is_missing = |c: &String| options.missing_values.contains(c) && !values.contains(c);
-        column.cells.iter_mut().filter(|c| c.as_ref().is_some_and(is_missing)).for_each(|c| *c = None);
-        if !values.is_empty() {
-            kept.insert(column.name.clone(), values);
+        let missing = options.missing_values.iter().filter(|mark| !values.contains(mark));
+        let missing = Words::new(missing.map(String::as_str));
+        if column.cells.present().any(|c| missing.contain(c)) {
+            column.cells = column.cells.rewritten(|c| (!missing.contain(c)).then_some(c.into()));
         }
-    }
-    kept
+        ((!values.is_empty()).then(|| (column.name.clone(), values)), notes)
+    };
+    let (found, said): (Vec<_>, Vec<_>) = columns.par_iter_mut().map(settle).unzip();
+    notes.extend(said.into_iter().flatten());
+    found.into_iter().flatten().collect()
 }
 
 /// The marks that are values of a column.
 fn decide(column: &Column, notes: &mut Vec<String>) -> Vec<String> {
-    let cells = || column.cells.iter().flatten().map(String::as_str);
-    if !cells().any(|c| EITHER.contains(&c)) {
-        return vec![];
-    }
-    let (values, others) = values_among(cells());
+    let (values, others) = values_among(column.cells.present());
     let name = &column.name;
     for (mark, n) in &values {
         notes.push(format!(
@@ -141,7 +147,7 @@ mod tests {
         let kept = table(&text, &ReadOptions::default()).kept;
         let known = ReadOptions { kept: Some(kept), ..ReadOptions::default() };
         let few = table("x,kind\n1,None\n2,mild\n3,NA\n", &known);
-        assert_eq!(few.columns[1].cells, [Some("None".to_string()), Some("mild".into()), None]);
+        assert!(few.columns[1].cells.iter().eq([Some("None"), Some("mild"), None]));
         let none = ReadOptions { kept: Some(Default::default()), ..ReadOptions::default() };
         assert_eq!(table(&text, &none).columns[1].cells.iter().flatten().count(), 20);
     }

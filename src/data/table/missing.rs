@@ -28,12 +28,44 @@ pub(super) fn is_error_of_sheet(cell: &str) -> bool {
     word.chars().any(char::is_uppercase) && word.chars().all(is_part) && word.len() <= LONGEST_ERROR
 }
 
+/// Words that are looked for in very many cells.
+pub(super) struct Words<'a> {
+    all: Vec<&'a str>,
+    longest: usize,
+    /// Whether a word begins with this byte.
+    begins: [bool; 256],
+}
+
+impl<'a> Words<'a> {
+    pub fn new(words: impl IntoIterator<Item = &'a str>) -> Words<'a> {
+        let all: Vec<&str> = words.into_iter().collect();
+        let mut begins = [false; 256];
+        all.iter().filter_map(|word| word.bytes().next()).for_each(|first| begins[first as usize] = true);
+        Words { longest: all.iter().map(|word| word.len()).max().unwrap_or(0), all, begins }
+    }
+
+    /// Whether a cell is one of them.
+    pub fn contain(&self, cell: &str) -> bool {
+        let possible =
+            cell.len() <= self.longest && cell.bytes().next().is_none_or(|first| self.begins[first as usize]);
+        possible && self.all.contains(&cell)
+    }
+}
+
 /// The marks that are values, by column.
 pub type Kept = BTreeMap<String, Vec<String>>;
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn words_are_found() {
+        let words = Words::new(MISSING.iter().copied());
+        assert!(MISSING.iter().all(|word| words.contain(word)));
+        assert!(["N", "Nan", "none!", "x", "-1", "NAN", "é"].iter().all(|word| !words.contain(word)));
+        assert!(!Words::new([]).contain("") && !Words::new(["a"]).contain(""));
+    }
 
     #[test]
     fn errors_of_spreadsheets_are_told_from_comments() {

@@ -5,10 +5,12 @@
 //! those that say "missing" become `None`.
 
 use super::super::bytes::Source;
+use super::cells::Cells;
 use super::layout::ReadOptions;
 use super::number::Decimal;
 use super::number::evidence::{FileMark, of_file};
-use super::rows::{Body, Cut, DOUBLE, SINGLE};
+use super::quotes::{DOUBLE, SINGLE};
+use super::rows::{Body, Cut};
 use super::table::{Column, Table};
 use super::{arff, container, encoding, json, lines, marks, sniff};
 use crate::error::{Error, Result};
@@ -37,16 +39,16 @@ impl Table {
         let mut notes: Vec<String> = converted.into_iter().collect();
         // A converted text lies in memory beside the file's.
         let held = bytes.len() as u64 + if let Cow::Owned(text) = &text { text.len() as u64 } else { 0 };
-        if json::is_json(name, &text) {
-            return Table::of_json(name, str::from_utf8(&text).expect("decoded before"), held, options, notes);
+        if json::is_json(name, text.as_bytes()) {
+            return Table::of_json(name, &text, held, options, notes);
         }
-        if let Some(head) = arff::head(name, str::from_utf8(&text).expect("decoded before"))? {
+        if let Some(head) = arff::head(name, &text)? {
             return Table::of_arff(name, &text, head, held, options, notes);
         }
-        let top = Top::of(&text, options, &mut notes);
+        let top = Top::of(text.as_bytes(), options, &mut notes);
         let quote = options.quote.map_or(DOUBLE, |c| c as u8);
-        let mut body = Body { name, bytes: &text[top.end..], first_line: 1 + top.lines, held, quote };
-        if body.bytes.iter().all(u8::is_ascii_whitespace) {
+        let mut body = Body { name, text: &text[top.end..], first_line: 1 + top.lines, held, quote };
+        if body.text.bytes().all(|b| b.is_ascii_whitespace()) {
             return Err(Error::data(format!("{name} is empty; expected a table: a row of cells per line")));
         }
         let cut = match options.delimiter.or(top.delimiter) {
@@ -55,10 +57,10 @@ impl Table {
             Some(c) => {
                 return Err(Error::usage(format!("delimiter {c:?}: expected one ASCII character that is no quote")));
             }
-            None => sniff::cut(name, body.bytes, options.likely),
+            None => sniff::cut(name, body.text.as_bytes(), options.likely),
         };
         if let (None, Cut::At(c)) = (options.quote, cut)
-            && sniff::quote(body.bytes, c) == SINGLE
+            && sniff::quote(body.text.as_bytes(), c) == SINGLE
         {
             body.quote = SINGLE;
             notes.push(
@@ -69,22 +71,15 @@ impl Table {
         let rows = body.rows(cut, &mut notes)?;
         let sheet = lines::sheet(&body, rows, options, &mut notes)?;
         let names = named(&sheet.names, sheet.width, &mut notes);
-        if sheet.rows.is_empty() {
+        if sheet.rows.all.is_empty() {
             return Err(Error::data(format!(
                 "{name} holds a header only (line {}: {}), no rows; expected at least one row below it",
                 sheet.header.unwrap_or(body.first_line),
                 list(names.iter().map(String::as_str))
             )));
         }
-        let column = |name: String| Column::new(name, Vec::with_capacity(sheet.rows.len()));
-        let mut columns: Vec<Column> = names.into_iter().map(column).collect();
-        let mut lines = Vec::with_capacity(sheet.rows.len());
-        for row in sheet.rows {
-            lines.push(row.line);
-            for (column, cell) in columns.iter_mut().zip(row.cells) {
-                column.cells.push((!cell.is_empty()).then_some(cell));
-            }
-        }
+        let mut columns = sheet.rows.columns(names);
+        let lines = sheet.rows.all.iter().map(|row| row.line).collect();
         let kept = marks::settle(&mut columns, options, &mut notes);
         let delimiter = match cut {
             Cut::At(c) => c as char,
@@ -98,7 +93,7 @@ impl Table {
     /// A table of ARFF, below its head.
     fn of_arff(
         name: &str,
-        text: &[u8],
+        text: &str,
         head: arff::Head,
         held: u64,
         options: &ReadOptions,
@@ -111,7 +106,7 @@ impl Table {
             ("comment", options.comment.as_deref().is_some_and(|mark| mark != "%")),
         ];
         without_use(name, "ARFF", &asked, &mut notes);
-        let body = Body { name, bytes: &text[head.end..], first_line: 1 + head.lines, held, quote: SINGLE };
+        let body = Body { name, text: &text[head.end..], first_line: 1 + head.lines, held, quote: SINGLE };
         let names: Vec<String> = head.attributes.iter().map(|a| a.name.clone()).collect();
         let names = named(&names, names.len(), &mut notes);
         let (mut columns, lines) = arff::columns(&body, &head.attributes, names, options, &mut notes)?;
@@ -149,15 +144,15 @@ impl Table {
         for record in records {
             for (name, value) in record {
                 let at = columns.iter().position(|c| c.name == name).unwrap_or_else(|| {
-                    columns.push(Column::new(name, vec![]));
+                    columns.push(Column::new(name, Cells::new()));
                     columns.len() - 1
                 });
-                columns[at].cells.resize(rows, None);
+                columns[at].cells.pad(rows);
                 let value = value.trim();
-                columns[at].cells.push((!value.is_empty()).then(|| value.to_string()));
+                columns[at].cells.push((!value.is_empty()).then_some(value));
             }
             rows += 1;
-            columns.iter_mut().for_each(|c| c.cells.resize(rows, None));
+            columns.iter_mut().for_each(|c| c.cells.pad(rows));
         }
         let mut notes = vec![];
         let kept = marks::settle(&mut columns, options, &mut notes);
@@ -173,7 +168,7 @@ fn mark(columns: &[Column], options: &ReadOptions, points: bool) -> FileMark {
     if let Some(decimal) = options.decimal {
         return FileMark::Given(decimal);
     }
-    match of_file(columns.iter().map(|c| c.cells.iter().flatten().map(String::as_str))) {
+    match of_file(columns.iter().map(|c| c.cells.present())) {
         FileMark::Unknown if points => FileMark::Proven(Decimal::Point),
         found => found,
     }

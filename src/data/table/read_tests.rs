@@ -16,7 +16,7 @@ fn fails(bytes: &[u8], parts: &[&str]) {
 }
 
 fn cells(table: &Table, column: &str) -> Vec<String> {
-    table.column(column).unwrap().cells.iter().map(|c| c.clone().unwrap_or_else(|| "-".into())).collect()
+    table.column(column).unwrap().cells.iter().map(|c| c.unwrap_or("-").to_string()).collect()
 }
 
 #[test]

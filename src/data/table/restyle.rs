@@ -29,6 +29,13 @@ pub(super) struct Restyled<'a> {
     pub problem: Option<Error>,
 }
 
+impl Restyled<'_> {
+    /// As it was learned.
+    pub(super) fn none(fitted: &Fitted) -> Restyled<'_> {
+        Restyled { fitted: Cow::Borrowed(fitted), columns: HashMap::new(), notes: vec![], problem: None }
+    }
+}
+
 /// Words for yes and no.
 pub(in crate::data) const TRUTH: &[[&str; 2]] = &[
     ["true", "false"],
@@ -61,14 +68,17 @@ fn truth(cell: &str) -> Option<bool> {
 impl Fitted {
     /// What was learned, as these rows of a table write it.
     ///
-    /// Fails when most cells of a column cannot be read, or when they are dates in
+    /// Fails when a row is not there, when most cells of a column cannot be read, or when they are dates in
     /// another order and nobody can tell day from month.
     pub(super) fn restyled<'a>(&'a self, table: &Table, rows: &[usize]) -> Result<Restyled<'a>> {
-        let mut new = Restyled { fitted: Cow::Borrowed(self), columns: HashMap::new(), notes: vec![], problem: None };
+        if let Some(row) = rows.iter().find(|&&row| row >= table.rows()) {
+            return Err(Error::usage(format!("{} has no row {row}; expected 0 to {}", table.name, table.rows() - 1)));
+        }
+        let mut new = Restyled::none(self);
         let by_name: HashMap<&str, &Column> = table.columns.iter().map(|c| (c.name.as_str(), c)).collect();
         let cells = |name: &str| -> Vec<&str> {
             let column = by_name.get(name);
-            column.map_or(vec![], |c| rows.iter().filter_map(|&i| c.cells.get(i)?.as_deref()).collect())
+            column.map_or(vec![], |c| rows.iter().filter_map(|&i| c.cells.at(i)).collect())
         };
         let marks = self.marks(&cells);
         for (i, column) in self.columns.iter().enumerate().filter(|(_, c)| c.is_used()) {
@@ -224,8 +234,8 @@ fn reworded(column: &Column, slots: &Slots, cells: &[&str]) -> Option<(Column, S
         }
     };
     let example = cells.iter().find_map(|c| Some((*c, same(c)?)))?;
-    let replace = |cell: &Option<String>| cell.as_deref().map(|c| same(c).unwrap_or_else(|| c.to_string()));
-    let new = Column { cells: column.cells.iter().map(replace).collect(), ..column.clone() };
+    let cells = column.cells.rewritten(|c| Some(same(c).map_or(Cow::Borrowed(c), Cow::Owned)));
+    let new = Column { cells, ..column.clone() };
     Some((new, format!("\"{}\" here is what training wrote as \"{}\"", clip(example.0), example.1)))
 }
 

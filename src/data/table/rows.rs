@@ -1,24 +1,27 @@
-//! The rows of a file as they stand there, before anything is decided about
-//! them: cut at a delimiter, with quotes or without, or at runs of blanks.
+//! The rows of a file: where each stands, and its cells when they are asked for. Rows
+//! are cut at a delimiter, with quotes or without, or at runs of blanks; nothing is
+//! decided about them here.
 
+use super::cells::{BLOCK, Cells};
+use super::cut::{Cutter, Way};
+use super::quotes::{misquoted, quoted_cells};
+use super::scan;
+use super::table::Column;
 use crate::error::{Error, Result};
 use crate::files::memory;
-use csv::ByteRecord;
-use std::collections::BTreeMap;
+use rayon::prelude::*;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
 
 /// The longest cell, in bytes: more means a quote that is never closed.
 pub(super) const LONGEST_CELL: usize = 1 << 20;
-/// Bytes that a cell takes beside its text: its place, and what the system needs
-/// to keep it.
-pub(super) const CELL: usize = size_of::<Option<String>>() + 24;
 /// The most columns.
 pub(super) const MOST_COLUMNS: usize = 100_000;
 /// Lines in a cell from which on it is looked at twice.
 const MANY_LINES: usize = 10;
-
-/// The quotes that stand around cells: the usual ones, and those of ARFF and SQL.
-pub(super) const DOUBLE: u8 = b'"';
-pub(super) const SINGLE: u8 = b'\'';
+/// Rows that one thread cuts into columns.
+const PART: usize = 32 * BLOCK;
 
 /// What begins a comment unless the user says otherwise.
 pub(super) const COMMENTS: &[&str] = &["#", "%", "//"];
@@ -32,22 +35,55 @@ pub(super) enum Cut {
     Blanks,
 }
 
-/// One row of the file.
-#[derive(Debug)]
+/// One row of the file: where it stands.
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Row {
-    /// Its cells without the spaces around them.
-    pub cells: Vec<String>,
-    /// Where it starts: the line of the file, from 1.
-    pub line: usize,
     /// The byte of the text.
     pub at: usize,
+    /// The line of the file, from 1.
+    pub line: usize,
+    /// The number of its cells.
+    pub width: u32,
+    /// Those up to the last that is not empty.
+    filled: u32,
 }
 
 impl Row {
+    /// A row of cells, by whether they are empty.
+    pub fn new(at: usize, line: usize, width: usize, filled: usize) -> Row {
+        let [width, filled] = [width, filled].map(|n| u32::try_from(n).unwrap_or(u32::MAX));
+        Row { at, line, width, filled }
+    }
+
+    /// The same, so many lines further down.
+    pub fn below(self, lines: usize) -> Row {
+        Row { line: self.line + lines, ..self }
+    }
+
+    /// The number of its cells.
+    pub fn width(&self) -> usize {
+        self.width as usize
+    }
+
+    /// Leaves out the cells from one on.
+    pub fn truncate(&mut self, width: usize) {
+        self.width = self.width.min(width as u32);
+        self.filled = self.filled.min(self.width);
+    }
+
     /// Whether all cells from one on are empty.
     pub fn is_empty_from(&self, start: usize) -> bool {
-        self.cells.iter().skip(start).all(String::is_empty)
+        self.filled as usize <= start
     }
+}
+
+/// One row with its cells.
+#[derive(Debug)]
+pub(super) struct Record {
+    /// Its cells without the spaces around them.
+    pub cells: Vec<String>,
+    /// The line of the file, from 1.
+    pub line: usize,
 }
 
 /// The text of a table.
@@ -55,7 +91,7 @@ pub(super) struct Body<'a> {
     /// What messages call it.
     pub name: &'a str,
     /// The text, without lines that were skipped above it.
-    pub bytes: &'a [u8],
+    pub text: &'a str,
     /// The line of the file in which it starts, from 1.
     pub first_line: usize,
     /// Bytes in memory already.
@@ -64,54 +100,55 @@ pub(super) struct Body<'a> {
     pub quote: u8,
 }
 
-impl Body<'_> {
+/// The rows of a file, in its order.
+pub(super) struct Rows<'a> {
+    text: &'a str,
+    way: Way,
+    /// Where they stand.
+    pub all: Vec<Row>,
+    /// Rows that have other cells than the text says, by where they start.
+    rewritten: HashMap<usize, Vec<String>>,
+}
+
+impl<'a> Body<'a> {
     /// All rows; where quotes damage the table, they are read as characters.
     ///
-    /// Fails where a row is no text, a quote is never closed, a cell or a row is
-    /// too long, or all is more than the budget of memory.
-    pub fn rows(&self, cut: Cut, notes: &mut Vec<String>) -> Result<Vec<Row>> {
-        let Cut::At(delimiter) = cut else { return self.by_blanks() };
-        let quoted = self.quoted(delimiter);
+    /// Fails where a quote is never closed, a cell or a row is too long, or all is more than
+    /// the budget of memory.
+    pub fn rows(&self, cut: Cut, notes: &mut Vec<String>) -> Result<Rows<'a>> {
+        let text = self.text;
+        let rows = |way, all| Rows { text, way, all, rewritten: HashMap::new() };
+        let Cut::At(delimiter) = cut else { return Ok(rows(Way::Blanks, scan::by_blanks(self)?)) };
+        let quote = self.quote;
+        if memchr::memchr(quote, text.as_bytes()).is_none() {
+            return Ok(rows(Way::Plain { delimiter }, scan::plain(self, delimiter)?));
+        }
+        let quoted = scan::quoted(self, delimiter);
         let damaged = match &quoted {
             Err(_) => true,
             // Between tabs, lines that are even say enough.
-            Ok(rows) => {
-                rows.iter().any(|row| row.cells.iter().any(|c| c.contains(['\n', '\r'])))
-                    && (delimiter == b'\t' || misquoted(self.bytes, delimiter, self.quote))
+            Ok(found) => {
+                !found.broken.is_empty() && (delimiter == b'\t' || misquoted(text.as_bytes(), delimiter, self.quote))
             }
         };
-        if damaged && let Some((rows, odd)) = self.by_lines(delimiter, quoted.as_ref().ok().map(Vec::len))? {
+        let count = quoted.as_ref().ok().map(|found| found.rows.len());
+        if damaged && let Some((all, odd)) = self.by_lines(delimiter, count)? {
             notes.push(format!(
                 "line {}: a quote begins a cell and does not end it; it is read as a character of the cell{}",
                 odd[0],
                 if odd.len() > 1 { format!(", as in {} more lines", odd.len() - 1) } else { String::new() }
             ));
-            return Ok(rows);
+            return Ok(rows(Way::Lines { delimiter, quote }, all));
         }
-        let rows = quoted?;
-        let long = rows.iter().filter_map(|row| {
-            let lines = row.cells.iter().filter(|c| c.contains(char::from(delimiter))).map(|c| c.lines().count()).max();
-            lines.filter(|&n| n > MANY_LINES).map(|n| (row.line, n))
-        });
+        let found = quoted?;
+        let long = found.broken.iter().filter(|(_, lines)| *lines > MANY_LINES);
         if let Some((line, n)) = long.max_by_key(|&(_, n)| n) {
             notes.push(format!(
                 "line {line}: a cell in quotes runs over {n} lines and holds delimiters; if the quote is part of the \
                  text, double it and put quotes around the cell, or leave it out"
             ));
         }
-        Ok(rows)
-    }
-
-    fn quoted(&self, delimiter: u8) -> Result<Vec<Row>> {
-        let counted = (0, self.first_line);
-        let mut reader = Reader { body: self, reader: reader(self.bytes, delimiter, self.quote), counted };
-        let (mut rows, mut held, budget) = (vec![], self.held, memory::budget());
-        let mut record = ByteRecord::new();
-        while let Some(row) = reader.next(&mut record, delimiter)? {
-            self.judge(&row, &mut held, budget)?;
-            rows.push(row);
-        }
-        Ok(rows)
+        Ok(rows(Way::Quoted { delimiter, quote, escape: found.escape }, found.rows))
     }
 
     /// Each line as a row, where that is what the file needs: all have the same
@@ -119,57 +156,53 @@ impl Body<'_> {
     /// at each delimiter; and read as a whole the file has fewer rows, or none. Also
     /// returns the lines that are so cut.
     fn by_lines(&self, delimiter: u8, quoted: Option<usize>) -> Result<Option<(Vec<Row>, Vec<usize>)>> {
-        let Ok(text) = str::from_utf8(self.bytes) else { return Ok(None) };
-        let lines: Vec<(usize, usize, &str)> = lines_of(text, self.first_line).collect();
-        if quoted.is_some_and(|n| n >= lines.len()) {
+        let text = self.text;
+        if quoted.is_some_and(|n| n >= scan::lines_of(text, self.first_line).count()) {
             return Ok(None);
         }
-        let (mut rows, mut odd) = (Vec::with_capacity(lines.len()), vec![]);
-        let (mut held, budget) = (self.held, memory::budget());
-        for (line, at, text) in lines {
-            let cells = quoted_cells(text, delimiter, self.quote).unwrap_or_else(|| {
-                odd.push(line);
-                text.split(char::from(delimiter)).map(|c| bare(c.trim(), self.quote)).collect()
-            });
-            let row = Row { cells, line, at };
-            self.judge(&row, &mut held, budget)?;
-            rows.push(row);
-        }
-        let width = usual(rows.iter().map(|row| row.cells.len())).filter(|&w| w > 1);
+        let all = scan::by_lines(self, delimiter)?;
+        let way = Way::Lines { delimiter, quote: self.quote };
         // Lines of comments are told apart later.
-        let is_comment = |row: &Row| COMMENTS.iter().any(|mark| row.cells[0].starts_with(mark));
-        let even = rows.iter().all(|row| Some(row.cells.len()) == width || is_comment(row));
-        Ok((even && width.is_some() && !odd.is_empty()).then_some((rows, odd)))
-    }
-
-    fn by_blanks(&self) -> Result<Vec<Row>> {
-        let text = str::from_utf8(self.bytes).expect("decoded before");
-        let (mut rows, mut held, budget) = (vec![], self.held, memory::budget());
-        for (line, at, text) in lines_of(text, self.first_line) {
-            let row = Row { cells: blank_cells(text).into_iter().map(String::from).collect(), line, at };
-            self.judge(&row, &mut held, budget)?;
-            rows.push(row);
+        let is_comment = |row: &Row| COMMENTS.iter().any(|mark| way.first(&text[row.at..]).starts_with(mark));
+        let width = usual(all.iter().map(Row::width)).filter(|&w| w > 1);
+        let even = all.iter().all(|row| Some(row.width()) == width || is_comment(row));
+        if !even || width.is_none() {
+            return Ok(None);
         }
-        Ok(rows)
+        let lines = scan::lines_of(text, self.first_line);
+        let odd = lines.filter(|(_, _, line)| quoted_cells(line, delimiter, self.quote).is_none());
+        let odd: Vec<usize> = odd.map(|(line, ..)| line).collect();
+        Ok((!odd.is_empty()).then_some((all, odd)))
     }
 
-    /// Refuses rows that are too wide, cells that are too long, and more of them
-    /// than memory is there for: text and cells lie in it at the same time.
-    pub(super) fn judge(&self, row: &Row, held: &mut u64, budget: u64) -> Result<()> {
-        let (name, line, found) = (self.name, row.line, row.cells.len());
+    /// Refuses rows that are too wide, cells that are too long, and more of them than memory
+    /// is there for: text and cells lie in it at the same time.
+    pub(super) fn judge<'c>(
+        &self,
+        row: &Row,
+        cells: impl IntoIterator<Item = &'c str>,
+        held: &mut u64,
+        budget: u64,
+    ) -> Result<()> {
+        let (name, line, found) = (self.name, row.line, row.width());
         if found > MOST_COLUMNS {
             return Err(Error::data(format!(
                 "{name}, line {line}: found {found} cells; expected at most {MOST_COLUMNS} columns"
             )));
         }
-        if let Some(i) = row.cells.iter().position(|c| c.len() > LONGEST_CELL) {
-            return Err(Error::data(format!(
-                "{name}, line {line}: cell {} has {} bytes; expected at most {LONGEST_CELL}: is a quote left open there?",
-                i + 1,
-                row.cells[i].len()
-            )));
+        let mut text = 0;
+        for (i, cell) in cells.into_iter().enumerate() {
+            text += cell.len() as u64;
+            if cell.len() > LONGEST_CELL {
+                return Err(Error::data(format!(
+                    "{name}, line {line}: cell {} has {} bytes; expected at most {LONGEST_CELL}: is a quote left open \
+                     there?",
+                    i + 1,
+                    cell.len()
+                )));
+            }
         }
-        *held += row.cells.iter().map(|c| (CELL + c.len()) as u64).sum::<u64>();
+        *held += text + Cells::beside_text(found) + size_of::<Row>() as u64;
         if *held > budget {
             let cells = format!("more than {} (its text and its cells, by line {line})", memory::size(budget));
             return Err(memory::too_much(&name, &cells, budget));
@@ -178,179 +211,84 @@ impl Body<'_> {
     }
 }
 
-/// The rows of a file with quotes, one by one.
-struct Reader<'a> {
-    body: &'a Body<'a>,
-    reader: csv::Reader<&'a [u8]>,
-    /// Bytes whose line breaks are counted, and their lines.
-    counted: (usize, usize),
-}
-
-impl Reader<'_> {
-    fn next(&mut self, record: &mut ByteRecord, delimiter: u8) -> Result<Option<Row>> {
-        let (name, bytes) = (self.body.name, self.body.bytes);
-        let start = self.reader.position().byte() as usize;
-        let more = self
-            .reader
-            .read_byte_record(record)
-            .map_err(|e| Error::data(format!("{name}: {e}; expected a table of text")))?;
-        if !more {
-            return Ok(None);
-        }
-        let (at, line) = self.place(start);
-        if self.reader.position().byte() as usize >= bytes.len()
-            && let Some(open) = open_quote(&bytes[start..], delimiter, self.body.quote)
-        {
-            let line = self.body.first_line + breaks(&bytes[..start + open]);
-            return Err(Error::data(format!(
-                "{name}, line {line}: a quote opens here and is never closed; expected a closing quote, or a doubled one \
-                 for a quote inside a cell"
-            )));
-        }
-        let cell = |(i, cell): (usize, &[u8])| match str::from_utf8(cell) {
-            Ok(cell) => Ok(cell.trim().to_string()),
-            Err(_) => Err(Error::data(format!("{name}, line {line}: cell {} is cut within a character", i + 1))),
-        };
-        Ok(Some(Row { cells: record.iter().enumerate().map(cell).collect::<Result<_>>()?, line, at }))
+impl Rows<'_> {
+    /// The cells of a row.
+    pub fn record(&self, row: &Row) -> Record {
+        self.record_by(&mut self.cutter(), row)
     }
 
-    /// The byte and the line of the first row at or behind byte `start`.
-    fn place(&mut self, start: usize) -> (usize, usize) {
-        let bytes = self.body.bytes;
-        let at = start + bytes[start..].iter().take_while(|b| matches!(b, b'\r' | b'\n')).count();
-        let (counted, lines) = self.counted;
-        self.counted = (at, lines + breaks(&bytes[counted..at]));
-        (at, self.counted.1)
-    }
-}
-
-/// Line breaks in some text: `\n`, `\r\n` or `\r`.
-pub(super) fn breaks(bytes: &[u8]) -> usize {
-    let ends = |(i, &b): (usize, &u8)| b == b'\n' || (b == b'\r' && bytes.get(i + 1) != Some(&b'\n'));
-    bytes.iter().enumerate().filter(|&x| ends(x)).count()
-}
-
-/// Where the quote stands that is still open at the end of some text.
-fn open_quote(text: &[u8], delimiter: u8, quote: u8) -> Option<usize> {
-    let (mut open, mut starts, mut i) = (None, true, 0);
-    while i < text.len() {
-        match (open, text[i] == quote) {
-            (Some(_), true) if text.get(i + 1) == Some(&quote) => i += 1,
-            (Some(_), true) => open = None,
-            (Some(_), false) => i += usize::from(escapes(text, i, quote)),
-            (None, true) if starts => open = Some(i),
-            (None, _) => {}
+    fn record_by(&self, cutter: &mut Cutter, row: &Row) -> Record {
+        let mut cells = Vec::with_capacity(row.width());
+        match self.rewritten.get(&row.at) {
+            Some(own) => cells.extend(own.iter().take(row.width()).cloned()),
+            None => cutter.cut(row, |_, cell| cells.push(cell.to_string())),
         }
-        starts = text[i] == delimiter || matches!(text[i], b'\r' | b'\n');
-        i += 1;
+        Record { cells, line: row.line }
     }
-    open
-}
 
-/// The lines that hold something: their numbers, where they start, their text.
-pub(super) fn lines_of(text: &str, first_line: usize) -> impl Iterator<Item = (usize, usize, &str)> {
-    let (mut at, mut number) = (0, first_line);
-    let next = move || {
-        let rest = text.get(at..).filter(|rest| !rest.is_empty())?;
-        let length = rest.find(['\n', '\r']).unwrap_or(rest.len());
-        let found = (number, at, &rest[..length]);
-        at += length + if rest[length..].starts_with("\r\n") { 2 } else { 1 };
-        number += 1;
-        Some(found)
-    };
-    std::iter::from_fn(next).filter(|(_, _, line)| !line.trim().is_empty())
-}
+    /// Some rows with their cells.
+    pub fn records(&self, range: Range<usize>) -> Vec<Record> {
+        let end = range.end.min(self.all.len());
+        let mut cutter = self.cutter();
+        self.all[range.start.min(end)..end].iter().map(|row| self.record_by(&mut cutter, row)).collect()
+    }
 
-/// Whether a quote is closed in the middle of a cell.
-fn misquoted(text: &[u8], delimiter: u8, quote: u8) -> bool {
-    let (mut open, mut starts, mut i) = (false, true, 0);
-    while i < text.len() {
-        match text[i] {
-            _ if open && escapes(text, i, quote) => i += 1,
-            b if b == quote && open && text.get(i + 1) == Some(&quote) => i += 1,
-            b if b == quote && open => {
-                open = false;
-                if text.get(i + 1).is_some_and(|&b| b != delimiter && !b.is_ascii_whitespace()) {
-                    return true;
-                }
-            }
-            b if b == quote && starts => open = true,
-            _ => {}
+    /// The first cell of a row.
+    pub fn first(&self, row: &Row) -> Cow<'_, str> {
+        match self.rewritten.get(&row.at) {
+            Some(own) => Cow::Borrowed(own.first().map_or("", String::as_str)),
+            None => self.way.first(&self.text[row.at..]),
         }
-        starts = !open && (text[i] == delimiter || matches!(text[i], b'\r' | b'\n'));
-        i += 1;
     }
-    false
-}
 
-/// Whether a single quote follows that is a character of its cell.
-fn escapes(text: &[u8], at: usize, quote: u8) -> bool {
-    quote == SINGLE && text[at] == b'\\' && text.get(at + 1) == Some(&quote)
-}
+    /// What stands where a row starts.
+    pub fn start(&self, row: &Row) -> &str {
+        &self.text[row.at..]
+    }
 
-/// The cells of a line; `None` where a quote that begins one does not end it.
-pub(super) fn quoted_cells(line: &str, delimiter: u8, quote: u8) -> Option<Vec<String>> {
-    let (mut rest, mut cells) = (line, vec![]);
-    loop {
-        let end = match rest.strip_prefix(char::from(quote)) {
-            None => rest.find(char::from(delimiter)).unwrap_or(rest.len()),
-            Some(inner) => {
-                // Quotes that are doubled, or escaped, are passed over.
-                let mut at = 0;
-                loop {
-                    at += inner[at..].find(char::from(quote))?;
-                    let escaped = at > 0 && escapes(inner.as_bytes(), at - 1, quote);
-                    if !escaped && !inner[at + 1..].starts_with(char::from(quote)) {
-                        break;
+    /// Gives a row other cells.
+    pub fn rewrite(&mut self, i: usize, cells: Vec<String>) {
+        let row = &mut self.all[i];
+        let filled = cells.iter().rposition(|c| !c.is_empty()).map_or(0, |last| last + 1);
+        *row = Row::new(row.at, row.line, cells.len(), filled);
+        self.rewritten.insert(row.at, cells);
+    }
+
+    /// Takes the first row off.
+    pub fn take_first(&mut self) -> Record {
+        let first = self.all.remove(0);
+        self.record(&first)
+    }
+
+    /// All rows as columns of these names; each has at least as many cells.
+    pub fn columns(&self, names: Vec<String>) -> Vec<Column> {
+        let width = names.len();
+        let part = |rows: &[Row]| {
+            let mut cutter = self.cutter();
+            let mut all = vec![Cells::new(); width];
+            for row in rows {
+                let mut put = |i: usize, cell: &str| {
+                    if let Some(cells) = all.get_mut(i) {
+                        cells.push((!cell.is_empty()).then_some(cell));
                     }
-                    at += if escaped { 1 } else { 2 };
+                };
+                match self.rewritten.get(&row.at) {
+                    Some(own) => own.iter().enumerate().for_each(|(i, cell)| put(i, cell)),
+                    None => cutter.cut(row, put),
                 }
-                at + 2
             }
+            all
         };
-        let behind = &rest[end..];
-        let next = behind.trim_start_matches(' ');
-        cells.push(bare(rest[..end].trim(), quote));
-        match next.strip_prefix(char::from(delimiter)).or_else(|| behind.strip_prefix(char::from(delimiter))) {
-            Some(more) => rest = more,
-            None if next.trim().is_empty() => return Some(cells),
-            None => return None,
+        let parts: Vec<Vec<Cells>> = self.all.par_chunks(PART).map(part).collect();
+        let mut columns: Vec<Column> = names.into_iter().map(|name| Column::new(name, Cells::new())).collect();
+        for part in parts {
+            columns.iter_mut().zip(part).for_each(|(column, cells)| column.cells.append(cells));
         }
+        columns
     }
-}
 
-/// The settings under which a table is taken apart.
-pub(super) fn reader(bytes: &[u8], delimiter: u8, quote: u8) -> csv::Reader<&[u8]> {
-    let mut builder = csv::ReaderBuilder::new();
-    builder.has_headers(false).flexible(true).delimiter(delimiter).quote(quote);
-    // Only where it is needed: other backslashes are those of paths.
-    builder.escape(bytes.windows(2).any(|w| escapes(w, 0, quote)).then_some(b'\\'));
-    builder.from_reader(bytes)
-}
-
-/// The cells of a line between runs of blanks and tabs; one in quotes may hold
-/// blanks.
-pub(super) fn blank_cells(line: &str) -> Vec<&str> {
-    let (mut rest, mut cells) = (line.trim(), vec![]);
-    while !rest.is_empty() {
-        let in_quotes = rest.strip_prefix('"').and_then(|inner| {
-            let end = inner.find('"')?;
-            let behind = &inner[end + 1..];
-            (behind.is_empty() || behind.starts_with([' ', '\t'])).then_some((&inner[..end], behind))
-        });
-        let (cell, behind) = in_quotes.unwrap_or_else(|| rest.split_at(rest.find([' ', '\t']).unwrap_or(rest.len())));
-        cells.push(cell);
-        rest = behind.trim_start();
-    }
-    cells
-}
-
-/// A cell without the quotes around it, where they are a pair.
-fn bare(cell: &str, quote: u8) -> String {
-    let (one, two) = (char::from(quote), String::from_utf8_lossy(&[quote, quote]).into_owned());
-    match cell.strip_prefix(one).and_then(|c| c.strip_suffix(one)) {
-        Some(inner) if !inner.replace(&two, "").contains(one) => inner.replace(&two, &one.to_string()),
-        _ => cell.into(),
+    fn cutter(&self) -> Cutter<'_> {
+        Cutter::new(self.text, self.way)
     }
 }
 

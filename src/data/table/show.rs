@@ -2,7 +2,7 @@
 
 use super::number::show;
 use super::target::Goal;
-use super::{Kind, TableAudit};
+use super::{Histogram, Kind, Relation, TableAudit};
 use crate::data::findings::{Block, Findings, Section};
 use crate::data::html::Bar;
 
@@ -29,6 +29,7 @@ impl TableAudit {
         let tops: Vec<Section> = self.columns.iter().filter(|c| telling(c)).map(top).collect();
         if let Some(target) = &self.target {
             sections.push(Section::new("Target", target_blocks(&target.goal, target.unusable)));
+            sections.extend(self.relations(&target.goal));
         }
         sections.extend(tops);
         let header = if self.has_header { "a header" } else { "no header" };
@@ -40,6 +41,30 @@ impl TableAudit {
         }
     }
 
+    /// What each column says of the target, the most first.
+    fn relations(&self, goal: &Goal) -> Option<Section> {
+        let related = self.columns.iter().filter_map(|c| Some((c, c.relation?)));
+        let mut related: Vec<(&super::audit::ColumnAudit, Relation)> = related.collect();
+        related.sort_by(|a, b| b.1.share.total_cmp(&a.1.share));
+        let bar = |(c, relation): &(&super::audit::ColumnAudit, Relation)| Bar {
+            label: c.name.clone(),
+            value: relation.share,
+            text: match relation.correlation {
+                Some(r) => format!("{:.1} % (correlation {r:.2})", 100.0 * relation.share),
+                None => format!("{:.1} %", 100.0 * relation.share),
+            },
+        };
+        let what = match goal {
+            Goal::Classes { .. } => "of the entropy of its classes (mutual information)",
+            Goal::Values(_) => "of its variance (correlation ratio)",
+        };
+        let rows = if self.sampled < self.rows { format!(", on {} rows", self.sampled) } else { String::new() };
+        let text = format!("What each column tells by itself, {what}{rows}.");
+        let bars = related.iter().map(bar).collect();
+        (!related.is_empty())
+            .then(|| Section::new("Relation to the target", vec![Block::text(text), Block::Bars(bars)]))
+    }
+
     fn columns_table(&self) -> Block {
         let rows = self.columns.iter().map(|c| {
             let number = |f: fn(&super::Summary) -> f64| c.numbers.as_ref().map_or(String::new(), |n| show(f(n)));
@@ -48,15 +73,21 @@ impl TableAudit {
                 c.name.clone(),
                 c.kind.name().to_string(),
                 c.stats.missing.to_string(),
-                c.stats.distinct.to_string(),
+                match c.stats.missing {
+                    0 => String::new(),
+                    n => format!("{:.1} %", 100.0 * n as f64 / c.stats.rows as f64),
+                },
+                c.distinct.to_string(),
                 number(|n| n.min),
                 number(|n| n.median),
                 number(|n| n.mean),
                 number(|n| n.max),
                 outliers,
+                c.histogram.as_ref().map_or(String::new(), Histogram::bars),
             ]
         });
-        let head = ["column", "type", "missing", "different", "min", "median", "mean", "max", "outliers"];
+        let head =
+            ["column", "type", "missing", "share", "different", "min", "median", "mean", "max", "outliers", "spread"];
         Block::table(&head, rows.collect())
     }
 }

@@ -1,10 +1,13 @@
 //! What a file does not say about itself: its delimiter, and whether its first
 //! line names the columns.
 
+use super::cut::blank_cells;
 use super::date;
 use super::missing::MISSING;
 use super::number::{Decimal, Format, is_number};
-use super::rows::{COMMENTS, Cut, DOUBLE, Row, SINGLE, blank_cells, lines_of, quoted_cells, reader, usual};
+use super::quotes::{DOUBLE, SINGLE, quoted_cells};
+use super::rows::{COMMENTS, Cut, Record, usual};
+use super::scan::lines_of;
 use csv::StringRecord;
 use std::collections::BTreeSet;
 
@@ -23,8 +26,9 @@ pub(super) fn measured(cell: &str) -> bool {
 }
 
 /// Whether most cells of a column are numbers or dates.
-pub(super) fn is_measured<'a>(rows: impl Iterator<Item = &'a Row>, column: usize) -> bool {
-    let cells: Vec<&str> = rows.take(ROWS).filter_map(|r| r.cells.get(column)).map(String::as_str).collect();
+pub(super) fn is_measured<'a>(rows: impl IntoIterator<Item = &'a Record>, column: usize) -> bool {
+    let cells: Vec<&str> =
+        rows.into_iter().take(ROWS).filter_map(|r| r.cells.get(column)).map(String::as_str).collect();
     let cells: Vec<&str> = cells.into_iter().filter(|c| !c.is_empty()).collect();
     !cells.is_empty() && 2 * cells.iter().filter(|c| measured(c)).count() >= cells.len()
 }
@@ -146,7 +150,7 @@ pub(super) struct Seen {
 /// no cell occurs twice, and either a column below is made of numbers or dates,
 /// or no cell of the line occurs again in its own column. Numbers may be names
 /// where they are years in a row, or count columns, and cells below are not.
-pub(super) fn header(rows: &[Row]) -> Seen {
+pub(super) fn header(rows: &[Record]) -> Seen {
     let no = Seen { is_header: false, doubt: None };
     let Some((first, rows)) = rows.split_first() else { return no };
     let plain = |cell: &str| !measured(cell);
@@ -180,7 +184,7 @@ pub(super) fn header(rows: &[Row]) -> Seen {
 
 /// Whether the numbers of a line are names: two years or more that rise or fall,
 /// or three or more whole numbers that count, where columns below hold others.
-fn names_by_number(first: &[String], rows: &[Row]) -> bool {
+fn names_by_number(first: &[String], rows: &[Record]) -> bool {
     let whole = |c: &String| c.parse::<i64>().ok();
     let at: Vec<(usize, i64)> = first.iter().enumerate().filter_map(|(i, c)| Some((i, whole(c)?))).collect();
     let numbers = first.iter().filter(|c| measured(c)).count();
@@ -207,8 +211,11 @@ fn names_by_number(first: &[String], rows: &[Row]) -> bool {
 /// The first rows of the file as text; bytes that are no UTF-8 do not matter.
 pub(super) fn sample(bytes: &[u8], delimiter: u8) -> Vec<StringRecord> {
     let cut = &bytes[..bytes.len().min(SAMPLE)];
-    let mut rows: Vec<StringRecord> = reader(cut, delimiter, DOUBLE)
-        .byte_records()
+    let mut reader = csv::ReaderBuilder::new();
+    reader.has_headers(false).flexible(true).delimiter(delimiter).quote(DOUBLE);
+    let mut rows: Vec<StringRecord> = reader
+        .from_reader(cut)
+        .into_byte_records()
         .filter_map(Result::ok)
         .take(ROWS)
         .map(StringRecord::from_byte_record_lossy)
@@ -254,9 +261,10 @@ mod tests {
         assert!(is("a,a\n1,2\n"), "two columns of one name are the reader's to rename");
     }
 
-    fn rows(text: &str) -> Vec<Row> {
-        let body = Body { name: "t.csv", bytes: text.as_bytes(), first_line: 1, held: 0, quote: DOUBLE };
-        body.rows(Cut::At(b','), &mut vec![]).unwrap()
+    fn rows(text: &str) -> Vec<Record> {
+        let body = Body { name: "t.csv", text, first_line: 1, held: 0, quote: DOUBLE };
+        let rows = body.rows(Cut::At(b','), &mut vec![]).unwrap();
+        rows.records(0..rows.all.len())
     }
 
     #[test]

@@ -26,13 +26,18 @@ pub struct Summary {
 impl Summary {
     /// Describes some numbers; `None` when there are none.
     pub fn of(mut numbers: Vec<f64>) -> Option<Summary> {
-        numbers.sort_by(f64::total_cmp);
+        numbers.sort_unstable_by(f64::total_cmp);
+        Summary::of_sorted(&numbers)
+    }
+
+    /// [`of`](Summary::of) numbers that are sorted.
+    pub(super) fn of_sorted(numbers: &[f64]) -> Option<Summary> {
         let (&min, &max) = (numbers.first()?, numbers.last()?);
         let n = numbers.len() as f64;
         let mean = numbers.iter().map(|x| x / n).sum::<f64>();
         // Equal numbers have no spread, whatever rounding makes of their mean.
         let variance = if min == max { 0.0 } else { numbers.iter().map(|x| (x - mean) * ((x - mean) / n)).sum() };
-        let at = |q| quantile(&numbers, q);
+        let at = |q| quantile(numbers, q);
         let (q1, median, q3) = (at(0.25), at(0.5), at(0.75));
         Some(Summary { count: numbers.len(), min, q1, median, q3, max, mean, std: f64::sqrt(variance) })
     }

@@ -1,5 +1,6 @@
 //! A table as it stands in the file: columns of text cells, by name.
 
+use super::cells::Cells;
 use super::missing::Kept;
 use super::number::{FileMark, Likely};
 use crate::error::{Error, Result, nearest, unknown};
@@ -11,7 +12,7 @@ pub struct Column {
     /// Its name, unique in the table.
     pub name: String,
     /// A cell per row; `None` where it is missing.
-    pub cells: Vec<Option<String>>,
+    pub cells: Cells,
     /// The values that the file says it may have: they are categories, whatever they look
     /// like. Empty where the file says nothing.
     pub declared: Vec<String>,
@@ -19,7 +20,7 @@ pub struct Column {
 
 impl Column {
     /// A column of which the file says no more than its name and its cells.
-    pub fn new(name: impl Into<String>, cells: Vec<Option<String>>) -> Column {
+    pub fn new(name: impl Into<String>, cells: Cells) -> Column {
         Column { name: name.into(), cells, declared: vec![] }
     }
 }

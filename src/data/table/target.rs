@@ -3,10 +3,11 @@
 use super::clean::Rules;
 use super::infer::infer;
 use super::kind::Kind;
-use super::number::{Decimal, Format, canonical, show};
+use super::number::{Decimal, Format, canonical, show, spelled};
 use super::options::{TableOptions, Task};
 use super::summary::Summary;
 use super::table::{Table, clip};
+use super::values::{Values, are_few, distinct};
 use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -72,7 +73,7 @@ impl Goal {
         if let [i] = found[..] {
             let column = &table.columns[i];
             // As for the other columns, on the whole file.
-            let seen = infer(column, &table.all_rows(), &Rules::default(), table.likely());
+            let seen = infer(column, &Rules::default(), table.likely());
             let place = format!("target \"{}\" of {}", column.name, table.name);
             if seen.kind == Kind::Empty {
                 return Err(Error::data(format!(
@@ -81,13 +82,13 @@ impl Goal {
                 )));
             }
             let numbers = seen.stats.numbers as f64 >= 0.95 * (seen.stats.rows - seen.stats.missing) as f64;
-            let few = seen.stats.whole && seen.stats.distinct <= FEW;
+            let few = seen.stats.whole && are_few(&column.cells, FEW);
             let declared = !column.declared.is_empty();
             let classes = match options.task {
                 Task::Auto => !numbers || few || declared,
                 task => task == Task::Classification,
             };
-            let n = seen.stats.distinct;
+            let n = distinct(&column.cells);
             let note = match (options.task, classes, numbers) {
                 (Task::Auto, true, true) if declared => Some(format!(
                     "{place}: {n} different numbers, taken for classes because the file declares them; set task = \
@@ -104,7 +105,7 @@ impl Goal {
                 )),
                 _ => None,
             };
-            let mut notes: Vec<String> = note.into_iter().chain(seen.assumed).collect();
+            let mut notes: Vec<String> = note.into_iter().chain(seen.assumed.clone()).collect();
             let goal = if classes { classes_of(table, i, rows, &mut notes)? } else { values_of(table, &found, rows)? };
             return Ok((goal, notes));
         }
@@ -132,8 +133,8 @@ impl Goal {
         let gap = |name: &str| format!("the target \"{name}\" is missing");
         match self {
             Goal::Classes { column, names, .. } => {
-                let cell = canonical(cells[0].ok_or_else(|| gap(column))?);
-                match names.iter().position(|n| *n == cell) {
+                let cell = spelled(cells[0].ok_or_else(|| gap(column))?);
+                match names.iter().position(|n| *n == *cell) {
                     Some(class) => Ok(Answer::Class(class as u32)),
                     None => {
                         Err(format!("the target \"{column}\" is \"{}\", a class without training rows", clip(&cell)))
@@ -158,11 +159,12 @@ fn classes_of(table: &Table, column: usize, rows: &[usize], notes: &mut Vec<Stri
     let column = &table.columns[column];
     let place = format!("target \"{}\" of {}", column.name, table.name);
     // All classes of the file have an output, whichever rows a split leaves for training.
-    let mut count: BTreeMap<String, usize> = column.cells.iter().flatten().map(|c| (canonical(c), 0)).collect();
-    for cell in rows.iter().filter_map(|&i| column.cells[i].as_deref()) {
-        *count.entry(canonical(cell)).or_default() += 1;
+    let all = Values::of_column(&column.cells);
+    let mut count: BTreeMap<String, usize> = all.words().map(|word| (canonical(word), 0)).collect();
+    for (word, n) in Values::of(rows.iter().filter_map(|&i| column.cells.at(i))).iter() {
+        *count.entry(canonical(word)).or_default() += n;
     }
-    let present = column.cells.iter().flatten().count();
+    let present = all.cells();
     if let [(only, n)] = &count.iter().filter(|(_, n)| **n > 0).collect::<Vec<_>>()[..] {
         return Err(Error::data(format!(
             "{place}: all {n} rows have the class \"{}\"; expected two classes or more",
@@ -209,8 +211,8 @@ fn values_of(table: &Table, columns: &[usize], rows: &[usize]) -> Result<Goal> {
     let one = |&i: &usize| {
         let column = &table.columns[i];
         let place = format!("target \"{}\" of {}", column.name, table.name);
-        let format = infer(column, &table.all_rows(), &Rules::default(), table.likely()).format;
-        let present: Vec<&str> = rows.iter().filter_map(|&i| column.cells[i].as_deref()).collect();
+        let format = infer(column, &Rules::default(), table.likely()).format.clone();
+        let present: Vec<&str> = rows.iter().filter_map(|&i| column.cells.at(i)).collect();
         let numbers: Vec<f64> = present.iter().filter_map(|c| format.parse(c)).filter(|x| x.is_finite()).collect();
         if 2 * numbers.len() < present.len().max(1) {
             let word = present.iter().find(|c| format.parse(c).is_none()).copied().unwrap_or_default();

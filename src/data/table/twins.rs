@@ -2,6 +2,7 @@
 //! sides of a split, where a model has seen what it is scored on.
 
 use super::table::Table;
+use rayon::prelude::*;
 use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -20,16 +21,37 @@ fn places(table: &Table, names: &[&str]) -> Vec<usize> {
 /// What is equal where the cells of a row are.
 fn mark(table: &Table, columns: &[usize], row: usize) -> u64 {
     let mut hasher = DefaultHasher::new();
-    columns.iter().for_each(|&i| table.columns[i].cells[row].hash(&mut hasher));
+    columns.iter().for_each(|&i| table.columns[i].cells.at(row).hash(&mut hasher));
     hasher.finish()
+}
+
+/// The marks of rows, on all cores.
+fn marks(table: &Table, columns: &[usize], rows: &[usize]) -> Vec<u64> {
+    rows.par_iter().with_min_len(1024).map(|&row| mark(table, columns, row)).collect()
+}
+
+/// Rows that are equal to an earlier one in these columns, each with the first such.
+pub(super) fn equal_rows(table: &Table, columns: &[usize], rows: &[usize]) -> Vec<[usize; 2]> {
+    let mut placed: Vec<(u64, usize)> = marks(table, columns, rows).into_iter().zip(0..).collect();
+    placed.par_sort_unstable();
+    let cells = |at: usize| columns.iter().map(move |&i| table.columns[i].cells.at(rows[at]));
+    let of_group = |group: &[(u64, usize)]| {
+        let first = group[0].1;
+        let again = group[1..].iter().map(|(_, at)| *at).filter(|&at| rows[at] != rows[first]);
+        again.filter(|&at| cells(at).eq(cells(first))).map(|at| (at, first)).collect::<Vec<_>>()
+    };
+    let groups = placed.chunk_by(|a, b| a.0 == b.0).filter(|group| group.len() > 1);
+    let mut found: Vec<(usize, usize)> = groups.flat_map(of_group).collect();
+    found.sort_unstable();
+    found.into_iter().map(|(at, first)| [rows[at], rows[first]]).collect()
 }
 
 /// Rows that repeat an earlier one in these columns; nothing where most do.
 pub(super) fn repeats(table: &Table, columns: &[usize]) -> Vec<usize> {
-    let mut first: HashMap<u64, usize> = HashMap::new();
-    let repeats: Vec<usize> =
-        (0..table.rows()).filter(|&row| *first.entry(mark(table, columns, row)).or_insert(row) != row).collect();
-    if (first.len() as f64) < DIFFERENT * table.rows() as f64 { vec![] } else { repeats }
+    let repeats = equal_rows(table, columns, &table.all_rows());
+    let different = table.rows() - repeats.len();
+    let is_many = (different as f64) < DIFFERENT * table.rows() as f64;
+    if is_many { vec![] } else { repeats.into_iter().map(|[row, _]| row).collect() }
 }
 
 /// What to say of rows held out that are equal to training rows in all columns that are
@@ -40,14 +62,14 @@ pub fn across(table: &Table, [train, held]: [&[usize]; 2], used: &[&str], target
         return None;
     }
     let mut known: HashMap<u64, u64> = HashMap::new();
-    train.iter().for_each(|&row| {
-        known.entry(mark(table, &used, row)).or_insert_with(|| mark(table, &targets, row));
-    });
+    for (&row, used) in train.iter().zip(marks(table, &used, train)) {
+        known.entry(used).or_insert_with(|| mark(table, &targets, row));
+    }
     if (known.len() as f64) < DIFFERENT * train.len() as f64 {
         return None;
     }
-    let twins: Vec<(usize, u64)> =
-        held.iter().filter_map(|&row| Some((row, *known.get(&mark(table, &used, row))?))).collect();
+    let twins = held.iter().zip(marks(table, &used, held)).filter_map(|(&row, used)| Some((row, *known.get(&used)?)));
+    let twins: Vec<(usize, u64)> = twins.collect();
     let n = twins.len();
     if n == 0 || (n as f64) < MATTER * held.len() as f64 {
         return None;

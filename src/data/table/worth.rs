@@ -170,7 +170,7 @@ impl Trial {
         for &row in &self.rows {
             out.clear();
             // A row that cannot be used says nothing.
-            let unusable = column.encode(cells.cells[row].as_deref(), &mut out, &mut |_| {}).is_err();
+            let unusable = column.encode(cells.cells.at(row), &mut out, &mut |_| {}).is_err();
             let value = |i: usize| if unusable { 0.0 } else { f64::from(out[i]) };
             features.iter_mut().enumerate().for_each(|(i, all)| all.push(value(i)));
         }
@@ -265,7 +265,7 @@ impl Tried {
 /// The answers of rows: for classes an indicator each, else standardised numbers.
 fn answers(table: &Table, rows: &[usize], goal: &Goal) -> Result<Vec<Vec<f64>>> {
     let targets = goal.columns().into_iter().map(|name| table.column(name)).collect::<Result<Vec<_>>>()?;
-    let answer = |&row: &usize| goal.answer(&targets.iter().map(|c| c.cells[row].as_deref()).collect::<Vec<_>>()).ok();
+    let answer = |&row: &usize| goal.answer(&targets.iter().map(|c| c.cells.at(row)).collect::<Vec<_>>()).ok();
     let found: Vec<Option<Answer>> = rows.iter().map(answer).collect();
     Ok(match goal {
         Goal::Classes { counts, .. } => {

@@ -95,9 +95,10 @@ pub fn from_table(table: &Table, columns: TableColumns, missing: &[String]) -> R
     let (text, target) = places(table, columns)?;
     let (texts, labels) = (&table.columns[text], &table.columns[target]);
     let default = are_usual(missing);
-    let values = if default { values_among(labels.cells.iter().flatten().map(String::as_str)).0 } else { vec![] };
-    let is_there = |label: &&String| !missing.contains(label) || values.iter().any(|(value, _)| value == *label);
-    let labelled = |row: usize| Some((row, labels.cells[row].as_ref().filter(is_there)?.as_str()));
+    let values = if default { values_among(labels.cells.present()).0 } else { vec![] };
+    let is_gap = |label: &str| missing.iter().any(|mark| mark == label);
+    let is_there = |label: &&str| !is_gap(label) || values.iter().any(|(value, _)| value == label);
+    let labelled = |row: usize| Some((row, labels.cells.at(row).filter(is_there)?));
     let rows: Vec<(usize, &str)> = (0..table.rows()).filter_map(labelled).collect();
     let mut notes = table.notes.clone();
     notes.extend(
@@ -124,7 +125,7 @@ pub fn from_table(table: &Table, columns: TableColumns, missing: &[String]) -> R
     }
     let index = |l: &str| classes.iter().position(|c| c == l).expect("collected above") as u32;
     let labels = rows.iter().map(|(_, l)| index(l)).collect();
-    let texts = rows.iter().map(|&(row, _)| texts.cells[row].clone().unwrap_or_default()).collect();
+    let texts = rows.iter().map(|&(row, _)| texts.cells.at(row).unwrap_or_default().to_string()).collect();
     let origin = Origin::of_rows(table, rows.iter().map(|&(row, _)| row));
     let beside = Some(beside(table, [text, target], &rows));
     Ok(LabelledTexts { name: table.name.clone(), texts, labels, classes, notes, origin, beside })
@@ -134,7 +135,7 @@ pub fn from_table(table: &Table, columns: TableColumns, missing: &[String]) -> R
 fn beside(table: &Table, without: [usize; 2], rows: &[(usize, &str)]) -> Table {
     let pick = |c: &Column| Column {
         name: c.name.clone(),
-        cells: rows.iter().map(|&(row, _)| c.cells[row].clone()).collect(),
+        cells: rows.iter().map(|&(row, _)| c.cells.at(row)).collect(),
         declared: c.declared.clone(),
     };
     let others = table.columns.iter().enumerate().filter(|(i, _)| !without.contains(i));
@@ -159,7 +160,7 @@ pub fn texts_of(table: &Table, column: Option<&str>) -> Result<Vec<String>> {
         Some(column) => table.find(column)?,
         None => longest(table, None)?,
     };
-    Ok(table.columns[at].cells.iter().map(|c| c.clone().unwrap_or_default()).collect())
+    Ok(table.columns[at].cells.iter().map(|c| c.unwrap_or_default().to_string()).collect())
 }
 
 /// The columns of texts and classes.
@@ -189,9 +190,9 @@ fn places(table: &Table, columns: TableColumns) -> Result<(usize, usize)> {
 
 /// The column with the longest cells that are no numbers, other than `but`.
 fn longest(table: &Table, but: Option<usize>) -> Result<usize> {
-    let is_number = |cell: &String| cell.parse::<f64>().is_ok();
+    let is_number = |cell: &str| cell.parse::<f64>().is_ok();
     let mean = |i: usize| {
-        let cells: Vec<&String> = table.columns[i].cells.iter().flatten().collect();
+        let cells: Vec<&str> = table.columns[i].cells.present().collect();
         let numbers = cells.iter().filter(|c| is_number(c)).count();
         let length = cells.iter().map(|c| c.chars().count()).sum::<usize>() as f64 / cells.len().max(1) as f64;
         // Columns of numbers, and empty ones, are no texts.

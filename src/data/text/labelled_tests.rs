@@ -85,7 +85,7 @@ fn quotes_that_are_part_of_a_message_stay() {
     assert_eq!(texts.labels, [0, 1, 0, 0]);
     // Where quotes do their work they are read.
     let t = open_table(&dir.path().join("csv.tsv"), &options).unwrap();
-    assert_eq!(t.columns[1].cells, [Some("two\tcells".to_string()), Some("two\nlines".into())]);
+    assert!(t.columns[1].cells.present().eq(["two\tcells", "two\nlines"]));
     assert!(open_table(&dir.path().join("no.tsv"), &options).is_err());
 }
 

@@ -107,14 +107,7 @@ impl Source for RowSource {
     }
 
     fn classes(&self, s: &DataSettings) -> Result<Option<RowClasses>> {
-        let (table, all) = (&self.0, self.0.all_rows());
-        let fitted = Fitted::fit(table, &all, &s.table)?;
-        let Goal::Classes { names, .. } = &fitted.goal else { return Ok(None) };
-        let mut classes = vec![IGNORED; all.len()];
-        let applied = fitted.apply(table, &all)?;
-        let labels = applied.dataset.labels().unwrap_or_default();
-        applied.kept.iter().zip(labels).for_each(|(&row, &label)| classes[row] = label);
-        Ok(Some((names.clone(), classes)))
+        Fitted::row_classes(&self.0, &s.table, IGNORED)
     }
 
     fn groups(&self, s: &DataSettings) -> Result<Option<RowGroups>> {

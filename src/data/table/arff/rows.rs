@@ -1,8 +1,10 @@
 //! The rows below `@data`: a line each, cells between commas, with quotes of either kind
 //! around those that hold commas. A backslash in quotes makes a character of the next.
 
+use super::super::cells::Cells;
 use super::super::layout::ReadOptions;
-use super::super::rows::{Body, Row, lines_of};
+use super::super::rows::{Body, Row};
+use super::super::scan::lines_of;
 use super::super::table::{Column, clip};
 use super::quotes::quoted;
 use super::types::{Attribute, Holds};
@@ -46,12 +48,13 @@ pub(in super::super) fn columns(
     notes: &mut Vec<String>,
 ) -> Result<(Vec<Column>, Vec<usize>)> {
     let (width, name) = (attributes.len(), body.name);
-    let mut columns: Vec<Column> = names.into_iter().map(|name| Column::new(name, vec![])).collect();
+    let mut columns: Vec<Column> = names.into_iter().map(|name| Column::new(name, Cells::new())).collect();
     let (mut lines, mut odd, mut stray) = (vec![], vec![], 0);
     let (mut held, budget) = (body.held, crate::files::memory::budget());
-    let text = str::from_utf8(body.bytes).expect("decoded before");
     let gaps = options.missing_values.iter().any(|mark| mark == GAP);
-    for (line, at, text) in lines_of(text, body.first_line).filter(|(_, _, text)| !text.trim_start().starts_with('%')) {
+    for (line, at, text) in
+        lines_of(body.text, body.first_line).filter(|(_, _, text)| !text.trim_start().starts_with('%'))
+    {
         let mut found = cells(text).unwrap_or_else(|| {
             odd.push(line);
             text.split(',').map(|cell| (cell.trim().to_string(), false)).collect()
@@ -67,10 +70,10 @@ pub(in super::super) fn columns(
             )));
         }
         let is_gap: Vec<bool> = found.iter().map(|(cell, quoted)| gaps && !quoted && cell == GAP).collect();
-        let row = Row { cells: found.into_iter().map(|(cell, _)| cell).collect(), line, at };
-        body.judge(&row, &mut held, budget)?;
+        let row = Row::new(at, line, width, width);
+        body.judge(&row, found.iter().map(|(cell, _)| cell.as_str()), &mut held, budget)?;
         lines.push(line);
-        for ((column, cell), is_gap) in columns.iter_mut().zip(row.cells).zip(is_gap) {
+        for ((column, (cell, _)), is_gap) in columns.iter_mut().zip(&found).zip(is_gap) {
             column.cells.push((!cell.is_empty() && !is_gap).then_some(cell));
         }
     }
@@ -104,10 +107,11 @@ fn declare(
     match &attribute.holds {
         Holds::Any => {}
         Holds::Values(values) => {
-            let is_other = |cell: &&String| !values.contains(cell) && !options.missing_values.contains(cell);
+            let is_among = |all: &[String], cell: &str| all.iter().any(|value| value == cell);
+            let is_other = |cell: &&str| !is_among(values, cell) && !is_among(&options.missing_values, cell);
             let cells = column.cells.iter().zip(lines);
-            let others: Vec<(&String, usize)> =
-                cells.filter_map(|(cell, &line)| Some((cell.as_ref().filter(is_other)?, line))).collect();
+            let others: Vec<(&str, usize)> =
+                cells.filter_map(|(cell, &line)| Some((cell.filter(is_other)?, line))).collect();
             if let Some((first, line)) = others.first() {
                 let n = others.len();
                 let are = if n == 1 { "cell is" } else { "cells are" };
@@ -122,8 +126,13 @@ fn declare(
             column.declared.clone_from(values);
         }
         Holds::Dates(pattern) => {
-            for (cell, line) in column.cells.iter_mut().zip(lines) {
-                let Some(written) = cell.as_ref().filter(|c| !options.missing_values.contains(c)) else { continue };
+            let mut dates = Cells::new();
+            for (cell, line) in column.cells.iter().zip(lines) {
+                let is_gap = |c: &&str| options.missing_values.iter().any(|mark| mark == c);
+                let Some(written) = cell.filter(|c| !is_gap(c)) else {
+                    dates.push(cell);
+                    continue;
+                };
                 let Some(date) = pattern.read(written) else {
                     return Err(Error::data(format!(
                         "{name}, line {line}: \"{}\" is no date as '{}', which @attribute {} declares",
@@ -132,8 +141,9 @@ fn declare(
                         attribute.name
                     )));
                 };
-                *cell = Some(date);
+                dates.push(Some(&date));
             }
+            column.cells = dates;
             notes.push(format!(
                 "\"{}\": its dates are read as the file declares them, '{}', and written year-month-day",
                 column.name, pattern.declared

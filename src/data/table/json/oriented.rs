@@ -2,7 +2,7 @@
 //! (`orient="index"`) or by column (`"columns"`, its default), or arrays of cells beside
 //! the names of the columns (`"split"`). The keys of rows say which cells stand together.
 
-use super::super::rows::breaks;
+use super::super::scan::breaks;
 use super::{Reader, Value};
 use crate::error::{Error, Result};
 use std::collections::{HashMap, HashSet};
@@ -235,7 +235,7 @@ mod tests {
     fn shown(text: &str) -> String {
         let table = parse(text).unwrap_or_else(|e| panic!("{text}: {e}"));
         let cell = |row: usize| {
-            let cells = table.columns.iter().map(move |c| c.cells[row].as_deref().unwrap_or("-"));
+            let cells = table.columns.iter().map(move |c| c.cells.at(row).unwrap_or("-"));
             cells.collect::<Vec<_>>().join(" ")
         };
         let rows: Vec<String> = (0..table.rows()).map(cell).collect();

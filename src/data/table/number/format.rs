@@ -2,8 +2,10 @@
 //! to any cell. One column has one way: cells that are written in another are no
 //! numbers in it.
 
+use super::super::values::Values;
 use super::decimal::Decimal;
 use super::evidence::Likely;
+use super::plain;
 use super::written::{Bound, seconds, take_apart, value};
 use serde::{Deserialize, Serialize};
 
@@ -127,17 +129,21 @@ impl Format {
     /// How most of some cells are written; `likely` says what is likelier where cells
     /// can be read with either decimal mark.
     pub fn learn(cells: &[&str], likely: impl Into<Likely>) -> Format {
-        let likely: Likely = likely.into();
-        let unmarked = !cells.iter().any(|c| c.contains(['.', ',']));
-        if cells.iter().all(|c| c.parse::<f64>().is_ok()) {
+        Format::learned(&Values::of(cells.iter().copied()), likely.into())
+    }
+
+    /// [`Format::learn`] from the values of a column.
+    pub(in crate::data) fn learned(values: &Values, likely: Likely) -> Format {
+        let unmarked = !values.words().any(|c| c.bytes().any(|b| b == b'.' || b == b','));
+        if values.words().all(|c| plain::parse(c).is_some()) {
             let comma = Format { groups: !unmarked, unmarked, ..Format::of(Decimal::Comma) };
-            let fits = likely.file.known() == Some(Decimal::Comma) && cells.iter().all(|c| comma.parse(c).is_some());
+            let fits = likely.file.known() == Some(Decimal::Comma) && values.words().all(|c| comma.parse(c).is_some());
             return if fits { comma } else { Format { unmarked, ..Format::default() } };
         }
-        let parts = cells.iter().filter(|c| seconds(c).is_some()).map(|c| c.matches(':').count());
+        let parts = values.iter().filter(|(c, _)| seconds(c).is_some()).map(|(c, n)| (c.matches(':').count(), n));
         let [mut short, mut long] = [0, 0];
-        parts.for_each(|colons| *(if colons == 1 { &mut short } else { &mut long }) += 1);
-        if 2 * (short + long) > cells.len() {
+        parts.for_each(|(colons, n)| *(if colons == 1 { &mut short } else { &mut long }) += n);
+        if 2 * (short + long) > values.cells() {
             let clock = match (short, long) {
                 (_, 0) => Clock::Short,
                 (0, _) => Clock::Long,
@@ -145,32 +151,32 @@ impl Format {
             };
             return Format { durations: true, clock, ..Format::default() };
         }
-        let written: Vec<_> = cells.iter().filter_map(|c| take_apart(c)).collect();
-        let multiplied = written.iter().filter(|w| w.times.is_some()).count();
+        let written: Vec<_> = values.iter().filter_map(|(c, n)| Some((take_apart(c)?, n))).collect();
+        let multiplied = written.iter().any(|(w, _)| w.times.is_some());
         let mut units: Vec<(String, usize)> = vec![];
         // A small m beside k and M is a million.
-        let is_unit = |u: &String| !(u.is_empty() || multiplied > 0 && u == "m");
-        for unit in written.iter().map(|w| one_spelling(w.unit)).filter(is_unit) {
+        let is_unit = |u: &String| !(u.is_empty() || multiplied && u == "m");
+        for (unit, n) in written.iter().map(|(w, n)| (one_spelling(w.unit), *n)).filter(|(u, _)| is_unit(u)) {
             match units.iter_mut().find(|(u, _)| *u == unit) {
-                Some((_, n)) => *n += 1,
-                None => units.push((unit, 1)),
+                Some((_, all)) => *all += n,
+                None => units.push((unit, n)),
             }
         }
         // Of units as frequent as each other the first: any would do as badly.
         let unit = units.iter().rev().max_by_key(|(_, n)| *n).map(|(u, _)| u.clone());
-        let alike = |name: &str| written.iter().all(|w| w.times.is_some_and(|(found, _)| found == name));
-        let sign = UNITS_TOO.iter().find(|name| multiplied > 0 && alike(name));
-        let magnitudes = multiplied > 0 && sign.is_none();
+        let alike = |name: &str| written.iter().all(|(w, _)| w.times.is_some_and(|(found, _)| found == name));
+        let sign = UNITS_TOO.iter().find(|name| multiplied && alike(name));
+        let magnitudes = multiplied && sign.is_none();
         let unit = sign.map_or(unit, |name| Some((*name).to_string()));
-        let bare = unit.is_some() && written.iter().any(|w| w.unit.is_empty());
+        let bare = unit.is_some() && written.iter().any(|(w, _)| w.unit.is_empty());
         let of = |decimal: Decimal| {
-            let groups = written.iter().any(|w| w.digits.contains(decimal.marks().0));
+            let groups = written.iter().any(|(w, _)| w.digits.contains(decimal.marks().0));
             Format { decimal, unit: unit.clone(), magnitudes, groups, bare, unmarked, ..Format::default() }
         };
         let (point, with_comma) = (of(Decimal::Point), of(Decimal::Comma));
         let usual =
-            if likely.commas && cells.iter().any(|c| c.contains(',')) { Decimal::Comma } else { Decimal::Point };
-        let count = |f: &Format| cells.iter().filter(|c| f.parse(c).is_some()).count();
+            if likely.commas && values.words().any(|c| c.contains(',')) { Decimal::Comma } else { Decimal::Point };
+        let count = |f: &Format| values.count(|c| f.parse(c).is_some());
         let decimal = match unmarked {
             true => likely.file.known().unwrap_or(usual),
             // What the column itself proves, then the file, then what is usual.
@@ -200,8 +206,8 @@ impl Format {
             };
             return Some((seconds(cell)? * by, None));
         }
-        let plain = if self.decimal == Decimal::Point { cell.trim().parse::<f64>().ok() } else { None };
-        let (x, bound) = match plain {
+        let found = if self.decimal == Decimal::Point { plain::parse(cell.trim()) } else { None };
+        let (x, bound) = match found {
             Some(x) => (if self.rescale == Rescale::Shares { x * 100.0 } else { x }, None),
             None => self.apart(cell)?,
         };

@@ -3,6 +3,7 @@
 mod decimal;
 pub mod evidence;
 mod format;
+mod plain;
 mod written;
 
 pub use decimal::Decimal;
@@ -10,6 +11,8 @@ pub use evidence::{FileMark, Likely};
 pub use format::{Clock, Format, Rescale};
 pub use written::Bound;
 pub(super) use written::says_nothing;
+
+use std::borrow::Cow;
 
 /// Whether a cell is a number in some way of writing, with a unit or without.
 pub fn is_number(cell: &str) -> bool {
@@ -38,6 +41,11 @@ pub fn show(x: f64) -> String {
 
 /// One spelling for a value that files write in several ways: `1.0` is `1`.
 pub fn canonical(cell: &str) -> String {
+    spelled(cell).into_owned()
+}
+
+/// [`canonical`] without a copy.
+pub fn spelled(cell: &str) -> Cow<'_, str> {
     if let Some((whole, fraction)) = cell.split_once('.')
         && !fraction.is_empty()
         && fraction.bytes().all(|b| b == b'0')
