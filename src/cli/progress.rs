@@ -4,10 +4,14 @@
 use super::interrupt;
 use crate::error::Result;
 use crate::eval::dashboard;
-use crate::run::observer::{Level, Observer, OnReading};
+use crate::run::observer::{Level, Observer, OnReading, Working};
+use crate::terminal::one_line;
 use crate::train::{Epoch, Scores};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::path::Path;
+use std::sync::mpsc;
+use std::thread::JoinHandle;
+use std::time::Duration;
 
 /// Draws on stderr.
 pub struct Terminal {
@@ -62,6 +66,46 @@ impl Drop for Reading {
     }
 }
 
+/// A line that says what takes longer than a second, with the time that it has taken.
+struct Busy {
+    /// Dropped when the work is done.
+    done: Option<mpsc::Sender<()>>,
+    line: Option<JoinHandle<()>>,
+}
+
+impl Busy {
+    fn new(what: &str) -> Busy {
+        if !console::user_attended_stderr() {
+            return Busy { done: None, line: None };
+        }
+        let (done, is_done) = mpsc::channel();
+        let what = one_line(what).into_owned();
+        let line = std::thread::spawn(move || {
+            if is_done.recv_timeout(Duration::from_secs(1)) == Err(mpsc::RecvTimeoutError::Timeout) {
+                let spinner = ProgressBar::new_spinner().with_message(what);
+                let style = ProgressStyle::with_template("{spinner} {msg} {elapsed}");
+                spinner.set_style(style.expect("the template is valid"));
+                spinner.set_elapsed(Duration::from_secs(1));
+                spinner.enable_steady_tick(Duration::from_millis(100));
+                // Until the sender is dropped.
+                let _ = is_done.recv();
+                spinner.finish_and_clear();
+            }
+        });
+        Busy { done: Some(done), line: Some(line) }
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        drop(self.done.take());
+        if let Some(line) = self.line.take() {
+            // It does not panic, and if it did there would be nothing to clean up.
+            let _ = line.join();
+        }
+    }
+}
+
 impl Observer for Terminal {
     fn say(&mut self, level: Level, text: &str) {
         match level {
@@ -81,6 +125,10 @@ impl Observer for Terminal {
             reading.0.set_length(total as u64);
             reading.0.inc(1);
         })
+    }
+
+    fn working(&mut self, what: &str) -> Working {
+        Box::new(Busy::new(what))
     }
 
     fn starting(&mut self) -> Result<()> {

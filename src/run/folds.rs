@@ -53,7 +53,9 @@ pub fn cross_validate(
     let mut each: Vec<Map<String, Value>> = vec![];
     for (i, fold) in folds.iter().enumerate() {
         observer.info(&format!("fold {} of {}", i + 1, folds.len()));
+        let working = observer.working(&format!("preparing fold {}", i + 1));
         let prepared = source.prepare_fold(&all, i, s)?;
+        drop(working);
         if i == 0 {
             say(s, &prepared, observer);
         }

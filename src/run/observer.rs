@@ -18,6 +18,9 @@ pub enum Level {
 /// Is told how many pictures have been read, of how many. Called from many threads.
 pub type OnReading = Box<dyn Fn(usize, usize) + Sync>;
 
+/// Some work, until it is dropped.
+pub type Working = Box<dyn std::any::Any>;
+
 /// Is told what a run does. Every method has a default that does nothing.
 pub trait Observer {
     /// A message for the user.
@@ -26,6 +29,12 @@ pub trait Observer {
     /// Pictures are about to be read.
     fn reading(&mut self) -> OnReading {
         Box::new(|_, _| {})
+    }
+
+    /// Work begins that may take a while, such as "reading data.csv"; it lasts as long as what
+    /// is returned.
+    fn working(&mut self, _what: &str) -> Working {
+        Box::new(())
     }
 
     /// Training is about to begin: from here on it can be interrupted and leaves a

@@ -191,7 +191,9 @@ pub fn train(mut s: Settings, data: Data, request: Request, observer: &mut dyn O
     let device_info = device.info();
     observer.info(&device_info.line());
     let kinds::Opened { source, audit } = data.open(&s, observer)?;
+    let working = observer.working("preparing the data");
     let mut prepared = source.prepare(&s)?;
+    drop(working);
     shrink(&mut prepared, part, &mut s, &*source)?;
     drop(source);
     say(&s, &prepared, observer);

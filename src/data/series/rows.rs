@@ -241,7 +241,7 @@ fn read_numbers(table: &Table, wanted: &NumberColumn) -> Result<Gappy> {
     let column: &Column = table.column(&wanted.name).context(|| format!("reading the series {}", table.name))?;
     let (mut cells, mut odd) = (Vec::with_capacity(column.cells.len()), vec![]);
     for (cell, &line) in column.cells.iter().zip(&table.lines) {
-        let number = cell.as_deref().and_then(|text| {
+        let number = cell.and_then(|text| {
             let number = wanted.format.parse(text).map(|x| x - wanted.centre);
             if number.is_none() {
                 odd.push((shortened(text, 40).into_owned(), line));
@@ -254,7 +254,7 @@ fn read_numbers(table: &Table, wanted: &NumberColumn) -> Result<Gappy> {
                  missing",
                 table.name,
                 wanted.name,
-                cell.as_deref().unwrap_or_default()
+                cell.unwrap_or_default()
             )));
         }
         cells.push(number);

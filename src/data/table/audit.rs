@@ -1,7 +1,6 @@
 //! A look at a table before anything is learned from it: what is in it, what is
 //! missing, what is odd.
 
-use super::cells::Cells;
 use super::histogram::Histogram;
 use super::infer::{Inferred, Stats, infer_all};
 use super::kind::Kind;
@@ -23,6 +22,7 @@ use rayon::prelude::*;
 use serde::Serialize;
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
 /// Most frequent values that are listed of a column.
@@ -428,12 +428,18 @@ fn repeated_but_for(table: &Table, seen: &[Arc<Inferred>], duplicates: &[usize])
 
 /// Columns that say the same in every row.
 fn equal_columns(table: &Table) -> Vec<String> {
-    let mut first: HashMap<&Cells, &str> = HashMap::new();
+    let hasher = RandomState::new();
+    let marks: Vec<u64> = table.columns.par_iter().map(|c| hasher.hash_one(&c.cells)).collect();
+    let mut first: HashMap<u64, &Column> = HashMap::new();
     let mut hints = vec![];
-    for column in table.columns.iter().filter(|c| c.cells.iter().any(|cell| cell != c.cells.at(0))) {
-        let before = *first.entry(&column.cells).or_insert(&column.name);
-        if before != column.name {
-            hints.push(format!("\"{}\" is equal to \"{before}\" in every row; drop one of them", column.name));
+    for (column, mark) in table.columns.iter().zip(marks) {
+        if column.cells.iter().all(|cell| cell == column.cells.at(0)) {
+            continue;
+        }
+        let before = *first.entry(mark).or_insert(column);
+        if before.name != column.name && before.cells == column.cells {
+            let (name, other) = (&column.name, &before.name);
+            hints.push(format!("\"{name}\" is equal to \"{other}\" in every row; drop one of them"));
         }
     }
     hints

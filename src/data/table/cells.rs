@@ -140,13 +140,16 @@ impl Cells {
     pub fn push(&mut self, cell: Option<&str>) {
         self.forget();
         if self.blocks.last().is_none_or(|block| block.ends.len() == BLOCK) {
-            let full = self.blocks.last_mut().map_or(0, |full| {
-                full.text.shrink_to_fit();
-                full.text.len()
-            });
-            // As long as the block before, and a little more: it is rarely moved.
-            let text = String::with_capacity(full + full / 32);
-            self.blocks.push(Block { text, ends: Vec::with_capacity(BLOCK) });
+            let block = match self.blocks.last_mut() {
+                None => Block::default(),
+                Some(full) => {
+                    full.text.shrink_to_fit();
+                    // As long as the one before, and a little more: it is rarely moved.
+                    let text = String::with_capacity(full.text.len() + full.text.len() / 32);
+                    Block { text, ends: Vec::with_capacity(BLOCK) }
+                }
+            };
+            self.blocks.push(block);
         }
         let block = self.blocks.last_mut().expect("there is one");
         block.text.push_str(cell.unwrap_or_default());

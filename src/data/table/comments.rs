@@ -8,7 +8,8 @@
 use super::layout::ReadOptions;
 use super::left_out::leave_out;
 use super::missing::{MISSING, is_error_of_sheet};
-use super::rows::{COMMENTS, Record, Row, Rows, usual};
+use super::row::{Record, Row, usual};
+use super::rows::{COMMENTS, Rows};
 use super::sniff::{ROWS, is_measured, measured};
 use std::collections::HashSet;
 

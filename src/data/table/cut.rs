@@ -1,7 +1,7 @@
 //! How a row is cut into cells.
 
 use super::quotes::{bare, quoted_cells};
-use super::rows::Row;
+use super::row::Row;
 use csv_core::ReadRecordResult;
 use std::borrow::Cow;
 

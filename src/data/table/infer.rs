@@ -7,6 +7,7 @@ use super::kind::Kind;
 use super::missing::is_error_of_sheet;
 use super::names::says_period;
 use super::number::evidence::{FileMark, Likely, undecided};
+use super::number::plain;
 use super::number::{Decimal, Format, says_nothing, show, spelled};
 use super::table::{Column, Table, clip};
 use super::text::{self, TextRule};
@@ -171,12 +172,21 @@ impl Numbers {
         let range = [f64::INFINITY, f64::NEG_INFINITY];
         let (unadorned, unmarked) = (true, true);
         let mut all = Numbers { finite: 0, infinite: 0, whole: true, range, sorted: true, unadorned, unmarked };
-        let mut last = f64::NEG_INFINITY;
+        let (mut last, is_usual) = (f64::NEG_INFINITY, *format == Format::default());
         for (word, n) in values.iter() {
-            let is_plain = |b: u8| b.is_ascii_digit() || matches!(b, b'.' | b'-' | b'+' | b'e' | b'E');
-            all.unadorned = all.unadorned && word.bytes().all(is_plain);
-            all.unmarked &= all.unadorned && !word.contains('.');
-            match format.parse(word) {
+            let number = match plain::short(word.as_bytes()).filter(|_| is_usual) {
+                Some((x, point)) => {
+                    all.unmarked &= !point;
+                    Some(x)
+                }
+                None => {
+                    let is_plain = |b: u8| b.is_ascii_digit() || matches!(b, b'.' | b'-' | b'+' | b'e' | b'E');
+                    all.unadorned = all.unadorned && word.bytes().all(is_plain);
+                    all.unmarked &= all.unadorned && !word.contains('.');
+                    format.parse(word)
+                }
+            };
+            match number {
                 Some(x) if x.is_finite() => {
                     all.finite += n;
                     all.whole &= x.fract() == 0.0;

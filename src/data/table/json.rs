@@ -8,8 +8,8 @@
 mod oriented;
 mod raw;
 
+use super::body::{LONGEST_CELL, MOST_COLUMNS};
 use super::cells::Cells;
-use super::rows::{LONGEST_CELL, MOST_COLUMNS};
 use super::scan::breaks;
 use super::table::Column;
 use crate::error::{Error, Result};

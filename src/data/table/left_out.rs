@@ -1,6 +1,7 @@
 //! Lines of a file that are no rows: what is said of them.
 
-use super::rows::{Row, Rows};
+use super::row::Row;
+use super::rows::Rows;
 
 /// Line numbers that a note lists.
 const SHOWN: usize = 5;

@@ -2,11 +2,13 @@
 //! rows, further lines of the header, repeated headers and what stands below the
 //! last row are left out, and each is named.
 
+use super::body::Body;
 use super::comments::without_comments;
 use super::layout::{Header, ReadOptions};
 use super::left_out::{leave_out, said};
 use super::missing::MISSING;
-use super::rows::{Body, Row, Rows, usual};
+use super::row::{Row, usual};
+use super::rows::Rows;
 use super::sniff::{self, ROWS, is_measured, measured};
 use crate::error::{Error, Result};
 use std::cell::OnceCell;

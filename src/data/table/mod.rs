@@ -9,6 +9,7 @@
 pub mod apply;
 pub(super) mod arff;
 pub mod audit;
+mod body;
 pub(super) mod cells;
 mod choices;
 pub mod clean;
@@ -46,6 +47,7 @@ mod read;
 mod relation;
 mod restyle;
 mod rewritten;
+mod row;
 mod rows;
 mod scan;
 mod show;

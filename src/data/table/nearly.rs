@@ -19,6 +19,8 @@ const COLUMNS: usize = 4;
 /// The least share of rows that differ in what is compared: columns of few values say
 /// nothing.
 const DIFFERENT: f64 = 0.95;
+/// Columns up to which each is left out in turn.
+const LEFT_OUT: usize = 200;
 /// Pairs that are named.
 const NAMED: usize = 3;
 
@@ -67,6 +69,7 @@ pub(super) fn nearly_equal(table: &Table, seen: &[Arc<Inferred>]) -> Vec<Nearly>
     };
     // Words that are all different, such as names, say what is different.
     let places: Vec<usize> = (0..compared.len()).filter(|&place| seen[compared[place]].kind != Kind::Text).collect();
+    let places = if places.len() > LEFT_OUT { vec![] } else { places };
     let by_column: Vec<Vec<(usize, usize)>> = places.par_iter().map(|&place| without(place)).collect();
     for (place, pairs) in places.into_iter().zip(by_column) {
         for (at, first) in pairs {

@@ -5,12 +5,13 @@
 //! those that say "missing" become `None`.
 
 use super::super::bytes::Source;
+use super::body::Body;
 use super::cells::Cells;
 use super::layout::ReadOptions;
 use super::number::Decimal;
 use super::number::evidence::{FileMark, of_file};
 use super::quotes::{DOUBLE, SINGLE};
-use super::rows::{Body, Cut};
+use super::rows::Cut;
 use super::table::{Column, Table};
 use super::{arff, container, encoding, json, lines, marks, sniff};
 use crate::error::{Error, Result};

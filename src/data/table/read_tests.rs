@@ -1,4 +1,4 @@
-use super::super::rows::{LONGEST_CELL, MOST_COLUMNS};
+use super::super::body::{LONGEST_CELL, MOST_COLUMNS};
 use super::super::{Header, Kept, Layout};
 use super::*;
 use flate2::{Compression, write::GzEncoder};

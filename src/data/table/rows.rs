@@ -2,22 +2,19 @@
 //! are cut at a delimiter, with quotes or without, or at runs of blanks; nothing is
 //! decided about them here.
 
+use super::body::Body;
 use super::cells::{BLOCK, Cells};
 use super::cut::{Cutter, Way};
 use super::quotes::{misquoted, quoted_cells};
+use super::row::{Record, Row, usual};
 use super::scan;
 use super::table::Column;
-use crate::error::{Error, Result};
-use crate::files::memory;
+use crate::error::Result;
 use rayon::prelude::*;
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::ops::Range;
 
-/// The longest cell, in bytes: more means a quote that is never closed.
-pub(super) const LONGEST_CELL: usize = 1 << 20;
-/// The most columns.
-pub(super) const MOST_COLUMNS: usize = 100_000;
 /// Lines in a cell from which on it is looked at twice.
 const MANY_LINES: usize = 10;
 /// Rows that one thread cuts into columns.
@@ -33,71 +30,6 @@ pub(super) enum Cut {
     At(u8),
     /// Blanks and tabs, any number of them.
     Blanks,
-}
-
-/// One row of the file: where it stands.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Row {
-    /// The byte of the text.
-    pub at: usize,
-    /// The line of the file, from 1.
-    pub line: usize,
-    /// The number of its cells.
-    pub width: u32,
-    /// Those up to the last that is not empty.
-    filled: u32,
-}
-
-impl Row {
-    /// A row of cells, by whether they are empty.
-    pub fn new(at: usize, line: usize, width: usize, filled: usize) -> Row {
-        let [width, filled] = [width, filled].map(|n| u32::try_from(n).unwrap_or(u32::MAX));
-        Row { at, line, width, filled }
-    }
-
-    /// The same, so many lines further down.
-    pub fn below(self, lines: usize) -> Row {
-        Row { line: self.line + lines, ..self }
-    }
-
-    /// The number of its cells.
-    pub fn width(&self) -> usize {
-        self.width as usize
-    }
-
-    /// Leaves out the cells from one on.
-    pub fn truncate(&mut self, width: usize) {
-        self.width = self.width.min(width as u32);
-        self.filled = self.filled.min(self.width);
-    }
-
-    /// Whether all cells from one on are empty.
-    pub fn is_empty_from(&self, start: usize) -> bool {
-        self.filled as usize <= start
-    }
-}
-
-/// One row with its cells.
-#[derive(Debug)]
-pub(super) struct Record {
-    /// Its cells without the spaces around them.
-    pub cells: Vec<String>,
-    /// The line of the file, from 1.
-    pub line: usize,
-}
-
-/// The text of a table.
-pub(super) struct Body<'a> {
-    /// What messages call it.
-    pub name: &'a str,
-    /// The text, without lines that were skipped above it.
-    pub text: &'a str,
-    /// The line of the file in which it starts, from 1.
-    pub first_line: usize,
-    /// Bytes in memory already.
-    pub held: u64,
-    /// The quote around cells.
-    pub quote: u8,
 }
 
 /// The rows of a file, in its order.
@@ -173,41 +105,6 @@ impl<'a> Body<'a> {
         let odd = lines.filter(|(_, _, line)| quoted_cells(line, delimiter, self.quote).is_none());
         let odd: Vec<usize> = odd.map(|(line, ..)| line).collect();
         Ok((!odd.is_empty()).then_some((all, odd)))
-    }
-
-    /// Refuses rows that are too wide, cells that are too long, and more of them than memory
-    /// is there for: text and cells lie in it at the same time.
-    pub(super) fn judge<'c>(
-        &self,
-        row: &Row,
-        cells: impl IntoIterator<Item = &'c str>,
-        held: &mut u64,
-        budget: u64,
-    ) -> Result<()> {
-        let (name, line, found) = (self.name, row.line, row.width());
-        if found > MOST_COLUMNS {
-            return Err(Error::data(format!(
-                "{name}, line {line}: found {found} cells; expected at most {MOST_COLUMNS} columns"
-            )));
-        }
-        let mut text = 0;
-        for (i, cell) in cells.into_iter().enumerate() {
-            text += cell.len() as u64;
-            if cell.len() > LONGEST_CELL {
-                return Err(Error::data(format!(
-                    "{name}, line {line}: cell {} has {} bytes; expected at most {LONGEST_CELL}: is a quote left open \
-                     there?",
-                    i + 1,
-                    cell.len()
-                )));
-            }
-        }
-        *held += text + Cells::beside_text(found) + size_of::<Row>() as u64;
-        if *held > budget {
-            let cells = format!("more than {} (its text and its cells, by line {line})", memory::size(budget));
-            return Err(memory::too_much(&name, &cells, budget));
-        }
-        Ok(())
     }
 }
 
@@ -290,11 +187,4 @@ impl Rows<'_> {
     fn cutter(&self) -> Cutter<'_> {
         Cutter::new(self.text, self.way)
     }
-}
-
-/// The most frequent of some numbers, of equals the one that came first.
-pub(super) fn usual(all: impl Iterator<Item = usize>) -> Option<usize> {
-    let mut counts: BTreeMap<usize, (usize, std::cmp::Reverse<usize>)> = BTreeMap::new();
-    all.enumerate().for_each(|(i, n)| counts.entry(n).or_insert((0, std::cmp::Reverse(i))).0 += 1);
-    counts.into_iter().max_by_key(|&(_, count)| count).map(|(n, _)| n)
 }

@@ -1,8 +1,9 @@
 //! Where the rows of a file are: its text is passed over once, and nothing of it is kept.
 
+use super::body::{Body, LONGEST_CELL};
 use super::cut::{CsvRecord, blank_cells, cells_of_line};
 use super::quotes::{SINGLE, open_quote};
-use super::rows::{Body, LONGEST_CELL, Row};
+use super::row::Row;
 use crate::error::{Error, Result};
 use crate::files::memory;
 use rayon::prelude::*;

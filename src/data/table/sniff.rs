@@ -6,7 +6,8 @@ use super::date;
 use super::missing::MISSING;
 use super::number::{Decimal, Format, is_number};
 use super::quotes::{DOUBLE, SINGLE, quoted_cells};
-use super::rows::{COMMENTS, Cut, Record, usual};
+use super::row::{Record, usual};
+use super::rows::{COMMENTS, Cut};
 use super::scan::lines_of;
 use csv::StringRecord;
 use std::collections::BTreeSet;
@@ -228,7 +229,7 @@ pub(super) fn sample(bytes: &[u8], delimiter: u8) -> Vec<StringRecord> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::rows::Body;
+    use super::super::body::Body;
     use super::*;
 
     #[test]

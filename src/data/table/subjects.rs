@@ -21,7 +21,7 @@ pub fn repeated(table: &Table, skipped: &[&str]) -> Vec<String> {
 
 fn remark(table: &Table, column: &Column) -> Option<String> {
     let named = says_subject(&column.name);
-    if !named && !column.cells.iter().flatten().all(|cell| is_code(cell)) {
+    if !named && !column.cells.present().all(is_code) {
         return None;
     }
     let mut rows: BTreeMap<&str, usize> = BTreeMap::new();

@@ -35,7 +35,8 @@ impl Kind for Texts {
         Means { tokens: true, target: true, ..Means::default() }
     }
 
-    fn open(&self, found: &Recognised, s: &Settings, _: &mut dyn Observer) -> Result<Opened> {
+    fn open(&self, found: &Recognised, s: &Settings, observer: &mut dyn Observer) -> Result<Opened> {
+        let _working = observer.working(&format!("reading {}", found.source()));
         let mut texts = match found.kind() {
             SourceKind::TextFolder => labelled::open_folder(found.path())?,
             _ => LabelledSplits { train: texts_of_table(found.path(), &s.data)?, val: None, test: None },
@@ -46,7 +47,8 @@ impl Kind for Texts {
         Ok(Opened { source: Box::new(TextSource(texts)), audit: None })
     }
 
-    fn audit(&self, found: &Recognised, _: &Settings, _: &mut dyn Observer) -> Result<Audit> {
+    fn audit(&self, found: &Recognised, _: &Settings, observer: &mut dyn Observer) -> Result<Audit> {
+        let _working = observer.working(&format!("reading and auditing {}", found.source()));
         let audit = audit_labelled(found.source(), &labelled::open_folder(found.path())?);
         Ok(Audit::of(&audit, audit.findings()))
     }

@@ -1,9 +1,10 @@
 //! The rows below `@data`: a line each, cells between commas, with quotes of either kind
 //! around those that hold commas. A backslash in quotes makes a character of the next.
 
+use super::super::body::Body;
 use super::super::cells::Cells;
 use super::super::layout::ReadOptions;
-use super::super::rows::{Body, Row};
+use super::super::row::Row;
 use super::super::scan::lines_of;
 use super::super::table::{Column, clip};
 use super::quotes::quoted;

@@ -206,7 +206,7 @@ impl Format {
             };
             return Some((seconds(cell)? * by, None));
         }
-        let found = if self.decimal == Decimal::Point { plain::parse(cell.trim()) } else { None };
+        let found = if self.decimal == Decimal::Point { plain::parse(cell) } else { None };
         let (x, bound) = match found {
             Some(x) => (if self.rescale == Rescale::Shares { x * 100.0 } else { x }, None),
             None => self.apart(cell)?,

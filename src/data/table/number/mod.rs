@@ -3,7 +3,7 @@
 mod decimal;
 pub mod evidence;
 mod format;
-mod plain;
+pub(super) mod plain;
 mod written;
 
 pub use decimal::Decimal;

@@ -9,14 +9,14 @@ const POWERS: [f64; 23] = [
 /// Digits up to which any whole number is exact.
 const EXACT: usize = 15;
 
-/// The number in a cell, as `str::parse` reads it.
+/// The number in a cell without the blanks around it, as `str::parse` reads it.
 pub fn parse(cell: &str) -> Option<f64> {
-    short(cell.as_bytes()).or_else(|| cell.parse().ok())
+    short(cell.as_bytes()).map(|(x, _)| x).or_else(|| cell.trim().parse().ok())
 }
 
-/// A number of few digits without an exponent: one division of exact numbers, which rounds
+/// A number of few digits without an exponent, and whether it has a point: one division of exact numbers, which rounds
 /// once (Clinger 1990, "How to read floating point numbers accurately").
-fn short(cell: &[u8]) -> Option<f64> {
+pub fn short(cell: &[u8]) -> Option<(f64, bool)> {
     let (negative, cell) = match cell {
         [b'-', rest @ ..] => (true, rest),
         rest => (false, rest),
@@ -40,7 +40,7 @@ fn short(cell: &[u8]) -> Option<f64> {
         return None;
     }
     let x = value as f64 / POWERS[behind.unwrap_or(0)];
-    Some(if negative { -x } else { x })
+    Some((if negative { -x } else { x }, behind.is_some()))
 }
 
 #[cfg(test)]
@@ -50,8 +50,10 @@ mod tests {
     #[test]
     fn the_bits_are_those_of_the_standard_library() {
         let odd = ["0", "-0", "-0.0", "1.", ".5", "-.5", "007", "0.1", "123456789012345", "0.00000000000001", "00.10"];
-        let same =
-            |cell: &str| assert_eq!(short(cell.as_bytes()).map(f64::to_bits), cell.parse().ok().map(f64::to_bits));
+        let same = |cell: &str| {
+            let (x, point) = short(cell.as_bytes()).unwrap();
+            assert_eq!((x.to_bits(), point), (cell.parse::<f64>().unwrap().to_bits(), cell.contains('.')), "{cell}");
+        };
         odd.into_iter().for_each(same);
         let mut state = 1u64;
         for _ in 0..200_000 {
@@ -68,7 +70,7 @@ mod tests {
     fn what_is_no_such_number_is_left_to_it() {
         for cell in ["", ".", "-", "-.", "+1", "1e5", "1_000", "1.2.3", "inf", "nan", " 1", "1 ", "1234567890123456"] {
             assert_eq!(short(cell.as_bytes()), None, "{cell}");
-            assert_eq!(parse(cell).map(f64::to_bits), cell.parse().ok().map(f64::to_bits));
+            assert_eq!(parse(cell).map(f64::to_bits), cell.trim().parse().ok().map(f64::to_bits));
         }
     }
 }
