@@ -26,7 +26,7 @@ const EQUAL: f64 = 0.999;
 /// Share of the target's variance from which on it is computed from two columns.
 const COMPUTED: f64 = 0.998;
 /// Groups into which numbers are put before they are asked for the class.
-pub(super) const GROUPS: usize = 20;
+const GROUPS: usize = 20;
 /// Classes up to which thresholds between them are sought.
 const CLASSES: usize = 20;
 /// Rows below which nothing is said; of pairs and of presence, of which there are more.
@@ -251,7 +251,7 @@ fn saves(tells: f64, guess: f64) -> bool {
 
 /// Numbers as the number of their group: as they are where they are few, in
 /// groups of about equal size otherwise.
-pub(super) fn grouped(numbers: &[f64], are_few: bool) -> Vec<u64> {
+fn grouped(numbers: &[f64], are_few: bool) -> Vec<u64> {
     if are_few {
         return numbers.iter().map(|x| x.to_bits()).collect();
     }

@@ -14,11 +14,13 @@ use std::sync::Arc;
 
 /// Rows that are compared, evenly over a table.
 const ROWS: usize = 20_000;
-/// Columns that must be left to compare: fewer are equal by chance.
+/// Columns that must be equal but for spelling, and without one: fewer are equal by chance,
+/// above all measurements that were rounded.
 const COLUMNS: usize = 4;
+const OTHERS: usize = 8;
 /// The least share of rows that differ in what is compared: columns of few values say
 /// nothing.
-const DIFFERENT: f64 = 0.95;
+const DIFFERENT: f64 = 0.98;
 /// Columns up to which each is left out in turn.
 const LEFT_OUT: usize = 200;
 /// Pairs that are named.
@@ -69,7 +71,8 @@ pub(super) fn nearly_equal(table: &Table, seen: &[Arc<Inferred>]) -> Vec<Nearly>
     };
     // Words that are all different, such as names, say what is different.
     let places: Vec<usize> = (0..compared.len()).filter(|&place| seen[compared[place]].kind != Kind::Text).collect();
-    let places = if places.len() > LEFT_OUT { vec![] } else { places };
+    let is_telling = compared.len() > OTHERS && places.len() <= LEFT_OUT;
+    let places = if is_telling { places } else { vec![] };
     let by_column: Vec<Vec<(usize, usize)>> = places.par_iter().map(|&place| without(place)).collect();
     for (place, pairs) in places.into_iter().zip(by_column) {
         for (at, first) in pairs {
@@ -124,10 +127,16 @@ mod tests {
     fn audit(more: &str) -> TableAudit {
         let row = |i: usize| {
             let (a, b) = (i * 7919 % 1000, i * 104_729 % 977);
-            format!("{a}.5,{b}.25,{},{},{}\n", ["Rome", "Paris", "Oslo"][i % 3], i * 31 % 89, ["yes", "no"][i % 2])
+            let more: String = (1..6).map(|k| format!("{},", i * i * k % 83)).collect();
+            format!(
+                "{a}.5,{b}.25,{},{},{more}{}\n",
+                ["Rome", "Paris", "Oslo"][i % 3],
+                i * 31 % 89,
+                ["yes", "no"][i % 2]
+            )
         };
         let text: String = (0..200).map(row).collect();
-        let text = format!("x,z,city,n,y\n{text}{more}");
+        let text = format!("x,z,city,n,a,b,c,d,e,y\n{text}{more}");
         let table = Table::parse("t.csv", text.as_bytes(), &ReadOptions::default()).unwrap();
         TableAudit::new(&table, &TableOptions::default()).unwrap()
     }
@@ -136,7 +145,7 @@ mod tests {
     fn copies_that_were_touched_up_are_found() {
         assert_eq!(audit("").nearly_equal, []);
         // The second row in capitals, and the third with another number.
-        let found = audit("919.5,190.25,PARIS,31,no\n838.5,380.25,Oslo,77,yes\n");
+        let found = audit("919.5,190.25,PARIS,31,1,2,3,4,5,no\n838.5,380.25,Oslo,77,4,8,12,16,20,yes\n");
         let pairs: Vec<([usize; 2], Option<&str>)> =
             found.nearly_equal.iter().map(|n| (n.lines, n.column.as_deref())).collect();
         assert_eq!(pairs, [([3, 202], None), ([4, 203], Some("n"))]);

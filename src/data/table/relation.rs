@@ -4,17 +4,19 @@
 
 use super::infer::Inferred;
 use super::kind::Kind;
-use super::leaks::{GROUPS, grouped};
 use super::number::spelled;
+use super::summary::quantile;
 use super::table::{Column, Table};
 use super::target::{Answer, Goal};
-use super::values::are_few;
 use serde::Serialize;
 use std::collections::HashMap;
 use std::hash::Hash;
 
 /// A category of fewer rows counts with the other such.
 const FEW: usize = 5;
+/// Groups of numbers, and the rows of each.
+const GROUPS: usize = 20;
+const ROWS: usize = 10;
 /// Rows below which nothing is said.
 const LEAST: usize = 20;
 
@@ -70,10 +72,9 @@ impl Answers {
         let groups = match seen.kind {
             Kind::Category => numbered(rows.iter().map(|&row| column.cells.at(row).map(spelled))),
             _ => {
-                let known: Vec<f64> = numbers.iter().flatten().copied().collect();
-                let mut places = grouped(&known, are_few(&column.cells, GROUPS)).into_iter();
+                let cuts = cuts(numbers.iter().flatten().copied().collect());
                 // A gap is a group, too.
-                numbered(numbers.iter().map(|x| x.and_then(|_| places.next())))
+                numbered(numbers.iter().map(|x| x.map(|x| cuts.partition_point(|cut| *cut < x))))
             }
         };
         match self {
@@ -85,7 +86,10 @@ impl Answers {
                 let share = variance_told(&known(&groups, answers))?;
                 let both: Vec<(f64, f64)> =
                     numbers.iter().zip(answers).filter_map(|(x, y)| Some(((*x)?, (*y)?))).collect();
-                Some(Relation { share, correlation: correlation(&both).filter(|_| seen.kind == Kind::Number) })
+                let correlation = correlation(&both).filter(|_| seen.kind == Kind::Number);
+                // A line may say more than a few steps.
+                let line = correlation.map_or(0.0, |r| adjusted(1.0 - r * r, both.len(), 2));
+                Some(Relation { share: share.max(line), correlation })
             }
         }
     }
@@ -146,9 +150,21 @@ fn variance_told(pairs: &[(usize, f64)]) -> Option<f64> {
         (*count, *sum) = (*count + 1.0, *sum + y);
     }
     let left = pairs.iter().map(|(group, y)| (y - groups[group].1 / groups[group].0).powi(2)).sum::<f64>();
-    let free = n - groups.len() as f64;
-    (pairs.len() >= LEAST && whole > 0.0 && free > 0.0)
-        .then(|| (1.0 - (left / free) / (whole / (n - 1.0))).clamp(0.0, 1.0))
+    (pairs.len() >= LEAST && whole > 0.0).then(|| adjusted(left / whole, pairs.len(), groups.len()))
+}
+
+/// The share of a variance that is told where a part of it is left, with so many numbers
+/// learned from so many rows.
+fn adjusted(left: f64, rows: usize, learned: usize) -> f64 {
+    let free = rows.saturating_sub(learned).max(1) as f64;
+    (1.0 - left * (rows as f64 - 1.0) / free).clamp(0.0, 1.0)
+}
+
+/// Where numbers are cut into groups of about equal size, each of ten rows or more.
+fn cuts(mut numbers: Vec<f64>) -> Vec<f64> {
+    numbers.sort_unstable_by(f64::total_cmp);
+    let groups = (numbers.len() / ROWS).clamp(1, GROUPS);
+    (1..groups).map(|i| quantile(&numbers, i as f64 / groups as f64)).collect()
 }
 
 /// The correlation of Pearson; `None` where either number is the same in all pairs.
@@ -185,6 +201,14 @@ mod tests {
         let drawn = |i: usize| (i.wrapping_mul(2_654_435_761) >> 9) % 2;
         let pairs: Vec<(usize, u32)> = (0..1000).map(|i| (i % 100, drawn(i) as u32)).collect();
         assert!(entropy_told(&pairs).unwrap() < 0.05);
+    }
+
+    #[test]
+    fn few_rows_have_few_groups() {
+        assert_eq!(cuts((0..20).map(f64::from).collect()), [9.5]);
+        assert_eq!(cuts((0..1000).map(f64::from).collect()).len(), GROUPS - 1);
+        assert_eq!(cuts(vec![]), [0.0; 0]);
+        assert!((adjusted(0.25, 20, 2) - 0.736).abs() < 1e-3);
     }
 
     #[test]

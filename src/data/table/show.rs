@@ -12,8 +12,10 @@ impl TableAudit {
         let mut warnings: Vec<String> = self.target_problem.iter().cloned().collect();
         warnings.extend(self.hints.iter().cloned());
         if !self.duplicates.is_empty() {
+            let (rows, repeat) = if self.duplicates.len() == 1 { ("row", "repeats") } else { ("rows", "repeat") };
             warnings.push(format!(
-                "{} rows repeat an earlier one, cell for cell; if that is a mistake, set clean.drop_duplicates=true",
+                "{} {rows} {repeat} an earlier one, cell for cell; if that is a mistake, set \
+                 clean.drop_duplicates=true",
                 self.duplicates.len()
             ));
         }
