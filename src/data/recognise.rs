@@ -334,6 +334,10 @@ fn has_ending(name: &str, endings: &[&str]) -> bool {
 /// may also be that of a text.
 fn is_table(path: &Path) -> Result<bool> {
     let name = file_name(path);
+    #[cfg(feature = "arrow")]
+    if path.is_file() && crate::data::table::arrow::is_arrow(&first_bytes(path, 16)?) {
+        return Ok(true);
+    }
     if starts_like_an_archive(path)? {
         // What is wrong with it, reading says.
         return Ok(container::holds_table(path)

@@ -22,6 +22,10 @@ pub(super) fn unpack(name: &str, bytes: Vec<u8>) -> Result<Vec<u8>> {
     if bytes.starts_with(ZIP) {
         return unzip(name, ZipArchive::new(Cursor::new(bytes)).map_err(|e| broken(name, e))?);
     }
+    #[cfg(feature = "arrow")]
+    if super::arrow::is_arrow(&bytes) {
+        return Ok(bytes);
+    }
     match refusal(name, &bytes) {
         Some(refusal) => Err(refusal),
         None => Ok(bytes),
@@ -36,6 +40,10 @@ pub(in crate::data) fn holds_table(path: &Path) -> bool {
 
 /// The error for a file of another format of tables; `start` is its first bytes.
 pub(in crate::data) fn refusal(name: &str, start: &[u8]) -> Option<Error> {
+    #[cfg(feature = "arrow")]
+    if super::arrow::is_arrow(start) {
+        return None;
+    }
     let (format, read) = match start {
         [b'P', b'A', b'R', b'1', ..] => ("a Parquet file", "read_parquet"),
         [b'A', b'R', b'R', b'O', b'W', b'1', ..] => ("a Feather file", "read_feather"),
@@ -53,7 +61,13 @@ pub(in crate::data) fn refusal(name: &str, start: &[u8]) -> Option<Error> {
 }
 
 fn other_format(name: &str, format: &str, read: &str) -> Error {
-    let spreadsheet = if read == "read_excel" { "save it as CSV in the spreadsheet, or " } else { "" };
+    let spreadsheet = match read {
+        "read_excel" => "save it as CSV in the spreadsheet, or ",
+        "read_parquet" | "read_feather" if !cfg!(feature = "arrow") => {
+            "build wgrad with --features arrow, which reads it, or "
+        }
+        _ => "",
+    };
     Error::data(format!(
         "{name} is {format}; expected a table as text (CSV or TSV): {spreadsheet}convert it with `python3 -c \"import \
          pandas; pandas.{read}('{name}').to_csv('table.csv', index=False)\"`"
@@ -138,7 +152,9 @@ mod tests {
             zipped(&[("[Content_Types].xml", ""), ("xl/workbook.xml", "")]),
             &["a workbook", "save it as CSV", "read_excel"],
         );
-        fails(b"PAR1\x15\x04".to_vec(), &["a Parquet file", "read_parquet('t').to_csv"]);
+        if !cfg!(feature = "arrow") {
+            fails(b"PAR1\x15\x04".to_vec(), &["a Parquet file", "--features arrow", "read_parquet('t').to_csv"]);
+        }
         fails(b"SQLite format 3\0".to_vec(), &["SQLite", "sqlite3 -header -csv t"]);
         fails(b"PK\x03\x04 and nothing more".to_vec(), &["t is a broken zip archive"]);
     }

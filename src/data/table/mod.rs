@@ -8,6 +8,8 @@
 
 pub mod apply;
 pub(super) mod arff;
+#[cfg(feature = "arrow")]
+pub(super) mod arrow;
 pub mod audit;
 mod body;
 pub(super) mod cells;

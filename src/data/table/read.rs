@@ -36,6 +36,10 @@ impl Table {
     ///
     /// Fails as [`open`](Table::open) does.
     pub fn parse(name: &str, bytes: &[u8], options: &ReadOptions) -> Result<Table> {
+        #[cfg(feature = "arrow")]
+        if super::arrow::is_arrow(bytes) {
+            return Table::of_arrow(name, bytes.to_vec(), options);
+        }
         let (text, converted) = encoding::decode(name, bytes)?;
         let mut notes: Vec<String> = converted.into_iter().collect();
         // A converted text lies in memory beside the file's.
@@ -89,6 +93,28 @@ impl Table {
         let decimal = mark(&columns, options, false);
         let has_header = sheet.header.is_some();
         Ok(Table { name: name.into(), columns, lines, has_header, delimiter, decimal, notes, kept })
+    }
+
+    /// A table of Parquet or Arrow.
+    #[cfg(feature = "arrow")]
+    fn of_arrow(name: &str, bytes: Vec<u8>, options: &ReadOptions) -> Result<Table> {
+        let mut notes = vec![];
+        let asked = [
+            ("delimiter", options.delimiter.is_some()),
+            ("skip_rows", options.skip_rows > 0),
+            ("quote", options.quote.is_some()),
+            ("comment", options.comment.is_some()),
+        ];
+        without_use(name, "Parquet or Arrow", &asked, &mut notes);
+        let mut columns = super::arrow::columns(name, bytes, &mut notes)?;
+        let given: Vec<String> = columns.iter().map(|c| c.name.clone()).collect();
+        for (column, name) in columns.iter_mut().zip(named(&given, given.len(), &mut notes)) {
+            column.name = name;
+        }
+        let kept = marks::settle(&mut columns, options, &mut notes);
+        let lines = (1..=columns.first().map_or(0, |c| c.cells.len())).collect();
+        let decimal = mark(&columns, options, true);
+        Ok(Table { name: name.into(), columns, lines, has_header: true, delimiter: ',', decimal, notes, kept })
     }
 
     /// A table of ARFF, below its head.
