@@ -10,10 +10,12 @@
 
 mod audit;
 mod calendar;
+mod changes;
 mod column;
 mod columns;
 mod dated;
 pub(super) mod dates;
+mod difference;
 mod fit;
 mod joined;
 mod naive;
@@ -34,8 +36,9 @@ pub use audit::SeriesAudit;
 pub use calendar::Cycle;
 pub use column::{DateColumn, NumberColumn};
 pub use dates::dates_after;
+pub use difference::Difference;
 pub use fit::SeriesFitted;
-pub use naive::{Naive, NaiveSets};
+pub use naive::{Naive, NaiveSets, PERSISTENCE, WINDOW_MEAN};
 pub use options::{Duplicates, Season, SeriesOptions};
 pub use prepare::{Prepared, expanding, prepare};
 pub use series::{Ahead, Panel, Series};

@@ -32,7 +32,7 @@ fn days(rows: &[Vec<f64>]) -> String {
 }
 
 pub(super) fn options(window: usize, horizon: usize) -> SeriesOptions {
-    SeriesOptions { window, horizon, ..SeriesOptions::default() }
+    SeriesOptions { window, horizon, difference: Difference::None, ..SeriesOptions::default() }
 }
 
 fn made(text: &str, o: &SeriesOptions) -> Result<Prepared> {
@@ -91,7 +91,7 @@ fn the_future_changes_nothing_before_it() {
     let wave = |i: usize| (i as f64 * 0.5).sin() * 4.0 + noise(i);
     let rows: Vec<Vec<f64>> = (0..160).map(|i| vec![wave(i), 3.0 * wave(i + 40) + 20.0]).collect();
     leaks(&rows, &SeriesOptions { calendar: true, ..options(7, 3) });
-    leaks(&rows, &SeriesOptions { difference: true, ..options(7, 3) });
+    leaks(&rows, &SeriesOptions { difference: Difference::Last, ..options(7, 3) });
 }
 
 fn leaks(rows: &[Vec<f64>], o: &SeriesOptions) {
@@ -164,7 +164,7 @@ fn changes_add_up_to_values() {
     let rows: Vec<Vec<f64>> = (0..30).map(|i| vec![noise(i), 10.0 * i as f64 + noise(i + 50)]).collect();
     let text = days(&rows);
     let base = TableOptions { target: vec!["c1".into(), "c0".into()], ..TableOptions::default() };
-    let o = SeriesOptions { difference: true, inputs: vec!["c0".into()], ..options(4, 2) };
+    let o = SeriesOptions { difference: Difference::Last, inputs: vec!["c0".into()], ..options(4, 2) };
     let p = prepare(&table(&text), &base, &o, 0.25, None).unwrap();
     assert_eq!(p.train.shape, [4, 1]);
     assert_eq!(p.train.targets.names(), ["c1+1", "c0+1", "c1+2", "c0+2"]);
@@ -321,7 +321,8 @@ fn settings_and_what_was_learned_survive_their_files() {
         Ok::<_, crate::error::Error>(options)
     };
     assert_eq!(read("").unwrap(), None);
-    assert_eq!(read("horizon = 3").unwrap(), Some(options(30, 3)));
+    let usual = SeriesOptions { difference: Difference::Auto, ..options(30, 3) };
+    assert_eq!(read("horizon = 3").unwrap(), Some(usual));
     let all = "window = 5\nhorizon = 2\ninputs = [\"a\", 2]\ncalendar = true\nseason = 12\ndifference = true\nduplicates = \"mean\"\ntest_split = 0.1";
     for options in [read(all).unwrap().unwrap(), SeriesOptions { season: Season::None, ..options(9, 1) }] {
         let text = toml::to_string(&options.to_table()).unwrap();
