@@ -1,24 +1,27 @@
 //! What the forecasts of a series are changes from: nothing, the last known value, the value one
-//! season before, or both together. Where that is left open, it is what forecasts the training
-//! rows best by itself.
+//! season before, or both together. Where that is left open, a linear model decides, on the
+//! training rows.
 
 use super::difference::Difference;
 use super::fit::{SeriesFitted, Training, seen};
-use super::naive::{Naive, PERSISTENCE, WINDOW_MEAN};
+use super::naive::Naive;
+use super::ridge::{PENALTIES, Ridge};
 use crate::error::{Error, Result};
 
-/// All that are chosen from, with what each is called by itself.
-const KINDS: [(&str, Difference); 4] = [
-    (WINDOW_MEAN, Difference::None),
-    (PERSISTENCE, Difference::Last),
-    ("seasonal naive", Difference::Season),
-    ("seasonal change", Difference::Both),
-];
-/// The most windows of a series that a choice looks at.
-const WINDOWS: usize = 5_000;
-/// The share of the other errors below which the mean of a window must be for values to be
-/// forecast themselves.
-const BY_FAR: f64 = 0.95;
+/// All that are chosen from. Values come last: at equal errors, changes are safer.
+const KINDS: [Difference; 4] = [Difference::Last, Difference::Both, Difference::Season, Difference::None];
+/// What a season must be worth: the share of the other errors below which its own must be. A
+/// season within the window is seen by a model without it, and taking it off adds the noise of
+/// a year before.
+const WORTH: f64 = 0.8;
+/// How many times the error of persistence the mean of a window may have for values to be
+/// forecast: a level that wanders leaves the range of training, and a network does not follow.
+const LEVEL: f64 = 1.5;
+/// The share of the training rows that is fitted; the rest compares.
+const FITTED: f64 = 0.75;
+/// The latest training windows that are looked at, and rows of a window.
+const WINDOWS: usize = 2_000;
+const LAGS: usize = 60;
 /// The share of the training windows that must be left where a season is taken off.
 const LEFT: f64 = 0.5;
 
@@ -32,41 +35,37 @@ impl SeriesFitted {
             self.set_difference(asked);
             return self.check_season(all, asked).map(|()| None);
         }
-        let mut found: Vec<(Difference, &str, f64)> = vec![];
+        let mut found: Vec<(Difference, f64)> = vec![];
         let plain = self.training_windows(all, Difference::None);
-        for (name, kind) in KINDS {
+        for kind in KINDS {
             let left = self.training_windows(all, kind);
-            if kind.is_seasonal() && (self.season.is_none() || (left as f64) < LEFT * plain as f64) {
+            let without = kind.is_seasonal() && (self.season.is_none() || (left as f64) < LEFT * plain as f64);
+            if without || kind == Difference::None && self.wanders(all) {
                 continue;
             }
-            found.push((kind, name, self.naive_error_of(all, kind)));
+            found.push((kind, self.error_of(all, kind)));
         }
-        // A level that leaves the range of training is lost where values are forecast.
-        let cost = |f: &(Difference, &str, f64)| if f.0 == Difference::None { f.2 / BY_FAR } else { f.2 };
-        let best = found.iter().min_by(|a, b| cost(a).total_cmp(&cost(b))).expect("values are always there").0;
+        let cost = |(kind, error): &(Difference, f64)| if kind.is_seasonal() { error / WORTH } else { *error };
+        let best = found.iter().min_by(|a, b| cost(a).total_cmp(&cost(b))).expect("the last value is always there").0;
         self.set_difference(best);
-        // In units of persistence, so that several targets count alike.
-        let last = found.iter().find(|f| f.0 == Difference::Last).map_or(1.0, |f| f.2);
-        let shown = |(kind, name, error): &(Difference, &str, f64)| {
-            format!("{name} {:.2} ({})", if last > 0.0 { error / last } else { *error }, kind.shown())
-        };
-        let errors: Vec<String> = found.iter().map(shown).collect();
+        let lag = self.lag.unwrap_or(0);
         let what = match best {
-            Difference::None => "values are forecast themselves".to_string(),
-            Difference::Last => "changes from the last known value are forecast".into(),
-            Difference::Season => {
-                format!("changes from one season ({} rows) before are forecast", self.lag.unwrap_or(0))
+            Difference::None => "values are forecast".to_string(),
+            Difference::Season => format!("changes from one season ({lag} rows) before are forecast"),
+            Difference::Both => {
+                format!(
+                    "changes from the last known value, beside those of one season ({lag} rows) before, are forecast"
+                )
             }
-            _ => format!(
-                "changes from the last known value beside those of one season ({} rows) before are forecast",
-                self.lag.unwrap_or(0)
-            ),
+            Difference::Last | Difference::Auto => "changes from the last known value are forecast".into(),
         };
+        // In units of the first, so that several targets count alike.
+        let unit = if found[0].1 > 0.0 { found[0].1 } else { 1.0 };
+        let errors: Vec<String> = found.iter().map(|(kind, e)| format!("{} {:.2}", kind.shown(), e / unit)).collect();
         Ok(Some(format!(
-            "{what}, as {}: what forecasts the training rows best by itself; mean absolute errors there, to that of {}: {}; \
+            "{what}: {} was chosen on the training rows, by the error of a linear model on the last quarter of them ({}); \
              data.difference decides otherwise",
             best.shown(),
-            PERSISTENCE,
             errors.join(", ")
         )))
     }
@@ -119,42 +118,79 @@ impl SeriesFitted {
         all.iter().map(|(_, rows)| (rows + 1).saturating_sub(with.reach() + with.horizon)).sum()
     }
 
-    /// The mean absolute error, over the training windows and all targets, of what one of
-    /// them forecasts by itself. Each target counts in units of its deviation.
-    fn naive_error_of(&self, all: &[Training], kind: Difference) -> f64 {
+    /// Whether the level of the targets wanders, so that the mean of a window is far behind
+    /// the last known value.
+    fn wanders(&self, all: &[Training]) -> bool {
+        let (mut last, mut mean) = (0.0, 0.0);
+        for target in &self.targets {
+            for t in all {
+                let c = seen(t, &target.name);
+                let from = self.window.max(c.len().saturating_sub(WINDOWS));
+                for s in from..c.len() {
+                    let window = &c[s - self.window.min(LAGS)..s];
+                    last += (c[s] - c[s - 1]).abs();
+                    mean += (c[s] - window.iter().sum::<f64>() / window.len() as f64).abs();
+                }
+            }
+        }
+        mean > LEVEL * last
+    }
+
+    /// The mean absolute error of a linear model that reads the windows as one of them would
+    /// have it: fitted on the first training rows, on the rows behind them; the least of
+    /// several penalties. The mean over targets, in units of their deviation, and over the
+    /// first row ahead and the last.
+    fn error_of(&self, all: &[Training], kind: Difference) -> f64 {
         let mut with = self.clone();
         with.set_difference(kind);
-        // All are compared on the windows that all have.
-        let mut longest = self.clone();
-        longest.set_difference(Difference::Both);
-        let both = self.training_windows(all, Difference::Both);
-        let seasonal = both as f64 >= LEFT * self.training_windows(all, Difference::None) as f64;
-        let from = if seasonal { longest.reach() } else { self.window };
+        let mut ahead = vec![1, self.horizon];
+        ahead.dedup();
         let mut sum = 0.0;
         for target in &self.targets {
             let values = || all.iter().flat_map(|t| seen(t, &target.name)).copied();
             let n = values().count().max(1) as f64;
             let mean = values().sum::<f64>() / n;
             let deviation = (values().map(|v| (v - mean).powi(2)).sum::<f64>() / n).sqrt().max(f64::MIN_POSITIVE);
-            let (mut errors, mut count) = (0.0, 0usize);
-            for t in all {
-                let c = seen(t, &target.name);
-                let last = (c.len() + 1).saturating_sub(self.horizon);
-                let step = (last.saturating_sub(from) / WINDOWS).max(1);
-                for s in (from..last).step_by(step) {
-                    for h in 1..=self.horizon {
-                        let forecast = match kind {
-                            Difference::None => c[s - self.window..s].iter().sum::<f64>() / self.window as f64,
-                            _ => with.reference(c, s, h),
-                        };
-                        errors += (c[s + h - 1] - forecast).abs();
-                        count += 1;
-                    }
-                }
-            }
-            sum += errors / count.max(1) as f64 / deviation;
+            sum += ahead.iter().map(|&h| with.error_ahead(all, &target.name, h)).sum::<f64>() / deviation;
         }
         sum
+    }
+
+    /// [`SeriesFitted::error_of`] a target, `h` rows ahead.
+    fn error_ahead(&self, all: &[Training], target: &str, h: usize) -> f64 {
+        // What is fitted, and what compares: samples with their targets.
+        let mut parts: [(Vec<Vec<f64>>, Vec<f64>); 2] = Default::default();
+        let most = (WINDOWS / all.len()).max(1);
+        for t in all {
+            let c = seen(t, target);
+            let end = (c.len() + 1).saturating_sub(h);
+            let from = self.reach().max(end.saturating_sub(most));
+            let fitted = from + (end.saturating_sub(from) as f64 * FITTED) as usize;
+            for s in from..end {
+                let part = &mut parts[usize::from(s >= fitted)];
+                part.0.push(self.lags(c, s));
+                part.1.push(c[s + h - 1] - self.reference(c, s, h));
+            }
+        }
+        let [(samples, targets), (others, truth)] = &parts;
+        let error = |penalty: f64| {
+            let fitted = Ridge::fit(samples, targets, penalty)?;
+            let errors = others.iter().zip(truth).map(|(sample, t)| (fitted.answer(sample) - t).abs());
+            Some(errors.sum::<f64>() / truth.len().max(1) as f64)
+        };
+        let found = PENALTIES.into_iter().filter_map(error).filter(|_| !truth.is_empty());
+        // Too few rows to compare: what the changes are from forecasts by itself.
+        found.reduce(f64::min).unwrap_or_else(|| {
+            let own = targets.iter().chain(truth).map(|v| v.abs()).sum::<f64>();
+            own / (targets.len() + truth.len()).max(1) as f64
+        })
+    }
+
+    /// The latest rows of a window ahead of which row `s` comes, as the model reads them.
+    fn lags(&self, column: &[f64], s: usize) -> Vec<f64> {
+        let at = |i: usize| column[i] - self.lag.map_or(0.0, |m| column[i - m]);
+        let from = if self.difference { at(s - 1) } else { 0.0 };
+        (s - self.window.min(LAGS)..s).map(|i| at(i) - from).collect()
     }
 
     /// Whether answers are changes from something.

@@ -24,6 +24,7 @@ mod options;
 mod panel;
 mod parts;
 mod prepare;
+mod ridge;
 mod rows;
 mod season;
 #[allow(clippy::module_inception)]
