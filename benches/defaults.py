@@ -30,7 +30,7 @@ import defaults_sets as sets
 
 SEEDS = (0, 1, 2)
 # Of a table with more rows one split is enough.
-LARGE = 5_000
+LARGE = 1_500
 TEST = 0.25
 # Losing by less than this share of the best rival's error is no loss.
 NEAR = 0.05
@@ -63,11 +63,12 @@ def on_table(command, extra, name, target, load, folder, with_rivals):
         train, test = split(frame, target, seed)
         files = [folder / f"{name}-{part}.csv" for part in ("train", "test")]
         train.to_csv(files[0], index=False), test.to_csv(files[1], index=False)
-        asked = ",".join(target) if isinstance(target, list) else target
+        names = json.dumps(target, ensure_ascii=False)
+        asked = ["--set", f"data.target={names}"] if isinstance(target, list) else ["--target", target]
         run = folder / f"{name}-run-{seed}"
         begun = time.time()
         # The target of whole numbers is a class, unless it has more values than classes have.
-        wgrad(command, "train", "--data", str(files[0]), "--target", asked, "--out", str(run), *extra)
+        wgrad(command, "train", "--data", str(files[0]), *asked, "--out", str(run), *extra)
         seconds += time.time() - begun
         found = wgrad(command, "eval", str(run), "--data", str(files[1]))["test"]
         if "accuracy" in found:

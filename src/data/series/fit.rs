@@ -232,10 +232,7 @@ pub(super) fn season_of(all: &[Training], target: &str) -> Option<usize> {
     let find = |t: &&Training| {
         let dates = t.0.dates.as_ref().map(|d| &d[..t.1]);
         let likely = dates.and_then(Step::of).map_or(vec![], |(step, _)| step.seasons());
-        let values = seen(t, target);
-        // Growth that is no straight line hides a season from the values, and not from changes.
-        let changes = || values.windows(2).map(|w| w[1] - w[0]).collect::<Vec<_>>();
-        season::find(values, &likely).or_else(|| season::find(&changes(), &likely))
+        season::find(seen(t, target), &likely)
     };
     let mut found: Vec<usize> = longest.iter().filter_map(find).collect();
     if 2 * found.len() < longest.len() {
