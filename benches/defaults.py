@@ -144,9 +144,11 @@ def verdict(scores, key):
     mine = scores["wgrad"][key]
     rivals = [s[key] for who, s in scores.items() if who != "wgrad" and key in s]
     best, worst = min(rivals), max(rivals)
-    if best == 0:
-        return 0.0 if mine == 0 else float("inf"), mine > worst
-    return mine / best - 1, mine > worst
+    # Shares of the same rows are equal up to rounding.
+    behind = mine > worst + 1e-6
+    if best < 1e-9:
+        return 0.0 if mine < 1e-9 else float("inf"), behind
+    return mine / best - 1, behind
 
 
 def summary(judged):

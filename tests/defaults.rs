@@ -149,7 +149,7 @@ fn a_series_that_leaves_its_range_is_followed_and_the_choice_is_said() {
     let evaluation = read_json(&place, "values/evaluation.json");
     let plotted = &evaluation["forecast"]["plotted"][0];
     assert_eq!((plotted["naive_name"].as_str(), plotted["naive"].as_array().map(Vec::len)), (Some("drift"), Some(24)));
-    assert!(place.read("values/plots/forecast.svg").contains("drift"));
+    assert!(place.read("values/report.html").contains(">drift<"));
 }
 
 #[test]

@@ -299,7 +299,7 @@ fn first(set: &Dataset, rows: usize) -> Dataset {
 
 /// Decides what the settings leave to the data, and says so among the notes on it.
 pub fn settle(s: &mut Settings, p: &mut Prepared) {
-    p.notes.extend(s.settle(p.train.len(), p.interface.task));
+    p.notes.extend(s.settle(p.train.len(), p.val.as_ref().map_or(0, Dataset::len), p.interface.task));
     if let (Some(options), Some(fitted)) = (&mut s.data.series, p.interface.series()) {
         options.difference = fitted.kind();
     }

@@ -148,7 +148,7 @@ impl Defaults {
         }
         add.extend([("train.epochs", self.epochs.into()), ("train.batch_size", self.batch_size.into())]);
         if !table.contains_key("early_stopping") {
-            let patience = if self.keeps == Keeps::BestOfMore { "auto" } else { "never" };
+            let patience = if self.keeps == Keeps::Last { "never" } else { "auto" };
             add.push(("early_stopping.patience", patience.into()));
         }
         add.push(("early_stopping.restore_best_weights", (self.keeps == Keeps::Best).into()));

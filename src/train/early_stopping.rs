@@ -17,8 +17,8 @@ pub struct EarlyStopping {
     pub min_delta: f64,
     /// Epochs without a better one until the run ends; `None` never ends it.
     pub patience: Option<usize>,
-    /// Whether patience is decided with the epochs, by
-    /// [`Settings::settle`](super::Settings::settle). Until then it never ends a run.
+    /// Whether patience, and which epoch is kept, are decided with the epochs, by
+    /// [`Settings::settle`](super::Settings::settle). Until then nothing ends a run.
     pub is_auto: bool,
     /// Whether more is better; `None` finds it in the name.
     pub more_is_better: Option<bool>,

@@ -118,9 +118,9 @@ pub fn search(
 /// Decides what the trials leave to the data. All have as many epochs as the one that needs
 /// most, so that what is compared is what is searched.
 fn settle(plan: &mut [Planned], data: &Prepared) -> Vec<String> {
-    let (samples, task) = (data.train.len(), data.interface.task);
+    let (samples, val, task) = (data.train.len(), data.val.as_ref().map_or(0, |v| v.len()), data.interface.task);
     let left: Vec<bool> = plan.iter().map(|p| p.settings.min_steps > 0).collect();
-    let notes = plan.iter_mut().map(|p| p.settings.settle(samples, task)).max_by_key(Vec::len).unwrap_or_default();
+    let notes = plan.iter_mut().map(|p| p.settings.settle(samples, val, task)).max_by_key(Vec::len).unwrap_or_default();
     let most = plan.iter().zip(&left).filter(|(_, left)| **left).map(|(p, _)| p.settings.epochs).max();
     for (p, _) in plan.iter_mut().zip(&left).filter(|(_, left)| **left) {
         p.settings.epochs = most.unwrap_or(p.settings.epochs);
