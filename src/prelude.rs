@@ -1,6 +1,6 @@
 //! What most programs need: `use wgrad::prelude::*;`
 
-pub use crate::data::series::SeriesOptions;
+pub use crate::data::series::{Difference, SeriesOptions};
 pub use crate::data::{Dataset, Elements, ReadSamples, Samples, Targets};
 pub use crate::error::{Context, Error, Result};
 pub use crate::eval::metrics::custom::{Answers, register_metric};

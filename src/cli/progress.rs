@@ -162,6 +162,10 @@ impl Observer for Terminal {
         eprintln!("{epoch}");
     }
 
+    fn passed(&mut self) {
+        self.bar.finish_and_clear();
+    }
+
     fn interrupted(&self) -> bool {
         interrupt::asked()
     }

@@ -26,9 +26,10 @@ pub struct SeriesFlags {
     /// Rows per season for the seasonal naive forecast, "auto" or "none".
     #[arg(long, value_name = "ROWS")]
     pub season: Option<String>,
-    /// Model the change from the last known value.
-    #[arg(long)]
-    pub difference: bool,
+    /// Model the change from the last known value (true), from one season before ("season"),
+    /// from both ("both") or values (false) (default: what the training rows show is best).
+    #[arg(long, value_name = "FROM", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub difference: Option<String>,
     /// Share of the series, at its end, that is for the test.
     #[arg(long, value_name = "F")]
     pub test_split: Option<f64>,
@@ -43,7 +44,7 @@ impl SeriesFlags {
         put("inputs", self.inputs.clone().map(Value::from))?;
         put("calendar", self.calendar.then_some(Value::Boolean(true)))?;
         put("season", self.season.as_deref().map(parse_value))?;
-        put("difference", self.difference.then_some(Value::Boolean(true)))?;
+        put("difference", self.difference.as_deref().map(parse_value))?;
         put("test_split", self.test_split.map(Value::from))
     }
 }

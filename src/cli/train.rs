@@ -65,7 +65,7 @@ fn folds(f: &flags::Train, s: &Settings, data: Data, terminal: &mut Terminal) ->
 /// What the terminal and `--json` say at the end.
 fn finish(f: &flags::Train, trained: &Trained) -> Result<()> {
     let Trained { session, info, done, folder, advice } = trained;
-    let Done { outcome, scored, loss_scale } = done;
+    let Done { outcome, scored, loss_scale, .. } = done;
     if f.resume && outcome.epochs.is_empty() {
         let flag = match outcome.at.stopped.as_deref() {
             Some(why) if why.starts_with(EARLY_STOPPING) => "--patience",

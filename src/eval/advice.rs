@@ -38,6 +38,12 @@ pub fn advise(epochs: &[EpochRecord]) -> Vec<String> {
         }
     }
     said.extend(val.as_ref().and_then(|val| better_than_training(&train, val)));
+    if let (true, Some(steps)) = (said.is_empty(), too_few(epochs)) {
+        said.push(format!(
+            "Only {steps} steps: too few to say that the curves have levelled off. Train longer (--epochs), or with smaller \
+             batches (--batch-size)."
+        ));
+    }
     if said.is_empty() {
         said.push(format!("{} have levelled off; nothing suggests over- or underfitting.", both(val.is_some())));
     }
@@ -220,9 +226,18 @@ fn underfits(train: &Curve, epochs: &[EpochRecord]) -> Option<String> {
     })
 }
 
+/// Steps below which nothing can be said of where the curves are going.
+const STEPS: u64 = 100;
+
+/// Whether so few steps were done that curves have had no time to bend. Runs of early
+/// versions do not say how many.
+fn too_few(epochs: &[EpochRecord]) -> Option<u64> {
+    epochs.last().map(|e| e.step).filter(|step| (1..STEPS).contains(step))
+}
+
 /// Nothing has changed for the second half of a long run.
 fn plateau(curve: &Curve, val: bool, epochs: &[EpochRecord]) -> Option<String> {
-    if curve.len() < 8 {
+    if curve.len() < 8 || too_few(epochs).is_some() {
         return None;
     }
     let end = curve.last();

@@ -86,6 +86,18 @@ fn a_long_level_stretch_is_a_plateau() {
 }
 
 #[test]
+fn ten_steps_are_no_plateau() {
+    let level = |e: f64| 0.3 + 2.0 * (-e).exp();
+    let of = |steps: u64| {
+        let mut epochs = run(30, level, Some(&level), 0.0);
+        (1..).zip(&mut epochs).for_each(|(i, e)| e.step = i * steps / 30);
+        advise(&epochs)
+    };
+    assert!(of(30)[0].starts_with("Only 30 steps: too few") && of(30)[0].contains("--epochs"), "{:?}", of(30));
+    assert!(of(300)[0].starts_with("Plateau"), "{:?}", of(300));
+}
+
+#[test]
 fn validation_below_training_is_explained() {
     let said = advise(&run(20, |e| falling(e) * 1.5, Some(&falling), 0.01));
     assert!(said.iter().any(|s| s.contains("is below the training loss") && s.contains("dropout")), "{said:?}");

@@ -1,12 +1,13 @@
 //! How good a forecast is beside those that need no model, on the same windows.
 //!
 //! - skill: 1 less the mean absolute error over that of persistence (the last
-//!   known value); 0 and below means that the model is of no use;
+//!   known value); 0 and below means that the model is no better;
 //! - MASE: the mean absolute error over that of a naive forecast within the
 //!   training rows, one season ahead (Hyndman and Koehler, 2006).
 
 use super::metrics::{Figure, known};
-use crate::data::series::Naive;
+use super::plot::number;
+use crate::data::series::{Naive, PERSISTENCE, WINDOW_MEAN};
 use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -30,6 +31,9 @@ pub struct Forecast {
     pub season: Option<usize>,
     /// What is forecast, by column.
     pub targets: Vec<String>,
+    /// What the model's forecasts are changes from, as the key `difference` says it; empty
+    /// where it is not known.
+    pub difference: String,
     /// The model, then persistence, then the others.
     pub forecasts: Vec<Forecaster>,
     /// How good the model is in each of several series, beside persistence.
@@ -86,6 +90,10 @@ pub struct Plotted {
     pub model: Vec<f64>,
     /// The value before.
     pub persistence: Vec<f64>,
+    /// The best of the other forecasts without a model, where it is better than that.
+    pub naive: Vec<f64>,
+    /// Its name.
+    pub naive_name: String,
 }
 
 impl Forecast {
@@ -103,14 +111,17 @@ impl Forecast {
         }
         let mut forecasts = vec![score(MODEL, answers, naive)];
         forecasts.extend(naive.forecasts.iter().map(|(name, values)| score(name, values, naive)));
+        let shown = best_of(&forecasts[1..]).map_or(PERSISTENCE, |f| f.name.as_str());
+        let plotted = plotted(answers, naive, shown);
         Ok(Forecast {
             window: naive.window,
             horizon: naive.horizon,
             season: naive.season,
             targets: naive.targets.clone(),
+            difference: naive.difference.shown(),
             forecasts,
             groups: of_groups(answers, naive),
-            plotted: plotted(answers, naive),
+            plotted,
             notes: naive.notes.clone(),
         })
     }
@@ -146,13 +157,49 @@ impl Forecast {
         Value::Object(self.baselines().iter().map(one).collect::<Map<_, _>>())
     }
 
+    /// What to do about a model that is worse than a forecast without one.
+    pub fn advice(&self) -> Option<String> {
+        let model = self.model()?;
+        let best = best_of(self.baselines()).filter(|best| best.mae < model.mae)?;
+        Some(format!(
+            "The forecast is worse than {}, which needs no model (mean absolute error {} against {}). Try {}; or take that \
+             forecast as it is.",
+            best.name,
+            number(model.mae),
+            number(best.mae),
+            self.to_try(&best.name)
+        ))
+    }
+
+    /// What may bring a model up to the forecast of this name.
+    fn to_try(&self, name: &str) -> String {
+        let now = |value: &str| self.difference == format!("difference = {value}");
+        let longer = self.season.filter(|m| self.window < *m).map(|m| format!("a window of a season (--window {m})"));
+        let change = match name {
+            WINDOW_MEAN if !now("false") => Some("--difference=false, which forecasts values"),
+            _ if name.starts_with("seasonal naive") && !now("\"season\"") => {
+                Some("--difference=season, which forecasts changes from one season before")
+            }
+            _ if name.starts_with("seasonal change") && !now("\"both\"") => {
+                Some("--difference=both, which forecasts changes from the last known value beside those of the season")
+            }
+            _ if now("false") || now("") => Some("--difference, which forecasts changes from the last known value"),
+            _ => None,
+        };
+        let all: Vec<String> = change.map(String::from).into_iter().chain(longer).collect();
+        match all.is_empty() {
+            true => "another window (--window), the time of the year (--calendar), or a smaller model (--model)".into(),
+            false => all.join(", or "),
+        }
+    }
+
     /// The comparison in a line.
     pub fn line(&self) -> String {
         let Some(model) = self.model() else { return String::new() };
         let others: Vec<String> = self.baselines().iter().map(|f| format!("{} {:.4}", f.name, f.mae)).collect();
         let verdict = match self.skill() {
             Some(skill) if skill > 0.0 => format!("{:.1} % better than persistence", 100.0 * skill),
-            Some(skill) => format!("{:.1} % worse than persistence: the model is of no use", -100.0 * skill),
+            Some(skill) => format!("{:.1} % worse than persistence: try {}", -100.0 * skill, self.to_try(PERSISTENCE)),
             None => "persistence makes no error".into(),
         };
         let mase = model.mase.map_or(String::new(), |m| format!(", MASE {m:.4}"));
@@ -208,7 +255,13 @@ fn of_groups(answers: &[f32], naive: &Naive) -> Vec<OfGroup> {
     naive.groups.iter().map(one).collect()
 }
 
-fn plotted(answers: &[f32], naive: &Naive) -> Vec<Plotted> {
+/// The best of some forecasts.
+fn best_of(all: &[Forecaster]) -> Option<&Forecaster> {
+    all.iter().min_by(|a, b| a.mae.total_cmp(&b.mae))
+}
+
+/// The latest forecasts, with that without a model called `shown` beside persistence.
+fn plotted(answers: &[f32], naive: &Naive, shown: &str) -> Vec<Plotted> {
     let (targets, width) = (naive.targets.len(), naive.horizon * naive.targets.len());
     let (mut own, mut name, mut at) = (0..naive.windows, String::new(), 0);
     let most = naive.groups.iter().map(|(_, windows)| *windows).max();
@@ -220,15 +273,18 @@ fn plotted(answers: &[f32], naive: &Naive) -> Vec<Plotted> {
     }
     let rows = own.end.saturating_sub(POINTS).max(own.start)..own.end;
     let (_, persistence) = &naive.forecasts[0];
+    let other = naive.forecast(shown).filter(|_| shown != PERSISTENCE);
     let one = |t: usize| {
         let centre = naive.centres[t];
-        let of = |all: &[f32]| rows.clone().map(|i| centre + f64::from(all[i * width + t])).collect();
+        let of = |all: &[f32]| rows.clone().map(|i| centre + f64::from(all[i * width + t])).collect::<Vec<f64>>();
         Plotted {
             target: naive.targets[t].clone() + &name,
             labels: naive.labels[rows.clone()].to_vec(),
             actual: of(&naive.truth),
             model: of(answers),
             persistence: of(persistence),
+            naive: other.map_or(vec![], of),
+            naive_name: other.map_or(String::new(), |_| shown.to_string()),
         }
     };
     (0..targets.min(TARGETS)).map(one).collect()
@@ -237,6 +293,7 @@ fn plotted(answers: &[f32], naive: &Naive) -> Vec<Plotted> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::series::Difference;
 
     fn naive() -> Naive {
         Naive {
@@ -247,7 +304,8 @@ mod tests {
             season: None,
             naive_error: vec![2.0],
             centres: vec![0.0],
-            difference: false,
+            difference: Difference::None,
+            changes_from: None,
             truth: vec![1.0, 2.0, 2.0, 3.0],
             labels: vec!["4".into(), "5".into()],
             groups: vec![],
@@ -270,8 +328,32 @@ mod tests {
         assert_eq!(found.plotted[0].model, [1.5, 2.0]);
         assert!(found.line().contains("75.0 % better"), "{}", found.line());
         let worse = Forecast::of(&[9.0; 4], &naive()).unwrap();
-        assert!(worse.skill().unwrap() < 0.0 && worse.line().contains("of no use"));
+        assert!(worse.skill().unwrap() < 0.0 && worse.line().contains("try --difference, which"), "{}", worse.line());
         assert!(Forecast::of(&[1.0], &naive()).is_err());
+    }
+
+    #[test]
+    fn a_model_that_is_worse_is_told_what_to_try() {
+        let of = |difference: Difference, season: Option<usize>, others: &[(&str, f32)], answer: f32| {
+            let mut n = Naive { difference, season, ..naive() };
+            n.forecasts.extend(others.iter().map(|(name, v)| (name.to_string(), vec![*v; 4])));
+            Forecast::of(&[answer; 4], &n).unwrap()
+        };
+        let tried = |f: &Forecast| f.advice().unwrap_or_default();
+        let plain = of(Difference::None, None, &[], 9.0);
+        assert!(tried(&plain).contains("worse than persistence") && tried(&plain).contains("--difference,"));
+        let best = ("seasonal naive (12)", 2.0);
+        let seasonal = of(Difference::Last, Some(12), &[("drift", 5.0), best], 9.0);
+        let said = tried(&seasonal);
+        assert!(said.contains("worse than seasonal naive (12)") && said.contains("--difference=season"), "{said}");
+        assert!(said.contains("--window 12"), "{said}");
+        assert!(tried(&of(Difference::Both, None, &[], 9.0)).contains("--calendar"));
+        assert!(tried(&of(Difference::Last, None, &[(WINDOW_MEAN, 2.0)], 9.0)).contains("--difference=false"));
+        assert_eq!(of(Difference::Last, None, &[], 2.0).advice(), None);
+        // What is better than persistence is in the picture, too.
+        let p = &seasonal.plotted[0];
+        assert_eq!((p.naive_name.as_str(), &p.naive[..]), ("seasonal naive (12)", &[2.0, 2.0][..]));
+        assert!(plain.plotted[0].naive.is_empty());
     }
 
     #[test]

@@ -4,6 +4,7 @@
 
 pub mod advice;
 pub mod dashboard;
+mod dropping;
 pub mod forecast;
 pub mod history;
 pub(crate) mod html;
@@ -17,6 +18,7 @@ pub mod tensorboard;
 
 pub use crate::data::Task;
 pub use advice::advise;
+pub use dropping::advise as advise_dropout;
 pub use forecast::Forecast;
 pub use history::{EpochRecord, EpochScores, History};
 pub use live::Live;

@@ -150,6 +150,23 @@ impl Description {
         self.layers.iter().enumerate().any(|(i, l)| reads_input(i, l) && l.layer.takes_tokens())
     }
 
+    /// Whether a layer drops elements in training.
+    pub fn drops(&self) -> bool {
+        self.layers.iter().any(|l| l.layer.kind() == "Dropout")
+    }
+
+    /// Decides what layers leave to the training set; which do, and what share each drops.
+    pub fn settle(&mut self, samples: usize, values: bool) -> Vec<(String, f64)> {
+        let mut decided = vec![];
+        for l in &mut self.layers {
+            if let Some((rate, layer)) = l.layer.settled(samples, values) {
+                decided.push((l.name.clone(), rate));
+                l.layer = layer;
+            }
+        }
+        decided
+    }
+
     /// The name of the last layer, if its output has gone through this activation.
     pub fn ends_in(&self, activation: Activation) -> Option<&str> {
         let last = self.layers.last()?;

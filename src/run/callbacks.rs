@@ -56,6 +56,10 @@ impl Observer for Callbacks {
         self.inner.end(epoch);
     }
 
+    fn passed(&mut self) {
+        self.inner.passed();
+    }
+
     fn control(&mut self) -> Control {
         let (asked, inner) = (std::mem::take(&mut self.asked), self.inner.control());
         Control { stop: asked.stop.or(inner.stop), lr_factor: asked.lr_factor.or(inner.lr_factor) }

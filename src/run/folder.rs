@@ -14,6 +14,9 @@ use std::cell::{Cell, RefCell};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+/// What a cross-validation writes into its folder at its end.
+pub const FOLDS: &str = "folds.json";
+
 /// The folder of a run being made. Nobody else writes in it meanwhile.
 pub struct RunFolder {
     path: PathBuf,
@@ -300,6 +303,14 @@ pub fn load(run: &Path, checkpoint: Checkpoint) -> Result<(Model, Loaded)> {
     let own = Some(run.join(MODEL)).filter(|file| file.is_file());
     let file = checkpoint::find(run, name).or(own).ok_or_else(|| {
         let folder = run.display();
+        if run.join(FOLDS).is_file() {
+            return Error::data(format!(
+                "{folder} is a cross-validation: each of its folds is a model of its own, and it has none of all rows; \
+                 expected one fold, such as {}, or a model of all rows, by: wgrad train {} --folds 0 --out NAME",
+                run.join("fold-1").display(),
+                run.join("config.toml").display()
+            ));
+        }
         Error::data(format!("{folder} holds no checkpoints/{name}/{MODEL}; expected the folder of a `wgrad train`"))
     })?;
     open(&file)

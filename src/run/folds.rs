@@ -1,13 +1,14 @@
 //! Cross-validation: as many trainings as folds, each scored on what it has not seen.
 
-use super::folder::RunFolder;
+use super::folder::{FOLDS, RunFolder};
 use super::info;
-use super::job::Job;
+use super::job::{Done, Job};
 use super::kinds;
 use super::observer::Observer;
+use super::one_of_many::OneOfMany;
 use super::request::DeviceRequest;
 use super::score::Scored;
-use super::train::{Data, say};
+use super::train::{Data, say, settle};
 use super::tuning::Tuning;
 use crate::device::DeviceInfo;
 use crate::error::{Error, Kind, Result};
@@ -52,14 +53,16 @@ pub fn cross_validate(
     let mut parent = None;
     let mut each: Vec<Map<String, Value>> = vec![];
     for (i, fold) in folds.iter().enumerate() {
-        observer.info(&format!("fold {} of {}", i + 1, folds.len()));
         let working = observer.working(&format!("preparing fold {}", i + 1));
-        let prepared = source.prepare_fold(&all, i, s)?;
+        let mut prepared = source.prepare_fold(&all, i, s)?;
         drop(working);
+        // Each fold decides for itself what is left to its training samples.
+        let mut own = s.clone();
+        settle(&mut own, &mut prepared);
         if i == 0 {
-            say(s, &prepared, observer);
+            say(&own, &prepared, observer);
         }
-        let mut job = Job::new(device.clone(), s, &prepared, Weights::new(s.seed), tuning, observer)?;
+        let mut job = Job::new(device.clone(), &own, &prepared, Weights::new(s.seed), tuning, observer)?;
         // What cannot be trained at all leaves no folder behind.
         let parent = match &parent {
             Some(parent) => parent,
@@ -70,13 +73,13 @@ pub fn cross_validate(
                 parent.insert(made)
             }
         };
-        let folder = RunFolder::create(Some(&parent.path().join(format!("fold-{}", i + 1))), s, observer)?;
-        let mut info = info::new(&job, s, &prepared, device_info.clone());
+        let folder = RunFolder::create(Some(&parent.path().join(format!("fold-{}", i + 1))), &own, observer)?;
+        let mut info = info::new(&job, &own, &prepared, device_info.clone());
         info.fold = Some([i + 1, folds.len()]);
         info.write(folder.path())?;
         observer.opened(folder.path())?;
         let begun = Instant::now();
-        let done = job.run(s, &prepared, Start::default(), Some(&folder), observer);
+        let done = job.run(&own, &prepared, Start::default(), Some(&folder), &mut OneOfMany(observer));
         if let Err(e) = &done {
             info::failed(&mut info, folder.path(), e)?;
         }
@@ -90,6 +93,7 @@ pub fn cross_validate(
         })?;
         info::finish(&mut info, &done, begun.elapsed().as_secs_f64());
         info::write(folder.path(), &info, &done)?;
+        observer.info(&line(i, folds.len(), own.epochs, &done, begun.elapsed().as_secs_f64()));
         if let Some(Value::Object(mut figures)) = done.scored.as_ref().map(Scored::json) {
             figures.insert("samples".into(), fold.held.len().into());
             figures.insert("run".into(), folder.path().display().to_string().into());
@@ -107,7 +111,7 @@ pub fn cross_validate(
         each,
         folder: parent.path().to_path_buf(),
     };
-    write_json(parent.path(), "folds.json", &found.json(s))?;
+    write_json(parent.path(), FOLDS, &found.json(s))?;
     Ok(found)
 }
 
@@ -127,6 +131,14 @@ impl CrossValidation {
             "run": self.folder.display().to_string(),
         })
     }
+}
+
+/// What a fold gave, in a line.
+fn line(i: usize, folds: usize, epochs: usize, done: &Done, seconds: f64) -> String {
+    let scored = done.scored.as_ref().map_or(String::new(), |s| format!("{}; ", s.line()));
+    let best = done.outcome.at.watched.best_epoch;
+    let best = best.map_or(String::new(), |(epoch, _)| format!("best epoch {epoch} of {epochs}; "));
+    format!("fold {} of {folds}: {scored}{best}{seconds:.1} s", i + 1)
 }
 
 /// Mean and standard deviation (of the sample) of every figure that all folds

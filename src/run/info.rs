@@ -8,7 +8,7 @@ use crate::data::{Dataset, Task};
 use crate::device::DeviceInfo;
 use crate::error::{Error, Kind, Result};
 use crate::eval::run::{DeviceUsed, LayerInfo, MemoryUsed, SampleCounts, write_json};
-use crate::eval::{Live, RunInfo, State, advise, history, report};
+use crate::eval::{Live, RunInfo, State, advise, advise_dropout, history, report};
 use crate::nn::Weights;
 use crate::train::{Prepared, Session, Settings};
 use std::path::Path;
@@ -113,7 +113,12 @@ pub fn write(folder: &Path, info: &RunInfo, done: &Done) -> Result<Written> {
     if let Some(Scored { evaluation, .. }) = &done.scored {
         evaluation.write(folder)?;
     }
-    let advice = advise(&history::read(folder)?.epochs);
+    let epochs = history::read(folder)?.epochs;
+    let mut advice = advise(&epochs);
+    advice.extend(done.without_dropout.and_then(|loss| advise_dropout(&epochs, info.best_epoch, loss)));
+    // What is wrong with the answers comes before what is wrong with the curves.
+    let forecast = done.scored.as_ref().and_then(|s| s.evaluation.forecast.as_ref()?.advice());
+    advice.splice(0..0, forecast);
     write_json(folder, "advice.json", &advice)?;
     report::write(folder)?;
     Ok(Written { advice })

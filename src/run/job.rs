@@ -8,6 +8,7 @@ use super::observer::Observer;
 use super::score::{Scored, score};
 use super::tuning::{self, Tuning};
 use super::watch::Watch;
+use crate::data::{Dataset, Samples};
 use crate::device::Device;
 use crate::error::Result;
 use crate::eval::Metrics;
@@ -31,7 +32,12 @@ pub struct Done {
     /// Under mixed precision: the last loss scale, and the updates that were left
     /// out.
     pub loss_scale: Option<(f32, u32)>,
+    /// The training loss with dropout off, of a sample of the rows of a model that has it.
+    pub without_dropout: Option<f64>,
 }
+
+/// Training samples on which the loss without dropout is measured.
+const SAMPLE: usize = 2_000;
 
 impl Job {
     /// Builds the model, chooses its kernels and loads the training step.
@@ -81,6 +87,22 @@ impl Job {
                 .unwrap_or_else(|e| language.notes.push(e.to_string()));
         }
         let loss_scale = self.session.loss_scale()?;
-        Ok(Done { outcome, scored, loss_scale })
+        let without_dropout = match folder {
+            Some(_) if s.model.drops() => self.loss_of_sample(&p.train, s.batch_size)?,
+            _ => None,
+        };
+        Ok(Done { outcome, scored, loss_scale, without_dropout })
+    }
+
+    /// The loss of training samples as they are scored: without dropout. Of those that are
+    /// in memory.
+    fn loss_of_sample(&mut self, train: &Dataset, batch: usize) -> Result<Option<f64>> {
+        if !matches!(train.samples, Samples::Floats(_)) {
+            return Ok(None);
+        }
+        let step = train.len().div_ceil(SAMPLE).max(1);
+        let sample = train.select(&(0..train.len()).step_by(step).collect::<Vec<_>>());
+        let scorer = self.session.scorer("sample", &sample, batch)?;
+        Ok(Some(self.session.score(&scorer)?.loss).filter(|loss| loss.is_finite()))
     }
 }

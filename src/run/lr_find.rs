@@ -9,7 +9,7 @@ use super::config::Configured;
 use super::kinds;
 use super::observer::Observer;
 use super::request::DeviceRequest;
-use super::train::say;
+use super::train::{say, settle};
 use crate::data::{Dataset, Elements};
 use crate::device::DeviceInfo;
 use crate::error::{Error, Result};
@@ -106,12 +106,13 @@ pub struct Swept {
 pub fn find(c: Configured, range: Range, device: &DeviceRequest, observer: &mut dyn Observer) -> Result<Swept> {
     range.check()?;
     let Configured { settings: mut s, found } = c;
-    s.data.folds = 0;
+    (s.data.folds, s.min_steps) = (0, 0);
     observer.starting()?;
     let device = device.open(s.plan.precision, observer)?;
     let info = device.info();
     observer.info(&info.line());
     let mut p = kinds::open(&found, &s, observer)?.source.prepare(&s)?;
+    settle(&mut s, &mut p);
     say(&s, &p, observer);
     sweep_settings(&mut s, &mut p, range);
     let model = model_for(s.model.clone(), &p.train.shape, &p.interface)?;

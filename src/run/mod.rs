@@ -15,6 +15,7 @@ mod language_samples;
 pub mod lr_find;
 mod mistakes;
 pub mod observer;
+mod one_of_many;
 pub mod predictor;
 pub mod request;
 pub mod same_data;

@@ -59,6 +59,9 @@ pub trait Observer {
     /// An epoch has ended.
     fn end(&mut self, _epoch: &Epoch) {}
 
+    /// An epoch of one of many trainings has ended, of which nothing is to be said.
+    fn passed(&mut self) {}
+
     /// What is asked of the training: looked at after each of [`Observer::step`] and
     /// [`Observer::end`].
     fn control(&mut self) -> Control {

@@ -173,7 +173,7 @@ pub fn train(mut s: Settings, data: Data, request: Request, observer: &mut dyn O
     let Request { device, place, init, init_map, part, tune } = request;
     s.update.controlled |= observer.changes_lr();
     if part == Part::FastDevRun {
-        (s.epochs, s.data.folds) = (1, 0);
+        (s.epochs, s.min_steps, s.data.folds) = (1, 0, 0);
     }
     let keeps = !matches!(place, Place::Nowhere) && part != Part::FastDevRun;
     let (earlier, out) = match place {
@@ -196,6 +196,7 @@ pub fn train(mut s: Settings, data: Data, request: Request, observer: &mut dyn O
     drop(working);
     shrink(&mut prepared, part, &mut s, &*source)?;
     drop(source);
+    settle(&mut s, &mut prepared);
     say(&s, &prepared, observer);
     begun.map_or(Ok(()), |begun| begun.check(&prepared))?;
     let loaded = match &earlier {
@@ -296,6 +297,14 @@ fn shrink(p: &mut Prepared, part: Part, s: &mut Settings, source: &dyn Source) -
 
 fn first(set: &Dataset, rows: usize) -> Dataset {
     set.select(&(0..set.len().min(rows)).collect::<Vec<_>>())
+}
+
+/// Decides what the settings leave to the data, and says so among the notes on it.
+pub fn settle(s: &mut Settings, p: &mut Prepared) {
+    p.notes.extend(s.settle(p.train.len(), p.val.as_ref().map_or(0, Dataset::len), p.interface.task));
+    if let (Some(options), Some(fitted)) = (&mut s.data.series, p.interface.series()) {
+        options.difference = fitted.kind();
+    }
 }
 
 /// Notes on the data that are shown.

@@ -1,5 +1,5 @@
-//! Defaults by the kind of data: the model, epochs, batch size, and optimiser with
-//! learning rate and schedule together.
+//! Defaults by the kind of data: the model, epochs, batch size, which weights are kept, and
+//! optimiser with learning rate and schedule together.
 
 use super::key_path::set;
 use crate::error::Result;
@@ -10,10 +10,25 @@ use toml::{Table, Value};
 pub struct Defaults {
     model: &'static str,
     epochs: i64,
+    /// Steps below which a run has more epochs than those; 0 for any number.
+    min_steps: i64,
     batch_size: i64,
+    keeps: Keeps,
     /// Optimiser, learning rate and schedule, taken where a configuration has none of
     /// the three.
     recipe: &'static [(&'static str, Number)],
+}
+
+/// Which weights a run ends with, and when, where a configuration does not say it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Keeps {
+    /// The last.
+    Last,
+    /// The last; where epochs are raised to `min_steps`, those of the best epoch, after
+    /// some without a better one.
+    BestOfMore,
+    /// Those of the best epoch, after all epochs.
+    Best,
 }
 
 /// A value of a recipe.
@@ -28,17 +43,25 @@ use Number::{Count, Name, Real};
 const COSINE: (&str, Number) = ("schedule.name", Name("cosine"));
 
 /// Images.
-pub const IMAGES: Defaults =
-    Defaults { model: "keras-cnn", epochs: 3, batch_size: 128, recipe: &[COSINE, ("optimizer.lr", Real(0.004))] };
+pub const IMAGES: Defaults = Defaults {
+    model: "keras-cnn",
+    epochs: 3,
+    min_steps: 300,
+    batch_size: 128,
+    keeps: Keeps::BestOfMore,
+    recipe: &[COSINE, ("optimizer.lr", Real(0.004))],
+};
 
 /// Arrays.
-pub const ARRAYS: Defaults = Defaults { model: "mlp", epochs: 10, batch_size: 64, recipe: IMAGES.recipe };
+pub const ARRAYS: Defaults = Defaults { model: "mlp", epochs: 10, batch_size: 64, ..IMAGES };
 
 /// Rows of a table.
 pub const ROWS: Defaults = Defaults {
     model: "tabular",
     epochs: 100,
+    min_steps: 0,
     batch_size: 32,
+    keeps: Keeps::Best,
     recipe: &[
         COSINE,
         ("optimizer.name", Name("adamw")),
@@ -48,14 +71,22 @@ pub const ROWS: Defaults = Defaults {
 };
 
 /// A series.
-pub const SERIES: Defaults =
-    Defaults { model: "lstm-forecast", epochs: 30, batch_size: 64, recipe: &[COSINE, ("optimizer.lr", Real(0.003))] };
+pub const SERIES: Defaults = Defaults {
+    model: "lstm-forecast",
+    epochs: 30,
+    min_steps: 300,
+    batch_size: 64,
+    keeps: Keeps::Best,
+    recipe: &[COSINE, ("optimizer.lr", Real(0.003))],
+};
 
 /// A corpus. Two passes over tiny Shakespeare are some 2,000 steps.
 pub const CORPUS: Defaults = Defaults {
     model: "char-gpt",
     epochs: 2,
+    min_steps: 0,
     batch_size: 16,
+    keeps: Keeps::Last,
     recipe: &[
         COSINE,
         ("schedule.warmup_steps", Count(100)),
@@ -70,7 +101,9 @@ pub const CORPUS: Defaults = Defaults {
 pub const TEXTS: Defaults = Defaults {
     model: "text-transformer",
     epochs: 10,
+    min_steps: 0,
     batch_size: 32,
+    keeps: Keeps::Last,
     recipe: &[
         COSINE,
         ("optimizer.name", Name("adamw")),
@@ -110,7 +143,15 @@ impl Defaults {
         if !["optimizer.name", "optimizer.lr", "schedule.name"].iter().any(|path| says(table, path)) {
             add.extend(self.recipe.iter().map(|(path, value)| (*path, value.value())));
         }
+        if !says(table, "train.epochs") {
+            add.push(("train.min_steps", self.min_steps.into()));
+        }
         add.extend([("train.epochs", self.epochs.into()), ("train.batch_size", self.batch_size.into())]);
+        if !table.contains_key("early_stopping") {
+            let patience = if self.keeps == Keeps::Last { "never" } else { "auto" };
+            add.push(("early_stopping.patience", patience.into()));
+        }
+        add.push(("early_stopping.restore_best_weights", (self.keeps == Keeps::Best).into()));
         add.retain(|(path, _)| !says(table, path));
         if !table.contains_key("model") {
             add.push(("model", self.model.into()));

@@ -17,6 +17,9 @@ pub struct EarlyStopping {
     pub min_delta: f64,
     /// Epochs without a better one until the run ends; `None` never ends it.
     pub patience: Option<usize>,
+    /// Whether patience, and which epoch is kept, are decided with the epochs, by
+    /// [`Settings::settle`](super::Settings::settle). Until then nothing ends a run.
+    pub is_auto: bool,
     /// Whether more is better; `None` finds it in the name.
     pub more_is_better: Option<bool>,
     /// Epochs before this one are not watched and cannot be the best; counted from 0,
@@ -34,6 +37,7 @@ impl Default for EarlyStopping {
             monitor: "val_loss".into(),
             min_delta: 0.0,
             patience: None,
+            is_auto: false,
             more_is_better: None,
             start_from_epoch: 0,
             baseline: None,
@@ -78,8 +82,13 @@ impl EarlyStopping {
         let mode = keys.text("mode")?.unwrap_or_else(|| "auto".into());
         let found = MODES.iter().find(|(n, _)| *n == mode).map(|(_, m)| *m);
         let more_is_better = found.ok_or_else(|| unknown("mode", &mode, MODES.iter().map(|(n, _)| *n)))?;
+        let mut is_auto = false;
         let patience = match keys.take("patience") {
             Some(toml::Value::String(s)) if s == "never" => None,
+            Some(toml::Value::String(s)) if s == "auto" => {
+                is_auto = true;
+                None
+            }
             None => asked.then_some(5),
             Some(v) => {
                 let mut one = Keys::new(Table::from_iter([("patience".to_string(), v)]), keys.place());
@@ -90,6 +99,7 @@ impl EarlyStopping {
             monitor,
             min_delta: keys.real("min_delta", 0.0, 1e9, Some(0.0))?,
             patience,
+            is_auto,
             more_is_better,
             start_from_epoch: keys.count("start_from_epoch", 0, Some(0))?,
             baseline: match keys.take("baseline") {
@@ -109,7 +119,8 @@ impl EarlyStopping {
         let mut table = Table::new();
         table.insert("monitor".into(), self.monitor.clone().into());
         table.insert("min_delta".into(), self.min_delta.into());
-        table.insert("patience".into(), self.patience.map_or("never".into(), |n| (n as i64).into()));
+        let never = if self.is_auto { "auto" } else { "never" };
+        table.insert("patience".into(), self.patience.map_or(never.into(), |n| (n as i64).into()));
         table.insert("mode".into(), mode.into());
         table.insert("start_from_epoch".into(), (self.start_from_epoch as i64).into());
         table.extend(self.baseline.map(|b| ("baseline".to_string(), b.into())));
@@ -267,12 +278,14 @@ mod tests {
             monitor: "val_rmse".into(),
             min_delta: 0.5,
             patience: Some(3),
+            is_auto: false,
             more_is_better: Some(false),
             start_from_epoch: 2,
             baseline: Some(1.5),
             restore_best_weights: true,
         };
-        for s in [full, EarlyStopping::default()] {
+        let auto = EarlyStopping { is_auto: true, ..EarlyStopping::default() };
+        for s in [full, auto, EarlyStopping::default()] {
             let mut keys = Keys::new(s.to_table(), "[early_stopping]");
             assert_eq!(EarlyStopping::read(&mut keys, true).unwrap(), s);
             keys.finish().unwrap();

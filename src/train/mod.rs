@@ -30,6 +30,7 @@ mod schedule;
 mod scores;
 mod session;
 mod settings;
+mod settle;
 mod source;
 mod step;
 mod stream;

@@ -64,7 +64,7 @@ impl Session {
             naive.restore(&mut answers);
         }
         // Changes that nobody made values of are what they are.
-        let changes = naive.is_none() && self.interface.series().is_some_and(|s| s.difference);
+        let changes = naive.is_none() && self.interface.series().is_some_and(|s| s.is_change());
         let centres = if changes { vec![0.0; self.interface.outputs.len()] } else { self.interface.centres() };
         let set = naive.as_ref().map_or(Cow::Borrowed(held.set), |naive| Cow::Owned(naive.with_truth(held.set)));
         let metrics = self.metrics(&set, scores, &answers, &centres, detail)?;

@@ -118,6 +118,9 @@ pub struct Settings {
     pub model: Description,
     /// Passes over the training data.
     pub epochs: usize,
+    /// Steps that a run has at least: its epochs are raised to that once the training samples
+    /// are there ([`Settings::settle`]); 0 leaves them as they are.
+    pub min_steps: usize,
     /// Samples per step.
     pub batch_size: usize,
     /// Seeds initialisation, shuffling, dropout, splits and built-in data.
@@ -192,6 +195,7 @@ impl Settings {
         };
         let mut train = section(&mut keys, "train")?;
         let epochs = train.count("epochs", 1, None)?;
+        let min_steps = train.count("min_steps", 0, Some(0))?;
         let batch_size = train.count("batch_size", 1, None)?;
         let seed = train.count("seed", 0, Some(0))?;
         let seed = u32::try_from(seed)
@@ -218,6 +222,7 @@ impl Settings {
             augment,
             model: model.clone(),
             epochs,
+            min_steps,
             batch_size,
             seed,
             shuffle,
@@ -257,6 +262,7 @@ impl Settings {
         let mut train = Table::from_iter(
             [
                 ("epochs", (self.epochs as i64).into()),
+                ("min_steps", (self.min_steps as i64).into()),
                 ("batch_size", (self.batch_size as i64).into()),
                 ("seed", i64::from(self.seed).into()),
                 ("shuffle", self.shuffle.into()),
@@ -300,8 +306,8 @@ impl Settings {
     pub fn deciding(&self) -> String {
         let mut table = self.to_table();
         if let Some(Value::Table(train)) = table.get_mut("train") {
-            for key in ["max_steps", "max_time", "checkpoint_every", "keep_last", "fuse", "recompute", "memory_budget"]
-            {
+            let limits = ["min_steps", "max_steps", "max_time", "checkpoint_every", "keep_last"];
+            for key in limits.into_iter().chain(["fuse", "recompute", "memory_budget"]) {
                 train.remove(key);
             }
         }

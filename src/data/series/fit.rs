@@ -56,6 +56,10 @@ pub struct SeriesFitted {
     pub season: Option<usize>,
     /// Whether the model gives the change from the last known value.
     pub difference: bool,
+    /// Rows of the season whose change is taken off, where the model gives changes from one
+    /// season before.
+    #[serde(default)]
+    pub lag: Option<usize>,
     /// Per target: the mean absolute error, within the training rows of all series, of
     /// forecasting the value one season before (one row before, where there is
     /// no season). The unit of MASE; 0 where it makes no error.
@@ -121,7 +125,8 @@ impl SeriesFitted {
             window: options.window,
             horizon: options.horizon,
             season,
-            difference: options.difference,
+            difference: false,
+            lag: None,
             naive_error,
         })
     }
@@ -156,7 +161,7 @@ impl SeriesFitted {
             )));
         }
         // A season of more rows than there can be is none that was found.
-        match self.season.filter(|m| !(1..=u32::MAX as usize).contains(m)) {
+        match self.season.into_iter().chain(self.lag).find(|m| !(1..=u32::MAX as usize).contains(m)) {
             Some(season) => Err(Error::data(format!("season: {season} rows; expected at least 1"))),
             None => Ok(()),
         }
@@ -194,7 +199,7 @@ impl SeriesFitted {
     pub fn read(&self, table: &Table, with_targets: bool) -> Result<Panel> {
         let mut numbers = self.inputs.clone();
         let others = self.targets.iter().filter(|t| !self.inputs.contains(t));
-        numbers.extend(others.filter(|_| with_targets || self.difference).cloned());
+        numbers.extend(others.filter(|_| with_targets || self.is_change()).cloned());
         let place = || format!("\"{}\" as a series like \"{}\"", table.name, self.table);
         let has = |name: &str| table.column(name).is_ok();
         let date = self.date.as_ref().filter(|d| !self.calendar.is_empty() || d.columns().all(has));
@@ -215,7 +220,7 @@ impl SeriesFitted {
 }
 
 /// The training rows of a column.
-fn seen<'a>((series, rows): &Training<'a>, column: &str) -> &'a [f64] {
+pub(super) fn seen<'a>((series, rows): &Training<'a>, column: &str) -> &'a [f64] {
     &series.column(column).values[..*rows]
 }
 

@@ -10,10 +10,12 @@
 
 mod audit;
 mod calendar;
+mod changes;
 mod column;
 mod columns;
 mod dated;
 pub(super) mod dates;
+mod difference;
 mod fit;
 mod joined;
 mod naive;
@@ -22,6 +24,7 @@ mod options;
 mod panel;
 mod parts;
 mod prepare;
+mod ridge;
 mod rows;
 mod season;
 #[allow(clippy::module_inception)]
@@ -34,8 +37,9 @@ pub use audit::SeriesAudit;
 pub use calendar::Cycle;
 pub use column::{DateColumn, NumberColumn};
 pub use dates::dates_after;
+pub use difference::Difference;
 pub use fit::SeriesFitted;
-pub use naive::{Naive, NaiveSets};
+pub use naive::{Naive, NaiveSets, PERSISTENCE, WINDOW_MEAN};
 pub use options::{Duplicates, Season, SeriesOptions};
 pub use prepare::{Prepared, expanding, prepare};
 pub use series::{Ahead, Panel, Series};

@@ -2,11 +2,14 @@
 //! nothing.
 
 use super::super::{Dataset, Targets};
+use super::difference::Difference;
 use super::fit::SeriesFitted;
 use super::series::{Ahead, Series};
 
 /// The name of the forecast that all others are compared with.
 pub const PERSISTENCE: &str = "persistence";
+/// The mean of what a window looks back on.
+pub const WINDOW_MEAN: &str = "window mean";
 
 /// Forecasts without a model for the windows of a set, and what came true.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,8 +28,11 @@ pub struct Naive {
     pub naive_error: Vec<f64>,
     /// What is added to values to have them in the units of the source, per target.
     pub centres: Vec<f64>,
-    /// Whether the set's targets are changes from the last known value.
-    pub difference: bool,
+    /// What a forecast of the model is the change from.
+    pub difference: Difference,
+    /// What the set's targets are changes from, `[windows, horizon * targets]`; `None` where
+    /// they are values.
+    pub changes_from: Option<Vec<f32>>,
     /// What came true, `[windows, horizon * targets]`.
     pub truth: Vec<f32>,
     /// The date, or the number, of the first row ahead of each window.
@@ -55,6 +61,7 @@ impl Naive {
     ///
     /// - persistence: the last known value;
     /// - seasonal naive: the latest known value of the same place in the season;
+    /// - seasonal change: the last known value, and the change one season before;
     /// - drift: the line through the first and the last value of the window;
     /// - window mean.
     pub fn of(fitted: &SeriesFitted, series: &[Series], starts: &[Ahead]) -> Naive {
@@ -75,8 +82,11 @@ impl Naive {
         let mut notes = vec![];
         match fitted.season {
             Some(m) if starts.iter().all(|&[_, s]| s >= m) => {
-                let seasonal = all(&|c, s, h| c[s + h - 1 - m * h.div_ceil(m)]);
-                forecasts.push((format!("seasonal naive ({m})"), seasonal));
+                forecasts.push((format!("seasonal naive ({m})"), all(&|c, s, h| Naive::seasonal(c, s, h, m))));
+                if starts.iter().all(|&[_, s]| s > m * fitted.horizon.div_ceil(m)) {
+                    let change = all(&|c, s, h| Naive::seasonal_change(c, s, h, m));
+                    forecasts.push((format!("seasonal change ({m})"), change));
+                }
             }
             Some(m) => notes.push(format!(
                 "There is no seasonal naive forecast: a season has {m} rows, and not all windows have that many before \
@@ -89,7 +99,7 @@ impl Naive {
                 |c: &[f64], s: usize, h: usize| c[s - 1] + h as f64 * (c[s - 1] - c[s - window]) / (window - 1) as f64;
             forecasts.push(("drift".into(), all(&drift)));
             let mean = |c: &[f64], s: usize, _: usize| c[s - window..s].iter().sum::<f64>() / window as f64;
-            forecasts.push(("window mean".into(), all(&mean)));
+            forecasts.push((WINDOW_MEAN.into(), all(&mean)));
         }
         let of_groups = starts.chunk_by(|a, b| a[0] == b[0]).map(|own| (series[own[0][0]].title(), own.len()));
         let grouped = series.iter().any(|s| !s.group.is_empty());
@@ -105,13 +115,25 @@ impl Naive {
             season: fitted.season,
             naive_error: fitted.naive_error.clone(),
             centres: fitted.targets.iter().map(|t| t.centre).collect(),
-            difference: fitted.difference,
+            difference: fitted.kind(),
+            changes_from: fitted.references(series, starts),
             truth: all(&|c, s, h| c[s + h - 1]),
             labels: starts.iter().map(label).collect(),
             groups: of_groups.filter(|_| grouped).collect(),
             forecasts,
             notes,
         }
+    }
+
+    /// The latest known value of the same place in a season of `m` rows, for `h` rows (from
+    /// 1) ahead of row `s - 1` of a column.
+    pub(super) fn seasonal(column: &[f64], s: usize, h: usize, m: usize) -> f64 {
+        column[s + h - 1 - m * h.div_ceil(m)]
+    }
+
+    /// The last known value, and the change from the same place of the season to that.
+    pub(super) fn seasonal_change(column: &[f64], s: usize, h: usize, m: usize) -> f64 {
+        column[s - 1] + Naive::seasonal(column, s, h, m) - column[s - 1 - m * h.div_ceil(m)]
     }
 
     /// For the first windows alone.
@@ -127,6 +149,7 @@ impl Naive {
         }
         part.groups.retain(|(_, own)| *own > 0);
         part.truth.truncate(windows * width);
+        part.changes_from.iter_mut().for_each(|values| values.truncate(windows * width));
         part.forecasts.iter_mut().for_each(|(_, values)| values.truncate(windows * width));
         part
     }
@@ -138,11 +161,8 @@ impl Naive {
 
     /// Turns a model's answers for the windows into values.
     pub fn restore(&self, answers: &mut [f32]) {
-        if self.difference
-            && let Some(last) = self.forecast(PERSISTENCE)
-        {
-            answers.iter_mut().zip(last).for_each(|(v, last)| *v += last);
-        }
+        let from = self.changes_from.iter().flatten();
+        answers.iter_mut().zip(from).for_each(|(v, from)| *v += from);
     }
 
     /// The set with the values themselves as targets.

@@ -1,5 +1,6 @@
 //! What a user may say about a series.
 
+use super::difference::Difference;
 use crate::error::{Error, Result, unknown};
 use crate::keys::Keys;
 use serde::{Deserialize, Serialize};
@@ -50,9 +51,9 @@ pub struct SeriesOptions {
     pub calendar: bool,
     /// Rows per season.
     pub season: Season,
-    /// Whether the model gives the change from the last known value, and sees
-    /// what it forecasts as its distance from there.
-    pub difference: bool,
+    /// What a forecast is the change from; what is forecast is seen as its distance from
+    /// there.
+    pub difference: Difference,
     /// What becomes of rows that have the time of another one.
     pub duplicates: Duplicates,
     /// The share of the series, at its end, that is for the test.
@@ -67,7 +68,7 @@ impl Default for SeriesOptions {
             inputs: vec![],
             calendar: false,
             season: Season::Auto,
-            difference: false,
+            difference: Difference::Auto,
             duplicates: Duplicates::Error,
             test_split: 0.2,
         }
@@ -94,7 +95,7 @@ impl SeriesOptions {
             inputs: inputs(keys)?,
             calendar: keys.flag("calendar", base.calendar)?,
             season: season(keys)?,
-            difference: keys.flag("difference", base.difference)?,
+            difference: Difference::read(keys)?,
             duplicates: duplicates(keys)?,
             test_split: keys.real("test_split", 0.0, 0.95, Some(base.test_split))?,
         };
@@ -115,7 +116,7 @@ impl SeriesOptions {
             ("inputs", self.inputs.clone().into()),
             ("calendar", self.calendar.into()),
             ("season", season),
-            ("difference", self.difference.into()),
+            ("difference", self.difference.to_value()),
             ("duplicates", duplicates.into()),
             ("test_split", self.test_split.into()),
         ];

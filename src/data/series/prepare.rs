@@ -61,10 +61,22 @@ pub fn prepare(
     let train_rows: Vec<usize> = parts.iter().map(|p| p.train).collect();
     columns.take_off_centres(&mut panel.series, &train_rows);
     let training: Vec<(&Series, usize)> = panel.series.iter().zip(train_rows).collect();
-    let fitted = SeriesFitted::learn(table, &training, &columns, base, options)?;
+    let mut fitted = SeriesFitted::learn(table, &training, &columns, base, options)?;
+    let chosen = fitted.choose(&training, options.difference)?;
     let mut notes = columns.notes.clone();
     notes.extend(panel.notes.iter().cloned());
     notes.extend(describe(&fitted, &panel, &parts, options));
+    notes.extend(chosen.map(|what| format!("{}: {what}", table.name)));
+    let short = training.iter().filter(|(_, rows)| *rows < fitted.reach() + fitted.horizon).count();
+    if short > 0 {
+        notes.push(format!(
+            "{}: {short} of {} groups are not trained on: they have no window of {} rows with a season of {} before it",
+            table.name,
+            training.len(),
+            fitted.window,
+            fitted.lag.unwrap_or(0)
+        ));
+    }
     if base.cleaning != Default::default() {
         notes.push("[clean] is for tables of single rows; it does not change a series".into());
     }
@@ -112,10 +124,10 @@ fn normal(fitted: &SeriesFitted, rows: &[(&Series, usize)], windows: &Dataset, b
     };
     let encoded: Vec<f32> = rows.iter().flat_map(|(series, n)| fitted.encode(&series.first(*n))).collect();
     let mut one = learn(Samples::Floats(encoded.into()), fitted.rows);
-    let relative = fitted.relative();
-    if !relative.is_empty() {
+    let own = if fitted.is_change() { fitted.own() } else { vec![] };
+    if !own.is_empty() {
         let of_windows = learn(windows.samples.clone(), windows.len() * fitted.window);
-        for column in relative {
+        for column in own {
             (one.scale[column], one.shift[column]) = (of_windows.scale[column], of_windows.shift[column]);
         }
     }
@@ -145,7 +157,7 @@ fn describe(fitted: &SeriesFitted, panel: &Panel, parts: &[Parts], options: &Ser
     if !panel.by.is_empty() {
         all.push(format!(
             "{name}: columns are scaled by what the training rows of all groups together say; where groups differ in \
-             level, difference = true looks at changes within each"
+             level, changes within each are looked at (difference)"
         ));
     }
     all.extend(spacing(panel));

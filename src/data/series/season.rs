@@ -12,12 +12,23 @@ const LONGEST: usize = 3_000;
 /// in front of it.
 const LEAST: f64 = 0.25;
 const HEIGHT: f64 = 0.2;
+/// The least autocorrelation of a season of changes: those of noise swing by themselves.
+const LEAST_OF_CHANGES: f64 = 0.5;
 /// The share of the highest peak that an earlier one must have.
 const NEARLY: f64 = 0.85;
 
 /// Rows per season, if there is one; at least three seasons must be there.
 /// `likely` are lengths that dates suggest: a peak beside one of them is it.
+///
+/// Growth that is no straight line hides a season from the values, and not from their
+/// changes: these are asked where the values have none.
 pub fn find(values: &[f64], likely: &[usize]) -> Option<usize> {
+    let changes = || values.windows(2).map(|w| w[1] - w[0]).collect::<Vec<_>>();
+    peak(values, likely, LEAST).or_else(|| peak(&changes(), likely, LEAST_OF_CHANGES))
+}
+
+/// The lag of the first high peak of the autocorrelation that is at least `least`.
+fn peak(values: &[f64], likely: &[usize], least: f64) -> Option<usize> {
     let values = &values[values.len().saturating_sub(ROWS)..];
     let n = values.len();
     let most = (n / 3).min(LONGEST);
@@ -30,7 +41,7 @@ pub fn find(values: &[f64], likely: &[usize]) -> Option<usize> {
     // Means over the pairs there are, so that long lags are not pressed down.
     let at = |k: usize| rest.iter().zip(&rest[k..]).map(|(a, b)| a * b).sum::<f64>() / (n - k) as f64 / variance;
     let r: Vec<f64> = (0..=most).map(at).collect();
-    let least = LEAST.max(4.0 / (n as f64).sqrt());
+    let least = least.max(4.0 / (n as f64).sqrt());
     let (mut peaks, mut valley) = (vec![], f64::INFINITY);
     for k in 1..most {
         let reach = (k / 10).max(1);

@@ -28,19 +28,24 @@ pub struct ToForecast {
     pub starts: Vec<Ahead>,
     /// What a user should know: groups that are shorter than a window.
     pub notes: Vec<String>,
-    /// Per window and target: the last known value, where the model gives
-    /// changes from it.
-    last: Option<Vec<f32>>,
+    /// What each answer is the change from, where the model gives changes.
+    from: Option<Vec<f32>>,
 }
 
 impl SeriesFitted {
-    /// The inputs of all rows, `[rows, width]`.
+    /// The inputs of all rows, `[rows, width]`. Where a season is taken off, that of what is
+    /// forecast; rows that have none before them are 0, and in no window.
     pub(super) fn encode(&self, series: &Series) -> Vec<f32> {
         let columns: Vec<&[f64]> = self.inputs.iter().map(|n| &series.column(&n.name).values[..]).collect();
         let dates = series.dates.as_deref().unwrap_or_default();
         let mut all = Vec::with_capacity(series.len() * self.width());
+        let own = self.own();
         for row in 0..series.len() {
-            all.extend(columns.iter().map(|c| c[row] as f32));
+            all.extend(columns.iter().enumerate().map(|(i, c)| match self.lag.filter(|_| own.contains(&i)) {
+                Some(m) if row < m => 0.0,
+                Some(m) => (c[row] - c[row - m]) as f32,
+                None => c[row] as f32,
+            }));
             all.extend(self.calendar.iter().flat_map(|cycle| cycle.of(dates[row])));
         }
         all
@@ -65,7 +70,7 @@ impl SeriesFitted {
             for [_, s] in of_series {
                 let from = samples.len();
                 samples.extend_from_slice(&encoded[(s - self.window) * width..s * width]);
-                for column in self.relative() {
+                for column in self.own().into_iter().filter(|_| self.difference) {
                     let last = encoded[(s - 1) * width + column];
                     samples[from + column..].iter_mut().step_by(width).for_each(|v| *v -= last);
                 }
@@ -74,12 +79,23 @@ impl SeriesFitted {
         Samples::Floats(samples.into())
     }
 
-    /// The inputs that are looked at as their distance from the last known
-    /// value: where changes are forecast, what is forecast. The level, which may
-    /// have left the range of training, is then of no account.
-    pub(super) fn relative(&self) -> Vec<usize> {
+    /// The inputs that are forecast. Where changes are, these are looked at as their
+    /// distance from what the changes are from: the level, which may have left the range of
+    /// training, is then of no account.
+    pub(super) fn own(&self) -> Vec<usize> {
         let place = |t| self.inputs.iter().position(|n| n == t);
-        self.targets.iter().filter(|_| self.difference).filter_map(place).collect()
+        self.targets.iter().filter_map(place).collect()
+    }
+
+    /// What the answers for some windows are changes from, `[windows, horizon * targets]`;
+    /// `None` where they are values.
+    pub(super) fn references(&self, all: &[Series], starts: &[Ahead]) -> Option<Vec<f32>> {
+        let of = |&[i, s]: &Ahead| {
+            let columns: Vec<&[f64]> = self.targets.iter().map(|t| &all[i].column(&t.name).values[..]).collect();
+            let step = |h: usize| columns.iter().map(|c| self.reference(c, s, h) as f32).collect::<Vec<_>>();
+            (1..=self.horizon).flat_map(step).collect::<Vec<_>>()
+        };
+        self.is_change().then(|| starts.iter().flat_map(of).collect())
     }
 
     fn shape(&self) -> Vec<usize> {
@@ -94,7 +110,7 @@ impl SeriesFitted {
     pub fn windows(&self, all: &[Series], rows: &[Range<usize>], name: String) -> Result<Windows> {
         let (mut starts, mut left_out) = (vec![], 0);
         for (i, (series, rows)) in all.iter().zip(rows).enumerate() {
-            let first = rows.start.max(self.window);
+            let first = rows.start.max(self.reach());
             let last = (rows.end.min(series.len()) + 1).saturating_sub(self.horizon);
             let possible = first..last.max(first);
             let targets: Vec<_> = self.targets.iter().map(|t| series.column(&t.name)).collect();
@@ -108,10 +124,7 @@ impl SeriesFitted {
         for &[i, s] in &starts {
             let targets: Vec<_> = self.targets.iter().map(|t| &all[i].column(&t.name).values).collect();
             for h in 0..self.horizon {
-                values.extend(targets.iter().map(|t| {
-                    let from = if self.difference { t[s - 1] } else { 0.0 };
-                    (t[s + h] - from) as f32
-                }));
+                values.extend(targets.iter().map(|t| (t[s + h] - self.reference(t, s, h + 1)) as f32));
             }
         }
         let samples = self.samples(all, &starts);
@@ -128,16 +141,24 @@ impl SeriesFitted {
         let mut starts = vec![];
         for (i, series) in panel.series.iter().enumerate() {
             let n = series.len();
-            let first = if all { self.window } else { self.window.max(n) };
+            let first = if all { self.reach() } else { self.reach().max(n) };
             starts.extend((first..=n).map(|s| [i, s]));
         }
         if starts.is_empty() {
             let longest = panel.series.iter().max_by_key(|s| s.len()).expect("a panel has a series");
             return Err(Error::data(format!(
-                "{} has {} rows; expected at least {}, the window that the model looks back on{}",
+                "{} has {} rows; expected at least {}, {}{}",
                 panel.title(longest),
                 longest.len(),
-                self.window,
+                self.reach(),
+                match self.lag {
+                    None => "the window that the model looks back on".to_string(),
+                    Some(m) => format!(
+                        "the window of {} that the model looks back on, each beside the row a season \
+                         of {m} before",
+                        self.window
+                    ),
+                },
                 if panel.by.is_empty() { "" } else { "; no other group has as many" }
             )));
         }
@@ -149,22 +170,15 @@ impl SeriesFitted {
         let targets = Targets::Values { values, names: self.outputs() };
         let (name, origin) = (panel.name.clone(), Origin::default());
         let set = Dataset { name, shape: self.shape(), samples, targets, origin };
-        let last = self.difference.then(|| {
-            let value = |&[i, s]: &Ahead, name: &str| panel.series[i].column(name).values[s - 1] as f32;
-            starts.iter().flat_map(|at| self.targets.iter().map(move |t| value(at, &t.name))).collect()
-        });
-        Ok(ToForecast { set, starts, notes, last })
+        let from = self.references(&panel.series, &starts);
+        Ok(ToForecast { set, starts, notes, from })
     }
 }
 
 impl ToForecast {
     /// Turns a model's answers, `[windows, horizon * targets]`, into values.
     pub fn restore(&self, answers: &mut [f32]) {
-        let Some(last) = &self.last else { return };
-        let targets = last.len() / self.starts.len().max(1);
-        let outputs = answers.len() / self.starts.len().max(1);
-        for (i, v) in answers.iter_mut().enumerate() {
-            *v += last[i / outputs * targets + i % outputs % targets];
-        }
+        let from = self.from.iter().flatten();
+        answers.iter_mut().zip(from).for_each(|(v, from)| *v += from);
     }
 }

@@ -19,7 +19,8 @@ pub fn plots(f: &Forecast) -> Vec<(String, Scene)> {
     all
 }
 
-/// What came true, what the model said, and the value before.
+/// What came true, what the model said, the value before, and a better forecast without a
+/// model, if there is one.
 fn over_time(p: &Plotted) -> Chart {
     let n = p.labels.len();
     let line = |name: &str, ink: Ink, kind: Kind, values: &[f64]| {
@@ -31,15 +32,17 @@ fn over_time(p: &Plotted) -> Chart {
     let named = (0..=gaps).map(|i| i * n.saturating_sub(1) / gaps);
     let mut names: Vec<(f64, String)> = named.filter_map(|i| Some((i as f64, p.labels.get(i)?.clone()))).collect();
     names.dedup();
+    let mut series = vec![line("persistence", Ink::Series(1), Kind::Dashed, &p.persistence)];
+    if !p.naive.is_empty() {
+        series.push(line(&p.naive_name, Ink::Series(2), Kind::Dashed, &p.naive));
+    }
+    series.push(line("actual", Ink::Muted, Kind::Line, &p.actual));
+    series.push(line(MODEL, Ink::Series(0), Kind::Line, &p.model));
     let numbers = p.labels.iter().all(|l| l.bytes().all(|b| b.is_ascii_digit()));
     Chart {
         title: format!("{}, one row ahead: the last {n} forecasts", p.target),
         x: Axis { label: if numbers { "row".into() } else { String::new() }, names, ..Axis::default() },
-        series: vec![
-            line("persistence", Ink::Series(1), Kind::Dashed, &p.persistence),
-            line("actual", Ink::Muted, Kind::Line, &p.actual),
-            line(MODEL, Ink::Series(0), Kind::Line, &p.model),
-        ],
+        series,
         wide: true,
         ..Chart::default()
     }

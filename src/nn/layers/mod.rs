@@ -63,6 +63,13 @@ pub trait Layer: Debug + Send + Sync + 'static {
         None
     }
 
+    /// What it leaves to the training set decided for so many samples, whose targets are
+    /// values or classes: the share it drops, and the same layer that states it. `None` for a
+    /// layer that leaves nothing to it.
+    fn settled(&self, _samples: usize, _values: bool) -> Option<(f64, Arc<dyn Layer>)> {
+        None
+    }
+
     /// Whether its input is tokens (u32), not numbers.
     fn takes_tokens(&self) -> bool {
         false

@@ -67,7 +67,7 @@ impl Kind for Series {
         let mut windows = fitted.windows(&panel.series, &whole, table.name.clone())?;
         windows.set.origin = Origin::of_rows(&table, windows.starts.iter().map(|&[i, s]| panel.series[i].rows[s]));
         if windows.starts.is_empty() {
-            let needed = fitted.window + fitted.horizon;
+            let needed = fitted.reach() + fitted.horizon;
             let why = match windows.left_out {
                 0 => {
                     let longest = panel.series.iter().map(|series| series.len()).max().unwrap_or(0);

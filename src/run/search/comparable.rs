@@ -50,7 +50,8 @@ impl Scored {
             LossName::Bce => format!("bce {}", s.loss.pos_weight),
             name => format!("{name:?}"),
         };
-        let difference = interface.series().is_some_and(|series| series.difference);
+        let difference =
+            interface.series().map_or(String::new(), |series| format!("{:?} {:?}", series.kind(), series.lag));
         Scored {
             data: p.fingerprint(),
             seed: s.seed,

@@ -34,7 +34,7 @@ use crate::device::DeviceInfo;
 use crate::error::{Error, Kind, Result};
 use crate::eval::run::write_json;
 use crate::files::{self, Lock};
-use crate::train::Settings;
+use crate::train::{Prepared, Settings};
 use record::Log;
 use serde_json::Map;
 use std::path::{Path, PathBuf};
@@ -81,7 +81,7 @@ pub fn search(
     observer: &mut dyn Observer,
 ) -> Result<Found> {
     let found = data::recognise(&config::source_of(&table))?;
-    let plan = plan::of(&table, &search, &found)?;
+    let mut plan = plan::of(&table, &search, &found)?;
     // Held before the log is read, so that it is read as it stays.
     let earlier = if path.is_dir() { Some(Lock::take(path)?) } else { None };
     observer.starting()?;
@@ -92,6 +92,8 @@ pub fn search(
     let kinds::Opened { source, audit } = kinds::open(&found, &plan[0].settings, observer)?;
     let mut runner = TrialRunner::new(path, device, (precision, opened), &*source);
     let scored = comparable::scored(&mut runner, &plan)?;
+    let first = plan[0].settings.clone();
+    let notes = settle(&mut plan, runner.prepare(&first)?);
     let (metric, note) = comparable::metric(&search, &plan, &scored, &runner.prepare(&plan[0].settings)?.interface)?;
     search.metric = Some(metric.name.clone());
     table.insert("search".into(), toml::Value::Table(search.to_table()));
@@ -101,7 +103,7 @@ pub fn search(
     let _lock = earlier.map_or_else(|| log.make_folder(), Ok)?;
     log.begin()?;
     audit.map_or(Ok(()), |a| write_json(path, "audit.json", &a))?;
-    note.iter().for_each(|note| observer.note(note));
+    note.iter().chain(&notes).for_each(|note| observer.note(note));
     let left = most.unwrap_or(usize::MAX);
     let mut work = Work { runner, log, plan: &plan, scored: &scored, metric: &metric, left, observer };
     work.all(&search)?;
@@ -111,6 +113,19 @@ pub fn search(
     let found = Found { device, search, metric, plan, is_cut, log, config, plot };
     found.write()?;
     Ok(found)
+}
+
+/// Decides what the trials leave to the data. All have as many epochs as the one that needs
+/// most, so that what is compared is what is searched.
+fn settle(plan: &mut [Planned], data: &Prepared) -> Vec<String> {
+    let (samples, val, task) = (data.train.len(), data.val.as_ref().map_or(0, |v| v.len()), data.interface.task);
+    let left: Vec<bool> = plan.iter().map(|p| p.settings.min_steps > 0).collect();
+    let notes = plan.iter_mut().map(|p| p.settings.settle(samples, val, task)).max_by_key(Vec::len).unwrap_or_default();
+    let most = plan.iter().zip(&left).filter(|(_, left)| **left).map(|(p, _)| p.settings.epochs).max();
+    for (p, _) in plan.iter_mut().zip(&left).filter(|(_, left)| **left) {
+        p.settings.epochs = most.unwrap_or(p.settings.epochs);
+    }
+    notes
 }
 
 impl Found {
