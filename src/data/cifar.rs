@@ -158,7 +158,7 @@ pub(super) fn cifar_on_disk(name: &str, batches: &[PathBuf], bound: DataBound) -
         let Some(length) = source.length() else { return Err(packed(path, source.most(), bound)) };
         let own = form_of(&path.display(), length)?;
         own.expect_in(*form.get_or_insert(own), path)?;
-        let rows = RowFile::open(path, 0, own.record() as u64, (length / own.record() as u64) as usize)?;
+        let rows = RowFile::at(path, 0, own.record() as u64, (length / own.record() as u64) as usize)?;
         let all: Vec<usize> = (0..rows.len()).collect();
         for some in all.chunks(LOOKED_AT) {
             let mut found = vec![];

@@ -98,7 +98,7 @@ pub(super) fn read(
     memory::judge(Path::new(source), survey.bytes()).map_err(|e| {
         e.context(format!("{} (make them smaller with data.size, such as [64, 64])", survey.described()))
     })?;
-    held(survey)
+    held(survey, None)
 }
 
 /// Reads splits as [`read`] does, if they take no more than the bound, and otherwise finds
@@ -114,7 +114,7 @@ pub(super) fn open(
 ) -> Result<(Stored<Splits, Parts>, FolderReport)> {
     let mut survey = Survey::of(source, options, progress, pick)?;
     if survey.bytes() <= store.bound.bytes {
-        return held(survey).map(|(splits, report)| (Stored::Held(splits), report));
+        return held(survey, None).map(|(splits, report)| (Stored::Held(splits), report));
     }
     survey.learn_levels();
     let parts = reader::on_disk(&mut survey, store)?;
@@ -136,13 +136,17 @@ pub(super) fn sample(
 ) -> Result<(Splits, FolderReport, Option<Sampled>)> {
     let mut survey = Survey::of(source, options, progress, |there| there)?;
     let sampled = (survey.bytes() > store.bound.bytes).then(|| survey.draw(store, seed));
-    held(survey).map(|(splits, report)| (splits, report, sampled))
+    held(survey, sampled.as_ref()).map(|(splits, report)| (splits, report, sampled))
 }
 
-fn held(mut survey: Survey) -> Result<(Splits, FolderReport)> {
+/// The images of a survey in memory, which may be drawn from more.
+fn held(mut survey: Survey, drawn_from: Option<&Sampled>) -> Result<(Splits, FolderReport)> {
     survey.learn_levels();
     let splits = decode::in_memory(&mut survey)?;
-    let labels = splits.each_ref().map(|images| images.as_ref().map(|images| &images.labels[..]));
+    let labels = match drawn_from {
+        Some(all) => all.labels.each_ref().map(Option::as_deref),
+        None => splits.each_ref().map(|images| images.as_ref().map(|images| &images.labels[..])),
+    };
     survey.finish(&labels)?;
     Ok((splits, survey.report))
 }

@@ -81,7 +81,7 @@ pub(super) fn idx_on_disk(name: &str, images: &Path, labels: &Path, bound: DataB
     }
     let (labels, names) = labels_of(images, n, labels)?;
     let shape = [channels, height, width];
-    let rows = RowFile::open(images, head.length, (channels * height * width) as u64, n)?;
+    let rows = RowFile::at(images, head.length, (channels * height * width) as u64, n)?;
     Ok(on_disk(name, shape, vec![rows], 0, Targets::Classes { labels, names }, bound))
 }
 

@@ -31,7 +31,7 @@ impl RowFile {
     /// `rows` rows of `stride` bytes, the first of which begins at `start`.
     ///
     /// Fails when the file cannot be opened or is shorter than that.
-    pub fn open(path: &Path, start: u64, stride: u64, rows: usize) -> Result<RowFile> {
+    pub fn at(path: &Path, start: u64, stride: u64, rows: usize) -> Result<RowFile> {
         let fail = |e| Error::io(format!("cannot read {}", path.display()), e);
         let file = open(path).map_err(fail)?;
         let stamp = Stamp::from(file.metadata().map_err(fail)?);
@@ -133,15 +133,15 @@ mod tests {
         let stride = 20_000;
         let row = |i: usize| vec![i as u8; stride];
         std::fs::write(&path, [vec![9; 3], (0..40).flat_map(row).collect()].concat()).unwrap();
-        let rows = RowFile::open(&path, 3, stride as u64, 40).unwrap();
+        let rows = RowFile::at(&path, 3, stride as u64, 40).unwrap();
         let asked = [39, 0, 1, 1, 20, 2, 38, 0];
         let mut found = vec![vec![]; asked.len()];
         rows.read(&asked, &mut |place, bytes| found[place] = bytes.to_vec()).unwrap();
         assert!(found.iter().zip(asked).all(|(bytes, i)| *bytes == row(i)));
         rows.read(&[], &mut |_, _| panic!("nothing was asked for")).unwrap();
-        let message = RowFile::open(&path, 4, stride as u64, 40).unwrap_err().to_string();
+        let message = RowFile::at(&path, 4, stride as u64, 40).unwrap_err().to_string();
         assert!(message.contains("truncated: it holds 800003 bytes"), "{message}");
-        assert!(RowFile::open(&path, 0, u64::MAX, 2).is_err());
+        assert!(RowFile::at(&path, 0, u64::MAX, 2).is_err());
     }
 
     #[test]
@@ -149,7 +149,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("rows");
         std::fs::write(&path, [1; 100]).unwrap();
-        let rows = RowFile::open(&path, 0, 10, 10).unwrap();
+        let rows = RowFile::at(&path, 0, 10, 10).unwrap();
         std::fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(95).unwrap();
         let message = rows.read(&[0], &mut |_, _| {}).unwrap_err().to_string();
         assert!(message.contains("was written to while it was in use"), "{message}");

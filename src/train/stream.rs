@@ -58,7 +58,7 @@ struct Source {
 }
 
 impl Stream {
-    /// Starts the thread from a position, epoch and batch; no thread and
+    /// Starts the thread from a position, epoch and batch, up to an epoch; no thread and
     /// nothing to do for a set that lies on the device whole.
     pub fn start<'s>(
         scope: &'s Scope<'s, '_>,
@@ -67,11 +67,12 @@ impl Stream {
         interface: &Interface,
         shuffle: Option<u32>,
         (epoch, batch): (usize, usize),
+        epochs: usize,
     ) -> Stream {
         let Some(batches) = set.window else { return Stream { source: None } };
         let per_epoch = set.batches().div_ceil(batches);
         let from = batch / batches;
-        let numbers = (epoch..).flat_map(move |e| {
+        let numbers = (epoch..epochs).flat_map(move |e| {
             let order = shuffle.map(|seed| (seed, e as u32));
             (if e == epoch { from } else { 0 }..per_epoch).map(move |number| (number, order))
         });

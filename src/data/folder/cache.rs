@@ -116,7 +116,7 @@ impl Place {
             hashes.push(hash);
             all.push(seen);
         }
-        let file = RowFile::open(&self.path, HEAD, stride, pictures).ok()?;
+        let file = RowFile::at(&self.path, HEAD, stride, pictures).ok()?;
         Some((Cached { file, path: self.path.clone(), hashes }, all))
     }
 

@@ -155,7 +155,7 @@ impl OnDisk {
             )));
         }
         let (n, floats) = (head.shape()[0], head.is_floats());
-        let file = RowFile::open(&path, at + head.start, (width * head.width()) as u64, n)?;
+        let file = RowFile::at(&path, at + head.start, (width * head.width()) as u64, n)?;
         let shape = if is_pixels { layout.sample() } else { layout.shape.clone() };
         let rows = Rows { file, head, layout, is_pixels };
         let samples = Samples::read_by(rows, &shape).within(bound);

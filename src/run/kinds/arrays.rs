@@ -1,7 +1,6 @@
 //! NumPy's arrays, `.npy` and `.npz`.
 
-use super::images::store;
-use super::sets::Sets;
+use super::sets::{Sets, store};
 use super::{Asked, Audit, Kind, Opened, ToPredict, ToScore, Trained, Wants, expect_classes};
 use crate::data::table::Task as AskedTask;
 use crate::data::{

@@ -1,6 +1,6 @@
 //! Images: the built-in digits, IDX files, CIFAR, folders of pictures.
 
-use super::sets::Sets;
+use super::sets::{Sets, store};
 use super::{
     Asked, Audit, Kind, MOST_SAMPLES, Opened, ToPredict, ToScore, Trained, Wants, arrays, expect_classes, json,
     no_table,
@@ -8,10 +8,9 @@ use super::{
 use crate::data::audit::audit;
 use crate::data::{
     self, Dataset, Images as ImagesOf, Interface, OpenOptions, Opened as OpenedImages, OpenedOnDisk, Origin,
-    Recognised, SourceKind, Store, Stored, Targets, alike, sheet,
+    Recognised, SourceKind, Stored, Targets, alike, sheet,
 };
 use crate::error::{Error, Result};
-use crate::files::memory::DataBound;
 use crate::run::observer::Observer;
 use crate::train::Settings;
 use crate::train::checkpoint::About;
@@ -90,11 +89,6 @@ impl Kind for Images {
             _ => pictures(found, trained),
         }
     }
-}
-
-/// Where settings keep the samples of a set.
-pub(super) fn store(s: &Settings) -> Store {
-    Store { bound: DataBound::of(s.data.memory), cache: s.data.cache.clone() }
 }
 
 fn pictures(found: &Recognised, trained: &Trained) -> Result<ToScore> {

@@ -2,7 +2,7 @@
 
 use crate::data::series::NaiveSets;
 use crate::data::table::Normalize;
-use crate::data::{Dataset, Interface, Levels, Normal, RowGroups, Samples, Targets, ValueScale, alike};
+use crate::data::{Dataset, Interface, Levels, Normal, RowGroups, Samples, Store, Targets, ValueScale, alike};
 use crate::error::{Error, Result};
 use crate::files::memory::DataBound;
 use crate::train::{DataSettings, Parts, Prepared, RowClasses, Settings, Source, refuse_groups};
@@ -85,6 +85,11 @@ impl Source for Sets {
         let test = parts.test.map_or_else(own_test, |rows| Some(part(rows, "fold")));
         Ok(Prepared { train, val, test, interface, naive: NaiveSets::default(), notes })
     }
+}
+
+/// Where settings keep the samples of a set.
+pub(super) fn store(s: &Settings) -> Store {
+    Store { bound: DataBound::of(s.data.memory), cache: s.data.cache.clone() }
 }
 
 /// The normalisation of a set, learned on all of it, or on a part where its samples differ
