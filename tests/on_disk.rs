@@ -1,6 +1,7 @@
 //! Sets that are larger than the memory that they may take are read while they are trained
 //! on: the same bits as when they are in memory, from every kind of source.
 
+#[allow(dead_code, reason = "each suite uses its part")]
 mod support {
     pub mod device;
     pub mod noise;
@@ -23,7 +24,7 @@ fn main() {
         trials.extend(on_both(&format!("same_bits::{name}"), test));
     }
     trials.extend(on_both("same_bits_when_resumed", same_bits_when_resumed));
-    let single: [(&str, fn() -> Result<(), Failed>); 8] = [
+    let single: [(&str, Test); 8] = [
         ("a_cache_keeps_decoded_pictures", a_cache_keeps_decoded_pictures),
         ("an_audit_draws_samples", an_audit_draws_samples),
         ("every_normalisation", every_normalisation),
@@ -39,6 +40,9 @@ fn main() {
     }
     libtest_mimic::run(&args, trials).exit();
 }
+
+/// A test that needs no GPU.
+type Test = fn() -> Result<(), Failed>;
 
 /// A source: makes its files; what `--data` is; and memory that holds a batch and no more
 /// than a few.

@@ -25,6 +25,9 @@ const HEAD: u64 = 56;
 /// Pictures that are decoded before they are written, at most.
 const TOGETHER: usize = 256;
 
+/// What a picture has shown, and its image.
+pub(super) type Decoded = Result<(Seen, Vec<u8>)>;
+
 /// FNV-1a over words of eight bytes.
 #[derive(Clone, Copy)]
 struct Hash(u64);
@@ -123,12 +126,7 @@ impl Place {
     /// Decodes pictures and keeps their images.
     ///
     /// Fails when the file cannot be written; pictures that cannot be decoded are noted.
-    pub fn fill(
-        &self,
-        entries: &[Entry],
-        bound: DataBound,
-        decode: &(dyn Fn(&Entry) -> Result<(Seen, Vec<u8>)> + Sync),
-    ) -> Result<()> {
+    pub fn fill(&self, entries: &[Entry], bound: DataBound, decode: &(dyn Fn(&Entry) -> Decoded + Sync)) -> Result<()> {
         if let Some(folder) = self.path.parent() {
             std::fs::create_dir_all(folder).map_err(|e| Error::io(format!("making {}", folder.display()), e))?;
         }
@@ -183,7 +181,7 @@ fn written(entry: &Entry) -> Result<[u64; 2]> {
 }
 
 /// Adds a picture to the table.
-fn note(table: &mut Vec<u8>, outcome: Result<(Seen, Vec<u8>)>, image: &[u8]) {
+fn note(table: &mut Vec<u8>, outcome: Decoded, image: &[u8]) {
     match outcome {
         Ok((seen, _)) => {
             table.extend([1, u8::from(seen.is_grey)]);
