@@ -5,8 +5,12 @@
 mod lock;
 pub mod memory;
 pub mod name;
+mod rows;
+mod stamp;
 
 pub use lock::{Lock, host};
+pub use rows::RowFile;
+pub use stamp::Stamp;
 
 use crate::error::{Error, Result};
 use std::fs::{File, OpenOptions};

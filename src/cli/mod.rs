@@ -71,6 +71,7 @@ pub fn run() -> Result<()> {
         }
     };
     flags.max_memory.into_iter().for_each(memory::set_budget);
+    flags.data_memory.into_iter().for_each(memory::set_data_bound);
     let done = match &flags.command {
         flags::Command::Train(f) => train::run(f),
         flags::Command::Eval(f) => eval::run(f),

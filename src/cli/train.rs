@@ -141,6 +141,7 @@ fn apply(f: &flags::Train, table: &mut Table) -> Result<()> {
     let mut put = |key: &str, value: Option<Value>| value.map_or(Ok(()), |v| set(table, key, v));
     put("model", f.model.clone().map(Value::from))?;
     put("data.source", f.data.clone().map(Value::from))?;
+    put("data.cache", f.data_cache.as_ref().map(|folder| folder.display().to_string().into()))?;
     put("data.target", f.target.clone().map(Value::from))?;
     put("data.group", f.group.as_deref().map(GroupBy::typed))?;
     put("data.task", f.task.clone().map(Value::from))?;

@@ -34,7 +34,7 @@ impl Source {
     }
 
     /// [`open`](Source::open) with a budget of so many bytes.
-    fn open_within(path: &Path, budget: u64) -> Result<Source> {
+    pub(super) fn open_within(path: &Path, budget: u64) -> Result<Source> {
         let fail = |e| Error::io(format!("cannot read {}", path.display()), e);
         if path.as_os_str() == STANDARD_INPUT {
             let mut input = BufReader::new(std::io::stdin());

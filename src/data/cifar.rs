@@ -6,15 +6,22 @@
 //! coarse class (0 to 19), which is not used, and the fine one (0 to 99). A file
 //! may be gzipped.
 
-use super::Images;
 use super::bytes::Source;
+use super::raw_images::{on_disk, packed};
+use super::{Dataset, Images, Targets};
 use crate::error::{Error, Result};
-use std::path::PathBuf;
+use crate::files::RowFile;
+use crate::files::memory::{self, DataBound};
+use std::path::{Path, PathBuf};
 
 /// Height and width of an image, in pixels.
 const SIDE: usize = 32;
 /// Bytes of an image: three planes.
 const IMAGE: usize = 3 * SIDE * SIDE;
+/// Channels, height and width.
+pub(super) const SHAPE: [usize; 3] = [3, SIDE, SIDE];
+/// Records that are looked at together.
+const LOOKED_AT: usize = 1000;
 /// The classes, in the order of their numbers.
 const CLASSES: [&str; 10] = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"];
 /// The fine classes of CIFAR-100, in the order of their numbers.
@@ -52,6 +59,34 @@ impl Form {
         FORMS.into_iter().find(|f| length > 0 && length.is_multiple_of(f.record() as u64))
     }
 
+    /// Fails where this is not the form of the other batches.
+    fn expect_in(self, others: Form, path: &Path) -> Result<()> {
+        if self == others {
+            return Ok(());
+        }
+        Err(Error::data(format!(
+            "{} is a batch of {}, and others beside it are not; put each set in a folder of its own",
+            path.display(),
+            self.name
+        )))
+    }
+
+    /// The label of record `i`.
+    fn label(self, path: &Path, i: usize, record: &[u8]) -> Result<u32> {
+        let label = u32::from(record[self.labels - 1]);
+        if (label as usize) < self.classes {
+            return Ok(label);
+        }
+        Err(Error::data(format!(
+            "{} is not a {1} batch: record {i} (byte {2}) has label {label}, expected 0 to {3}; give the binary version \
+             of {1}",
+            path.display(),
+            self.name,
+            i * self.record(),
+            self.classes - 1
+        )))
+    }
+
     fn names(self) -> Vec<String> {
         match self.labels {
             1 => CLASSES.map(String::from).to_vec(),
@@ -67,40 +102,74 @@ impl Form {
 /// of 3073 or 3074 bytes, or holds a label above the highest, and when files are
 /// of both forms.
 pub fn read_cifar(name: &str, batches: &[PathBuf]) -> Result<Images> {
+    read_cifar_within(name, batches, DataBound::of_budget())
+}
+
+/// [`read_cifar`] for images that take no more than the bound.
+pub(super) fn read_cifar_within(name: &str, batches: &[PathBuf], bound: DataBound) -> Result<Images> {
+    let budget = memory::budget().max(bound.bytes);
     let (mut pixels, mut labels, mut form) = (Vec::new(), Vec::new(), None);
     for path in batches {
         let shown = path.display();
-        let mut source = Source::open(path)?;
+        let mut source = Source::open_within(path, budget)?;
         // A plain file of the wrong length need not be read at all.
         if let Some(length) = source.length() {
             form_of(&shown, length)?;
         }
         let bytes = source.rest()?;
-        let own = form_of(&shown, bytes.len() as u64)?;
-        if *form.get_or_insert(own) != own {
-            return Err(Error::data(format!(
-                "{shown} is a batch of {}, and others beside it are not; put each set in a folder of its own",
-                own.name
-            )));
+        // Of a gzipped file this is known now.
+        if (pixels.len() + bytes.len()) as u64 > bound.bytes {
+            let is_packed = |path: &&PathBuf| Source::open(path).is_ok_and(|source| source.length().is_none());
+            let path = batches.iter().find(is_packed).unwrap_or(path);
+            return Err(packed(path, (pixels.len() + bytes.len()) as u64, bound));
         }
+        let own = form_of(&shown, bytes.len() as u64)?;
+        own.expect_in(*form.get_or_insert(own), path)?;
         pixels.reserve_exact(bytes.len() / own.record() * IMAGE);
         for (i, record) in bytes.chunks_exact(own.record()).enumerate() {
-            let label = u32::from(record[own.labels - 1]);
-            if label as usize >= own.classes {
-                return Err(Error::data(format!(
-                    "{shown} is not a {0} batch: record {i} (byte {1}) has label {label}, expected 0 to {2}; give the \
-                     binary version of {0}",
-                    own.name,
-                    i * own.record(),
-                    own.classes - 1
-                )));
-            }
-            labels.push(label);
+            labels.push(own.label(path, i, record)?);
             pixels.extend_from_slice(&record[own.labels..]);
         }
     }
     let classes = form.unwrap_or(FORMS[0]).names();
     Ok(Images { name: name.into(), channels: 3, height: SIDE, width: SIDE, pixels, labels, classes })
+}
+
+/// How many images of `[3, 32, 32]` batch files hold by their lengths; none where one is
+/// gzipped.
+///
+/// Fails where a file is no batch.
+pub(super) fn cifar_count(batches: &[PathBuf]) -> Result<Option<usize>> {
+    let mut count = 0;
+    for path in batches {
+        let Some(length) = Source::open(path)?.length() else { return Ok(None) };
+        count += (length / form_of(&path.display(), length)?.record() as u64) as usize;
+    }
+    Ok(Some(count))
+}
+
+/// Opens batch files as [`read_cifar`] reads them; the images are read when they are needed.
+///
+/// Fails as that does, and when a file is gzipped.
+pub(super) fn cifar_on_disk(name: &str, batches: &[PathBuf], bound: DataBound) -> Result<Dataset> {
+    let (mut parts, mut labels, mut form) = (vec![], vec![], None);
+    for path in batches {
+        let source = Source::open(path)?;
+        let Some(length) = source.length() else { return Err(packed(path, source.most(), bound)) };
+        let own = form_of(&path.display(), length)?;
+        own.expect_in(*form.get_or_insert(own), path)?;
+        let rows = RowFile::at(path, 0, own.record() as u64, (length / own.record() as u64) as usize)?;
+        let all: Vec<usize> = (0..rows.len()).collect();
+        for some in all.chunks(LOOKED_AT) {
+            let mut found = vec![];
+            rows.read(some, &mut |i, record| found.push(own.label(path, some[i], record)))?;
+            labels.extend(found.into_iter().collect::<Result<Vec<u32>>>()?);
+        }
+        parts.push(rows);
+    }
+    let form = form.unwrap_or(FORMS[0]);
+    let targets = Targets::Classes { labels, names: form.names() };
+    Ok(on_disk(name, SHAPE, parts, form.labels, targets, bound))
 }
 
 /// The form of a file of this length.

@@ -3,10 +3,11 @@
 
 pub use super::split::{Split, by_time, folds, random, stratified};
 
-use super::images::Images;
+use super::images::{Images, number_as};
 use super::origin::{Origin, Place};
 use super::samples::{Samples, pick};
 use crate::error::{Error, Result};
+use crate::files::memory::DataBound;
 use std::sync::Arc;
 
 /// The target of a position of a sequence that is not scored.
@@ -109,7 +110,8 @@ impl Targets {
         }
     }
 
-    fn select(&self, rows: &[usize]) -> Targets {
+    /// Those with these indices, in this order; an index may repeat.
+    pub(crate) fn select(&self, rows: &[usize]) -> Targets {
         match self {
             Targets::Classes { labels, names } => {
                 Targets::Classes { labels: rows.iter().map(|&i| labels[i]).collect(), names: names.clone() }
@@ -213,6 +215,16 @@ impl Dataset {
         Some(Images { name, channels, height, width, pixels, labels: labels.clone(), classes: names.clone() })
     }
 
+    /// The same images with their classes numbered as in `names`; see
+    /// [`Images::with_classes`].
+    pub(crate) fn with_classes(mut self, names: &[String]) -> Result<Dataset> {
+        if let Targets::Classes { labels, names: own } = &mut self.targets {
+            number_as(&self.name, labels, own, names)?;
+            *own = names.to_vec();
+        }
+        Ok(self)
+    }
+
     /// The number of samples.
     pub fn len(&self) -> usize {
         self.targets.len()
@@ -255,6 +267,12 @@ impl Dataset {
         let samples = self.samples.select(self.width(), rows);
         let (name, shape, targets) = (self.name.clone(), self.shape.clone(), self.targets.select(rows));
         Dataset { name, shape, samples, targets, origin: self.origin.select(&self.name, rows) }
+    }
+
+    /// The same set; of samples that are read when they are needed, as many are in memory
+    /// at a time as the bound allows.
+    pub(crate) fn within(self, bound: DataBound) -> Dataset {
+        Dataset { samples: self.samples.within(bound), ..self }
     }
 
     /// Where sample `i` stands in its source. Panics when `i` is not below

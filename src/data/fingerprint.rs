@@ -62,8 +62,10 @@ impl Dataset {
     /// The fingerprint of the set: equal for sets of equal shape, targets and
     /// samples in the same order, whatever they are called. All targets count,
     /// and all samples up to 32 MiB of them; of more, evenly spaced ones. Samples that
-    /// are read when they are needed are not looked at.
-    pub fn fingerprint(&self) -> u64 {
+    /// are read when they are needed are not looked at, unless they are the same each time.
+    ///
+    /// Fails when they cannot be read.
+    pub fn fingerprint(&self) -> Result<u64> {
         let mut hash = Hash(0xcbf2_9ce4_8422_2325);
         let (n, width) = (self.len(), self.width());
         hash.number(n);
@@ -77,22 +79,40 @@ impl Dataset {
                 looked_at(n, 4 * positions).for_each(|i| hash.words(&labels[i * positions..][..*positions]));
             }
         }
+        let each = if self.samples.kind() == Elements::Bytes { 1 } else { 4 } * width;
         match &self.samples {
-            Samples::Bytes(all) => looked_at(n, width).for_each(|i| hash.bytes(&all[i * width..][..width])),
-            Samples::Floats(all) => looked_at(n, 4 * width).for_each(|i| hash.floats(&all[i * width..][..width])),
-            Samples::Tokens(all) => looked_at(n, 4 * width).for_each(|i| hash.words(&all[i * width..][..width])),
+            Samples::Bytes(all) => looked_at(n, each).for_each(|i| hash.bytes(&all[i * width..][..width])),
+            Samples::Floats(all) => looked_at(n, each).for_each(|i| hash.floats(&all[i * width..][..width])),
+            Samples::Tokens(all) => looked_at(n, each).for_each(|i| hash.words(&all[i * width..][..width])),
+            Samples::Read(_) if self.samples.repeats() => {
+                let some = self.samples.select(width, &looked_at(n, each).collect::<Vec<_>>());
+                let seen = some.visit(&mut |piece| {
+                    match piece {
+                        Samples::Bytes(v) => hash.bytes(v),
+                        Samples::Floats(v) => hash.floats(v),
+                        Samples::Tokens(v) => hash.words(v),
+                        Samples::Read(_) => {}
+                    }
+                    Ok(())
+                });
+                seen.context(|| self.name.clone())?;
+            }
             // They may be made on the way, and differ each time.
             Samples::Read(_) => {}
         }
-        hash.0
+        Ok(hash.0)
     }
 }
 
 /// The fingerprints of several sets as one: 16 hexadecimal digits.
-pub fn fingerprint<'a>(sets: impl IntoIterator<Item = &'a Dataset>) -> String {
+///
+/// Fails when samples that are read when they are needed cannot be read.
+pub fn fingerprint<'a>(sets: impl IntoIterator<Item = &'a Dataset>) -> Result<String> {
     let mut hash = Hash(0xcbf2_9ce4_8422_2325);
-    sets.into_iter().for_each(|set| hash.bytes(&set.fingerprint().to_le_bytes()));
-    format!("{:016x}", hash.0)
+    for set in sets {
+        hash.bytes(&set.fingerprint()?.to_le_bytes());
+    }
+    Ok(format!("{:016x}", hash.0))
 }
 
 /// The fingerprint of the places of a set's samples in their source: equal where
@@ -124,7 +144,7 @@ mod tests {
     fn content_decides_and_names_do_not() {
         let one = set(vec![1, 2, 3, 4], vec![0, 1]);
         let moved = Dataset { name: "elsewhere".into(), ..one.clone() };
-        assert_eq!(one.fingerprint(), moved.fingerprint());
+        assert_eq!(one.fingerprint().unwrap(), moved.fingerprint().unwrap());
         for other in [
             set(vec![1, 2, 3, 5], vec![0, 1]),
             set(vec![1, 2, 3, 4], vec![1, 0]),
@@ -132,10 +152,10 @@ mod tests {
             Dataset { shape: vec![1, 2, 1], ..one.clone() },
             one.select(&[1, 0]),
         ] {
-            assert_ne!(one.fingerprint(), other.fingerprint(), "{other:?}");
+            assert_ne!(one.fingerprint().unwrap(), other.fingerprint().unwrap(), "{other:?}");
         }
-        assert_eq!(fingerprint([&one]), fingerprint([&moved]));
-        assert_ne!(fingerprint([&one]), fingerprint([&one, &one]));
+        assert_eq!(fingerprint([&one]).unwrap(), fingerprint([&moved]).unwrap());
+        assert_ne!(fingerprint([&one]).unwrap(), fingerprint([&one, &one]).unwrap());
         // The standard's own test value: FNV-1a of "a".
         let mut hash = Hash(0xcbf2_9ce4_8422_2325);
         hash.bytes(b"a");

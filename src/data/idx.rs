@@ -5,10 +5,12 @@
 //! big-endian `u32`. Images are `[N, height, width]` or `[N, channels, height,
 //! width]`, labels are `[N]`; both are unsigned bytes. Either may be gzipped.
 
-use super::Images;
 use super::bytes::Source;
+use super::raw_images::{on_disk, packed};
+use super::{Dataset, Images, Targets};
 use crate::error::{Error, Result};
-use crate::files::{self, memory};
+use crate::files::memory::{self, DataBound};
+use crate::files::{self, RowFile};
 use flate2::{Compression, write::GzEncoder};
 use std::io::{BufWriter, Write};
 use std::path::Path;
@@ -22,20 +24,28 @@ const U8: u8 = 0x08;
 /// Fails when the file cannot be read, is no IDX file of unsigned bytes and
 /// rank 3 or 4, holds no images, or is not exactly as long as its header says.
 pub fn read_idx_images(path: &Path) -> Result<([usize; 4], Vec<u8>)> {
-    let (dims, bytes) = read(path, "images", &[3, 4])?;
-    let dims = match dims[..] {
+    images_within(path, memory::budget())
+}
+
+fn images_within(path: &Path, budget: u64) -> Result<([usize; 4], Vec<u8>)> {
+    let (dims, bytes) = read(path, "images", &[3, 4], budget)?;
+    Ok((of_images(&dims), bytes))
+}
+
+/// `[N, channels, height, width]`.
+fn of_images(dims: &[usize]) -> [usize; 4] {
+    match dims[..] {
         [n, height, width] => [n, 1, height, width],
         [n, channels, height, width] => [n, channels, height, width],
-        _ => unreachable!("read() lets only rank 3 and 4 pass"),
-    };
-    Ok((dims, bytes))
+        _ => unreachable!("only rank 3 and 4 pass"),
+    }
 }
 
 /// Reads a label file: `[N]` class numbers, 0 to 255.
 ///
 /// Fails as [`read_idx_images`] does; the rank must be 1.
 pub fn read_idx_labels(path: &Path) -> Result<Vec<u32>> {
-    Ok(read(path, "labels", &[1])?.1.into_iter().map(u32::from).collect())
+    Ok(read(path, "labels", &[1], memory::budget())?.1.into_iter().map(u32::from).collect())
 }
 
 /// Reads an image file and its label file. Classes are named by their numbers,
@@ -43,7 +53,40 @@ pub fn read_idx_labels(path: &Path) -> Result<Vec<u32>> {
 ///
 /// Fails as the two readers do, and when the counts of images and labels differ.
 pub fn read_idx(name: &str, images: &Path, labels: &Path) -> Result<Images> {
-    let ([count, channels, height, width], pixels) = read_idx_images(images)?;
+    read_idx_within(name, images, labels, memory::budget())
+}
+
+/// [`read_idx`] with a budget of so many bytes for the images.
+pub(super) fn read_idx_within(name: &str, images: &Path, labels: &Path, budget: u64) -> Result<Images> {
+    let ([count, channels, height, width], pixels) = images_within(images, budget)?;
+    let (labels, classes) = labels_of(images, count, labels)?;
+    Ok(Images { name: name.into(), channels, height, width, pixels, labels, classes })
+}
+
+/// The shape `[N, channels, height, width]` that an image file has by its header.
+///
+/// Fails as [`read_idx_images`] does, except for what only the data shows.
+pub(super) fn idx_shape(images: &Path) -> Result<[usize; 4]> {
+    Ok(of_images(&Head::read(images, "images", &[3, 4], memory::budget())?.dims()))
+}
+
+/// Opens an image file and its label file; the images are read when they are needed.
+///
+/// Fails as [`read_idx`] does, and when the images are gzipped.
+pub(super) fn idx_on_disk(name: &str, images: &Path, labels: &Path, bound: DataBound) -> Result<Dataset> {
+    let head = Head::read(images, "images", &[3, 4], memory::budget())?;
+    let [n, channels, height, width] = of_images(&head.dims());
+    if head.source.length().is_none() {
+        return Err(packed(images, head.claim, bound));
+    }
+    let (labels, names) = labels_of(images, n, labels)?;
+    let shape = [channels, height, width];
+    let rows = RowFile::at(images, head.length, (channels * height * width) as u64, n)?;
+    Ok(on_disk(name, shape, vec![rows], 0, Targets::Classes { labels, names }, bound))
+}
+
+/// The labels of so many images, and the names of their classes.
+fn labels_of(images: &Path, count: usize, labels: &Path) -> Result<(Vec<u32>, Vec<String>)> {
     let numbers = read_idx_labels(labels)?;
     if numbers.len() != count {
         return Err(Error::data(format!(
@@ -55,7 +98,7 @@ pub fn read_idx(name: &str, images: &Path, labels: &Path) -> Result<Images> {
         )));
     }
     let classes = class_names(numbers.iter().max().map_or(0, |&label| label as usize + 1));
-    Ok(Images { name: name.into(), channels, height, width, pixels, labels: numbers, classes })
+    Ok((numbers, classes))
 }
 
 /// Writes images as unsigned bytes, `[N, height, width]` for one channel and
@@ -90,62 +133,87 @@ pub(super) fn class_names(count: usize) -> Vec<String> {
     (0..count).map(|class| class.to_string()).collect()
 }
 
-/// Reads a file of unsigned bytes with one of the given ranks.
-fn read(path: &Path, what: &str, ranks: &[usize]) -> Result<(Vec<usize>, Vec<u8>)> {
-    let shown = path.display();
-    let mut source = Source::open(path)?;
-    let magic = source.take(4)?;
-    let &[zero, null, code, rank] = &magic[..] else {
-        return Err(Error::data(format!(
-            "{shown} is truncated: it holds {} bytes, but an IDX header has at least 8; copy or download it again",
-            magic.len()
-        )));
-    };
-    if (zero, null) != (0, 0) {
-        return Err(Error::data(format!(
-            "{shown} is not an IDX file: it starts with bytes {magic:02x?}, expected [00, 00, 08, rank]; check that it \
-             is the file of {what} itself, not a web page or an archive"
-        )));
-    }
-    if code != U8 {
-        return Err(Error::data(format!(
-            "{shown} holds {} (IDX type code 0x{code:02x}); expected unsigned bytes (0x08)",
-            type_name(code)
-        )));
-    }
-    let rank = usize::from(rank);
-    if !ranks.contains(&rank) {
-        let hint = match rank {
-            1 => "; this looks like a file of labels",
-            3 | 4 => "; this looks like a file of images",
-            _ => "",
-        };
-        let expected: Vec<String> = ranks.iter().map(usize::to_string).collect();
-        return Err(Error::data(format!(
-            "{shown} has {rank} dimensions; expected {} for {what}{hint}",
-            expected.join(" or ")
-        )));
-    }
-    let header = 4 + 4 * rank as u64;
-    let sizes = source.take(4 * rank as u64)?;
-    if sizes.len() < 4 * rank {
-        return Err(Error::data(format!(
-            "{shown} is truncated: it holds {} bytes, but the IDX header of {rank} dimensions alone has {header}; copy \
-             or download it again",
-            4 + sizes.len()
-        )));
-    }
-    let dims: Vec<u32> = sizes.chunks_exact(4).map(|b| u32::from_be_bytes([b[0], b[1], b[2], b[3]])).collect();
-    let claim = check_claim(path, what, &dims, header, &source)?;
-    let bytes = source.take(claim)?;
+/// Reads a file of unsigned bytes with one of the given ranks, of no more bytes than the
+/// budget.
+fn read(path: &Path, what: &str, ranks: &[usize], budget: u64) -> Result<(Vec<usize>, Vec<u8>)> {
+    let mut head = Head::read(path, what, ranks, budget)?;
+    let Head { length, claim, .. } = head;
+    memory::judge_named(&path.display(), claim, budget)?;
+    let bytes = head.source.take(claim)?;
     if (bytes.len() as u64) < claim {
-        return Err(truncated(path, &dims, header + bytes.len() as u64, header + claim));
+        return Err(truncated(path, &head.dims, length + bytes.len() as u64, length + claim));
     }
     // Reading on also makes a gzip stream check its sum.
-    if !source.take(1)?.is_empty() {
-        return Err(trailing(path, &dims, "more", header + claim));
+    if !head.source.take(1)?.is_empty() {
+        return Err(trailing(path, &head.dims, "more", length + claim));
     }
-    Ok((dims.into_iter().map(|d| d as usize).collect(), bytes))
+    Ok((head.dims(), bytes))
+}
+
+/// A file of which the header is read.
+struct Head {
+    source: Source,
+    dims: Vec<u32>,
+    /// Bytes of the header.
+    length: u64,
+    /// Bytes of the data that it promises.
+    claim: u64,
+}
+
+impl Head {
+    fn dims(&self) -> Vec<usize> {
+        self.dims.iter().map(|&d| d as usize).collect()
+    }
+
+    /// Reads the header of a file of unsigned bytes with one of the given ranks.
+    fn read(path: &Path, what: &str, ranks: &[usize], budget: u64) -> Result<Head> {
+        let shown = path.display();
+        let mut source = Source::open_within(path, budget)?;
+        let magic = source.take(4)?;
+        let &[zero, null, code, rank] = &magic[..] else {
+            return Err(Error::data(format!(
+                "{shown} is truncated: it holds {} bytes, but an IDX header has at least 8; copy or download it again",
+                magic.len()
+            )));
+        };
+        if (zero, null) != (0, 0) {
+            return Err(Error::data(format!(
+                "{shown} is not an IDX file: it starts with bytes {magic:02x?}, expected [00, 00, 08, rank]; check that it \
+             is the file of {what} itself, not a web page or an archive"
+            )));
+        }
+        if code != U8 {
+            return Err(Error::data(format!(
+                "{shown} holds {} (IDX type code 0x{code:02x}); expected unsigned bytes (0x08)",
+                type_name(code)
+            )));
+        }
+        let rank = usize::from(rank);
+        if !ranks.contains(&rank) {
+            let hint = match rank {
+                1 => "; this looks like a file of labels",
+                3 | 4 => "; this looks like a file of images",
+                _ => "",
+            };
+            let expected: Vec<String> = ranks.iter().map(usize::to_string).collect();
+            return Err(Error::data(format!(
+                "{shown} has {rank} dimensions; expected {} for {what}{hint}",
+                expected.join(" or ")
+            )));
+        }
+        let header = 4 + 4 * rank as u64;
+        let sizes = source.take(4 * rank as u64)?;
+        if sizes.len() < 4 * rank {
+            return Err(Error::data(format!(
+                "{shown} is truncated: it holds {} bytes, but the IDX header of {rank} dimensions alone has {header}; copy \
+             or download it again",
+                4 + sizes.len()
+            )));
+        }
+        let dims: Vec<u32> = sizes.chunks_exact(4).map(|b| u32::from_be_bytes([b[0], b[1], b[2], b[3]])).collect();
+        let claim = check_claim(path, what, &dims, header, &source)?;
+        Ok(Head { source, dims, length: header, claim })
+    }
 }
 
 /// The bytes of data that a header promises, if the file can hold them.
@@ -174,7 +242,7 @@ fn check_claim(path: &Path, what: &str, dims: &[u32], header: u64, source: &Sour
             product(dims),
             source.most()
         ))),
-        _ => memory::judge(path, claim).map(|()| claim),
+        _ => Ok(claim),
     }
 }
 

@@ -81,23 +81,7 @@ impl Images {
     ///
     /// Fails when an image is of a class that `names` lacks.
     pub fn with_classes(mut self, names: &[String]) -> Result<Images> {
-        let places: Vec<Option<usize>> =
-            self.classes.iter().map(|class| names.iter().position(|name| name == class)).collect();
-        for label in &mut self.labels {
-            let Some(place) = places[*label as usize] else {
-                let class = &self.classes[*label as usize];
-                let hint = match nearest(class, names.iter().map(String::as_str)) {
-                    Some(near) => format!("; the nearest is \"{near}\""),
-                    None => String::new(),
-                };
-                return Err(Error::data(format!(
-                    "{} has images of class \"{class}\", which is none of the {} classes of the model{hint}",
-                    self.name,
-                    names.len()
-                )));
-            };
-            *label = place as u32;
-        }
+        number_as(&self.name, &mut self.labels, &self.classes, names)?;
         self.classes = names.to_vec();
         Ok(self)
     }
@@ -131,6 +115,28 @@ impl Images {
         held.name = format!("{} (held out)", self.name);
         Ok((self.select(&split.kept), held))
     }
+}
+
+/// Numbers the classes of a set's images as in `names`.
+///
+/// Fails when an image is of a class that `names` lacks.
+pub(super) fn number_as(name: &str, labels: &mut [u32], classes: &[String], names: &[String]) -> Result<()> {
+    let places: Vec<Option<usize>> = classes.iter().map(|class| names.iter().position(|name| name == class)).collect();
+    for label in labels {
+        let Some(place) = places[*label as usize] else {
+            let class = &classes[*label as usize];
+            let hint = match nearest(class, names.iter().map(String::as_str)) {
+                Some(near) => format!("; the nearest is \"{near}\""),
+                None => String::new(),
+            };
+            return Err(Error::data(format!(
+                "{name} has images of class \"{class}\", which is none of the {} classes of the model{hint}",
+                names.len()
+            )));
+        };
+        *label = place as u32;
+    }
+    Ok(())
 }
 
 /// Mean and standard deviation, in 0..1, of bytes that occur `count[byte]` times.

@@ -1,6 +1,9 @@
 //! Normalisation learned on the training samples: a factor and an offset per
 //! channel or feature, which the device applies while it gathers a batch.
 
+mod passes;
+
+use super::moments::Total;
 use super::table::Normalize as Method;
 use super::{Dataset, Samples};
 use crate::error::{Error, Result};
@@ -40,7 +43,19 @@ impl Normal {
             Samples::Tokens(_) | Samples::Read(_) => vec![],
             Samples::Floats(values) => (0..groups).map(|g| of_values(values, g, groups, each, method)).collect(),
         };
-        let repeat = if matches!(set.samples, Samples::Bytes(_)) { 1 } else { each };
+        Normal::of_ranges(&ranges, if matches!(set.samples, Samples::Bytes(_)) { 1 } else { each })
+    }
+
+    /// The same bits for samples that are read when they are needed and are the same each
+    /// time: learned on all of them, in passes.
+    ///
+    /// Fails when they cannot be read.
+    pub fn learn_by_reading(set: &Dataset, method: Method) -> Result<Normal> {
+        passes::learn(set, method)
+    }
+
+    /// Of groups of so many elements with these centres and widths.
+    fn of_ranges(ranges: &[Range], repeat: usize) -> Normal {
         let list = |f: &dyn Fn(Range) -> f64| -> Vec<f32> {
             ranges.iter().flat_map(|&r| std::iter::repeat_n(f(r) as f32, repeat)).collect()
         };
@@ -79,17 +94,29 @@ fn of_histogram(count: &[u64; 256], method: Method) -> Range {
         })
     };
     let at = |q: f64| quantile(q).unwrap_or(255) as f64;
+    // Where most pixels are alike (ink on paper) there is no such range.
+    if method == Method::Robust && at(0.75) > at(0.25) {
+        return (at(0.5), at(0.75) - at(0.25));
+    }
+    let sum = |f: fn(u128) -> u128| count.iter().zip(0..).map(|(&n, b)| u128::from(n) * f(b)).sum::<u128>();
+    let (first, second) = (sum(|x| x), sum(|x| x * x));
+    of_pixels(&Total { count: n, first, second, low: at(0.0) as u8, high: at(1.0) as u8 }, method)
+}
+
+/// Centre and width of pixels by their sums; the range that is robust is not among them.
+fn of_pixels(total: &Total, method: Method) -> Range {
+    if total.count == 0 {
+        return (0.0, 255.0);
+    }
+    let (low, high) = (f64::from(total.low), f64::from(total.high));
     let standard = || {
         // Sums are integers, so the result does not depend on any order.
-        let sum = |f: fn(u128) -> u128| count.iter().zip(0..).map(|(&n, b)| u128::from(n) * f(b)).sum::<u128>();
-        let (n, first, second) = (sum(|_| 1), sum(|x| x), sum(|x| x * x));
+        let (n, first, second) = (u128::from(total.count), total.first, total.second);
         (first as f64 / n as f64, ((n * second - first * first) as f64).sqrt() / n as f64)
     };
     let (centre, width) = match method {
         Method::None => (0.0, 255.0),
-        Method::MinMax => (at(0.0), at(1.0) - at(0.0)),
-        // Where most pixels are alike (ink on paper) there is no such range.
-        Method::Robust if at(0.75) > at(0.25) => (at(0.5), at(0.75) - at(0.25)),
+        Method::MinMax => (low, high - low),
         Method::Standard | Method::Robust => standard(),
     };
     // A constant channel keeps the scale of pixels.

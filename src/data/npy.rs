@@ -6,23 +6,23 @@
 mod array;
 mod audit;
 mod names;
+mod samples;
 mod targets;
 
 pub use array::{Array, Elements, Ints, read_npy};
 pub use audit::{ArrayAudit, audit};
 
 use super::table::Task;
-use super::{Dataset, Origin, RowGroups, Samples, bytes::Source};
+use super::{Dataset, Origin, RowGroups, Samples, Store, bytes::Source};
 use crate::error::{Error, Result, nearest};
-use crate::files::{self, memory};
-use array::{Wide, read_array};
+use crate::files;
+use crate::files::memory::{self, DataBound};
+use array::{Head, Wide, read_array};
+use samples::{OnDisk, X};
 use std::fs::File;
 use std::io::{BufReader, Read as _};
-use std::path::Path;
-use zip::ZipArchive;
-
-/// The most channels of an image; what has more is no image.
-const CHANNELS: usize = 4;
+use std::path::{Path, PathBuf};
+use zip::{CompressionMethod, ZipArchive};
 
 /// What arrays hold: samples to train on and, where they are there, to validate
 /// and to test on.
@@ -75,24 +75,39 @@ impl ArraySet {
 /// Fails when a file cannot be read, is damaged, or holds no such pair, and when
 /// targets are not what `task` asks for.
 pub fn open(path: &Path, task: Task, floats_are_values: bool) -> Result<ArraySet> {
+    open_stored(path, task, floats_are_values, &held_by_budget())
+}
+
+/// As much in memory as the budget allows.
+fn held_by_budget() -> Store {
+    Store::within(DataBound::of(None))
+}
+
+/// Reads samples and targets as [`open`] does. Samples that take more memory than the store
+/// says are read when they are needed: from a `.npy` file, or from an archive that
+/// `numpy.savez` wrote.
+///
+/// Fails as that does, and when such samples are compressed or in Fortran's order.
+pub fn open_stored(path: &Path, task: Task, floats_are_values: bool, store: &Store) -> Result<ArraySet> {
     let shown = path.display();
     let head = Source::open(path)?.take(4)?;
-    let (pairs, others) = if head.starts_with(b"PK") { archive(path)? } else { (files(path)?, vec![]) };
+    let (pairs, others) = if head.starts_with(b"PK") { archive(path, store)? } else { (files(path, store)?, vec![]) };
     let (mut sets, mut answers) = (vec![], vec![]);
     for (pair, split) in pairs.into_iter().zip(["train", "validation", "test"]) {
         let name = format!("{shown} {split}");
-        let Some([x, y]) = pair else {
+        let Some((x, y)) = pair else {
             sets.push(None);
             continue;
         };
-        let (n, m) = (x.shape.first().copied().unwrap_or(0), y.shape.first().copied().unwrap_or(0));
-        if n == 0 || n != m || x.shape.contains(&0) {
+        let (n, m) = (x.shape().first().copied().unwrap_or(0), y.shape.first().copied().unwrap_or(0));
+        if n == 0 || n != m || x.shape().contains(&0) {
             return Err(Error::data(format!(
                 "{name}: samples of shape {:?} and targets of shape {:?}; expected as many of both, at least one",
-                x.shape, y.shape
+                x.shape(),
+                y.shape
             )));
         }
-        let (shape, samples) = samples(&name, x)?;
+        let (shape, samples) = x.samples(&name, store)?;
         answers.push((name.clone(), y));
         sets.push(Some((name, shape, samples)));
     }
@@ -123,6 +138,12 @@ pub fn open(path: &Path, task: Task, floats_are_values: bool) -> Result<ArraySet
 ///
 /// Fails as [`open`] does, and when an archive's arrays cannot be told apart.
 pub fn open_samples(path: &Path, sample: &[usize]) -> Result<(Vec<usize>, Samples)> {
+    open_samples_stored(path, sample, &held_by_budget())
+}
+
+/// Reads samples to predict as [`open_samples`] does. Those that take more memory than the
+/// store says are read when they are needed.
+pub fn open_samples_stored(path: &Path, sample: &[usize], store: &Store) -> Result<(Vec<usize>, Samples)> {
     let mut name = path.display().to_string();
     let mut x = if Source::open(path)?.take(4)?.starts_with(b"PK") {
         let (mut zip, found) = archive_of(path)?;
@@ -132,19 +153,29 @@ pub fn open_samples(path: &Path, sample: &[usize]) -> Result<(Vec<usize>, Sample
                 some(&found)
             )));
         };
-        let array = entry(&mut zip, path, &chosen, memory::budget(), Wide::No)?;
+        let is_large = entry_head(&mut zip, path, &chosen)?.held(Wide::No) > store.bound.bytes;
+        let array = sampled(&mut zip, path, &chosen, is_large, store)?;
         name = format!("{chosen} of {name}");
         array
     } else {
-        read_npy(path)?
+        let head = file_head(path)?;
+        x_of(path, head.held(Wide::No) > store.bound.bytes, head, store)?
     };
-    if x.shape == sample {
-        x.shape.insert(0, 1);
+    match &mut x {
+        X::Held(array) if array.shape == sample => array.shape.insert(0, 1),
+        X::OnDisk(array) if array.head.shape() == sample => {
+            return Err(Error::data(format!(
+                "{name} is one sample of {}, more than {}; raise --data-memory",
+                memory::size(array.head.held(Wide::No)),
+                store.bound
+            )));
+        }
+        _ => {}
     }
-    if x.shape.is_empty() || x.shape.contains(&0) {
-        return Err(Error::data(format!("{name} has the shape {:?}; expected at least one sample", x.shape)));
+    if x.shape().is_empty() || x.shape().contains(&0) {
+        return Err(Error::data(format!("{name} has the shape {:?}; expected at least one sample", x.shape())));
     }
-    samples(&name, x)
+    x.samples(&name, store)
 }
 
 /// Reads which group each of `n` training samples is of: an array of an `.npz`
@@ -193,7 +224,7 @@ pub fn open_groups(path: &Path, name: &str, n: usize, alike: bool) -> Result<Row
 }
 
 /// Samples and targets.
-type Pair = [Array; 2];
+type Pair = (X, Array);
 
 /// An archive, and the names of its arrays.
 fn archive_of(path: &Path) -> Result<(ZipArchive<BufReader<File>>, Vec<String>)> {
@@ -229,8 +260,62 @@ fn entry(zip: &mut ZipArchive<BufReader<File>>, path: &Path, name: &str, budget:
     read_array(&place, &mut next, most, budget, wide)
 }
 
+/// The header of an array of an archive.
+fn entry_head(zip: &mut ZipArchive<BufReader<File>>, path: &Path, name: &str) -> Result<Head> {
+    let place = format!("{name} of {}", path.display());
+    let mut entry = zip.by_name(&format!("{name}.npy")).map_err(|e| broken(path, &e))?;
+    let most = entry.size().min(entry.compressed_size().saturating_mul(1032).saturating_add(1032));
+    let mut next = |n| {
+        let mut bytes = vec![];
+        let result = entry.by_ref().take(n).read_to_end(&mut bytes);
+        result.map_err(|e| Error::data(format!("{place} is broken ({e}); copy or download the archive again")))?;
+        Ok(bytes)
+    };
+    Head::read(&place, &mut next, most)
+}
+
+/// The samples of an archive: in memory, or where they are large and not compressed, on
+/// disk.
+fn sampled(zip: &mut ZipArchive<BufReader<File>>, path: &Path, name: &str, is_large: bool, store: &Store) -> Result<X> {
+    if !is_large {
+        return entry(zip, path, name, store.bound.bytes, Wide::No).map(X::Held);
+    }
+    let head = entry_head(zip, path, name)?;
+    let place = format!("{name} of {}", path.display());
+    let found = zip.by_name(&format!("{name}.npy")).map_err(|e| broken(path, &e))?;
+    match (found.compression(), found.data_start()) {
+        (CompressionMethod::Stored, Some(at)) => Ok(X::OnDisk(OnDisk { place, path: path.into(), at, head })),
+        _ => Err(Error::data(format!(
+            "{place} takes {} in memory, more than {}, and is compressed: samples beyond that are read from their file \
+             piece by piece, which compression does not allow; save the arrays with numpy.savez or numpy.save, or raise \
+             --data-memory",
+            memory::size(head.held(Wide::No)),
+            store.bound
+        ))),
+    }
+}
+
+/// The header of the array in a file.
+fn file_head(path: &Path) -> Result<Head> {
+    let mut source = Source::open(path)?;
+    let most = source.most();
+    Head::read(&path.display().to_string(), &mut |n| source.take(n), most)
+}
+
+/// The samples of a file: in memory, or where they are large, on disk.
+fn x_of(path: &Path, is_large: bool, head: Head, store: &Store) -> Result<X> {
+    let shown = path.display().to_string();
+    let mut source = Source::open_within(path, memory::budget().max(store.bound.bytes))?;
+    let most = source.most();
+    match (is_large, source.length()) {
+        (false, _) => read_array(&shown, &mut |n| source.take(n), most, store.bound.bytes, Wide::No).map(X::Held),
+        (true, Some(_)) => Ok(samples::of_file(path, head)),
+        (true, None) => Err(super::raw_images::packed(path, head.held(Wide::No), store.bound)),
+    }
+}
+
 /// The pairs of an archive, and the names of its other arrays.
-fn archive(path: &Path) -> Result<([Option<Pair>; 3], Vec<String>)> {
+fn archive(path: &Path, store: &Store) -> Result<([Option<Pair>; 3], Vec<String>)> {
     let shown = path.display();
     let (mut zip, found) = archive_of(path)?;
     let names::Arrays { pairs, others } = names::sort(&found);
@@ -240,21 +325,24 @@ fn archive(path: &Path) -> Result<([Option<Pair>; 3], Vec<String>)> {
             some(&found)
         )));
     }
-    // What is read lies there together.
+    let mut all = 0u64;
+    for [x, _] in pairs.iter().flatten() {
+        all = all.saturating_add(entry_head(&mut zip, path, x)?.held(Wide::No));
+    }
+    // The targets are in memory together.
     let mut left = memory::budget();
-    let mut read = |name: &str| {
-        let array = entry(&mut zip, path, name, left, Wide::No)?;
-        left = left.saturating_sub(array.elements.bytes());
-        Ok(array)
-    };
     let mut both = |pair: Option<names::Pair>| -> Result<Option<Pair>> {
-        pair.map(|[x, y]| Ok([read(&x)?, read(&y)?])).transpose()
+        let Some([x, y]) = pair else { return Ok(None) };
+        let x = sampled(&mut zip, path, &x, all > store.bound.bytes, store)?;
+        let y = entry(&mut zip, path, &y, left, Wide::No)?;
+        left = left.saturating_sub(y.elements.bytes());
+        Ok(Some((x, y)))
     };
     let [train, val, test] = pairs;
     Ok(([both(train)?, both(val)?, both(test)?], others))
 }
 
-fn files(path: &Path) -> Result<[Option<Pair>; 3]> {
+fn files(path: &Path, store: &Store) -> Result<[Option<Pair>; 3]> {
     let Some(stem) = path.file_stem().and_then(|s| s.to_str()).map(String::from) else {
         return Err(Error::data(format!(
             "{} has a name that is not UTF-8, so the file of its targets cannot be told; rename it",
@@ -274,61 +362,25 @@ fn files(path: &Path) -> Result<[Option<Pair>; 3]> {
             all.join(", ")
         )));
     };
-    let train = [read_npy(path)?, read_npy(&targets)?];
-    let of_split = |split: &str| -> Result<Option<Pair>> {
-        let Some(rest) = rest.filter(|rest| rest.contains("train")) else { return Ok(None) };
+    let of_split = |split: &str| -> Option<[PathBuf; 2]> {
+        let rest = rest.filter(|rest| rest.contains("train"))?;
         let other = [&stem, &format!("y{rest}")].map(|n| beside(&n.replacen("train", split, 1)));
-        if !other.iter().all(|p| p.is_file()) {
-            return Ok(None);
-        }
-        Ok(Some([read_npy(&other[0])?, read_npy(&other[1])?]))
+        other.iter().all(|p| p.is_file()).then_some(other)
     };
-    let val = ["val", "valid", "validation"].iter().find_map(|split| of_split(split).transpose()).transpose()?;
-    Ok([Some(train), val, of_split("test")?])
-}
-
-fn samples(name: &str, x: Array) -> Result<(Vec<usize>, Samples)> {
-    let Array { shape, elements } = x;
-    let (channels_last, shape) = match shape[..] {
-        [_, h, w, c] if c <= CHANNELS && (h > CHANNELS || w > CHANNELS) => (true, vec![c, h, w]),
-        [_] => (false, vec![1]),
-        _ => (false, shape[1..].to_vec()),
-    };
-    let is_image = match shape[..] {
-        [c, _, _] => c <= CHANNELS,
-        [_, _] => true,
-        _ => false,
-    };
-    match elements {
-        Elements::Bytes(v) if is_image => {
-            let shape = if let [h, w] = shape[..] { vec![1, h, w] } else { shape };
-            let v = if channels_last { channels_first(&v, &shape) } else { v };
-            Ok((shape, Samples::Bytes(v.into())))
-        }
-        elements => {
-            let v = elements.into_floats().ok_or_else(|| {
-                Error::data(format!("{name}: samples are words; expected numbers, such as word counts or pixels"))
-            })?;
-            if let Some(at) = v.iter().position(|x| !x.is_finite()) {
-                let width: usize = shape.iter().product();
-                return Err(Error::data(format!(
-                    "{name}: sample {} holds {}; expected finite numbers within 32 bits: clean the array first",
-                    at / width,
-                    v[at]
-                )));
-            }
-            let v = if channels_last { channels_first(&v, &shape) } else { v };
-            Ok((shape, Samples::Floats(v.into())))
+    let val = ["val", "valid", "validation"].iter().find_map(|split| of_split(split));
+    let paths = [Some([path.to_path_buf(), targets]), val, of_split("test")];
+    let heads = paths.each_ref().map(|pair| pair.as_ref().map(|[x, _]| file_head(x)).transpose());
+    let [train, val, test] = heads;
+    let heads = [train?, val?, test?];
+    let all = heads.iter().flatten().fold(0u64, |all, head| all.saturating_add(head.held(Wide::No)));
+    let is_large = all > store.bound.bytes;
+    let mut pairs = [None, None, None];
+    for (pair, (paths, head)) in pairs.iter_mut().zip(paths.into_iter().zip(heads)) {
+        if let (Some([x, y]), Some(head)) = (paths, head) {
+            *pair = Some((x_of(&x, is_large, head, store)?, read_npy(&y)?));
         }
     }
-}
-
-/// Images `[N, height, width, channels]` as `[N, channels, height, width]`;
-/// `shape` is that of one result.
-fn channels_first<T: Copy>(all: &[T], shape: &[usize]) -> Vec<T> {
-    let (channels, plane) = (shape[0], shape[1] * shape[2]);
-    let images = all.chunks_exact(channels * plane);
-    images.flat_map(|image| (0..channels * plane).map(|i| image[i % plane * channels + i / plane])).collect()
+    Ok(pairs)
 }
 
 #[cfg(test)]

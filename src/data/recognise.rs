@@ -2,9 +2,7 @@
 //! files in a folder, the first bytes of a file.
 
 use super::bytes::{STANDARD_INPUT, Source};
-use super::cifar::{RECORD_100, read_cifar};
-use super::idx::read_idx;
-use super::images::Images;
+use super::cifar::RECORD_100;
 use super::picture::starts_like_a_picture;
 use super::scan::is_image_folder;
 use super::table::{arff, container, json, prose};
@@ -183,26 +181,6 @@ pub(super) enum Files {
     Idx { images: Option<PathBuf>, labels: Option<PathBuf> },
     /// Batches, at least one.
     Cifar10(Vec<PathBuf>),
-}
-
-impl Files {
-    pub(super) fn read(&self, name: &str) -> Result<Images> {
-        match self {
-            Files::Cifar10(batches) => read_cifar(name, batches),
-            Files::Idx { images: Some(images), labels: Some(labels) } => read_idx(name, images, labels),
-            Files::Idx { images, labels } => {
-                let (have, lack) = if images.is_some() { ("images", "labels") } else { ("labels", "images") };
-                let path = images.as_ref().or(labels.as_ref()).map_or(name.into(), |p| p.display().to_string());
-                Err(Error::data(format!(
-                    "{path} has no {lack} to go with it: expected {} (plain or .gz) in the same folder",
-                    file_name(Path::new(&path)).trim_end_matches(".gz").replace(have, lack).replace(
-                        if have == "images" { "idx3" } else { "idx1" },
-                        if have == "images" { "idx1" } else { "idx3" }
-                    )
-                )))
-            }
-        }
-    }
 }
 
 /// The files of a set.
@@ -434,7 +412,7 @@ fn sorted_names(folder: &Path) -> Result<Vec<String>> {
     Ok(names)
 }
 
-fn file_name(path: &Path) -> String {
+pub(super) fn file_name(path: &Path) -> String {
     path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned())
 }
 

@@ -1,7 +1,12 @@
 //! The elements of samples: in memory, or read when they are needed.
 
-use crate::error::{Error, Result};
-use std::fmt;
+mod reader;
+
+pub use reader::{ReadSamples, Reader};
+
+use super::moments::Moments;
+use crate::error::Result;
+use crate::files::memory::DataBound;
 use std::sync::Arc;
 
 /// What elements samples have.
@@ -29,78 +34,57 @@ pub enum Samples {
     Read(Reader),
 }
 
-/// A source of samples that are read when they are needed: more of them than memory
-/// holds, or such as are made on the way. Training asks for the rows of a window while
-/// the device works on the one before, from a thread of its own.
-///
-/// Give it to [`Dataset::new`](super::Dataset::new) by [`Samples::read_by`]. The targets
-/// are in memory. Reports show no samples of such a set, and it is recognised by its
-/// targets alone when a run is resumed.
-pub trait ReadSamples: Send + Sync {
-    /// The number of samples.
-    fn count(&self) -> usize;
-
-    /// What their elements are.
-    fn elements(&self) -> Elements;
-
-    /// The samples with these indices, in this order; an index may repeat.
-    fn read(&self, rows: &[usize]) -> Result<Samples>;
-}
-
-/// Rows of a [`ReadSamples`].
-#[derive(Clone)]
-pub struct Reader {
-    source: Arc<dyn ReadSamples>,
-    /// Elements per sample.
-    width: usize,
-    /// The rows of the source; all of them, if `None`.
-    rows: Option<Arc<Vec<usize>>>,
-}
-
-impl fmt::Debug for Reader {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} samples of {} elements, read when needed", self.count(), self.width)
-    }
-}
-
-/// Equal are the same rows of the same source.
-impl PartialEq for Reader {
-    fn eq(&self, other: &Reader) -> bool {
-        Arc::ptr_eq(&self.source, &other.source) && self.width == other.width && self.rows == other.rows
-    }
-}
-
-impl Reader {
-    fn count(&self) -> usize {
-        self.rows.as_ref().map_or_else(|| self.source.count(), |rows| rows.len())
-    }
-
-    fn numbers(&self, rows: &[usize]) -> Vec<usize> {
-        match &self.rows {
-            Some(own) => rows.iter().map(|&i| own[i]).collect(),
-            None => rows.to_vec(),
-        }
-    }
-
-    fn read(&self, rows: &[usize]) -> Result<Samples> {
-        let found = self.source.read(&self.numbers(rows))?;
-        let (asked, elements) = (rows.len() * self.width, self.source.elements());
-        match matches!(found, Samples::Read(_)) || found.kind() != elements || found.elements() != asked {
-            false => Ok(found),
-            true => Err(Error::data(format!(
-                "a reader of samples gave {} elements ({:?}) for {} samples; expected {asked} ({elements:?}), in memory",
-                found.elements(),
-                found.kind(),
-                rows.len()
-            ))),
-        }
-    }
-}
-
 impl Samples {
     /// Samples of a shape that are read when they are needed.
     pub fn read_by(source: impl ReadSamples + 'static, shape: &[usize]) -> Samples {
-        Samples::Read(Reader { source: Arc::new(source), width: shape.iter().product(), rows: None })
+        Samples::Read(Reader::new(source, shape.iter().product()))
+    }
+
+    /// The same; of those that are read when they are needed, as many are in memory at a
+    /// time as the bound allows.
+    pub(crate) fn within(self, bound: DataBound) -> Samples {
+        match self {
+            Samples::Read(reader) => Samples::Read(reader.within(bound)),
+            held => held,
+        }
+    }
+
+    /// Whether a sample is the same each time that it is looked at.
+    pub(crate) fn repeats(&self) -> bool {
+        if let Samples::Read(reader) = self { reader.repeats() } else { true }
+    }
+
+    /// Calls `see` with all samples in their order: at once where they are in memory, else
+    /// in pieces of whole samples, as they are read.
+    ///
+    /// Fails when they cannot be read, and as `see` does.
+    pub(crate) fn visit(&self, see: &mut dyn FnMut(&Samples) -> Result<()>) -> Result<()> {
+        match self {
+            Samples::Read(reader) => reader.visit(see),
+            held => see(held),
+        }
+    }
+
+    /// Samples made others by `change`, of such elements and so many of them each: now, or
+    /// when they are read.
+    pub(crate) fn map_to(
+        &self,
+        to: Elements,
+        width: usize,
+        change: impl Fn(Samples) -> Samples + Send + Sync + 'static,
+    ) -> Samples {
+        match self {
+            Samples::Read(reader) => Samples::Read(reader.map_to(to, width, change)),
+            held => change(held.clone()),
+        }
+    }
+
+    /// The same, with what is known of the values of each sample.
+    pub(crate) fn knowing(self, moments: Moments) -> Samples {
+        match self {
+            Samples::Read(reader) => Samples::Read(reader.knowing(moments)),
+            held => held,
+        }
     }
 
     /// The number of elements.
@@ -109,7 +93,7 @@ impl Samples {
             Samples::Bytes(v) => v.len(),
             Samples::Floats(v) => v.len(),
             Samples::Tokens(v) => v.len(),
-            Samples::Read(reader) => reader.count() * reader.width,
+            Samples::Read(reader) => reader.count() * reader.width(),
         }
     }
 
@@ -119,7 +103,7 @@ impl Samples {
             Samples::Bytes(_) => Elements::Bytes,
             Samples::Floats(_) => Elements::Floats,
             Samples::Tokens(_) => Elements::Tokens,
-            Samples::Read(reader) => reader.source.elements(),
+            Samples::Read(reader) => reader.elements(),
         }
     }
 
@@ -153,16 +137,33 @@ impl Samples {
             Samples::Bytes(v) => Samples::Bytes(pick(v, width, rows).into()),
             Samples::Floats(v) => Samples::Floats(pick(v, width, rows).into()),
             Samples::Tokens(v) => Samples::Tokens(pick(v, width, rows).into()),
-            Samples::Read(reader) => {
-                Samples::Read(Reader { rows: Some(reader.numbers(rows).into()), ..reader.clone() })
+            Samples::Read(reader) => Samples::Read(reader.select(rows)),
+        }
+    }
+
+    /// Samples of `width` elements that are in memory, the last one repeated until there
+    /// are `rows`.
+    pub(crate) fn filled_up(mut self, width: usize, rows: usize) -> Samples {
+        fn fill<T: Copy>(all: &mut Arc<Vec<T>>, width: usize, elements: usize) {
+            let all = Arc::make_mut(all);
+            all.reserve_exact(elements.saturating_sub(all.len()));
+            while (1..elements).contains(&all.len()) {
+                all.extend_from_within(all.len() - width..);
             }
         }
+        match &mut self {
+            Samples::Bytes(v) => fill(v, width, rows * width),
+            Samples::Floats(v) => fill(v, width, rows * width),
+            Samples::Tokens(v) => fill(v, width, rows * width),
+            Samples::Read(_) => {}
+        }
+        self
     }
 
     /// The same samples in memory; those that are there already are shared.
     pub(crate) fn loaded(&self) -> Result<Samples> {
         match self {
-            Samples::Read(reader) => reader.read(&(0..reader.count()).collect::<Vec<_>>()),
+            Samples::Read(reader) => reader.all(),
             held => Ok(held.clone()),
         }
     }

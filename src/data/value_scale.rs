@@ -2,10 +2,9 @@
 //! floats from 0 to 1 are the same pictures, which a model can tell only if it
 //! remembers which of them it was trained on.
 
-use super::{Dataset, Samples};
-use crate::error::{Error, Result};
+use super::{Dataset, Elements, Samples};
+use crate::error::{Context, Error, Result};
 use serde::{Deserialize, Serialize};
-use std::sync::Arc;
 
 /// Elements above this, all whole, are likelier bytes than measurements.
 const BRIGHT: f32 = 50.0;
@@ -32,13 +31,30 @@ struct Seen {
 }
 
 impl Seen {
-    fn of(values: &[f32]) -> Seen {
-        let start = Seen { low: f32::INFINITY, high: f32::NEG_INFINITY, is_whole: true };
-        values.iter().fold(start, |s, &v| Seen {
+    /// Of no floats.
+    fn nothing() -> Seen {
+        Seen { low: f32::INFINITY, high: f32::NEG_INFINITY, is_whole: true }
+    }
+
+    fn and(self, values: &[f32]) -> Seen {
+        values.iter().fold(self, |s, &v| Seen {
             low: s.low.min(v),
             high: s.high.max(v),
             is_whole: s.is_whole && v.fract() == 0.0,
         })
+    }
+
+    /// Of all samples of a set, wherever they are.
+    fn of(set: &Dataset) -> Result<Seen> {
+        let mut seen = Seen::nothing();
+        let all = set.samples.visit(&mut |piece| {
+            if let Samples::Floats(v) = piece {
+                seen = std::mem::replace(&mut seen, Seen::nothing()).and(v);
+            }
+            Ok(())
+        });
+        all.context(|| set.name.clone())?;
+        Ok(seen)
     }
 
     fn is_unit(&self) -> bool {
@@ -52,19 +68,33 @@ impl Seen {
 }
 
 impl ValueScale {
-    /// That of samples; none of tokens, and of what is not in memory.
+    /// That of samples; none of tokens, and of floats that are not in memory.
     pub fn of(samples: &Samples) -> Option<ValueScale> {
         match samples {
-            Samples::Tokens(_) | Samples::Read(_) => None,
-            Samples::Bytes(_) => Some(ValueScale::Pixels),
-            Samples::Floats(v) => {
-                let seen = Seen::of(v);
-                Some(match () {
-                    () if v.is_empty() || seen.is_unit() => ValueScale::Unit,
-                    () if seen.is_byte() => ValueScale::Whole,
-                    () => ValueScale::Between(seen.low, seen.high),
-                })
+            Samples::Floats(v) => Some(ValueScale::of_floats(&Seen::nothing().and(v))),
+            other => (other.kind() == Elements::Bytes).then_some(ValueScale::Pixels),
+        }
+    }
+
+    /// That of a set; also of floats that are read when they are needed, if they are the
+    /// same each time.
+    ///
+    /// Fails when they cannot be read.
+    pub fn of_set(set: &Dataset) -> Result<Option<ValueScale>> {
+        match (&set.samples, set.samples.kind()) {
+            (Samples::Read(_), Elements::Floats) if set.samples.repeats() => {
+                Ok(Some(ValueScale::of_floats(&Seen::of(set)?)))
             }
+            (samples, _) => Ok(ValueScale::of(samples)),
+        }
+    }
+
+    fn of_floats(seen: &Seen) -> ValueScale {
+        match () {
+            // None at all are between any bounds.
+            () if seen.low > seen.high || seen.is_unit() => ValueScale::Unit,
+            () if seen.is_byte() => ValueScale::Whole,
+            () => ValueScale::Between(seen.low, seen.high),
         }
     }
 
@@ -91,53 +121,54 @@ impl ValueScale {
             Err(Error::data(format!("{} holds {found}, and this model was trained on {trained}; {next}", set.name)))
         };
         let same = "give them as they were for training";
-        match (self, &set.samples) {
-            (_, Samples::Tokens(_) | Samples::Read(_)) | (ValueScale::Pixels, Samples::Bytes(_)) => Ok(None),
-            (ValueScale::Pixels, Samples::Floats(v)) => {
-                let seen = Seen::of(v);
+        match (self, set.samples.kind()) {
+            // Whether such floats are bytes could change from one look to the next.
+            _ if !set.samples.repeats() => Ok(None),
+            (_, Elements::Tokens) | (ValueScale::Pixels, Elements::Bytes) => Ok(None),
+            (ValueScale::Pixels, Elements::Floats) => {
+                let seen = Seen::of(set)?;
                 if seen.is_unit() {
-                    set.samples = Samples::Bytes(Arc::new(v.iter().map(|x| (255.0 * x).round() as u8).collect()));
+                    to_bytes(set, |x| (255.0 * x).round() as u8);
                     return Ok(said(set, "floats from 0 to 1", "bytes", "multiplied by 255"));
                 }
                 if seen.is_byte() {
-                    set.samples = Samples::Bytes(Arc::new(v.iter().map(|&x| x as u8).collect()));
+                    to_bytes(set, |x| x as u8);
                     return Ok(None);
                 }
                 refused(&floats(&seen), "pixels as bytes", "expected bytes, or floats from 0 to 1")
             }
-            (ValueScale::Whole, Samples::Bytes(v)) => {
-                set.samples = Samples::Floats(Arc::new(v.iter().map(|&b| f32::from(b)).collect()));
+            (ValueScale::Whole, Elements::Bytes) => {
+                to_floats(set, 1.0);
                 Ok(None)
             }
-            (ValueScale::Whole, Samples::Floats(v)) => {
-                let seen = Seen::of(v);
+            (ValueScale::Whole, Elements::Floats) => {
+                let seen = Seen::of(set)?;
                 match (seen.is_unit() && !seen.is_whole, is_image) {
                     (false, _) => Ok(None),
                     (true, true) => {
-                        set.samples = Samples::Floats(Arc::new(v.iter().map(|x| 255.0 * x).collect()));
+                        of_floats(set, |x| 255.0 * x);
                         Ok(said(set, "floats from 0 to 1", "whole numbers up to 255", "multiplied by 255"))
                     }
                     (true, false) => refused("numbers from 0 to 1", "whole numbers up to 255", same),
                 }
             }
-            (ValueScale::Unit, Samples::Bytes(v)) => {
-                let dark = v.iter().all(|&b| b <= 1);
-                let by = if dark { 1.0 } else { 255.0 };
-                set.samples = Samples::Floats(Arc::new(v.iter().map(|&b| f32::from(b) / by).collect()));
+            (ValueScale::Unit, Elements::Bytes) => {
+                let dark = brightest(set)? <= 1;
+                to_floats(set, if dark { 1.0 } else { 255.0 });
                 Ok(if dark { None } else { said(set, "bytes", "floats from 0 to 1", "divided by 255") })
             }
-            (ValueScale::Unit, Samples::Floats(v)) => {
-                let seen = Seen::of(v);
+            (ValueScale::Unit, Elements::Floats) => {
+                let seen = Seen::of(set)?;
                 match (seen.is_byte() && seen.high > 1.0, is_image) {
                     (true, true) => {
-                        set.samples = Samples::Floats(Arc::new(v.iter().map(|x| x / 255.0).collect()));
+                        of_floats(set, |x| x / 255.0);
                         Ok(said(set, "whole numbers up to 255", "floats from 0 to 1", "divided by 255"))
                     }
                     _ if seen.high > BRIGHT => refused(&floats(&seen), "floats from 0 to 1", same),
                     _ => Ok(None),
                 }
             }
-            (ValueScale::Between(low, high), Samples::Bytes(_)) if low < 0.0 || high <= BRIGHT => {
+            (ValueScale::Between(low, high), Elements::Bytes) if low < 0.0 || high <= BRIGHT => {
                 let trained = format!("floats from {low} to {high}");
                 refused(
                     "pictures as bytes",
@@ -145,12 +176,12 @@ impl ValueScale {
                     "what was done to the pictures is not known: give arrays like those",
                 )
             }
-            (ValueScale::Between(..), Samples::Bytes(v)) => {
-                set.samples = Samples::Floats(Arc::new(v.iter().map(|&b| f32::from(b)).collect()));
+            (ValueScale::Between(..), Elements::Bytes) => {
+                to_floats(set, 1.0);
                 Ok(None)
             }
-            (ValueScale::Between(low, high), Samples::Floats(v)) => {
-                let seen = Seen::of(v);
+            (ValueScale::Between(low, high), Elements::Floats) => {
+                let seen = Seen::of(set)?;
                 let raw = seen.is_byte() && seen.high > BRIGHT && low < 0.0 && high < seen.high / 5.0;
                 match raw {
                     true => refused(&floats(&seen), &format!("floats from {low} to {high}"), same),
@@ -159,6 +190,43 @@ impl ValueScale {
             }
         }
     }
+}
+
+/// Makes floats bytes.
+fn to_bytes(set: &mut Dataset, by: fn(f32) -> u8) {
+    set.samples = set.samples.map_to(Elements::Bytes, set.width(), move |piece| match piece {
+        Samples::Floats(v) => v.iter().map(|&x| by(x)).collect::<Vec<u8>>().into(),
+        other => other,
+    });
+}
+
+/// Makes bytes floats, divided by a number.
+fn to_floats(set: &mut Dataset, by: f32) {
+    set.samples = set.samples.map_to(Elements::Floats, set.width(), move |piece| match piece {
+        Samples::Bytes(v) => v.iter().map(|&b| f32::from(b) / by).collect::<Vec<f32>>().into(),
+        other => other,
+    });
+}
+
+/// Changes floats.
+fn of_floats(set: &mut Dataset, by: fn(f32) -> f32) {
+    set.samples = set.samples.map_to(Elements::Floats, set.width(), move |piece| match piece {
+        Samples::Floats(v) => v.iter().map(|&x| by(x)).collect::<Vec<f32>>().into(),
+        other => other,
+    });
+}
+
+/// The greatest byte of a set.
+fn brightest(set: &Dataset) -> Result<u8> {
+    let mut most = 0;
+    let all = set.samples.visit(&mut |piece| {
+        if let Samples::Bytes(v) = piece {
+            most = v.iter().fold(most, |most, &b| most.max(b));
+        }
+        Ok(())
+    });
+    all.context(|| set.name.clone())?;
+    Ok(most)
 }
 
 fn floats(seen: &Seen) -> String {

@@ -16,9 +16,59 @@ const UNKNOWN: u64 = 8 << 30;
 /// What `--max-memory` says; `u64::MAX` without it.
 static GIVEN: AtomicU64 = AtomicU64::new(u64::MAX);
 
+/// What `--data-memory` says; `u64::MAX` without it.
+static DATA_GIVEN: AtomicU64 = AtomicU64::new(u64::MAX);
+
 /// Sets the budget of this process, in bytes.
 pub fn set_budget(bytes: u64) {
     GIVEN.store(bytes, Ordering::Relaxed);
+}
+
+/// Sets the bound of this process on the samples of a data set, in bytes.
+pub fn set_data_bound(bytes: u64) {
+    DATA_GIVEN.store(bytes, Ordering::Relaxed);
+}
+
+/// How many bytes of decoded samples of a data set are in memory at most: a larger set is
+/// read window by window.
+///
+/// It is another thing than the [`budget`], which refuses a file that unfolds to more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DataBound {
+    /// The bytes.
+    pub bytes: u64,
+    /// Who says so.
+    from: &'static str,
+}
+
+impl DataBound {
+    /// The budget, for samples that are all in memory.
+    pub fn of_budget() -> DataBound {
+        let from = match GIVEN.load(Ordering::Relaxed) {
+            u64::MAX => "a quarter of the free memory; --max-memory sets another",
+            _ => "--max-memory",
+        };
+        DataBound { bytes: budget(), from }
+    }
+
+    /// What [`set_data_bound`] was given, else what the settings say, else the budget.
+    pub fn of(setting: Option<u64>) -> DataBound {
+        match (DATA_GIVEN.load(Ordering::Relaxed), setting, GIVEN.load(Ordering::Relaxed)) {
+            (u64::MAX, Some(bytes), _) => DataBound { bytes, from: "data.memory" },
+            (u64::MAX, None, u64::MAX) => {
+                DataBound { bytes: budget(), from: "a quarter of the free memory; --data-memory sets another" }
+            }
+            (u64::MAX, None, bytes) => DataBound { bytes, from: "--max-memory; --data-memory sets another" },
+            (bytes, ..) => DataBound { bytes, from: "--data-memory" },
+        }
+    }
+}
+
+/// As messages have it: `256.0 MiB (--data-memory)`.
+impl std::fmt::Display for DataBound {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} ({})", size(self.bytes), self.from)
+    }
 }
 
 /// The bytes that what a file holds may take: what [`set_budget`] was given, else a
@@ -116,6 +166,14 @@ fn address_space(limits: &str, status: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_bound_of_samples_is_that_of_the_settings() {
+        let bound = DataBound::of(Some(256 << 20));
+        assert_eq!((bound.bytes, bound.to_string()), (256 << 20, "256.0 MiB (data.memory)".to_string()));
+        let usual = DataBound::of(None).to_string();
+        assert!(usual.contains("a quarter of the free memory; --data-memory sets another"), "{usual}");
+    }
 
     #[test]
     fn sizes_are_shown_for_people() {

@@ -55,7 +55,7 @@ impl Job {
         let mut session = Session::new(device, model, p.interface.clone(), weights)?;
         // What does not fit the device is found here, before anything is written.
         session.prepare_training(&p.train, s)?;
-        Ok(Job { session, fingerprint: p.fingerprint() })
+        Ok(Job { session, fingerprint: p.fingerprint()? })
     }
 
     /// Trains, then scores the test set, or the validation set where there is

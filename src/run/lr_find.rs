@@ -12,8 +12,9 @@ use super::request::DeviceRequest;
 use super::train::{say, settle};
 use crate::data::{Dataset, Elements};
 use crate::device::DeviceInfo;
-use crate::error::{Error, Result};
+use crate::error::{Context, Error, Result};
 use crate::eval::plot::{Axis, Chart, Ink, Kind, Series, number};
+use crate::files::memory::DataBound;
 use crate::nn::Weights;
 use crate::tensor::random::permute;
 use crate::train::{Prepared, Schedule, Session, Settings, Shape, Warmup, model_for};
@@ -115,6 +116,8 @@ pub fn find(c: Configured, range: Range, device: &DeviceRequest, observer: &mut 
     settle(&mut s, &mut p);
     say(&s, &p, observer);
     sweep_settings(&mut s, &mut p, range);
+    // The sweep goes over its samples in memory.
+    p.train.samples = p.train.samples.loaded().context(|| p.train.name.clone())?;
     let model = model_for(s.model.clone(), &p.train.shape, &p.interface)?;
     let mut session = Session::new(device, model, p.interface.clone(), Weights::new(s.seed))?;
     session.prepare_training(&p.train, &s)?;
@@ -131,7 +134,8 @@ fn sweep_settings(s: &mut Settings, p: &mut Prepared, f: Range) {
     s.update.accumulate = s.update.accumulate.min(n / s.batch_size);
     let per_update = s.batch_size * s.update.accumulate;
     let each = if p.train.samples.kind() == Elements::Bytes { 1 } else { 4 } * p.train.width().max(1);
-    let updates = (n / per_update).min(MOST_BYTES / each / per_update).clamp(1, f.steps);
+    let most = MOST_BYTES.min(usize::try_from(DataBound::of(s.data.memory).bytes).unwrap_or(MOST_BYTES));
+    let updates = (n / per_update).min(most / each / per_update).clamp(1, f.steps);
     s.epochs = f.steps.div_ceil(updates);
     let rows = (f.steps / s.epochs).max(1) * per_update;
     let row = |i: usize| permute(i as u32, n as u32, s.seed, 0) as usize;

@@ -64,8 +64,10 @@ fn shown(session: &Session, set: &Dataset, i: usize) -> Mistake {
 
 /// A sample as a picture, if it is one.
 fn picture(set: &Dataset, i: usize) -> Option<String> {
-    let (Samples::Bytes(pixels), &[c, h, w]) = (&set.samples, &set.shape[..]) else { return None };
-    let pixels = pixels[i * set.width()..(i + 1) * set.width()].to_vec();
+    let (&[c, h, w], true) = (&set.shape[..], set.samples.repeats()) else { return None };
+    // What cannot be read again is a mistake without a picture.
+    let Ok(Samples::Bytes(pixels)) = set.samples.select(set.width(), &[i]).loaded() else { return None };
+    let pixels = pixels.to_vec();
     let tile = Tile { pixels, caption: String::new() };
     let png = sheet::png(&sheet::sheet(&[tile], [c, h, w], 1, ""));
     Some(format!("data:image/png;base64,{}", base64::engine::general_purpose::STANDARD.encode(png)))

@@ -66,7 +66,9 @@ pub fn check(loaded: Loaded, s: &Settings, p: &mut Prepared) -> Result<Loaded> {
         format!("it had the outputs {} and now has {}", before.outputs.join(", "), now.outputs.join(", "))
     } else if *before != compared {
         "its columns, classes or averages are others".into()
-    } else if fingerprint.is_some_and(|f| *f != p.fingerprint()) {
+    } else if let Some(fingerprint) = fingerprint
+        && *fingerprint != p.fingerprint()?
+    {
         "its samples or their targets are others, or in another order".into()
     } else {
         p.interface = now.clone();
@@ -127,9 +129,9 @@ impl Begun {
 
     /// Fails if the data is other than that of the run.
     pub fn check(self, p: &Prepared) -> Result<()> {
-        match self.other.is_none_or(|f| f == p.fingerprint()) {
-            true => Ok(()),
-            false => Err(Error::usage(self.refusal)),
+        match self.other {
+            Some(fingerprint) if fingerprint != p.fingerprint()? => Err(Error::usage(self.refusal)),
+            _ => Ok(()),
         }
     }
 }

@@ -194,6 +194,18 @@ impl Trainer {
         self.key("train.seed", i64::from(seed))
     }
 
+    /// The most bytes of memory that the samples of a data set by name take: a larger folder
+    /// of pictures, or larger set of IDX, CIFAR or NumPy's files, is read while it is trained
+    /// on. A quarter of the free memory without this.
+    pub fn data_memory(self, bytes: u64) -> Trainer {
+        self.key("data.memory", bytes.to_string())
+    }
+
+    /// A folder that keeps the decoded pictures of such a set.
+    pub fn data_cache(self, folder: impl AsRef<Path>) -> Trainer {
+        self.key("data.cache", folder.as_ref().display().to_string())
+    }
+
     /// The learning rate.
     pub fn lr(self, lr: f64) -> Trainer {
         self.key("optimizer.lr", lr)

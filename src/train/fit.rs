@@ -80,7 +80,7 @@ pub fn go_on(
         // An epoch whose steps are all done goes on with the next one's data.
         let done = start.at.batch >= pass.set.batches();
         let from = if done { (start.at.epoch + 1, 0) } else { (start.at.epoch, start.at.batch) };
-        let stream = Stream::start(scope, &pass.set, train, &interface, order, from);
+        let stream = Stream::start(scope, &pass.set, train, &interface, order, from, s.epochs);
         let mut run = Run {
             s,
             watch,

@@ -3,6 +3,7 @@
 use crate::data::fingerprint::fingerprint;
 use crate::data::series::NaiveSets;
 use crate::data::{Dataset, Interface};
+use crate::error::Result;
 
 /// The sets of a run.
 #[derive(Debug, Clone)]
@@ -24,7 +25,9 @@ pub struct Prepared {
 impl Prepared {
     /// The fingerprint of what decides a training: the samples that are trained
     /// on and those held out to watch it.
-    pub fn fingerprint(&self) -> String {
+    ///
+    /// Fails when samples that are read when they are needed cannot be read.
+    pub fn fingerprint(&self) -> Result<String> {
         fingerprint([&self.train].into_iter().chain(&self.val))
     }
 }

@@ -3,8 +3,9 @@
 //! the steps take them, so a streamed epoch computes the same bits as a
 //! resident one.
 
-use crate::data::{Dataset, Elements, Interface, Samples, Targets};
-use crate::error::{Context, Result};
+use crate::data::{Dataset, Elements, Interface, Reader, Samples, Targets};
+use crate::error::{Context, Error, Result};
+use crate::files::memory;
 use crate::graph::{Graph, Init, TensorId};
 use crate::plan::Target;
 use crate::tensor::random::permute;
@@ -14,10 +15,6 @@ use std::sync::Arc;
 /// Bytes that the packed images of one buffer may have: kernels count them in
 /// 32 bits.
 const COUNTABLE: u64 = 1 << 32;
-
-/// Bytes of a set that is read when it is needed that a device holds at a time: memory may
-/// not have room for more.
-const READ_AT_ONCE: u64 = 256 << 20;
 
 /// What a target is made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,8 +52,12 @@ impl Resident {
     ///
     /// Fails when samples that are read when they are needed cannot be read.
     pub fn of(set: &Dataset, interface: &Interface, batch: usize, budget: u64) -> Result<Resident> {
-        let budget = if matches!(set.samples, Samples::Read(_)) { budget.min(READ_AT_ONCE) } else { budget };
+        // Memory may not have room for more.
+        let budget = if let Samples::Read(reader) = &set.samples { budget.min(reader.at_once()) } else { budget };
         let batch = batch.min(set.len()).max(1);
+        if let Samples::Read(reader) = &set.samples {
+            check_batch(set, reader, batch)?;
+        }
         let mut resident = Resident::blank(set.len(), &set.shape, set.samples.kind(), target_kind(set), batch);
         resident.ignores = set.scored().is_some_and(|n| n < set.targets.positions());
         let batches = set.len().div_ceil(batch);
@@ -71,7 +72,7 @@ impl Resident {
         resident.data.1 = Init::Shared(shared(set.samples.loaded().context(|| set.name.clone())?));
         resident.target.1 = match &set.targets {
             Targets::Sequence { labels, .. } => Init::Shared(Shared::Words(labels.clone())),
-            _ => Init::Data(Arc::new(targets(set, interface))),
+            _ => Init::Data(Arc::new(targets(&set.targets, interface))),
         };
         Ok(resident)
     }
@@ -146,9 +147,28 @@ impl Resident {
             None => position,
         };
         let rows: Vec<usize> = (first..first + held).map(|p| row(p.min(n - 1))).collect();
-        let set = set.select(&rows);
-        let held = set.samples.loaded().context(|| set.name.clone())?;
-        Ok(Window { samples: samples(&held, set.width()), targets: targets(&set, interface) })
+        // A repeated row is not read again.
+        let own = &rows[..held.min(n - first)];
+        let read = set.samples.select(set.width(), own).loaded().context(|| set.name.clone())?;
+        let targets = targets(&set.targets.select(&rows), interface);
+        Ok(Window { samples: samples(&read.filled_up(set.width(), held), set.width()), targets })
+    }
+}
+
+/// Refuses batches that take more memory than samples which are read when they are needed
+/// may.
+fn check_batch(set: &Dataset, reader: &Reader, batch: usize) -> Result<()> {
+    let each = if set.samples.kind() == Elements::Bytes { 1 } else { 4 };
+    let bytes = (batch as u64).saturating_mul(set.width() as u64 * each);
+    match bytes <= reader.most() {
+        true => Ok(()),
+        false => Err(Error::data(format!(
+            "{}: a batch of {batch} samples takes {}, and samples are held in windows of {} at most, a quarter of \
+             --data-memory (data.memory); raise that, or take smaller batches",
+            set.name,
+            memory::size(bytes),
+            memory::size(reader.most())
+        ))),
     }
 }
 
@@ -194,12 +214,13 @@ pub fn samples(samples: &Samples, width: usize) -> HostTensor {
 }
 
 /// The targets of a set as a device holds them.
-fn targets(set: &Dataset, interface: &Interface) -> HostTensor {
-    match &set.targets {
+fn targets(targets: &Targets, interface: &Interface) -> HostTensor {
+    let n = targets.len();
+    match targets {
         Targets::Classes { labels, .. } => HostTensor::u32([labels.len()], labels.clone()),
-        Targets::Sequence { labels, positions, .. } => HostTensor::u32([set.len(), *positions], labels.to_vec()),
+        Targets::Sequence { labels, positions, .. } => HostTensor::u32([n, *positions], labels.to_vec()),
         Targets::Values { values, names } => {
-            HostTensor::f32(Shape::from([set.len(), names.len()]), interface.target.scaled(values))
+            HostTensor::f32(Shape::from([n, names.len()]), interface.target.scaled(values))
         }
     }
 }

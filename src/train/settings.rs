@@ -12,6 +12,7 @@ use crate::keys::Keys;
 use crate::nn::{Activation, Description, Reads};
 use crate::ops::unary::Function;
 use crate::plan::{Choices, Options as PlanOptions, Precision, Recompute, Target, parse_bytes};
+use std::path::PathBuf;
 use toml::{Table, Value};
 
 /// How rows are chosen to be held out.
@@ -59,6 +60,11 @@ pub struct DataSettings {
     pub series: Option<SeriesOptions>,
     /// Bytes of samples that may lie on the device at a time.
     pub device_bytes: Option<u64>,
+    /// Bytes of decoded samples that may be in the host's memory: a larger set is read window
+    /// by window. `None` for a quarter of the free memory.
+    pub memory: Option<u64>,
+    /// The folder in which decoded pictures of such a set are kept.
+    pub cache: Option<PathBuf>,
 }
 
 impl DataSettings {
@@ -82,6 +88,8 @@ impl DataSettings {
             table: TableOptions::read(keys)?,
             text: TextSettings::read(keys)?,
             series: SeriesOptions::read(keys)?,
+            memory: memory(keys)?,
+            cache: keys.text("cache")?.filter(|folder| !folder.is_empty()).map(PathBuf::from),
             device_bytes: (device_mb > 0.0).then_some((device_mb * 1024.0 * 1024.0) as u64),
         })
     }
@@ -89,12 +97,15 @@ impl DataSettings {
     /// As TOML: `[data]`, in which `clean` stands too.
     fn to_table(&self) -> Table {
         let split = SPLITS.iter().find(|(_, s)| *s == self.split).expect("every split has a name").0;
-        let own: [(&str, Value); 6] = [
+        let auto = || "auto".to_string();
+        let own: [(&str, Value); 8] = [
             ("source", self.source.clone().into()),
             ("val_split", self.val_split.into()),
             ("split", split.into()),
             ("folds", (self.folds as i64).into()),
             ("normalize_classes", self.normalize_classes.into()),
+            ("memory", self.memory.map_or_else(auto, |bytes| bytes.to_string()).into()),
+            ("cache", self.cache.as_ref().map_or_else(String::new, |p| p.display().to_string()).into()),
             ("device_mb", (self.device_bytes.unwrap_or(0) as f64 / 1024.0 / 1024.0).into()),
         ];
         let mut table = Table::from_iter(own.map(|(k, v)| (k.to_string(), v)));
@@ -302,7 +313,8 @@ impl Settings {
 
     /// As TOML, without what does not decide the state after so many steps:
     /// limits (of steps, time and patience), when checkpoints are written, where the
-    /// data lies and how much of it is on the device at a time, how the step is planned.
+    /// data lies and how much of it is in memory and on the device at a time, how the step
+    /// is planned.
     pub fn deciding(&self) -> String {
         let mut table = self.to_table();
         if let Some(Value::Table(train)) = table.get_mut("train") {
@@ -312,7 +324,9 @@ impl Settings {
             }
         }
         if let Some(Value::Table(data)) = table.get_mut("data") {
-            data.remove("device_mb");
+            for key in ["device_mb", "memory", "cache"] {
+                data.remove(key);
+            }
             // What it holds decides, not where it lies.
             data.remove("source");
         }
@@ -331,6 +345,19 @@ fn positive(keys: &mut Keys) -> Result<Option<String>> {
         Some(Value::String(s)) => Ok(Some(s)),
         Some(v @ (Value::Integer(_) | Value::Float(_) | Value::Boolean(_))) => Ok(Some(v.to_string())),
         Some(v) => Err(Error::model(format!("{}: positive = {v}; expected the name of a class", keys.place()))),
+    }
+}
+
+/// Bytes of samples in memory: a number, or one with a unit such as `512MiB`.
+fn memory(keys: &mut Keys) -> Result<Option<u64>> {
+    let place = || format!("{}: memory", keys.place());
+    let (place, value) = (place(), keys.take("memory"));
+    match value {
+        None => Ok(None),
+        Some(Value::String(s)) if s == "auto" => Ok(None),
+        Some(Value::String(s)) => parse_bytes(&s).map(Some).context(|| place),
+        Some(Value::Integer(n)) if n > 0 => Ok(Some(n as u64)),
+        Some(v) => Err(Error::model(format!("{place} = {v}; expected \"auto\" or bytes, such as \"512MiB\""))),
     }
 }
 

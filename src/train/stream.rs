@@ -8,20 +8,57 @@ use crate::plan::Executor;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::Scope;
 
+/// Windows as a thread prepares them, in their order.
+pub struct Windows(Receiver<Result<Window>>);
+
+impl Windows {
+    /// Starts the thread. It prepares the windows with these numbers, each in the order of
+    /// an epoch, and ends with the last, or when nobody waits for one any more.
+    pub fn start<'s>(
+        scope: &'s Scope<'s, '_>,
+        set: &Resident,
+        data: &'s Dataset,
+        interface: &Interface,
+        numbers: impl Iterator<Item = (usize, Option<(u32, u32)>)> + Send + 's,
+    ) -> Windows {
+        // One window waits while the next is made.
+        let (sender, windows) = sync_channel(1);
+        let (set, interface) = (set.clone(), interface.clone());
+        scope.spawn(move || {
+            for (number, order) in numbers {
+                if sender.send(set.fill(data, &interface, number, order)).is_err() {
+                    return;
+                }
+            }
+        });
+        Windows(windows)
+    }
+
+    /// Waits for the next window and brings it to the device, to the buffers of a pass,
+    /// after the steps that were run so far.
+    ///
+    /// Fails when the samples cannot be read.
+    pub fn supply(&self, executor: &mut dyn Executor, pass: &str) -> Result<()> {
+        let window = self.0.recv().map_err(|_| Error::data("the thread that reads the data has ended"))??;
+        executor.write(&format!("{pass}.samples"), &window.samples)?;
+        executor.write(&format!("{pass}.targets"), &window.targets)
+    }
+}
+
 /// Windows of a training set, in order, epoch after epoch.
 pub struct Stream {
     source: Option<Source>,
 }
 
 struct Source {
-    windows: Receiver<Result<Window>>,
+    windows: Windows,
     batches: usize,
     /// The window on the device: epoch and number.
     present: Option<(usize, usize)>,
 }
 
 impl Stream {
-    /// Starts the thread from a position, epoch and batch; no thread and
+    /// Starts the thread from a position, epoch and batch, up to an epoch; no thread and
     /// nothing to do for a set that lies on the device whole.
     pub fn start<'s>(
         scope: &'s Scope<'s, '_>,
@@ -30,26 +67,16 @@ impl Stream {
         interface: &Interface,
         shuffle: Option<u32>,
         (epoch, batch): (usize, usize),
+        epochs: usize,
     ) -> Stream {
         let Some(batches) = set.window else { return Stream { source: None } };
-        // One window waits while the next is made.
-        let (sender, windows) = sync_channel(1);
-        let (set, interface) = (set.clone(), interface.clone());
         let per_epoch = set.batches().div_ceil(batches);
-        scope.spawn(move || {
-            let mut number = batch / batches;
-            for epoch in epoch.. {
-                while number < per_epoch {
-                    let order = shuffle.map(|seed| (seed, epoch as u32));
-                    // Nobody listens any more once training has ended.
-                    if sender.send(set.fill(data, &interface, number, order)).is_err() {
-                        return;
-                    }
-                    number += 1;
-                }
-                number = 0;
-            }
+        let from = batch / batches;
+        let numbers = (epoch..epochs).flat_map(move |e| {
+            let order = shuffle.map(|seed| (seed, e as u32));
+            (if e == epoch { from } else { 0 }..per_epoch).map(move |number| (number, order))
         });
+        let windows = Windows::start(scope, set, data, interface, numbers);
         Stream { source: Some(Source { windows, batches, present: None }) }
     }
 
@@ -66,9 +93,7 @@ impl Stream {
         if source.present == Some(wanted) {
             return Ok(());
         }
-        let window = source.windows.recv().map_err(|_| Error::data("the thread that reads the data has ended"))??;
-        executor.write("train.samples", &window.samples)?;
-        executor.write("train.targets", &window.targets)?;
+        source.windows.supply(executor, "train")?;
         source.present = Some(wanted);
         Ok(())
     }

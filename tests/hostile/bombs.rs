@@ -78,13 +78,13 @@ pub fn rows() -> Vec<Row> {
             "archive_that_unfolds_to_floats",
             |at| archive(at, "<f4", 1000, 500_000),
             &["--data", "set.npz", "--model", "mlp"],
-            &["x of set.npz takes 1.9 GiB in memory", "the budget of", "--max-memory"],
+            &["x of set.npz takes 1.9 GiB in memory", "is compressed", "--data-memory"],
         ),
         refused(
             "archive_of_bytes_that_grow",
             |at| archive(at, "|i1", 1000, 800_000),
             &["--data", "set.npz", "--model", "mlp"],
-            &["x of set.npz takes 3.0 GiB in memory", "--max-memory"],
+            &["x of set.npz takes 3.0 GiB in memory", "--data-memory"],
         ),
         works(
             "archive_within_the_budget",
@@ -96,7 +96,7 @@ pub fn rows() -> Vec<Row> {
             "archive_beyond_a_budget_as_typed",
             |at| archive(at, "|i1", 40, 80_000),
             &["--data", "set.npz", "--model", "mlp", "--max-memory", "1MiB"],
-            &["x of set.npz takes 12.2 MiB in memory, more than the budget of 1.0 MiB (--max-memory)"],
+            &["x of set.npz takes 12.2 MiB in memory, more than 1.0 MiB (--max-memory;"],
         ),
         refused("budget_of_nothing", |_| {}, &["--max-memory", "0"], &["--max-memory", "expected one such as 512MiB"])
             .with_code(2),
@@ -127,7 +127,7 @@ pub fn rows() -> Vec<Row> {
                 file(&at.join("set/train-labels-idx1-ubyte"), idx(&[4], &[0, 1, 0, 1]));
             },
             &["--data", "set"],
-            &["train-images-idx3-ubyte.gz takes 1.9 GiB in memory", "--max-memory"],
+            &["train-images-idx3-ubyte.gz is gzipped and takes 1.9 GiB in memory", "--data-memory"],
         ),
         refused(
             "text_that_unfolds",
@@ -148,7 +148,7 @@ pub fn rows() -> Vec<Row> {
                 file(&at.join("y.npy"), [header("|u1", "(1000,)"), vec![0; 1000]].concat());
             },
             &["--data", "x.npy"],
-            &["x.npy takes 745.1 GiB in memory", "--max-memory"],
+            &["x.npy takes 745.1 GiB in memory", "each sample takes", "--data-memory"],
         ),
         refused(
             "model_without_end",

@@ -42,6 +42,10 @@ pub struct ImageAudit {
     pub height: usize,
     /// Columns of an image.
     pub width: usize,
+    /// How many images were looked at, where they were drawn from more than memory may
+    /// hold; the counts of splits and classes are of all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sampled: Option<usize>,
     /// The number of images of each split that is there: `train`, `validation`,
     /// `test`.
     pub splits: Vec<SplitCount>,
@@ -217,11 +221,14 @@ fn look(
         source: source.into(),
         kind,
         warnings: vec![],
-        notes: opened.notes().to_vec(),
+        notes: opened.sampled.iter().map(|s| &s.note).chain(opened.notes()).cloned().collect(),
         channels,
         height,
         width,
-        splits: pool.parts.iter().map(|p| SplitCount { name: p.name, images: p.rows.len() }).collect(),
+        sampled: opened.sampled.as_ref().map(|_| pool.len()),
+        splits: (0..pool.parts.len())
+            .map(|p| SplitCount { name: pool.parts[p].name, images: pool.labels(p).len() })
+            .collect(),
         classes: class_counts(pool),
         stats: stats(pool),
         sizes: folder.map(|f| Sizes {
@@ -255,7 +262,9 @@ fn pool(opened: &Opened, val_split: f64, seed: u32) -> (Pool<'_>, &Opened, Optio
 fn class_counts(pool: &Pool) -> Vec<ClassCount> {
     let count = |name: &String| ClassCount { name: name.clone(), images: vec![0; pool.parts.len()] };
     let mut counts: Vec<ClassCount> = pool.classes.iter().map(count).collect();
-    (0..pool.len()).for_each(|i| counts[pool.label(i) as usize].images[pool.part(i)] += 1);
+    for part in 0..pool.parts.len() {
+        pool.labels(part).into_iter().for_each(|label| counts[label as usize].images[part] += 1);
+    }
     counts
 }
 

@@ -45,6 +45,22 @@ pub(super) struct Pool<'a> {
     pub classes: &'a [String],
     /// `[channels, height, width]` of every image.
     pub shape: [usize; 3],
+    /// The classes of all images of each part, where those of the pool were drawn from more.
+    pub whole: Option<Vec<Vec<u32>>>,
+}
+
+/// The classes of all images of a split, by those of all that the source has.
+fn labels_of(all: &[Option<Vec<u32>>; 3], split: &str, name: &str, val_split: f64, seed: u32) -> Vec<u32> {
+    let [train, val, test] = all.each_ref().map(|labels| labels.as_deref().unwrap_or_default());
+    let pick = |rows: &[usize]| rows.iter().map(|&row| train[row]).collect();
+    let held_out = || stratified(name, train, val_split, seed).ok().filter(|_| all[1].is_none());
+    match (split, held_out()) {
+        ("train", Some(split)) => pick(&split.kept),
+        ("validation", Some(split)) => pick(&split.held),
+        ("train", None) => train.to_vec(),
+        ("validation", None) => val.to_vec(),
+        _ => test.to_vec(),
+    }
 }
 
 impl<'a> Pool<'a> {
@@ -77,7 +93,22 @@ impl<'a> Pool<'a> {
         let places =
             parts.iter().enumerate().flat_map(|(p, part)| part.rows.iter().map(move |&row| (p, row))).collect();
         let shape = [set.train.channels, set.train.height, set.train.width];
-        (Pool { parts, places, classes: &set.train.classes, shape }, trouble)
+        let whole = opened.sampled.as_ref().map(|sampled| {
+            let names = parts.iter().map(|part| part.name);
+            names.map(|name| labels_of(&sampled.labels, name, &set.train.name, val_split, seed)).collect()
+        });
+        (Pool { parts, places, classes: &set.train.classes, shape, whole }, trouble)
+    }
+
+    /// The classes of all images of a part.
+    pub fn labels(&self, part: usize) -> Vec<u32> {
+        match &self.whole {
+            Some(whole) => whole[part].clone(),
+            None => {
+                let Part { images, rows, .. } = &self.parts[part];
+                rows.iter().map(|&row| images.labels[row]).collect()
+            }
+        }
     }
 
     pub fn len(&self) -> usize {

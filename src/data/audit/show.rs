@@ -63,6 +63,9 @@ fn count(n: usize, one: &str) -> String {
 /// What to act on, the gravest first.
 pub(super) fn warnings(a: &ImageAudit, trouble: Option<&str>) -> Vec<String> {
     let mut out = vec![];
+    if a.sampled.is_some() {
+        out.extend(a.notes.first().cloned());
+    }
     for leak in a.leaks.iter().filter(|l| l.equal > 0) {
         out.push(format!(
             "{} of the {} split {} also in the {} split: scores on it are too good; remove the copies",
@@ -149,8 +152,9 @@ fn listed(names: &[&str]) -> String {
 
 fn findings(a: &ImageAudit, pool: &Pool, places: &Places) -> Findings {
     let all: usize = a.splits.iter().map(|s| s.images).sum();
+    let drawn = a.sampled.map_or_else(String::new, |n| format!(", of which {n} were looked at"));
     let summary = format!(
-        "{} of {}x{}x{} (channels x height x width), {} classes",
+        "{}{drawn} of {}x{}x{} (channels x height x width), {} classes",
         count(all, "image"),
         a.channels,
         a.height,

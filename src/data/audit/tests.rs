@@ -20,7 +20,7 @@ fn noise(name: &str, n: usize, classes: usize, seed: u32) -> Images {
 }
 
 fn opened(train: Images, val: Option<Images>, test: Option<Images>) -> Opened {
-    Opened { set: ImageSet { train, val, test }, folder: None }
+    Opened { set: ImageSet { train, val, test }, folder: None, sampled: None }
 }
 
 fn put(images: &mut Images, i: usize, pixels: &[u8]) {
@@ -181,7 +181,7 @@ fn a_folder_is_told_with_its_files() {
 #[test]
 fn the_built_in_digits_are_sound() {
     let set = digits(500, 100, 0);
-    let o = Opened { set, folder: None };
+    let o = Opened { set, folder: None, sampled: None };
     let (a, findings) = audit_and_show("digits", SourceKind::Digits, &o, 0.1, 0);
     assert_eq!((a.equal.copies, a.constant.count), (0, 0));
     assert!(a.warnings.iter().all(|w| w.contains("look like")), "{:?}", a.warnings);

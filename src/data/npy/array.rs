@@ -113,13 +113,123 @@ pub fn read_npy(path: &Path) -> Result<Array> {
 }
 
 /// What a header says.
-#[derive(Debug, PartialEq)]
-struct Header {
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Header {
     /// Kind (`f`, `i`, `u`, `b`, `U`, `S`) and bytes of an element.
     kind: (u8, usize),
     big_endian: bool,
     fortran: bool,
     shape: Vec<usize>,
+}
+
+/// An array of which the header is read.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Head {
+    header: Header,
+    /// Bytes of the elements in the file.
+    bytes: u64,
+    /// Bytes before them.
+    pub start: u64,
+}
+
+impl Head {
+    /// Reads a header from what `next` gives, so many bytes at a time, `most` in all;
+    /// `place` is what messages call the array.
+    pub fn read(place: &str, next: &mut dyn FnMut(u64) -> Result<Vec<u8>>, most: u64) -> Result<Head> {
+        let mut start = 0;
+        let mut take = |n: u64, what: &str| {
+            start += n;
+            exactly(place, next, n, what)
+        };
+        let magic = take(8, "its start")?;
+        if !magic.starts_with(b"\x93NUMPY") {
+            return Err(Error::data(format!("{place} is no NumPy array: it starts with {:02x?}", &magic[..6])));
+        }
+        let length = match magic[6] {
+            1 => take(2, "the length of its header")?.iter().rev().fold(0, |n, &b| n << 8 | usize::from(b)),
+            2 | 3 => take(4, "the length of its header")?.iter().rev().fold(0, |n, &b| n << 8 | usize::from(b)),
+            v => return Err(Error::data(format!("{place} has version {v} of the format; expected 1 to 3"))),
+        };
+        if length > LONGEST_HEADER {
+            return Err(Error::data(format!(
+                "{place} has a header of {length} bytes; expected at most {LONGEST_HEADER}"
+            )));
+        }
+        let text = take(length as u64, "its header")?;
+        let header = parse_header(&String::from_utf8_lossy(&text)).context(|| place)?;
+        let (shape, width) = (&header.shape, header.kind.1);
+        let bytes = shape.iter().try_fold(width as u64, |n, &d| n.checked_mul(d as u64)).filter(|&n| n <= most);
+        let bytes = bytes.ok_or_else(|| {
+            Error::data(format!(
+                "{place} claims the shape {shape:?} with {width} bytes each, but holds at most {most} bytes; copy or \
+                 download it again"
+            ))
+        })?;
+        Ok(Head { header, bytes, start })
+    }
+
+    /// The array's dimensions.
+    pub fn shape(&self) -> &[usize] {
+        &self.header.shape
+    }
+
+    /// Bytes of an element in the file.
+    pub fn width(&self) -> usize {
+        self.header.kind.1
+    }
+
+    /// Whether the first dimension is the fastest.
+    pub fn is_fortran(&self) -> bool {
+        self.header.fortran && self.header.shape.len() > 1
+    }
+
+    /// Whether the elements are unsigned bytes.
+    pub fn is_bytes(&self) -> bool {
+        self.header.kind == (b'u', 1)
+    }
+
+    /// Whether they are floating-point numbers.
+    pub fn is_floats(&self) -> bool {
+        self.header.kind.0 == b'f'
+    }
+
+    /// Whether they are words.
+    pub fn is_words(&self) -> bool {
+        matches!(self.header.kind.0, b'U' | b'S')
+    }
+
+    /// Bytes that the elements take in memory. Bytes stay bytes. Others become floats, or
+    /// are read as they are and then become floats.
+    pub fn held(&self, wide: Wide) -> u64 {
+        let bytes = self.bytes;
+        match self.header.kind {
+            (b'u', 1) => bytes,
+            (b'f', 8) if wide == Wide::Yes => bytes,
+            (b'f', width) => bytes / width as u64 * 4,
+            (b'U' | b'S', width) => bytes / width as u64 * WORD as u64 + bytes,
+            (_, width) => bytes.max(bytes / width as u64 * 4),
+        }
+    }
+
+    /// Numbers from their bytes in the file.
+    pub fn numbers(&self, bytes: Vec<u8>) -> Elements {
+        match self.header.kind {
+            (b'u', 1) => Elements::Bytes(bytes),
+            (b'f', _) => Elements::Floats(rounded(&bytes, &self.header).collect()),
+            _ => Elements::Ints(ints(bytes, &self.header)),
+        }
+    }
+}
+
+/// So many bytes, or the error where there are fewer.
+fn exactly(place: &str, next: &mut dyn FnMut(u64) -> Result<Vec<u8>>, n: u64, what: &str) -> Result<Vec<u8>> {
+    match next(n)? {
+        bytes if (bytes.len() as u64) < n => Err(Error::data(format!(
+            "{place} is truncated: found {} bytes of {what}, expected {n}; copy or download it again",
+            bytes.len()
+        ))),
+        bytes => Ok(bytes),
+    }
 }
 
 /// Whether floats of 64 bits stay such.
@@ -139,44 +249,11 @@ pub(super) fn read_array(
     budget: u64,
     wide: Wide,
 ) -> Result<Array> {
-    let mut take = |n: u64, what: &str| match next(n)? {
-        bytes if (bytes.len() as u64) < n => Err(Error::data(format!(
-            "{place} is truncated: found {} bytes of {what}, expected {n}; copy or download it again",
-            bytes.len()
-        ))),
-        bytes => Ok(bytes),
-    };
-    let start = take(8, "its start")?;
-    if !start.starts_with(b"\x93NUMPY") {
-        return Err(Error::data(format!("{place} is no NumPy array: it starts with {:02x?}", &start[..6])));
-    }
-    let length = match start[6] {
-        1 => take(2, "the length of its header")?.iter().rev().fold(0, |n, &b| n << 8 | usize::from(b)),
-        2 | 3 => take(4, "the length of its header")?.iter().rev().fold(0, |n, &b| n << 8 | usize::from(b)),
-        v => return Err(Error::data(format!("{place} has version {v} of the format; expected 1 to 3"))),
-    };
-    if length > LONGEST_HEADER {
-        return Err(Error::data(format!("{place} has a header of {length} bytes; expected at most {LONGEST_HEADER}")));
-    }
-    let text = take(length as u64, "its header")?;
-    let header = parse_header(&String::from_utf8_lossy(&text)).context(|| place)?;
+    let head = Head::read(place, next, most)?;
+    let held = head.held(wide);
+    let Head { header, bytes, .. } = head;
     let Header { kind: (kind, width), shape, .. } = &header;
-    let bytes = shape.iter().try_fold(*width as u64, |n, &d| n.checked_mul(d as u64)).filter(|&n| n <= most);
-    let bytes = bytes.ok_or_else(|| {
-        Error::data(format!(
-            "{place} claims the shape {shape:?} with {width} bytes each, but holds at most {most} bytes; copy or \
-             download it again"
-        ))
-    })?;
-    // Bytes stay bytes. Others become floats, or are read as they are and then
-    // become floats.
-    let held = match (kind, width) {
-        (b'u', 1) => bytes,
-        (b'f', 8) if wide == Wide::Yes => bytes,
-        (b'f', width) => bytes / *width as u64 * 4,
-        (b'U' | b'S', width) => bytes / *width as u64 * WORD as u64 + bytes,
-        (_, width) => bytes.max(bytes / *width as u64 * 4),
-    };
+    let mut take = |n: u64, what: &str| exactly(place, next, n, what);
     memory::judge_named(&place, held, budget)?;
     let elements = match (kind, width) {
         (b'u', 1) => Elements::Bytes(take(bytes, "elements")?),
@@ -245,16 +322,6 @@ fn floats(
     take: &mut dyn FnMut(u64, &str) -> Result<Vec<u8>>,
 ) -> Result<Vec<f32>> {
     let width = header.kind.1;
-    // An element as the low bytes of a word, whatever its order.
-    let word = |bytes: &[u8]| {
-        let push = |n: u64, &b: &u8| n << 8 | u64::from(b);
-        if header.big_endian { bytes.iter().fold(0, push) } else { bytes.iter().rev().fold(0, push) }
-    };
-    let float = |w: u64| match width {
-        2 => half::f16::from_bits(w as u16).to_f32(),
-        4 => f32::from_bits(w as u32),
-        _ => f64::from_bits(w) as f32,
-    };
     let mut all: Vec<f32> = vec![];
     let mut left = bytes;
     while left > 0 {
@@ -264,9 +331,25 @@ fn floats(
             let found = memory::size(bytes / width as u64 * 4);
             return Err(Error::data(format!("{place} takes {found} as floats, more than there is memory for")));
         }
-        all.extend(part.chunks_exact(width).map(|bytes| float(word(bytes))));
+        all.extend(rounded(&part, header));
     }
     Ok(all)
+}
+
+/// Floats of any width and order, rounded to 32 bits.
+fn rounded(bytes: &[u8], header: &Header) -> impl Iterator<Item = f32> {
+    let (width, big_endian) = (header.kind.1, header.big_endian);
+    // An element as the low bytes of a word, whatever its order.
+    let word = move |bytes: &[u8]| {
+        let push = |n: u64, &b: &u8| n << 8 | u64::from(b);
+        if big_endian { bytes.iter().fold(0, push) } else { bytes.iter().rev().fold(0, push) }
+    };
+    let float = move |w: u64| match width {
+        2 => half::f16::from_bits(w as u16).to_f32(),
+        4 => f32::from_bits(w as u32),
+        _ => f64::from_bits(w) as f32,
+    };
+    bytes.chunks_exact(width).map(move |bytes| float(word(bytes)))
 }
 
 /// Whole numbers as they are, but for their order.

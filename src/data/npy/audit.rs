@@ -3,7 +3,8 @@
 use super::ArraySet;
 use crate::data::findings::{Block, Findings, Section};
 use crate::data::html::Bar;
-use crate::data::{Dataset, Samples, Targets, alike};
+use crate::data::{Dataset, Samples, Store, Targets, alike, drawn};
+use crate::error::Result;
 use serde::Serialize;
 
 /// What was found in arrays.
@@ -27,21 +28,24 @@ pub struct ArrayAudit {
     pub constant: usize,
 }
 
-/// Looks through arrays.
-pub fn audit(source: &str, set: &ArraySet) -> ArrayAudit {
-    let train = &set.train;
+/// Looks through arrays; of training samples that are on disk, some that are drawn by the
+/// seed.
+///
+/// Fails when they cannot be read.
+pub fn audit(source: &str, set: &ArraySet, store: &Store, seed: u32) -> Result<ArrayAudit> {
+    let (whole, train) = (&set.train, &set.train.drawn(1.0, store, seed)?);
+    let sampled = (train.len() < whole.len()).then(|| drawn::note(train.len(), whole.len(), "training samples", store));
     let (count, value): (usize, &dyn Fn(usize) -> f32) = match &train.samples {
         Samples::Floats(v) => (v.len(), &|i| v[i]),
         Samples::Bytes(v) => (v.len(), &|i| v[i].into()),
         Samples::Tokens(v) => (v.len(), &|i| v[i] as f32),
-        // Arrays are read whole.
-        Samples::Read(_) => (0, &|_| 0.0),
+        Samples::Read(_) => unreachable!("what is drawn is in memory"),
     };
     let finite = || (0..count).map(value).filter(|v| v.is_finite()).map(f64::from);
     let n = finite().count();
     let width = train.width().max(1);
     let same = |i: &usize| (*i..count).step_by(width).all(|j| value(j).to_bits() == value(*i).to_bits());
-    let classes: Vec<(String, usize)> = match &train.targets {
+    let classes: Vec<(String, usize)> = match &whole.targets {
         Targets::Classes { labels, names } => {
             let count = |c: usize| labels.iter().filter(|&&l| l as usize == c).count();
             names.iter().enumerate().map(|(c, name)| (name.clone(), count(c))).collect()
@@ -49,11 +53,11 @@ pub fn audit(source: &str, set: &ArraySet) -> ArrayAudit {
         Targets::Sequence { .. } | Targets::Values { .. } => vec![],
     };
     let (names, counts): (Vec<String>, Vec<usize>) = classes.iter().cloned().unzip();
-    ArrayAudit {
+    Ok(ArrayAudit {
         source: source.into(),
         shape: train.shape.clone(),
-        samples: [train.len(), set.val.as_ref().map_or(0, Dataset::len), set.test.as_ref().map_or(0, Dataset::len)],
-        notes: set.notes.iter().cloned().chain(alike::remark(&names, &counts)).collect(),
+        samples: [whole.len(), set.val.as_ref().map_or(0, Dataset::len), set.test.as_ref().map_or(0, Dataset::len)],
+        notes: sampled.into_iter().chain(set.notes.iter().cloned()).chain(alike::remark(&names, &counts)).collect(),
         classes,
         range: [
             finite().fold(f64::INFINITY, f64::min),
@@ -62,7 +66,7 @@ pub fn audit(source: &str, set: &ArraySet) -> ArrayAudit {
         ],
         not_finite: count - n,
         constant: (0..width.min(count)).filter(same).count(),
-    }
+    })
 }
 
 impl ArrayAudit {

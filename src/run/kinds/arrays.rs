@@ -1,12 +1,14 @@
 //! NumPy's arrays, `.npy` and `.npz`.
 
-use super::sets::Sets;
+use super::sets::{Sets, store};
 use super::{Asked, Audit, Kind, Opened, ToPredict, ToScore, Trained, Wants, expect_classes};
 use crate::data::table::Task as AskedTask;
 use crate::data::{
-    Dataset, ImageSet, Interface, Opened as OpenedImages, Recognised, RowGroups, SourceKind, Targets, Task, alike, npy,
+    Dataset, Elements, ImageSet, Interface, Opened as OpenedImages, Recognised, RowGroups, Samples, SourceKind,
+    Targets, Task, alike, npy,
 };
 use crate::error::{Error, Result};
+use crate::files::memory;
 use crate::nn::Model;
 use crate::run::observer::Observer;
 use crate::train::Settings;
@@ -33,8 +35,8 @@ impl Kind for Arrays {
     }
 
     fn open(&self, found: &Recognised, s: &Settings, observer: &mut dyn Observer) -> Result<Opened> {
-        let set = npy::open(found.path(), s.data.table.task, s.asks_for_values())?;
-        let notes = set.notes.iter().cloned().chain(set.left_out(group_of(s)));
+        let set = npy::open_stored(found.path(), s.data.table.task, s.asks_for_values(), &store(s))?;
+        let notes = set.notes.iter().cloned().chain(set.left_out(group_of(s))).chain(on_disk(&set.train, s));
         notes.for_each(|note| observer.note(&note));
         let groups = groups(found, s, set.train.len())?;
         let mut source = Sets { train: set.train, val: set.val, test: set.test, levels: None, groups };
@@ -45,18 +47,26 @@ impl Kind for Arrays {
     }
 
     fn audit(&self, found: &Recognised, s: &Settings, _: &mut dyn Observer) -> Result<Audit> {
-        let mut set = npy::open(found.path(), s.data.table.task, false)?;
+        let store = store(s);
+        let mut set = npy::open_stored(found.path(), s.data.table.task, false, &store)?;
         set.notes.extend(set.left_out(group_of(s)));
         if let Some(groups) = groups(found, s, set.train.len())? {
             set.notes.push(groups.describe());
             set.notes.extend(groups.notes);
         }
-        let Some(train) = set.train.images() else {
-            let audit = npy::audit(found.source(), &set);
+        let sets = [Some(&set.train), set.val.as_ref(), set.test.as_ref()];
+        let images = match (&set.train.samples, set.train.images()) {
+            (Samples::Read(_), _) => OpenedImages::drawn(sets, &store, s.seed)?,
+            (_, Some(train)) => {
+                let [val, test] = [&set.val, &set.test].map(|part| part.as_ref().and_then(Dataset::images));
+                Some(OpenedImages { set: ImageSet { train, val, test }, folder: None, sampled: None })
+            }
+            (_, None) => None,
+        };
+        let Some(opened) = images else {
+            let audit = npy::audit(found.source(), &set, &store, s.seed)?;
             return Ok(Audit::of(&audit, audit.findings()));
         };
-        let [val, test] = [&set.val, &set.test].map(|part| part.as_ref().and_then(Dataset::images));
-        let opened = OpenedImages { set: ImageSet { train, val, test }, folder: None };
         let mut audit = Audit::of_images(found, s, opened);
         if let Some(Value::Array(notes)) = audit.json.get_mut("notes") {
             notes.extend(set.notes.iter().cloned().map(Value::from));
@@ -76,6 +86,20 @@ impl Kind for Arrays {
     fn to_predict(&self, file: &Path, trained: &Trained) -> Result<ToPredict> {
         to_predict(file, trained)
     }
+}
+
+/// What there is to say of samples that are not in memory.
+fn on_disk(set: &Dataset, s: &Settings) -> Option<String> {
+    let each = if set.samples.kind() == Elements::Bytes { 1 } else { 4 };
+    matches!(set.samples, Samples::Read(_)).then(|| {
+        format!(
+            "{}: its samples take {}, and all sets together more than {}: they are read from their files when they are \
+             needed",
+            set.name,
+            memory::size(set.samples.elements() as u64 * each),
+            store(s).bound
+        )
+    })
 }
 
 /// The array that names the group of each sample, where one is asked for.
@@ -102,8 +126,9 @@ pub(super) fn to_score(found: &Recognised, trained: &Trained) -> Result<ToScore>
         Task::Regression => AskedTask::Regression,
         Task::Language => AskedTask::Auto,
     };
-    let all = npy::open(found.path(), task, false)?;
+    let all = npy::open_stored(found.path(), task, false, &store(trained.settings))?;
     let mut notes = all.notes.clone();
+    notes.extend(on_disk(&all.train, trained.settings));
     notes.extend(all.left_out(group_of(trained.settings)));
     let mut set = all.test.or(all.val).unwrap_or(all.train);
     notes.extend(adapt(&mut set, model, about)?);
@@ -150,7 +175,7 @@ fn adapt(set: &mut Dataset, model: &Model, about: &About) -> Result<Option<Strin
 
 /// Samples of an array to predict.
 pub(super) fn to_predict(file: &Path, trained: &Trained) -> Result<ToPredict> {
-    let (shape, samples) = npy::open_samples(file, &trained.model.input)?;
+    let (shape, samples) = npy::open_samples_stored(file, &trained.model.input, &store(trained.settings))?;
     let n = samples.elements() / shape.iter().product::<usize>().max(1);
     let mut set = trained.about.interface.to_predict(file.display().to_string(), shape, samples, n);
     let notes = adapt(&mut set, trained.model, trained.about)?.into_iter().collect();

@@ -1,14 +1,14 @@
 //! Images: the built-in digits, IDX files, CIFAR, folders of pictures.
 
-use super::sets::Sets;
+use super::sets::{Sets, store};
 use super::{
     Asked, Audit, Kind, MOST_SAMPLES, Opened, ToPredict, ToScore, Trained, Wants, arrays, expect_classes, json,
     no_table,
 };
 use crate::data::audit::audit;
 use crate::data::{
-    self, Dataset, Images as ImagesOf, Interface, OpenOptions, Opened as OpenedImages, Origin, Recognised, SourceKind,
-    alike, sheet,
+    self, Dataset, Images as ImagesOf, Interface, OpenOptions, Opened as OpenedImages, OpenedOnDisk, Origin,
+    Recognised, SourceKind, Stored, Targets, alike, sheet,
 };
 use crate::error::{Error, Result};
 use crate::run::observer::Observer;
@@ -34,11 +34,23 @@ impl Kind for Images {
     }
 
     fn open(&self, found: &Recognised, s: &Settings, observer: &mut dyn Observer) -> Result<Opened> {
-        let opened = found.open_images(s.seed, &s.data.images, &*observer.reading())?;
+        let opened = found.open_stored(s.seed, &s.data.images, &store(s), &*observer.reading())?;
+        let opened = match opened {
+            Stored::Held(opened) => opened,
+            Stored::Read(OpenedOnDisk { train, val, test, folder, notes }) => {
+                notes.iter().for_each(|note| observer.note(note));
+                let levels = folder.and_then(|f| f.levels);
+                let mut source = Sets { train, val, test, levels, groups: None };
+                if s.data.normalize_classes {
+                    source.merge_classes();
+                }
+                return Ok(Opened { source: Box::new(source), audit: None });
+            }
+        };
         opened.notes().iter().for_each(|note| observer.note(note));
         let is_soon = opened.set.train.labels.len() <= MOST_SAMPLES;
         let audit = is_soon.then(|| json(&audit(&s.data.source, found.kind(), &opened, s.data.val_split, s.seed)));
-        let OpenedImages { set, folder } = opened;
+        let OpenedImages { set, folder, .. } = opened;
         let levels = folder.as_ref().and_then(|f| f.levels);
         let [mut train, mut val, mut test] = [Some(set.train), set.val, set.test].map(|part| part.map(Dataset::from));
         let origins = folder.into_iter().flat_map(|f| f.origins);
@@ -54,7 +66,7 @@ impl Kind for Images {
     }
 
     fn audit(&self, found: &Recognised, s: &Settings, observer: &mut dyn Observer) -> Result<Audit> {
-        let opened = found.open_images(s.seed, &s.data.images, &*observer.reading())?;
+        let opened = found.open_sample(s.seed, &s.data.images, &store(s), &*observer.reading())?;
         Ok(Audit::of_images(found, s, opened))
     }
 
@@ -91,13 +103,13 @@ fn pictures(found: &Recognised, trained: &Trained) -> Result<ToScore> {
     let OpenOptions { filter, levels, .. } = images_of(about, trained.settings);
     let channels = (channels == 1 || channels == 3).then_some(channels);
     let options = OpenOptions { size: Some([height, width]), filter, channels, levels };
-    let (mut images, report) = found.open_test_images(trained.seed, &options, &|_, _| {})?;
-    if trained.normalizes_classes() {
+    let (mut set, report) = found.open_test_stored(trained.seed, &options, &store(trained.settings), &|_, _| {})?;
+    if let (Targets::Classes { names, .. }, true) = (&mut set.targets, trained.normalizes_classes()) {
         let outputs = &about.interface.outputs;
         let written = |class: &String| alike::place(class, outputs, true).map_or(class.clone(), |p| outputs[p].clone());
-        images.classes = images.classes.iter().map(written).collect();
+        *names = names.iter().map(written).collect();
     }
-    let mut set = Dataset::from(images.with_classes(&about.interface.outputs)?);
+    let mut set = set.with_classes(&about.interface.outputs)?;
     let mut notes: Vec<String> = about.interface.adapt(&mut set, &model.input)?.into_iter().collect();
     if let Some(report) = report {
         notes.extend(report.notes);

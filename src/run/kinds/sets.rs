@@ -1,8 +1,10 @@
 //! Samples that are there as they are learned from, as pictures and arrays are.
 
 use crate::data::series::NaiveSets;
-use crate::data::{Dataset, Interface, Levels, Normal, RowGroups, Targets, alike};
+use crate::data::table::Normalize;
+use crate::data::{Dataset, Interface, Levels, Normal, RowGroups, Samples, Store, Targets, ValueScale, alike};
 use crate::error::{Error, Result};
+use crate::files::memory::DataBound;
 use crate::train::{DataSettings, Parts, Prepared, RowClasses, Settings, Source, refuse_groups};
 
 /// Samples with their targets, in up to three sets.
@@ -64,32 +66,53 @@ impl Source for Sets {
     }
 
     fn sets(&self, parts: &Parts, s: &Settings) -> Result<Prepared> {
+        let bound = DataBound::of(s.data.memory);
         let part = |rows: &[usize], what: &str| {
-            let mut set = self.train.select(rows);
+            let mut set = self.train.select(rows).within(bound);
             set.name = format!("{} ({what})", self.train.name);
             set
         };
-        let train = self.train.select(parts.train);
+        let train = self.train.select(parts.train).within(bound);
         check_classes(&train)?;
-        let looked_at = train.at_a_glance()?;
-        let normal = Normal::learn(&looked_at, s.data.table.normalize);
-        let notes = match looked_at.len() < train.len() {
-            true => vec![format!(
-                "{}: its normalisation is learned on {} of {} samples, evenly spaced",
-                train.name,
-                looked_at.len(),
-                train.len()
-            )],
-            false => vec![],
-        };
-        let interface = Interface { levels: self.levels, ..Interface::of(&train, normal) };
+        let (normal, notes) = normal(&train, s.data.table.normalize)?;
+        let values = ValueScale::of_set(&train)?;
+        let interface = Interface { levels: self.levels, values, ..Interface::of(&train, normal) };
         let val = match parts.test {
-            None if self.val.is_some() => self.val.clone(),
+            None if self.val.is_some() => self.val.clone().map(|val| val.within(bound)),
             _ => (!parts.val.is_empty()).then(|| part(parts.val, "held out")),
         };
-        let test = parts.test.map_or_else(|| self.test.clone(), |rows| Some(part(rows, "fold")));
+        let own_test = || self.test.clone().map(|test| test.within(bound));
+        let test = parts.test.map_or_else(own_test, |rows| Some(part(rows, "fold")));
         Ok(Prepared { train, val, test, interface, naive: NaiveSets::default(), notes })
     }
+}
+
+/// Where settings keep the samples of a set.
+pub(super) fn store(s: &Settings) -> Store {
+    Store { bound: DataBound::of(s.data.memory), cache: s.data.cache.clone() }
+}
+
+/// The normalisation of a set, learned on all of it, or on a part where its samples differ
+/// each time that they are read; and what there is to say about that.
+fn normal(train: &Dataset, method: Normalize) -> Result<(Normal, Vec<String>)> {
+    if train.samples.repeats() {
+        let learned = match &train.samples {
+            Samples::Read(_) => Normal::learn_by_reading(train, method)?,
+            _ => Normal::learn(train, method),
+        };
+        return Ok((learned, vec![]));
+    }
+    let looked_at = train.at_a_glance()?;
+    let notes = match looked_at.len() < train.len() {
+        true => vec![format!(
+            "{}: its normalisation is learned on {} of {} samples, evenly spaced",
+            train.name,
+            looked_at.len(),
+            train.len()
+        )],
+        false => vec![],
+    };
+    Ok((Normal::learn(&looked_at, method), notes))
 }
 
 /// Refuses samples that are all of one class: there is nothing to tell apart.

@@ -41,7 +41,7 @@ pub struct Scored {
 }
 
 impl Scored {
-    fn of(s: &Settings, p: &Prepared) -> Scored {
+    fn of(s: &Settings, p: &Prepared) -> Result<Scored> {
         let interface = &p.interface;
         let is_text = interface.task == Task::Language;
         let of_classes = interface.task != Task::Regression;
@@ -52,8 +52,8 @@ impl Scored {
         };
         let difference =
             interface.series().map_or(String::new(), |series| format!("{:?} {:?}", series.kind(), series.lag));
-        Scored {
-            data: p.fingerprint(),
+        Ok(Scored {
+            data: p.fingerprint()?,
             seed: s.seed,
             task: interface.task,
             // A text is held out by its share, whatever it is cut into.
@@ -66,7 +66,7 @@ impl Scored {
             tokens: if is_text { json(&interface.vocabulary()) } else { String::new() },
             loss: format!("{loss} {} {} {difference}", json(&interface.target), interface.sigmoid),
             is_series: interface.series().is_some(),
-        }
+        })
     }
 }
 
@@ -85,7 +85,7 @@ pub fn scored(runner: &mut TrialRunner, plan: &[Planned]) -> Result<Vec<Rc<Score
         if let Some(found) = known.get(&key) {
             return Ok(found.clone());
         }
-        let found = Rc::new(Scored::of(&p.settings, runner.prepare(&p.settings)?));
+        let found = Rc::new(Scored::of(&p.settings, runner.prepare(&p.settings)?)?);
         known.insert(key, found.clone());
         Ok(found)
     };

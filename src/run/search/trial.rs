@@ -202,7 +202,9 @@ fn begun(path: &Path, s: &Settings, number: usize, p: &Prepared) -> Result<Optio
         )));
     }
     let data = loaded.about.progress.as_ref().and_then(|at| at.data.clone());
-    if data.is_some_and(|data| data != p.fingerprint()) {
+    if let Some(data) = data
+        && data != p.fingerprint()?
+    {
         return Err(other_data(path.parent().unwrap_or(path), number));
     }
     Ok(Some((loaded, lock)))

@@ -7,6 +7,7 @@ use crate::ops::tally;
 use crate::plan::Options;
 use crate::tensor::HostTensor;
 use crate::train::Scores;
+use crate::train::stream::Windows;
 
 /// A program that scores one data set.
 pub struct Scorer<'a> {
@@ -75,15 +76,27 @@ impl Session {
 
     /// Runs a pass over its whole set, window by window, and takes the answers of
     /// each batch.
-    fn whole_pass(&mut self, pass: &Pass, set: &Dataset, mut answers: Option<&mut Vec<f32>>) -> Result<()> {
+    fn whole_pass(&mut self, pass: &Pass, set: &Dataset, answers: Option<&mut Vec<f32>>) -> Result<()> {
+        let Some(window) = pass.set.window else { return self.windows(pass, set, None, answers) };
+        let numbers = (0..pass.set.batches().div_ceil(window)).map(|number| (number, None));
+        std::thread::scope(|scope| {
+            let windows = Windows::start(scope, &pass.set, set, &self.interface, numbers);
+            self.windows(pass, set, Some(windows), answers)
+        })
+    }
+
+    /// The windows of a pass, one after the other; one if the set is on the device whole.
+    fn windows(
+        &mut self,
+        pass: &Pass,
+        set: &Dataset,
+        windows: Option<Windows>,
+        mut answers: Option<&mut Vec<f32>>,
+    ) -> Result<()> {
         let batches = pass.set.batches();
         let window = pass.set.window.unwrap_or(batches).max(1);
         for first in (0..batches).step_by(window) {
-            if pass.set.window.is_some() {
-                let content = pass.set.fill(set, &self.interface, first / window, None)?;
-                self.executor.write(&format!("{}.samples", pass.name), &content.samples)?;
-                self.executor.write(&format!("{}.targets", pass.name), &content.targets)?;
-            }
+            windows.as_ref().map_or(Ok(()), |w| w.supply(&mut *self.executor, &pass.name))?;
             for batch in first..(first + window).min(batches) {
                 self.executor.run(&pass.program, 1)?;
                 if let Some(answers) = &mut answers {
