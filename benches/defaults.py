@@ -49,7 +49,7 @@ def split(frame, target, seed):
     from sklearn.model_selection import train_test_split
 
     classes = None
-    if not isinstance(target, list) and frame[target].dtype.kind != "f":
+    if not baselines.is_numeric(frame, target):
         counts = frame[target].value_counts()
         classes = frame[target] if counts.min() >= 2 else None
     return train_test_split(frame, test_size=TEST, random_state=seed, stratify=classes)

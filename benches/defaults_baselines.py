@@ -19,6 +19,15 @@ warnings.filterwarnings("ignore")
 
 # A column of words with more of them is a text or a name.
 MOST_CATEGORIES = 20
+# Whole numbers with more values are no classes.
+MOST_CLASSES = 10
+
+
+def is_numeric(frame, target):
+    """Whether a target is a number to predict: a fraction, or a count with many values."""
+    if isinstance(target, list):
+        return True
+    return frame[target].dtype.kind == "f" or frame[target].dtype.kind in "iu" and frame[target].nunique() > MOST_CLASSES
 
 
 def encoder(features):
@@ -38,7 +47,7 @@ def tables(train, test, target):
     columns = target if isinstance(target, list) else [target]
     x, x_test = train.drop(columns=columns), test.drop(columns=columns)
     y, y_test = train[target], test[target]
-    numeric = isinstance(target, list) or y.dtype.kind == "f"
+    numeric = is_numeric(train, target)
     if numeric:
         boosted = HistGradientBoostingRegressor(random_state=0)
         rivals = {

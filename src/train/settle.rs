@@ -19,7 +19,12 @@ impl Settings {
         let left = std::mem::take(&mut self.early_stopping.is_auto);
         let best = self.early_stopping.restore_best_weights;
         let mut notes: Vec<String> = self.settle_epochs(samples, left && !best).into_iter().collect();
-        if left && best && (1..FEW).contains(&val) {
+        // The loss of values falls on where that of classes grows too sure, and the noise of a
+        // small validation set then picks an epoch too early.
+        let of_rows = task == Task::Regression && self.data.series.is_none();
+        if left && best && of_rows {
+            self.early_stopping.restore_best_weights = false;
+        } else if left && best && (1..FEW).contains(&val) {
             self.early_stopping.restore_best_weights = false;
             notes.push(format!(
                 "the last epoch is kept, not the best: {val} validation samples are too few to tell them apart; \
@@ -122,23 +127,26 @@ mod tests {
     }
 
     #[test]
-    fn few_validation_samples_choose_no_epoch() {
-        let of = |pairs: &[(&str, toml::Value)], val: usize| {
+    fn the_best_epoch_is_kept_of_classes_and_series_where_it_can_be_told() {
+        let of = |pairs: &[(&str, toml::Value)], val: usize, task: Task| {
             let mut table = Table::new();
             pairs.iter().for_each(|(key, value)| set(&mut table, key, value.clone()).unwrap());
             ROWS.fill_in(&mut table).unwrap();
             let mut s = Settings::read(table).unwrap();
-            let said = s.settle(30, val, Task::Regression);
+            let said = s.settle(30, val, task);
             (
                 s.early_stopping.restore_best_weights,
                 s.early_stopping.patience,
                 said.concat().contains("too few to tell"),
             )
         };
-        assert_eq!(of(&[], 2), (false, None, true));
-        assert_eq!(of(&[], 5), (true, None, false));
+        assert_eq!(of(&[], 2, Task::Classification), (false, None, true));
+        assert_eq!(of(&[], 5, Task::Classification), (true, None, false));
+        // Values of a table end with the last epoch, those of a series with the best.
+        assert_eq!(of(&[], 50, Task::Regression), (false, None, false));
+        assert_eq!(of(&[("data.window", 5.into())], 50, Task::Regression), (true, None, false));
         let asked = [("early_stopping.restore_best_weights", true.into()), ("early_stopping.patience", "never".into())];
-        assert_eq!(of(&asked, 2), (true, None, false));
+        assert_eq!(of(&asked, 2, Task::Regression), (true, None, false));
     }
 
     #[test]

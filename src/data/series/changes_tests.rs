@@ -1,5 +1,4 @@
-//! What a forecast is the change from.
-
+use super::tests::{days, fails, floats, made, noise, options, table, values};
 use super::*;
 
 #[test]

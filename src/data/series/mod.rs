@@ -46,6 +46,8 @@ pub use series::{Ahead, Panel, Series};
 pub use windows::{ToForecast, Windows};
 
 #[cfg(test)]
+mod changes_tests;
+#[cfg(test)]
 mod panel_tests;
 #[cfg(test)]
 mod tests;

@@ -3,7 +3,7 @@ use super::super::{Dataset, Interface, Samples, Targets};
 use super::*;
 use crate::error::Result;
 
-fn table(text: &str) -> Table {
+pub(super) fn table(text: &str) -> Table {
     Table::parse("series.csv", text.as_bytes(), &ReadOptions::default()).unwrap()
 }
 
@@ -13,7 +13,7 @@ pub(super) fn noise(i: usize) -> f64 {
 }
 
 /// Days from the first of January 2020 on with these rows of numbers.
-fn days(rows: &[Vec<f64>]) -> String {
+pub(super) fn days(rows: &[Vec<f64>]) -> String {
     let names: Vec<String> = (0..rows[0].len()).map(|i| format!("c{i}")).collect();
     let mut text = format!("date,{}\n", names.join(","));
     let mut date = chrono::NaiveDate::from_ymd_opt(2020, 1, 1).unwrap();
@@ -35,7 +35,7 @@ pub(super) fn options(window: usize, horizon: usize) -> SeriesOptions {
     SeriesOptions { window, horizon, difference: Difference::None, ..SeriesOptions::default() }
 }
 
-fn made(text: &str, o: &SeriesOptions) -> Result<Prepared> {
+pub(super) fn made(text: &str, o: &SeriesOptions) -> Result<Prepared> {
     prepare(&table(text), &TableOptions::default(), o, 0.25, None)
 }
 
@@ -49,7 +49,7 @@ pub(super) fn values(set: &Dataset) -> &[f32] {
     values
 }
 
-fn fails(text: &str, o: &SeriesOptions, parts: &[&str]) {
+pub(super) fn fails(text: &str, o: &SeriesOptions, parts: &[&str]) {
     let message = made(text, o).unwrap_err().to_string();
     assert!(parts.iter().all(|p| message.contains(p)), "{parts:?} is missing in {message}");
 }
@@ -417,6 +417,3 @@ fn new_files_are_read_as_tables_are() {
     assert!(a.iter().zip(&b).all(|(a, b)| (a - b).abs() < 1e-9), "{a:?}");
     assert!(panel.notes.iter().any(|n| n.contains("divided by 100")), "{:?}", panel.notes);
 }
-
-#[path = "changes_tests.rs"]
-mod changes_tests;
