@@ -1,6 +1,6 @@
 //! Callbacks of a program beside whoever else watches a run.
 
-use super::observer::{Level, Observer, OnReading, Quiet};
+use super::observer::{Level, Observer, OnReading, Quiet, Working};
 use crate::error::Result;
 use crate::train::{Control, Epoch, Scores};
 use std::path::Path;
@@ -32,6 +32,10 @@ impl Observer for Callbacks {
 
     fn reading(&mut self) -> OnReading {
         self.inner.reading()
+    }
+
+    fn working(&mut self, what: &str) -> Working {
+        self.inner.working(what)
     }
 
     fn starting(&mut self) -> Result<()> {

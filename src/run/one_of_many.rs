@@ -1,6 +1,6 @@
 //! One training of many, for whoever watches: what it says, and not a line per epoch.
 
-use super::observer::{Level, Observer, OnReading};
+use super::observer::{Level, Observer, OnReading, Working};
 use crate::error::Result;
 use crate::train::{Control, Epoch, Scores};
 use std::path::Path;
@@ -15,6 +15,10 @@ impl Observer for OneOfMany<'_> {
 
     fn reading(&mut self) -> OnReading {
         self.0.reading()
+    }
+
+    fn working(&mut self, what: &str) -> Working {
+        self.0.working(what)
     }
 
     fn starting(&mut self) -> Result<()> {

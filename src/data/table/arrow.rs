@@ -176,6 +176,18 @@ mod tests {
     }
 
     #[test]
+    fn no_byte_that_is_wrong_ends_the_program() {
+        for whole in [parquet(&batch()), ipc(&batch())] {
+            for at in 0..whole.len() {
+                let mut bytes = whole.clone();
+                bytes[at] ^= 0x55;
+                // It may be read, where the byte is part of a value.
+                let _ = open(&bytes);
+            }
+        }
+    }
+
+    #[test]
     fn what_is_damaged_or_no_table_is_refused() {
         let whole = parquet(&batch());
         for cut in [5, whole.len() / 2, whole.len() - 1] {
