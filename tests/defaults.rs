@@ -49,7 +49,7 @@ fn npy(kind: &str, shape: &str, bytes: &[u8]) -> Vec<u8> {
 
 /// Samples of six numbers in two classes, as an archive.
 fn archive(place: &Place, name: &str, n: usize) {
-    let label = |i: usize| i64::from(i % 2 == 0);
+    let label = |i: usize| i64::from(i.is_multiple_of(2));
     let value = |i: usize| (noise(i) + (label(i / 6) * 2 - 1) as f64 * 0.8) as f32;
     let x: Vec<u8> = (0..6 * n).flat_map(|i| value(i).to_le_bytes()).collect();
     let y: Vec<u8> = (0..n).flat_map(|i| label(i).to_le_bytes()).collect();
