@@ -4,7 +4,9 @@
 //! do next. Errors nest: `context` puts the larger operation in front, so a
 //! chain reads from what the user asked for down to what went wrong.
 
+use std::cell::Cell;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// What kind of mistake an [`Error`] reports; decides the exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -146,6 +148,25 @@ pub fn unknown<'a>(what: &str, word: &str, candidates: impl IntoIterator<Item = 
     Error::model(format!("unknown {what} \"{word}\"{hint} Valid: {}", all.join(", ")).replace("\" Valid", "\". Valid"))
 }
 
+thread_local! {
+    static CAUGHT: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Runs code of another library that may panic on what stands in a file; `None` where it
+/// does.
+pub(crate) fn caught<T>(run: impl FnOnce() -> T) -> Option<T> {
+    let before = CAUGHT.replace(true);
+    let result = catch_unwind(AssertUnwindSafe(run)).ok();
+    CAUGHT.set(before);
+    result
+}
+
+/// Whether a panic of this thread is about to be caught and made an error, so that nobody
+/// needs to be told of it.
+pub fn is_caught() -> bool {
+    CAUGHT.get()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -155,6 +176,13 @@ mod tests {
         let e = Error::data("label file holds 9 labels, image file 10").context("reading data/mnist");
         assert_eq!(e.to_string(), "reading data/mnist: label file holds 9 labels, image file 10");
         assert_eq!(e.kind(), Kind::Data);
+    }
+
+    #[test]
+    fn a_panic_of_others_is_caught() {
+        assert_eq!(caught(is_caught), Some(true));
+        assert_eq!(caught(|| assert!(!is_caught(), "a panic")), None);
+        assert!(!is_caught());
     }
 
     #[test]

@@ -11,6 +11,9 @@ fn main() -> ExitCode {
     unsafe { std::env::set_var("NODEVICE_SELECT", "1") };
     // A panic is our mistake, not the user's: one line instead of a backtrace.
     std::panic::set_hook(Box::new(|info| {
+        if wgrad::error::is_caught() {
+            return;
+        }
         say(format_args!("internal error: {info}\nThis is a bug; please report it with the command you ran."));
     }));
     match std::panic::catch_unwind(wgrad::cli::run) {

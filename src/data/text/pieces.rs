@@ -6,12 +6,11 @@
 //! padding, special tokens around a text, and random merges (dropout).
 
 use super::{byte_level, merges};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, caught};
 use base64::Engine;
 use rayon::prelude::*;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashSet};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use tokenizers::{DecoderWrapper, Tokenizer};
 
 /// The most tokens of a vocabulary.
@@ -228,7 +227,7 @@ impl Pieces {
 /// Runs the library's code. What it takes for granted of a file is checked
 /// beforehand where that is possible; a panic that is left is an error.
 fn quietly<T>(run: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
-    catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| Err("it contradicts itself".into()))
+    caught(run).unwrap_or_else(|| Err("it contradicts itself".into()))
 }
 
 /// Whether no token reaches over a line break before a word, and none depends on
