@@ -111,7 +111,7 @@ pub fn rows() -> Vec<Row> {
             "pics_asked_too_large",
             pictures,
             &["--data", "pics", "--set", "data.size=[16384,16384]"],
-            &["12 pictures as images of 1x16384x16384", "pics takes 3.0 GiB in memory", "data.size"],
+            &["12 pictures as images of 1x16384x16384: each takes 256.0 MiB in memory", "data.size", "--data-memory"],
         ),
         refused(
             "pics_asked_of_no_size",
