@@ -41,13 +41,16 @@ fn main() {
     let plans: Vec<Vec<Distinct>> = asked.par_iter().map(|case| plans(case, &sets)).collect();
     for (case, plans) in asked.iter().zip(plans) {
         let due = args.filter.is_some() || capabilities::due(&case.name, 12);
+        // A day of a GPU's kernels, where these are others than those of software.
+        let of_gpu = capabilities::due(&case.name, 2) && plans.iter().any(|d| d.set.name == "gpu_workgroups");
         for mut d in plans {
-            // What is as on every adapter: the usual way on software each day and on a GPU every
-            // second, and of a GPU all of them every sixth.
+            // What is as on every adapter: the usual way on software one day and on a GPU the
+            // next, and of a GPU all of them every sixth.
             match d.set.name {
                 "gpu_workgroups" if due || capabilities::due(&case.name, 6) => {}
-                "gpu_workgroups" if capabilities::due(&case.name, 2) => d.choices.truncate(1),
+                "gpu_workgroups" if of_gpu => d.choices.truncate(1),
                 "gpu_workgroups" => continue,
+                "gpu_registers" if of_gpu && !due => continue,
                 "gpu_registers" if !due => d.choices.truncate(1),
                 _ if !due => continue,
                 _ => {}
