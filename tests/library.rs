@@ -368,7 +368,8 @@ fn a_series_is_forecast() {
         assert!((forecast.answer.values()[0] - expected).abs() < 3.0, "{ahead:?}");
     }
     let short = predictor.forecast(&format!("day,level\n{}", rows(5))).unwrap_err().to_string();
-    assert!(short.contains("5 rows") && short.contains("at least 8"), "{short}");
+    // The window, beside the season of four days before that is taken off.
+    assert!(short.contains("5 rows") && short.contains("at least 12"), "{short}");
     assert!(predictor.csv("day,level\n2023-01-01,1\n").unwrap_err().to_string().contains("a series"));
 }
 
