@@ -247,6 +247,22 @@ fn some(names: &[String]) -> String {
 
 /// Reads an array of an archive that may take so many bytes.
 fn entry(zip: &mut ZipArchive<BufReader<File>>, path: &Path, name: &str, budget: u64, wide: Wide) -> Result<Array> {
+    in_entry(zip, path, name, |place, next, most| read_array(place, next, most, budget, wide))
+}
+
+/// The header of an array of an archive.
+fn entry_head(zip: &mut ZipArchive<BufReader<File>>, path: &Path, name: &str) -> Result<Head> {
+    in_entry(zip, path, name, |place, next, most| Head::read(place, next, most))
+}
+
+/// Reads from an array of an archive: `read` gets what messages call it, what gives its
+/// next bytes, and how many it has at most.
+fn in_entry<T>(
+    zip: &mut ZipArchive<BufReader<File>>,
+    path: &Path,
+    name: &str,
+    read: impl FnOnce(&str, &mut dyn FnMut(u64) -> Result<Vec<u8>>, u64) -> Result<T>,
+) -> Result<T> {
     let place = format!("{name} of {}", path.display());
     let mut entry = zip.by_name(&format!("{name}.npy")).map_err(|e| broken(path, &e))?;
     // DEFLATE makes at most 1032 bytes of one; a size beyond that is a lie.
@@ -257,21 +273,7 @@ fn entry(zip: &mut ZipArchive<BufReader<File>>, path: &Path, name: &str, budget:
         result.map_err(|e| Error::data(format!("{place} is broken ({e}); copy or download the archive again")))?;
         Ok(bytes)
     };
-    read_array(&place, &mut next, most, budget, wide)
-}
-
-/// The header of an array of an archive.
-fn entry_head(zip: &mut ZipArchive<BufReader<File>>, path: &Path, name: &str) -> Result<Head> {
-    let place = format!("{name} of {}", path.display());
-    let mut entry = zip.by_name(&format!("{name}.npy")).map_err(|e| broken(path, &e))?;
-    let most = entry.size().min(entry.compressed_size().saturating_mul(1032).saturating_add(1032));
-    let mut next = |n| {
-        let mut bytes = vec![];
-        let result = entry.by_ref().take(n).read_to_end(&mut bytes);
-        result.map_err(|e| Error::data(format!("{place} is broken ({e}); copy or download the archive again")))?;
-        Ok(bytes)
-    };
-    Head::read(&place, &mut next, most)
+    read(&place, &mut next, most)
 }
 
 /// The samples of an archive: in memory, or where they are large and not compressed, on

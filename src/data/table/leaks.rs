@@ -418,7 +418,7 @@ fn ranks(pairs: &[(f64, f64)]) -> Vec<(f64, f64)> {
 }
 
 /// Pearson's correlation; `None` where one side does not vary.
-fn correlation(pairs: &[(f64, f64)]) -> Option<f64> {
+pub(super) fn correlation(pairs: &[(f64, f64)]) -> Option<f64> {
     let (x, y): (Vec<f64>, Vec<f64>) = pairs.iter().copied().unzip();
     let (a, b) = (Summary::of(x)?, Summary::of(y)?);
     let both = pairs.iter().map(|(x, y)| (x - a.mean) / a.std * ((y - b.mean) / b.std)).sum::<f64>();

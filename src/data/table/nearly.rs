@@ -5,6 +5,7 @@ use super::infer::Inferred;
 use super::kind::Kind;
 use super::number::spelled;
 use super::table::{Table, clip};
+use super::twins::repeated;
 use crate::data::alike::key;
 use rayon::prelude::*;
 use serde::Serialize;
@@ -57,12 +58,12 @@ pub(super) fn nearly_equal(table: &Table, seen: &[Arc<Inferred>]) -> Vec<Nearly>
         compared.iter().any(|&i| cell(a, i) != cell(b, i))
     };
     let mut found: HashMap<usize, (usize, Option<usize>)> = HashMap::new();
-    let mut spelled_alike = first_of(&sums);
+    let mut spelled_alike = repeated(&sums);
     spelled_alike.retain(|&(at, first)| differ(at, first));
     found.extend(spelled_alike.into_iter().map(|(at, first)| (at, (first, None))));
     let without = |place: usize| -> Vec<(usize, usize)> {
         let left: Vec<u64> = sums.iter().zip(&cells).map(|(sum, marks)| sum.wrapping_sub(marks[place])).collect();
-        let pairs = first_of(&left);
+        let pairs = repeated(&left);
         let different = left.len() - pairs.len();
         match (different as f64) < DIFFERENT * left.len() as f64 {
             true => vec![],
@@ -86,13 +87,6 @@ pub(super) fn nearly_equal(table: &Table, seen: &[Arc<Inferred>]) -> Vec<Nearly>
         column: column.map(|i| table.columns[i].name.clone()),
     };
     found.into_iter().map(named).collect()
-}
-
-/// Places whose mark occurs before, each with the first such place.
-fn first_of(marks: &[u64]) -> Vec<(usize, usize)> {
-    let mut first: HashMap<u64, usize> = HashMap::with_capacity(marks.len());
-    let earlier = marks.iter().enumerate().map(|(at, mark)| (at, *first.entry(*mark).or_insert(at)));
-    earlier.filter(|(at, first)| at != first).collect()
 }
 
 /// What to say of rows that are nearly equal.

@@ -4,6 +4,7 @@
 
 use super::infer::Inferred;
 use super::kind::Kind;
+use super::leaks::correlation;
 use super::number::spelled;
 use super::summary::quantile;
 use super::table::{Column, Table};
@@ -86,7 +87,8 @@ impl Answers {
                 let share = variance_told(&known(&groups, answers))?;
                 let both: Vec<(f64, f64)> =
                     numbers.iter().zip(answers).filter_map(|(x, y)| Some(((*x)?, (*y)?))).collect();
-                let correlation = correlation(&both).filter(|_| seen.kind == Kind::Number);
+                let is_known = seen.kind == Kind::Number && both.len() >= LEAST;
+                let correlation = correlation(&both).filter(|_| is_known).map(|r| r.clamp(-1.0, 1.0));
                 // A line may say more than a few steps.
                 let line = correlation.map_or(0.0, |r| adjusted(1.0 - r * r, both.len(), 2));
                 Some(Relation { share: share.max(line), correlation })
@@ -165,16 +167,6 @@ fn cuts(mut numbers: Vec<f64>) -> Vec<f64> {
     numbers.sort_unstable_by(f64::total_cmp);
     let groups = (numbers.len() / ROWS).clamp(1, GROUPS);
     (1..groups).map(|i| quantile(&numbers, i as f64 / groups as f64)).collect()
-}
-
-/// The correlation of Pearson; `None` where either number is the same in all pairs.
-fn correlation(pairs: &[(f64, f64)]) -> Option<f64> {
-    let n = pairs.len() as f64;
-    let mean = |of: fn(&(f64, f64)) -> f64| pairs.iter().map(|p| of(p) / n).sum::<f64>();
-    let (x, y) = (mean(|p| p.0), mean(|p| p.1));
-    let sum = |of: &dyn Fn(f64, f64) -> f64| pairs.iter().map(|p| of(p.0 - x, p.1 - y)).sum::<f64>();
-    let spread = (sum(&|a, _| a * a) * sum(&|_, b| b * b)).sqrt();
-    (pairs.len() >= LEAST && spread > 0.0).then(|| (sum(&|a, b| a * b) / spread).clamp(-1.0, 1.0))
 }
 
 #[cfg(test)]

@@ -32,18 +32,19 @@ fn marks(table: &Table, columns: &[usize], rows: &[usize]) -> Vec<u64> {
 
 /// Rows that are equal to an earlier one in these columns, each with the first such.
 pub(super) fn equal_rows(table: &Table, columns: &[usize], rows: &[usize]) -> Vec<[usize; 2]> {
-    let mut placed: Vec<(u64, usize)> = marks(table, columns, rows).into_iter().zip(0..).collect();
+    let cells = |row: usize| columns.iter().map(move |&i| table.columns[i].cells.at(row));
+    let pairs = repeated(&marks(table, columns, rows)).into_iter().map(|(at, first)| [rows[at], rows[first]]);
+    pairs.filter(|[row, first]| row != first && cells(*row).eq(cells(*first))).collect()
+}
+
+/// Places whose mark stands at an earlier place, in order, each with the first such.
+pub(super) fn repeated(marks: &[u64]) -> Vec<(usize, usize)> {
+    let mut placed: Vec<(u64, usize)> = marks.iter().copied().zip(0..).collect();
     placed.par_sort_unstable();
-    let cells = |at: usize| columns.iter().map(move |&i| table.columns[i].cells.at(rows[at]));
-    let of_group = |group: &[(u64, usize)]| {
-        let first = group[0].1;
-        let again = group[1..].iter().map(|(_, at)| *at).filter(|&at| rows[at] != rows[first]);
-        again.filter(|&at| cells(at).eq(cells(first))).map(|at| (at, first)).collect::<Vec<_>>()
-    };
-    let groups = placed.chunk_by(|a, b| a.0 == b.0).filter(|group| group.len() > 1);
-    let mut found: Vec<(usize, usize)> = groups.flat_map(of_group).collect();
+    let of_group = |group: &[(u64, usize)]| group[1..].iter().map(|(_, at)| (*at, group[0].1)).collect::<Vec<_>>();
+    let mut found: Vec<(usize, usize)> = placed.chunk_by(|a, b| a.0 == b.0).flat_map(of_group).collect();
     found.sort_unstable();
-    found.into_iter().map(|(at, first)| [rows[at], rows[first]]).collect()
+    found
 }
 
 /// Rows that repeat an earlier one in these columns; nothing where most do.
