@@ -17,7 +17,7 @@ use super::summary::Summary;
 use super::table::{Column, Table};
 use super::target::{Answer, Goal};
 use super::twins;
-use super::worth::{self, Doubt};
+use super::worth;
 use crate::error::{Error, Result};
 use rayon::prelude::*;
 use std::collections::HashSet;
@@ -132,7 +132,7 @@ impl Fitted {
         let (mut columns, mut doubtful) = (vec![], vec![]);
         for learned in features.map(learn).collect::<Vec<Result<_>>>() {
             let (column, doubt, said) = learned?;
-            doubtful.extend(doubt.map(|doubt| Doubt { at: columns.len(), ..doubt }));
+            doubtful.extend(doubt.map(|doubt| (columns.len(), doubt)));
             notes.extend(said);
             columns.push(column);
         }

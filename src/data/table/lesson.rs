@@ -100,15 +100,13 @@ impl Lesson<'_> {
         ways.into_iter().map(Encoder::Text).collect()
     }
 
-    /// What may not be worth its features, if this column is such: whole values first. Its
-    /// place is the caller's to set.
+    /// What may not be worth its features, if this column is such: whole values first.
     pub(super) fn doubt(&self, encoder: &Encoder) -> Option<Doubt> {
         let is_doubtful = self.rules.kind.is_none()
             && self.rules.text == TextUse::Auto
             && (self.seen.kind == Kind::Text || self.seen.sparse)
             && !matches!(encoder, Encoder::Dropped { .. });
         is_doubtful.then(|| Doubt {
-            at: 0,
             ways: match self.seen.sparse {
                 true => [encoder.clone()].into_iter().chain(self.words()).collect(),
                 false => self.words(),

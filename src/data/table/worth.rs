@@ -30,8 +30,6 @@ const SURE: f64 = 2.0;
 
 /// A column that may not be worth its features.
 pub(super) struct Doubt {
-    /// Its place among the columns.
-    pub at: usize,
     /// The ways to make features of it, the likeliest first.
     pub ways: Vec<Encoder>,
     /// The way that only marks missing cells, where there are some: these may help though
@@ -39,23 +37,23 @@ pub(super) struct Doubt {
     pub gaps: Option<Encoder>,
 }
 
-/// Keeps or leaves out the columns in doubt, each in the best way if it helps. Later
+/// Keeps or leaves out the columns in doubt, given with their places, each in the best way if it helps. Later
 /// columns are tried beside the earlier that are kept.
 pub(super) fn settle(
     table: &Table,
     rows: &[usize],
     goal: &Goal,
     columns: &mut [FittedColumn],
-    doubtful: &[Doubt],
+    doubtful: &[(usize, Doubt)],
     notes: &mut Vec<String>,
 ) -> Result<()> {
     if doubtful.is_empty() {
         return Ok(());
     }
-    let is_doubtful = |i: usize| doubtful.iter().any(|d| d.at == i);
+    let is_doubtful = |i: usize| doubtful.iter().any(|(at, _)| *at == i);
     let sure: Vec<&FittedColumn> = (0..columns.len()).filter(|&i| !is_doubtful(i)).map(|i| &columns[i]).collect();
     let Some(mut trial) = Trial::new(table, rows, goal, &sure)? else {
-        let names: Vec<&str> = doubtful.iter().map(|d| columns[d.at].name.as_str()).collect();
+        let names: Vec<&str> = doubtful.iter().map(|(at, _)| columns[*at].name.as_str()).collect();
         notes.push(format!(
             "{}: {} rows are too few to see whether text helps; used as it is: {}",
             table.name,
@@ -65,9 +63,9 @@ pub(super) fn settle(
         return Ok(());
     };
     let before = columns.to_vec();
-    for doubt in doubtful {
-        let cells = table.column(&columns[doubt.at].name)?;
-        columns[doubt.at] = trial.judge(doubt, &columns[doubt.at], cells, notes);
+    for (at, doubt) in doubtful {
+        let cells = table.column(&columns[*at].name)?;
+        columns[*at] = trial.judge(doubt, &columns[*at], cells, notes);
     }
     if columns.iter().all(|c| c.features().is_empty()) {
         columns.clone_from_slice(&before);

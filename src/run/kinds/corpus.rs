@@ -35,16 +35,14 @@ impl Kind for CorpusOfText {
         Means { tokens: true, ..Means::default() }
     }
 
-    fn open(&self, found: &Recognised, _: &Settings, observer: &mut dyn Observer) -> Result<Opened> {
-        let _working = observer.working(&format!("reading {}", found.source()));
+    fn open(&self, found: &Recognised, _: &Settings, _: &mut dyn Observer) -> Result<Opened> {
         let corpus = Corpus::open(found.path())?;
         let is_soon = corpus.bytes().len() <= MOST_BYTES;
         let audit = is_soon.then(|| json(&text::audit(&corpus.name, &String::from_utf8_lossy(corpus.bytes()))));
         Ok(Opened { source: Box::new(CorpusSource(corpus)), audit })
     }
 
-    fn audit(&self, found: &Recognised, _: &Settings, observer: &mut dyn Observer) -> Result<Audit> {
-        let _working = observer.working(&format!("reading and auditing {}", found.source()));
+    fn audit(&self, found: &Recognised, _: &Settings, _: &mut dyn Observer) -> Result<Audit> {
         let corpus = Corpus::open(found.path())?;
         let audit = text::audit(&corpus.name, corpus.text()?);
         Ok(Audit::of(&audit, audit.findings()))

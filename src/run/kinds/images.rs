@@ -33,6 +33,10 @@ impl Kind for Images {
         &IMAGES
     }
 
+    fn counts(&self) -> bool {
+        true
+    }
+
     fn open(&self, found: &Recognised, s: &Settings, observer: &mut dyn Observer) -> Result<Opened> {
         let opened = found.open_stored(s.seed, &s.data.images, &store(s), &*observer.reading())?;
         let opened = match opened {

@@ -15,7 +15,7 @@ pub use series::table_of_series;
 pub use sets::Sets;
 pub use texts::texts_for;
 
-use super::observer::Observer;
+use super::observer::{Observer, Working};
 use crate::data::audit::audit_and_show;
 use crate::data::findings::Findings;
 use crate::data::series::{Naive, SeriesOptions};
@@ -51,6 +51,11 @@ pub trait Kind: Sync {
     /// Which settings mean something to it; others are refused.
     fn means(&self) -> Means {
         Means::default()
+    }
+
+    /// Whether it tells how much of the data has been read, by [`Observer::reading`].
+    fn counts(&self) -> bool {
+        false
     }
 
     /// Opens it for training, with its audit where that does not take long.
@@ -171,7 +176,9 @@ fn json(audit: &impl serde::Serialize) -> Value {
 pub fn open(found: &Recognised, s: &Settings, observer: &mut dyn Observer) -> Result<Opened> {
     found.choice().iter().for_each(|note| observer.note(note));
     let kind = kind_of(found.kind(), &Wants::of_settings(s));
+    let working = working(kind, "reading", found, observer);
     let opened = kind.open(found, s, observer)?;
+    drop(working);
     check(s, kind.means(), &*opened.source)?;
     Ok(opened)
 }
@@ -189,7 +196,14 @@ pub fn audit(found: &Recognised, s: &Settings, observer: &mut dyn Observer) -> R
         )));
     }
     // A corpus or a set of images says nothing of a model.
-    kind_of(found.kind(), &Wants { series: s.data.series.is_some(), reads: None }).audit(found, s, observer)
+    let kind = kind_of(found.kind(), &Wants { series: s.data.series.is_some(), reads: None });
+    let _working = working(kind, "reading and auditing", found, observer);
+    kind.audit(found, s, observer)
+}
+
+/// Says what is done with the data, unless its kind counts what it reads.
+fn working(kind: &dyn Kind, what: &str, found: &Recognised, observer: &mut dyn Observer) -> Option<Working> {
+    (!kind.counts()).then(|| observer.working(&format!("{what} {}", found.source())))
 }
 
 /// Refuses settings that do not go with the data.

@@ -33,8 +33,7 @@ impl Kind for RowsOfTable {
         Means { target: true, ..Means::default() }
     }
 
-    fn open(&self, found: &Recognised, s: &Settings, observer: &mut dyn Observer) -> Result<Opened> {
-        let _reading = observer.working(&format!("reading {}", found.source()));
+    fn open(&self, found: &Recognised, s: &Settings, _: &mut dyn Observer) -> Result<Opened> {
         let mut table = Table::open(found.path(), &s.data.table.read_options())?;
         if let (true, [target]) = (s.data.normalize_classes, &s.data.table.target[..]) {
             let column = table.find(target)?;
@@ -47,8 +46,7 @@ impl Kind for RowsOfTable {
         Ok(Opened { source: Box::new(RowSource(table)), audit })
     }
 
-    fn audit(&self, found: &Recognised, s: &Settings, observer: &mut dyn Observer) -> Result<Audit> {
-        let _looking = observer.working(&format!("reading and auditing {}", found.source()));
+    fn audit(&self, found: &Recognised, s: &Settings, _: &mut dyn Observer) -> Result<Audit> {
         let table = Table::open(found.path(), &s.data.table.read_options())?;
         let audit = TableAudit::new(&table, &s.data.table)?;
         Ok(Audit::of(&audit, audit.findings()))

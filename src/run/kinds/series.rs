@@ -31,8 +31,7 @@ impl Kind for Series {
         Means { windows: true, target: true, ..Means::default() }
     }
 
-    fn open(&self, found: &Recognised, s: &Settings, observer: &mut dyn Observer) -> Result<Opened> {
-        let _working = observer.working(&format!("reading {}", found.source()));
+    fn open(&self, found: &Recognised, s: &Settings, _: &mut dyn Observer) -> Result<Opened> {
         let table = Table::open(found.path(), &s.data.table.read_options())?;
         let audit = match rows::is_soon_audited(&table) {
             true => Some(json(&audit_of(&table, s)?)),
@@ -41,8 +40,7 @@ impl Kind for Series {
         Ok(Opened { source: Box::new(SeriesSource(table)), audit })
     }
 
-    fn audit(&self, found: &Recognised, s: &Settings, observer: &mut dyn Observer) -> Result<Audit> {
-        let _working = observer.working(&format!("reading and auditing {}", found.source()));
+    fn audit(&self, found: &Recognised, s: &Settings, _: &mut dyn Observer) -> Result<Audit> {
         let audit = audit_of(&Table::open(found.path(), &s.data.table.read_options())?, s)?;
         Ok(Audit::of(&audit, audit.findings()))
     }

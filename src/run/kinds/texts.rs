@@ -35,8 +35,7 @@ impl Kind for Texts {
         Means { tokens: true, target: true, ..Means::default() }
     }
 
-    fn open(&self, found: &Recognised, s: &Settings, observer: &mut dyn Observer) -> Result<Opened> {
-        let _working = observer.working(&format!("reading {}", found.source()));
+    fn open(&self, found: &Recognised, s: &Settings, _: &mut dyn Observer) -> Result<Opened> {
         let mut texts = match found.kind() {
             SourceKind::TextFolder => labelled::open_folder(found.path())?,
             _ => LabelledSplits { train: texts_of_table(found.path(), &s.data)?, val: None, test: None },
@@ -47,8 +46,7 @@ impl Kind for Texts {
         Ok(Opened { source: Box::new(TextSource(texts)), audit: None })
     }
 
-    fn audit(&self, found: &Recognised, _: &Settings, observer: &mut dyn Observer) -> Result<Audit> {
-        let _working = observer.working(&format!("reading and auditing {}", found.source()));
+    fn audit(&self, found: &Recognised, _: &Settings, _: &mut dyn Observer) -> Result<Audit> {
         let audit = audit_labelled(found.source(), &labelled::open_folder(found.path())?);
         Ok(Audit::of(&audit, audit.findings()))
     }
