@@ -62,6 +62,7 @@ pub mod graph;
 pub mod kernel;
 pub mod keys;
 pub mod nn;
+pub mod onnx;
 pub mod ops;
 pub mod plan;
 pub mod prelude;
