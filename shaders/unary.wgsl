@@ -5,8 +5,7 @@
 // Source: formulas and derivatives in src/ops/unary.rs.
 // Numerics: f32; no exponential of a positive number, so nothing overflows; NaN passes through relu.
 // include: lib/index
-// include: lib/activation
-// From the kernel: put and put4, which store y.
+// From the kernel: value and slope, of lib/activation or lib/elementary; put and put4, which store y.
 
 @group(0) @binding(0) var<storage, read> x: array<f32>;
 @group(0) @binding(1) var<storage, read> d_y: array<f32>;
@@ -15,17 +14,10 @@
 
 override WG: u32 = 64u;
 override N: u32;
+// The function and its constants.
 override FUNCTION: u32;
 override A: f32;
 override B: f32;
-
-fn value(v: f32) -> f32 {
-    return activation(FUNCTION, A, B, v);
-}
-
-fn slope(s: f32) -> f32 {
-    return activation_slope(FUNCTION, A, B, s);
-}
 
 @compute @workgroup_size(WG)
 fn forward(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {

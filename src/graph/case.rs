@@ -1,7 +1,7 @@
 //! One row of an op's case table. One table drives the tests, the gradient
 //! check, the benches and `wgrad doctor`.
 
-use super::{Graph, TensorId};
+use super::{Graph, Seed, TensorId, gradient};
 use crate::error::Result;
 use crate::tensor::random::{Random, stream};
 use crate::tensor::{HostTensor, Spec};
@@ -49,6 +49,16 @@ impl Fill {
 
 /// Adds the op under test to a graph, given its inputs; returns what to compare.
 pub type Build = Arc<dyn Fn(&mut Graph, &[TensorId]) -> Result<Vec<TensorId>> + Send + Sync>;
+
+/// `y` and, as outputs, the gradients of `x` for the cotangent 1, 2, 3, ..: for
+/// kinks and ties, which finite differences cannot see.
+pub(crate) fn with_gradients(g: &mut Graph, y: TensorId, x: &[TensorId]) -> Result<Vec<TensorId>> {
+    let spec = g.spec(y).clone();
+    let cotangent = (1..=spec.elements()).map(|i| i as f32).collect();
+    let cotangent = g.constant(HostTensor::f32(spec.shape, cotangent));
+    let seed = Seed { tensor: y, gradient: cotangent };
+    Ok([vec![y], gradient(g, &[seed], x)?].concat())
+}
 
 /// An op on inputs of given shapes and ranges.
 #[derive(Clone)]

@@ -83,7 +83,7 @@ fn needs_gradient(g: &Graph, wrt: &[TensorId]) -> Vec<bool> {
         needs[t.index()] = true;
     }
     for node in &g.nodes {
-        if node.inputs.iter().any(|t| needs[t.index()]) {
+        if node.op.differentiable() && node.inputs.iter().any(|t| needs[t.index()]) {
             for y in &node.outputs {
                 needs[y.index()] |= g.spec(*y).dtype == DType::F32;
             }

@@ -29,6 +29,13 @@ pub trait Op: Compute + Any + Debug + Send + Sync {
     /// is an error in the caller, never a silent stop.
     fn gradient(&self, g: &mut Graph, at: &Backward) -> Result<Vec<Option<TensorId>>>;
 
+    /// Whether the gradient of an output can reach the inputs. `false` for an op
+    /// whose result says something about its inputs and does not move with them,
+    /// such as a comparison: a backward pass does not go behind it.
+    fn differentiable(&self) -> bool {
+        true
+    }
+
     /// The dispatches that compute the op on a device with these capabilities,
     /// in the way that [`Lower::variant`] names.
     fn lower(&self, cx: &Lower) -> Result<Lowered>;

@@ -20,6 +20,7 @@ mod tensor;
 pub mod tolerance;
 
 pub use built::{Built, input_name};
+pub(crate) use case::with_gradients;
 pub use case::{Case, Fill};
 pub use context::{Backward, Cost, Infer, Lower};
 pub use flat::FLAT_ALIGN;

@@ -37,7 +37,10 @@ impl Kernel {
 /// The fragments in `shaders/lib`.
 const LIB: &[(&str, &str)] = &[
     ("lib/activation", include_str!("../../shaders/lib/activation.wgsl")),
+    ("lib/arithmetic", include_str!("../../shaders/lib/arithmetic.wgsl")),
+    ("lib/choose", include_str!("../../shaders/lib/choose.wgsl")),
     ("lib/dropout", include_str!("../../shaders/lib/dropout.wgsl")),
+    ("lib/elementary", include_str!("../../shaders/lib/elementary.wgsl")),
     ("lib/flush", include_str!("../../shaders/lib/flush.wgsl")),
     ("lib/index", include_str!("../../shaders/lib/index.wgsl")),
     ("lib/reduce", include_str!("../../shaders/lib/reduce.wgsl")),

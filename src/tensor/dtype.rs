@@ -83,6 +83,34 @@ pub trait Real:
     fn sin(self) -> Self;
     /// Cosine.
     fn cos(self) -> Self;
+    /// Tangent.
+    fn tan(self) -> Self;
+    /// Inverse sine.
+    fn asin(self) -> Self;
+    /// Inverse cosine.
+    fn acos(self) -> Self;
+    /// Inverse tangent.
+    fn atan(self) -> Self;
+    /// Hyperbolic sine.
+    fn sinh(self) -> Self;
+    /// Hyperbolic cosine.
+    fn cosh(self) -> Self;
+    /// Inverse hyperbolic sine.
+    fn asinh(self) -> Self;
+    /// Inverse hyperbolic cosine.
+    fn acosh(self) -> Self;
+    /// Inverse hyperbolic tangent.
+    fn atanh(self) -> Self;
+    /// The least whole number that is not below.
+    fn ceil(self) -> Self;
+    /// The largest whole number that is not above.
+    fn floor(self) -> Self;
+    /// The nearest whole number; of two, the even one.
+    fn round(self) -> Self;
+    /// The whole number towards zero.
+    fn trunc(self) -> Self;
+    /// What is left of division towards zero, exactly; has the sign of self.
+    fn rem(self, o: Self) -> Self;
     /// Power.
     fn powf(self, e: Self) -> Self;
     /// Absolute value.
@@ -117,7 +145,15 @@ macro_rules! real {
                 self as i32
             }
             $(#[inline(always)] fn $f(self) -> $t { $path(self) })*
-            real!(@unary $t: sqrt sin cos abs);
+            real!(@unary $t: sqrt sin cos abs ceil floor trunc);
+            #[inline(always)]
+            fn round(self) -> $t {
+                $t::round_ties_even(self)
+            }
+            #[inline(always)]
+            fn rem(self, o: $t) -> $t {
+                self % o
+            }
             #[inline(always)]
             fn powf(self, e: $t) -> $t {
                 $t::powf(self, e)
@@ -146,6 +182,10 @@ macro_rules! real {
 }
 
 // The functions that a step spends its time in: in f32 they vectorise, in f64
-// they judge.
-real!(f32, exp => math::exp, ln => math::ln, ln_1p => math::ln_1p, exp_m1 => math::exp_m1, tanh => math::tanh, erf => math::erf);
-real!(f64, exp => f64::exp, ln => f64::ln, ln_1p => f64::ln_1p, exp_m1 => f64::exp_m1, tanh => f64::tanh, erf => libm::erf);
+// they judge. The rarer ones are libm's, which are the same on every machine.
+real!(f32, exp => math::exp, ln => math::ln, ln_1p => math::ln_1p, exp_m1 => math::exp_m1, tanh => math::tanh, erf => math::erf,
+    tan => libm::tanf, asin => libm::asinf, acos => libm::acosf, atan => libm::atanf, sinh => libm::sinhf,
+    cosh => libm::coshf, asinh => libm::asinhf, acosh => libm::acoshf, atanh => libm::atanhf);
+real!(f64, exp => f64::exp, ln => f64::ln, ln_1p => f64::ln_1p, exp_m1 => f64::exp_m1, tanh => f64::tanh, erf => libm::erf,
+    tan => libm::tan, asin => libm::asin, acos => libm::acos, atan => libm::atan, sinh => libm::sinh,
+    cosh => libm::cosh, asinh => libm::asinh, acosh => libm::acosh, atanh => libm::atanh);

@@ -14,17 +14,29 @@ impl Function {
     }
 
     fn label(self) -> String {
-        match self {
-            LeakyRelu(_) => "leaky_relu".into(),
-            GeluTanh => "gelu_tanh".into(),
-            HardSwish => "hard_swish".into(),
-            Affine(..) => "affine".into(),
-            Elu(_) => "elu".into(),
-            plain => format!("{plain:?}").to_lowercase(),
+        // The variant's name, its words apart, without constants.
+        let name = format!("{self:?}");
+        let mut label = String::new();
+        for c in name.chars().take_while(|c| *c != '(') {
+            if c.is_uppercase() && !label.is_empty() {
+                label.push('_');
+            }
+            label.extend(c.to_lowercase());
         }
+        label
     }
 
-    /// The first arguments of the functions in `lib/activation`.
+    /// The fragments of `shaders/lib` that compute it.
+    pub(super) fn fragments(self) -> &'static [&'static str] {
+        if self.is_elementary() { &["lib/activation", "lib/elementary"] } else { &["lib/activation"] }
+    }
+
+    /// The function of its fragment that computes it.
+    pub(super) fn wgsl_name(self) -> &'static str {
+        if self.is_elementary() { "elementary" } else { "activation" }
+    }
+
+    /// The first arguments of the functions in its fragment.
     fn arguments(self) -> String {
         let (a, b) = self.constants();
         format!("{}u, f32({a:?}), f32({b:?})", self.code())
@@ -56,11 +68,11 @@ impl Pointwise for Unary {
     }
 
     fn fragments(&self) -> &'static [&'static str] {
-        &["lib/activation"]
+        self.function.fragments()
     }
 
     fn wgsl(&self, x: &[String]) -> String {
-        format!("activation({}, {})", self.function.arguments(), x[0])
+        format!("{}({}, {})", self.function.wgsl_name(), self.function.arguments(), x[0])
     }
 }
 
@@ -89,10 +101,10 @@ impl Pointwise for UnaryGrad {
     }
 
     fn fragments(&self) -> &'static [&'static str] {
-        &["lib/activation"]
+        self.function.fragments()
     }
 
     fn wgsl(&self, x: &[String]) -> String {
-        format!("{} * activation_slope({}, {})", x[1], self.function.arguments(), x[0])
+        format!("{} * {}_slope({}, {})", x[1], self.function.wgsl_name(), self.function.arguments(), x[0])
     }
 }
