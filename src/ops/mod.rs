@@ -67,6 +67,7 @@ pub mod reshape;
 pub mod rmsprop;
 pub mod rotary;
 pub mod row_lengths;
+pub mod select;
 pub mod select_rows;
 pub mod sgd;
 pub mod softmax;
@@ -117,6 +118,7 @@ rooms! {
     rmsprop,
     rotary,
     row_lengths,
+    select,
     select_rows,
     sgd,
     softmax,
