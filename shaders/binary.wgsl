@@ -1,9 +1,9 @@
 // Elementwise arithmetic on two tensors that broadcast.
-// Formula: y = a op b, op chosen by OP: add, sub, mul, div, equal.
+// Formula: y = a op b: add, sub, mul, div, maximum, minimum, power, modulo, fmod, or a comparison, which gives 1 or 0.
 // Shapes: y has axes DIMS; a and b are read with strides in elements, 0 along stretched axes.
 // Launch: one invocation per element of y (same4: four elements); ceil(N / WG) workgroups, folded into two dimensions.
 // Source: derived in src/ops/binary.rs.
-// Numerics: f32.
+// Numerics: f32; remainders are exact, powers with a whole exponent up to 64 by multiplication.
 // include: lib/index
 
 @group(0) @binding(0) var<storage, read> a: array<f32>;
@@ -13,24 +13,13 @@
 
 override WG: u32 = 64u;
 override N: u32;
-override OP: u32;
-// From the kernel: const RANK, DIMS, STRIDES_A, STRIDES_B; put and put4, which store y.
-
-fn apply(l: vec4<f32>, r: vec4<f32>) -> vec4<f32> {
-    switch OP {
-        case 0u: { return l + r; }
-        case 1u: { return l - r; }
-        case 2u: { return l * r; }
-        case 3u: { return l / r; }
-        default: { return select(vec4<f32>(0.0), vec4<f32>(1.0), l == r); }
-    }
-}
+// From the kernel: const RANK, DIMS, STRIDES_A, STRIDES_B; apply and apply4, which compute; put and put4, which store y.
 
 @compute @workgroup_size(WG)
 fn same4(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
     let i = flat_id(id, groups);
     if i >= N / 4u { return; } // guard
-    put4(i, apply(a4[i], b4[i]));
+    put4(i, apply4(a4[i], b4[i]));
 }
 
 @compute @workgroup_size(WG)
@@ -50,5 +39,5 @@ fn broadcast(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgrou
         at_a += at * strides_a[axis];
         at_b += at * strides_b[axis];
     }
-    put(i, apply(vec4<f32>(a[at_a]), vec4<f32>(b[at_b])).x);
+    put(i, apply(a[at_a], b[at_b]));
 }

@@ -3,15 +3,23 @@
 //! Gradients, each summed over the axes that were stretched:
 //! add: `d_a = d_y`, `d_b = d_y`; sub: `d_b = -d_y`; mul: `d_a = d_y b`,
 //! `d_b = d_y a`; div: `d_a = d_y / b`, `d_b = -d_a y`.
-//! `equal` gives 1 or 0 and stops the gradient.
+//! maximum, minimum: `d_y` goes to the operand that wins, half to each at a tie;
+//! power: `d_a = d_y b a^(b - 1)`, 0 where `b = 0`, and `d_b = d_y y ln a`, 0 where
+//! `a = 0` and `b >= 0`; modulo, fmod: `d_a = d_y`, `d_b = -d_y (a - y) / b`, a
+//! quotient that is whole. All as PyTorch's.
+//! Comparisons give 1 or 0 and stop the gradient.
 
+mod cases;
+
+use super::expect::expect_type;
 use crate::error::Result;
-use crate::graph::{
-    Backward, Case, Cost, Elementwise, Fill, Graph, Infer, Io, Lower, Op, Pointwise, Reference, Stretch, TensorId,
-};
+use crate::graph::{Backward, Cost, Elementwise, Graph, Infer, Io, Lower, Op, Pointwise, Reference, Stretch, TensorId};
 use crate::kernel::{Kernel, Lowered, Shader};
 use crate::shader;
-use crate::tensor::{Real, Shape, Spec, parallel};
+use crate::tensor::{DType, HostTensor, Real, Shape, Spec, parallel};
+use Arithmetic::*;
+
+pub use cases::cases;
 
 static SHADER: Shader = shader!("binary");
 
@@ -31,6 +39,31 @@ pub enum Arithmetic {
     Div,
     /// 1 where `a == b`, else 0.
     Equal,
+    /// The larger; NaN wins.
+    Maximum,
+    /// The smaller; NaN wins.
+    Minimum,
+    /// `a` to the power of `b`, as IEEE's pow: 1 where `b` is 0, NaN where `a` is
+    /// negative and `b` not whole.
+    Power,
+    /// What is left of `a / b` towards minus infinity, with the sign of `b`.
+    Modulo,
+    /// What is left of `a / b` towards zero, with the sign of `a`.
+    Fmod,
+    /// 1 where `a < b`, else 0.
+    Less,
+    /// 1 where `a <= b`, else 0.
+    LessEqual,
+    /// 0 where `a < b`, 1/2 where they are equal, else 1: what of a maximum's
+    /// gradient goes to `a`.
+    Share,
+}
+
+impl Arithmetic {
+    /// Whether its result stays the same where the operands move a little.
+    fn compares(self) -> bool {
+        matches!(self, Equal | Less | LessEqual | Share)
+    }
 }
 
 /// `y = a (op) b`.
@@ -43,27 +76,65 @@ pub struct Binary {
 impl Graph {
     /// `a + b`, broadcasting.
     pub fn add(&mut self, a: TensorId, b: TensorId) -> Result<TensorId> {
-        self.push1(Binary { op: Arithmetic::Add }, &[a, b])
+        self.push1(Binary { op: Add }, &[a, b])
     }
 
     /// `a - b`, broadcasting.
     pub fn sub(&mut self, a: TensorId, b: TensorId) -> Result<TensorId> {
-        self.push1(Binary { op: Arithmetic::Sub }, &[a, b])
+        self.push1(Binary { op: Sub }, &[a, b])
     }
 
     /// `a * b`, broadcasting.
     pub fn mul(&mut self, a: TensorId, b: TensorId) -> Result<TensorId> {
-        self.push1(Binary { op: Arithmetic::Mul }, &[a, b])
+        self.push1(Binary { op: Mul }, &[a, b])
     }
 
     /// `a / b`, broadcasting.
     pub fn div(&mut self, a: TensorId, b: TensorId) -> Result<TensorId> {
-        self.push1(Binary { op: Arithmetic::Div }, &[a, b])
+        self.push1(Binary { op: Div }, &[a, b])
     }
 
-    /// 1 where `a == b`, else 0, broadcasting. Has no gradient.
+    /// 1 where `a == b`, else 0, broadcasting. Stops the gradient.
     pub fn equal(&mut self, a: TensorId, b: TensorId) -> Result<TensorId> {
-        self.push1(Binary { op: Arithmetic::Equal }, &[a, b])
+        self.push1(Binary { op: Equal }, &[a, b])
+    }
+
+    /// The larger of `a` and `b`, broadcasting; NaN wins.
+    pub fn maximum(&mut self, a: TensorId, b: TensorId) -> Result<TensorId> {
+        self.push1(Binary { op: Maximum }, &[a, b])
+    }
+
+    /// The smaller of `a` and `b`, broadcasting; NaN wins.
+    pub fn minimum(&mut self, a: TensorId, b: TensorId) -> Result<TensorId> {
+        self.push1(Binary { op: Minimum }, &[a, b])
+    }
+
+    /// `a` to the power of `b`, broadcasting: 1 where `b` is 0, NaN where `a` is
+    /// negative and `b` not whole.
+    pub fn power(&mut self, a: TensorId, b: TensorId) -> Result<TensorId> {
+        self.push1(Binary { op: Power }, &[a, b])
+    }
+
+    /// What is left of `a / b` towards minus infinity, broadcasting; it has the
+    /// sign of `b`, as Python's `%`.
+    pub fn modulo(&mut self, a: TensorId, b: TensorId) -> Result<TensorId> {
+        self.push1(Binary { op: Modulo }, &[a, b])
+    }
+
+    /// What is left of `a / b` towards zero, broadcasting; it has the sign of
+    /// `a`, as C's `fmod`.
+    pub fn fmod(&mut self, a: TensorId, b: TensorId) -> Result<TensorId> {
+        self.push1(Binary { op: Fmod }, &[a, b])
+    }
+
+    /// 1 where `a < b`, else 0, broadcasting. Stops the gradient.
+    pub fn less(&mut self, a: TensorId, b: TensorId) -> Result<TensorId> {
+        self.push1(Binary { op: Less }, &[a, b])
+    }
+
+    /// 1 where `a <= b`, else 0, broadcasting. Stops the gradient.
+    pub fn less_equal(&mut self, a: TensorId, b: TensorId) -> Result<TensorId> {
+        self.push1(Binary { op: LessEqual }, &[a, b])
     }
 }
 
@@ -73,11 +144,17 @@ impl Op for Binary {
     }
 
     fn infer(&self, cx: &Infer) -> Result<Vec<Spec>> {
+        expect_type(cx, 0, "a", DType::F32)?;
+        expect_type(cx, 1, "b", DType::F32)?;
         Ok(vec![Spec::f32(cx.shape(0).broadcast(cx.shape(1))?)])
     }
 
     fn bears_half(&self, output: usize) -> bool {
         output == 0
+    }
+
+    fn differentiable(&self) -> bool {
+        !self.op.compares()
     }
 
     fn gradient(&self, g: &mut Graph, at: &Backward) -> Result<Vec<Option<TensorId>>> {
@@ -89,15 +166,32 @@ impl Op for Binary {
                 continue;
             }
             let full = match (self.op, side) {
-                (Arithmetic::Equal, _) => continue,
-                (Arithmetic::Add, _) | (Arithmetic::Sub, 0) => d_y,
-                (Arithmetic::Sub, _) => g.affine(d_y, -1.0, 0.0)?,
-                (Arithmetic::Mul, 0) => g.mul(d_y, b)?,
-                (Arithmetic::Mul, _) => g.mul(d_y, a)?,
-                (Arithmetic::Div, 0) => g.div(d_y, b)?,
-                (Arithmetic::Div, _) => {
+                (Equal | Less | LessEqual | Share, _) => continue,
+                (Add, _) | (Sub, 0) => d_y,
+                (Sub, _) => g.affine(d_y, -1.0, 0.0)?,
+                (Mul, 0) => g.mul(d_y, b)?,
+                (Mul, _) => g.mul(d_y, a)?,
+                (Div, 0) => g.div(d_y, b)?,
+                (Div, _) => {
                     let d_a = g.div(d_y, b)?;
                     let d_b = g.mul(d_a, at.outputs[0])?;
+                    g.affine(d_b, -1.0, 0.0)?
+                }
+                (Maximum, side) | (Minimum, side) => {
+                    let (first, second) = if (self.op == Maximum) == (side == 0) { (a, b) } else { (b, a) };
+                    let share = g.push1(Binary { op: Share }, &[first, second])?;
+                    g.mul(d_y, share)?
+                }
+                (Power, side) => {
+                    let slope = power_slope(g, side, a, b, at.outputs[0])?;
+                    g.mul(d_y, slope)?
+                }
+                (Modulo | Fmod, 0) => d_y,
+                (Modulo | Fmod, _) => {
+                    let whole = g.sub(a, at.outputs[0])?;
+                    let quotient = g.div(whole, b)?;
+                    let quotient = g.round(quotient)?;
+                    let d_b = g.mul(d_y, quotient)?;
                     g.affine(d_b, -1.0, 0.0)?
                 }
             };
@@ -112,9 +206,15 @@ impl Op for Binary {
         let n = y.elements();
         let strides = |s: &Shape| at_least_one(&s.broadcast_strides(y), 0);
         let kernel = |entry| {
-            let k = Kernel::new(&SHADER, entry).set("N", n).set("OP", self.op as usize);
+            let k = Kernel::new(&SHADER, entry).set("N", n);
             let k = k.constant("RANK", y.rank().max(1)).array("DIMS", &at_least_one(y, 1));
-            k.array("STRIDES_A", &strides(a)).array("STRIDES_B", &strides(b))
+            let k = k.array("STRIDES_A", &strides(a)).array("STRIDES_B", &strides(b));
+            let includes: String = self.fragments().iter().map(|f| format!("// include: {f}\n")).collect();
+            let operands = ["a".to_string(), "b".to_string()];
+            let one = format!("fn apply(a: f32, b: f32) -> f32 {{ return {}; }}", self.wgsl(&operands));
+            let four = self.wgsl4(&operands);
+            let four = format!("fn apply4(a: vec4<f32>, b: vec4<f32>) -> vec4<f32> {{ return {four}; }}");
+            k.line("apply", format!("{includes}{one}\n{four}"))
         };
         let d = if a == y && b == y && n.is_multiple_of(4) {
             kernel("same4").dispatch_1d(n / 4, WG).input("a4", 0).input("b4", 1).put4(&cx.store)
@@ -142,15 +242,69 @@ fn at_least_one(list: &[usize], filler: usize) -> Vec<usize> {
     if list.is_empty() { vec![filler] } else { list.to_vec() }
 }
 
+/// The slope of `y = a^b` by `a`, for side 0, or by `b`.
+fn power_slope(g: &mut Graph, side: usize, a: TensorId, b: TensorId, y: TensorId) -> Result<TensorId> {
+    let zero = g.constant(HostTensor::f32([], vec![0.0]));
+    if side == 0 {
+        let less = g.affine(b, 1.0, -1.0)?;
+        let power = g.power(a, less)?;
+        let slope = g.mul(b, power)?;
+        return g.select(b, slope, zero);
+    }
+    let ln = g.ln(a)?;
+    let slope = g.mul(y, ln)?;
+    let flat = g.not(a)?;
+    let not_negative = g.less_equal(zero, b)?;
+    let flat = g.mul(flat, not_negative)?;
+    g.select(flat, zero, slope)
+}
+
+/// `$apply!` with the arithmetic as a function of two elements.
+macro_rules! for_each_arithmetic {
+    ($op:expr, $apply:ident) => {
+        match $op {
+            Add => $apply!(|a: T, b: T| a + b),
+            Sub => $apply!(|a: T, b: T| a - b),
+            Mul => $apply!(|a: T, b: T| a * b),
+            Div => $apply!(|a: T, b: T| a / b),
+            Equal => $apply!(|a: T, b: T| one_if(a == b)),
+            Maximum => $apply!(|a: T, b: T| if b > a || b.is_nan() { b } else { a }),
+            Minimum => $apply!(|a: T, b: T| if b < a || b.is_nan() { b } else { a }),
+            Power => $apply!(|a: T, b: T| a.powf(b)),
+            Modulo => $apply!(modulo),
+            Fmod => $apply!(|a: T, b: T| a.rem(b)),
+            Less => $apply!(|a: T, b: T| one_if(a < b)),
+            LessEqual => $apply!(|a: T, b: T| one_if(a <= b)),
+            Share => $apply!(|a: T, b: T| if a < b {
+                T::ZERO
+            } else if a == b {
+                T::of(0.5)
+            } else {
+                T::ONE
+            }),
+        }
+    };
+}
+
+#[inline(always)]
+fn one_if<T: Real>(yes: bool) -> T {
+    if yes { T::ONE } else { T::ZERO }
+}
+
+/// What is left of `a / b`, with the sign of `b`.
+fn modulo<T: Real>(a: T, b: T) -> T {
+    let r = a.rem(b);
+    if r != T::ZERO && (r < T::ZERO) != (b < T::ZERO) { r + b } else { r }
+}
+
 impl Reference for Binary {
     fn reference<T: Real>(&self, io: &mut Io<T>) {
-        match self.op {
-            Arithmetic::Add => zip(io, |a, b| a + b),
-            Arithmetic::Sub => zip(io, |a, b| a - b),
-            Arithmetic::Mul => zip(io, |a, b| a * b),
-            Arithmetic::Div => zip(io, |a, b| a / b),
-            Arithmetic::Equal => zip(io, |a, b| if a == b { T::ONE } else { T::ZERO }),
+        macro_rules! apply {
+            ($f:expr) => {
+                zip(io, $f)
+            };
         }
+        for_each_arithmetic!(self.op, apply);
     }
 }
 
@@ -169,13 +323,7 @@ impl Elementwise for Binary {
                 )
             };
         }
-        match self.op {
-            Arithmetic::Add => apply!(|a: T, b: T| a + b),
-            Arithmetic::Sub => apply!(|a: T, b: T| a - b),
-            Arithmetic::Mul => apply!(|a: T, b: T| a * b),
-            Arithmetic::Div => apply!(|a: T, b: T| a / b),
-            Arithmetic::Equal => apply!(|a: T, b: T| if a == b { T::ONE } else { T::ZERO }),
-        }
+        for_each_arithmetic!(self.op, apply);
     }
 }
 
@@ -185,17 +333,28 @@ impl Pointwise for Binary {
     }
 
     fn fragments(&self) -> &'static [&'static str] {
-        &[]
+        match self.op {
+            Maximum | Minimum | Power | Modulo | Fmod | Share => &["lib/arithmetic"],
+            _ => &[],
+        }
     }
 
     fn wgsl(&self, x: &[String]) -> String {
         let (a, b) = (&x[0], &x[1]);
         match self.op {
-            Arithmetic::Add => format!("{a} + {b}"),
-            Arithmetic::Sub => format!("{a} - {b}"),
-            Arithmetic::Mul => format!("{a} * {b}"),
-            Arithmetic::Div => format!("{a} / {b}"),
-            Arithmetic::Equal => format!("select(0.0, 1.0, {a} == {b})"),
+            Add => format!("{a} + {b}"),
+            Sub => format!("{a} - {b}"),
+            Mul => format!("{a} * {b}"),
+            Div => format!("{a} / {b}"),
+            Equal => format!("select(0.0, 1.0, {a} == {b})"),
+            Maximum => format!("larger_of({a}, {b})"),
+            Minimum => format!("smaller_of({a}, {b})"),
+            Power => format!("power_of({a}, {b})"),
+            Modulo => format!("modulo_of({a}, {b})"),
+            Fmod => format!("remainder_of({a}, {b})"),
+            Less => format!("select(0.0, 1.0, {a} < {b})"),
+            LessEqual => format!("select(0.0, 1.0, {a} <= {b})"),
+            Share => format!("share_of({a}, {b})"),
         }
     }
 }
@@ -224,42 +383,4 @@ fn zip<T: Real>(io: &mut Io<T>, f: impl Fn(T, T) -> T + Sync) {
             *y = f(a[at_a + i * step_a], b[at_b + i * step_b]);
         }
     });
-}
-
-/// Every operation, and every way in which shapes can stretch.
-pub fn cases() -> Vec<Case> {
-    use Arithmetic::*;
-    let case = |name: String, op, a: Shape, b: Shape| {
-        let divisor = if op == Div { Fill::Uniform(0.5, 2.0) } else { Fill::Normal(1.0) };
-        let reduction = a.broadcast(&b).expect("cases broadcast").elements();
-        let inputs = vec![(Spec::f32(a), Fill::Normal(1.0)), (Spec::f32(b), divisor)];
-        Case::new(name, inputs, move |g, x| Ok(vec![g.push1(Binary { op }, &[x[0], x[1]])?]))
-            .reduction(reduction)
-            .extra(4.0, "WGSL allows division 2.5 ulp")
-    };
-    let mut cases = vec![];
-    for op in [Add, Sub, Mul, Div] {
-        let name = |what: &str| format!("binary/{}_{what}", format!("{op:?}").to_lowercase());
-        cases.push(case(name("same4"), op, [4, 33].into(), [4, 33].into()));
-        cases.push(case(name("same_odd"), op, [5, 13].into(), [5, 13].into()));
-        cases.push(case(name("row"), op, [7, 13].into(), [13].into()));
-        cases.push(case(name("both_stretch"), op, [3, 1, 5].into(), [4, 1].into()));
-    }
-    cases.push(case("binary/mul_scalar".into(), Mul, [65].into(), Vec::new().into()));
-    cases.push(case("binary/add_scalars".into(), Add, Vec::new().into(), Vec::new().into()));
-    cases.push(case("binary/add_channel".into(), Add, [2, 3, 4, 5].into(), [3, 1, 1].into()));
-    cases.push(case("binary/mul_rank6".into(), Mul, [2, 1, 3, 1, 2, 3].into(), [1, 2, 3, 2, 1, 3].into()));
-    cases.push(case("binary/add_one".into(), Add, [1].into(), [1].into()));
-    cases.push(
-        case("binary/add_grid_overflow".into(), Add, [65_536 * 64 + 1].into(), [1].into()).no_gradient().reduction(1),
-    );
-    let ties = Fill::Values(vec![1.0, 2.0, 3.0, 4.0]);
-    let other = Fill::Values(vec![1.0, 0.0, 3.0, -4.0]);
-    cases.push(
-        Case::new("binary/equal", vec![(Spec::f32([4]), ties), (Spec::f32([4]), other)], |g, x| {
-            Ok(vec![g.equal(x[0], x[1])?])
-        })
-        .no_gradient(),
-    );
-    cases
 }
