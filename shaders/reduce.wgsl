@@ -1,9 +1,9 @@
-// Sum, mean and maximum over any axes.
-// Formula: y[o] = SCALE * sum over the folded axes of x, or their maximum.
+// Sum, mean, maximum, minimum and product over any axes.
+// Formula: y[o] = SCALE * sum over the folded axes of x, or their maximum, minimum or product, as FOLD says.
 // Shapes: kept and folded axes with their lengths and their strides in x, in elements; y [OUTPUTS]; parts [OUTPUTS, SPLIT].
 // Launch: parts: one invocation per (output, part), OUTPUTS * SPLIT in all; total: one per output.
 // Source: derived in src/ops/reduce.rs.
-// Numerics: f32, a fixed order: part p adds elements p, p + SPLIT, ..; total adds the parts in order. NaN wins a maximum.
+// Numerics: f32, a fixed order: part p adds elements p, p + SPLIT, ..; total adds the parts in order. NaN wins a maximum and a minimum.
 // include: lib/index
 
 @group(0) @binding(0) var<storage, read> x: array<f32>;
@@ -14,7 +14,8 @@ override OUTPUTS: u32;
 override FOLDED: u32;
 override SPLIT: u32;
 override SCALE: f32;
-override MAX: bool;
+// 0 sum, 1 maximum, 2 minimum, 3 product.
+override FOLD: u32;
 override PARTS_INNER: bool;
 // From the kernel: const KEPT_RANK, FOLDED_RANK and the arrays KEPT_LEN, KEPT_STRIDE, FOLDED_LEN, FOLDED_STRIDE.
 
@@ -50,10 +51,12 @@ fn is_nan(v: f32) -> bool {
 }
 
 fn fold(a: f32, b: f32) -> f32 {
-    if MAX {
-        return select(a, b, b > a || is_nan(b));
+    switch FOLD {
+        case 0u: { return a + b; }
+        case 1u: { return select(a, b, (b > a && !is_nan(a)) || is_nan(b)); }
+        case 2u: { return select(a, b, (b < a && !is_nan(a)) || is_nan(b)); }
+        default: { return a * b; }
     }
-    return a + b;
 }
 
 @compute @workgroup_size(WG)

@@ -1,17 +1,21 @@
-//! Sum, mean and maximum over any axes.
+//! Sum, mean, maximum, minimum and product over any axes.
 //!
-//! Gradients: sum `d_x = d_y`, mean `d_x = d_y / n`, stretched back; maximum:
-//! the elements that tie for it share `d_y` evenly (PyTorch's `amax`).
+//! Gradients: sum `d_x = d_y`, mean `d_x = d_y / n`, stretched back; maximum and
+//! minimum: the elements that tie for it share `d_y` evenly (PyTorch's `amax`);
+//! product: `d_x = d_y` times the product of the other factors. With `p` the
+//! product of the factors that are not 0, that is `d_y p / x` without any zero
+//! among them; with one zero, `d_y p` there and 0 elsewhere; with more, 0.
 //!
 //! On a GPU: each output's sum is cut into `SPLIT` interleaved parts, one
 //! invocation each, and a second pass adds the parts in order. No barriers, a
 //! fixed order, and enough invocations even for a single output.
 
+use super::expect::expect_type;
 use crate::error::{Error, Result};
-use crate::graph::{Backward, Case, Cost, Fill, Graph, Infer, Io, Lower, Op, Reference, TensorId};
+use crate::graph::{Backward, Case, Cost, Fill, Graph, Infer, Io, Lower, Op, Reference, TensorId, with_gradients};
 use crate::kernel::{Kernel, Lowered, Shader};
 use crate::shader;
-use crate::tensor::{HostTensor, Real, Shape, Spec, parallel};
+use crate::tensor::{DType, HostTensor, Real, Shape, Spec, parallel};
 
 static SHADER: Shader = shader!("reduce");
 
@@ -30,6 +34,10 @@ pub enum Fold {
     Mean,
     /// The largest; NaN wins.
     Max,
+    /// The smallest; NaN wins.
+    Min,
+    /// Their product.
+    Prod,
 }
 
 /// Folds axes; the result keeps them with length 1.
@@ -70,6 +78,16 @@ impl Graph {
     /// The maximum over axes.
     pub fn max(&mut self, x: TensorId, axes: &[usize], keep: bool) -> Result<TensorId> {
         self.reduce(Fold::Max, x, axes, keep)
+    }
+
+    /// The minimum over axes; NaN wins.
+    pub fn min(&mut self, x: TensorId, axes: &[usize], keep: bool) -> Result<TensorId> {
+        self.reduce(Fold::Min, x, axes, keep)
+    }
+
+    /// The product over axes.
+    pub fn prod(&mut self, x: TensorId, axes: &[usize], keep: bool) -> Result<TensorId> {
+        self.reduce(Fold::Prod, x, axes, keep)
     }
 
     /// Sums `x` down to a shape that broadcasts to it: the gradient of
@@ -127,12 +145,25 @@ fn merge(axes: Vec<(usize, usize)>) -> Vec<(usize, usize)> {
     merged
 }
 
+impl Reduce {
+    /// The value of `FOLD` in the shader.
+    fn code(&self) -> usize {
+        match self.fold {
+            Fold::Sum | Fold::Mean => 0,
+            Fold::Max => 1,
+            Fold::Min => 2,
+            Fold::Prod => 3,
+        }
+    }
+}
+
 impl Op for Reduce {
     fn name(&self) -> &'static str {
         "reduce"
     }
 
     fn infer(&self, cx: &Infer) -> Result<Vec<Spec>> {
+        expect_type(cx, 0, "x", DType::F32)?;
         let x = cx.shape(0);
         if let Some(axis) = self.axes.iter().find(|&&a| a >= x.rank()) {
             return Err(Error::model(format!("axis {axis} of x with shape {x}; it has {} axes", x.rank())));
@@ -155,11 +186,23 @@ impl Op for Reduce {
                 let share = g.div(d_y, count)?;
                 g.expand(share, shape)?
             }
-            Fold::Max => {
+            Fold::Max | Fold::Min => {
                 let tied = g.equal(x, y)?;
                 let count = g.sum(tied, &self.axes, true)?;
                 let share = g.div(d_y, count)?;
                 g.mul(tied, share)?
+            }
+            Fold::Prod => {
+                let zero = g.not(x)?;
+                let filled = g.add(x, zero)?;
+                let product = g.prod(filled, &self.axes, true)?;
+                let zeros = g.sum(zero, &self.axes, true)?;
+                let others = g.sub(zeros, zero)?;
+                let none = g.not(others)?;
+                let share = g.mul(d_y, product)?;
+                let share = g.div(share, filled)?;
+                let nothing = g.constant(HostTensor::f32(vec![], vec![0.0]));
+                g.select(none, share, nothing)?
             }
         };
         Ok(vec![Some(d_x)])
@@ -179,7 +222,7 @@ impl Op for Reduce {
             let lens = |axes: &[(usize, usize)]| -> Vec<usize> { axes.iter().map(|a| a.0).chain([1]).collect() };
             let strides = |axes: &[(usize, usize)]| -> Vec<usize> { axes.iter().map(|a| a.1).chain([0]).collect() };
             let k = Kernel::new(&SHADER, entry).set("OUTPUTS", outputs).set("FOLDED", n).set("SPLIT", split);
-            let k = k.flag("MAX", self.fold == Fold::Max).flag("PARTS_INNER", parts_inner);
+            let k = k.set("FOLD", self.code()).flag("PARTS_INNER", parts_inner);
             let k = k.constant("KEPT_RANK", walk.kept.len() + 1).constant("FOLDED_RANK", walk.folded.len() + 1);
             let k = k.array("KEPT_LEN", &lens(&walk.kept)).array("KEPT_STRIDE", &strides(&walk.kept));
             k.array("FOLDED_LEN", &lens(&walk.folded)).array("FOLDED_STRIDE", &strides(&walk.folded))
@@ -235,7 +278,7 @@ impl Reference for Reduce {
         let walk = Walk::new(io.shape(0), &self.axes);
         let n = x.len() / io.y(0).len();
         // Whole rows added up: what a bias' gradient is.
-        if self.fold != Fold::Max && self.axes.iter().copied().eq(0..self.axes.len()) && n > 1 {
+        if matches!(self.fold, Fold::Sum | Fold::Mean) && self.axes.iter().copied().eq(0..self.axes.len()) && n > 1 {
             let scale = if self.fold == Fold::Mean { T::of(n as f64) } else { T::ONE };
             let sums = columns(x, io.y(0).len());
             io.y(0).iter_mut().zip(sums).for_each(|(y, sum)| *y = sum / scale);
@@ -246,7 +289,23 @@ impl Reference for Reduce {
             None => (vec![], (1, 0)),
         };
         let rows: usize = outer.iter().map(|a| a.0).product();
+        let rest = |base: usize, f: fn(T, T) -> T| {
+            let mut all: Option<T> = None;
+            for r in 0..rows {
+                let at = base + Walk::offset(&outer, r);
+                for i in 0..inner.0 {
+                    let v = x[at + i * inner.1];
+                    all = Some(all.map_or(v, |all| f(all, v)));
+                }
+            }
+            all.expect("there is an element")
+        };
         let fold = |base: usize| {
+            match self.fold {
+                Fold::Min => return rest(base, |a, b| if b < a || b.is_nan() { b } else { a }),
+                Fold::Prod => return rest(base, |a, b| a * b),
+                Fold::Sum | Fold::Mean | Fold::Max => {}
+            }
             let mut sum = T::ZERO;
             let mut largest = x[base];
             for r in 0..rows {
@@ -265,7 +324,7 @@ impl Reference for Reduce {
             match self.fold {
                 Fold::Sum => sum,
                 Fold::Mean => sum / T::of(n as f64),
-                Fold::Max => largest,
+                _ => largest,
             }
         };
         let total = x.len();
@@ -280,7 +339,12 @@ pub fn cases() -> Vec<Case> {
     let case = |name: &str, fold: Fold, shape: &[usize], axes: &[usize]| {
         let (shape, axes) = (shape.to_vec(), axes.to_vec());
         let n: usize = axes.iter().map(|&a| shape[a]).product();
-        let fill = if fold == Fold::Max { Fill::Distinct(0.01) } else { Fill::Normal(1.0) };
+        let fill = match fold {
+            Fold::Max | Fold::Min => Fill::Distinct(0.01),
+            // Products stay within f32.
+            Fold::Prod => Fill::Uniform(0.7, 1.4),
+            Fold::Sum | Fold::Mean => Fill::Normal(1.0),
+        };
         Case::new(format!("reduce/{name}"), vec![(Spec::f32(shape), fill)], move |g, x| {
             Ok(vec![g.reduce(fold, x[0], &axes, false)?])
         })
@@ -288,7 +352,7 @@ pub fn cases() -> Vec<Case> {
         .extra(4.0, "WGSL allows division 2.5 ulp")
     };
     let mut cases = vec![];
-    for fold in [Fold::Sum, Fold::Mean, Fold::Max] {
+    for fold in [Fold::Sum, Fold::Mean, Fold::Max, Fold::Min, Fold::Prod] {
         let name = |what: &str| format!("{}_{what}", format!("{fold:?}").to_lowercase());
         cases.push(case(&name("last"), fold, &[7, 65], &[1]));
         cases.push(case(&name("first"), fold, &[65, 7], &[0]));
@@ -301,17 +365,33 @@ pub fn cases() -> Vec<Case> {
     cases.push(case("sum_one", Fold::Sum, &[1], &[0]));
     cases.push(case("sum_nothing", Fold::Sum, &[3, 4], &[]));
     cases.push(case("sum_grid_overflow", Fold::Sum, &[65_536 * 64 + 1, 2], &[1]).no_gradient());
-    let ties = Fill::Values(vec![2.0, 5.0, 5.0, 1.0, 3.0, 3.0]);
+    let (nan, inf) = (f32::NAN, f32::INFINITY);
+    let edges = vec![nan, 1.0, 2.0, 1.0, nan, -inf, -inf, inf, 0.0, -0.0, 3.0, -2.0];
+    for (name, fold) in [("max", Fold::Max), ("min", Fold::Min), ("prod", Fold::Prod)] {
+        let inputs = vec![(Spec::f32([4, 3]), Fill::Values(edges.clone()))];
+        let edges = Case::new(format!("reduce/{name}_edges"), inputs, move |g, x| {
+            Ok(vec![g.reduce(fold, x[0], &[1], true)?])
+        });
+        cases.push(edges.no_gradient());
+    }
+    cases.push(case("prod_long", Fold::Prod, &[1, 1009], &[1]));
+    cases.push(case("min_long", Fold::Min, &[1, 10_007], &[1]));
+    // Shared gradients of ties, and what zeros leave of a product's: the first as an output, since a finite
+    // difference cannot see it.
+    let ties = vec![2.0, 5.0, 5.0, 1.0, 3.0, 3.0, -1.0, -1.0, 4.0];
+    for (name, fold) in [("max", Fold::Max), ("min", Fold::Min)] {
+        let inputs = vec![(Spec::f32([3, 3]), Fill::Values(ties.clone()))];
+        let ties = Case::new(format!("reduce/{name}_ties"), inputs, move |g, x| {
+            let y = g.reduce(fold, x[0], &[1], true)?;
+            with_gradients(g, y, x)
+        });
+        cases.push(ties.no_gradient());
+    }
+    let zeros = Fill::Values(vec![2.0, 0.0, -3.0, 0.0, 0.0, 5.0, 1.5, -4.0, 0.5, -0.0, 7.0, 2.0]);
     cases.push(
-        Case::new("reduce/max_ties", vec![(Spec::f32([2, 3]), ties)], |g, x| {
-            // The ties' shared gradient, as an output: a finite difference
-            // cannot see it.
-            let y = g.max(x[0], &[1], true)?;
-            let one = g.constant(HostTensor::f32([2, 1], vec![1.0; 2]));
-            let seed = crate::graph::Seed { tensor: y, gradient: one };
-            crate::graph::gradient(g, &[seed], &[x[0]])
-        })
-        .no_gradient(),
+        Case::new("reduce/prod_zeros", vec![(Spec::f32([4, 3]), zeros)], |g, x| Ok(vec![g.prod(x[0], &[1], false)?]))
+            .reduction(3)
+            .extra(4.0, "WGSL allows division 2.5 ulp"),
     );
     cases
 }
