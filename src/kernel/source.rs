@@ -43,6 +43,7 @@ const LIB: &[(&str, &str)] = &[
     ("lib/elementary", include_str!("../../shaders/lib/elementary.wgsl")),
     ("lib/flush", include_str!("../../shaders/lib/flush.wgsl")),
     ("lib/index", include_str!("../../shaders/lib/index.wgsl")),
+    ("lib/order", include_str!("../../shaders/lib/order.wgsl")),
     ("lib/reduce", include_str!("../../shaders/lib/reduce.wgsl")),
     ("lib/random", include_str!("../../shaders/lib/random.wgsl")),
     ("lib/recurrence", include_str!("../../shaders/lib/recurrence.wgsl")),

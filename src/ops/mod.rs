@@ -20,6 +20,7 @@ macro_rules! rooms {
 mod chains;
 mod expect;
 mod flush;
+mod lines;
 mod optimiser;
 mod rows;
 mod state;
@@ -29,6 +30,7 @@ mod wide;
 pub mod accumulate;
 pub mod adam;
 pub mod adjust_grads;
+pub mod arg_max;
 pub mod attention;
 pub mod attention_grad;
 pub mod attention_grad_tiles;
@@ -80,6 +82,7 @@ rooms! {
     accumulate,
     adam,
     adjust_grads,
+    arg_max,
     attention,
     attention_grad,
     attention_grad_tiles,
