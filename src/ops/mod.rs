@@ -51,6 +51,7 @@ pub mod gather_floats;
 pub mod gather_images;
 pub mod gather_rows;
 pub mod grad_norm;
+pub mod index_float;
 pub mod layer_norm;
 pub mod loss_scale;
 pub mod mask_rows;
@@ -103,6 +104,7 @@ rooms! {
     gather_images,
     gather_rows,
     grad_norm,
+    index_float,
     layer_norm,
     loss_scale,
     matmul,
