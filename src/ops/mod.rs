@@ -70,6 +70,7 @@ pub mod reshape;
 pub mod rmsprop;
 pub mod rotary;
 pub mod row_lengths;
+pub mod scatter_rows;
 pub mod select;
 pub mod select_rows;
 pub mod sgd;
@@ -123,6 +124,7 @@ rooms! {
     rmsprop,
     rotary,
     row_lengths,
+    scatter_rows,
     select,
     select_rows,
     sgd,
