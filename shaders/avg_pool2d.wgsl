@@ -24,24 +24,25 @@ override PW: u32;
 // The plane with its padding, which may be uneven: PH and PW lie before it.
 override PADDED_H: u32;
 override PADDED_W: u32;
+override DH: u32;
+override DW: u32;
 override COUNT_PAD: bool;
 
-// The part of window `o` of an axis that lies in the plane: first and end
-// coordinate, counted from the padding on. No window is empty: the padding is
-// less than a window.
-fn span(o: u32, stride: u32, window: u32, padding: u32, len: u32) -> vec2<u32> {
+// The elements of window `o` of an axis that lie in the plane: the first coordinate and the end, counted from the
+// padding on, in steps of the dilation. Dilation can step over a short plane: then there are none.
+fn span(o: u32, stride: u32, window: u32, dilation: u32, padding: u32, len: u32) -> vec2<u32> {
     let start = o * stride;
-    return vec2<u32>(max(start, padding), min(start + window, padding + len));
+    let skipped = (max(start, padding) - start + dilation - 1u) / dilation;
+    return vec2<u32>(start + skipped * dilation, min(start + window * dilation, padding + len));
 }
 
 // How many elements window `o` of an axis counts.
-fn count(o: u32, stride: u32, window: u32, padding: u32, len: u32, padded: u32) -> u32 {
+fn count(o: u32, stride: u32, window: u32, dilation: u32, padding: u32, len: u32, padded: u32) -> u32 {
+    var inside = span(o, stride, window, dilation, padding, len);
     if COUNT_PAD {
-        let start = o * stride;
-        return min(start + window, padded) - start;
+        inside = vec2<u32>(o * stride, min(o * stride + window * dilation, padded));
     }
-    let inside = span(o, stride, window, padding, len);
-    return inside.y - inside.x;
+    return (max(inside.y, inside.x) - inside.x + dilation - 1u) / dilation;
 }
 
 @compute @workgroup_size(WG)
@@ -51,18 +52,19 @@ fn forward(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups
     let col = o % OW;
     let row = o / OW % OH;
     let plane = o / (OW * OH) * (H * W);
-    let rows = span(row, SH, KH, PH, H);
-    let cols = span(col, SW, KW, PW, W);
+    let rows = span(row, SH, KH, DH, PH, H);
+    let cols = span(col, SW, KW, DW, PW, W);
     var sum = 0.0;
-    for (var h = rows.x; h < rows.y; h++) {
+    for (var h = rows.x; h < rows.y; h += DH) {
         let line = plane + (h - PH) * W;
         var part = 0.0;
-        for (var w = cols.x; w < cols.y; w++) {
+        for (var w = cols.x; w < cols.y; w += DW) {
             part += x[line + w - PW];
         }
         sum += part;
     }
-    y[o] = sum / f32(count(row, SH, KH, PH, H, PADDED_H) * count(col, SW, KW, PW, W, PADDED_W));
+    let n = count(row, SH, KH, DH, PH, H, PADDED_H) * count(col, SW, KW, DW, PW, W, PADDED_W);
+    y[o] = sum / f32(max(n, 1u));
 }
 
 // The first window that reaches `at`, a coordinate counted from the padding on.
@@ -79,13 +81,15 @@ fn backward(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroup
     let h = i / W % H + PH;
     let plane = i / (W * H) * (OH * OW);
     let row_end = min(h / SH + 1u, OH);
-    let col_start = first_window(w, KW - 1u, SW);
+    let col_start = first_window(w, (KW - 1u) * DW, SW);
     let col_end = min(w / SW + 1u, OW);
     var sum = 0.0;
-    for (var row = first_window(h, KH - 1u, SH); row < row_end; row++) {
-        let n = count(row, SH, KH, PH, H, PADDED_H);
+    for (var row = first_window(h, (KH - 1u) * DH, SH); row < row_end; row++) {
+        if (h - row * SH) % DH != 0u { continue; }
+        let n = count(row, SH, KH, DH, PH, H, PADDED_H);
         for (var col = col_start; col < col_end; col++) {
-            sum += x[plane + row * OW + col] / f32(n * count(col, SW, KW, PW, W, PADDED_W));
+            if (w - col * SW) % DW != 0u { continue; }
+            sum += x[plane + row * OW + col] / f32(n * count(col, SW, KW, DW, PW, W, PADDED_W));
         }
     }
     y[i] = sum;

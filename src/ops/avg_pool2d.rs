@@ -2,7 +2,7 @@
 //!
 //! Formula: `y[o] = sum over the window of x / n[o]`. With `count_include_pad`
 //! `n` counts the window's elements in the padded plane, else those in the
-//! plane itself; what `ceil_mode` lets reach beyond the padding never counts.
+//! plane itself; a window without any, which dilation can make, gives 0. What `ceil_mode` lets reach beyond the padding never counts.
 //! Output sizes as in `max_pool2d`, with the padding of both ends. As
 //! `torch.nn.functional.avg_pool2d` where both ends are padded alike, and as
 //! Keras' "same" average, uneven or not, where padding does not count.
@@ -30,9 +30,11 @@ pub struct AvgPool2d {
     pub kernel: [usize; 2],
     /// Distance between windows.
     pub stride: [usize; 2],
-    /// Zeros added before and after: rows, columns. Less than the window, so that
-    /// none is empty.
+    /// Zeros added before and after: rows, columns. Less than the window with its
+    /// dilation.
     pub padding: [[usize; 2]; 2],
+    /// Distance between the elements of a window.
+    pub dilation: [usize; 2],
     /// Whether the padding counts as elements.
     pub count_include_pad: bool,
     /// Keeps a last window that reaches over the edge.
@@ -40,19 +42,23 @@ pub struct AvgPool2d {
 }
 
 impl AvgPool2d {
-    /// Windows side by side: stride as the window, no padding.
+    /// Windows side by side: stride as the window, no padding, no dilation.
     pub fn new(kernel: [usize; 2]) -> AvgPool2d {
-        AvgPool2d { kernel, stride: kernel, padding: [[0; 2]; 2], count_include_pad: true, ceil_mode: false }
+        let (padding, dilation) = ([[0; 2]; 2], [1; 2]);
+        AvgPool2d { kernel, stride: kernel, padding, dilation, count_include_pad: true, ceil_mode: false }
     }
 
     fn windows(&self, x: &Shape) -> Result<Windows> {
-        Windows::new(x, self.kernel, self.stride, self.padding, [1; 2], self.ceil_mode)
+        Windows::new(x, self.kernel, self.stride, self.padding, self.dilation, self.ceil_mode)
     }
 
     /// How many elements each window of an axis counts.
     fn counts(&self, w: &Windows, axis: usize) -> Vec<usize> {
-        let padded = w.padded(axis);
-        let with_padding = |o: usize| (o * self.stride[axis] + self.kernel[axis]).min(padded) - o * self.stride[axis];
+        let (padded, step) = (w.padded(axis), self.dilation[axis]);
+        let with_padding = |o: usize| {
+            let start = o * self.stride[axis];
+            (start + self.kernel[axis] * step).min(padded).saturating_sub(start).div_ceil(step)
+        };
         match self.count_include_pad {
             true => (0..w.out[axis]).map(with_padding).collect(),
             false => w.taps(axis).into_iter().map(|(_, n)| n).collect(),
@@ -61,6 +67,7 @@ impl AvgPool2d {
 
     fn kernel(&self, windows: &Windows, entry: &'static str) -> Kernel {
         let k = windows.kernel(&SHADER, entry).set("PADDED_H", windows.padded(0)).set("PADDED_W", windows.padded(1));
+        let k = k.set("DH", self.dilation[0]).set("DW", self.dilation[1]);
         k.flag("COUNT_PAD", self.count_include_pad)
     }
 }
@@ -153,7 +160,7 @@ type Span = ((usize, usize), usize);
 fn each_window<T: Real>(w: &Windows, axes: &[Vec<Span>; 2], mut f: impl FnMut(usize, usize, [usize; 2], T)) {
     for (oh, &((top, rows), n_rows)) in axes[0].iter().enumerate() {
         for (ow, &((left, cols), n_cols)) in axes[1].iter().enumerate() {
-            f(oh * w.out[1] + ow, top * w.len[1] + left, [rows, cols], T::of((n_rows * n_cols) as f64));
+            f(oh * w.out[1] + ow, top * w.len[1] + left, [rows, cols], T::of((n_rows * n_cols).max(1) as f64));
         }
     }
 }
@@ -171,10 +178,13 @@ impl Reference for AvgPool2d {
             let x = &x[p * w.plane_in()..(p + 1) * w.plane_in()];
             each_window(&w, &axes, |o, first, [rows, cols], n: T| {
                 let mut sum = T::ZERO;
-                for j in 0..rows {
-                    let from = first + j * w.len[1];
+                for j in 0..if cols > 0 { rows } else { 0 } {
+                    let from = first + j * w.dilation[0] * w.len[1];
                     // A sum per row keeps the error of large windows low.
-                    sum += x[from..from + cols].iter().copied().sum::<T>();
+                    sum += match w.dilation[1] {
+                        1 => x[from..from + cols].iter().copied().sum::<T>(),
+                        step => x[from..].iter().step_by(step).take(cols).copied().sum::<T>(),
+                    };
                 }
                 y[o] = sum / n;
             });
@@ -192,9 +202,9 @@ impl Reference for AvgPool2dGrad {
             let d_y = &d_y[p * w.plane_out()..(p + 1) * w.plane_out()];
             each_window(&w, &axes, |o, first, [rows, cols], n: T| {
                 let share = d_y[o] / n;
-                for j in 0..rows {
-                    let from = first + j * w.len[1];
-                    d_x[from..from + cols].iter_mut().for_each(|d| *d += share);
+                for j in 0..if cols > 0 { rows } else { 0 } {
+                    let from = first + j * w.dilation[0] * w.len[1];
+                    d_x[from..].iter_mut().step_by(w.dilation[1]).take(cols).for_each(|d| *d += share);
                 }
             });
         });
@@ -207,11 +217,16 @@ pub fn cases() -> Vec<Case> {
         kernel,
         stride,
         padding,
+        dilation: [1; 2],
         count_include_pad,
         ceil_mode,
     };
     let pool = |kernel, stride, padding: [usize; 2], count_include_pad, ceil_mode| {
         uneven(kernel, stride, padding.map(|n| [n, n]), count_include_pad, ceil_mode)
+    };
+    let dilated = |kernel, stride, padding, dilation, count_include_pad, ceil_mode| AvgPool2d {
+        dilation,
+        ..uneven(kernel, stride, padding, count_include_pad, ceil_mode)
     };
     let case = |name: &str, shape: [usize; 4], pool: AvgPool2d| {
         Case::new(format!("avg_pool2d/{name}"), vec![(Spec::f32(shape), Fill::Normal(1.0))], move |g, x| {
@@ -246,6 +261,12 @@ pub fn cases() -> Vec<Case> {
         case("uneven_ceil", [1, 2, 7, 6], uneven([3, 4], [3, 3], [[0, 1], [2, 0]], false, true)),
         case("uneven_ceil_count_pad", [1, 2, 7, 6], uneven([3, 4], [3, 3], [[0, 1], [2, 0]], true, true)),
         case("causal", [2, 3, 1, 6], uneven([1, 4], [1, 1], [[0, 0], [3, 0]], false, false)),
+        case("dilated", [1, 2, 12, 11], dilated([3, 2], [2, 1], [[1, 1]; 2], [2, 3], true, false)),
+        case("dilated_exclude_pad", [1, 2, 12, 11], dilated([3, 2], [2, 1], [[1, 1]; 2], [2, 3], false, false)),
+        case("dilated_ceil", [1, 2, 11, 9], dilated([2, 3], [3, 2], [[2, 0], [1, 3]], [3, 2], true, true)),
+        case("dilated_ceil_exclude_pad", [1, 2, 11, 9], dilated([2, 3], [3, 2], [[2, 0], [1, 3]], [3, 2], false, true)),
+        case("dilated_empty", [1, 2, 1, 3], dilated([2, 2], [1, 1], [[1, 1]; 2], [2, 2], false, false)),
+        case("dilated_empty_count_pad", [1, 2, 1, 3], dilated([3, 2], [1, 1], [[3, 2], [0, 1]], [2, 2], true, false)),
         case("grid_overflow", [1, 1, 65_536, 65], AvgPool2d::new([1, 1])).no_gradient(),
     ]
 }

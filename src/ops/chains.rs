@@ -80,7 +80,7 @@ fn images() -> Vec<Case> {
         case("conv", &[&[2, 3, 5, 7], &[4, 3, 3, 3], &[4], &[3, 4, 3, 3]], 70, conv),
         case("pool", &[&[2, 3, 6, 7]], 4, |g, x| {
             let pool =
-                MaxPool2d { kernel: [2, 2], stride: [2, 2], padding: [0, 0], dilation: [1, 1], ceil_mode: false };
+                MaxPool2d { kernel: [2, 2], stride: [2, 2], padding: [[0, 0]; 2], dilation: [1, 1], ceil_mode: false };
             let y = g.max_pool2d(x[0], pool)?;
             let y = g.unary(Function::Square, y)?;
             Ok(vec![g.affine(y, 2.0, -1.0)?])

@@ -2,10 +2,11 @@
 //! and `index`, the flat position of each maximum in its input plane.
 //!
 //! Formula: `y[o] = max over j < K of x[o S - P + j D]` on each axis, positions
-//! outside the plane left out; `OH = floor((H + 2 P - D (K - 1) - 1) / S) + 1`.
-//! With `ceil_mode` the division rounds up, and a last window that would start
+//! outside the plane left out; `OH = floor((H + P + Q - D (K - 1) - 1) / S) + 1`
+//! with padding `P` before and `Q` behind, each less than the dilated window. With `ceil_mode` the division rounds up, and a last window that would start
 //! beyond the plane and its left padding goes. The first maximum in scan order
-//! wins a tie; NaN wins everything. As `torch.nn.functional.max_pool2d`.
+//! wins a tie; NaN wins everything. As `torch.nn.functional.max_pool2d`, where both
+//! ends are padded alike and by half the window at most.
 //!
 //! Gradient: `d_y[o]` goes to the element that `index[o]` names. In gather form,
 //! without atomics: each element of `x` adds `d_y[o]` of the windows that
@@ -43,9 +44,9 @@ pub struct MaxPool2d {
     pub kernel: [usize; 2],
     /// Distance between windows.
     pub stride: [usize; 2],
-    /// Rows and columns added on both sides; never the maximum. At most half
-    /// the window.
-    pub padding: [usize; 2],
+    /// Rows and columns added before and after; never the maximum. Each less
+    /// than the window with its dilation.
+    pub padding: [[usize; 2]; 2],
     /// Distance between the elements of a window.
     pub dilation: [usize; 2],
     /// Keeps a last window that reaches over the edge.
@@ -55,18 +56,11 @@ pub struct MaxPool2d {
 impl MaxPool2d {
     /// Windows side by side: stride as the window, no padding, no dilation.
     pub fn new(kernel: [usize; 2]) -> MaxPool2d {
-        MaxPool2d { kernel, stride: kernel, padding: [0; 2], dilation: [1; 2], ceil_mode: false }
+        MaxPool2d { kernel, stride: kernel, padding: [[0; 2]; 2], dilation: [1; 2], ceil_mode: false }
     }
 
     fn windows(&self, x: &Shape) -> Result<Windows> {
-        if (0..2).any(|axis| self.padding[axis] > self.kernel[axis] / 2) {
-            return Err(Error::model(format!(
-                "padding is {:?} and the kernel {:?}; expected at most half the kernel",
-                self.padding, self.kernel
-            )));
-        }
-        let both = self.padding.map(|n| [n, n]);
-        Windows::new(x, self.kernel, self.stride, both, self.dilation, self.ceil_mode)
+        Windows::new(x, self.kernel, self.stride, self.padding, self.dilation, self.ceil_mode)
     }
 }
 
@@ -90,7 +84,7 @@ pub(crate) struct Windows {
     pub out: [usize; 2],
     pub kernel: [usize; 2],
     pub stride: [usize; 2],
-    /// Before and after each axis, each below the kernel.
+    /// Before and after each axis, each below the kernel with its dilation.
     pub padding: [[usize; 2]; 2],
     pub dilation: [usize; 2],
 }
@@ -118,9 +112,10 @@ impl Windows {
         }
         let mut windows = Windows { planes: n * c, len: [h, w], out: [0; 2], kernel, stride, padding, dilation };
         for axis in 0..2 {
-            if padding[axis].iter().any(|&n| n >= kernel[axis]) {
+            if padding[axis].iter().any(|&n| n > windows.reach(axis)) {
+                let dilated = if dilation == [1; 2] { String::new() } else { format!(" with dilation {dilation:?}") };
                 return Err(Error::model(format!(
-                    "padding is {padding:?} and the kernel {kernel:?}; expected less than the kernel"
+                    "padding is {padding:?} and the kernel {kernel:?}{dilated}; expected less than the kernel"
                 )));
             }
             let (padded, reach) = (windows.padded(axis), windows.reach(axis) + 1);
@@ -415,7 +410,7 @@ mod tests {
             let spec = Spec::f32([1, 1, 6, 6]);
             let x = g.persistent("x", spec.clone(), Init::Data(HostTensor::f32(spec.shape.clone(), values).into()));
             let relu = g.relu(x).expect("relu");
-            let pool = MaxPool2d { stride: [1, 1], padding: [1, 1], ..MaxPool2d::new([3, 3]) };
+            let pool = MaxPool2d { stride: [1, 1], padding: [[1, 1]; 2], ..MaxPool2d::new([3, 3]) };
             let y = if rewritten {
                 g.max_pool2d(relu, pool).expect("pool")
             } else {
@@ -445,7 +440,9 @@ mod tests {
         assert!(error(Spec::u32([1, 2, 4, 4]), pool).contains("expected f32"));
         assert!(error(Spec::f32([0, 2, 4, 4]), pool).contains("nothing to pool"));
         assert!(error(x(), MaxPool2d { stride: [0, 1], ..pool }).contains("stride is [0, 1]"));
-        assert!(error(x(), MaxPool2d { padding: [2, 0], ..pool }).contains("half the kernel"));
+        assert!(error(x(), MaxPool2d { padding: [[0, 2], [0, 0]], ..pool }).contains("less than the kernel"));
+        let dilated = MaxPool2d { padding: [[3, 0], [0, 0]], dilation: [2, 1], ..pool };
+        assert!(error(x(), dilated).contains("dilation [2, 1]; expected less"));
         assert!(error(x(), MaxPool2d::new([5, 1])).contains("no window"));
         assert!(error(x(), MaxPool2d { dilation: [1, usize::MAX], ..pool }).contains("dilation"));
     }

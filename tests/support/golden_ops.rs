@@ -42,7 +42,8 @@ pub fn build(g: &mut Graph, op: &str, a: &Value, x: &[TensorId]) -> Result<Vec<T
         "linear" => g.matmul_t(x[0], x[1], x.get(2).copied())?,
         "conv2d" => conv2d(g, a, x)?,
         "max_pool2d" => {
-            let (kernel, stride, padding) = (pair(&a["kernel"]), pair(&a["stride"]), pair(&a["padding"]));
+            let (kernel, stride) = (pair(&a["kernel"]), pair(&a["stride"]));
+            let padding = pair(&a["padding"]).map(|n| [n, n]);
             let pool =
                 MaxPool2d { kernel, stride, padding, dilation: pair(&a["dilation"]), ceil_mode: flag(&a["ceil"]) };
             return g.push(pool, x);
@@ -51,7 +52,10 @@ pub fn build(g: &mut Graph, op: &str, a: &Value, x: &[TensorId]) -> Result<Vec<T
             let (kernel, stride) = (pair(&a["kernel"]), pair(&a["stride"]));
             let padding = pair(&a["padding"]).map(|n| [n, n]);
             let count_include_pad = flag(&a["count_include_pad"]);
-            g.avg_pool2d(x[0], AvgPool2d { kernel, stride, padding, count_include_pad, ceil_mode: flag(&a["ceil"]) })?
+            g.avg_pool2d(
+                x[0],
+                AvgPool2d { stride, padding, count_include_pad, ceil_mode: flag(&a["ceil"]), ..AvgPool2d::new(kernel) },
+            )?
         }
         "unary" => g.unary(function(a), x[0])?,
         "binary" => match a["op"].as_str() {

@@ -39,16 +39,10 @@ impl Window {
         t
     }
 
-    /// Padding of an even window may fall on one side only, which the largest
-    /// element, like PyTorch's, does not have: the input is padded first.
-    fn pad(&self, cx: &mut Build, x: TensorId, fill: f32) -> Result<(TensorId, [usize; 2])> {
+    /// Rows and columns before and after the image `x`.
+    fn around(&self, cx: &Build, x: TensorId) -> Result<[[usize; 2]; 2]> {
         let [_, h, w] = image(cx, x)?;
-        let [down, across] = self.padding.resolve([h, w], self.pool_size, self.strides, [1, 1]);
-        if down[0] == down[1] && across[0] == across[1] {
-            return Ok((x, [down[0], across[0]]));
-        }
-        let padded = cx.g.pad(x, &[(0, 0), (0, 0), (down[0], down[1]), (across[0], across[1])], fill)?;
-        Ok((padded, [0, 0]))
+        Ok(self.padding.resolve([h, w], self.pool_size, self.strides, [1, 1]))
     }
 }
 
@@ -77,7 +71,8 @@ impl Layer for MaxPooling2D {
     }
 
     fn build(&self, cx: &mut Build, inputs: &[TensorId]) -> Result<TensorId> {
-        let (x, padding) = self.0.pad(cx, single(inputs)?, f32::MIN)?;
+        let x = single(inputs)?;
+        let padding = self.0.around(cx, x)?;
         let op =
             MaxPool2d { kernel: self.0.pool_size, stride: self.0.strides, padding, ..MaxPool2d::new(self.0.pool_size) };
         cx.g.max_pool2d(x, op)
@@ -119,13 +114,11 @@ impl Layer for AveragePooling2D {
 
     fn build(&self, cx: &mut Build, inputs: &[TensorId]) -> Result<TensorId> {
         let x = single(inputs)?;
-        let [_, h, w] = image(cx, x)?;
         let op = AvgPool2d {
-            kernel: self.0.pool_size,
             stride: self.0.strides,
-            padding: self.0.padding.resolve([h, w], self.0.pool_size, self.0.strides, [1, 1]),
+            padding: self.0.around(cx, x)?,
             count_include_pad: false,
-            ceil_mode: false,
+            ..AvgPool2d::new(self.0.pool_size)
         };
         cx.g.avg_pool2d(x, op)
     }

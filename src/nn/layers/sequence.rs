@@ -125,14 +125,6 @@ impl Layer for Conv1D {
     }
 }
 
-/// Adds positions at the ends, where padding is not the same on both sides.
-fn pad(cx: &mut Build, x: TensorId, ends: [usize; 2], fill: f32) -> Result<(TensorId, usize)> {
-    if ends[0] == ends[1] {
-        return Ok((x, ends[0]));
-    }
-    Ok((cx.g.pad(x, &[(0, 0), (0, 0), (0, 0), (ends[0], ends[1])], fill)?, 0))
-}
-
 /// What is taken of a window of positions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pick {
@@ -169,9 +161,8 @@ impl Pooling1D {
             _ => (fill(cx, x, f32::MIN)?, window.padding(t)),
         };
         let image = as_image(cx, x)?;
-        let (image, both) = pad(cx, image, ends, f32::MIN)?;
         let (kernel, stride) = ([1, self.pool_size], [1, self.strides]);
-        let y = cx.g.max_pool2d(image, MaxPool2d { kernel, stride, padding: [0, both], ..MaxPool2d::new(kernel) })?;
+        let y = cx.g.max_pool2d(image, MaxPool2d { stride, padding: [[0, 0], ends], ..MaxPool2d::new(kernel) })?;
         let y = as_sequence(cx, y)?;
         window.shorten(cx, t)?;
         // A window of nothing but filling has no largest element.
@@ -182,11 +173,10 @@ impl Pooling1D {
     fn mean(&self, cx: &mut Build, x: TensorId, t: usize) -> Result<TensorId> {
         let window = self.window();
         let op = AvgPool2d {
-            kernel: [1, self.pool_size],
             stride: [1, self.strides],
             padding: [[0, 0], window.padding(t)],
             count_include_pad: false,
-            ceil_mode: false,
+            ..AvgPool2d::new([1, self.pool_size])
         };
         let [n, ..] = sequence(cx, x)?;
         let pool = |cx: &mut Build, x: TensorId| {

@@ -6,8 +6,11 @@ use crate::tensor::{HostTensor, Spec};
 
 /// Window shapes, edges, ties and what is no number.
 pub fn cases() -> Vec<Case> {
-    let pool =
+    let uneven =
         |kernel, stride, padding, dilation, ceil_mode| MaxPool2d { kernel, stride, padding, dilation, ceil_mode };
+    let pool = |kernel, stride, padding: [usize; 2], dilation, ceil_mode| {
+        uneven(kernel, stride, padding.map(|n| [n, n]), dilation, ceil_mode)
+    };
     let case = |name: &str, shape: [usize; 4], pool: MaxPool2d| {
         let overlap = (pool.kernel[0].div_ceil(pool.stride[0])) * (pool.kernel[1].div_ceil(pool.stride[1]));
         Case::new(format!("max_pool2d/{name}"), vec![(Spec::f32(shape), Fill::Distinct(0.01))], move |g, x| {
@@ -55,6 +58,12 @@ pub fn cases() -> Vec<Case> {
         case("beyond_dilated", [1, 2, 3, 5], pool([3, 3], [1, 1], [1, 1], [2, 3], false)),
         case("beyond_ceil", [1, 2, 2, 3], pool([4, 5], [3, 2], [2, 2], [1, 1], true)),
         case("empty_window", [1, 2, 1, 3], pool([2, 2], [1, 1], [1, 1], [2, 2], false)).no_gradient(),
+        case("uneven", [2, 3, 5, 5], uneven([2, 2], [2, 2], [[0, 1], [1, 0]], [1, 1], false)),
+        case("uneven_dense", [1, 2, 6, 7], uneven([4, 3], [1, 1], [[3, 1], [0, 2]], [1, 1], false)),
+        case("uneven_dilated", [1, 2, 9, 8], uneven([3, 2], [2, 1], [[4, 1], [0, 3]], [2, 3], false)),
+        case("uneven_ceil", [1, 2, 7, 6], uneven([3, 4], [3, 3], [[0, 2], [3, 0]], [1, 1], true)),
+        case("causal", [2, 3, 1, 6], uneven([1, 4], [1, 1], [[0, 0], [3, 0]], [1, 1], false)),
+        case("uneven_empty", [1, 2, 1, 3], uneven([3, 2], [1, 1], [[3, 2], [0, 1]], [2, 2], false)).no_gradient(),
         case("grid_overflow", [1, 1, 65_536, 65], MaxPool2d::new([1, 1])).no_gradient(),
         exact("ties", vec![1.0, 1.0, 0.0, 2.0, 1.0, 1.0, 2.0, 2.0], 4, MaxPool2d::new([2, 2])),
         exact(
