@@ -77,6 +77,7 @@ pub mod sgd;
 pub mod softmax;
 pub mod take_row;
 pub mod tally;
+pub mod top_k;
 pub mod unary;
 pub mod write_rows;
 
@@ -131,6 +132,7 @@ rooms! {
     softmax,
     take_row,
     tally,
+    top_k,
     unary,
     write_rows,
 }
