@@ -44,6 +44,7 @@ pub mod concat;
 pub mod conv2d;
 pub mod correct;
 pub mod cross_entropy;
+pub mod cumulative;
 pub mod dropout;
 pub mod ema;
 pub mod embedding;
@@ -99,6 +100,7 @@ rooms! {
     conv2d,
     correct,
     cross_entropy,
+    cumulative,
     dropout,
     ema,
     embedding,
