@@ -62,7 +62,7 @@ pub fn bytes(path: &Path, most: u64) -> Result<Option<Vec<u8>>> {
     }
     let mut bytes = vec![];
     bytes.try_reserve_exact(length as usize).map_err(|e| fail(std::io::Error::other(e)))?;
-    file.take(most + 1).read_to_end(&mut bytes).map_err(fail)?;
+    file.take(most.saturating_add(1)).read_to_end(&mut bytes).map_err(fail)?;
     // It may have grown since.
     if bytes.len() as u64 > most { Err(long(bytes.len() as u64)) } else { Ok(Some(bytes)) }
 }

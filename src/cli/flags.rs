@@ -70,6 +70,10 @@ pub enum Command {
     Report(Report),
     /// Draw a run's curves in the terminal while it trains.
     Watch(Watch),
+    /// Run an ONNX model on tensors from files.
+    Run(super::onnx_flags::Run),
+    /// Make a run of an ONNX model, to evaluate it, predict with it and train it further.
+    Import(super::onnx_flags::Import),
 }
 
 impl Command {
@@ -86,6 +90,8 @@ impl Command {
             Command::Tokenizer(f) => f.json,
             Command::Devices(f) => f.json,
             Command::Report(f) => f.json,
+            Command::Run(f) => f.json,
+            Command::Import(f) => f.json,
             Command::Gradcheck(f) => f.json,
             Command::Profile(f) => f.json,
             Command::Shaders(f) => f.json,

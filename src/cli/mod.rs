@@ -10,9 +10,11 @@ mod flags;
 mod forecast;
 mod generate;
 mod gradcheck;
+mod import;
 mod interrupt;
 mod lr_find;
 mod model_flags;
+mod onnx_flags;
 mod out;
 mod plan;
 mod plan_flags;
@@ -20,6 +22,7 @@ mod predict;
 mod profile;
 mod progress;
 mod report;
+mod run_model;
 mod search;
 mod search_table;
 mod series_flags;
@@ -60,6 +63,7 @@ fn eprint_lines(text: &str) {
 
 /// Parses the arguments of the process and runs the subcommand.
 pub fn run() -> Result<()> {
+    crate::onnx::register()?;
     let flags = match flags::Flags::try_parse() {
         Ok(flags) => flags,
         // clap prints help and usage errors itself and knows their exit codes. What
@@ -90,6 +94,8 @@ pub fn run() -> Result<()> {
         flags::Command::Shaders(f) => shaders::run(f),
         flags::Command::Report(f) => report::run(f),
         flags::Command::Watch(f) => watch::run(f),
+        flags::Command::Run(f) => run_model::run(f),
+        flags::Command::Import(f) => import::run(f),
     };
     if let (Err(e), true) = (&done, flags.command.json()) {
         out::json(&serde_json::json!({ "status": "error", "message": e.to_string() }))?;

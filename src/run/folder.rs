@@ -296,6 +296,7 @@ impl Checkpoint {
 /// Loads a trained model from the folder of a run or of a checkpoint, or from a file
 /// of weights.
 pub fn load(run: &Path, checkpoint: Checkpoint) -> Result<(Model, Loaded)> {
+    crate::onnx::register()?;
     if !run.is_dir() {
         return open(run);
     }
@@ -314,6 +315,22 @@ pub fn load(run: &Path, checkpoint: Checkpoint) -> Result<(Model, Loaded)> {
         Error::data(format!("{folder} holds no checkpoints/{name}/{MODEL}; expected the folder of a `wgrad train`"))
     })?;
     open(&file)
+}
+
+/// Writes the folder of a run that was imported: a checkpoint, the model's description, and the
+/// settings. A run that already lies there is moved aside.
+///
+/// Fails when another process works in it.
+pub fn write_imported(wanted: &Path, imported: &crate::onnx::Import) -> Result<PathBuf> {
+    let (path, _lock) = take(wanted, &mut super::observer::Quiet)?;
+    let about = &imported.about;
+    let folder = path.join("checkpoints").join(Checkpoint::Last.name());
+    files::make_folder(&folder, "the folder of a checkpoint")?;
+    files::write(&folder.join(MODEL), &checkpoint::encode_model(&imported.weights, about)?)?;
+    link(&folder, Checkpoint::Last.name())?;
+    files::write(&path.join("model.toml"), about.model.as_bytes())?;
+    files::write(&path.join("config.toml"), about.config.as_bytes())?;
+    Ok(path)
 }
 
 /// The last checkpoint of a run with all that training needs; `None` where there is
