@@ -9,7 +9,7 @@ use super::tensor::{Data, Tensor};
 use super::trace::Trace;
 use super::translate::Interpreter;
 use super::value::Value;
-use crate::data::{Interface, Normal, Task};
+use crate::data::{Interface, Normal, Task, ValueScale};
 use crate::error::{Context, Error, Result};
 use crate::graph::Graph;
 use crate::nn::layers::{ActivationLayer, Dense, Units};
@@ -108,7 +108,10 @@ fn imported(model: Model, path: &Path, options: &ImportOptions) -> Result<Import
     let built = crate::nn::Model::new(description.clone(), Some(sample.clone().into()), outputs)?;
     let (g, built) = built.inspect(1, &mut values.clone())?;
     let shape = g.shape(built.output).to_vec();
-    let interface = interface(&model, &shape, softmax, options, &mut notes)?;
+    let interface = {
+        let is_index = port.elem.is_some_and(Elem::is_int);
+        interface(&model, &shape, softmax, &sample, is_index, options, &mut notes)?
+    };
     let mut config = toml::Table::new();
     config.insert("model".into(), Toml::Table(description.to_table()));
     if let [_, h, w] = sample[..] {
@@ -311,6 +314,8 @@ fn interface(
     model: &Model,
     shape: &[usize],
     softmax: bool,
+    sample: &[usize],
+    is_index: bool,
     options: &ImportOptions,
     notes: &mut Vec<String>,
 ) -> Result<Interface> {
@@ -337,10 +342,21 @@ fn interface(
         }
         None => (0..n).map(|i| i.to_string()).collect(),
     };
-    let normal = options.channels.as_deref().map_or_else(Normal::default, Normal::of_channels);
-    if options.channels.is_none() {
-        notes.push("inputs go in as they are; --mean and --std scale pixels".into());
-    }
+    let pictures = matches!(sample, [1 | 3, _, _]);
+    let normal = match &options.channels {
+        Some(channels) if channels.len() == sample[0] => Normal::of_channels(channels),
+        Some(channels) => {
+            let (found, expected) = (channels.len(), sample[0]);
+            return Err(Error::usage(format!("--mean and --std for {found} channels; the input has {expected}")));
+        }
+        None if pictures => {
+            notes.push("pixels go in as numbers from 0 to 1; --mean and --std say how they are normalised".into());
+            Normal::of_channels(&vec![(0.0, 1.0); sample[0]])
+        }
+        // Tokens are names, not sizes.
+        None if is_index => Normal::default(),
+        None => Normal { scale: vec![1.0; sample[0]], shift: vec![0.0; sample[0]] },
+    };
     Ok(Interface {
         task,
         outputs,
@@ -348,7 +364,7 @@ fn interface(
         target: Default::default(),
         input: Default::default(),
         sigmoid: false,
-        values: None,
+        values: pictures.then_some(ValueScale::Pixels),
         levels: None,
         positive: None,
     })

@@ -72,7 +72,12 @@ fn attention(cx: &mut Node) -> Result<Vec<Value>> {
     let causal = cx.flag("is_causal", false)?;
     let softcap = cx.float("softcap", 0.0)?;
     let window = [cx.int("left_window_size", -1)?, cx.int("right_window_size", -1)?];
-    let plain = softcap == 0.0 && window == [-1, -1] && valid.is_none() && past.is_none() && !cx.has(3);
+    let plain = elem != Elem::BFloat16
+        && softcap == 0.0
+        && window == [-1, -1]
+        && valid.is_none()
+        && past.is_none()
+        && !cx.has(3);
     if plain && !cx.wants(3) && !cx.walk.trace.doubles() {
         let [q, k, v] = [cx.in_graph(&q)?, cx.in_graph(&k)?, cx.in_graph(&v)?];
         let how = Attention { scale: Some(scale as f32), causal, ..Attention::default() };

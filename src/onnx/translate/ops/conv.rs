@@ -8,10 +8,10 @@ use super::windows::{Windows, spatial};
 use super::{Translation, exact, op};
 use crate::error::{Error, Result};
 use crate::graph::TensorId;
-use crate::ops::conv2d::{Conv2d, Conv2dGradX};
+use crate::ops::conv2d::Conv2d;
 
 pub const OPS: &[Translation] =
-    &[op("CausalConvWithState", causal), exact("Conv", conv), op("ConvTranspose", conv_transpose)];
+    &[op("CausalConvWithState", causal), exact("Conv", conv)];
 
 fn conv(cx: &mut Node) -> Result<Vec<Value>> {
     let (x_shape, w_shape) = (cx.shape(0)?, cx.shape(1)?);
@@ -78,70 +78,6 @@ pub fn convolve(
         }
         n => Err(Error::model(format!("a convolution in {n} dimensions; expected 1, 2 or 3"))),
     }
-}
-
-/// The gradient of a convolution with respect to its input, as an op of its own.
-fn conv_transpose(cx: &mut Node) -> Result<Vec<Value>> {
-    let (xs, ws) = (cx.shape(0)?, cx.shape(1)?);
-    let rank = spatial(&xs)?;
-    if ws.len() != xs.len() || rank > 2 {
-        return Err(Error::model(format!(
-            "a transposed convolution of {xs:?} with {ws:?}; expected 1 or 2 dimensions"
-        )));
-    }
-    let kernel = ws[2..].to_vec();
-    let stride = cx.sizes("strides")?.unwrap_or(vec![1; rank]);
-    let dilation = cx.sizes("dilations")?.unwrap_or(vec![1; rank]);
-    let extra = cx.sizes("output_padding")?.unwrap_or(vec![0; rank]);
-    let pads = cx.sizes("pads")?.unwrap_or(vec![0; 2 * rank]);
-    let groups = cx.int("group", 1)?.max(1) as usize;
-    if [stride.len(), dilation.len(), extra.len(), pads.len() / 2].iter().any(|&n| n != rank) {
-        return Err(Error::model("strides, dilations, pads or output_padding have other than the kernel's axes"));
-    }
-    let auto = cx.text("auto_pad", "NOTSET")?;
-    let wanted = cx.sizes("output_shape")?;
-    let mut out = vec![];
-    let mut pad = vec![];
-    for k in 0..rank {
-        let full = stride[k] * (xs[2 + k].max(1) - 1) + extra[k] + (kernel[k].max(1) - 1) * dilation[k] + 1;
-        let given = wanted.as_ref().map(|w| w[w.len() - rank + k]);
-        let same = matches!(&auto[..], "SAME_UPPER" | "SAME_LOWER");
-        let target = given.or(same.then_some(xs[2 + k] * stride[k]));
-        let [before, after] = match target {
-            None => [pads[k], pads[rank + k]],
-            Some(target) => {
-                let total = full.saturating_sub(target);
-                let half = total / 2;
-                // The specification gives SAME_UPPER the smaller half before.
-                if auto == "SAME_UPPER" { [half, total - half] } else { [total - half, half] }
-            }
-        };
-        let len = full.checked_sub(before + after).filter(|&n| n > 0);
-        let len = len.ok_or_else(|| Error::model(format!("pads {pads:?} leave nothing of {full} elements")))?;
-        out.push(target.unwrap_or(len).max(len));
-        pad.push([before, after]);
-    }
-    let (x, w, bias) = (cx.x(0)?, cx.x(1)?, cx.x_opt(2)?);
-    let two = |v: &[usize], fill: usize| if rank == 1 { [fill, v[0]] } else { [v[0], v[1]] };
-    let planes = |s: &[usize]| if rank == 1 { vec![s[0], s[1], 1, s[2]] } else { s.to_vec() };
-    let channels = ws[1] * groups;
-    let op = Conv2d {
-        stride: two(&stride, 1),
-        padding: if rank == 1 { [[0, 0], pad[0]] } else { [pad[0], pad[1]] },
-        dilation: two(&dilation, 1),
-        groups,
-    };
-    let g = cx.g();
-    let (x, w) = (g.reshape(x, planes(&xs))?, g.reshape(w, planes(&ws))?);
-    let mut y = g.push1(Conv2dGradX { op, input: two(&out, 1) }, &[w, x])?;
-    if let Some(bias) = bias {
-        let bias = g.reshape(bias, [channels, 1, 1])?;
-        y = g.add(y, bias)?;
-    }
-    let mut shape = vec![xs[0], channels];
-    shape.extend(&out);
-    let y = g.reshape(y, shape)?;
-    cx.like(y)
 }
 
 /// A depthwise convolution over time that sees the past alone, continued from a state.

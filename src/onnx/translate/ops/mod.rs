@@ -6,6 +6,7 @@ mod attention;
 mod cast;
 mod control;
 mod conv;
+mod conv_transpose;
 mod gather;
 mod image;
 mod index;
@@ -57,6 +58,7 @@ const STANDARD: &[&[Translation]] = &[
     cast::OPS,
     control::OPS,
     conv::OPS,
+    conv_transpose::OPS,
     gather::OPS,
     image::OPS,
     loss::OPS,
