@@ -71,10 +71,9 @@ fn remainder_of(a: f32, b: f32) -> f32 {
     }
     // Exponents count from 1, and mantissas have their leading bit unless they are subnormal.
     let ey = max(y >> 23u, 1u);
-    let my = select(y & 0x7fffffu, (y & 0x7fffffu) | 0x800000u, (y >> 23u) > 0u);
+    let my = (y & 0x7fffffu) | (min(y >> 23u, 1u) << 23u);
     let ex = max(x >> 23u, 1u);
-    var mx = select(x & 0x7fffffu, (x & 0x7fffffu) | 0x800000u, (x >> 23u) > 0u);
-    mx %= my;
+    var mx = ((x & 0x7fffffu) | (min(x >> 23u, 1u) << 23u)) % my;
     for (var k = ey; k < ex; k++) {
         mx = (mx << 1u) % my;
     }

@@ -52,6 +52,7 @@ pub mod gather_floats;
 pub mod gather_images;
 pub mod gather_rows;
 pub mod grad_norm;
+pub mod grid_sample;
 pub mod index_float;
 pub mod layer_norm;
 pub mod loss_scale;
@@ -108,6 +109,7 @@ rooms! {
     gather_images,
     gather_rows,
     grad_norm,
+    grid_sample,
     index_float,
     layer_norm,
     loss_scale,
