@@ -10,8 +10,7 @@ use crate::error::{Error, Result};
 use crate::graph::TensorId;
 use crate::ops::conv2d::Conv2d;
 
-pub const OPS: &[Translation] =
-    &[op("CausalConvWithState", causal), exact("Conv", conv)];
+pub const OPS: &[Translation] = &[op("CausalConvWithState", causal), exact("Conv", conv)];
 
 fn conv(cx: &mut Node) -> Result<Vec<Value>> {
     let (x_shape, w_shape) = (cx.shape(0)?, cx.shape(1)?);

@@ -8,7 +8,8 @@ use crate::onnx::tensor::Tensor;
 use crate::onnx::value::Value;
 use crate::ops::scatter_rows::Scatter;
 
-pub const OPS: &[Translation] = &[op("AffineGrid", affine_grid), op("Col2Im", col2im), op("RoiAlign", roi_align)];
+pub const OPS: &[Translation] =
+    &[op("AffineGrid", affine_grid), op("Col2Im", col2im), op("GridSample", grid_sample), op("RoiAlign", roi_align)];
 
 /// Where an affine map sends each element of a grid over [-1, 1].
 fn affine_grid(cx: &mut Node) -> Result<Vec<Value>> {
@@ -41,6 +42,31 @@ fn affine_grid(cx: &mut Node) -> Result<Vec<Value>> {
     shape.extend(plane);
     shape.push(dims);
     let y = g.reshape(y, shape)?;
+    cx.like(y)
+}
+
+/// Planes at the places that a grid names.
+fn grid_sample(cx: &mut Node) -> Result<Vec<Value>> {
+    use crate::ops::grid_sample::{Mode, Padding};
+    let mode = match &cx.text("mode", "linear")?[..] {
+        "linear" | "bilinear" => Mode::Bilinear,
+        "nearest" => Mode::Nearest,
+        "cubic" | "bicubic" => Mode::Bicubic,
+        other => return Err(Error::model(format!("mode is \"{other}\"; expected linear, nearest or cubic"))),
+    };
+    let padding = match &cx.text("padding_mode", "zeros")?[..] {
+        "zeros" => Padding::Zeros,
+        "border" => Padding::Border,
+        "reflection" => Padding::Reflection,
+        other => return Err(Error::model(format!("padding_mode is \"{other}\""))),
+    };
+    let corners = cx.flag("align_corners", false)?;
+    let shape = cx.shape(0)?;
+    if shape.len() != 4 {
+        return Err(Error::model(format!("an input of shape {shape:?}; volumes are not sampled, only planes")));
+    }
+    let (x, grid) = (cx.x(0)?, cx.x(1)?);
+    let y = cx.g().grid_sample(x, grid, mode, padding, corners)?;
     cx.like(y)
 }
 
