@@ -61,6 +61,7 @@ struct Head {
 ///
 /// Fails for a model with several inputs, with doubles, or whose steps depend on values.
 pub fn import(path: &Path, options: &ImportOptions) -> Result<Import> {
+    super::layer::register()?;
     let model = Model::open(path)?;
     imported(model, path, options).context(|| path.display().to_string())
 }

@@ -346,7 +346,7 @@ mod tests {
     #[test]
     fn what_does_not_fit_its_shape_is_refused() {
         let mut proto = Tensor::floats([2], vec![1.0, 2.0]).to_proto("t");
-        let mut read = |p: &TensorProto| Tensor::of_proto(p, &mut |_, _| unreachable!()).map_err(|e| e.to_string());
+        let read = |p: &TensorProto| Tensor::of_proto(p, &mut |_, _| unreachable!()).map_err(|e| e.to_string());
         proto.dims = vec![3];
         assert_eq!(read(&proto).unwrap_err(), "8 bytes of data; its shape needs 12");
         proto.dims = vec![-1];

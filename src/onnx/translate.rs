@@ -52,12 +52,20 @@ pub struct Interpreter<'m, 't> {
     versions: Vec<HashMap<String, i64>>,
     /// Values that an op holds while graphs within it are walked.
     pub held: Vec<Value>,
+    /// Iterations of loops so far.
+    iterations: usize,
 }
+
+/// Iterations that all loops of a run may have together: one that does not end is an error.
+const MOST_ITERATIONS: usize = 1 << 20;
+
+/// Graphs within graphs that are walked at a time.
+const DEEPEST: usize = 64;
 
 impl<'m, 't> Interpreter<'m, 't> {
     /// A walk that has not begun.
     pub fn new(model: &'m Model, trace: Trace<'t>) -> Interpreter<'m, 't> {
-        Interpreter { model, trace, scopes: vec![], floor: 0, versions: vec![], held: vec![] }
+        Interpreter { model, trace, scopes: vec![], floor: 0, versions: vec![], held: vec![], iterations: 0 }
     }
 
     /// The version of a domain's operators.
@@ -69,6 +77,17 @@ impl<'m, 't> Interpreter<'m, 't> {
     /// What a name stands for.
     pub fn find(&self, name: &str) -> Option<&Value> {
         self.scopes[self.floor..].iter().rev().find_map(|s| s.get(name))
+    }
+
+    /// Counts an iteration of a loop.
+    ///
+    /// Fails when there are too many.
+    pub fn count_iteration(&mut self) -> Result<()> {
+        self.iterations += 1;
+        match self.iterations <= MOST_ITERATIONS {
+            true => Ok(()),
+            false => Err(Error::model(format!("its loops have more than {MOST_ITERATIONS} iterations"))),
+        }
     }
 
     /// Walks a graph with these inputs; gives its outputs.
@@ -126,6 +145,9 @@ impl<'m, 't> Interpreter<'m, 't> {
     }
 
     fn walk(&mut self, nodes: &[NodeProto], scope: Scope, outputs: &[&str]) -> Result<Vec<Value>> {
+        if self.scopes.len() >= DEEPEST {
+            return Err(Error::model(format!("graphs within graphs, more than {DEEPEST} deep")));
+        }
         let last = last_uses(nodes, outputs);
         self.scopes.push(scope);
         let result = self.walk_nodes(nodes, &last);

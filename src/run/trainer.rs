@@ -305,6 +305,7 @@ impl Trainer {
     /// Fails when the data, the model and the settings do not go together, with what was
     /// found and what is expected; when the device cannot do it; and when the run diverges.
     pub fn fit(self) -> Result<Trained> {
+        crate::onnx::register()?;
         let Trainer { model, data, held_out, keys, changes, device, out, resume, init, init_map, tune, mut callbacks } =
             self;
         let observer = &mut callbacks;

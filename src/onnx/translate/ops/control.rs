@@ -72,9 +72,6 @@ fn branch(cx: &mut Node) -> Result<Vec<Value>> {
     cx.walk.graph(&graph, vec![])
 }
 
-/// The number of iterations that a model may have.
-const MOST: i64 = 1 << 20;
-
 fn repeat(cx: &mut Node) -> Result<Vec<Value>> {
     let body = cx.graph("body")?;
     let trips = if cx.has(0) { cx.int_in(0)? } else { i64::MAX };
@@ -86,9 +83,7 @@ fn repeat(cx: &mut Node) -> Result<Vec<Value>> {
     let base = cx.walk.held.len();
     let mut i = 0;
     while i < trips && goes_on {
-        if i >= MOST {
-            return Err(Error::model(format!("a loop of more than {MOST} iterations")));
-        }
+        cx.walk.count_iteration()?;
         let number = Value::host(Tensor::ints([], vec![i]));
         let condition = Value::host(Tensor::of_f64(Elem::Bool, [], vec![1.0])?);
         let inputs = [number, condition].into_iter().chain(std::mem::take(&mut carried)).collect();
@@ -184,6 +179,7 @@ fn scan_rows(
         }
     }
     for t in 0..steps.unwrap_or(0) {
+        cx.walk.count_iteration()?;
         let mut slices = vec![];
         for k in 0..k0 {
             let value = cx.walk.held[base + k].clone();

@@ -2,6 +2,7 @@
 
 use super::super::node::{Node, elem_of};
 use crate::error::{Error, Result};
+use crate::files::memory;
 use crate::graph::TensorId;
 use crate::onnx::element::Elem;
 use crate::onnx::tensor::{Data, Tensor};
@@ -21,13 +22,16 @@ pub fn count(shape: &[usize]) -> usize {
     shape.iter().fold(1, |n, &d| n.saturating_mul(d))
 }
 
-/// Refuses shapes that no memory holds.
+/// Refuses shapes that kernels cannot count or that take more than the memory budget, before
+/// anything of that size is made.
 pub fn check_count(shape: &[usize]) -> Result<usize> {
     let n = count(shape);
-    match n <= u32::MAX as usize {
-        true => Ok(n),
-        false => Err(Error::model(format!("shape {shape:?} has more than {} elements", u32::MAX))),
+    if n > u32::MAX as usize {
+        return Err(Error::model(format!("shape {shape:?} has more than {} elements", u32::MAX)));
     }
+    // Values and their positions.
+    memory::judge_named(&format!("a tensor of shape {shape:?}"), n as u64 * 16, memory::budget())?;
+    Ok(n)
 }
 
 /// The shape that several broadcast to.

@@ -205,7 +205,10 @@ fn split(cx: &mut Node) -> Result<Vec<Value>> {
     let from = cx.shape(0)?;
     let axis = cx.axis(cx.int("axis", 0)?, from.len())?;
     let len = from[axis];
-    let outputs = cx.int("num_outputs", cx.proto.output.len() as i64)?.max(1) as usize;
+    let outputs = cx.proto.output.len().max(1);
+    if cx.int("num_outputs", outputs as i64)? != outputs as i64 {
+        return Err(Error::model(format!("num_outputs is other than the {outputs} outputs that the node has")));
+    }
     let parts = match list(cx, "split", 1)? {
         Some(sizes) => sizes.iter().map(|&n| usize::try_from(n).unwrap_or(usize::MAX)).collect(),
         None => {

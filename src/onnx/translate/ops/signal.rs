@@ -65,6 +65,7 @@ fn transformed(
     let out_parts = if to_real { 1 } else { 2 };
     let sign = if inverse { 1.0 } else { -1.0 };
     let scale = if inverse { 1.0 / n as f64 } else { 1.0 };
+    super::index::check_count(&[given * parts, outputs * out_parts])?;
     // One matrix from (element, part) to (frequency, part).
     let mut matrix = vec![0.0; given * parts * outputs * out_parts];
     for t in 0..given {
