@@ -23,6 +23,10 @@ pub struct Run {
     pub format: Format,
     #[command(flatten)]
     pub device: DeviceFlag,
+    /// Times each step of the device's work, the best of a few runs, and prints those that take
+    /// longest.
+    #[arg(long)]
+    pub profile: bool,
     /// Prints one JSON object on stdout: outputs with types, shapes and files.
     #[arg(long)]
     pub json: bool,

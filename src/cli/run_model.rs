@@ -8,6 +8,9 @@ use crate::onnx::{Data, Model, Output, Port, Tensor, Value, describe, npy};
 use serde_json::{Value as Json, json};
 use std::path::{Path, PathBuf};
 
+/// Steps that are shown of a profile.
+const LONGEST: usize = 20;
+
 /// Values that are shown of a tensor.
 const SHOWN: usize = 8;
 
@@ -15,7 +18,7 @@ pub fn run(f: &Run) -> Result<()> {
     let model = Model::open(&f.model)?;
     let inputs = inputs(&model.inputs(), &f.inputs)?;
     let (device, info) = open_device(&f.device)?;
-    let ran = model.run(&device, inputs)?;
+    let ran = model.run_with(&device, inputs, f.profile)?;
     if ran.doubles && info.backend != "cpu" {
         eprintln!("note: the model has doubles, which GPUs do not compute: it ran on the CPU, in f64");
     }
@@ -42,11 +45,39 @@ pub fn run(f: &Run) -> Result<()> {
         }).collect();
         return out::json(&json!({
             "status": "ok", "device": info, "outputs": outputs, "steps": ran.steps, "doubles": ran.doubles,
+            "times": times(&ran.times),
         }));
     }
     for (name, t, file) in &shown {
         let file = file.as_ref().map_or(String::new(), |f| format!("  -> {}", f.display()));
         out::line(format!("{name}  {} {:?}  {}{file}", t.elem, t.shape, first_values(t)))?;
+    }
+    if f.profile { print_times(&ran.times) } else { Ok(()) }
+}
+
+/// Steps by what they compute, with nanoseconds, the slowest first.
+fn times(steps: &[(String, f64)]) -> Vec<(String, f64, usize)> {
+    let mut sums: Vec<(String, f64, usize)> = vec![];
+    for (label, ns) in steps {
+        match sums.iter_mut().find(|(l, ..)| l == label) {
+            Some((_, sum, n)) => {
+                *sum += ns;
+                *n += 1;
+            }
+            None => sums.push((label.clone(), *ns, 1)),
+        }
+    }
+    sums.sort_by(|a, b| b.1.total_cmp(&a.1));
+    sums
+}
+
+/// The steps that take longest, with their share of all.
+fn print_times(steps: &[(String, f64)]) -> Result<()> {
+    let all: f64 = steps.iter().map(|(_, ns)| ns).sum();
+    out::line(format!("{:.3} ms in {} steps", all / 1e6, steps.len()))?;
+    for (label, ns, n) in times(steps).into_iter().take(LONGEST) {
+        let times = if n > 1 { format!(" ({n} times)") } else { String::new() };
+        out::line(format!("{:9.3} ms {:5.1} %  {label}{times}", ns / 1e6, 100.0 * ns / all.max(1.0)))?;
     }
     Ok(())
 }

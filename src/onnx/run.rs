@@ -33,6 +33,8 @@ pub struct Ran {
     pub steps: usize,
     /// Whether floats were computed in f64, on the CPU, because the model has doubles.
     pub doubles: bool,
+    /// Nanoseconds of each step by what it computes, of a run that was timed.
+    pub times: Vec<(String, f64)>,
 }
 
 impl Model {
@@ -57,15 +59,21 @@ impl Model {
     /// Fails for an input that is missing, unknown or other than the model declares, and where
     /// a node cannot be computed, by name.
     pub fn run(&self, device: &Device, inputs: Vec<(String, Value)>) -> Result<Ran> {
+        self.run_with(device, inputs, false)
+    }
+
+    /// [`Model::run`]; `timed`: each step of the device's work is timed as well.
+    pub fn run_with(&self, device: &Device, inputs: Vec<(String, Value)>, timed: bool) -> Result<Ran> {
         let given = self.checked(inputs)?;
         let doubles = self.has_doubles();
         let engine = if doubles { Engine::Double } else { Engine::Single(device.clone()) };
-        let mut walk = Interpreter::new(self, Trace::run(engine));
+        let mut walk = Interpreter::new(self, Trace::timed_run(engine, timed));
         let mut values = walk.main(given)?;
         walk.flush(&mut values).context(|| "computing the outputs")?;
         let names = self.outputs().into_iter().map(|o| o.name);
         let outputs = names.zip(&values).map(|(n, v)| Ok((n, output(v)?))).collect::<Result<_>>()?;
-        Ok(Ran { outputs, steps: walk.trace.dispatches(), doubles })
+        let work = walk.trace.work();
+        Ok(Ran { outputs, steps: work.steps, doubles, times: work.times })
     }
 
     /// Inputs by name, as the model declares them.

@@ -12,10 +12,24 @@ use crate::cpu::Cpu;
 use crate::device::Device;
 use crate::error::{Context, Error, Result};
 use crate::graph::{Graph, TensorId};
-use crate::plan::{Executor, Plan, Target};
+use crate::plan::{Executor, Plan, Program, Step, Target};
 use crate::tensor::{HostTensor, Spec};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
+
+/// What a run has computed so far.
+#[derive(Debug, Clone, Default)]
+pub struct Work {
+    /// Steps of plans.
+    pub steps: usize,
+    /// Whether each is timed.
+    pub timed: bool,
+    /// The nanoseconds of each step, by what it computes: the best of a few runs.
+    pub times: Vec<(String, f64)>,
+}
+
+/// Runs of which the fastest counts, step by step.
+const TIMED_RUNS: usize = 5;
 
 /// In what a run computes floats.
 #[derive(Clone)]
@@ -29,7 +43,7 @@ pub enum Engine {
 /// What is done with a graph whose nodes are walked.
 enum Purpose {
     /// Values are computed as they are needed.
-    Run { engine: Engine, feeds: Vec<(String, Arc<Tensor>)>, dispatches: usize },
+    Run { engine: Engine, feeds: Vec<(String, Arc<Tensor>)>, work: Work },
     /// The graph belongs to somebody else, who runs it later.
     Build { training: Option<Training>, used: BTreeSet<String> },
 }
@@ -62,7 +76,12 @@ enum GraphSlot<'a> {
 impl<'a> Trace<'a> {
     /// For a run.
     pub fn run(engine: Engine) -> Trace<'static> {
-        let purpose = Purpose::Run { engine, feeds: vec![], dispatches: 0 };
+        Trace::timed_run(engine, false)
+    }
+
+    /// For a run whose steps are timed, if so asked.
+    pub fn timed_run(engine: Engine, timed: bool) -> Trace<'static> {
+        let purpose = Purpose::Run { engine, feeds: vec![], work: Work { timed, ..Work::default() } };
         Trace { graph: GraphSlot::Own(Graph::new()), purpose, known: HashMap::new(), params: HashMap::new() }
     }
 
@@ -99,11 +118,11 @@ impl<'a> Trace<'a> {
         matches!(self.purpose, Purpose::Run { engine: Engine::Double, .. })
     }
 
-    /// Steps of plans that a run has computed so far.
-    pub fn dispatches(&self) -> usize {
-        match self.purpose {
-            Purpose::Run { dispatches, .. } => dispatches,
-            Purpose::Build { .. } => 0,
+    /// What a run has computed so far.
+    pub fn work(&self) -> Work {
+        match &self.purpose {
+            Purpose::Run { work, .. } => work.clone(),
+            Purpose::Build { .. } => Work::default(),
         }
     }
 
@@ -221,7 +240,7 @@ impl<'a> Trace<'a> {
         if wanted.is_empty() {
             return Ok(());
         }
-        let Purpose::Run { engine, feeds, dispatches } = &mut self.purpose else {
+        let Purpose::Run { engine, feeds, work } = &mut self.purpose else {
             return Err(Error::model(
                 "its shape or its steps depend on values that are known only when the model runs; such a model can be \
                  run, but neither trained nor planned",
@@ -230,8 +249,8 @@ impl<'a> Trace<'a> {
         let GraphSlot::Own(graph) = &mut self.graph else { unreachable!("a run owns its graph") };
         let fetch: Vec<TensorId> = wanted.iter().map(|w| w.1).collect();
         let computed = match engine {
-            Engine::Single(device) => single(device, graph, &fetch, feeds, dispatches)?,
-            Engine::Double => double(graph, &fetch, feeds, dispatches)?,
+            Engine::Single(device) => single(device, graph, &fetch, feeds, work)?,
+            Engine::Double => double(graph, &fetch, feeds, work)?,
         };
         let mut made = HashMap::new();
         for ((elem, id), values) in wanted.into_iter().zip(computed) {
@@ -268,16 +287,10 @@ fn known(value: &mut Value, made: &HashMap<TensorId, Arc<Tensor>>) {
 
 type Feeds = [(String, Arc<Tensor>)];
 
-fn single(
-    device: &Device,
-    graph: &Graph,
-    fetch: &[TensorId],
-    feeds: &Feeds,
-    steps: &mut usize,
-) -> Result<Vec<Vec<f64>>> {
+fn single(device: &Device, graph: &Graph, fetch: &[TensorId], feeds: &Feeds, work: &mut Work) -> Result<Vec<Vec<f64>>> {
     let mut executor = device.executor();
     let plan = device.plan(graph, fetch)?;
-    *steps += plan.steps.len();
+    let labels = begin(&plan, work);
     let program = executor.load(plan)?;
     for (name, t) in feeds {
         if !executor.holds(name) {
@@ -290,6 +303,9 @@ fn single(
         executor.write(name, &HostTensor::f32(t.shape.clone(), floats))?;
     }
     executor.run(&program, 1)?;
+    if work.timed {
+        note(&mut *executor, &program, labels, work)?;
+    }
     let read = |id: &TensorId| -> Result<Vec<f64>> {
         Ok(executor.fetch(&program, *id)?.as_f32().iter().map(|&v| f64::from(v)).collect())
     };
@@ -298,10 +314,10 @@ fn single(
     Ok(values)
 }
 
-fn double(graph: &Graph, fetch: &[TensorId], feeds: &Feeds, steps: &mut usize) -> Result<Vec<Vec<f64>>> {
+fn double(graph: &Graph, fetch: &[TensorId], feeds: &Feeds, work: &mut Work) -> Result<Vec<Vec<f64>>> {
     let mut executor = Cpu::<f64>::new();
     let plan = Plan::build(graph, fetch, Target::Cpu)?;
-    *steps += plan.steps.len();
+    let labels = begin(&plan, work);
     let program = executor.load(plan)?;
     for (name, t) in feeds {
         if executor.holds(name) {
@@ -309,5 +325,26 @@ fn double(graph: &Graph, fetch: &[TensorId], feeds: &Feeds, steps: &mut usize) -
         }
     }
     executor.run(&program, 1)?;
+    if work.timed {
+        note(&mut executor, &program, labels, work)?;
+    }
     fetch.iter().map(|id| executor.values(&program, *id)).collect()
+}
+
+/// Counts the steps of a plan; what each kernel of them computes.
+fn begin(plan: &Plan, work: &mut Work) -> Vec<String> {
+    work.steps += plan.steps.len();
+    let label = |step: &Step| {
+        let kernels = if step.launches.is_empty() { 1 } else { step.launches.len() };
+        vec![plan.graph.nodes()[step.node].label(); kernels]
+    };
+    plan.steps.iter().flat_map(label).collect()
+}
+
+/// Times each kernel of a program.
+fn note(executor: &mut dyn Executor, program: &Program, labels: Vec<String>, work: &mut Work) -> Result<()> {
+    let durations = executor.time(program, TIMED_RUNS)?.durations();
+    let best = |runs: &Vec<f64>| runs.iter().copied().fold(f64::INFINITY, f64::min);
+    work.times.extend(labels.into_iter().zip(durations.iter().map(best)));
+    Ok(())
 }
