@@ -5,3 +5,5 @@
 #[allow(missing_docs, clippy::all, clippy::pedantic, rustdoc::all)]
 #[rustfmt::skip]
 pub mod proto;
+
+pub mod export;

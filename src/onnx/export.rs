@@ -1,0 +1,141 @@
+//! Models as files of ONNX.
+//!
+//! The graph of the model is built for several sizes of its input ([`probe`]); what differs
+//! between them is symbolic in the file. Each node becomes ops of ONNX (`ops`), so whatever is
+//! made of the graph's methods can be written, layers of other crates too.
+//!
+//! Habits are PyTorch's: weights are initialisers under the names of the parameters, only what
+//! a user gives is an input of the graph, the first axis is `batch`, and the answers are
+//! logits unless preprocessing is asked for.
+
+mod about;
+mod emit;
+mod file;
+mod format;
+mod ops;
+mod probe;
+mod raw;
+mod walk;
+mod writer;
+
+pub use file::{LARGE, Written, written};
+pub use format::Format;
+pub use raw::outputs;
+
+use crate::error::{Error, Result};
+use crate::files;
+use crate::nn::Model;
+use crate::onnx::proto::{GraphProto, ModelProto, OperatorSetIdProto};
+use crate::train::answering;
+use crate::train::checkpoint::{Loaded, encode_model};
+use emit::{Emitter, kind_of};
+use probe::{Length, Probes, fixed};
+use std::path::{Path, PathBuf};
+use writer::{Axis, Writer, value_info};
+
+/// The versions of the ops that can be asked for.
+pub const OPSETS: std::ops::RangeInclusive<i64> = 18..=23;
+/// The version of the format itself.
+const IR_VERSION: i64 = 10;
+/// The names of the graph's input and output.
+const INPUT: &str = "input";
+const OUTPUT: &str = "output";
+
+/// How a model is written.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The version of the ops, of [`OPSETS`]. From 20 on GELU is one op, from 23 on attention,
+    /// RMS norm and rotary embedding are.
+    pub opset: i64,
+    /// Bytes of weights above which they get a file of their own.
+    pub large: u64,
+}
+
+impl Default for Options {
+    /// Opset 18, which most readers take.
+    fn default() -> Options {
+        Options { opset: *OPSETS.start(), large: LARGE }
+    }
+}
+
+/// A model with its weights as a message of ONNX.
+///
+/// Fails when the version is none of [`OPSETS`], and with the layer and the op that ONNX has
+/// nothing for.
+pub fn onnx(model: &Model, loaded: &Loaded, options: &Options) -> Result<ModelProto> {
+    if !OPSETS.contains(&options.opset) {
+        return Err(Error::usage(format!(
+            "opset {}: expected {} to {}; {} is read by most programs, {} has attention as an op",
+            options.opset,
+            OPSETS.start(),
+            OPSETS.end(),
+            OPSETS.start(),
+            OPSETS.end()
+        )));
+    }
+    let interface = &loaded.about.interface;
+    let model = model.clone().without(answering(interface));
+    let probes = Probes::new(&model, &loaded.weights, true)?;
+    let (order, read) = walk::needed(&probes);
+    let mut out = Writer::default();
+    [INPUT, OUTPUT].iter().for_each(|name| out.reserve(name));
+    let mut cx = Emitter::new(&probes, out, options.opset, INPUT, read);
+    let answer = walk::write(&mut cx, &order)?;
+    let mut out = cx.out;
+    out.rename(&answer, OUTPUT);
+    let input = kind_of(probes.graph().spec(probes.input).dtype);
+    let input = value_info(INPUT, input, &axes(&probes, &probes.input_shape()));
+    let output = value_info(OUTPUT, kind_of(probes.graph().spec(probes.output).dtype), &axes(&probes, &probes.answer_lengths()));
+    let said = match answering(interface) {
+        Some(_) => "logits",
+        None => "values",
+    };
+    let graph = GraphProto {
+        name: Some(model.description.name.clone()),
+        node: out.nodes,
+        initializer: out.initializers,
+        input: vec![input],
+        output: vec![output],
+        ..GraphProto::default()
+    };
+    Ok(ModelProto {
+        ir_version: Some(IR_VERSION),
+        opset_import: vec![OperatorSetIdProto { domain: Some(String::new()), version: Some(options.opset) }],
+        producer_name: Some("wgrad".into()),
+        producer_version: Some(env!("CARGO_PKG_VERSION").into()),
+        graph: Some(graph),
+        metadata_props: about::properties(&model, interface, said, false),
+        ..ModelProto::default()
+    })
+}
+
+/// Writes a model with its weights to a file of ONNX, and returns the files: a second one has
+/// the weights where they are too many for the first.
+pub fn write(path: &Path, model: &Model, loaded: &Loaded, options: &Options) -> Result<Vec<PathBuf>> {
+    file::write(path, onnx(model, loaded, options)?, options.large)
+}
+
+/// Writes a model in a format, and returns the files.
+///
+/// Fails as the format's own function does.
+pub fn write_as(format: Format, path: &Path, model: &Model, loaded: &Loaded, options: &Options) -> Result<Vec<PathBuf>> {
+    match format {
+        Format::Onnx => write(path, model, loaded, options),
+        Format::Safetensors => {
+            files::write(path, &encode_model(&loaded.weights, &loaded.about)?)?;
+            Ok(vec![path.to_path_buf()])
+        }
+        Format::Pytorch | Format::Keras => Err(Error::usage("not yet")),
+    }
+}
+
+/// Axes by their lengths: what varies has a name if it is the batch or the positions.
+fn axes(probes: &Probes, lengths: &[Length]) -> Vec<Axis> {
+    let axis = |length: &Length| match fixed(length) {
+        Some(n) => Axis::Fixed(n),
+        None if *length == probes.batch => Axis::Named("batch".into()),
+        None if Some(length) == probes.sequence.as_ref() => Axis::Named("sequence".into()),
+        None => Axis::Open,
+    };
+    lengths.iter().map(axis).collect()
+}
