@@ -17,8 +17,8 @@ pub fn run(f: &tool_flags::Export) -> Result<()> {
     if format != Format::Onnx && f.with_preprocessing {
         return Err(only("--with-preprocessing"));
     }
-    let mut options = Options::default();
-    options.opset = f.opset.unwrap_or(options.opset);
+    let usual = Options::default();
+    let options = Options { opset: f.opset.unwrap_or(usual.opset), preprocessing: f.with_preprocessing, ..usual };
     let (model, loaded) = f.run.load()?;
     let path = f.out.clone().unwrap_or_else(|| beside(&f.run.run, format));
     let files = export::write_as(format, &path, &model, &loaded, &options)?;

@@ -12,6 +12,7 @@ mod about;
 mod emit;
 mod file;
 mod format;
+mod front;
 mod ops;
 mod probe;
 mod raw;
@@ -22,6 +23,7 @@ pub use file::{LARGE, Written, written};
 pub use format::Format;
 pub use raw::outputs;
 
+use crate::data::Task;
 use crate::error::{Error, Result};
 use crate::files;
 use crate::nn::Model;
@@ -31,12 +33,15 @@ use crate::train::checkpoint::{Loaded, encode_model};
 use emit::{Emitter, kind_of};
 use probe::{Length, Probes, fixed};
 use std::path::{Path, PathBuf};
-use writer::{Axis, Writer, value_info};
+use front::Front;
+use writer::{Axis, ML, Writer, value_info};
 
 /// The versions of the ops that can be asked for.
 pub const OPSETS: std::ops::RangeInclusive<i64> = 18..=23;
 /// The version of the format itself.
 const IR_VERSION: i64 = 10;
+/// The version of the ops of `ai.onnx.ml`.
+const ML_VERSION: i64 = 3;
 /// The names of the graph's input and output.
 const INPUT: &str = "input";
 const OUTPUT: &str = "output";
@@ -47,6 +52,10 @@ pub struct Options {
     /// The version of the ops, of [`OPSETS`]. From 20 on GELU is one op, from 23 on attention,
     /// RMS norm and rotary embedding are.
     pub opset: i64,
+    /// Whether what stands around the model is in the graph too: pictures of any size, or the
+    /// columns of a table, go in, and probabilities and classes, or values in the units of the
+    /// target, come out.
+    pub preprocessing: bool,
     /// Bytes of weights above which they get a file of their own.
     pub large: u64,
 }
@@ -54,7 +63,7 @@ pub struct Options {
 impl Default for Options {
     /// Opset 18, which most readers take.
     fn default() -> Options {
-        Options { opset: *OPSETS.start(), large: LARGE }
+        Options { opset: *OPSETS.start(), preprocessing: false, large: LARGE }
     }
 }
 
@@ -75,36 +84,58 @@ pub fn onnx(model: &Model, loaded: &Loaded, options: &Options) -> Result<ModelPr
     }
     let interface = &loaded.about.interface;
     let model = model.clone().without(answering(interface));
-    let probes = Probes::new(&model, &loaded.weights, true)?;
+    // A normalisation of each element knows all positions.
+    let sequences = !options.preprocessing || interface.vocabulary().is_some();
+    let probes = Probes::new(&model, &loaded.weights, sequences)?;
     let (order, read) = walk::needed(&probes);
     let mut out = Writer::default();
-    [INPUT, OUTPUT].iter().for_each(|name| out.reserve(name));
-    let mut cx = Emitter::new(&probes, out, options.opset, INPUT, read);
+    let (input_axes, answer_axes) = (axes(&probes, &probes.input_shape()), axes(&probes, &probes.answer_lengths()));
+    let front = match options.preprocessing {
+        false => {
+            [INPUT, OUTPUT].iter().for_each(|name| out.reserve(name));
+            let kind = kind_of(probes.graph().spec(probes.input).dtype);
+            Front::none(value_info(INPUT, kind, &input_axes), INPUT)
+        }
+        true => {
+            [front::PROBABILITIES, front::LABEL, front::VALUES].iter().for_each(|name| out.reserve(name));
+            front::write(&mut out, &model, &loaded.about, options.opset, &input_axes)?
+        }
+    };
+    let mut cx = Emitter::new(&probes, out, options.opset, &front.x, read);
     let answer = walk::write(&mut cx, &order)?;
     let mut out = cx.out;
-    out.rename(&answer, OUTPUT);
-    let input = kind_of(probes.graph().spec(probes.input).dtype);
-    let input = value_info(INPUT, input, &axes(&probes, &probes.input_shape()));
-    let output = value_info(OUTPUT, kind_of(probes.graph().spec(probes.output).dtype), &axes(&probes, &probes.answer_lengths()));
-    let said = match answering(interface) {
-        Some(_) => "logits",
-        None => "values",
+    let said = match (answering(interface), options.preprocessing) {
+        (None, _) => "values",
+        (Some(_), false) => "logits",
+        (Some(_), true) if interface.task == Task::Regression => "values",
+        (Some(_), true) => "probabilities",
     };
+    let outputs = match options.preprocessing {
+        false => {
+            out.rename(&answer, OUTPUT);
+            vec![value_info(OUTPUT, kind_of(probes.graph().spec(probes.output).dtype), &answer_axes)]
+        }
+        true => front::answers(&mut out, interface, &answer, &front, &answer_axes),
+    };
+    let is_ml = out.nodes.iter().any(|n| n.domain.as_deref() == Some(ML));
+    let opset = |domain: &str, version| OperatorSetIdProto { domain: Some(domain.into()), version: Some(version) };
+    let mut opset_import = vec![opset("", options.opset)];
+    opset_import.extend(is_ml.then(|| opset(ML, ML_VERSION)));
     let graph = GraphProto {
         name: Some(model.description.name.clone()),
         node: out.nodes,
         initializer: out.initializers,
-        input: vec![input],
-        output: vec![output],
+        input: front.inputs,
+        output: outputs,
         ..GraphProto::default()
     };
     Ok(ModelProto {
         ir_version: Some(IR_VERSION),
-        opset_import: vec![OperatorSetIdProto { domain: Some(String::new()), version: Some(options.opset) }],
+        opset_import,
         producer_name: Some("wgrad".into()),
         producer_version: Some(env!("CARGO_PKG_VERSION").into()),
         graph: Some(graph),
-        metadata_props: about::properties(&model, interface, said, false),
+        metadata_props: about::properties(&model, interface, said, front.about.as_ref()),
         ..ModelProto::default()
     })
 }

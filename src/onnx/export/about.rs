@@ -3,10 +3,16 @@
 use crate::data::{Interface, Task};
 use crate::nn::Model;
 use crate::onnx::proto::StringStringEntryProto;
-use serde_json::json;
+use serde_json::{Value, json};
 
-/// The properties of a model whose outputs are `output`: logits, probabilities or values.
-pub fn properties(model: &Model, interface: &Interface, output: &str, preprocessed: bool) -> Vec<StringStringEntryProto> {
+/// The properties of a model whose outputs are `output`: logits, probabilities or values;
+/// `inputs` are what its graph takes where preprocessing is in it.
+pub fn properties(
+    model: &Model,
+    interface: &Interface,
+    output: &str,
+    inputs: Option<&Value>,
+) -> Vec<StringStringEntryProto> {
     let task = match interface.task {
         Task::Classification => "classification",
         Task::Regression => "regression",
@@ -17,8 +23,9 @@ pub fn properties(model: &Model, interface: &Interface, output: &str, preprocess
         ("model", model.description.name.clone()),
         ("task", task.to_string()),
         ("output", output.to_string()),
-        ("preprocessing", if preprocessed { "included" } else { "none" }.to_string()),
+        ("preprocessing", if inputs.is_some() { "included" } else { "none" }.to_string()),
     ];
+    all.extend(inputs.map(|inputs| ("inputs", inputs.to_string())));
     let names = if interface.task == Task::Regression { "targets" } else { "classes" };
     all.push((names, json!(interface.outputs).to_string()));
     if !interface.normal.scale.is_empty() {
@@ -38,6 +45,9 @@ pub fn properties(model: &Model, interface: &Interface, output: &str, preprocess
             "centre": interface.centres(),
         });
         all.push(("target_scale", target.to_string()));
+    }
+    if let Some(vocabulary) = interface.vocabulary() {
+        all.push(("vocabulary", json!(vocabulary).to_string()));
     }
     if let Some(positive) = interface.positive_class() {
         all.push(("positive_class", interface.outputs[positive].clone()));

@@ -40,11 +40,6 @@ pub fn float(name: &str, value: f32) -> AttributeProto {
     AttributeProto { f: Some(value), ..attribute(name, AttributeType::Float) }
 }
 
-/// A list of numbers.
-pub fn floats(name: &str, values: Vec<f32>) -> AttributeProto {
-    AttributeProto { floats: values, ..attribute(name, AttributeType::Floats) }
-}
-
 /// A word.
 pub fn text(name: &str, value: &str) -> AttributeProto {
     AttributeProto { s: Some(value.as_bytes().to_vec()), ..attribute(name, AttributeType::String) }

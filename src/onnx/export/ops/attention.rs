@@ -58,8 +58,16 @@ fn parts(cx: &mut Emitter, at: usize, z: &Sizes) -> Result<Vec<String>> {
 /// The op `Attention`.
 fn native(cx: &mut Emitter, at: usize, op: &Attend) -> Result<String> {
     let z = sizes(cx, at, op)?;
-    let [_, keys] = positions(cx, at, op);
-    let visible = visible(cx, at, op, &keys)?;
+    let [queries, keys] = positions(cx, at, op);
+    let mask = match visible(cx, at, op, &keys)? {
+        None => String::new(),
+        Some(visible) => {
+            // Readers want a row for each query.
+            let batch = cx.probes.input_lengths(at, 0)[0].clone();
+            let shape = cx.shape_of(&[batch, vec![1; queries.len()], queries, keys])?;
+            cx.once(&format!("mask {visible} {shape}"), |cx| Ok(cx.node("Expand", &[&visible, &shape], vec![])))?
+        }
+    };
     let mut attributes = vec![float("scale", op.scale(z.d) as f32)];
     if op.options.causal {
         attributes.push(int("is_causal", 1));
@@ -78,7 +86,6 @@ fn native(cx: &mut Emitter, at: usize, op: &Attend) -> Result<String> {
             all
         }
     };
-    let mask = visible.clone().unwrap_or_default();
     let o = cx.node("Attention", &[&operands[0], &operands[1], &operands[2], &mask], attributes);
     let Some(slot) = op.lengths_at() else { return Ok(o) };
     // A sample without a key gives zeros, where readers give what they like.
