@@ -234,7 +234,7 @@ impl<'a> Emitter<'a> {
         }
         let parts = lengths.iter().map(|l| self.length(l)).collect::<Result<Vec<_>>>()?;
         let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
-        Ok(if parts.len() == 1 { parts[0].into() } else { self.node("Concat", &parts, vec![int("axis", 0)]) })
+        self.once(&format!("shape {parts:?}"), |cx| Ok(cx.node("Concat", &parts, vec![int("axis", 0)])))
     }
 
     /// `x` under another shape. `from` and `to` are its lengths before and after.
