@@ -15,6 +15,7 @@ mod format;
 mod front;
 mod ops;
 mod probe;
+mod python;
 mod raw;
 mod walk;
 mod writer;
@@ -156,7 +157,8 @@ pub fn write_as(format: Format, path: &Path, model: &Model, loaded: &Loaded, opt
             files::write(path, &encode_model(&loaded.weights, &loaded.about)?)?;
             Ok(vec![path.to_path_buf()])
         }
-        Format::Pytorch | Format::Keras => Err(Error::usage("not yet")),
+        Format::Pytorch => python::write_torch(path, model, loaded),
+        Format::Keras => python::write_keras(path, model, loaded),
     }
 }
 
