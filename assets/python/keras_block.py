@@ -5,10 +5,10 @@ def block(
     width = x.shape[-1]
     y = norm(epsilon=epsilon, name=f"{name}.norm1")(x)
     y = attention(y, y, use_causal_mask=causal)
-    x = x + layers.Dropout(dropout)(y)
+    x = layers.Add()([x, layers.Dropout(dropout)(y)])  # which keeps the mask
     y = norm(epsilon=epsilon, name=f"{name}.norm2")(x)
     inner = layers.Dense(hidden, use_bias=use_bias, activation=None if gated else activation, name=f"{name}.linear1")(y)
     if gated:
         inner = layers.Dense(hidden, use_bias=use_bias, activation=activation, name=f"{name}.gate")(y) * inner
     y = layers.Dense(width, use_bias=use_bias, name=f"{name}.linear2")(inner)
-    return x + layers.Dropout(dropout)(y)
+    return layers.Add()([x, layers.Dropout(dropout)(y)])

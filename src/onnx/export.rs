@@ -27,8 +27,9 @@ pub use raw::outputs;
 use crate::data::Task;
 use crate::error::{Error, Result};
 use crate::files;
+use crate::graph::{Graph, TensorId};
 use crate::nn::Model;
-use crate::onnx::proto::{GraphProto, ModelProto, OperatorSetIdProto};
+use crate::onnx::proto::{GraphProto, ModelProto, OperatorSetIdProto, StringStringEntryProto, ValueInfoProto};
 use crate::train::answering;
 use crate::train::checkpoint::{Loaded, encode_model};
 use emit::{Emitter, kind_of};
@@ -73,16 +74,7 @@ impl Default for Options {
 /// Fails when the version is none of [`OPSETS`], and with the layer and the op that ONNX has
 /// nothing for.
 pub fn onnx(model: &Model, loaded: &Loaded, options: &Options) -> Result<ModelProto> {
-    if !OPSETS.contains(&options.opset) {
-        return Err(Error::usage(format!(
-            "opset {}: expected {} to {}; {} is read by most programs, {} has attention as an op",
-            options.opset,
-            OPSETS.start(),
-            OPSETS.end(),
-            OPSETS.start(),
-            OPSETS.end()
-        )));
-    }
+    check(options.opset)?;
     let interface = &loaded.about.interface;
     let model = model.clone().without(answering(interface));
     // A normalisation of each element knows all positions.
@@ -102,8 +94,9 @@ pub fn onnx(model: &Model, loaded: &Loaded, options: &Options) -> Result<ModelPr
             front::write(&mut out, &model, &loaded.about, options.opset, &input_axes)?
         }
     };
-    let mut cx = Emitter::new(&probes, out, options.opset, &front.x, read);
-    let answer = walk::write(&mut cx, &order)?;
+    let mut cx = Emitter::new(&probes, out, options.opset, &[(probes.input, &front.x)], read);
+    walk::write(&mut cx, &order)?;
+    let answer = cx.tensor(probes.answer())?;
     let mut out = cx.out;
     let said = match (answering(interface), options.preprocessing) {
         (None, _) => "values",
@@ -114,31 +107,80 @@ pub fn onnx(model: &Model, loaded: &Loaded, options: &Options) -> Result<ModelPr
     let outputs = match options.preprocessing {
         false => {
             out.rename(&answer, OUTPUT);
-            vec![value_info(OUTPUT, kind_of(probes.graph().spec(probes.output).dtype), &answer_axes)]
+            vec![value_info(OUTPUT, kind_of(probes.graph().spec(probes.outputs[0]).dtype), &answer_axes)]
         }
         true => front::answers(&mut out, interface, &answer, &front, &answer_axes),
     };
+    let said = about::properties(&model, interface, said, front.about.as_ref());
+    Ok(message(&model.description.name, out, front.inputs, outputs, options.opset, said))
+}
+
+/// A graph of fixed sizes as a message of ONNX: its inputs are called `x0`, `x1`, .., its
+/// outputs `y0`, `y1`, ..; whole numbers have 64 bits.
+///
+/// Fails as [`onnx`] does.
+pub fn graph(g: &Graph, inputs: &[TensorId], outputs: &[TensorId], opset: i64) -> Result<ModelProto> {
+    check(opset)?;
+    let probes = Probes::of_graph(g.clone(), inputs, outputs);
+    let (order, read) = walk::needed(&probes);
+    let mut out = Writer::default();
+    let named = |letter: &str, n: usize| (0..n).map(|i| format!("{letter}{i}")).collect::<Vec<_>>();
+    let names = [named("x", inputs.len()), named("y", outputs.len())];
+    names.iter().flatten().for_each(|name| out.reserve(name));
+    let given: Vec<(TensorId, &str)> = inputs.iter().copied().zip(names[0].iter().map(String::as_str)).collect();
+    let mut cx = Emitter::new(&probes, out, opset, &given, read);
+    walk::write(&mut cx, &order)?;
+    let mut infos = [vec![], vec![]];
+    for (side, all) in [inputs, outputs].into_iter().enumerate() {
+        for (&t, name) in all.iter().zip(&names[side]) {
+            let axes: Vec<Axis> = g.shape(t).iter().map(|&n| Axis::Fixed(n)).collect();
+            infos[side].push(value_info(name, kind_of(g.spec(t).dtype), &axes));
+        }
+    }
+    for (&t, name) in outputs.iter().zip(&names[1]) {
+        // A tensor may be an output twice, or an input.
+        let value = cx.tensor(&[t])?;
+        let copy = cx.node("Identity", &[&value], vec![]);
+        cx.out.rename(&copy, name);
+    }
+    let [inputs, outputs] = infos;
+    Ok(message("graph", cx.out, inputs, outputs, opset, vec![]))
+}
+
+/// Fails with a version that files are not written in.
+fn check(opset: i64) -> Result<()> {
+    if OPSETS.contains(&opset) {
+        return Ok(());
+    }
+    let (first, last) = (OPSETS.start(), OPSETS.end());
+    Err(Error::usage(format!(
+        "opset {opset}: expected {first} to {last}; {first} is read by most programs, {last} has attention as an op"
+    )))
+}
+
+fn message(
+    name: &str,
+    out: Writer,
+    input: Vec<ValueInfoProto>,
+    output: Vec<ValueInfoProto>,
+    opset: i64,
+    metadata_props: Vec<StringStringEntryProto>,
+) -> ModelProto {
     let is_ml = out.nodes.iter().any(|n| n.domain.as_deref() == Some(ML));
-    let opset = |domain: &str, version| OperatorSetIdProto { domain: Some(domain.into()), version: Some(version) };
-    let mut opset_import = vec![opset("", options.opset)];
-    opset_import.extend(is_ml.then(|| opset(ML, ML_VERSION)));
-    let graph = GraphProto {
-        name: Some(model.description.name.clone()),
-        node: out.nodes,
-        initializer: out.initializers,
-        input: front.inputs,
-        output: outputs,
-        ..GraphProto::default()
-    };
-    Ok(ModelProto {
+    let version = |domain: &str, version| OperatorSetIdProto { domain: Some(domain.into()), version: Some(version) };
+    let mut opset_import = vec![version("", opset)];
+    opset_import.extend(is_ml.then(|| version(ML, ML_VERSION)));
+    let name = Some(name.to_string());
+    let graph = GraphProto { name, node: out.nodes, initializer: out.initializers, input, output, ..Default::default() };
+    ModelProto {
         ir_version: Some(IR_VERSION),
         opset_import,
         producer_name: Some("wgrad".into()),
         producer_version: Some(env!("CARGO_PKG_VERSION").into()),
         graph: Some(graph),
-        metadata_props: about::properties(&model, interface, said, front.about.as_ref()),
+        metadata_props,
         ..ModelProto::default()
-    })
+    }
 }
 
 /// Writes a model with its weights to a file of ONNX, and returns the files: a second one has

@@ -71,7 +71,7 @@ def main():
         header = weights.read_bytes()
         about = json.loads(json.loads(header[8 : 8 + int.from_bytes(header[:8], "little")])["__metadata__"]["wgrad"])
         shape = about["input"]
-        tokens = "vocabulary" in about["interface"]
+        tokens = bool(about["interface"].get("vocabulary"))
         if tokens:
             x = rng.integers(1, 6, size=(SAMPLES, *shape)).astype("<u4")
             for row in range(SAMPLES):

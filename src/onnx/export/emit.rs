@@ -36,10 +36,17 @@ pub struct Emitter<'a> {
 }
 
 impl<'a> Emitter<'a> {
-    /// Nothing written yet; the model's input is the value `input`, and `read` are the tensors
-    /// that somebody reads.
-    pub fn new(probes: &'a Probes, out: Writer, opset: i64, input: &str, read: HashSet<TensorId>) -> Emitter<'a> {
-        let values = HashMap::from([(probes.input, Value::One(input.to_string()))]);
+    /// Nothing written yet; the inputs of the graph are values of these names, the model's
+    /// first, and `read` are the tensors that somebody reads.
+    pub fn new(
+        probes: &'a Probes,
+        out: Writer,
+        opset: i64,
+        inputs: &[(TensorId, &str)],
+        read: HashSet<TensorId>,
+    ) -> Emitter<'a> {
+        let values = inputs.iter().map(|(t, name)| (*t, Value::One(name.to_string()))).collect();
+        let input = inputs.first().map_or("", |(_, name)| name);
         let (constants, made) = (HashMap::new(), HashMap::new());
         Emitter { probes, out, opset, input: input.into(), read, values, constants, made }
     }
@@ -109,10 +116,10 @@ impl<'a> Emitter<'a> {
         }
         let values = self.probes.value(ids);
         let name = match values.iter().all(|v| *v == values[0]) {
-            true if graph.params().contains(&ids[0]) || !info.label.starts_with("const.") => {
-                self.out.weight(&info.label, &values[0].shape, values[0].as_f32())
-            }
-            true => self.constant(&values[0]),
+            true => match &values[0].data {
+                Data::F32(v) if !info.label.starts_with("const.") => self.out.weight(&info.label, &values[0].shape, v),
+                _ => self.constant(&values[0]),
+            },
             false => self.growing(&values, ids, &info.label)?,
         };
         self.constants.insert(ids.to_vec(), name.clone());

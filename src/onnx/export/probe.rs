@@ -33,10 +33,10 @@ pub struct Probes {
     pub sequence: Option<Length>,
     /// The graph for as many positions as the model was trained on.
     full: Option<Graph>,
-    /// The model's input and output in the first graph.
+    /// The model's input in the first graph, or the first of a graph's.
     pub input: TensorId,
-    /// See `input`.
-    pub output: TensorId,
+    /// The outputs in the first graph; a model has one.
+    pub outputs: Vec<TensorId>,
     /// The most positions, where they may vary.
     pub longest: usize,
     output_of: Vec<TensorId>,
@@ -79,9 +79,25 @@ impl Probes {
         let output_of: Vec<TensorId> = all.iter().map(|o| o.output).collect();
         let graphs: Vec<Graph> = all.into_iter().map(|o| o.graph).collect();
         let input = graphs[0].find(INPUT).expect("every graph has its input");
+        Probes { longest, sequence, full, output_of, ..Probes::of_graphs(graphs, batch, input, vec![]) }.answering()
+    }
+
+    /// A graph of fixed sizes.
+    pub fn of_graph(graph: Graph, inputs: &[TensorId], outputs: &[TensorId]) -> Probes {
+        let input = inputs.first().copied().unwrap_or(TensorId(0));
+        Probes::of_graphs(vec![graph], vec![1], input, outputs.to_vec())
+    }
+
+    fn answering(mut self) -> Probes {
+        self.outputs = self.output_of[..1].to_vec();
+        self
+    }
+
+    fn of_graphs(graphs: Vec<Graph>, batch: Length, input: TensorId, outputs: Vec<TensorId>) -> Probes {
         let made = graphs[0].nodes().iter().enumerate();
         let makers = made.flat_map(|(at, node)| node.outputs.iter().map(move |&t| (t, at))).collect();
-        Probes { input, output: output_of[0], longest, graphs, batch, sequence, full, output_of, makers }
+        let (sequence, full, output_of) = (None, None, vec![]);
+        Probes { input, outputs, longest: 0, graphs, batch, sequence, full, output_of, makers }
     }
 
     /// The node of the first graph that makes a tensor.
@@ -95,8 +111,8 @@ impl Probes {
     }
 
     /// The model's output in each of the graphs.
-    pub fn outputs(&self) -> Vec<TensorId> {
-        self.output_of.clone()
+    pub fn answer(&self) -> &[TensorId] {
+        &self.output_of
     }
 
     /// The first graph: what is written is its nodes.

@@ -7,10 +7,10 @@ use crate::error::{Context, Error, Result};
 use crate::graph::TensorId;
 use std::collections::HashSet;
 
-/// The tensors that the answer needs, and the nodes that make them, in order.
+/// The nodes that the answer needs, in order, and the tensors that these read.
 pub fn needed(probes: &Probes) -> (Vec<usize>, HashSet<TensorId>) {
     let nodes = probes.graph().nodes();
-    let mut read = HashSet::from([probes.output]);
+    let mut read: HashSet<TensorId> = probes.outputs.iter().copied().collect();
     let mut order = vec![];
     for (at, node) in nodes.iter().enumerate().rev() {
         if !node.outputs.iter().any(|t| read.contains(t)) {
@@ -30,10 +30,10 @@ pub fn needed(probes: &Probes) -> (Vec<usize>, HashSet<TensorId>) {
     (order, read)
 }
 
-/// Writes the nodes, and gives the value of the answer.
+/// Writes the nodes.
 ///
 /// Fails with the op and the layer that cannot be written.
-pub fn write(cx: &mut Emitter, order: &[usize]) -> Result<String> {
+pub fn write(cx: &mut Emitter, order: &[usize]) -> Result<()> {
     for &at in order {
         let node = cx.at(at);
         cx.out.set_scope(&node.scope);
@@ -53,6 +53,5 @@ pub fn write(cx: &mut Emitter, order: &[usize]) -> Result<String> {
             .context(place()));
         }
     }
-    let outputs = cx.probes.outputs();
-    cx.tensor(&outputs)
+    Ok(())
 }
