@@ -39,6 +39,8 @@ pub enum Command {
     Predict(Predict),
     /// Generate text with a trained language model.
     Generate(Generate),
+    /// Write a trained model for other programs: ONNX, weights alone, PyTorch, Keras.
+    Export(tool_flags::Export),
     /// Train with many settings and find the best: [search] in a run configuration.
     ///
     /// Trials are compared on the same validation rows by a figure that means the same in
@@ -84,6 +86,7 @@ impl Command {
             Command::Eval(f) => f.json,
             Command::Predict(f) => f.json,
             Command::Generate(f) => f.json,
+            Command::Export(f) => f.json,
             Command::Search(f) => f.json,
             Command::LrFind(f) => f.json,
             Command::Data(f) => f.json,

@@ -6,6 +6,7 @@ mod csv_cells;
 mod data;
 mod devices;
 mod eval;
+mod export;
 mod flags;
 mod forecast;
 mod generate;
@@ -81,6 +82,7 @@ pub fn run() -> Result<()> {
         flags::Command::Eval(f) => eval::run(f),
         flags::Command::Predict(f) => predict::run(f),
         flags::Command::Generate(f) => generate::run(f),
+        flags::Command::Export(f) => export::run(f),
         flags::Command::Search(f) => search::run(f),
         flags::Command::LrFind(f) => lr_find::run(f),
         flags::Command::Data(f) => data::run(f),

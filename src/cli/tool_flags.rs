@@ -1,6 +1,6 @@
-//! The flags of the tools around training: `search`, `lr-find` and `tune`.
+//! The flags of the tools around training: `search`, `lr-find`, `tune` and `export`.
 
-use super::common_flags::DeviceFlag;
+use super::common_flags::{DeviceFlag, RunFlags};
 use super::model_flags::{ModelFlags, model_help};
 use super::typed::{name, path, source};
 use clap::Args;
@@ -100,6 +100,29 @@ pub struct Tune {
     pub again: bool,
     #[command(flatten)]
     pub device: DeviceFlag,
+    /// Print one JSON object as the last line of stdout.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Export {
+    #[command(flatten)]
+    pub run: RunFlags,
+    /// onnx, safetensors (weights alone), pytorch or keras (a module in Python beside its weights).
+    #[arg(long, value_name = "NAME", default_value = "onnx")]
+    pub format: String,
+    /// Of onnx: the version of the ops, 18 to 23. 18 is read by most programs; from 23 on
+    /// attention, RMS norm and rotary embedding are ops of their own.
+    #[arg(long, value_name = "N")]
+    pub opset: Option<i64>,
+    /// Of onnx: put into the graph what stands around the model, so that it takes pictures, or the
+    /// columns of a table, and gives probabilities, classes or values.
+    #[arg(long)]
+    pub with_preprocessing: bool,
+    /// The file to write (default: the run's name with the format's ending, in the run's folder).
+    #[arg(long, value_name = "FILE", allow_hyphen_values = true, value_parser = path())]
+    pub out: Option<PathBuf>,
     /// Print one JSON object as the last line of stdout.
     #[arg(long)]
     pub json: bool,

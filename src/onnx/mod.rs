@@ -6,6 +6,7 @@
 //! `layer`, to learn from there (`import`).
 
 mod element;
+pub mod export;
 mod file;
 mod hollow;
 mod import;

@@ -44,7 +44,7 @@ pub use epoch::Epoch;
 pub use fit::{CALLBACK, EARLY_STOPPING, MAX_STEPS, Outcome, Start, fit, go_on};
 pub use groups::{Group, Groups, Rule};
 pub use key_path::{count, set};
-pub use loss::{BuildLoss, CustomLoss, Loss, LossName, register_loss};
+pub use loss::{BuildLoss, CustomLoss, Loss, LossName, answering, register_loss};
 pub use monitor::check_monitors;
 pub use optimizer::Optimizer;
 pub use planned::made_up;

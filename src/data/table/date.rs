@@ -112,6 +112,11 @@ impl Part {
         }
     }
 
+    /// This part of the date in a cell that is written so.
+    pub fn of_cell(self, cell: &str, format: &str) -> Option<f64> {
+        parse(cell, format).map(|date| self.of(date))
+    }
+
     /// This part of a date.
     pub fn of(self, date: NaiveDateTime) -> f64 {
         let hours = f64::from(date.num_seconds_from_midnight()) / 3600.0;

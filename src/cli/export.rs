@@ -1,0 +1,57 @@
+//! `wgrad export`: a trained model for other programs.
+
+use super::{out, tool_flags};
+use crate::error::{Error, Result};
+use crate::onnx::export::{self, Format, Options};
+use serde_json::json;
+use std::path::{Path, PathBuf};
+
+pub fn run(f: &tool_flags::Export) -> Result<()> {
+    let format = Format::named(&f.format)?;
+    let only = |flag: &str| {
+        Error::usage(format!("{flag}: it goes with --format onnx, and --format is {}; leave it out", format.name()))
+    };
+    if format != Format::Onnx && f.opset.is_some() {
+        return Err(only("--opset"));
+    }
+    if format != Format::Onnx && f.with_preprocessing {
+        return Err(only("--with-preprocessing"));
+    }
+    let usual = Options::default();
+    let options = Options { opset: f.opset.unwrap_or(usual.opset), preprocessing: f.with_preprocessing, ..usual };
+    let (model, loaded) = f.run.load()?;
+    let path = f.out.clone().unwrap_or_else(|| beside(&f.run.run, format));
+    let files = export::write_as(format, &path, &model, &loaded, &options)?;
+    let written = (format == Format::Onnx).then(|| export::written(&path)).transpose()?;
+    if f.json {
+        let files: Vec<_> = files.iter().map(|file| out::path(file)).collect();
+        return out::json(&json!({
+            "status": "ok",
+            "format": format.name(),
+            "files": files,
+            "opset": written.as_ref().map(|_| options.opset),
+            "nodes": written.as_ref().map(|w| w.nodes),
+            "inputs": written.as_ref().map(|w| w.inputs.clone()),
+            "outputs": written.as_ref().map(|w| w.outputs.clone()),
+        }));
+    }
+    for file in &files {
+        out::line(file.display())?;
+    }
+    if let Some(w) = written {
+        eprintln!("opset {}, {} nodes: {} -> {}", options.opset, w.nodes, w.inputs.join(", "), w.outputs.join(", "));
+    }
+    Ok(())
+}
+
+/// `RUN/NAME.onnx` for a run's folder, `model.onnx` beside a file of weights.
+fn beside(run: &Path, format: Format) -> PathBuf {
+    let ending = format.ending();
+    match run.is_dir() {
+        true => {
+            let name = run.canonicalize().ok().and_then(|p| Some(p.file_name()?.to_string_lossy().into_owned()));
+            run.join(format!("{}.{ending}", name.as_deref().unwrap_or("model")))
+        }
+        false => run.with_extension(ending),
+    }
+}
