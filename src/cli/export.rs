@@ -2,6 +2,7 @@
 
 use super::{out, tool_flags};
 use crate::error::{Error, Result};
+use crate::onnx::difference;
 use crate::onnx::export::{self, Format, Options};
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -23,6 +24,17 @@ pub fn run(f: &tool_flags::Export) -> Result<()> {
     let path = f.out.clone().unwrap_or_else(|| beside(&f.run.run, format));
     let files = export::write_as(format, &path, &model, &loaded, &options)?;
     let written = (format == Format::Onnx).then(|| export::written(&path)).transpose()?;
+    let differs = match format == Format::Onnx && !options.preprocessing {
+        true => Some(difference(&path, &model, &loaded)?),
+        false => None,
+    };
+    if let Some(far) = differs.filter(|&d| d.is_nan() || d > LARGEST) {
+        return Err(Error::model(format!(
+            "{}: run here, its outputs differ from the model's by up to {far:.1e}, more than {LARGEST:.0e}; do not use \
+             it, and please report the model",
+            path.display()
+        )));
+    }
     if f.json {
         let files: Vec<_> = files.iter().map(|file| out::path(file)).collect();
         return out::json(&json!({
@@ -30,6 +42,7 @@ pub fn run(f: &tool_flags::Export) -> Result<()> {
             "format": format.name(),
             "files": files,
             "opset": written.as_ref().map(|_| options.opset),
+            "difference": differs,
             "nodes": written.as_ref().map(|w| w.nodes),
             "inputs": written.as_ref().map(|w| w.inputs.clone()),
             "outputs": written.as_ref().map(|w| w.outputs.clone()),
@@ -41,8 +54,14 @@ pub fn run(f: &tool_flags::Export) -> Result<()> {
     if let Some(w) = written {
         eprintln!("opset {}, {} nodes: {} -> {}", options.opset, w.nodes, w.inputs.join(", "), w.outputs.join(", "));
     }
+    if let Some(far) = differs {
+        eprintln!("run here on samples drawn at random, it differs from the model by up to {far:.1e}");
+    }
     Ok(())
 }
+
+/// Differences between a file and its model above this are a fault.
+const LARGEST: f64 = 1e-3;
 
 /// `RUN/NAME.onnx` for a run's folder, `model.onnx` beside a file of weights.
 fn beside(run: &Path, format: Format) -> PathBuf {

@@ -9,7 +9,7 @@ use super::tensor::{Data, Tensor};
 use super::trace::Trace;
 use super::translate::Interpreter;
 use super::value::Value;
-use crate::data::{Interface, Normal, Task, ValueScale};
+use crate::data::{Interface, Normal, TargetScale, Task, ValueScale};
 use crate::error::{Context, Error, Result};
 use crate::graph::Graph;
 use crate::nn::layers::{ActivationLayer, Dense, Units};
@@ -326,17 +326,20 @@ fn interface(
             "its output has shape {shape:?}; expected a score for each class or a value for each target, [batch, n]"
         )));
     }
-    let task = options.task.unwrap_or(if n > 1 || softmax { Task::Classification } else { Task::Regression });
-    if options.task.is_none() {
+    let said = Said::of(model);
+    if said.property("preprocessing").as_deref() == Some("included") {
+        return Err(Error::model(
+            "its preprocessing is in the graph, which takes raw data; a model that is trained is exported without \
+             --with-preprocessing, and `wgrad run` runs this one",
+        ));
+    }
+    let stated = options.task.or(said.task());
+    let task = stated.unwrap_or(if n > 1 || softmax { Task::Classification } else { Task::Regression });
+    if stated.is_none() {
         let what = if task == Task::Classification { "classes" } else { "values" };
         notes.push(format!("its {n} outputs are taken for {what}; --task decides otherwise"));
     }
-    let property = |key: &str| {
-        let all = &model.file.proto.metadata_props;
-        all.iter().find(|p| p.key() == key).map(|p| p.value().to_string())
-    };
-    let listed = property("classes").and_then(|v| serde_json::from_str::<Vec<String>>(&v).ok());
-    let outputs = match options.classes.clone().or(listed) {
+    let outputs = match options.classes.clone().or(said.list("classes")).or(said.list("targets")) {
         Some(names) if names.len() == n => names,
         Some(names) => {
             return Err(Error::usage(format!("{} names for {n} outputs", names.len())));
@@ -350,23 +353,64 @@ fn interface(
             let (found, expected) = (channels.len(), sample[0]);
             return Err(Error::usage(format!("--mean and --std for {found} channels; the input has {expected}")));
         }
-        None if pictures => {
-            notes.push("pixels go in as numbers from 0 to 1; --mean and --std say how they are normalised".into());
-            Normal::of_channels(&vec![(0.0, 1.0); sample[0]])
-        }
-        // Tokens are names, not sizes.
-        None if is_index => Normal::default(),
-        None => Normal { scale: vec![1.0; sample[0]], shift: vec![0.0; sample[0]] },
+        None => match said.scale("normalization") {
+            Some((scale, shift)) => Normal { scale, shift },
+            None if pictures => {
+                notes.push("pixels go in as numbers from 0 to 1; --mean and --std say how they are normalised".into());
+                Normal::of_channels(&vec![(0.0, 1.0); sample[0]])
+            }
+            // Tokens are names, not sizes.
+            None if is_index => Normal::default(),
+            None => Normal { scale: vec![1.0; sample[0]], shift: vec![0.0; sample[0]] },
+        },
+    };
+    let target = match (task, said.scale("target_scale")) {
+        (Task::Regression, Some((scale, shift))) => TargetScale { scale, shift },
+        (Task::Regression, None) => TargetScale { scale: vec![1.0; n], shift: vec![0.0; n] },
+        _ => TargetScale::default(),
     };
     Ok(Interface {
         task,
         outputs,
         normal,
-        target: Default::default(),
+        target,
         input: Default::default(),
         sigmoid: false,
         values: pictures.then_some(ValueScale::Pixels),
         levels: None,
         positive: None,
     })
+}
+
+/// What a file says of its model besides the graph, as `wgrad export` writes it.
+struct Said<'m>(&'m Model);
+
+impl Said<'_> {
+    fn of(model: &Model) -> Said<'_> {
+        Said(model)
+    }
+
+    fn property(&self, key: &str) -> Option<String> {
+        let all = &self.0.file.proto.metadata_props;
+        all.iter().find(|p| p.key() == key).map(|p| p.value().to_string())
+    }
+
+    fn list(&self, key: &str) -> Option<Vec<String>> {
+        serde_json::from_str(&self.property(key)?).ok()
+    }
+
+    fn task(&self) -> Option<Task> {
+        match &self.property("task")?[..] {
+            "classification" => Some(Task::Classification),
+            "regression" => Some(Task::Regression),
+            _ => None,
+        }
+    }
+
+    /// Factors and offsets.
+    fn scale(&self, key: &str) -> Option<(Vec<f32>, Vec<f32>)> {
+        let all: serde_json::Value = serde_json::from_str(&self.property(key)?).ok()?;
+        let list = |name: &str| serde_json::from_value::<Vec<f32>>(all.get(name)?.clone()).ok();
+        Some((list("scale")?, list("shift")?))
+    }
 }

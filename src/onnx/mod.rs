@@ -5,6 +5,7 @@
 //! model's nodes and translates each, into the graph of a `trace`: to run it (`run`), or, as a
 //! `layer`, to learn from there (`import`).
 
+mod check;
 mod element;
 pub mod export;
 mod file;
@@ -23,6 +24,7 @@ mod trace;
 mod translate;
 mod value;
 
+pub use check::difference;
 pub use element::Elem;
 pub use import::{BODY, Import, ImportOptions, import};
 pub use layer::{Onnx, register};
