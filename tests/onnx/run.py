@@ -146,6 +146,15 @@ def operators(case):
     return "+".join(sorted({n.op_type for n in model.graph.node})) or "-"
 
 
+def markdown(path, table):
+    """The table per operator, for people."""
+    lines = ["| operators | pass | refused | wrong |", "|---|---|---|---|"]
+    for name, row in sorted(table.items(), key=lambda r: (r[0] == "all", r[0])):
+        lines.append(f"| {name} | {row['pass'] or ''} | {row['refused'] or ''} | {row['wrong'] + row['crash'] or ''} |")
+    with open(path, "w") as f:
+        f.write("\n".join(lines) + "\n")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--wgrad", default="target/release/wgrad")
@@ -156,6 +165,7 @@ def main():
     parser.add_argument("--timeout", type=float, default=120)
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     parser.add_argument("--out", help="writes outcome and message of each case as JSON")
+    parser.add_argument("--table", help="writes the table per operator as Markdown")
     parser.add_argument("--least", type=int, default=0, help="fails where fewer cases pass")
     args = parser.parse_args()
     args.wgrad = os.path.abspath(args.wgrad)
@@ -178,6 +188,8 @@ def main():
     bad = [(c, r) for c, r in zip(cases, results) if r[0] in ("wrong", "crash")]
     for case, (outcome, message, _) in bad:
         print(f"{outcome}: {case.name}: {message}")
+    if args.table:
+        markdown(args.table, table)
     if args.out:
         rows = [{"name": c.name, "outcome": o, "message": m, "steps": s} for c, (o, m, s) in zip(cases, results)]
         with open(args.out, "w") as f:

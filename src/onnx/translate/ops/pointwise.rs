@@ -200,7 +200,7 @@ fn dropout(cx: &mut Node) -> Result<Vec<Value>> {
         let y = cx.g().dropout(x, share as f32, clock, stream)?;
         return cx.like(y);
     }
-    let training = cx.version >= 12 && cx.has(2) && cx.int_in(2)? != 0;
+    let training = cx.walk.trace.runs() && cx.version >= 12 && cx.has(2) && cx.int_in(2)? != 0;
     if training && share > 0.0 {
         return Err(crate::Error::model(
             "training_mode is set: dropout draws at random, which a model that is run does not do; unset it",
