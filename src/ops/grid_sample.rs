@@ -344,7 +344,7 @@ mod tests {
         assert_eq!(sampled(vec![0.0, 0.0], Nearest, Zeros, false), [1.0]);
         // Beyond the right centre by one column: mirrored at it, or at the edge.
         assert_eq!(sampled(vec![2.0, -1.0], Bilinear, Reflection, true), [1.0]);
-        assert_eq!(sampled(vec![4.0 / 3.0, -0.5], Bilinear, Reflection, false), [2.0]);
+        assert_eq!(sampled(vec![1.75, -0.5], Bilinear, Reflection, false), [1.375]);
     }
 
     #[test]
