@@ -329,7 +329,7 @@ impl Elementwise for Binary {
 
 impl Pointwise for Binary {
     fn label(&self) -> String {
-        format!("{:?}", self.op).to_lowercase()
+        if self.op == LessEqual { "less_equal".into() } else { format!("{:?}", self.op).to_lowercase() }
     }
 
     fn fragments(&self) -> &'static [&'static str] {
