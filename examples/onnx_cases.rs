@@ -70,7 +70,10 @@ fn more() -> Vec<Case> {
     let same = Conv2d { padding: [[1, 1]; 2], ..Conv2d::default() };
     let apart = Conv2d { stride: [2, 3], padding: [[0, 1], [1, 2]], dilation: [2, 1], groups: 2 };
     let mask = |name: &str, mask: &[usize], heads: usize, causal: bool| {
-        let never = HostTensor::f32(mask, (0..mask.iter().product()).map(|i| if i % 3 == 0 { f32::NEG_INFINITY } else { 0.5 }).collect());
+        let never = HostTensor::f32(
+            mask,
+            (0..mask.iter().product()).map(|i| if i % 3 == 0 { f32::NEG_INFINITY } else { 0.5 }).collect(),
+        );
         let inputs = vec![x(&[2, 4, 5, 8]), x(&[2, heads, 7, 8]), x(&[2, heads, 7, 6])];
         Case::new(format!("attention_mask/{name}"), inputs, move |g: &mut Graph, x: &[TensorId]| {
             let mask = g.constant(never.clone());

@@ -19,7 +19,8 @@ use wgrad::train::checkpoint::{About, Loaded};
 /// A model with drawn weights, as a checkpoint would give it.
 fn made(text: &str, input: &[usize], vocabulary: Option<usize>) -> (Model, Loaded) {
     let description = Description::parse(text).unwrap();
-    let model = Model::new(description, Some(Shape::from(input.to_vec())), Some(3)).unwrap().with_vocabulary(vocabulary);
+    let model =
+        Model::new(description, Some(Shape::from(input.to_vec())), Some(3)).unwrap().with_vocabulary(vocabulary);
     let mut weights = Weights::new(1);
     model.inspect(1, &mut weights).unwrap();
     let classes = ["a", "b", "c"].map(String::from).to_vec();
@@ -27,8 +28,14 @@ fn made(text: &str, input: &[usize], vocabulary: Option<usize>) -> (Model, Loade
     let normal = Normal { scale: vec![0.5; channels], shift: vec![-1.0; channels] };
     let interface = Interface { normal, ..Interface::of_images(classes, &[]) };
     let model_text = toml::to_string(&model.description.to_table()).unwrap();
-    let about =
-        About { model: model_text, input: input.to_vec(), interface, config: String::new(), progress: None, moment: None };
+    let about = About {
+        model: model_text,
+        input: input.to_vec(),
+        interface,
+        config: String::new(),
+        progress: None,
+        moment: None,
+    };
     (model, Loaded { weights, about, state: BTreeMap::new() })
 }
 
@@ -149,7 +156,8 @@ fn files_are_whole_and_nothing_else_is_left() {
     export::written(&at("large.onnx")).unwrap();
     let large = ModelProto::decode(&std::fs::read(at("large.onnx")).unwrap()[..]).unwrap();
     let dense = graph(&large).initializer.iter().find(|t| t.name.as_deref() == Some("dense1.weight")).unwrap();
-    let of = |key: &str| dense.external_data.iter().find(|e| e.key.as_deref() == Some(key)).unwrap().value.clone().unwrap();
+    let of =
+        |key: &str| dense.external_data.iter().find(|e| e.key.as_deref() == Some(key)).unwrap().value.clone().unwrap();
     let (first, length): (usize, usize) = (of("offset").parse().unwrap(), of("length").parse().unwrap());
     let bytes = std::fs::read(at("large.onnx.data")).unwrap();
     assert_eq!(&bytes[first..first + length], loaded.weights.get("dense1.weight").unwrap().bytes());
@@ -167,7 +175,9 @@ fn files_are_whole_and_nothing_else_is_left() {
     let wanted = wanted.into_iter().chain(["pytorch.safetensors", "keras.safetensors"]);
     assert_eq!(names, wanted.map(String::from).collect());
     let module = std::fs::read_to_string(at("pytorch.py")).unwrap();
-    for line in ["self.conv1 = nn.Conv2d(1, 4, kernel_size=3)", "self.dense1 = nn.Linear(64, 3)", "return self.dense1(x)"] {
+    for line in
+        ["self.conv1 = nn.Conv2d(1, 4, kernel_size=3)", "self.dense1 = nn.Linear(64, 3)", "return self.dense1(x)"]
+    {
         assert!(module.contains(line), "{line} is missing in\n{module}");
     }
 }
@@ -244,12 +254,19 @@ fn what_cannot_be_is_refused_by_name() {
     let file = folder.path().join("weights.safetensors").to_string_lossy().into_owned();
     let (model, loaded) = cnn();
     export::write_as(Format::Safetensors, Path::new(&file), &model, &loaded, &Options::default()).unwrap();
-    refused(&["export", &file, "--format", "onxx"], 1, &["unknown format \"onxx\"", "onnx, safetensors, pytorch, keras"]);
+    refused(
+        &["export", &file, "--format", "onxx"],
+        1,
+        &["unknown format \"onxx\"", "onnx, safetensors, pytorch, keras"],
+    );
     refused(&["export", &file, "--opset", "99"], 2, &["opset 99", "18 to 23"]);
     refused(&["export", &file, "--format", "keras", "--opset", "18"], 2, &["--opset", "--format onnx"]);
     refused(&["export", &file, "--format", "pytorch", "--out", "m.pt"], 2, &["m.pt", "ends in .py"]);
     let run = Command::new(env!("CARGO_BIN_EXE_wgrad")).args(["export", &file, "--json"]).output().unwrap();
     let said: serde_json::Value = serde_json::from_slice(&run.stdout).unwrap();
-    assert_eq!((said["status"].as_str(), said["opset"].as_i64(), said["nodes"].as_i64()), (Some("ok"), Some(18), Some(5)));
+    assert_eq!(
+        (said["status"].as_str(), said["opset"].as_i64(), said["nodes"].as_i64()),
+        (Some("ok"), Some(18), Some(5))
+    );
     assert!(folder.path().join("weights.onnx").is_file());
 }

@@ -33,9 +33,9 @@ use crate::onnx::proto::{GraphProto, ModelProto, OperatorSetIdProto, StringStrin
 use crate::train::answering;
 use crate::train::checkpoint::{Loaded, encode_model};
 use emit::{Emitter, kind_of};
+use front::Front;
 use probe::{Length, Probes, fixed};
 use std::path::{Path, PathBuf};
-use front::Front;
 use writer::{Axis, ML, Writer, value_info};
 
 /// The versions of the ops that can be asked for.
@@ -171,7 +171,8 @@ fn message(
     let mut opset_import = vec![version("", opset)];
     opset_import.extend(is_ml.then(|| version(ML, ML_VERSION)));
     let name = Some(name.to_string());
-    let graph = GraphProto { name, node: out.nodes, initializer: out.initializers, input, output, ..Default::default() };
+    let graph =
+        GraphProto { name, node: out.nodes, initializer: out.initializers, input, output, ..Default::default() };
     ModelProto {
         ir_version: Some(IR_VERSION),
         opset_import,
@@ -192,7 +193,13 @@ pub fn write(path: &Path, model: &Model, loaded: &Loaded, options: &Options) -> 
 /// Writes a model in a format, and returns the files.
 ///
 /// Fails as the format's own function does.
-pub fn write_as(format: Format, path: &Path, model: &Model, loaded: &Loaded, options: &Options) -> Result<Vec<PathBuf>> {
+pub fn write_as(
+    format: Format,
+    path: &Path,
+    model: &Model,
+    loaded: &Loaded,
+    options: &Options,
+) -> Result<Vec<PathBuf>> {
     match format {
         Format::Onnx => write(path, model, loaded, options),
         Format::Safetensors => {

@@ -48,12 +48,14 @@ pub fn write(out: &mut Writer, model: &Model, about: &About, opset: i64, axes: &
             let about = serde_json::json!([{ "name": name, "holds": "tokens by their numbers in the vocabulary" }]);
             Ok(Front { inputs, x: name, usable: None, about: Some(about) })
         }
-        Input::Window(fitted) if fitted.difference || fitted.inputs.iter().any(|c| c.centre != 0.0) => Err(Error::usage(format!(
-            "--with-preprocessing: the windows of \"{}\" are taken off a number, or its forecasts are changes from earlier \
+        Input::Window(fitted) if fitted.difference || fitted.inputs.iter().any(|c| c.centre != 0.0) => {
+            Err(Error::usage(format!(
+                "--with-preprocessing: the windows of \"{}\" are taken off a number, or its forecasts are changes from earlier \
              rows, which no op of the graph can know; export without it: the properties \"normalization\" and \
              \"target_scale\" have the numbers",
-            fitted.table
-        ))),
+                fitted.table
+            )))
+        }
         Input::Samples if interface.values == Some(ValueScale::Pixels) && model.input.len() == 3 => {
             images::write(out, model, about)
         }
@@ -87,7 +89,13 @@ fn normalised(out: &mut Writer, x: &str, shape: &[usize], interface: &Interface)
 }
 
 /// What has been written behind a model.
-pub fn answers(out: &mut Writer, interface: &Interface, raw: &str, front: &Front, axes: &[Axis]) -> Vec<ValueInfoProto> {
+pub fn answers(
+    out: &mut Writer,
+    interface: &Interface,
+    raw: &str,
+    front: &Front,
+    axes: &[Axis],
+) -> Vec<ValueInfoProto> {
     use super::writer::int;
     out.set_scope("answer");
     let nan = |out: &mut Writer, value: &str| match &front.usable {

@@ -165,7 +165,10 @@ impl Probes {
         let all = (0..full.tensors().len() as u32).map(TensorId).filter(is_constant);
         let longer = all.filter(|&t| {
             let shape = full.shape(t);
-            shape.len() == part.shape.rank() && shape.len() > 0 && shape[1..] == part.shape[1..] && shape[0] > part.shape[0]
+            shape.len() == part.shape.rank()
+                && shape.len() > 0
+                && shape[1..] == part.shape[1..]
+                && shape[0] > part.shape[0]
         });
         longer.map(|t| value(full, t)).find(|v| begins_with(v, part))
     }

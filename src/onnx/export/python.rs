@@ -7,6 +7,7 @@ mod names;
 mod settings;
 mod torch;
 mod torch_layers;
+mod torch_module;
 
 use crate::data::{Interface, Task};
 use crate::error::{Error, Result};

@@ -3,7 +3,9 @@
 use crate::onnx::proto::attribute_proto::AttributeType;
 use crate::onnx::proto::tensor_proto::DataType;
 use crate::onnx::proto::tensor_shape_proto::{Dimension, dimension};
-use crate::onnx::proto::{AttributeProto, NodeProto, TensorProto, TensorShapeProto, TypeProto, ValueInfoProto, type_proto};
+use crate::onnx::proto::{
+    AttributeProto, NodeProto, TensorProto, TensorShapeProto, TypeProto, ValueInfoProto, type_proto,
+};
 use std::collections::{BTreeSet, HashMap};
 
 /// The domain of the ops for classical machine learning.
@@ -116,7 +118,13 @@ impl Writer {
     }
 
     /// [`Writer::node`] for an op of [`ML`].
-    pub fn ml_node(&mut self, op: &str, inputs: &[&str], attributes: Vec<AttributeProto>, outputs: usize) -> Vec<String> {
+    pub fn ml_node(
+        &mut self,
+        op: &str,
+        inputs: &[&str],
+        attributes: Vec<AttributeProto>,
+        outputs: usize,
+    ) -> Vec<String> {
         self.nodes_of(op, ML, inputs, attributes, outputs)
     }
 

@@ -138,4 +138,3 @@ pub fn order(out: &mut Writer, cells: &Cells, slots: &Slots, fill: Option<&str>)
     };
     flag(out, &at)
 }
-

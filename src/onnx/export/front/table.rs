@@ -104,7 +104,8 @@ impl Columns<'_> {
             }
             Encoder::Date { parts, gap, indicator, format } => {
                 let fill = if let Gap::Fill { value, .. } = gap { Some(value.as_str()) } else { None };
-                let fill = fill.and_then(|date| parts.iter().map(|p| p.of_cell(date, format)).collect::<Option<Vec<f64>>>());
+                let fill =
+                    fill.and_then(|date| parts.iter().map(|p| p.of_cell(date, format)).collect::<Option<Vec<f64>>>());
                 let (mut all, mut missing) = (vec![], String::new());
                 for (i, part) in parts.iter().enumerate() {
                     let holds = format!("of the date: {}; NaN where it is missing", meaning(*part));

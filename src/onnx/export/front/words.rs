@@ -33,12 +33,7 @@ pub fn write(out: &mut Writer, cells: &Cells, rule: &TextRule, opset: i64) -> Re
 }
 
 /// One feature for each place, of the first that a text matches.
-fn first_of(
-    out: &mut Writer,
-    cells: &Cells,
-    slots: &Slots,
-    matches: impl Fn(&mut Writer, &str) -> String,
-) -> String {
+fn first_of(out: &mut Writer, cells: &Cells, slots: &Slots, matches: impl Fn(&mut Writer, &str) -> String) -> String {
     let mut at = out.integers(&[1, 1], &[-1]);
     // Backwards, so that the first remains.
     for (i, value) in slots.values.iter().enumerate().rev() {

@@ -75,10 +75,8 @@ fn tables(cx: &mut Emitter, at: usize, op: &Rotary, positions: &Length) -> Resul
     };
     let n = rows * words.len() / 2;
     let sign = if op.inverse { -1.0 } else { 1.0 };
-    let tables: [Vec<f32>; 2] = [
-        (0..n).map(|i| angle(i).cos() as f32).collect(),
-        (0..n).map(|i| (sign * angle(i).sin()) as f32).collect(),
-    ];
+    let tables: [Vec<f32>; 2] =
+        [(0..n).map(|i| angle(i).cos() as f32).collect(), (0..n).map(|i| (sign * angle(i).sin()) as f32).collect()];
     let shape = [rows, words.len() / 2];
     let [cos, sin] = tables.map(|t| cx.out.numbers(&shape, &t));
     if fixed(positions).is_some() {

@@ -39,7 +39,10 @@ pub fn write(cx: &mut Emitter, at: usize) -> Result<bool> {
 fn part_of_a_stack(cx: &Emitter, at: usize, op: &Rearrange) -> Option<String> {
     let parts = cx.stacked(at, 0)?;
     let plain = op.axes.iter().enumerate().all(|(i, a)| {
-        a.source == Some(i) && a.step == 1 && a.divide == 1 && (i == 0 && a.len == 1 && a.start >= 0 || i > 0 && a.start == 0)
+        a.source == Some(i)
+            && a.step == 1
+            && a.divide == 1
+            && (i == 0 && a.len == 1 && a.start >= 0 || i > 0 && a.start == 0)
     });
     let rest = (1..op.axes.len()).all(|i| cx.probes.input_lengths(at, 0)[i] == cx.probes.output_lengths(at, 0)[i]);
     if plain && rest { parts.get(op.axes[0].start as usize).cloned() } else { None }

@@ -74,7 +74,8 @@ fn transposed(cx: &mut Emitter, at: usize, op: &Conv2dGradX) -> Result<String> {
     // Inputs: the weight and what is convolved.
     let (w, x) = (cx.input(at, 0)?, cx.input(at, 1)?);
     let mut attributes = convolution(cx, at, 0, &op.op)?;
-    let (kernel, from) = (numbers(&cx.probes.input_lengths(at, 0)[2..])?, numbers(&cx.probes.input_lengths(at, 1)[2..])?);
+    let (kernel, from) =
+        (numbers(&cx.probes.input_lengths(at, 0)[2..])?, numbers(&cx.probes.input_lengths(at, 1)[2..])?);
     let more: Vec<usize> = (0..2)
         .map(|i| {
             let reached = (from[i] - 1) * op.op.stride[i] + op.op.dilation[i] * (kernel[i] - 1) + 1;

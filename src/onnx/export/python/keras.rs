@@ -142,7 +142,9 @@ impl Keras {
         }
         let moves = ["Flatten", "Reshape", "Permute", "Concatenate", "Conv1D", "MaxPooling1D", "AveragePooling1D"];
         if self.masked && (moves.contains(&kind) || kind == "GlobalMaxPooling1D") {
-            return Err(refused("it reads what stands behind the ends of samples (mask_zero), which Keras leaves undefined"));
+            return Err(refused(
+                "it reads what stands behind the ends of samples (mask_zero), which Keras leaves undefined",
+            ));
         }
         let named = format!("name={}", quoted(name));
         self.weights.extend(put(placed, &s)?);
@@ -213,7 +215,8 @@ impl Keras {
                 let rows = rows.ok_or_else(|| Error::model("how many tokens it takes is not known here"))?;
                 let mask = if self.masked { ", mask_zero=True" } else { "" };
                 let variable = format!("{}_layer", variable(name));
-                self.lines.push(format!("{variable} = layers.Embedding({rows}, {}{mask}, {named})", s.count("output_dim")));
+                self.lines
+                    .push(format!("{variable} = layers.Embedding({rows}, {}{mask}, {named})", s.count("output_dim")));
                 format!("{variable}({x})")
             }
             "PositionalEmbedding" => {
@@ -336,7 +339,9 @@ impl Keras {
                 x = "x".into();
             }
             let made = match both {
-                true => format!("layers.Bidirectional(layers.{kind}({}{more}), name={})", s.count("units"), quoted(&own)),
+                true => {
+                    format!("layers.Bidirectional(layers.{kind}({}{more}), name={})", s.count("units"), quoted(&own))
+                }
                 false => format!("layers.{kind}({}{more}, name={})", s.count("units"), quoted(&own)),
             };
             if layer + 1 == count {

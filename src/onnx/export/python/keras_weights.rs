@@ -8,9 +8,8 @@ use crate::error::Result;
 pub fn put(placed: &Placed, s: &Settings) -> Result<Vec<String>> {
     let name = placed.layer.name.as_str();
     let t = |what: &str| format!("t[{}]", quoted(&format!("{name}.{what}")));
-    let set = |layer: &str, all: &[String]| {
-        format!("model.get_layer({}).set_weights([{}])", quoted(layer), all.join(", "))
-    };
+    let set =
+        |layer: &str, all: &[String]| format!("model.get_layer({}).set_weights([{}])", quoted(layer), all.join(", "));
     let with_bias = |weight: String, bias: String| if s.flag("use_bias") { vec![weight, bias] } else { vec![weight] };
     Ok(match placed.layer.layer.kind() {
         "Conv2D" => vec![set(name, &with_bias(format!("{}.transpose(2, 3, 1, 0)", t("weight")), t("bias")))],

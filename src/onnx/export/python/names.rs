@@ -5,16 +5,41 @@ use std::collections::BTreeSet;
 
 /// Words that Python keeps for itself.
 const KEYWORDS: [&str; 35] = [
-    "False", "None", "True", "and", "as", "assert", "async", "await", "break", "class", "continue", "def", "del", "elif",
-    "else", "except", "finally", "for", "from", "global", "if", "import", "in", "is", "lambda", "nonlocal", "not", "or",
-    "pass", "raise", "return", "try", "while", "with", "yield",
+    "False", "None", "True", "and", "as", "assert", "async", "await", "break", "class", "continue", "def", "del",
+    "elif", "else", "except", "finally", "for", "from", "global", "if", "import", "in", "is", "lambda", "nonlocal",
+    "not", "or", "pass", "raise", "return", "try", "while", "with", "yield",
 ];
 /// What every module of PyTorch has under these names, and variables of the modules that are
 /// written.
 const TAKEN: [&str; 28] = [
-    "forward", "train", "eval", "training", "parameters", "modules", "children", "buffers", "state_dict", "to", "type",
-    "half", "float", "double", "cpu", "cuda", "apply", "compile", "name", "register_buffer", "x", "h", "F", "nn", "self",
-    "torch", "start", "lengths",
+    "forward",
+    "train",
+    "eval",
+    "training",
+    "parameters",
+    "modules",
+    "children",
+    "buffers",
+    "state_dict",
+    "to",
+    "type",
+    "half",
+    "float",
+    "double",
+    "cpu",
+    "cuda",
+    "apply",
+    "compile",
+    "name",
+    "register_buffer",
+    "x",
+    "h",
+    "F",
+    "nn",
+    "self",
+    "torch",
+    "start",
+    "lengths",
 ];
 
 /// Whether a word is a name in Python.
@@ -71,7 +96,10 @@ mod tests {
 
     #[test]
     fn names_are_those_of_python() {
-        assert_eq!(["keras-cnn", "resnet8", "8ball", "", "ünder"].map(class), ["KerasCnn", "Resnet8", "Model8ball", "Model", "Nder"]);
+        assert_eq!(
+            ["keras-cnn", "resnet8", "8ball", "", "ünder"].map(class),
+            ["KerasCnn", "Resnet8", "Model8ball", "Model", "Nder"]
+        );
         assert!(is_name("conv1") && is_name("_x") && !is_name("1x") && !is_name("class") && !is_name("a b"));
         check(["block1.conv1", "block1.conv2", "relu1"].into_iter()).unwrap();
         let wrong = |names: &[&'static str]| check(names.iter().copied()).unwrap_err().to_string();

@@ -1,8 +1,8 @@
 //! Each layer as a submodule of PyTorch and a call.
 
-use super::settings::{Settings, pair};
-use super::torch::{Part, Torch, called};
 use super::Placed;
+use super::settings::{Settings, pair};
+use super::torch_module::{Part, Torch, called};
 use crate::error::{Error, Result};
 use crate::ops::conv2d::Conv2d;
 
@@ -148,7 +148,13 @@ pub fn activated(activation: &str, x: String) -> String {
 }
 
 /// Zeros before and after each axis of a window.
-fn padding(s: &Settings, input: [usize; 2], kernel: [usize; 2], stride: [usize; 2], dilation: [usize; 2]) -> [[usize; 2]; 2] {
+fn padding(
+    s: &Settings,
+    input: [usize; 2],
+    kernel: [usize; 2],
+    stride: [usize; 2],
+    dilation: [usize; 2],
+) -> [[usize; 2]; 2] {
     match s.text("padding") {
         "valid" => [[0, 0]; 2],
         "same" => Conv2d::same_padding(input, kernel, stride, dilation),
@@ -239,7 +245,8 @@ fn pool2d(torch: &mut Torch, x: &str, from: &[usize], s: &Settings, max: bool) -
     }
     let (own, whole) = padded(x, pads, "");
     if pads.iter().all(|p| p[0] == p[1]) {
-        let own = if own == [0; 2] { String::new() } else { format!(", padding={}, count_include_pad=False", pair(own)) };
+        let own =
+            if own == [0; 2] { String::new() } else { format!(", padding={}, count_include_pad=False", pair(own)) };
         return format!("F.avg_pool2d({x}, {more}{own})");
     }
     // The share of each window that is no padding.
@@ -282,7 +289,10 @@ fn global_pool(torch: &mut Torch, x: &str, max: bool) -> String {
 /// Whether PyTorch's own attention is the same.
 fn is_plain(s: &Settings, width: usize) -> bool {
     let heads = s.count("heads");
-    let own = [s.count("key_dim") == 0 || s.count("key_dim") * heads == width, matches!(s.count("kv_heads"), 0) || s.count("kv_heads") == heads];
+    let own = [
+        s.count("key_dim") == 0 || s.count("key_dim") * heads == width,
+        matches!(s.count("kv_heads"), 0) || s.count("kv_heads") == heads,
+    ];
     own.iter().all(|same| *same) && !s.flag("rotary")
 }
 
@@ -290,7 +300,9 @@ fn is_plain(s: &Settings, width: usize) -> bool {
 fn masks(torch: &mut Torch, x: &str, s: &Settings, [causal, padding]: [&str; 2]) -> String {
     let mut more = String::new();
     if s.flag("causal") {
-        torch.line(format!("future = torch.ones({x}.shape[1], {x}.shape[1], dtype=torch.bool, device={x}.device).triu(1)"));
+        torch.line(format!(
+            "future = torch.ones({x}.shape[1], {x}.shape[1], dtype=torch.bool, device={x}.device).triu(1)"
+        ));
         more += &format!(", {causal}=future");
     }
     if torch.lengths {
