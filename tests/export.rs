@@ -261,6 +261,10 @@ fn what_cannot_be_is_refused_by_name() {
     );
     refused(&["export", &file, "--opset", "99"], 2, &["opset 99", "18 to 23"]);
     refused(&["export", &file, "--format", "keras", "--opset", "18"], 2, &["--opset", "--format onnx"]);
+    refused(&["export", &file, "--format", "safetensors"], 2, &["over those", "--out"]);
+    std::fs::write(folder.path().join("training.safetensors"), "").unwrap();
+    let beside = folder.path().join("other.py").to_string_lossy().into_owned();
+    refused(&["export", &file, "--format", "keras", "--out", &beside], 2, &["a checkpoint lies there", "--out"]);
     refused(&["export", &file, "--format", "pytorch", "--out", "m.pt"], 2, &["m.pt", "ends in .py"]);
     let run = Command::new(env!("CARGO_BIN_EXE_wgrad")).args(["export", &file, "--json"]).output().unwrap();
     let said: serde_json::Value = serde_json::from_slice(&run.stdout).unwrap();

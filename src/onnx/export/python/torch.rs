@@ -54,6 +54,9 @@ fn text(model: &Model, torch: &Torch, interface: &Interface, weights: &str) -> S
     let uses_f = [&torch.forward, &torch.init].iter().any(|lines| lines.iter().any(|l| l.contains("F.")))
         || torch.modules.iter().any(|(_, made)| made.contains("F."))
         || parts.contains("F.");
+    let lines = [&torch.forward, &torch.init].into_iter().flatten();
+    let uses_torch = parts.contains("torch.") || lines.into_iter().any(|l| l.contains("torch."));
+    let torch_itself = if uses_torch { "import torch\n" } else { "" };
     let imports = if uses_f { "import torch.nn.functional as F\n" } else { "" };
     let mut out = format!(
         "\"\"\"{}, a model trained and exported by wgrad {}.\n\n    model = load()  # in evaluation mode\n    y = model(x)    # x \
@@ -64,7 +67,7 @@ fn text(model: &Model, torch: &Torch, interface: &Interface, weights: &str) -> S
     );
     let _ = write!(
         out,
-        "from pathlib import Path\n\nimport torch\n{imports}from safetensors.torch import load_file\nfrom torch import Tensor, nn\n"
+        "from pathlib import Path\n\n{torch_itself}{imports}from safetensors.torch import load_file\nfrom torch import Tensor, nn\n"
     );
     let said = constants(interface);
     if !said.is_empty() {
