@@ -22,6 +22,13 @@ pub fn run(f: &tool_flags::Export) -> Result<()> {
     let options = Options { opset: f.opset.unwrap_or(usual.opset), preprocessing: f.with_preprocessing, ..usual };
     let (model, loaded) = f.run.load()?;
     let path = f.out.clone().unwrap_or_else(|| beside(&f.run.run, format));
+    let own = |file: &Path| file.canonicalize().ok().is_some_and(|p| Some(p) == f.run.run.canonicalize().ok());
+    if format != Format::Onnx && own(&path.with_extension("safetensors")) {
+        return Err(Error::usage(format!(
+            "{}: the weights would be written over those that they come from; name another file with --out",
+            path.display()
+        )));
+    }
     let files = export::write_as(format, &path, &model, &loaded, &options)?;
     let written = (format == Format::Onnx).then(|| export::written(&path)).transpose()?;
     let differs = match format == Format::Onnx && !options.preprocessing {

@@ -203,6 +203,7 @@ pub fn write_as(
     match format {
         Format::Onnx => write(path, model, loaded, options),
         Format::Safetensors => {
+            python::check_place(path)?;
             files::write(path, &encode_model(&loaded.weights, &loaded.about)?)?;
             Ok(vec![path.to_path_buf()])
         }

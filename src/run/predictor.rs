@@ -11,11 +11,13 @@ use crate::data::{Dataset, Interface, Samples, picture};
 use crate::device::Device;
 use crate::error::{Context, Error, Result};
 use crate::nn::Model;
+use crate::onnx::export::{self, Format, Options};
 use crate::plan::Precision;
 use crate::train::checkpoint::{About, Loaded};
 use crate::train::{Session, Settings};
 use image::DynamicImage;
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Answers for samples of the kind that its model was trained on.
@@ -58,6 +60,15 @@ impl Predictor {
     /// The model.
     pub fn model(&self) -> &Model {
         &self.session.model
+    }
+
+    /// Writes the model for other programs, and returns the files; see [`export`].
+    ///
+    /// Fails with the layer that the format has nothing for.
+    pub fn export(&mut self, format: Format, path: &Path, options: &Options) -> Result<Vec<PathBuf>> {
+        let (weights, about) = (self.session.weights()?, self.about.clone());
+        let loaded = Loaded { weights, about, state: BTreeMap::new() };
+        export::write_as(format, path, &self.session.model, &loaded, options)
     }
 
     /// What its inputs and outputs mean.

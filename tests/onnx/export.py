@@ -301,6 +301,35 @@ def texts(check, only):
             tokens[row, length:] = 0
         # The evaluator of onnx does not know lengths in recurrent layers.
         check.model(name, run, tokens, reference="recurrent" not in name)
+        answers(check, f"{name} answers", run, tokens.astype(np.int64), check.raw(run, tokens))
+
+
+def answers(check, name, run, x, logits):
+    """The whole graph of inputs as they are, beside probabilities of what wgrad answers."""
+    path, _ = check.export(run, 18, "--with-preprocessing")
+    session = ort.InferenceSession(str(path))
+    p, label = session.run(["probabilities", "label"], {session.get_inputs()[0].name: x})
+    wanted = np.exp(logits - logits.max(-1, keepdims=True))
+    wanted /= wanted.sum(-1, keepdims=True)
+    check.note(name, 18, "onnxruntime", float(np.max(np.abs(p - wanted))))
+    names = json.loads(next(m.value for m in onnx.load(path).metadata_props if m.key == "classes"))
+    assert list(label) == [names[i] for i in p.argmax(-1)], "labels of other classes"
+
+
+def arrays(check, only):
+    """Arrays of floats through the whole graph, beside what `wgrad predict` says of the same file."""
+    if not only("arrays"):
+        return
+    rng = np.random.default_rng(10)
+    np.savez(check.work / "arrays.npz", x=rng.normal(5, 3, size=(60, 2, 6, 5)).astype(np.float32), y=np.arange(60) % 3)
+    x = rng.normal(5, 3, size=(SAMPLES, 2, 6, 5)).astype(np.float32)
+    np.save(check.work / "arrays-new.npy", x)
+    model = layers(layer("Conv2D", filters=4, kernel_size=3, padding="same"), layer("GlobalAveragePooling2D"), CLASSES)
+    (check.work / "arrays.toml").write_text(model)
+    run = check.train("arrays", "--data", "arrays.npz", "--model", "arrays.toml")
+    said = json.loads(check.run(check.wgrad, "predict", run, "arrays-new.npy", "--json").splitlines()[-1])
+    wanted = np.array([list(p["probabilities"].values()) for p in said["predictions"]])
+    answers(check, "arrays", run, x, np.log(wanted))
 
 
 def forecasts(check, only):
@@ -455,7 +484,7 @@ def main():
     args.wgrad, args.outputs = os.path.abspath(args.wgrad), os.path.abspath(args.outputs)
     check = Check(args)
     only = lambda name: args.only is None or re.search(args.only, name)
-    for part in [images_of, corpora, texts, forecasts, tables, pictures]:
+    for part in [images_of, corpora, texts, forecasts, arrays, tables, pictures]:
         try:
             part(check, only)
         except Exception as e:  # noqa: BLE001

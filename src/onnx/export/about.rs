@@ -39,7 +39,10 @@ pub fn properties(
     }
     if interface.task == Task::Regression {
         let target = json!({
-            "formula": "output * scale + shift + centre",
+            "formula": match interface.sigmoid {
+                true => "sigmoid(output) * scale + shift + centre",
+                false => "output * scale + shift + centre",
+            },
             "scale": interface.target.scale,
             "shift": interface.target.shift,
             "centre": interface.centres(),

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 /// at most.
 pub const LARGE: u64 = 2_000_000_000;
 /// Weights below so many bytes stay in the first file.
-const SMALL: usize = 1024;
+const SMALL: usize = 256;
 /// Where weights begin in a file of their own: readers map it into memory.
 const ALIGN: u64 = 4096;
 

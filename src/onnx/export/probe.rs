@@ -166,7 +166,7 @@ impl Probes {
         let longer = all.filter(|&t| {
             let shape = full.shape(t);
             shape.len() == part.shape.rank()
-                && shape.len() > 0
+                && !shape.is_empty()
                 && shape[1..] == part.shape[1..]
                 && shape[0] > part.shape[0]
         });

@@ -7,13 +7,14 @@ mod names;
 mod settings;
 mod torch;
 mod torch_layers;
+mod torch_module;
 
 use crate::data::{Interface, Task};
 use crate::error::{Error, Result};
 use crate::files;
 use crate::nn::{LayerDescription, Model, Weights};
 use crate::train::answering;
-use crate::train::checkpoint::{Loaded, encode_model};
+use crate::train::checkpoint::{Loaded, TRAINING, encode_model};
 use std::path::{Path, PathBuf};
 
 /// A layer of a model with the shapes around it.
@@ -49,6 +50,7 @@ fn write(path: &Path, model: &Model, loaded: &Loaded, module: Module) -> Result<
         return Err(Error::usage(format!("{}: expected a name that ends in .py, as modules do", path.display())));
     }
     let weights = path.with_extension("safetensors");
+    check_place(&weights)?;
     let file = weights.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let interface = &loaded.about.interface;
     let model = ended(model.clone(), interface);
@@ -57,6 +59,18 @@ fn write(path: &Path, model: &Model, loaded: &Loaded, module: Module) -> Result<
     files::write(&weights, &encode_model(&loaded.weights, &loaded.about)?)?;
     files::write(path, text.as_bytes())?;
     Ok(vec![path.to_path_buf(), weights])
+}
+
+/// Fails where weights would take the place of those of a checkpoint.
+pub fn check_place(weights: &Path) -> Result<()> {
+    match weights.with_file_name(TRAINING).is_file() {
+        false => Ok(()),
+        true => Err(Error::usage(format!(
+            "{}: a checkpoint lies there ({TRAINING}), whose weights stay as they are; name a file in another folder with \
+             --out",
+            weights.display()
+        ))),
+    }
 }
 
 /// The model without the activation at its end that makes answers of logits.

@@ -9,11 +9,13 @@ use std::collections::HashSet;
 
 /// The nodes that the answer needs, in order, and the tensors that these read.
 pub fn needed(probes: &Probes) -> (Vec<usize>, HashSet<TensorId>) {
-    let nodes = probes.graph().nodes();
+    let (nodes, root) = (probes.graph().nodes(), |t: TensorId| probes.graph().root(t).0);
     let mut read: HashSet<TensorId> = probes.outputs.iter().copied().collect();
     let mut order = vec![];
     for (at, node) in nodes.iter().enumerate().rev() {
-        if !node.outputs.iter().any(|t| read.contains(t)) {
+        // What changes a tensor that is read belongs to the answer too, and cannot be written.
+        let changes = node.updates.iter().any(|&t| read.iter().any(|&r| root(r) == root(t)));
+        if !changes && !node.outputs.iter().any(|t| read.contains(t)) {
             continue;
         }
         order.push(at);

@@ -20,7 +20,9 @@ pub fn write(cx: &mut Emitter, at: usize) -> Result<bool> {
     if op.drops() {
         return Err(Error::model("its dropout is on; expected a graph for predictions"));
     }
-    let made = if cx.opset >= NATIVE && !op.mask { native(cx, at, op)? } else { plain(cx, at, op)? };
+    // Readers want a scale above zero.
+    let is_native = cx.opset >= NATIVE && !op.mask && op.options.scale.is_none_or(|s| s > 0.0);
+    let made = if is_native { native(cx, at, op)? } else { plain(cx, at, op)? };
     cx.done(at, made);
     Ok(true)
 }

@@ -24,8 +24,13 @@ pub fn write(cx: &mut Emitter, at: usize) -> Result<bool> {
         let c = cx.cast(&c, DataType::Bool);
         cx.node("Where", &[&c, &a, &b], vec![])
     } else if let Some(op) = op_of::<Softmax>(node) {
-        let x = cx.input(at, 0)?;
-        cx.node(if op.log { "LogSoftmax" } else { "Softmax" }, &[&x], vec![int("axis", -1)])
+        let mut x = cx.input(at, 0)?;
+        let is_scalar = cx.probes.input_lengths(at, 0).is_empty();
+        if is_scalar {
+            x = cx.unsqueeze(&x, &[0]);
+        }
+        let y = cx.node(if op.log { "LogSoftmax" } else { "Softmax" }, &[&x], vec![int("axis", -1)]);
+        if is_scalar { cx.squeeze(&y, &[0]) } else { y }
     } else {
         return Ok(false);
     };

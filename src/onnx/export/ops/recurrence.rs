@@ -127,6 +127,17 @@ pub fn write(cx: &mut Emitter, at: usize) -> Result<bool> {
     } else if let Some(walk) = cx.out.nodes.last_mut() {
         walk.output[0].clear();
     }
+    let mut made = made;
+    if let Some(lengths) = &lengths {
+        // A sample without a position keeps its state, where readers give what they like.
+        let zero = cx.out.integers(&[], &[0]);
+        let some = cx.node("Greater", &[lengths, &zero], vec![]);
+        let some = cx.unsqueeze(&some, &[0, 2]);
+        for (last, state) in made[1..].iter_mut().zip(&states) {
+            let state = if state.is_empty() { cx.out.scalar(0.0) } else { state.clone() };
+            *last = cx.node("Where", &[&some, last, &state], vec![]);
+        }
+    }
     cx.set(at, 1, if made.len() > 2 { Value::Stacked(made[1..].to_vec()) } else { Value::One(made[1].clone()) });
     Ok(true)
 }
