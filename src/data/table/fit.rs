@@ -13,7 +13,7 @@ use super::layout::Layout;
 use super::lesson::Lesson;
 use super::normalize::Normalize;
 use super::options::TableOptions;
-use super::summary::Summary;
+use super::scales;
 use super::table::{Column, Table};
 use super::target::{Answer, Goal};
 use super::twins;
@@ -186,29 +186,9 @@ impl Fitted {
             let reason = encoded.dropped.first().map_or_else(String::new, |d| format!(": {}", d.reason));
             return Err(Error::data(format!("no training row of {} can be used{reason}", table.name)));
         }
-        let learn = |(i, (_, normalize)): (usize, &(String, Normalize))| {
-            let column = encoded.values.iter().skip(i).step_by(encoded.width).map(|&x| f64::from(x)).collect();
-            let (scale, shift) = scale_and_shift(*normalize, &Summary::of(column).expect("there are rows"));
-            (scale as f32, shift as f32)
-        };
-        (self.scale, self.shift) = features.par_iter().enumerate().map(learn).unzip();
+        let normalize: Vec<Normalize> = features.iter().map(|(_, normalize)| *normalize).collect();
+        (self.scale, self.shift) = scales::learn(&encoded.values, &normalize);
         Ok(encoded)
-    }
-}
-
-fn scale_and_shift(normalize: Normalize, all: &Summary) -> (f64, f64) {
-    // Equal numbers have no spread to divide by.
-    let by = |centre: f64, spread: f64| {
-        let scale = if spread > 0.0 { 1.0 / spread } else { 1.0 };
-        (scale, -centre * scale)
-    };
-    match normalize {
-        Normalize::None => (1.0, 0.0),
-        Normalize::Standard => by(all.mean, all.std),
-        Normalize::MinMax => by(all.min, all.max - all.min),
-        Normalize::Robust if all.q3 > all.q1 => by(all.median, all.q3 - all.q1),
-        // Half of the numbers are equal.
-        Normalize::Robust => by(all.median, all.std),
     }
 }
 
@@ -291,8 +271,8 @@ fn usable(
         }
     });
     let needed: Vec<&Column> = needed.map(|(c, _)| c).collect();
-    let kept: Vec<usize> =
-        rows.iter().copied().filter(answered).filter(|&row| needed.iter().all(|c| c.cells.at(row).is_some())).collect();
+    let is_whole = |row: &usize| needed.iter().all(|c| c.cells.at(*row).is_some());
+    let kept: Vec<usize> = rows.par_iter().copied().filter(answered).filter(is_whole).collect();
     if kept.is_empty() {
         let worst = needed.iter().max_by_key(|c| rows.iter().filter(|&&i| c.cells.at(i).is_none()).count());
         let hint = worst

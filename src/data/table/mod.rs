@@ -51,6 +51,7 @@ mod restyle;
 mod rewritten;
 mod row;
 mod rows;
+mod scales;
 mod scan;
 mod show;
 mod slots;
