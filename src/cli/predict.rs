@@ -9,10 +9,11 @@ use crate::error::{Error, Result};
 use crate::files;
 use crate::nn::Model;
 use crate::run::answer::Answer;
-use crate::run::kinds::{self, settings_of};
+use crate::run::kinds::{self, PartsToPredict, settings_of};
 use crate::run::predictor::Predictor;
 use crate::train::checkpoint::Loaded;
 use serde_json::{Map, Value, json};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 pub fn run(f: &flags::Predict) -> Result<()> {
@@ -37,6 +38,12 @@ pub fn run(f: &flags::Predict) -> Result<()> {
     }
     let settings = settings_of(&loaded.about)?;
     let trained = kinds::Trained { model: &model, about: &loaded.about, settings: &settings, seed: 0, stride: None };
+    if let [file] = &f.files[..]
+        && !f.json
+        && let Some(parts) = kinds::in_parts(file, &trained)?
+    {
+        return in_parts(f, file, parts, model.clone(), loaded);
+    }
     let mut files = f.files.iter().map(|file| kinds::to_predict(file, &trained)).collect::<Result<Vec<_>>>()?;
     if f.invert {
         files.iter_mut().try_for_each(invert)?;
@@ -61,6 +68,55 @@ pub fn run(f: &flags::Predict) -> Result<()> {
     }
     for a in &asked {
         out::line(format!("{}: {}", a.file.display(), words(a, f.top)))?;
+    }
+    Ok(())
+}
+
+/// Answers for a file that memory has no room for: they are written part by part.
+fn in_parts(
+    f: &flags::Predict,
+    file: &Path,
+    mut parts: Box<dyn PartsToPredict>,
+    model: Model,
+    loaded: Loaded,
+) -> Result<()> {
+    parts.notes().iter().for_each(|note| eprintln!("note: {note}"));
+    let (mut predictor, _) = predictor(f, model, loaded)?;
+    let (mut is_first, mut answered) = (true, 0);
+    let mut write = |to: &mut dyn FnMut(&str) -> Result<()>| -> Result<()> {
+        while let Some(part) = parts.next() {
+            let part = part?;
+            let answers = predictor.answers(std::slice::from_ref(&part))?.remove(0);
+            let ask = |(a, answer): (&kinds::Asked, _)| Asked { file: file.into(), row: a.row, line: a.line, answer };
+            let asked: Vec<Asked> = part.asked.iter().zip(answers).map(ask).collect();
+            answered += asked.iter().filter(|a| a.answer.is_some()).count();
+            let mut cells = cells(predictor.interface(), &asked, false);
+            if !std::mem::take(&mut is_first) {
+                cells.remove(0);
+            }
+            to(&csv_cells::csv(cells, f.safe_csv))?;
+        }
+        Ok(())
+    };
+    match &f.out {
+        None => write(&mut |text| out::data(text.trim_end()))?,
+        Some(path) => {
+            let mut failed = None;
+            let written = files::write_with(path, &mut |file| {
+                write(&mut |text| {
+                    file.write_all(text.as_bytes()).map_err(|e| Error::io(format!("writing {}", path.display()), e))
+                })
+                .map_err(|e| {
+                    failed = Some(e);
+                    std::io::Error::other("stopped")
+                })
+            });
+            failed.map_or(written, Err)?;
+        }
+    }
+    parts.lines().iter().for_each(|note| eprintln!("note: {note}"));
+    if let Some(path) = &f.out {
+        eprintln!("{answered} predictions in {}", path.display());
     }
     Ok(())
 }

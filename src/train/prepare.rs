@@ -47,7 +47,7 @@ impl dyn Source + '_ {
         let folds = match (self.ordered_folds(s)?, &groups) {
             (Some(folds), _) => folds,
             (None, _) if s.data.split == SplitBy::Time => match self.table() {
-                Some(table) => in_time::expanding(table, &s.data.table, s.data.folds)?,
+                Some(table) => in_time::expanding(table, &self.named(&s.data.table), s.data.folds)?,
                 None => {
                     return Err(Error::usage(format!(
                         "[data]: split = \"time\" with folds: {} is no table, whose rows have dates; expected another \
@@ -195,7 +195,7 @@ fn counts(classes: usize, labels: &[u32]) -> Vec<usize> {
 /// Holds out the latest of some rows; and what there is to say about that.
 fn latest(source: &dyn Source, rows: &[usize], share: f64, s: &Settings) -> Result<(Split, Vec<String>)> {
     if let Some(table) = source.table() {
-        return in_time::split(table, rows, &s.data.table, share);
+        return in_time::split(table, rows, &source.named(&s.data.table), share);
     }
     let note =
         format!("{} is split by time: its samples have no dates, so they are taken as they stand", source.name());

@@ -34,6 +34,18 @@ impl Fitted {
         Fitted::learn(table, &distinct(table, rows, options).0, options).map(|(fitted, _)| fitted)
     }
 
+    /// [`fit`](Fitted::fit) to what is to be learned, which is known with what there is to say
+    /// about it.
+    pub(super) fn fit_to(
+        table: &Table,
+        rows: &[usize],
+        options: &TableOptions,
+        goal: (Goal, Vec<String>),
+    ) -> Result<Fitted> {
+        let options = &with_group(table, rows, options)?;
+        Fitted::learn_columns(table, rows, options, Some(goal), false).map(|(fitted, _)| fitted)
+    }
+
     /// Learns from some rows and makes a data set of them; equal rows are in it
     /// once where the options ask for that.
     ///
@@ -77,12 +89,19 @@ impl Fitted {
 
     /// Also returns the features of the rows that could be used.
     fn learn(table: &Table, rows: &[usize], options: &TableOptions) -> Result<(Fitted, Features)> {
-        Fitted::learn_columns(table, rows, options, false)
+        Fitted::learn_columns(table, rows, options, None, false)
     }
 
-    /// `alone` says that columns that count rows were made numbers already.
-    fn learn_columns(table: &Table, rows: &[usize], options: &TableOptions, alone: bool) -> Result<(Fitted, Features)> {
-        let (goal, about_goal) = Goal::learn(table, rows, options)?;
+    /// `known` is what is to be learned, where it is known; `alone` says that columns that count
+    /// rows were made numbers already.
+    fn learn_columns(
+        table: &Table,
+        rows: &[usize],
+        options: &TableOptions,
+        known: Option<(Goal, Vec<String>)>,
+        alone: bool,
+    ) -> Result<(Fitted, Features)> {
+        let (goal, about_goal) = known.clone().map_or_else(|| Goal::learn(table, rows, options), Ok)?;
         let mut notes = [table.notes.clone(), about_goal].concat();
         let targets = goal.columns();
         let group = options.group.names(table)?;
@@ -146,7 +165,7 @@ impl Fitted {
                 let rules = Rules { kind: Some(Kind::Number), ..rules };
                 with.cleaning.columns.insert(column.name.clone(), rules);
             }
-            if let Ok((mut fitted, encoded)) = Fitted::learn_columns(table, &rows, &with, true) {
+            if let Ok((mut fitted, encoded)) = Fitted::learn_columns(table, &rows, &with, known, true) {
                 fitted.notes.push(format!(
                     "{}: what looks like a count of its rows is taken for numbers, because no other column is left: {}",
                     table.name,
