@@ -52,6 +52,11 @@ impl RowFile {
         }
     }
 
+    /// Bytes of a row.
+    pub fn length(&self) -> u64 {
+        self.length
+    }
+
     /// The number of rows.
     pub fn len(&self) -> usize {
         self.rows

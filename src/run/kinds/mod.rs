@@ -4,12 +4,14 @@
 mod arrays;
 mod corpus;
 mod images;
+mod large_corpus;
 mod large_rows;
 mod learned_rows;
 mod rows;
 mod series;
 mod sets;
 mod texts;
+mod token_names;
 
 pub use images::{augmented, image_of, images_of};
 pub use rows::rows_of;
