@@ -147,6 +147,10 @@ pub struct Train {
     /// Cross-validation: train and test N times on disjoint held-out parts.
     #[arg(long, value_name = "N")]
     pub folds: Option<usize>,
+    /// With --folds: the models of the folds answer together afterwards, `wgrad predict RUN` gives
+    /// the mean of their probabilities or values.
+    #[arg(long)]
+    pub keep_folds: bool,
     /// Seeds everything random.
     #[arg(long, value_name = "N")]
     pub seed: Option<u32>,

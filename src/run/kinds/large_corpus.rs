@@ -1,5 +1,6 @@
 //! A corpus that stays in its files, because it takes more memory than a set may.
 
+use super::sets::{passing, slow};
 use super::token_names::{context, left_out, names};
 use crate::data::series::NaiveSets;
 use crate::data::text::{LargeCorpus, TokenFile, TokenWindows, streamed::Streamed};
@@ -47,7 +48,9 @@ impl Source for LargeText {
         let windows = TokenWindows::new(context(s), text.stride)?;
         let (train, val) = tokens.split(&windows, &corpus.name, val_split, self.store.bound)?;
         let names = names(&vocabulary);
-        let mut notes = vec![corpus.describe(), format!("{} tokens, {}", tokens.tokens, vocabulary.describe())];
+        let mut notes = vec![corpus.describe()];
+        notes.extend(slow(&passing(&self.store)));
+        notes.push(format!("{} tokens, {}", tokens.tokens, vocabulary.describe()));
         let parts = [("trained on", Some(&train)), ("held out", val.as_ref())];
         let positions = windows.width() - 1;
         notes.extend(parts.iter().filter_map(|(what, part)| left_out(what, positions, (*part)?.left)));

@@ -1,6 +1,7 @@
 //! Rows of a table that stays in its file, because it takes more memory than a set may.
 
 use super::learned_rows::{builds, notes_of};
+use super::sets::{passing, slow};
 use super::{Asked, ToPredict, ToScore, Trained};
 use crate::data::series::NaiveSets;
 use crate::data::table::large::{self, PredictedParts, Wanted};
@@ -81,6 +82,7 @@ impl Source for LargeRows {
         let table = &self.table;
         let mut fitted = table.fit(parts.train, &s.data.table)?;
         let mut notes = vec![table.describe()];
+        notes.extend(slow(&passing(&self.store)));
         // A model that begins with a fixed shape needs the columns that never change, too.
         if fitted.drops_constants() && !builds(s, &stand_in(&fitted), &fitted) {
             let options = s.data.table.keeping_constants();
