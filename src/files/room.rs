@@ -25,7 +25,7 @@ pub fn check(folder: &Path, needed: u64, what: &str) -> Result<()> {
         None => Ok(()),
         Some(free) => Err(Error::data(format!(
             "{what}: {needed} bytes ({}) are to be written into the folder {}, and its disk has {free} bytes ({}) free; name \
-             a folder with room for them with --data-cache (data.cache), or raise --data-memory",
+             a folder with room for them with --data-cache (data.cache) or TMPDIR, or raise --data-memory",
             memory::size(needed),
             folder.display(),
             memory::size(free)

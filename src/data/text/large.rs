@@ -14,8 +14,8 @@ use std::path::Path;
 /// What text takes in memory, as a multiple of its bytes: itself, and a token for each byte as
 /// input and as what is to follow.
 const TIMES: u64 = 9;
-/// Bytes that are read together, at least.
-const TOGETHER: usize = 4 << 20;
+/// Bytes that are read together, at least and at most.
+const TOGETHER: [u64; 2] = [4 << 10, 4 << 20];
 /// Bytes up to which a place is sought where a tokenizer may cut the text.
 const LONGEST: usize = 256 << 20;
 /// Places from which an audit reads.
@@ -120,6 +120,11 @@ impl LargeCorpus {
         )
     }
 
+    /// Bytes that are read together.
+    fn together(&self) -> usize {
+        (self.bound.bytes / 16).clamp(TOGETHER[0], TOGETHER[1]) as usize
+    }
+
     /// The bytes from a place on, as many as there are up to `most`.
     fn bytes(&self, from: u64, most: usize) -> Result<Vec<u8>> {
         let end = self.length().min(from + most as u64);
@@ -149,7 +154,7 @@ impl LargeCorpus {
     ) -> Result<()> {
         let (mut at, mut rest): (u64, Vec<u8>) = (0, vec![]);
         while at < end {
-            let more = self.bytes(at, TOGETHER.min((end - at) as usize))?;
+            let more = self.bytes(at, self.together().min((end - at) as usize))?;
             at += more.len() as u64;
             rest.extend(more);
             let text = self.text(at - rest.len() as u64, &rest)?;
@@ -249,7 +254,7 @@ impl LargeCorpus {
             "byte" => {
                 let mut at = 0;
                 while at < self.length() {
-                    let bytes = self.bytes(at, TOGETHER)?;
+                    let bytes = self.bytes(at, self.together())?;
                     at += bytes.len() as u64;
                     write(vocabulary.encode_bytes(&bytes)?)?;
                 }
