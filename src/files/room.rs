@@ -52,8 +52,8 @@ fn existing(folder: &Path) -> Option<PathBuf> {
 #[cfg(target_os = "linux")]
 fn is_in_memory(folder: &Path) -> bool {
     /// As `statfs(2)` has them: tmpfs and ramfs.
-    const IN_MEMORY: [i64; 2] = [0x0102_1994, 0x8584_58f6];
-    rustix::fs::statfs(folder).is_ok_and(|stat| IN_MEMORY.contains(&(stat.f_type as i64)))
+    const IN_MEMORY: [u32; 2] = [0x0102_1994, 0x8584_58f6];
+    rustix::fs::statfs(folder).is_ok_and(|stat| IN_MEMORY.contains(&(stat.f_type as u32)))
 }
 
 #[cfg(not(target_os = "linux"))]
@@ -66,9 +66,9 @@ fn is_in_memory(_: &Path) -> bool {
 #[cfg(target_os = "linux")]
 pub fn is_slow(path: &Path) -> Option<&'static str> {
     /// As `statfs(2)` has them: NFS, SMB, SMB2, CIFS, AFS, Ceph, 9P.
-    const REMOTE: [i64; 7] = [0x6969, 0x517b, 0xfe53_4d42, 0xff53_4d42, 0x5346_414f, 0x00c3_6400, 0x0102_1997];
+    const REMOTE: [u32; 7] = [0x6969, 0x517b, 0xfe53_4d42, 0xff53_4d42, 0x5346_414f, 0x00c3_6400, 0x0102_1997];
     let at = existing(path)?;
-    let kind = rustix::fs::statfs(&at).ok()?.f_type as i64;
+    let kind = rustix::fs::statfs(&at).ok()?.f_type as u32;
     if REMOTE.contains(&kind) {
         return Some("a network");
     }

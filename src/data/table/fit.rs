@@ -101,7 +101,12 @@ impl Fitted {
         known: Option<(Goal, Vec<String>)>,
         alone: bool,
     ) -> Result<(Fitted, Features)> {
-        let (goal, about_goal) = known.clone().map_or_else(|| Goal::learn(table, rows, options), Ok)?;
+        // Each takes a while, and neither needs the other.
+        let (learned, seen) = rayon::join(
+            || known.clone().map_or_else(|| Goal::learn(table, rows, options), Ok),
+            || infer::infer_all(table, &options.cleaning),
+        );
+        let (goal, about_goal) = learned?;
         let mut notes = [table.notes.clone(), about_goal].concat();
         let targets = goal.columns();
         let group = options.group.names(table)?;
@@ -111,7 +116,6 @@ impl Fitted {
                 table.name
             )));
         }
-        let seen = infer::infer_all(table, &options.cleaning);
         let (rows, needed) = usable(table, rows, options, &goal, &seen)?;
         let learn = |(column, seen): (&Column, &Arc<Inferred>)| {
             let rules = options.cleaning.rules(&column.name);

@@ -35,7 +35,7 @@ impl TokenWindows {
     /// windows would take more than the budget of memory.
     pub fn scoring(&self, name: &str, tokens: &[u32]) -> Result<ScoringWindows> {
         let (context, stride) = (self.width() - 1, self.stride());
-        let (count, last) = self.to_score(name, tokens.len())?;
+        let (count, last) = self.windows_to_score(name, tokens.len())?;
         let total = count.saturating_mul(context);
         let (bytes, budget) = ((total as u64).saturating_mul(8), memory::budget());
         let (mut inputs, mut labels): (Vec<u32>, Vec<u32>) = (vec![], vec![]);
@@ -64,7 +64,7 @@ impl TokenWindows {
     /// The number of windows that score so many tokens, and the last of these.
     ///
     /// Fails when there is no second token, and when the stride leaves tokens out.
-    pub(super) fn to_score(&self, name: &str, tokens: usize) -> Result<(usize, usize)> {
+    pub(super) fn windows_to_score(&self, name: &str, tokens: usize) -> Result<(usize, usize)> {
         let (context, stride) = (self.width() - 1, self.stride());
         if stride > context {
             return Err(Error::usage(format!(

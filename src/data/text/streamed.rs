@@ -64,7 +64,7 @@ impl TokenFile {
     /// Fails as that does.
     pub fn scoring(&self, windows: &TokenWindows, name: &str, bound: DataBound) -> Result<Streamed> {
         let (context, stride) = (windows.width() - 1, windows.stride());
-        let (count, last) = windows.to_score(name, self.tokens)?;
+        let (count, last) = windows.windows_to_score(name, self.tokens)?;
         assert!(self.more > context, "windows are filled up");
         let read = |is_input: bool| -> Result<Samples> {
             let length = (context as u64 + 1) * self.each;

@@ -64,7 +64,7 @@ impl LargeTable {
         for some in pieces.chunks(together) {
             let ranges: Vec<Vec<Range<usize>>> =
                 some.iter().map(|&i| sets.iter_mut().map(|set| set.range(self.end(i))).collect()).collect();
-            let encode = |(&i, ranges): (&usize, &Vec<Range<usize>>)| -> Result<Vec<Option<(Features, Vec<Answer>)>>> {
+            let encode = |(&i, ranges): (&usize, &Vec<Range<usize>>)| -> Result<Vec<Option<Made>>> {
                 if ranges.iter().all(Range::is_empty) {
                     return Ok(ranges.iter().map(|_| None).collect());
                 }
@@ -91,6 +91,9 @@ impl LargeTable {
         part.first + part.rows
     }
 }
+
+/// Features and answers of rows.
+type Made = (Features, Vec<Answer>);
 
 /// What was made of the rows of a set so far.
 struct Set<'a> {
@@ -121,7 +124,7 @@ impl<'a> Set<'a> {
 
     /// Features and answers of some rows of a piece. The features are of rows of the whole
     /// table.
-    fn encode(&self, fitted: &Fitted, table: &Table, rows: &[usize], first: usize) -> Result<(Features, Vec<Answer>)> {
+    fn encode(&self, fitted: &Fitted, table: &Table, rows: &[usize], first: usize) -> Result<Made> {
         let style = match self.wanted.own {
             true => Restyled::none(fitted),
             false => self.style.for_piece(table, rows),

@@ -47,6 +47,8 @@ const LEAST_DRAWN: u64 = 4 << 20;
 const PIECE: [u64; 2] = [64 << 10, 8 << 20];
 /// What a piece takes in memory while it is made features, as a multiple of its text.
 const TIMES: u64 = 6;
+/// Notes on lines that are kept.
+const NOTES: usize = 20;
 /// Lines that a note lists.
 const SHOWN: usize = 5;
 
@@ -57,7 +59,8 @@ pub struct LargeTable {
     pub sample: Table,
     /// The number of each of them in the table.
     pub drawn: Vec<usize>,
-    /// Columns of all rows that are in memory: those that were asked for.
+    /// Columns of all rows that are in memory: those that were asked for. Its lines are not
+    /// those of the file.
     pub beside: Table,
     /// How much of the table may be in memory.
     pub bound: DataBound,
@@ -346,7 +349,13 @@ impl Seen {
         self.parts.push(Part { piece, first, rows: raw.rows() });
         self.lines.extend(raw.lines);
         self.left_out.extend(raw.left_out);
-        self.notes.extend(raw.notes);
+        for note in raw.notes {
+            match self.notes.len() {
+                NOTES => self.notes.push("later lines are read as the last of these; they are not named".into()),
+                n if n < NOTES => self.notes.push(note),
+                _ => {}
+            }
+        }
     }
 
     fn finish(
@@ -413,7 +422,8 @@ impl Seen {
         reader.decimal = mark(&columns, options, false);
         reader.parts = self.parts;
         let sample = Table { notes, ..reader.table(columns, lines) };
-        let beside = reader.table(beside, self.lines);
+        // Nobody asks for the lines of all rows: memory that is not written to is not taken.
+        let beside = reader.table(beside, vec![0; self.lines.len()]);
         Ok(LargeTable { reader: reader.into(), sample, drawn, beside, bound })
     }
 }
