@@ -5,10 +5,15 @@
 mod lock;
 pub mod memory;
 pub mod name;
+mod passing;
+mod placed;
+pub mod room;
 mod rows;
 mod stamp;
 
 pub use lock::{Lock, host};
+pub use passing::{Passing, Written};
+pub use placed::Placed;
 pub use rows::RowFile;
 pub use stamp::Stamp;
 

@@ -58,11 +58,15 @@ pub struct RunFlags {
 impl RunFlags {
     /// Loads it.
     pub fn load(&self) -> Result<(Model, Loaded)> {
-        let which = match self.checkpoint {
+        folder::load(&self.run, self.which())
+    }
+
+    /// Which of its weights.
+    pub fn which(&self) -> folder::Checkpoint {
+        match self.checkpoint {
             Checkpoint::Last => folder::Checkpoint::Last,
             Checkpoint::Best => folder::Checkpoint::Best,
-        };
-        folder::load(&self.run, which)
+        }
     }
 }
 

@@ -21,8 +21,8 @@ pub struct Flags {
     /// The most memory that what a file holds may take: 512MiB, 2GB (default: a quarter of what is free).
     #[arg(long, global = true, value_name = "BYTES", value_parser = parse_bytes)]
     pub max_memory: Option<u64>,
-    /// The most memory that the samples of a data set take: a larger folder of pictures, or a larger
-    /// set of IDX, CIFAR or NumPy's files, is read while it is trained on instead of before
+    /// The most memory that the samples of a data set take: a larger folder of pictures, table or
+    /// text, or a larger set of IDX, CIFAR or NumPy's files, is read while it is trained on instead of before
     /// (default: as --max-memory, which refuses what unfolds to more).
     #[arg(long, global = true, value_name = "BYTES", value_parser = parse_bytes)]
     pub data_memory: Option<u64>,
@@ -115,7 +115,8 @@ pub struct Train {
     #[arg(long, value_name = "digits|PATH", allow_hyphen_values = true, value_parser = source())]
     pub data: Option<String>,
     /// A folder that keeps the decoded pictures of a set that is larger than --data-memory, so that
-    /// they are decoded once and not in every epoch. It takes as much as the pictures decoded.
+    /// they are decoded once and not in every epoch. It takes as much as the pictures decoded. Of
+    /// tables and texts it holds features and tokens while a run lasts.
     #[arg(long, value_name = "DIR", allow_hyphen_values = true, value_parser = path())]
     pub data_cache: Option<PathBuf>,
     /// The column of a table that is to be predicted: a name, a number from 1, or "last".
@@ -156,6 +157,10 @@ pub struct Train {
     /// Cross-validation: train and test N times on disjoint held-out parts.
     #[arg(long, value_name = "N")]
     pub folds: Option<usize>,
+    /// With --folds: the models of the folds answer together afterwards, `wgrad predict RUN` gives
+    /// the mean of their probabilities or values.
+    #[arg(long)]
+    pub keep_folds: bool,
     /// Seeds everything random.
     #[arg(long, value_name = "N")]
     pub seed: Option<u32>,

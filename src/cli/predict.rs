@@ -9,10 +9,12 @@ use crate::error::{Error, Result};
 use crate::files;
 use crate::nn::Model;
 use crate::run::answer::Answer;
-use crate::run::kinds::{self, settings_of};
+use crate::run::kinds::{self, PartsToPredict, settings_of};
 use crate::run::predictor::Predictor;
+use crate::run::{ensemble, folder};
 use crate::train::checkpoint::Loaded;
 use serde_json::{Map, Value, json};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 pub fn run(f: &flags::Predict) -> Result<()> {
@@ -20,6 +22,9 @@ pub fn run(f: &flags::Predict) -> Result<()> {
         return Err(Error::usage(
             "--safe-csv: with --json nothing is written as CSV; name a file with --out, or leave one of the two out",
         ));
+    }
+    if let Some(folds) = folder::kept_folds(&f.run.run)? {
+        return together(f, &folds);
     }
     let (model, loaded) = f.run.load()?;
     let interface = &loaded.about.interface;
@@ -37,6 +42,12 @@ pub fn run(f: &flags::Predict) -> Result<()> {
     }
     let settings = settings_of(&loaded.about)?;
     let trained = kinds::Trained { model: &model, about: &loaded.about, settings: &settings, seed: 0, stride: None };
+    if let [file] = &f.files[..]
+        && !f.json
+        && let Some(parts) = kinds::in_parts(file, &trained)?
+    {
+        return in_parts(f, file, parts, model.clone(), loaded);
+    }
     let mut files = f.files.iter().map(|file| kinds::to_predict(file, &trained)).collect::<Result<Vec<_>>>()?;
     if f.invert {
         files.iter_mut().try_for_each(invert)?;
@@ -50,17 +61,92 @@ pub fn run(f: &flags::Predict) -> Result<()> {
         let ask = |(a, answer): (&kinds::Asked, _)| Asked { file: file.clone(), row: a.row, line: a.line, answer };
         asked.extend(read.asked.iter().zip(answers).map(ask));
     }
-    let of_pictures = kinds::is_of_images(predictor.interface()) && asked.iter().all(|a| a.row.is_none());
+    say(f, predictor.interface(), &info, &asked)
+}
+
+/// Prints or writes the answers: of pictures in words, unless something else is asked for.
+fn say(f: &flags::Predict, interface: &Interface, info: &DeviceInfo, asked: &[Asked]) -> Result<()> {
+    let of_pictures = kinds::is_of_images(interface) && asked.iter().all(|a| a.row.is_none());
     if f.json || f.out.is_some() || !of_pictures {
-        return hand_over(f, predictor.interface(), &info, &asked);
+        return hand_over(f, interface, info, asked);
     }
     if f.safe_csv {
         return Err(Error::usage(
             "--safe-csv: the answers for pictures are lines of text, not CSV; name a file with --out",
         ));
     }
-    for a in &asked {
+    for a in asked {
         out::line(format!("{}: {}", a.file.display(), words(a, f.top)))?;
+    }
+    Ok(())
+}
+
+/// The mean of the answers of the models of some folds.
+fn together(f: &flags::Predict, folds: &[PathBuf]) -> Result<()> {
+    if f.all {
+        return Err(Error::usage("--all is for a model of a series; these answer for all rows or pictures anyway"));
+    }
+    let prepare = |interface: &Interface, file: &mut kinds::ToPredict| match f.invert {
+        true if !kinds::is_of_images(interface) => Err(Error::usage("--invert is for pictures")),
+        true => invert(file),
+        false => Ok(()),
+    };
+    let (device, info) = open_device(&f.device)?;
+    let found = ensemble::predict(folds, f.run.which(), &f.files, &device, &prepare)?;
+    found.notes.iter().for_each(|note| eprintln!("note: {note}"));
+    let mut asked = vec![];
+    for ((file, of_file), answers) in f.files.iter().zip(&found.asked).zip(found.answers) {
+        let ask = |(a, answer): (&kinds::Asked, _)| Asked { file: file.clone(), row: a.row, line: a.line, answer };
+        asked.extend(of_file.iter().zip(answers).map(ask));
+    }
+    say(f, &found.interface, &info, &asked)
+}
+
+/// Answers for a file that memory has no room for: they are written part by part.
+fn in_parts(
+    f: &flags::Predict,
+    file: &Path,
+    mut parts: Box<dyn PartsToPredict>,
+    model: Model,
+    loaded: Loaded,
+) -> Result<()> {
+    parts.notes().iter().for_each(|note| eprintln!("note: {note}"));
+    let (mut predictor, _) = predictor(f, model, loaded)?;
+    let (mut is_first, mut answered) = (true, 0);
+    let mut write = |to: &mut dyn FnMut(&str) -> Result<()>| -> Result<()> {
+        while let Some(part) = parts.next() {
+            let part = part?;
+            let answers = predictor.answers(std::slice::from_ref(&part))?.remove(0);
+            let ask = |(a, answer): (&kinds::Asked, _)| Asked { file: file.into(), row: a.row, line: a.line, answer };
+            let asked: Vec<Asked> = part.asked.iter().zip(answers).map(ask).collect();
+            answered += asked.iter().filter(|a| a.answer.is_some()).count();
+            let mut cells = cells(predictor.interface(), &asked, false);
+            if !std::mem::take(&mut is_first) {
+                cells.remove(0);
+            }
+            to(&csv_cells::csv(cells, f.safe_csv))?;
+        }
+        Ok(())
+    };
+    match &f.out {
+        None => write(&mut |text| out::data(text.trim_end()))?,
+        Some(path) => {
+            let mut failed = None;
+            let written = files::write_with(path, &mut |file| {
+                write(&mut |text| {
+                    file.write_all(text.as_bytes()).map_err(|e| Error::io(format!("writing {}", path.display()), e))
+                })
+                .map_err(|e| {
+                    failed = Some(e);
+                    std::io::Error::other("stopped")
+                })
+            });
+            failed.map_or(written, Err)?;
+        }
+    }
+    parts.lines().iter().for_each(|note| eprintln!("note: {note}"));
+    if let Some(path) = &f.out {
+        eprintln!("{answered} predictions in {}", path.display());
     }
     Ok(())
 }

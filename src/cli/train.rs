@@ -30,6 +30,9 @@ pub fn run(f: &flags::Train) -> Result<()> {
     if settings.data.folds > 0 && !f.fast_dev_run {
         return folds(f, &settings, Data::Named(found), &mut terminal);
     }
+    if f.keep_folds && settings.data.folds == 0 {
+        return Err(Error::usage("--keep-folds keeps the models of a cross-validation; expected --folds N with it"));
+    }
     let request = Request {
         device: f.device.request(),
         place: match (earlier, &f.out) {
@@ -148,6 +151,7 @@ fn apply(f: &flags::Train, table: &mut Table) -> Result<()> {
     put("data.positive", f.positive.clone().map(Value::from))?;
     put("data.val_split", f.val_split.map(Value::from))?;
     put("data.folds", f.folds.map(count))?;
+    put("data.keep_folds", f.keep_folds.then_some(true.into()))?;
     put("train.epochs", f.epochs.map(count))?;
     put("train.batch_size", f.batch_size.map(count))?;
     put("train.seed", f.seed.map(|n| Value::Integer(n.into())))?;

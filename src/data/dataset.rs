@@ -4,14 +4,11 @@
 pub use super::split::{Split, by_time, folds, random, stratified};
 
 use super::images::{Images, number_as};
+use super::labels::{IGNORED, Labels};
 use super::origin::{Origin, Place};
 use super::samples::{Samples, pick};
 use crate::error::{Error, Result};
 use crate::files::memory::DataBound;
-use std::sync::Arc;
-
-/// The target of a position of a sequence that is not scored.
-pub const IGNORED: u32 = u32::MAX;
 
 /// What each sample is to be mapped to.
 #[derive(Debug, Clone, PartialEq)]
@@ -27,7 +24,7 @@ pub enum Targets {
     /// follows.
     Sequence {
         /// `[N, positions]`; indices into `names`, or [`IGNORED`].
-        labels: Arc<Vec<u32>>,
+        labels: Labels,
         /// Positions of a sample.
         positions: usize,
         /// The names of the classes: the vocabulary.
@@ -117,7 +114,7 @@ impl Targets {
                 Targets::Classes { labels: rows.iter().map(|&i| labels[i]).collect(), names: names.clone() }
             }
             Targets::Sequence { labels, positions, names } => Targets::Sequence {
-                labels: pick(labels, *positions, rows).into(),
+                labels: labels.select(*positions, rows),
                 positions: *positions,
                 names: names.clone(),
             },
@@ -184,7 +181,7 @@ impl Dataset {
         let of_positions = matches!(self.targets, Targets::Sequence { .. });
         let classes = match &self.targets {
             Targets::Classes { labels, names } => Some((&labels[..], names)),
-            Targets::Sequence { labels, names, .. } => Some((&labels[..], names)),
+            Targets::Sequence { labels, names, .. } => labels.held().map(|labels| (labels, names)),
             Targets::Values { .. } => None,
         };
         if let Some((labels, names)) = classes
@@ -252,7 +249,7 @@ impl Dataset {
     /// that are [`IGNORED`].
     pub fn scored(&self) -> Option<usize> {
         match &self.targets {
-            Targets::Sequence { labels, .. } => Some(labels.iter().filter(|&&l| l != IGNORED).count()),
+            Targets::Sequence { labels, .. } => Some(labels.scored()),
             Targets::Classes { .. } | Targets::Values { .. } => None,
         }
     }

@@ -76,7 +76,18 @@ impl Dataset {
             Targets::Classes { labels, .. } => hash.words(labels),
             Targets::Values { values, .. } => hash.floats(values),
             Targets::Sequence { labels, positions, .. } => {
-                looked_at(n, 4 * positions).for_each(|i| hash.words(&labels[i * positions..][..*positions]));
+                let some = looked_at(n, 4 * positions);
+                match labels.held() {
+                    Some(all) => some.for_each(|i| hash.words(&all[i * positions..][..*positions])),
+                    None => {
+                        let some = labels.select(*positions, &some.collect::<Vec<_>>());
+                        let hashed = some.visit(&mut |piece| {
+                            hash.words(piece);
+                            Ok(())
+                        });
+                        hashed.context(|| self.name.clone())?;
+                    }
+                }
             }
         }
         let each = if self.samples.kind() == Elements::Bytes { 1 } else { 4 } * width;

@@ -69,7 +69,34 @@ enum Source {
     /// Each is a row, of which the cells are known: the table, or a part of it,
     /// and the number of each of its rows.
     Table(Table, Vec<usize>),
+    /// Each is a row of a table that stays in its file: its number from 0 and its line; and
+    /// where its cells are, if they are to be shown.
+    InFile(Vec<[u32; 2]>, Option<Shown>),
 }
+
+/// A table whose cells are looked up when they are needed.
+pub trait CellsOfRows: Send + Sync {
+    /// The columns and cells of a row, by its number from 0; nothing where they cannot be
+    /// had.
+    fn cells(&self, row: usize) -> Vec<(String, Option<String>)>;
+}
+
+#[derive(Clone)]
+struct Shown(Arc<dyn CellsOfRows>);
+
+impl fmt::Debug for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("cells of a table in its file")
+    }
+}
+
+impl PartialEq for Shown {
+    fn eq(&self, other: &Shown) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for Shown {}
 
 impl Origin {
     /// Samples that are files, by their paths.
@@ -81,6 +108,22 @@ impl Origin {
     pub fn of_rows(table: &Table, rows: impl IntoIterator<Item = usize>) -> Origin {
         let rows = rows.into_iter().map(|i| [i + 1, table.lines[i]]).collect();
         Origin { source: Arc::new(Source::Rows(rows)), ..Origin::default() }
+    }
+
+    /// Samples that are rows of a table that stays in its file: of each its number from 0 and
+    /// its line.
+    pub fn of_rows_in_file(rows: Vec<[u32; 2]>) -> Origin {
+        Origin { source: Arc::new(Source::InFile(rows, None)), ..Origin::default() }
+    }
+
+    /// The same samples, rows of a table that stays in its file, with their cells.
+    pub fn showing(&self, table: Arc<dyn CellsOfRows>) -> Origin {
+        let Source::InFile(all, _) = &*self.source else { return self.clone() };
+        let rows = match &self.picked {
+            Some(picked) => picked.iter().map(|&i| all[i]).collect(),
+            None => all.clone(),
+        };
+        Origin { source: Arc::new(Source::InFile(rows, Some(Shown(table)))), ..Origin::default() }
     }
 
     /// Samples that are these rows of a table, which is kept.
@@ -130,14 +173,23 @@ impl Origin {
             Source::Files(files) => Place::File { file: files[index].clone() },
             Source::Rows(rows) => Place::Row { row: rows[index][0], line: rows[index][1] },
             Source::Table(table, numbers) => Place::Row { row: numbers[index], line: table.lines[index] },
+            Source::InFile(rows, _) => Place::Row { row: rows[index][0] as usize + 1, line: rows[index][1] as usize },
         }
     }
 
     /// The columns and cells of sample `i`, the first [`COLUMNS`], as the file
     /// has them; a cell that is missing is `None`.
     pub(super) fn cells(&self, i: usize) -> Vec<(String, Option<String>)> {
-        let Source::Table(table, _) = &*self.source else { return vec![] };
         let row = self.number(i);
+        let table = match &*self.source {
+            Source::Table(table, _) => table,
+            Source::InFile(rows, Some(Shown(file))) => {
+                let mut cells = file.cells(rows[row][0] as usize);
+                cells.truncate(COLUMNS);
+                return cells;
+            }
+            _ => return vec![],
+        };
         table.columns.iter().take(COLUMNS).map(|c| (c.name.clone(), c.cells.to_owned_at(row))).collect()
     }
 }

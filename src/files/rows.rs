@@ -1,13 +1,11 @@
 //! Rows of equal length in a file that is not read whole: each is read where it is, when
 //! it is needed.
-//!
-//! Positioned reads and no memory map: a file that is cut off while it is in use then gives
-//! an error, and not a signal that ends the process.
 
-use super::{Stamp, open};
+use super::open;
+use super::placed::Placed;
 use crate::error::{Error, Result};
-use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
 
 /// Bytes between two rows up to which they are read together.
 const GAP: u64 = 16 << 10;
@@ -17,13 +15,13 @@ const TOGETHER: u64 = 4 << 20;
 /// Rows of a file.
 #[derive(Debug)]
 pub struct RowFile {
-    path: PathBuf,
-    file: File,
-    stamp: Stamp,
+    file: Arc<Placed>,
     /// Where the first row begins.
     start: u64,
     /// Bytes from the beginning of a row to that of the next.
     stride: u64,
+    /// Bytes of a row.
+    length: u64,
     rows: usize,
 }
 
@@ -32,19 +30,31 @@ impl RowFile {
     ///
     /// Fails when the file cannot be opened or is shorter than that.
     pub fn at(path: &Path, start: u64, stride: u64, rows: usize) -> Result<RowFile> {
-        let fail = |e| Error::io(format!("cannot read {}", path.display()), e);
-        let file = open(path).map_err(fail)?;
-        let stamp = Stamp::from(file.metadata().map_err(fail)?);
-        let end = stride.checked_mul(rows as u64).and_then(|n| n.checked_add(start));
-        match end.is_some_and(|end| end <= stamp.length) {
-            true => Ok(RowFile { path: path.into(), file, stamp, start, stride, rows }),
+        let file = open(path).map_err(|e| Error::io(format!("cannot read {}", path.display()), e))?;
+        RowFile::of(Placed::of(file, path.into())?.into(), start, stride, stride, rows)
+    }
+
+    /// Rows of `length` bytes, one of which begins every `stride` bytes.
+    ///
+    /// Fails when the file is shorter than that.
+    pub(super) fn of(file: Arc<Placed>, start: u64, stride: u64, length: u64, rows: usize) -> Result<RowFile> {
+        let all = stride.checked_mul(rows.saturating_sub(1) as u64);
+        let own = if rows == 0 { 0 } else { length };
+        let end = all.and_then(|n| n.checked_add(own)?.checked_add(start));
+        match end.is_some_and(|end| end <= file.length()) {
+            true => Ok(RowFile { file, start, stride, length, rows }),
             false => Err(Error::data(format!(
-                "{} is truncated: it holds {} bytes; expected {rows} rows of {stride} bytes from byte {start} on; copy \
+                "{} is truncated: it holds {} bytes; expected {rows} rows of {length} bytes from byte {start} on; copy \
                  or download it again",
-                path.display(),
-                stamp.length
+                file.path().display(),
+                file.length()
             ))),
         }
+    }
+
+    /// Bytes of a row.
+    pub fn length(&self) -> u64 {
+        self.length
     }
 
     /// The number of rows.
@@ -63,7 +73,7 @@ impl RowFile {
     /// Fails when the file has changed since it was opened, or cannot be read. Panics when
     /// a row is not below `len()`.
     pub fn read(&self, rows: &[usize], put: &mut dyn FnMut(usize, &[u8])) -> Result<()> {
-        self.check()?;
+        self.file.check()?;
         let mut order: Vec<(usize, usize)> = rows.iter().copied().zip(0..).collect();
         order.sort_unstable();
         assert!(order.last().is_none_or(|&(row, _)| row < self.rows), "a row of the file");
@@ -73,52 +83,20 @@ impl RowFile {
         while next < order.len() {
             let (first, mut end) = (order[next].0, next + 1);
             while end < order.len()
-                && at(order[end].0) <= at(order[end - 1].0) + self.stride + GAP
-                && at(order[end].0 - first) + self.stride <= TOGETHER.max(self.stride)
+                && at(order[end].0) <= at(order[end - 1].0) + self.length + GAP
+                && at(order[end].0 - first) + self.length <= TOGETHER.max(self.length)
             {
                 end += 1;
             }
-            bytes.resize((at(order[end - 1].0 - first) + self.stride) as usize, 0);
-            read_at(&self.file, &mut bytes, self.start + at(first))
-                .map_err(|e| Error::io(format!("cannot read {}", self.path.display()), e))?;
+            bytes.resize((at(order[end - 1].0 - first) + self.length) as usize, 0);
+            self.file.read(&mut bytes, self.start + at(first))?;
             for &(row, place) in &order[next..end] {
-                put(place, &bytes[at(row - first) as usize..][..self.stride as usize]);
+                put(place, &bytes[at(row - first) as usize..][..self.length as usize]);
             }
             next = end;
         }
         Ok(())
     }
-
-    /// Fails when the file is not what it was when it was opened.
-    fn check(&self) -> Result<()> {
-        let now = self.file.metadata().map(Stamp::from);
-        match now.map_err(|e| Error::io(format!("cannot read {}", self.path.display()), e))? == self.stamp {
-            true => Ok(()),
-            false => Err(Error::data(format!(
-                "{} was written to while it was in use; leave data alone while something reads it, and begin again",
-                self.path.display()
-            ))),
-        }
-    }
-}
-
-/// Fills `bytes` from a place of a file.
-#[cfg(unix)]
-fn read_at(file: &File, bytes: &mut [u8], from: u64) -> std::io::Result<()> {
-    std::os::unix::fs::FileExt::read_exact_at(file, bytes, from)
-}
-
-/// Fills `bytes` from a place of a file.
-#[cfg(windows)]
-fn read_at(file: &File, bytes: &mut [u8], from: u64) -> std::io::Result<()> {
-    let mut done = 0;
-    while done < bytes.len() {
-        match std::os::windows::fs::FileExt::seek_read(file, &mut bytes[done..], from + done as u64)? {
-            0 => return Err(std::io::ErrorKind::UnexpectedEof.into()),
-            n => done += n,
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

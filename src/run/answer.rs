@@ -81,6 +81,12 @@ impl Answer {
         self.numbers.iter().zip(&self.outputs.centres).map(|(&v, &centre)| exact(v, centre)).collect()
     }
 
+    /// The same outputs with other numbers.
+    pub(super) fn with_values(&self, values: &[f64]) -> Answer {
+        let numbers = values.iter().zip(&self.outputs.centres).map(|(value, centre)| (value - centre) as f32).collect();
+        Answer { outputs: self.outputs.clone(), numbers }
+    }
+
     /// The numbers as text, as short as they are exact.
     pub fn decimals(&self) -> impl Iterator<Item = String> {
         self.numbers.iter().zip(&self.outputs.centres).map(|(&v, &centre)| decimal(v, centre))

@@ -307,7 +307,8 @@ pub fn load(run: &Path, checkpoint: Checkpoint) -> Result<(Model, Loaded)> {
         if run.join(FOLDS).is_file() {
             return Error::data(format!(
                 "{folder} is a cross-validation: each of its folds is a model of its own, and it has none of all rows; \
-                 expected one fold, such as {}, or a model of all rows, by: wgrad train {} --folds 0 --out NAME",
+                 expected one fold, such as {}, or a model of all rows, by: wgrad train {} --folds 0 --out NAME; of folds that \
+                 were trained with --keep-folds (data.keep_folds), predict gives the mean",
                 run.join("fold-1").display(),
                 run.join("config.toml").display()
             ));
@@ -331,6 +332,30 @@ pub fn write_imported(wanted: &Path, imported: &crate::onnx::Import) -> Result<P
     files::write(&path.join("model.toml"), about.model.as_bytes())?;
     files::write(&path.join("config.toml"), about.config.as_bytes())?;
     Ok(path)
+}
+
+/// The runs of the folds of a cross-validation whose models are to answer together; `None` of any
+/// other folder.
+///
+/// Fails when one of them is gone.
+pub fn kept_folds(run: &Path) -> Result<Option<Vec<PathBuf>>> {
+    let file = run.join(FOLDS);
+    let Some(text) = files::read(&file)? else { return Ok(None) };
+    let all: serde_json::Value = serde_json::from_str(&text)
+        .map_err(|e| Error::data(format!("{} is not what a run writes: {e}", file.display())))?;
+    if all["keep_folds"] != true {
+        return Ok(None);
+    }
+    let n = all["folds"].as_array().map_or(0, Vec::len);
+    let folds: Vec<PathBuf> = (1..=n).map(|i| run.join(format!("fold-{i}"))).collect();
+    match folds.iter().find(|fold| !fold.is_dir()) {
+        None => Ok(Some(folds)),
+        Some(gone) => Err(Error::data(format!(
+            "{} is not there, and the answers of {} are the mean of its {n} folds; train them again, or name one that is there",
+            gone.display(),
+            run.display()
+        ))),
+    }
 }
 
 /// The last checkpoint of a run with all that training needs; `None` where there is

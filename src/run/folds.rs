@@ -128,6 +128,7 @@ impl CrossValidation {
             "test": figures(0),
             "deviation": figures(1),
             "folds": self.each,
+            "keep_folds": s.data.keep_folds,
             "run": self.folder.display().to_string(),
         })
     }

@@ -8,7 +8,7 @@ use super::observer::Observer;
 use super::score::{Scored, score};
 use super::tuning::{self, Tuning};
 use super::watch::Watch;
-use crate::data::{Dataset, Samples};
+use crate::data::{Dataset, Elements};
 use crate::device::Device;
 use crate::error::Result;
 use crate::eval::Metrics;
@@ -94,10 +94,10 @@ impl Job {
         Ok(Done { outcome, scored, loss_scale, without_dropout })
     }
 
-    /// The loss of training samples as they are scored: without dropout. Of those that are
-    /// in memory.
+    /// The loss of training samples as they are scored: without dropout. Of those that are the
+    /// same each time.
     fn loss_of_sample(&mut self, train: &Dataset, batch: usize) -> Result<Option<f64>> {
-        if !matches!(train.samples, Samples::Floats(_)) {
+        if train.samples.kind() != Elements::Floats || !train.samples.repeats() {
             return Ok(None);
         }
         let step = train.len().div_ceil(SAMPLE).max(1);

@@ -23,8 +23,11 @@ const TEMPERATURES: [f64; 2] = [0.8, 0.0];
 
 /// Adds texts and attention maps that begin as the first sample of `set` does.
 pub fn add(language: &mut Language, session: &mut Session, set: &Dataset) -> Result<()> {
-    let Samples::Tokens(tokens) = &set.samples else { return Ok(()) };
-    let tokens = &tokens[..set.width()];
+    if set.is_empty() {
+        return Ok(());
+    }
+    let Samples::Tokens(first) = set.samples.select(set.width(), &[0]).loaded()? else { return Ok(()) };
+    let tokens = &first[..];
     let weights = session.weights()?;
     let vocabulary = vocabulary_of(&session.interface)?;
     let model: &Model = &session.model;

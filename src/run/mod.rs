@@ -5,6 +5,7 @@
 pub mod answer;
 mod callbacks;
 pub mod config;
+pub mod ensemble;
 pub mod folder;
 pub mod folds;
 pub mod forecast;

@@ -21,6 +21,8 @@ pub mod stream {
     pub const DIGITS: u32 = 0x6000_0000;
     /// Bootstrap resamples; add the resample's number.
     pub const BOOTSTRAP: u32 = 0xb000_0000;
+    /// Rows that are drawn of a table which is not read whole.
+    pub const ROWS: u32 = 0x9000_0000;
     /// Draws of a hyperparameter search.
     pub const SEARCH: u32 = 0x8000_0000;
     /// Tokens of a text that a model makes up.

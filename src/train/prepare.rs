@@ -13,6 +13,7 @@ use crate::data::text::Vocabulary;
 use crate::data::{IGNORED, Interface, Positive, RowGroups, Task, alike};
 use crate::error::{Error, Result};
 use crate::nn::{Description, Model};
+use std::borrow::Cow;
 
 /// The model of a description for samples of a shape, with as many outputs and
 /// tokens as the interface says.
@@ -47,7 +48,7 @@ impl dyn Source + '_ {
         let folds = match (self.ordered_folds(s)?, &groups) {
             (Some(folds), _) => folds,
             (None, _) if s.data.split == SplitBy::Time => match self.table() {
-                Some(table) => in_time::expanding(table, &s.data.table, s.data.folds)?,
+                Some(table) => in_time::expanding(table, &self.named(&s.data.table), s.data.folds)?,
                 None => {
                     return Err(Error::usage(format!(
                         "[data]: split = \"time\" with folds: {} is no table, whose rows have dates; expected another \
@@ -76,7 +77,7 @@ impl dyn Source + '_ {
     /// The sets of a run without folds.
     pub fn prepare(&self, s: &Settings) -> Result<Prepared> {
         let all: Vec<usize> = (0..self.rows()).collect();
-        self.prepare_rows(&all, None, None, s)
+        self.prepare_rows(Cow::Owned(all), None, None, s)
     }
 
     /// The sets of one of these folds: what it holds out is the test set. All folds
@@ -85,14 +86,14 @@ impl dyn Source + '_ {
         let mut s = s.clone();
         s.data.positive = folds.positive.clone().or(s.data.positive);
         let fold = &folds.folds[i];
-        self.prepare_rows(&fold.kept, Some(&fold.held), Some(&folds.strata), &s)
+        self.prepare_rows(Cow::Borrowed(&fold.kept), Some(&fold.held), Some(&folds.strata), &s)
     }
 
     /// The sets of a run on some rows; `held` is the test set in place of the
     /// source's own.
     fn prepare_rows(
         &self,
-        rows: &[usize],
+        rows: Cow<[usize]>,
         held: Option<&[usize]>,
         strata: Option<&[u32]>,
         s: &Settings,
@@ -101,7 +102,7 @@ impl dyn Source + '_ {
             true => {
                 // It has no groups, and refuses what asks for some.
                 row_groups::of(self, &s.data)?;
-                self.sets(&Parts { train: rows, val: &[], test: held }, s)?
+                self.sets(&Parts { train: &rows, val: &[], test: held }, s)?
             }
             false => self.split_sets(rows, held, strata, s)?,
         };
@@ -133,7 +134,7 @@ impl dyn Source + '_ {
     /// The sets of rows that may be split as they come.
     fn split_sets(
         &self,
-        rows: &[usize],
+        rows: Cow<[usize]>,
         held: Option<&[usize]>,
         strata: Option<&[u32]>,
         s: &Settings,
@@ -144,19 +145,21 @@ impl dyn Source + '_ {
         let split = match (s.data.val_split, s.data.split) {
             (share, _) if own_val || share == 0.0 => Split { kept: (0..rows.len()).collect(), held: vec![] },
             (share, SplitBy::Time) => {
-                let (split, said) = latest(self, rows, share, s)?;
+                let (split, said) = latest(self, &rows, share, s)?;
                 notes.extend(said);
                 split
             }
             (share, _) => {
                 let strata = strata.map_or_else(|| self.strata(&s.data), |known| Ok(known.to_vec()))?;
-                let (split, said) = row_groups::hold_out(self.name(), rows, &strata, groups.as_ref(), share, s.seed)?;
+                let (split, said) = row_groups::hold_out(self.name(), &rows, &strata, groups.as_ref(), share, s.seed)?;
                 notes.extend(said);
                 split
             }
         };
         let pick = |part: &[usize]| part.iter().map(|&i| rows[i]).collect::<Vec<_>>();
         let (kept, out) = (pick(&split.kept), pick(&split.held));
+        // There may be very many of them.
+        drop((split, rows, groups));
         let mut prepared = self.sets(&Parts { train: &kept, val: &out, test: held }, s)?;
         prepared.notes.splice(0..0, notes);
         Ok(prepared)
@@ -195,7 +198,7 @@ fn counts(classes: usize, labels: &[u32]) -> Vec<usize> {
 /// Holds out the latest of some rows; and what there is to say about that.
 fn latest(source: &dyn Source, rows: &[usize], share: f64, s: &Settings) -> Result<(Split, Vec<String>)> {
     if let Some(table) = source.table() {
-        return in_time::split(table, rows, &s.data.table, share);
+        return in_time::split(table, rows, &source.named(&s.data.table), share);
     }
     let note =
         format!("{} is split by time: its samples have no dates, so they are taken as they stand", source.name());

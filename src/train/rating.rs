@@ -88,10 +88,21 @@ impl Session {
         Ok(match &set.targets {
             Targets::Sequence { labels, .. } => {
                 let accuracy = scores.accuracy.unwrap_or_default();
-                let scored: Vec<u32> = labels.iter().copied().filter(|&l| l != IGNORED).collect();
-                let first = if let Samples::Tokens(read) = &set.samples { read.first().copied() } else { None };
-                let bytes = self.interface.vocabulary().map(|v| v.bytes_behind(first.as_slice(), &scored));
-                Metrics::Language(Box::new(Language::of(scores.loss, accuracy, set.len(), scored.len(), bytes)))
+                let some: &[usize] = if set.is_empty() { &[] } else { &[0] };
+                let mut before = match set.samples.select(set.width(), some).loaded()? {
+                    Samples::Tokens(read) => read.first().copied(),
+                    _ => None,
+                };
+                let mut bytes = self.interface.vocabulary().map(|_| 0);
+                labels.visit(&mut |piece| {
+                    let scored: Vec<u32> = piece.iter().copied().filter(|&l| l != IGNORED).collect();
+                    if let (Some(bytes), Some(v)) = (&mut bytes, self.interface.vocabulary()) {
+                        *bytes += v.bytes_behind(before.as_slice(), &scored);
+                    }
+                    before = scored.last().copied().or(before);
+                    Ok(())
+                })?;
+                Metrics::Language(Box::new(Language::of(scores.loss, accuracy, set.len(), labels.scored(), bytes)))
             }
             Targets::Classes { labels, .. } => {
                 let positive = self.interface.positive_class().unwrap_or(1);

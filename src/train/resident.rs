@@ -71,8 +71,10 @@ impl Resident {
         }
         resident.data.1 = Init::Shared(shared(set.samples.loaded().context(|| set.name.clone())?));
         resident.target.1 = match &set.targets {
-            Targets::Sequence { labels, .. } => Init::Shared(Shared::Words(labels.clone())),
-            _ => Init::Data(Arc::new(targets(&set.targets, interface))),
+            Targets::Sequence { labels, .. } => {
+                Init::Shared(Shared::Words(labels.loaded().context(|| set.name.clone())?))
+            }
+            _ => Init::Data(Arc::new(targets(&set.targets, interface)?)),
         };
         Ok(resident)
     }
@@ -150,7 +152,7 @@ impl Resident {
         // A repeated row is not read again.
         let own = &rows[..held.min(n - first)];
         let read = set.samples.select(set.width(), own).loaded().context(|| set.name.clone())?;
-        let targets = targets(&set.targets.select(&rows), interface);
+        let targets = targets(&set.targets.select(&rows), interface).context(|| set.name.clone())?;
         Ok(Window { samples: samples(&read.filled_up(set.width(), held), set.width()), targets })
     }
 }
@@ -214,15 +216,17 @@ pub fn samples(samples: &Samples, width: usize) -> HostTensor {
 }
 
 /// The targets of a set as a device holds them.
-fn targets(targets: &Targets, interface: &Interface) -> HostTensor {
+///
+/// Fails when those that are read when they are needed cannot be read.
+fn targets(targets: &Targets, interface: &Interface) -> Result<HostTensor> {
     let n = targets.len();
-    match targets {
+    Ok(match targets {
         Targets::Classes { labels, .. } => HostTensor::u32([labels.len()], labels.clone()),
-        Targets::Sequence { labels, positions, .. } => HostTensor::u32([n, *positions], labels.to_vec()),
+        Targets::Sequence { labels, positions, .. } => HostTensor::u32([n, *positions], labels.loaded()?.to_vec()),
         Targets::Values { values, names } => {
             HostTensor::f32(Shape::from([n, names.len()]), interface.target.scaled(values))
         }
-    }
+    })
 }
 
 /// Bytes of samples that a device may hold at a time: a limit of the user's, a

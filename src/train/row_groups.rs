@@ -64,5 +64,5 @@ pub(super) fn hold_out(
 /// What to say of rows that repeat the subject of others, where nobody says that they
 /// belong together.
 pub(super) fn remarks(source: &dyn Source, s: &DataSettings) -> Vec<String> {
-    source.table().map_or(vec![], |table| subjects::repeated(table, &s.table.target_names(table)))
+    source.table().map_or(vec![], |table| subjects::repeated(table, &source.named(&s.table).target_names(table)))
 }

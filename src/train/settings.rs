@@ -46,6 +46,8 @@ pub struct DataSettings {
     pub split: SplitBy,
     /// Cross-validation in so many folds; 0 for none.
     pub folds: usize,
+    /// Whether the models of the folds answer together afterwards.
+    pub keep_folds: bool,
     /// Whether classes whose names are read alike, such as `yes` and `Yes`, are one.
     pub normalize_classes: bool,
     /// Of two classes that which precision, recall and F1 are of; `None` finds it.
@@ -82,6 +84,7 @@ impl DataSettings {
             val_split: keys.real("val_split", 0.0, 0.95, Some(0.1))?,
             split: found.ok_or_else(|| unknown("split", &split, SPLITS.iter().map(|(n, _)| *n)))?,
             folds,
+            keep_folds: keys.flag("keep_folds", false)?,
             normalize_classes: keys.flag("normalize_classes", false)?,
             positive: positive(keys)?,
             images: OpenOptions::read(keys)?,
@@ -98,11 +101,12 @@ impl DataSettings {
     fn to_table(&self) -> Table {
         let split = SPLITS.iter().find(|(_, s)| *s == self.split).expect("every split has a name").0;
         let auto = || "auto".to_string();
-        let own: [(&str, Value); 8] = [
+        let own: [(&str, Value); 9] = [
             ("source", self.source.clone().into()),
             ("val_split", self.val_split.into()),
             ("split", split.into()),
             ("folds", (self.folds as i64).into()),
+            ("keep_folds", self.keep_folds.into()),
             ("normalize_classes", self.normalize_classes.into()),
             ("memory", self.memory.map_or_else(auto, |bytes| bytes.to_string()).into()),
             ("cache", self.cache.as_ref().map_or_else(String::new, |p| p.display().to_string()).into()),

@@ -2,7 +2,7 @@
 
 use super::prepared::Prepared;
 use super::settings::{DataSettings, Settings};
-use crate::data::table::Table;
+use crate::data::table::{Table, TableOptions};
 use crate::data::{Dataset, RowGroups, Split};
 use crate::error::Result;
 
@@ -47,6 +47,12 @@ pub trait Source: Send + Sync {
     /// rows have in common.
     fn table(&self) -> Option<&Table> {
         None
+    }
+
+    /// The options with the columns that they name by number, or as the last, called as
+    /// [`table`](Source::table) calls them, where that has only some of the source's columns.
+    fn named(&self, options: &TableOptions) -> TableOptions {
+        options.clone()
     }
 
     /// Whether it has a validation set of its own.

@@ -2,7 +2,7 @@
 
 use crate::data::Interface;
 use crate::data::text::labelled::TableColumns;
-use crate::data::text::{Corpus, Vocabulary};
+use crate::data::text::{Corpus, LargeCorpus, Vocabulary};
 use crate::error::{Error, Result};
 use crate::keys::Keys;
 use std::path::Path;
@@ -76,6 +76,16 @@ impl TextSettings {
                 let end = (0..=end.min(text.len())).rev().find(|&i| text.is_char_boundary(i)).unwrap_or(0);
                 Vocabulary::train_bpe(&[&text[..end]], self.vocabulary_size)
             }
+            file => load(file),
+        }
+    }
+
+    /// [`of_corpus`](TextSettings::of_corpus) of a text that stays in its files.
+    pub fn of_large_corpus(&self, corpus: &LargeCorpus, kept: f64) -> Result<Vocabulary> {
+        match &self.tokenizer[..] {
+            "char" => corpus.characters(),
+            "byte" => Ok(Vocabulary::bytes()),
+            "bpe" => corpus.train_bpe(kept, self.vocabulary_size),
             file => load(file),
         }
     }

@@ -128,6 +128,8 @@ impl Place {
     /// Fails when the file cannot be written; pictures that cannot be decoded are noted.
     pub fn fill(&self, entries: &[Entry], bound: DataBound, decode: &(dyn Fn(&Entry) -> Decoded + Sync)) -> Result<()> {
         if let Some(folder) = self.path.parent() {
+            let needed = entries.len() as u64 * self.stride as u64;
+            files::room::check(folder, needed, "the cache of decoded pictures")?;
             std::fs::create_dir_all(folder).map_err(|e| Error::io(format!("making {}", folder.display()), e))?;
         }
         let fits = usize::try_from(bound.bytes / 8).unwrap_or(usize::MAX) / self.stride.max(1);

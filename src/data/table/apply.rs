@@ -140,7 +140,7 @@ impl Fitted {
 
     /// Encodes rows whose answer can be had, on all cores; also returns the answers of those
     /// that are kept.
-    fn encode<A: Send>(
+    pub(super) fn encode<A: Send>(
         &self,
         restyled: &Restyled,
         table: &Table,

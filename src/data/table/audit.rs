@@ -14,7 +14,7 @@ use super::table::clip;
 use super::target::Goal;
 use super::twins;
 use super::values::{Values, distinct};
-use super::{Column, Summary, Table, TableOptions, clean::FENCE, date};
+use super::{Column, LargeTable, Summary, Table, TableOptions, clean::FENCE, date};
 use crate::data::RowGroups;
 use crate::data::alike::remark;
 use crate::error::Result;
@@ -37,8 +37,11 @@ const SHOWN: usize = 5;
 pub struct TableAudit {
     /// The table.
     pub table: String,
-    /// Rows in it.
+    /// Rows that were looked at: all of them, or those that were drawn.
     pub rows: usize,
+    /// Rows in it, where memory has room for those only that were drawn.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub drawn_of: Option<usize>,
     /// Whether the file names its columns.
     pub has_header: bool,
     /// Its columns, in the order of the file.
@@ -126,6 +129,27 @@ pub struct TargetAudit {
 }
 
 impl TableAudit {
+    /// Looks at the rows that were drawn of a table which stays in its file; the first hint says
+    /// how many they are.
+    ///
+    /// Fails as [`new`](TableAudit::new) does.
+    pub fn of_drawn(table: &LargeTable, options: &TableOptions) -> Result<TableAudit> {
+        let mut audit = TableAudit::new(&table.sample, options)?;
+        let (n, all) = (table.sample.rows(), table.rows());
+        if !table.is_all_drawn() {
+            audit.drawn_of = Some(all);
+            audit.hints.insert(
+                0,
+                format!(
+                    "{n} of {all} rows were looked at, drawn at random, for all take more memory than {}: what is said here is \
+                     of these, and what is wrong with others is not found; raise --data-memory to look at more",
+                    table.bound
+                ),
+            );
+        }
+        Ok(audit)
+    }
+
     /// Looks at all rows of a table. A target that cannot be learned is part of
     /// what is found.
     ///
@@ -189,6 +213,7 @@ impl TableAudit {
         Ok(TableAudit {
             table: table.name.clone(),
             rows: rows.len(),
+            drawn_of: None,
             has_header: table.has_header,
             duplicates,
             repeated: hidden,

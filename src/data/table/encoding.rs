@@ -62,6 +62,11 @@ pub(super) fn decode<'a>(name: &str, bytes: &'a [u8]) -> Result<(Cow<'a, str>, O
     }
 }
 
+/// Whether some bytes begin UTF-16 text.
+pub(super) fn is_utf16(start: &[u8]) -> bool {
+    utf16(start).is_some()
+}
+
 /// A character of Windows-1252; `None` for what no text holds.
 fn sign(byte: u8) -> Option<char> {
     match byte {

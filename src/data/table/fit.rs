@@ -13,7 +13,7 @@ use super::layout::Layout;
 use super::lesson::Lesson;
 use super::normalize::Normalize;
 use super::options::TableOptions;
-use super::summary::Summary;
+use super::scales;
 use super::table::{Column, Table};
 use super::target::{Answer, Goal};
 use super::twins;
@@ -32,6 +32,18 @@ impl Fitted {
     pub fn fit(table: &Table, rows: &[usize], options: &TableOptions) -> Result<Fitted> {
         let options = &with_group(table, rows, options)?;
         Fitted::learn(table, &distinct(table, rows, options).0, options).map(|(fitted, _)| fitted)
+    }
+
+    /// [`fit`](Fitted::fit) to what is to be learned, which is known with what there is to say
+    /// about it.
+    pub(super) fn fit_to(
+        table: &Table,
+        rows: &[usize],
+        options: &TableOptions,
+        goal: (Goal, Vec<String>),
+    ) -> Result<Fitted> {
+        let options = &with_group(table, rows, options)?;
+        Fitted::learn_columns(table, rows, options, Some(goal), false).map(|(fitted, _)| fitted)
     }
 
     /// Learns from some rows and makes a data set of them; equal rows are in it
@@ -77,12 +89,24 @@ impl Fitted {
 
     /// Also returns the features of the rows that could be used.
     fn learn(table: &Table, rows: &[usize], options: &TableOptions) -> Result<(Fitted, Features)> {
-        Fitted::learn_columns(table, rows, options, false)
+        Fitted::learn_columns(table, rows, options, None, false)
     }
 
-    /// `alone` says that columns that count rows were made numbers already.
-    fn learn_columns(table: &Table, rows: &[usize], options: &TableOptions, alone: bool) -> Result<(Fitted, Features)> {
-        let (goal, about_goal) = Goal::learn(table, rows, options)?;
+    /// `known` is what is to be learned, where it is known; `alone` says that columns that count
+    /// rows were made numbers already.
+    fn learn_columns(
+        table: &Table,
+        rows: &[usize],
+        options: &TableOptions,
+        known: Option<(Goal, Vec<String>)>,
+        alone: bool,
+    ) -> Result<(Fitted, Features)> {
+        // Each takes a while, and neither needs the other.
+        let (learned, seen) = rayon::join(
+            || known.clone().map_or_else(|| Goal::learn(table, rows, options), Ok),
+            || infer::infer_all(table, &options.cleaning),
+        );
+        let (goal, about_goal) = learned?;
         let mut notes = [table.notes.clone(), about_goal].concat();
         let targets = goal.columns();
         let group = options.group.names(table)?;
@@ -92,7 +116,6 @@ impl Fitted {
                 table.name
             )));
         }
-        let seen = infer::infer_all(table, &options.cleaning);
         let (rows, needed) = usable(table, rows, options, &goal, &seen)?;
         let learn = |(column, seen): (&Column, &Arc<Inferred>)| {
             let rules = options.cleaning.rules(&column.name);
@@ -146,7 +169,7 @@ impl Fitted {
                 let rules = Rules { kind: Some(Kind::Number), ..rules };
                 with.cleaning.columns.insert(column.name.clone(), rules);
             }
-            if let Ok((mut fitted, encoded)) = Fitted::learn_columns(table, &rows, &with, true) {
+            if let Ok((mut fitted, encoded)) = Fitted::learn_columns(table, &rows, &with, known, true) {
                 fitted.notes.push(format!(
                     "{}: what looks like a count of its rows is taken for numbers, because no other column is left: {}",
                     table.name,
@@ -186,29 +209,9 @@ impl Fitted {
             let reason = encoded.dropped.first().map_or_else(String::new, |d| format!(": {}", d.reason));
             return Err(Error::data(format!("no training row of {} can be used{reason}", table.name)));
         }
-        let learn = |(i, (_, normalize)): (usize, &(String, Normalize))| {
-            let column = encoded.values.iter().skip(i).step_by(encoded.width).map(|&x| f64::from(x)).collect();
-            let (scale, shift) = scale_and_shift(*normalize, &Summary::of(column).expect("there are rows"));
-            (scale as f32, shift as f32)
-        };
-        (self.scale, self.shift) = features.par_iter().enumerate().map(learn).unzip();
+        let normalize: Vec<Normalize> = features.iter().map(|(_, normalize)| *normalize).collect();
+        (self.scale, self.shift) = scales::learn(&encoded.values, &normalize);
         Ok(encoded)
-    }
-}
-
-fn scale_and_shift(normalize: Normalize, all: &Summary) -> (f64, f64) {
-    // Equal numbers have no spread to divide by.
-    let by = |centre: f64, spread: f64| {
-        let scale = if spread > 0.0 { 1.0 / spread } else { 1.0 };
-        (scale, -centre * scale)
-    };
-    match normalize {
-        Normalize::None => (1.0, 0.0),
-        Normalize::Standard => by(all.mean, all.std),
-        Normalize::MinMax => by(all.min, all.max - all.min),
-        Normalize::Robust if all.q3 > all.q1 => by(all.median, all.q3 - all.q1),
-        // Half of the numbers are equal.
-        Normalize::Robust => by(all.median, all.std),
     }
 }
 
@@ -291,8 +294,8 @@ fn usable(
         }
     });
     let needed: Vec<&Column> = needed.map(|(c, _)| c).collect();
-    let kept: Vec<usize> =
-        rows.iter().copied().filter(answered).filter(|&row| needed.iter().all(|c| c.cells.at(row).is_some())).collect();
+    let is_whole = |row: &usize| needed.iter().all(|c| c.cells.at(*row).is_some());
+    let kept: Vec<usize> = rows.par_iter().copied().filter(answered).filter(is_whole).collect();
     if kept.is_empty() {
         let worst = needed.iter().max_by_key(|c| rows.iter().filter(|&&i| c.cells.at(i).is_none()).count());
         let hint = worst

@@ -89,6 +89,13 @@ impl Clock {
     }
 }
 
+/// The name of the column that says when a row is from, if one does.
+///
+/// Fails when the column that the options name is not there or says nothing of when.
+pub fn column(table: &Table, options: &TableOptions) -> Result<Option<String>> {
+    Ok(Clock::of(table, options)?.map(|clock| table.columns[clock.column].name.clone()))
+}
+
 /// Rows in the order of time.
 pub struct InTime {
     /// Their places among those that were asked for, the oldest first; of equal

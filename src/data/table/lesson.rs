@@ -118,27 +118,30 @@ impl Lesson<'_> {
 
     fn number(&self) -> Result<Encoder> {
         let format = self.seen.format.clone();
-        let (mut sorted, mut bounds) = (Vec::with_capacity(self.cells.len()), 0);
+        let (mut numbers, mut bounds) = (Vec::with_capacity(self.cells.len()), 0);
         for (x, bound) in self.cells.iter().flatten().filter_map(|c| format.read(c)) {
             bounds += usize::from(bound.is_some());
-            sorted.extend(Some(x).filter(|x| x.is_finite()));
+            numbers.extend(Some(x).filter(|x| x.is_finite()));
         }
-        sorted.sort_unstable_by(f64::total_cmp);
-        let Some(all) = Summary::of_sorted(&sorted) else {
+        let Some(all) = Summary::of_any(&mut numbers) else {
             return Err(self.fails("no cell is a finite number", "numbers, as its type says"));
         };
-        let gaps = self.cells.len() - sorted.len();
+        let gaps = self.cells.len() - numbers.len();
+        let in_order = matches!(self.rules.outliers, Outliers::Quantiles(_)) || self.rules.missing == Missing::Mode;
+        if in_order {
+            numbers.sort_unstable_by(f64::total_cmp);
+        }
         let clip = match self.rules.outliers {
             Outliers::Keep => None,
             Outliers::Iqr(k) => all.fences(k),
-            Outliers::Quantiles([low, high]) => Some([quantile(&sorted, low), quantile(&sorted, high)]),
+            Outliers::Quantiles([low, high]) => Some([quantile(&numbers, low), quantile(&numbers, high)]),
         };
         let fill = |value, how: &str| Gap::Fill { value, how: how.into() };
         let gap = match self.rules.missing {
             Missing::Drop => Gap::Drop,
             Missing::Auto | Missing::Median => fill(all.median, "median"),
             Missing::Mean => fill(all.mean, "mean"),
-            Missing::Mode => fill(mode(&sorted), "most frequent value"),
+            Missing::Mode => fill(mode(&numbers), "most frequent value"),
             Missing::Constant => {
                 let text = self.rules.fill.as_deref().unwrap_or_default();
                 let value = format.parse(text).filter(|x| x.is_finite());

@@ -50,6 +50,18 @@ pub(super) struct Sheet<'a> {
 /// Fails when no row is left, or rows are of different length.
 pub(super) fn sheet<'a>(
     body: &Body<'a>,
+    rows: Rows<'a>,
+    options: &ReadOptions,
+    notes: &mut Vec<String>,
+) -> Result<Sheet<'a>> {
+    let mut sheet = whole_sheet(body, rows, options, notes)?;
+    sheet.without_empty_columns(notes);
+    Ok(sheet)
+}
+
+/// [`sheet`] with columns at the end that have neither a name nor a cell.
+pub(super) fn whole_sheet<'a>(
+    body: &Body<'a>,
     mut rows: Rows<'a>,
     options: &ReadOptions,
     notes: &mut Vec<String>,
@@ -96,9 +108,7 @@ pub(super) fn sheet<'a>(
             row.width()
         )));
     }
-    let mut sheet = Sheet { names, rows, width, header };
-    sheet.without_empty_columns(notes);
-    Ok(sheet)
+    Ok(Sheet { names, rows, width, header })
 }
 
 impl Sheet<'_> {

@@ -168,6 +168,14 @@ impl TableOptions {
         places.map(|i| table.columns[i].name.as_str()).collect()
     }
 
+    /// The same, with columns kept that are the same in all rows.
+    pub fn keeping_constants(&self) -> TableOptions {
+        let mut options = self.clone();
+        options.cleaning.rules.keep_constant = true;
+        options.cleaning.columns.values_mut().for_each(|rules| rules.keep_constant = true);
+        options
+    }
+
     /// As TOML: read back, it gives the same.
     pub fn to_table(&self) -> Table {
         let mut t = Table::new();

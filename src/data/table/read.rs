@@ -51,28 +51,9 @@ impl Table {
             return Table::of_arff(name, &text, head, held, options, notes);
         }
         let top = Top::of(text.as_bytes(), options, &mut notes);
-        let quote = options.quote.map_or(DOUBLE, |c| c as u8);
-        let mut body = Body { name, text: &text[top.end..], first_line: 1 + top.lines, held, quote };
-        if body.text.bytes().all(|b| b.is_ascii_whitespace()) {
-            return Err(Error::data(format!("{name} is empty; expected a table: a row of cells per line")));
-        }
-        let cut = match options.delimiter.or(top.delimiter) {
-            Some(' ') => Cut::Blanks,
-            Some(c) if c.is_ascii() && !matches!(c, '"' | '\r' | '\n' | '\0') => Cut::At(c as u8),
-            Some(c) => {
-                return Err(Error::usage(format!("delimiter {c:?}: expected one ASCII character that is no quote")));
-            }
-            None => sniff::cut(name, body.text.as_bytes(), options.likely),
-        };
-        if let (None, Cut::At(c)) = (options.quote, cut)
-            && sniff::quote(body.text.as_bytes(), c) == SINGLE
-        {
-            body.quote = SINGLE;
-            notes.push(
-                "single quotes around cells are taken off; set quote = \"double\" if they are part of the values"
-                    .into(),
-            );
-        }
+        let text = &text[top.end..];
+        let (cut, quote) = separators(name, text, &top, options, &mut notes)?;
+        let body = Body { name, text, first_line: 1 + top.lines, held, quote };
         let rows = body.rows(cut, &mut notes)?;
         let sheet = lines::sheet(&body, rows, options, &mut notes)?;
         let names = named(&sheet.names, sheet.width, &mut notes);
@@ -86,10 +67,7 @@ impl Table {
         let mut columns = sheet.rows.columns(names);
         let lines = sheet.rows.all.iter().map(|row| row.line).collect();
         let kept = marks::settle(&mut columns, options, &mut notes);
-        let delimiter = match cut {
-            Cut::At(c) => c as char,
-            Cut::Blanks => ' ',
-        };
+        let delimiter = cut.shown();
         let decimal = mark(&columns, options, false);
         let has_header = sheet.header.is_some();
         Ok(Table { name: name.into(), columns, lines, has_header, delimiter, decimal, notes, kept })
@@ -189,9 +167,41 @@ impl Table {
     }
 }
 
+/// What separates the cells of a text below its top, and the quote around them.
+///
+/// Fails where there is no text, and where what is asked for is no delimiter.
+pub(super) fn separators(
+    name: &str,
+    text: &str,
+    top: &Top,
+    options: &ReadOptions,
+    notes: &mut Vec<String>,
+) -> Result<(Cut, u8)> {
+    if text.bytes().all(|b| b.is_ascii_whitespace()) {
+        return Err(Error::data(format!("{name} is empty; expected a table: a row of cells per line")));
+    }
+    let cut = match options.delimiter.or(top.delimiter) {
+        Some(' ') => Cut::Blanks,
+        Some(c) if c.is_ascii() && !matches!(c, '"' | '\r' | '\n' | '\0') => Cut::At(c as u8),
+        Some(c) => {
+            return Err(Error::usage(format!("delimiter {c:?}: expected one ASCII character that is no quote")));
+        }
+        None => sniff::cut(name, text.as_bytes(), options.likely),
+    };
+    if let (None, Cut::At(c)) = (options.quote, cut)
+        && sniff::quote(text.as_bytes(), c) == SINGLE
+    {
+        notes.push(
+            "single quotes around cells are taken off; set quote = \"double\" if they are part of the values".into(),
+        );
+        return Ok((cut, SINGLE));
+    }
+    Ok((cut, options.quote.map_or(DOUBLE, |c| c as u8)))
+}
+
 /// The decimal mark of columns. In `points` formats numbers have points unless all that
 /// tells speaks for commas.
-fn mark(columns: &[Column], options: &ReadOptions, points: bool) -> FileMark {
+pub(super) fn mark(columns: &[Column], options: &ReadOptions, points: bool) -> FileMark {
     if let Some(decimal) = options.decimal {
         return FileMark::Given(decimal);
     }
@@ -220,17 +230,17 @@ const SEPARATOR_LINE: usize = 32;
 
 /// Lines above the table: those to skip, and one that says the delimiter to a
 /// spreadsheet (`sep=;`).
-struct Top {
+pub(super) struct Top {
     /// Where they end.
-    end: usize,
+    pub end: usize,
     /// How many they are.
-    lines: usize,
+    pub lines: usize,
     /// The delimiter that they say.
-    delimiter: Option<char>,
+    pub delimiter: Option<char>,
 }
 
 impl Top {
-    fn of(text: &[u8], options: &ReadOptions, notes: &mut Vec<String>) -> Top {
+    pub fn of(text: &[u8], options: &ReadOptions, notes: &mut Vec<String>) -> Top {
         let mut top = Top { end: 0, lines: 0, delimiter: None };
         while top.lines < options.skip_rows && top.end < text.len() {
             top.next(text);
@@ -269,7 +279,7 @@ impl Top {
 }
 
 /// The names of the columns, each of its own.
-fn named(header: &[String], width: usize, notes: &mut Vec<String>) -> Vec<String> {
+pub(super) fn named(header: &[String], width: usize, notes: &mut Vec<String>) -> Vec<String> {
     let given: BTreeSet<&str> = header.iter().map(String::as_str).collect();
     let mut seen: BTreeMap<String, usize> = BTreeMap::new();
     let (mut names, mut renamed) = (vec![], vec![]);

@@ -34,6 +34,18 @@ impl Restyled<'_> {
     pub(super) fn none(fitted: &Fitted) -> Restyled<'_> {
         Restyled { fitted: Cow::Borrowed(fitted), columns: HashMap::new(), notes: vec![], problem: None }
     }
+
+    /// The same without what it was made from.
+    pub(super) fn owned(self) -> Restyled<'static> {
+        Restyled { fitted: Cow::Owned(self.fitted.into_owned()), ..self }
+    }
+
+    /// For a piece of the table, in which some rows are asked for: its formats are those of the
+    /// table, and its words are its own.
+    pub(super) fn for_piece(&self, table: &Table, rows: &[usize]) -> Restyled<'_> {
+        let (columns, notes) = self.fitted.reworded(table, rows);
+        Restyled { fitted: Cow::Borrowed(&self.fitted), columns, notes, problem: None }
+    }
 }
 
 /// Words for yes and no.
@@ -149,6 +161,22 @@ impl Fitted {
             }
         }
         Ok(new)
+    }
+
+    /// The columns of a part of a table, in which some rows are asked for, whose cells stand in
+    /// the words of the training rows, and what there is to say about them.
+    fn reworded(&self, table: &Table, rows: &[usize]) -> (HashMap<String, Column>, Vec<String>) {
+        let (mut columns, mut notes) = (HashMap::new(), vec![]);
+        for fitted in self.columns.iter().filter(|c| c.is_used()) {
+            let Encoder::Category { slots, .. } = &fitted.encoder else { continue };
+            let Ok(old) = table.column(&fitted.name) else { continue };
+            let cells: Vec<&str> = rows.iter().filter_map(|&i| old.cells.at(i)).collect();
+            if let Some((column, note)) = reworded(old, slots, &cells) {
+                notes.push(format!("{}: {}: {note}", table.name, fitted.name));
+                columns.insert(column.name.clone(), column);
+            }
+        }
+        (columns, notes)
     }
 
     fn refused(&self, table: &Table, column: &str, found: &str) -> Error {

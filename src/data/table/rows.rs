@@ -32,6 +32,16 @@ pub(super) enum Cut {
     Blanks,
 }
 
+impl Cut {
+    /// As a character; a blank stands for any number of them.
+    pub fn shown(self) -> char {
+        match self {
+            Cut::At(c) => c as char,
+            Cut::Blanks => ' ',
+        }
+    }
+}
+
 /// The rows of a file, in its order.
 pub(super) struct Rows<'a> {
     text: &'a str,

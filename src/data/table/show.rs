@@ -37,7 +37,11 @@ impl TableAudit {
         let header = if self.has_header { "a header" } else { "no header" };
         Findings {
             title: self.table.clone(),
-            summary: format!("A table of {} rows and {} columns with {header}.", self.rows, self.columns.len()),
+            summary: format!(
+                "A table of {} rows and {} columns with {header}.",
+                self.drawn_of.unwrap_or(self.rows),
+                self.columns.len()
+            ),
             warnings,
             sections,
         }

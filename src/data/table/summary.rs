@@ -26,20 +26,27 @@ pub struct Summary {
 impl Summary {
     /// Describes some numbers; `None` when there are none.
     pub fn of(mut numbers: Vec<f64>) -> Option<Summary> {
-        numbers.sort_unstable_by(f64::total_cmp);
-        Summary::of_sorted(&numbers)
+        Summary::of_any(&mut numbers)
+    }
+
+    /// [`of`](Summary::of) numbers in any order, which is another afterwards: sorting them all
+    /// would take several times as long.
+    pub(super) fn of_any(numbers: &mut [f64]) -> Option<Summary> {
+        let n = numbers.len() as f64;
+        let min = numbers.iter().copied().min_by(f64::total_cmp)?;
+        let max = numbers.iter().copied().max_by(f64::total_cmp)?;
+        let (mean, std) = mean_and_deviation(numbers, min == max);
+        let [median, q1, q3] = [0.5, 0.25, 0.75].map(|q| selected(numbers, q * (n - 1.0)));
+        Some(Summary { count: numbers.len(), min, q1, median, q3, max, mean, std })
     }
 
     /// [`of`](Summary::of) numbers that are sorted.
     pub(super) fn of_sorted(numbers: &[f64]) -> Option<Summary> {
         let (&min, &max) = (numbers.first()?, numbers.last()?);
-        let n = numbers.len() as f64;
-        let mean = numbers.iter().map(|x| x / n).sum::<f64>();
-        // Equal numbers have no spread, whatever rounding makes of their mean.
-        let variance = if min == max { 0.0 } else { numbers.iter().map(|x| (x - mean) * ((x - mean) / n)).sum() };
+        let (mean, std) = mean_and_deviation(numbers, min == max);
         let at = |q| quantile(numbers, q);
         let (q1, median, q3) = (at(0.25), at(0.5), at(0.75));
-        Some(Summary { count: numbers.len(), min, q1, median, q3, max, mean, std: f64::sqrt(variance) })
+        Some(Summary { count: numbers.len(), min, q1, median, q3, max, mean, std })
     }
 
     /// The fences of the rule of Tukey: `k` times the distance of the quartiles
@@ -48,6 +55,23 @@ impl Summary {
         let reach = k * (self.q3 - self.q1);
         (reach > 0.0).then_some([self.q1 - reach, self.q3 + reach])
     }
+}
+
+fn mean_and_deviation(numbers: &[f64], are_equal: bool) -> (f64, f64) {
+    let n = numbers.len() as f64;
+    let mean = numbers.iter().map(|x| x / n).sum::<f64>();
+    // Equal numbers have no spread, whatever rounding makes of their mean.
+    let variance = if are_equal { 0.0 } else { numbers.iter().map(|x| (x - mean) * ((x - mean) / n)).sum() };
+    (mean, f64::sqrt(variance))
+}
+
+/// What stands at a place among numbers once they are sorted, between two of them by linear
+/// interpolation.
+fn selected(numbers: &mut [f64], at: f64) -> f64 {
+    let (low, part) = (at.floor() as usize, at.fract());
+    let (_, &mut value, above) = numbers.select_nth_unstable_by(low, f64::total_cmp);
+    let next = above.iter().copied().min_by(f64::total_cmp).filter(|_| part > 0.0).unwrap_or(value);
+    value + (next - value) * part
 }
 
 /// The quantile `q` (0 to 1) of sorted numbers, with linear interpolation.
@@ -69,6 +93,11 @@ mod tests {
         assert_eq!((s.min, s.q1, s.median, s.q3, s.max, s.mean), (1.0, 1.75, 3.0, 5.5, 10.0, 4.25));
         assert!((s.std - 3.491_060_010_942_235_6).abs() < 1e-12);
         assert_eq!(s.fences(1.0), Some([-2.0, 9.25]));
+        let many: Vec<f64> = (0..1003).map(|i| f64::from(i * 7919 % 1009)).collect();
+        let mut sorted = many.clone();
+        sorted.sort_by(f64::total_cmp);
+        let (any, in_order) = (Summary::of(many).unwrap(), Summary::of_sorted(&sorted).unwrap());
+        assert_eq!((any.q1, any.median, any.q3, any.max), (in_order.q1, in_order.median, in_order.q3, in_order.max));
         let equal = Summary::of(vec![0.1; 3]).unwrap();
         assert_eq!((equal.std, equal.fences(1.5)), (0.0, None));
         assert_eq!(Summary::of(vec![]), None);

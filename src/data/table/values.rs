@@ -2,6 +2,7 @@
 //! cells is asked once of each value.
 
 use super::cells::Cells;
+use rayon::prelude::*;
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
 
@@ -89,7 +90,7 @@ impl<'a> Values<'a> {
         let hasher = RandomState::new();
         let mut marks = Vec::with_capacity(self.cells);
         marks.extend(self.words().map(|word| hasher.hash_one(word)));
-        marks.sort_unstable();
+        marks.par_sort_unstable();
         marks.dedup();
         marks.len()
     }

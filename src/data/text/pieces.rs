@@ -41,13 +41,14 @@ impl Pieces {
     ///
     /// Fails when `size` is below 256, a token for each byte, or above a million.
     pub fn train(texts: &[&str], size: usize) -> Result<Pieces> {
-        if !(256..=MOST_TRAINED).contains(&size) {
-            return Err(Error::usage(format!(
-                "a byte-pair vocabulary of {size} tokens: expected 256 (one for each byte) to {MOST_TRAINED}"
-            )));
-        }
+        check_trained(size)?;
+        Pieces::of_words(&Pieces::words(texts)?, size)
+    }
+
+    /// How often the words of some texts occur.
+    pub(super) fn words(texts: &[&str]) -> Result<BTreeMap<String, u64>> {
         let parts: Vec<&str> = texts.iter().flat_map(|text| parts(text, PART)).collect();
-        let words = parts
+        parts
             .par_iter()
             .map(|part| {
                 let mut words: BTreeMap<String, u64> = BTreeMap::new();
@@ -58,8 +59,23 @@ impl Pieces {
                 some.into_iter().for_each(|(word, count)| *all.entry(word).or_default() += count);
                 Ok(all)
             })
-            .map_err(|e: tokenizers::Error| Error::data(format!("the text cannot be cut into words: {e}")))?;
-        let learned = merges::learn(&words, size);
+            .map_err(|e: tokenizers::Error| Error::data(format!("the text cannot be cut into words: {e}")))
+    }
+
+    /// The last place at which a text may be cut without another effect on its words.
+    pub(super) fn last_cut_of_words(text: &str) -> Option<usize> {
+        last_cut(text, PART)
+    }
+
+    /// The last place at which a text is cut before its parts are turned into tokens.
+    pub(super) fn last_cut(&self, text: &str) -> Option<usize> {
+        last_cut(text, self.part)
+    }
+
+    /// [`train`](Pieces::train) on words with how often each occurs.
+    pub(super) fn of_words(words: &BTreeMap<String, u64>, size: usize) -> Result<Pieces> {
+        check_trained(size)?;
+        let learned = merges::learn(words, size);
         let vocabulary: serde_json::Map<String, Value> =
             learned.tokens.into_iter().zip(0u32..).map(|(token, id)| (token, id.into())).collect();
         let bytes = json!({ "type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true });
@@ -263,6 +279,24 @@ fn parts(text: &str, least: usize) -> Vec<&str> {
         parts.push(rest);
     }
     parts
+}
+
+/// The last of the places at which [`parts`] cuts a text.
+fn last_cut(text: &str, least: usize) -> Option<usize> {
+    let mut end = 0;
+    while let Some(at) = cut(&text[end..], least.max(1)) {
+        end += at;
+    }
+    (end > 0).then_some(end)
+}
+
+fn check_trained(size: usize) -> Result<()> {
+    match (256..=MOST_TRAINED).contains(&size) {
+        true => Ok(()),
+        false => Err(Error::usage(format!(
+            "a byte-pair vocabulary of {size} tokens: expected 256 (one for each byte) to {MOST_TRAINED}"
+        ))),
+    }
 }
 
 fn cut(text: &str, least: usize) -> Option<usize> {

@@ -35,23 +35,7 @@ impl TokenWindows {
     /// windows would take more than the budget of memory.
     pub fn scoring(&self, name: &str, tokens: &[u32]) -> Result<ScoringWindows> {
         let (context, stride) = (self.width() - 1, self.stride());
-        if stride > context {
-            return Err(Error::usage(format!(
-                "stride {stride}: expected at most the context of {context} tokens, or tokens between two windows would \
-                 not be scored"
-            )));
-        }
-        let last = match tokens.len() {
-            n @ 0..2 => {
-                let found = if n == 0 { "no token" } else { "1 token" };
-                return Err(Error::data(format!(
-                    "{name} holds {found}; expected at least 2: each is scored by those in front of it, and the first has \
-                     none"
-                )));
-            }
-            n => n - 1,
-        };
-        let count = 1 + last.saturating_sub(context).div_ceil(stride);
+        let (count, last) = self.windows_to_score(name, tokens.len())?;
         let total = count.saturating_mul(context);
         let (bytes, budget) = ((total as u64).saturating_mul(8), memory::budget());
         let (mut inputs, mut labels): (Vec<u32>, Vec<u32>) = (vec![], vec![]);
@@ -75,6 +59,31 @@ impl TokenWindows {
             scored = end;
         }
         Ok(ScoringWindows { inputs, labels, count, scored })
+    }
+
+    /// The number of windows that score so many tokens, and the last of these.
+    ///
+    /// Fails when there is no second token, and when the stride leaves tokens out.
+    pub(super) fn windows_to_score(&self, name: &str, tokens: usize) -> Result<(usize, usize)> {
+        let (context, stride) = (self.width() - 1, self.stride());
+        if stride > context {
+            return Err(Error::usage(format!(
+                "stride {stride}: expected at most the context of {context} tokens, or tokens between two windows would \
+                 not be scored"
+            )));
+        }
+        let last = match tokens {
+            n @ 0..2 => {
+                let found = if n == 0 { "no token" } else { "1 token" };
+                return Err(Error::data(format!(
+                    "{name} holds {found}; expected at least 2: each is scored by those in front of it, and the first has \
+                     none"
+                )));
+            }
+            n => n - 1,
+        };
+        let count = 1 + last.saturating_sub(context).div_ceil(stride);
+        Ok((count, last))
     }
 }
 

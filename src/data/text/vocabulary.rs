@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::files;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
@@ -143,6 +143,20 @@ impl Vocabulary {
     pub fn train_bpe(texts: &[impl AsRef<str>], size: usize) -> Result<Vocabulary> {
         let texts: Vec<&str> = texts.iter().map(AsRef::as_ref).collect();
         Ok(Vocabulary { kind: Kind::Pieces(Arc::new(Pieces::train(&texts, size)?)), padded: false })
+    }
+
+    /// [`train_bpe`](Vocabulary::train_bpe) on words with how often each occurs.
+    pub(super) fn of_words(words: &BTreeMap<String, u64>, size: usize) -> Result<Vocabulary> {
+        Ok(Vocabulary { kind: Kind::Pieces(Arc::new(Pieces::of_words(words, size)?)), padded: false })
+    }
+
+    /// The last place at which a text may be cut so that its tokens are those of its parts;
+    /// `None` where it may be cut nowhere.
+    pub(super) fn cut(&self, text: &str) -> Option<usize> {
+        match &self.kind {
+            Kind::Characters(_) | Kind::Bytes => Some(text.len()),
+            Kind::Pieces(pieces) => pieces.last_cut(text),
+        }
     }
 
     /// Reads what [`save`](Vocabulary::save) has written, or a `tokenizer.json`

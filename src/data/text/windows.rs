@@ -61,20 +61,31 @@ impl TokenWindows {
         tokens.checked_sub(self.width()).map_or(0, |more| more / self.stride + 1)
     }
 
+    /// The number of samples in so many tokens, one at least.
+    pub(super) fn counted(&self, name: &str, tokens: usize) -> Result<usize> {
+        match self.count(tokens) {
+            0 => Err(Error::data(format!(
+                "{name} holds {}; expected at least {}, a context of {} and the token behind it: take more text or a \
+                 shorter context",
+                said(tokens),
+                self.width(),
+                self.context
+            ))),
+            count => Ok(count),
+        }
+    }
+
+    /// Tokens behind the last of so many samples.
+    pub(super) fn left(&self, tokens: usize, count: usize) -> usize {
+        tokens - ((count - 1) * self.stride + self.width())
+    }
+
     /// The samples of some tokens; `name` is what messages call them.
     ///
     /// Fails when there are fewer tokens than a sample needs, or the samples
     /// would take more than the budget of memory.
     pub fn cut(&self, name: &str, tokens: &[u32]) -> Result<Windows> {
-        let (count, width) = (self.count(tokens.len()), self.width());
-        if count == 0 {
-            return Err(Error::data(format!(
-                "{name} holds {}; expected at least {width}, a context of {} and the token behind it: take more text or \
-                 a shorter context",
-                said(tokens.len()),
-                self.context
-            )));
-        }
+        let (count, width) = (self.counted(name, tokens.len())?, self.width());
         let total = count.saturating_mul(width);
         let mut rows: Vec<u32> = vec![];
         let (bytes, budget) = ((total as u64).saturating_mul(4), memory::budget());
@@ -90,8 +101,7 @@ impl TokenWindows {
         for i in 0..count {
             rows.extend_from_slice(&tokens[i * self.stride..][..width]);
         }
-        let used = (count - 1) * self.stride + width;
-        Ok(Windows { rows, count, width, left: tokens.len() - used })
+        Ok(Windows { rows, count, width, left: self.left(tokens.len(), count) })
     }
 
     /// Samples to train on and samples held out: the last share of the tokens,
@@ -100,23 +110,39 @@ impl TokenWindows {
     /// Fails when the share is not from 0, below 1, and as [`cut`](Self::cut)
     /// does for either part.
     pub fn split(&self, name: &str, tokens: &[u32], val_share: f64) -> Result<(Windows, Option<Windows>)> {
-        if !(0.0..1.0).contains(&val_share) {
-            return Err(Error::usage(format!(
-                "cannot hold out a share {val_share} of {name}: expected a number from 0, below 1, such as 0.1"
-            )));
-        }
-        if val_share == 0.0 {
-            return Ok((self.cut(name, tokens)?, None));
-        }
-        // Rounded down as nanoGPT does, but for what 1 - 0.9 is short of 0.1.
-        let kept = ((tokens.len() as f64 * (1.0 - val_share) + 1e-6) as usize).min(tokens.len());
-        let (train, val) = tokens.split_at(kept);
-        let part = |what: &str, share: f64| {
-            format!("the {what} part of {name} ({:.1} % of {})", 100.0 * share, said(tokens.len()))
-        };
-        let train = self.cut(&part("training", 1.0 - val_share), train)?;
-        Ok((train, Some(self.cut(&part("validation", val_share), val)?)))
+        let (train, val) = parts(name, tokens.len(), val_share)?;
+        let (first, rest) = tokens.split_at(train.tokens);
+        let train = self.cut(&train.name, first)?;
+        Ok((train, val.map(|val| self.cut(&val.name, rest)).transpose()?))
     }
+}
+
+/// A part of a stream of tokens.
+pub(super) struct Part {
+    /// What messages call it.
+    pub name: String,
+    /// Its tokens.
+    pub tokens: usize,
+}
+
+/// What is trained on, and what is held out: the last share of so many tokens.
+///
+/// Fails when the share is not from 0, below 1.
+pub(super) fn parts(name: &str, tokens: usize, val_share: f64) -> Result<(Part, Option<Part>)> {
+    if !(0.0..1.0).contains(&val_share) {
+        return Err(Error::usage(format!(
+            "cannot hold out a share {val_share} of {name}: expected a number from 0, below 1, such as 0.1"
+        )));
+    }
+    if val_share == 0.0 {
+        return Ok((Part { name: name.into(), tokens }, None));
+    }
+    // Rounded down as nanoGPT does, but for what 1 - 0.9 is short of 0.1.
+    let kept = ((tokens as f64 * (1.0 - val_share) + 1e-6) as usize).min(tokens);
+    let called =
+        |what: &str, share: f64| format!("the {what} part of {name} ({:.1} % of {})", 100.0 * share, said(tokens));
+    let train = Part { name: called("training", 1.0 - val_share), tokens: kept };
+    Ok((train, Some(Part { name: called("validation", val_share), tokens: tokens - kept })))
 }
 
 fn said(tokens: usize) -> String {

@@ -1,6 +1,6 @@
 //! NumPy's arrays, `.npy` and `.npz`.
 
-use super::sets::{Sets, store};
+use super::sets::{Sets, slow, store};
 use super::{Asked, Audit, Kind, Opened, ToPredict, ToScore, Trained, Wants, expect_classes};
 use crate::data::table::Task as AskedTask;
 use crate::data::{
@@ -38,6 +38,9 @@ impl Kind for Arrays {
         let set = npy::open_stored(found.path(), s.data.table.task, s.asks_for_values(), &store(s))?;
         let notes = set.notes.iter().cloned().chain(set.left_out(group_of(s))).chain(on_disk(&set.train, s));
         notes.for_each(|note| observer.note(&note));
+        if matches!(set.train.samples, Samples::Read(_)) {
+            slow(found.path()).iter().for_each(|note| observer.note(note));
+        }
         let groups = groups(found, s, set.train.len())?;
         let mut source = Sets { train: set.train, val: set.val, test: set.test, levels: None, groups };
         if s.data.normalize_classes {

@@ -1,10 +1,13 @@
 //! A corpus: text without classes, whose tokens a language model predicts.
 
+use super::large_corpus::{self, LargeText};
+use super::sets::store;
+use super::token_names::{context, left_out, names};
 use super::{Audit, Kind, MOST_BYTES, Means, Opened, ToPredict, ToScore, Trained, Wants, json};
 use crate::data::series::NaiveSets;
-use crate::data::text::{self, Corpus, ScoringWindows, TokenWindows, Vocabulary, Windows};
+use crate::data::text::{self, Corpus, ScoringWindows, TokenWindows, Vocabulary, Windows, large};
 use crate::data::{
-    Dataset, Input, Interface, Normal, Origin, Recognised, RowGroups, Samples, SourceKind, Split, Targets, Task,
+    Dataset, Input, Interface, Normal, Origin, Recognised, RowGroups, Samples, SourceKind, Split, Stored, Targets, Task,
 };
 use crate::error::{Context, Error, Result};
 use crate::files::memory;
@@ -35,15 +38,29 @@ impl Kind for CorpusOfText {
         Means { tokens: true, ..Means::default() }
     }
 
-    fn open(&self, found: &Recognised, _: &Settings, _: &mut dyn Observer) -> Result<Opened> {
-        let corpus = Corpus::open(found.path())?;
+    fn open(&self, found: &Recognised, s: &Settings, _: &mut dyn Observer) -> Result<Opened> {
+        let store = store(s);
+        let corpus = match large::open(found.path(), &store)? {
+            Stored::Held(corpus) => corpus,
+            Stored::Read(corpus) => {
+                return Ok(Opened { source: Box::new(LargeText { corpus, store }), audit: None });
+            }
+        };
         let is_soon = corpus.bytes().len() <= MOST_BYTES;
         let audit = is_soon.then(|| json(&text::audit(&corpus.name, &String::from_utf8_lossy(corpus.bytes()))));
         Ok(Opened { source: Box::new(CorpusSource(corpus)), audit })
     }
 
-    fn audit(&self, found: &Recognised, _: &Settings, _: &mut dyn Observer) -> Result<Audit> {
-        let corpus = Corpus::open(found.path())?;
+    fn audit(&self, found: &Recognised, s: &Settings, _: &mut dyn Observer) -> Result<Audit> {
+        let corpus = match large::open(found.path(), &store(s))? {
+            Stored::Held(corpus) => corpus,
+            Stored::Read(corpus) => {
+                let (some, note) = corpus.some()?;
+                let mut audit = text::audit(&corpus.name, &some);
+                audit.warnings.insert(0, note);
+                return Ok(Audit::of(&audit, audit.findings()));
+            }
+        };
         let audit = text::audit(&corpus.name, corpus.text()?);
         Ok(Audit::of(&audit, audit.findings()))
     }
@@ -69,7 +86,14 @@ impl Kind for CorpusOfText {
         }
         let length = trained.model.input.first().copied().unwrap_or(1);
         let windows = TokenWindows::new(length, trained.stride)?;
-        Ok(ToScore::of(windows_for(&Corpus::open(found.path())?, &trained.about.interface, windows)?, vec![]))
+        let (interface, store) = (&trained.about.interface, store(trained.settings));
+        Ok(match large::open(found.path(), &store)? {
+            Stored::Held(corpus) => ToScore::of(windows_for(&corpus, interface, windows)?, vec![]),
+            Stored::Read(corpus) => {
+                let set = large_corpus::to_score(&corpus, interface, windows, &store)?;
+                ToScore::of(set, vec![corpus.describe()])
+            }
+        })
     }
 }
 
@@ -108,31 +132,14 @@ impl Source for CorpusSource {
         let names = names(&vocabulary);
         let mut notes = vec![format!("{} tokens, {}", tokens.len(), vocabulary.describe())];
         let parts = [("trained on", Some(&train)), ("held out", val.as_ref())];
-        notes.extend(parts.iter().filter_map(|(what, part)| left_out(what, (*part)?)));
+        notes.extend(
+            parts.iter().filter_map(|(what, part)| (*part).and_then(|part| left_out(what, part.width - 1, part.left))),
+        );
         let train = windows_of(&corpus.name, &train, &names);
         let val = val.map(|w| windows_of(&format!("{} (held out)", corpus.name), &w, &names));
         let interface =
             Interface { input: Input::Tokens(Box::new(vocabulary)), ..Interface::of(&train, Normal::default()) };
         Ok(Prepared { train, val, test: None, interface, naive: NaiveSets::default(), notes })
-    }
-}
-
-/// What a language model of `tokens` tokens sees at once.
-fn context(s: &Settings) -> usize {
-    match (s.data.text.context, s.model.input.as_deref()) {
-        (Some(n), _) => n,
-        (None, Some([own])) => *own,
-        (None, _) => 64,
-    }
-}
-
-/// What is said of the end of a part of the text that fills no window.
-fn left_out(what: &str, part: &Windows) -> Option<String> {
-    let context = part.width - 1;
-    match part.left {
-        0 => None,
-        1 => Some(format!("the last token of the part {what} fills no window of {context} and is left out")),
-        n => Some(format!("the last {n} tokens of the part {what} fill no window of {context} and are left out")),
     }
 }
 
@@ -145,7 +152,7 @@ fn windows_of(name: &str, windows: &Windows, names: &[String]) -> Dataset {
         shape: vec![positions],
         samples: Samples::Tokens(Arc::new(rows().flat_map(|r| &r[..positions]).copied().collect())),
         targets: Targets::Sequence {
-            labels: Arc::new(rows().flat_map(|r| &r[1..]).copied().collect()),
+            labels: rows().flat_map(|r| &r[1..]).copied().collect::<Vec<u32>>().into(),
             positions,
             names: names.to_vec(),
         },
@@ -174,8 +181,4 @@ pub fn windows_for(corpus: &Corpus, interface: &Interface, windows: TokenWindows
         targets: Targets::Sequence { labels: labels.into(), positions, names: interface.outputs.clone() },
         origin: Origin::default(),
     })
-}
-
-fn names(vocabulary: &Vocabulary) -> Vec<String> {
-    (0..vocabulary.len() as u32).map(|id| vocabulary.token(id).unwrap_or_else(|| format!("<{id}>"))).collect()
 }

@@ -1,6 +1,6 @@
 //! Images: the built-in digits, IDX files, CIFAR, folders of pictures.
 
-use super::sets::{Sets, store};
+use super::sets::{Sets, slow, store};
 use super::{
     Asked, Audit, Kind, MOST_SAMPLES, Opened, ToPredict, ToScore, Trained, Wants, arrays, expect_classes, json,
     no_table,
@@ -42,7 +42,8 @@ impl Kind for Images {
         let opened = match opened {
             Stored::Held(opened) => opened,
             Stored::Read(OpenedOnDisk { train, val, test, folder, notes }) => {
-                notes.iter().for_each(|note| observer.note(note));
+                let lies = s.data.cache.as_deref().unwrap_or(found.path());
+                notes.iter().cloned().chain(slow(lies)).for_each(|note| observer.note(&note));
                 let levels = folder.and_then(|f| f.levels);
                 let mut source = Sets { train, val, test, levels, groups: None };
                 if s.data.normalize_classes {

@@ -4,10 +4,14 @@
 mod arrays;
 mod corpus;
 mod images;
+mod large_corpus;
+mod large_rows;
+mod learned_rows;
 mod rows;
 mod series;
 mod sets;
 mod texts;
+mod token_names;
 
 pub use images::{augmented, image_of, images_of};
 pub use rows::rows_of;
@@ -70,6 +74,12 @@ pub trait Kind: Sync {
     /// Opens labelled data for a trained model of this kind: its test set, or all of it
     /// where it has none.
     fn to_score(&self, found: &Recognised, trained: &Trained) -> Result<ToScore>;
+
+    /// A file that is read for a trained model of this kind part by part, because memory has
+    /// no room for it; `None` of one that is read whole.
+    fn in_parts(&self, _: &Path, _: &Trained) -> Result<Option<Box<dyn PartsToPredict>>> {
+        Ok(None)
+    }
 
     /// Reads a file for a trained model of this kind to answer for: a picture, rows,
     /// arrays, texts.
@@ -296,6 +306,18 @@ pub struct ToPredict {
     pub notes: Vec<String>,
 }
 
+/// What a model is to answer for, part by part.
+pub trait PartsToPredict {
+    /// What a user should know before the first part.
+    fn notes(&self) -> Vec<String>;
+
+    /// The next part; `None` behind the last.
+    fn next(&mut self) -> Option<Result<ToPredict>>;
+
+    /// What a user should know of the parts so far.
+    fn lines(&self) -> Vec<String>;
+}
+
 /// Something that an answer is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Asked {
@@ -310,6 +332,11 @@ pub struct Asked {
 /// Reads a file for a trained model to answer for.
 pub fn to_predict(file: &Path, trained: &Trained) -> Result<ToPredict> {
     kind_of_model(&trained.about.interface).to_predict(file, trained)
+}
+
+/// A file that is read part by part for a trained model; `None` of one that is read whole.
+pub fn in_parts(file: &Path, trained: &Trained) -> Result<Option<Box<dyn PartsToPredict>>> {
+    kind_of_model(&trained.about.interface).in_parts(file, trained)
 }
 
 /// Opens labelled data for a trained model.

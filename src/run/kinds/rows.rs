@@ -1,16 +1,19 @@
 //! Rows of a table, each a sample.
 
+use super::large_rows::{self, InParts, LargeRows, beside};
+use super::learned_rows::{builds, notes_of};
+use super::sets::store;
 use super::{
-    Asked, Audit, Kind, MOST_CELLS, MOST_SAMPLES, Means, Opened, ToPredict, ToScore, Trained, Wants, json, no_rows,
+    Asked, Audit, Kind, MOST_CELLS, MOST_SAMPLES, Means, Opened, PartsToPredict, ToPredict, ToScore, Trained, Wants,
+    json, no_rows,
 };
 use crate::data::series::NaiveSets;
-use crate::data::table::{Fitted, Goal, Table, TableAudit, leaks, twins};
-use crate::data::{self, Dataset, IGNORED, Interface, Origin, Recognised, RowGroups, SourceKind, alike};
+use crate::data::table::{Fitted, Goal, LargeTable, ReadOptions, Table, TableAudit, large};
+use crate::data::{self, Dataset, IGNORED, Interface, Origin, Recognised, RowGroups, SourceKind, Stored, alike};
 use crate::error::{Context, Result};
-use crate::nn::Weights;
 use crate::run::observer::Observer;
 use crate::train::defaults::{Defaults, ROWS};
-use crate::train::{DataSettings, Parts, Prepared, RowClasses, Settings, Source, model_for};
+use crate::train::{DataSettings, Parts, Prepared, RowClasses, Settings, Source};
 use std::path::Path;
 
 /// Rows of a table.
@@ -34,7 +37,13 @@ impl Kind for RowsOfTable {
     }
 
     fn open(&self, found: &Recognised, s: &Settings, _: &mut dyn Observer) -> Result<Opened> {
-        let mut table = Table::open(found.path(), &s.data.table.read_options())?;
+        let mut table = match open(found.path(), &s.data.table.read_options(), s, &|names| beside(names, &s.data))? {
+            Stored::Held(table) => table,
+            Stored::Read(table) => {
+                let source = LargeRows::new(table, store(s), &s.data)?;
+                return Ok(Opened { source: Box::new(source), audit: None });
+            }
+        };
         if let (true, [target]) = (s.data.normalize_classes, &s.data.table.target[..]) {
             let column = table.find(target)?;
             alike::merge_cells(&mut table, column, &[]);
@@ -47,8 +56,10 @@ impl Kind for RowsOfTable {
     }
 
     fn audit(&self, found: &Recognised, s: &Settings, _: &mut dyn Observer) -> Result<Audit> {
-        let table = Table::open(found.path(), &s.data.table.read_options())?;
-        let audit = TableAudit::new(&table, &s.data.table)?;
+        let audit = match open(found.path(), &s.data.table.read_options(), s, &|names| beside(names, &s.data))? {
+            Stored::Held(table) => TableAudit::new(&table, &s.data.table)?,
+            Stored::Read(table) => TableAudit::of_drawn(&table, &s.data.table)?,
+        };
         Ok(Audit::of(&audit, audit.findings()))
     }
 
@@ -72,12 +83,38 @@ impl Kind for RowsOfTable {
         Ok(ToPredict { asked: (0..table.rows()).map(ask).collect(), set, notes })
     }
 
+    fn in_parts(&self, file: &Path, trained: &Trained) -> Result<Option<Box<dyn PartsToPredict>>> {
+        let interface = &trained.about.interface;
+        let fitted = interface.row().expect("models of this kind have it");
+        if !file.exists() || !matches!(data::kind(file), Ok(SourceKind::Table)) {
+            return Ok(None);
+        }
+        match is_large(file, trained.settings) {
+            false => Ok(None),
+            true => match open(file, &fitted.read_options(), trained.settings, &|_| Ok(vec![]))? {
+                Stored::Held(_) => Ok(None),
+                Stored::Read(table) => {
+                    let parts =
+                        table.into_features(fitted).context(|| format!("predicting from {}", file.display()))?;
+                    Ok(Some(Box::new(InParts { parts, interface: interface.clone() })))
+                }
+            },
+        }
+    }
+
     fn to_score(&self, found: &Recognised, trained: &Trained) -> Result<ToScore> {
         let fitted = trained.about.interface.row().expect("models of this kind have it");
         if found.kind() != SourceKind::Table {
             return Err(no_rows(found.source(), fitted));
         }
-        let mut table = Table::open(found.path(), &fitted.read_options())?;
+        let target = |names: &Table| {
+            let is_target = |name: &&str| fitted.goal.columns().contains(name);
+            Ok(names.names().into_iter().filter(is_target).map(String::from).collect())
+        };
+        let mut table = match open(found.path(), &fitted.read_options(), trained.settings, &target)? {
+            Stored::Held(table) => table,
+            Stored::Read(table) => return large_rows::to_score(table, fitted, trained, &store(trained.settings)),
+        };
         if let (true, Goal::Classes { column, names, .. }) = (trained.normalizes_classes(), &fitted.goal)
             && let Ok(column) = table.find(column)
         {
@@ -125,10 +162,7 @@ impl Source for RowSource {
         let mut notes = vec![];
         // A model that begins with a fixed shape needs the columns that never change, too.
         if fitted.drops_constants() && !builds(s, &applied.dataset, &fitted) {
-            let mut options = s.data.table.clone();
-            options.cleaning.rules.keep_constant = true;
-            options.cleaning.columns.values_mut().for_each(|rules| rules.keep_constant = true);
-            let with = Fitted::fit_apply(table, parts.train, &options)?;
+            let with = Fitted::fit_apply(table, parts.train, &s.data.table.keeping_constants())?;
             if builds(s, &with.1.dataset, &with.0) {
                 (fitted, applied) = with;
                 notes.push(format!(
@@ -137,14 +171,8 @@ impl Source for RowSource {
                 ));
             }
         }
-        let is_used = |name: &String| fitted.columns.iter().any(|c| c.name == *name && c.is_used());
-        let given_away = leaks(table, &s.data.table)?;
-        notes.extend(given_away.into_iter().filter(|leak| leak.columns.iter().all(is_used)).map(|leak| leak.finding));
-        let used: Vec<&str> = fitted.columns.iter().filter(|c| c.is_used()).map(|c| c.name.as_str()).collect();
         let held = [parts.val, parts.test.unwrap_or_default()].concat();
-        notes.extend(twins::across(table, [parts.train, &held], &used, &fitted.goal.columns()));
-        notes.extend(fitted.notes.clone());
-        notes.extend(fitted.describe());
+        notes.extend(notes_of(table, &s.data.table, &fitted, [parts.train, &held])?);
         notes.extend(applied.lines());
         let mut part = |rows: &[usize], what: &str| -> Result<Option<Dataset>> {
             if rows.is_empty() {
@@ -163,12 +191,19 @@ impl Source for RowSource {
     }
 }
 
-/// Whether the model takes these samples. Shapes alone are looked at.
-fn builds(s: &Settings, set: &Dataset, fitted: &Fitted) -> bool {
-    let interface = Interface::of_table(set, fitted.clone());
-    model_for(s.model.clone(), &set.shape, &interface)
-        .and_then(|m| m.inspect(1, &mut Weights::new(0)).map(drop))
-        .is_ok()
+/// Opens a table: in memory, or in its file where that has no room for it.
+fn open(
+    path: &Path,
+    options: &ReadOptions,
+    s: &Settings,
+    beside: &dyn Fn(&Table) -> Result<Vec<String>>,
+) -> Result<Stored<Table, LargeTable>> {
+    large::open(path, options, &large::Plan { store: &store(s), seed: s.seed, beside })
+}
+
+/// Whether a file has no room in memory as a table.
+fn is_large(path: &Path, s: &Settings) -> bool {
+    std::fs::metadata(path).is_ok_and(|meta| meta.len().saturating_mul(2) > store(s).bound.bytes)
 }
 
 /// Whether an audit of a table takes a moment at most.

@@ -5,7 +5,9 @@ use crate::data::table::Normalize;
 use crate::data::{Dataset, Interface, Levels, Normal, RowGroups, Samples, Store, Targets, ValueScale, alike};
 use crate::error::{Error, Result};
 use crate::files::memory::DataBound;
+use crate::files::room;
 use crate::train::{DataSettings, Parts, Prepared, RowClasses, Settings, Source, refuse_groups};
+use std::path::{Path, PathBuf};
 
 /// Samples with their targets, in up to three sets.
 pub struct Sets {
@@ -90,6 +92,22 @@ impl Source for Sets {
 /// Where settings keep the samples of a set.
 pub(super) fn store(s: &Settings) -> Store {
     Store { bound: DataBound::of(s.data.memory), cache: s.data.cache.clone() }
+}
+
+/// What to say where samples that are read in random order come slowly, because of the disk that
+/// they are on.
+pub(super) fn slow(at: &Path) -> Option<String> {
+    let why = room::is_slow(at)?;
+    Some(format!(
+        "{} is on {why}: samples that are read from there in random order may come slowly; move them to a local disk without \
+         moving parts (files of ours go where data.cache, --data-cache, says), or raise --data-memory",
+        at.display()
+    ))
+}
+
+/// The folder of passing files.
+pub(super) fn passing(store: &Store) -> PathBuf {
+    store.cache.clone().unwrap_or_else(room::temporary)
 }
 
 /// The normalisation of a set, learned on all of it, or on a part where its samples differ

@@ -2,11 +2,14 @@
 //! on: the same bits as when they are in memory, from every kind of source.
 
 #[allow(dead_code, reason = "each suite uses its part")]
+#[path = "../support"]
 mod support {
     pub mod device;
     pub mod noise;
     pub mod place;
 }
+mod tables;
+mod texts;
 
 use image::{ImageFormat, Rgb, RgbImage};
 use libtest_mimic::{Arguments, Failed, Trial};
@@ -35,6 +38,8 @@ fn main() {
         ("learning_rates_are_swept", learning_rates_are_swept),
     ];
     trials.extend(single.map(|(name, test)| Trial::test(name, test)));
+    trials.extend(tables::trials());
+    trials.extend(texts::trials());
     if GPU_UNCHECKED.is_none() {
         eprintln!("GPU tests are ignored: {NO_ADAPTER}");
     }
