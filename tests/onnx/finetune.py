@@ -149,7 +149,8 @@ def compare(args, folder, folds, rng):
           "--set", "train.shuffle=false", "--set", "data.val_split=0", "--set", "data.normalize=none",
           "--set", "train.max_steps=" + str(STEPS), "--set", "train.min_steps=0")
     records = [json.loads(line) for line in open(os.path.join(tuned, "metrics.jsonl"))]
-    losses = [r["loss"] for r in records if "epoch" not in r or r.get("kind") == "point"][:STEPS]
+    # Points of the curves are of single steps, and their epoch is a fraction.
+    losses = [r["loss"] for r in records if isinstance(r["epoch"], float)][:STEPS]
     student.train()
     optimizer = torch.optim.SGD(student.parameters(), lr=RATE, momentum=0.9)
     wanted = []

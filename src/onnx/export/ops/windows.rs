@@ -24,10 +24,18 @@ pub fn write(cx: &mut Emitter, at: usize) -> Result<bool> {
     } else if let Some(op) = op_of::<Conv2dGradX>(node) {
         transposed(cx, at, op)?
     } else if let Some(op) = op_of::<MaxPool2d>(node) {
-        let x = cx.input(at, 0)?;
+        let mut x = cx.input(at, 0)?;
         let mut padding = op.padding;
         if op.ceil_mode {
             padding = up_to_the_last(cx, at, op.kernel, op.stride, op.dilation, padding)?;
+        }
+        if padding.iter().any(|[before, after]| before != after) {
+            // ONNX's own evaluator knows even padding alone.
+            let [[top, bottom], [left, right]] = padding.map(|p| p.map(|n| n as i64));
+            let widths = cx.out.list(&[0, 0, top, left, 0, 0, bottom, right]);
+            let least = cx.out.scalar(f32::NEG_INFINITY);
+            x = cx.node("Pad", &[&x, &widths, &least], vec![]);
+            padding = [[0; 2]; 2];
         }
         let mut attributes = window(op.kernel, op.stride, padding);
         if op.dilation != [1, 1] {
