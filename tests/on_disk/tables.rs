@@ -30,7 +30,7 @@ pub fn trials() -> Vec<Trial> {
 
 const MODEL: &str = "[[layer]]\ntype = \"Dense\"\nunits = 9\nactivation = \"tanh\"\n[[layer]]\ntype = \"Dropout\"\n\
                      rate = 0.2\n[[layer]]\ntype = \"Dense\"\nunits = \"classes\"\n";
-const TRAIN: &str = "--model model.toml --epochs 2 --batch-size 32 --lr 0.01 --seed 3 --val-split 0.2";
+const TRAIN: &str = "--model model.toml --epochs 2 --batch-size 128 --lr 0.01 --seed 3 --val-split 0.2";
 /// Memory in which a table of [`rows`] has no room; its pieces are of 64 KiB.
 const SMALL: &str = "--data-memory 128KiB";
 
@@ -63,13 +63,13 @@ fn place(n: usize) -> Place {
 }
 
 fn same_bits(on_gpu: bool) -> Result<(), Failed> {
-    let place = place(6000);
+    let place = place(5000);
     for target in ["y", "value"] {
         let words = format!("train --data t.csv --target {target} {TRAIN}");
         let held = works(&place, on_gpu, &format!("{words} --out held-{target}"));
         assert!(!held.contains("piece by piece"), "{held}");
         let read = works(&place, on_gpu, &format!("{words} --out read-{target} {SMALL}"));
-        assert!(read.contains("piece by piece") && read.contains("learned of all 6000 rows"), "{read}");
+        assert!(read.contains("piece by piece") && read.contains("learned of all 5000 rows"), "{read}");
         compare(&place, &format!("held-{target}"), &format!("read-{target}"))?;
     }
     Ok(())
@@ -81,9 +81,9 @@ fn columns_of_every_kind() -> Result<(), Failed> {
     let comma = |x: f64| format!("{x:.2}").replace('.', ",");
     let row =
         |i: usize| format!("{};{};w{};{}\r\n", comma(noise(i)), i % 7, i % 3, ["u", "v"][usize::from(noise(i) > 0.0)]);
-    place.write("plain.csv", (0..9000).map(row).collect::<String>());
+    place.write("plain.csv", (0..5000).map(row).collect::<String>());
     let row = |i: usize| format!("{:.3}  {:.3} {}\n", noise(i), noise(i + 5), i % 2);
-    place.write("blanks.txt.csv", (0..9000).map(row).collect::<String>());
+    place.write("blanks.txt.csv", (0..5000).map(row).collect::<String>());
     for (data, more) in [
         ("t.csv", "--target y --set data.normalize=robust --set clean.outliers=clip"),
         ("t.csv", "--target y --set data.normalize=minmax --set clean.missing=drop"),
@@ -119,12 +119,12 @@ fn resumed() -> Result<(), Failed> {
     let words = format!("train --data t.csv --target y {TRAIN}");
     works(&place, false, &format!("{words} --out held"));
     for (memory, then) in [("128KiB", "1GiB"), ("1GiB", "128KiB"), ("128KiB", "200KiB")] {
-        works(&place, false, &format!("{words} --out parts --max-steps 120 --data-memory {memory}"));
+        works(&place, false, &format!("{words} --out parts --max-steps 30 --data-memory {memory}"));
         works(&place, false, &format!("train --resume --out parts --set train.max_steps=0 --data-memory {then}"));
         compare(&place, "held", "parts")?;
         fs::remove_dir_all(place.path("parts"))?;
     }
-    works(&place, false, &format!("{words} --out parts --max-steps 120 {SMALL}"));
+    works(&place, false, &format!("{words} --out parts --max-steps 30 {SMALL}"));
     place.write("t.csv", rows(4001));
     let told = message(&place, &format!("train --resume --out parts --set train.max_steps=0 {SMALL}"));
     assert!(told.contains("is not the data that this run was trained on"), "{told}");

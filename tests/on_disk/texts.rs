@@ -42,9 +42,8 @@ fn place() -> Place {
 
 fn same_bits(on_gpu: bool) -> Result<(), Failed> {
     let place = place();
-    for (i, more) in
-        ["", "--tokenizer byte", "--tokenizer bpe --vocabulary-size 300", "--set data.stride=5"].iter().enumerate()
-    {
+    let all = ["", "--set data.stride=5", "--tokenizer byte", "--tokenizer bpe --vocabulary-size 300"];
+    for (i, more) in all.iter().take(if on_gpu { 2 } else { 4 }).enumerate() {
         let words = format!("train --data text {TRAIN} {more}");
         let held = works(&place, on_gpu, &format!("{words} --out held-{i}"));
         assert!(!held.contains("piece by piece"), "{held}");
