@@ -13,6 +13,7 @@ use super::tensor::Tensor;
 use super::trace::{Engine, Trace};
 use super::value::Value;
 use crate::error::{Context, Error, Result};
+use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
@@ -197,11 +198,12 @@ impl<'m, 't> Interpreter<'m, 't> {
         let name = if node.name().is_empty() { node.op_type() } else { node.name() }.replace('/', ".");
         let name = name.trim_matches('.').to_string();
         self.trace.g().enter(&name);
-        let mut cx = Node { walk: self, proto: node, inputs, version, stands_for: None };
+        let mut cx = Node { walk: self, proto: node, inputs, version, stands_for: None, asked: RefCell::default() };
         let values = match op.exact_in_doubles && is_known_integers(&cx.inputs) {
             true => in_doubles(&mut cx, op),
             false => (op.translate)(&mut cx),
         };
+        let values = values.and_then(|values| cx.check_all_asked().map(|()| values));
         self.trace.g().leave();
         values
     }
@@ -233,8 +235,17 @@ fn in_doubles(cx: &mut Node, op: &ops::Translation) -> Result<Vec<Value>> {
     let inputs = cx.inputs.iter().map(widen).collect::<Result<_>>()?;
     let mut walk = Interpreter::new(cx.walk.model, Trace::run(Engine::Double));
     walk.versions.push(cx.walk.versions.last().cloned().unwrap_or_default());
-    let mut inner = Node { walk: &mut walk, proto: cx.proto, inputs, version: cx.version, stands_for: Some(elem) };
+    let mut inner = Node {
+        walk: &mut walk,
+        proto: cx.proto,
+        inputs,
+        version: cx.version,
+        stands_for: Some(elem),
+        asked: RefCell::default(),
+    };
     let mut values = (op.translate)(&mut inner)?;
+    let asked = inner.asked.take();
+    cx.asked.borrow_mut().extend(asked);
     walk.flush(&mut values)?;
     let narrow = |v: Value| match v {
         Value::Host(t) if t.elem == Elem::Double => {

@@ -7,6 +7,8 @@ use crate::onnx::element::Elem;
 use crate::onnx::proto::{AttributeProto, GraphProto, NodeProto, attribute_proto::AttributeType};
 use crate::onnx::tensor::Tensor;
 use crate::onnx::value::Value;
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// A node whose inputs are given.
@@ -21,7 +23,32 @@ pub struct Node<'n, 'm, 't> {
     pub version: i64,
     /// The integers that doubles stand for here.
     pub stands_for: Option<Elem>,
+    /// Attributes that its translation has asked for.
+    pub asked: RefCell<BTreeSet<String>>,
 }
+
+/// Attributes that change no value here: what random numbers begin with; what files of early
+/// versions have; types that values have anyway; and of attributes that exist for each type those
+/// of the others.
+const WITHOUT_MEANING: &[&str] = &[
+    "seed",
+    "consumed_inputs",
+    "is_test",
+    "chunk_size",
+    "locale",
+    "type",
+    "dtype",
+    "default_string",
+    "default_int64",
+    "default_float",
+    "default_tensor",
+    "imputed_value_floats",
+    "imputed_value_int64s",
+    "replaced_value_float",
+    "replaced_value_int64",
+    "cats_strings",
+    "cats_int64s",
+];
 
 impl Node<'_, '_, '_> {
     /// The graph that grows.
@@ -155,7 +182,25 @@ impl Node<'_, '_, '_> {
         axes.iter().map(|&a| self.axis(a, rank)).collect()
     }
 
+    /// Refuses attributes that the translation has not asked for: what they say would be ignored.
+    pub fn check_all_asked(&self) -> Result<()> {
+        let asked = self.asked.borrow();
+        let ignored = self.proto.attribute.iter().find(|a| {
+            let is_graph = a.g.is_some() || !a.graphs.is_empty();
+            !is_graph && !asked.contains(a.name()) && !WITHOUT_MEANING.contains(&a.name())
+        });
+        match ignored {
+            None => Ok(()),
+            Some(a) => Err(Error::model(format!(
+                "its attribute \"{}\" is not supported in version {} of the operator",
+                a.name(),
+                self.version
+            ))),
+        }
+    }
+
     fn attribute(&self, name: &str) -> Option<&AttributeProto> {
+        self.asked.borrow_mut().insert(name.to_string());
         self.proto.attribute.iter().find(|a| a.name() == name)
     }
 

@@ -49,8 +49,12 @@ fn known_integers(cx: &Node) -> bool {
 /// Before version 7, the second operand was stretched from an axis on where `broadcast` said
 /// so.
 fn align(cx: &mut Node) -> Result<()> {
+    let broadcast = cx.version < 7 && cx.flag("broadcast", false)?;
+    if cx.version >= 7 {
+        return Ok(());
+    }
     let (true, Some(axis)) = (cx.inputs.len() == 2, cx.int_opt("axis")?) else { return Ok(()) };
-    if cx.version >= 7 || !cx.flag("broadcast", false)? {
+    if !broadcast {
         return Ok(());
     }
     let (a, mut b) = (cx.shape(0)?, cx.shape(1)?);

@@ -70,6 +70,7 @@ fn attention(cx: &mut Node) -> Result<Vec<Value>> {
     let tk = ks[2];
     let scale = cx.float_opt("scale")?.map_or(1.0 / (d as f64).sqrt(), f64::from);
     let causal = cx.flag("is_causal", false)?;
+    let (precision, shown) = (cx.int("softmax_precision", 16)?, cx.int("qk_matmul_output_mode", 0)?);
     let softcap = cx.float("softcap", 0.0)?;
     let window = [cx.int("left_window_size", -1)?, cx.int("right_window_size", -1)?];
     let plain = elem != Elem::BFloat16
@@ -120,7 +121,7 @@ fn attention(cx: &mut Node) -> Result<Vec<Value>> {
         scores = cx.g().add(scores, bias)?;
     }
     let with_bias = scores;
-    let steps = elem == Elem::BFloat16 && cx.walk.trace.runs() && cx.int("softmax_precision", 16)? == 16;
+    let steps = elem == Elem::BFloat16 && cx.walk.trace.runs() && precision == 16;
     let [mut raw, mut capped, mut with_bias, mut v] = [raw, capped, with_bias, v];
     let mut shares = if steps {
         let all = [scores, raw, capped, with_bias, v, hidden.unwrap_or(raw)];
@@ -138,7 +139,7 @@ fn attention(cx: &mut Node) -> Result<Vec<Value>> {
     }
     let [raw, capped, with_bias, shares, v] = settled(cx, elem, [raw, capped, with_bias, shares, v], &mut present)?;
     let y = cx.g().matmul(shares, v)?;
-    let shown = match cx.int("qk_matmul_output_mode", 0)? {
+    let shown = match shown {
         0 => raw,
         1 => capped,
         2 => with_bias,
@@ -264,6 +265,7 @@ fn seen(
 fn rotary(cx: &mut Node) -> Result<Vec<Value>> {
     let elem = cx.elem(0)?;
     let interleaved = cx.flag("interleaved", false)?;
+    let heads = usize::try_from(cx.int("num_heads", 0)?).unwrap_or(0);
     let flat = cx.shape(0)?.len() == 3;
     let positions = if cx.has(3) { Some((cx.ints(3)?, cx.shape(3)?)) } else { None };
     let x = cx.value(0)?.clone();
@@ -271,7 +273,7 @@ fn rotary(cx: &mut Node) -> Result<Vec<Value>> {
     let x = match flat {
         true => {
             let s = cx.shape(0)?;
-            let heads = usize::try_from(cx.int("num_heads", 0)?).ok().filter(|&h| h > 0 && s[2] % h == 0);
+            let heads = Some(heads).filter(|&h| h > 0 && s[2] % h == 0);
             let heads = heads.ok_or_else(|| Error::model("num_heads does not divide the last axis"))?;
             reshape(cx, &x, vec![s[0], s[1], heads, s[2] / heads])?
         }

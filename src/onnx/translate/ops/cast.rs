@@ -30,6 +30,7 @@ fn named(name: &str) -> Option<i32> {
 
 fn cast(cx: &mut Node, to: Elem) -> Result<Vec<Value>> {
     let from = cx.elem(0)?;
+    let (saturate, mode) = (cx.flag("saturate", true)?, cx.text("round_mode", "up")?);
     if from == to {
         return Ok(vec![cx.value(0)?.clone()]);
     }
@@ -59,8 +60,6 @@ fn cast(cx: &mut Node, to: Elem) -> Result<Vec<Value>> {
         }
         _ => {}
     }
-    let saturate = cx.flag("saturate", true)?;
-    let mode = cx.text("round_mode", "up")?;
     let mut t = (*cx.host(0)?).clone();
     if to == Elem::Float8E8M0 && t.elem.is_float() {
         t = Tensor::of_f64(Elem::Float, t.shape.clone(), t.to_f64()?.into_iter().map(|v| power(v, &mode)).collect())?;

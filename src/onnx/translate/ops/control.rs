@@ -301,11 +301,12 @@ fn split_to_sequence(cx: &mut Node) -> Result<Vec<Value>> {
     let sizes = if cx.has(1) { Some((cx.ints(1)?, cx.shape(1)?)) } else { None };
     let from = cx.shape(0)?;
     let axis = cx.axis(cx.int("axis", 0)?, from.len())?;
+    let keeps = cx.flag("keepdims", true)?;
     let len = from[axis];
     let mut drops = false;
     let parts: Vec<usize> = match sizes {
         None => {
-            drops = !cx.flag("keepdims", true)?;
+            drops = !keeps;
             vec![1; len]
         }
         Some((sizes, shape)) if shape.is_empty() => {

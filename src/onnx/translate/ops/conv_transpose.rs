@@ -21,6 +21,9 @@ fn conv_transpose(cx: &mut Node) -> Result<Vec<Value>> {
         )));
     }
     let kernel = ws[2..].to_vec();
+    if cx.sizes("kernel_shape")?.is_some_and(|k| k != kernel) {
+        return Err(Error::model(format!("kernel_shape is other than that of the weights, {ws:?}")));
+    }
     let stride = cx.sizes("strides")?.unwrap_or(vec![1; rank]);
     let dilation = cx.sizes("dilations")?.unwrap_or(vec![1; rank]);
     let extra = cx.sizes("output_padding")?.unwrap_or(vec![0; rank]);

@@ -88,6 +88,8 @@ fn stretched_product(
 /// `alpha a b + beta c`.
 fn gemm(cx: &mut Node) -> Result<Vec<Value>> {
     let (alpha, beta) = (cx.float("alpha", 1.0)?, cx.float("beta", 1.0)?);
+    // Before version 7 whether C is stretched, which it always may be.
+    cx.int("broadcast", 0)?;
     let (turn_a, turn_b) = (cx.flag("transA", false)?, cx.flag("transB", false)?);
     let mut operand = |i: usize, turn: bool| -> Result<Value> {
         let value = cx.value(i)?.clone();

@@ -34,6 +34,11 @@ fn per_channel(cx: &mut Node, i: usize, rank: usize) -> Result<TensorId> {
 fn batch(cx: &mut Node) -> Result<Vec<Value>> {
     let shape = cx.shape(0)?;
     let eps = cx.float("epsilon", 1e-5)?;
+    let momentum = f64::from(cx.float("momentum", 0.9)?);
+    let uses_batch = cx.flag("training_mode", false)?;
+    if !cx.flag("spatial", true)? {
+        return Err(Error::model("spatial is 0: statistics for each element; expected one for each channel"));
+    }
     let [.., _] = shape[..] else { return Err(Error::model("a scalar has no channels")) };
     let elem = cx.elem(0)?;
     if cx.walk.trace.trains() {
@@ -42,7 +47,7 @@ fn batch(cx: &mut Node) -> Result<Vec<Value>> {
     let (scale, bias) = (per_channel(cx, 1, shape.len())?, per_channel(cx, 2, shape.len())?);
     let x = cx.x(0)?;
     // A graph that is built says by itself whether it learns.
-    if !cx.flag("training_mode", false)? || !cx.walk.trace.runs() {
+    if !uses_batch || !cx.walk.trace.runs() {
         let single = [1, 2, 3, 4].iter().map(|&i| cx.x(i)).collect::<Result<Vec<_>>>()?;
         if shape.len() >= 2 && !cx.walk.trace.doubles() {
             let y = cx.g().batch_norm_eval(x, single[0], single[1], single[2], single[3], eps)?;
@@ -55,7 +60,6 @@ fn batch(cx: &mut Node) -> Result<Vec<Value>> {
     let axes: Vec<usize> = (0..shape.len()).filter(|&k| k != 1).collect();
     let (mean, var) = moments(cx, x, &axes)?;
     let y = scaled(cx, x, mean, var, eps, Some(scale), Some(bias))?;
-    let momentum = f64::from(cx.float("momentum", 0.9)?);
     let mut moved = |i: usize, new: TensorId| -> Result<TensorId> {
         let old = cx.x(i)?;
         let n = count(&cx.shape(i)?);
@@ -128,6 +132,7 @@ fn group(cx: &mut Node) -> Result<Vec<Value>> {
     let shape = cx.shape(0)?;
     let eps = cx.float("epsilon", 1e-5)?;
     let groups = usize::try_from(cx.int("num_groups", 0)?).unwrap_or(0);
+    stash(cx)?;
     if shape.len() < 2 || groups == 0 || shape[1] % groups != 0 {
         return Err(Error::model(format!("{groups} groups of the channels of the shape {shape:?}")));
     }
@@ -162,8 +167,14 @@ fn rows_from(cx: &mut Node) -> Result<(Vec<usize>, usize, [usize; 2])> {
     Ok((shape, axis, rows))
 }
 
+/// The type of statistics that are given out. Those that are only used are f32 or wider.
+fn stash(cx: &Node) -> Result<bool> {
+    Ok(cx.int("stash_type", 1)? == 1)
+}
+
 fn layer(cx: &mut Node) -> Result<Vec<Value>> {
     let (shape, axis, rows) = rows_from(cx)?;
+    let stashes_floats = stash(cx)?;
     let eps = cx.float("epsilon", 1e-5)?;
     let elem = cx.elem(0)?;
     let x = cx.x(0)?;
@@ -196,7 +207,7 @@ fn layer(cx: &mut Node) -> Result<Vec<Value>> {
         let deviation = g.unary(Function::Sqrt, var)?;
         let inverse = g.unary(Function::Reciprocal, deviation)?;
         let (mean, inverse) = (g.reshape(mean, kept.clone())?, g.reshape(inverse, kept)?);
-        let stash = if cx.int("stash_type", 1)? == 1 { Elem::Float } else { elem };
+        let stash = if stashes_floats { Elem::Float } else { elem };
         values.extend([Value::Graph(stash, mean), Value::Graph(stash, inverse)]);
     }
     Ok(values)
@@ -204,6 +215,7 @@ fn layer(cx: &mut Node) -> Result<Vec<Value>> {
 
 fn rms(cx: &mut Node) -> Result<Vec<Value>> {
     let (shape, _, rows) = rows_from(cx)?;
+    stash(cx)?;
     let eps = cx.float("epsilon", 1e-5)?;
     let x = cx.x(0)?;
     let flat = cx.g().reshape(x, rows)?;

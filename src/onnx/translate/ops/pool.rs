@@ -78,9 +78,10 @@ fn max(cx: &mut Node) -> Result<Vec<Value>> {
     let shape = cx.shape(0)?;
     spatial(&shape)?;
     let windows = Windows::read(cx, &shape[2..], &kernel(cx)?)?;
+    let by_column = cx.flag("storage_order", false)?;
     let x = cx.x(0)?;
     if cx.wants(1) {
-        return max_and_index(cx, x, &shape, &windows);
+        return max_and_index(cx, x, &shape, &windows, by_column);
     }
     let y = along(cx, x, &windows, &|cx, x, w| cx.g().max_pool2d(x, max_pool(w)))?;
     cx.like(y)
@@ -102,8 +103,13 @@ fn a_and_b(w: &Windows) -> [usize; 2] {
 }
 
 /// The maxima, and where each stands in the whole input.
-fn max_and_index(cx: &mut Node, x: TensorId, shape: &[usize], windows: &Windows) -> Result<Vec<Value>> {
-    let by_column = cx.flag("storage_order", false)?;
+fn max_and_index(
+    cx: &mut Node,
+    x: TensorId,
+    shape: &[usize],
+    windows: &Windows,
+    by_column: bool,
+) -> Result<Vec<Value>> {
     let (h, w, windows) = match shape.len() {
         3 => (1, shape[2], windows.widened()),
         4 => (shape[2], shape[3], windows.clone()),

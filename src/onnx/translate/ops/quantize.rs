@@ -30,11 +30,12 @@ pub const OPS: &[Translation] = &[
 /// an axis, or one for each block of an axis.
 fn scales_at(cx: &Node, shape: &[usize], scale: &[usize]) -> Result<Vec<usize>> {
     let n: usize = scale.iter().product();
+    let (axis, block) = (cx.int("axis", 1)?, cx.int("block_size", 0)?);
     if n == 1 && scale.len() <= 1 {
         return Ok(vec![0; shape.iter().product()]);
     }
-    let axis = cx.axis(cx.int("axis", 1)?, shape.len())?;
-    let block = usize::try_from(cx.int("block_size", 0)?).unwrap_or(0);
+    let axis = cx.axis(axis, shape.len())?;
+    let block = usize::try_from(block).unwrap_or(0);
     let own = strides(scale);
     let mut at = vec![];
     if scale.len() == 1 && n == shape[axis] {
@@ -148,8 +149,14 @@ pub fn in_doubles(
 ) -> Result<Arc<Tensor>> {
     let inputs: Vec<Value> = inputs.into_iter().map(Value::host).collect();
     let mut walk = Interpreter::new(cx.walk.model, Trace::run(Engine::Double));
-    let mut inner =
-        Node { walk: &mut walk, proto: cx.proto, inputs: inputs.clone(), version: cx.version, stands_for: None };
+    let mut inner = Node {
+        walk: &mut walk,
+        proto: cx.proto,
+        inputs: inputs.clone(),
+        version: cx.version,
+        stands_for: None,
+        asked: Default::default(),
+    };
     let mut value = [f(&mut inner, &inputs)?];
     walk.flush(&mut value)?;
     tensor(&value[0])

@@ -116,6 +116,11 @@ fn walk(cx: &mut Node, kind: Kind) -> Result<Vec<Value>> {
     if w.len() != 3 || r.len() != 3 || w[0] != directions.len() || w[1] != kind.gates() * hidden || hidden == 0 {
         return Err(Error::model(format!("weights of shapes {w:?} and {r:?} for {} directions", directions.len())));
     }
+    if cx.int("hidden_size", hidden as i64)? != hidden as i64 {
+        return Err(Error::model(format!("hidden_size is other than that of the weights, {hidden}")));
+    }
+    // Versions before 7 said here whether all steps are given; they always are.
+    cx.int("output_sequence", 0)?;
     let names = cx.texts("activations")?;
     let (alphas, betas) = (cx.float_list("activation_alpha")?, cx.float_list("activation_beta")?);
     let usual = kind.activations();

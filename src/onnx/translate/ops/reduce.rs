@@ -67,6 +67,7 @@ impl Kind {
 /// The axes, once an attribute and now an input. No axes are all axes, unless
 /// `noop_with_empty_axes` says that they are none.
 fn reduced_axes(cx: &mut Node, rank: usize) -> Result<Vec<usize>> {
+    let keeps_all = cx.flag("noop_with_empty_axes", false)?;
     let given = match cx.int_list("axes")? {
         Some(axes) => axes,
         None if cx.has(1) => cx.ints(1)?,
@@ -75,7 +76,7 @@ fn reduced_axes(cx: &mut Node, rank: usize) -> Result<Vec<usize>> {
     let mut axes = cx.axes(&given, rank)?;
     axes.sort_unstable();
     axes.dedup();
-    if given.is_empty() && !cx.flag("noop_with_empty_axes", false)? {
+    if given.is_empty() && !keeps_all {
         axes = (0..rank).collect();
     }
     Ok(axes)
@@ -201,6 +202,8 @@ fn top_k(cx: &mut Node) -> Result<Vec<Value>> {
     let k = usize::try_from(k).ok().filter(|&k| k <= from[axis]);
     let k = k.ok_or_else(|| Error::model(format!("k is not between 0 and the {} elements of the axis", from[axis])))?;
     let largest = cx.flag("largest", true)?;
+    // In any order is sorted, too.
+    cx.flag("sorted", true)?;
     let mut shape = from.clone();
     shape[axis] = k;
     if count(&shape) == 0 {

@@ -87,13 +87,13 @@ fn resize(cx: &mut Node) -> Result<Vec<Value>> {
         extrapolation: f64::from(cx.float("extrapolation_value", 0.0)?),
     };
     let crops = way.coordinate == "tf_crop_and_resize";
+    let policy = cx.text("keep_aspect_ratio_policy", "stretch")?;
     let roi = if crops && roi_at < 9 && cx.has(roi_at) { cx.floats(roi_at)? } else { vec![] };
     let scales = if cx.has(scales_at) { cx.floats(scales_at)? } else { vec![] };
     let axes = if !scales.is_empty() {
         by_scale(&shape, &scales, &listed, &roi)?
     } else if cx.has(3) {
         let sizes = cx.ints(3)?;
-        let policy = cx.text("keep_aspect_ratio_policy", "stretch")?;
         by_size(&shape, &sizes, &listed, &roi, &policy)?
     } else {
         return Err(Error::model("neither scales nor sizes are given"));
