@@ -153,6 +153,28 @@ fn a_series_that_leaves_its_range_is_followed_and_the_choice_is_said() {
 }
 
 #[test]
+fn folds_that_are_kept_answer_together() {
+    let place = Place::new();
+    place.write("t.csv", rows(120));
+    works(place.root(), "train --data t.csv --target class --epochs 3 --folds 2 --keep-folds --out cv");
+    let first = |run: &str| -> Vec<f64> {
+        let output = ran(place.root(), &format!("predict {run} t.csv --json"));
+        assert!(output.status.success(), "{}", said(&output));
+        let json: serde_json::Value = serde_json::from_slice(output.stdout.trim_ascii()).expect("JSON");
+        let of_classes = json["predictions"][0]["probabilities"].as_object().expect("classes").values();
+        of_classes.filter_map(serde_json::Value::as_f64).collect()
+    };
+    let [both, one, two] = ["cv", "cv/fold-1", "cv/fold-2"].map(first);
+    assert!(both.len() > 1 && both.iter().enumerate().all(|(i, p)| (p - (one[i] + two[i]) / 2.0).abs() < 1e-6));
+    let told = said(&ran(place.root(), "predict cv t.csv"));
+    assert!(told.contains("the mean of the probabilities of 2 models, one per fold"), "{told}");
+    std::fs::remove_dir_all(place.path("cv/fold-2")).expect("removed");
+    assert!(said(&ran(place.root(), "predict cv t.csv")).contains("cv/fold-2 is not there"));
+    let told = said(&ran(place.root(), "train --data t.csv --target class --keep-folds"));
+    assert!(told.contains("expected --folds N with it"), "{told}");
+}
+
+#[test]
 fn folds_are_a_line_each_and_predict_says_what_to_do() {
     let place = Place::new();
     place.write("t.csv", rows(120));
