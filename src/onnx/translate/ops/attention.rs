@@ -1,6 +1,7 @@
 //! Attention, rotary positions, linear attention.
 
 use super::super::node::{Node, elem_of};
+use super::bfloat::softmax;
 use super::index::{concat, count, expand, permute, reshape};
 use super::{Translation, op};
 use crate::error::{Error, Result};
@@ -128,7 +129,7 @@ fn attention(cx: &mut Node) -> Result<Vec<Value>> {
         let [settled_scores, a, b, c, d, e] = settled(cx, elem, all, &mut present)?;
         (raw, capped, with_bias, v) = (a, b, c, d);
         hidden = hidden.map(|_| e);
-        stepwise_softmax(cx, elem, settled_scores)?
+        stepwise_softmax(cx, settled_scores)?
     } else {
         cx.g().softmax(scores, 3)?
     };
@@ -171,18 +172,11 @@ fn settled<const N: usize>(cx: &mut Node, elem: Elem, ids: [TensorId; N], kept: 
 }
 
 /// Softmax of known scores, rounded after each step, sums from left to right.
-fn stepwise_softmax(cx: &mut Node, elem: Elem, scores: TensorId) -> Result<TensorId> {
+fn stepwise_softmax(cx: &mut Node, scores: TensorId) -> Result<TensorId> {
     let t = cx.walk.trace.known_values(scores).ok_or_else(|| Error::model("scores that are not settled"))?;
     let width = t.shape.last().copied().unwrap_or(1).max(1);
     let mut all = t.to_f64()?;
-    let round = |v: f64| elem.round(v, false);
-    for row in all.chunks_mut(width) {
-        let most = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        let most = if most.is_finite() { most } else { 0.0 };
-        row.iter_mut().for_each(|v| *v = round(round(*v - most).exp()));
-        let sum = row.iter().fold(0.0, |sum, &v| round(sum + v));
-        row.iter_mut().for_each(|v| *v = round(*v / if sum == 0.0 { 1.0 } else { sum }));
-    }
+    softmax(&mut all, width, 1);
     cx.numbers(t.shape.clone(), all)
 }
 

@@ -3,6 +3,7 @@
 
 mod arithmetic;
 mod attention;
+mod bfloat;
 mod cast;
 mod control;
 mod conv;

@@ -1,6 +1,7 @@
 //! Reductions over axes, positions of extremes, running sums, softmax.
 
 use super::super::node::Node;
+use super::bfloat;
 use super::index::{count, empty, reshape};
 use super::{Translation, exact, op};
 use crate::error::{Error, Result};
@@ -136,6 +137,12 @@ fn softmax(cx: &mut Node, log: bool) -> Result<Vec<Value>> {
     let from = cx.shape(0)?;
     if count(&from) == 0 {
         return Ok(vec![empty(cx.elem(0)?, from)?]);
+    }
+    if !log && cx.elem(0)? == Elem::BFloat16 && cx.version >= 13 && cx.walk.trace.runs() && !from.is_empty() {
+        let axis = cx.axis(cx.int("axis", -1)?, from.len())?;
+        let mut all = cx.floats(0)?;
+        bfloat::softmax(&mut all, from[axis], count(&from[axis + 1..]));
+        return Ok(vec![Value::host(Tensor::of_f64(Elem::BFloat16, from, all)?)]);
     }
     let (x, axis) = flattened(cx, &from)?;
     let y = if log { cx.g().log_softmax(x, axis)? } else { cx.g().softmax(x, axis)? };
