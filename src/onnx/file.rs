@@ -29,7 +29,7 @@ impl ModelFile {
     /// Reads a file.
     ///
     /// Fails when it is none, is no ONNX model, or takes more memory than the budget.
-    pub fn open(path: &Path) -> Result<ModelFile> {
+    pub fn read(path: &Path) -> Result<ModelFile> {
         let size = std::fs::metadata(path).map_err(|e| Error::io(format!("reading {}", path.display()), e))?.len();
         memory::judge(path, size.saturating_mul(UNFOLDED).max(size))?;
         let bytes = files::bytes(path, u64::MAX)?;

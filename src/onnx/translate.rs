@@ -23,7 +23,7 @@ impl Model {
     ///
     /// Fails with every operator that is not, and a node that has it.
     pub fn open(path: &Path) -> Result<Model> {
-        ModelFile::open(path).and_then(Model::of_file).map_err(|e| e.context(path.display()))
+        ModelFile::read(path).and_then(Model::of_file).map_err(|e| e.context(path.display()))
     }
 
     /// A model from memory.
