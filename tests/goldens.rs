@@ -27,6 +27,7 @@ const FILES: &[&[u8]] = &[
     include_bytes!("../assets/goldens/recurrence.safetensors"),
     include_bytes!("../assets/goldens/sequence.safetensors"),
     include_bytes!("../assets/goldens/windows.safetensors"),
+    include_bytes!("../assets/goldens/choices.safetensors"),
 ];
 
 /// PyTorch and the judge both compute in f64, in another order of sums.

@@ -339,6 +339,9 @@ pub fn write_imported(wanted: &Path, imported: &crate::onnx::Import) -> Result<P
 ///
 /// Fails when one of them is gone.
 pub fn kept_folds(run: &Path) -> Result<Option<Vec<PathBuf>>> {
+    if !run.is_dir() {
+        return Ok(None);
+    }
     let file = run.join(FOLDS);
     let Some(text) = files::read(&file)? else { return Ok(None) };
     let all: serde_json::Value = serde_json::from_str(&text)

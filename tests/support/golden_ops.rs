@@ -12,6 +12,7 @@ use wgrad::ops::cross_entropy::CrossEntropy;
 use wgrad::ops::max_pool2d::MaxPool2d;
 use wgrad::ops::recurrence::{Cell, Direction, Recurrent, RecurrentWeights, State};
 use wgrad::ops::reduce::Fold;
+use wgrad::ops::scatter_rows::Scatter;
 use wgrad::ops::unary::Function;
 
 /// A number of an attribute; f32 holds it exactly.
@@ -63,8 +64,25 @@ pub fn build(g: &mut Graph, op: &str, a: &Value, x: &[TensorId]) -> Result<Vec<T
             Some("sub") => g.sub(x[0], x[1])?,
             Some("mul") => g.mul(x[0], x[1])?,
             Some("div") => g.div(x[0], x[1])?,
+            Some("maximum") => g.maximum(x[0], x[1])?,
+            Some("minimum") => g.minimum(x[0], x[1])?,
+            Some("power") => g.power(x[0], x[1])?,
+            Some("modulo") => g.modulo(x[0], x[1])?,
+            Some("fmod") => g.fmod(x[0], x[1])?,
             other => panic!("no binary op {other:?}"),
         },
+        "select" => g.select(x[0], x[1], x[2])?,
+        "arg_max" => g.arg_max(x[0], size(&a["axis"]), flag(&a["largest"]), false)?,
+        "top_k" => {
+            let (values, index) = g.top_k(x[0], size(&a["k"]), size(&a["axis"]), flag(&a["largest"]))?;
+            return Ok(vec![values, index]);
+        }
+        "index_to_float" => g.index_to_float(x[0])?,
+        "float_to_index" => g.float_to_index(x[0])?,
+        "cumsum" => g.cumsum(x[0], size(&a["axis"]), false, flag(&a["reverse"]))?,
+        "cumprod" => g.cumprod(x[0], size(&a["axis"]), false, flag(&a["reverse"]))?,
+        "scatter_rows" => g.scatter_rows(x[0], x[1], x[2], scatter(a))?,
+        "grid_sample" => grid_sample(g, a, x)?,
         "permute" => g.permute(x[0], &sizes(&a["order"]))?,
         "slice" => g.slice(x[0], size(&a["axis"]), size(&a["start"]), size(&a["end"]), size(&a["step"]))?,
         "pad" => {
@@ -211,13 +229,64 @@ fn fold(a: &Value) -> Fold {
         Some("sum") => Fold::Sum,
         Some("mean") => Fold::Mean,
         Some("max") => Fold::Max,
+        Some("min") => Fold::Min,
+        Some("prod") => Fold::Prod,
         other => panic!("no fold {other:?}"),
     }
 }
 
+fn scatter(a: &Value) -> Scatter {
+    match a["mode"].as_str() {
+        Some("replace") => Scatter::Replace,
+        Some("add") => Scatter::Add,
+        Some("mul") => Scatter::Mul,
+        Some("max") => Scatter::Max,
+        Some("min") => Scatter::Min,
+        other => panic!("no mode {other:?}"),
+    }
+}
+
+fn grid_sample(g: &mut Graph, a: &Value, x: &[TensorId]) -> Result<TensorId> {
+    use wgrad::ops::grid_sample::{Mode, Padding};
+    let mode = match a["mode"].as_str() {
+        Some("bilinear") => Mode::Bilinear,
+        Some("nearest") => Mode::Nearest,
+        Some("bicubic") => Mode::Bicubic,
+        other => panic!("no mode {other:?}"),
+    };
+    let padding = match a["padding"].as_str() {
+        Some("zeros") => Padding::Zeros,
+        Some("border") => Padding::Border,
+        Some("reflection") => Padding::Reflection,
+        other => panic!("no padding {other:?}"),
+    };
+    g.grid_sample(x[0], x[1], mode, padding, flag(&a["align_corners"]))
+}
+
 fn function(a: &Value) -> Function {
     use Function::*;
+    let constant = |i: usize| number(&a["constants"][i]);
     match a["function"].as_str().expect("a name") {
+        "reciprocal" => Reciprocal,
+        "sin" => Sin,
+        "cos" => Cos,
+        "tan" => Tan,
+        "asin" => Asin,
+        "acos" => Acos,
+        "atan" => Atan,
+        "sinh" => Sinh,
+        "cosh" => Cosh,
+        "asinh" => Asinh,
+        "acosh" => Acosh,
+        "atanh" => Atanh,
+        "erf" => Erf,
+        "softsign" => Softsign,
+        "mish" => Mish,
+        "celu" => Celu(constant(0)),
+        "hard_sigmoid" => HardSigmoid(constant(0), constant(1)),
+        "thresholded_relu" => ThresholdedRelu(constant(0)),
+        "clip" => Clip(constant(0), constant(1)),
+        "round" => Round,
         "relu" => Relu,
         "leaky_relu" => LeakyRelu(number(&a["a"])),
         "elu" => Elu(number(&a["a"])),
