@@ -64,6 +64,12 @@ pub fn takes_bits(text: &str, name: &str) -> bool {
     text.contains(&format!("bitcast<f32>({name}["))
 }
 
+/// Whether a storage variable of an assembled shader is declared to hold words.
+pub fn holds_words(text: &str, name: &str) -> bool {
+    let declared = |line: &&str| line.contains("var<storage") && line.contains(&format!("> {name}: array<"));
+    text.lines().find(declared).is_some_and(|line| line.contains("array<u32>") || line.contains("array<vec4<u32>>"))
+}
+
 /// Finds the declaration of a variable; nothing if it holds words, which are
 /// there for a tensor that an entry point binds and does not look at.
 fn variable<'a>(text: &str, name: &'a str) -> Result<Option<Variable<'a>>> {

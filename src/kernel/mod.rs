@@ -13,7 +13,7 @@ mod variant;
 
 pub use caps::{Caps, Class};
 pub use dispatch::{Dispatch, Kernel, Lowered, Slot, groups_1d};
-pub use halves::{Form, takes_bits};
+pub use halves::{Form, holds_words, takes_bits};
 pub use shader::Shader;
 pub use source::{assemble, includes, replace};
 pub use store::{MOST_TENSORS, Store};

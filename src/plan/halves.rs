@@ -13,7 +13,7 @@
 use super::target::Target;
 use crate::error::Result;
 use crate::graph::{Graph, Home, TensorId};
-use crate::kernel::{Dispatch, Form, Lowered, Slot, assemble, reflect, takes_bits};
+use crate::kernel::{Dispatch, Form, Lowered, Slot, assemble, holds_words, reflect, takes_bits};
 use crate::tensor::DType;
 use std::collections::{HashMap, HashSet};
 
@@ -107,12 +107,25 @@ fn chosen(graph: &Graph, work: &Work, also: &[TensorId]) -> Result<HashSet<Tenso
     Ok(chosen)
 }
 
-/// What a dispatch could not bind in halves: parts of tables, which would begin
+/// Whether a dispatch of node `n` binds a tensor of floats there.
+fn floats(graph: &Graph, n: usize, slot: &Slot) -> bool {
+    tensor(graph, n, slot).is_some_and(|t| graph.spec(t).dtype == DType::F32)
+}
+
+/// What a dispatch could not bind in halves: what is moved by its bits, parts of tables, which would begin
 /// where no binding may, what it takes by its bits, and, packed, what it writes
 /// element by element.
 fn unfit(graph: &Graph, n: usize, dispatch: &Dispatch, form: Form) -> Result<Vec<TensorId>> {
     let mut found = vec![];
     let text = assemble(&dispatch.kernel)?;
+    // A kernel whose float output is declared as words moves bits: its inputs keep all of theirs.
+    let moves = |(name, slot): &(&str, Slot)| {
+        matches!(slot, Slot::Output(_)) && floats(graph, n, slot) && holds_words(&text, name)
+    };
+    if dispatch.binds.iter().any(|(name, slot)| moves(&(*name, *slot))) {
+        let all = dispatch.binds.iter().filter(|(name, _)| holds_words(&text, name));
+        found.extend(all.filter_map(|(_, slot)| tensor(graph, n, slot)));
+    }
     for (name, slot) in &dispatch.binds {
         if matches!(slot, Slot::InputAt(..)) || takes_bits(&text, name) {
             found.extend(tensor(graph, n, slot));
