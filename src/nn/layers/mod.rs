@@ -45,6 +45,7 @@ pub use sequence::{Conv1D, GlobalPooling1D, Permute, Pick, Pooling1D};
 pub use shape::{Flatten, Patches, Reshape};
 pub use slopes::{ELU, LeakyReLU, PReLU, Softmax};
 pub use transformer::{FeedForward, TransformerBlock};
+pub(crate) use transposed::transposed_places;
 pub use transposed::{Conv1DTranspose, Conv2DTranspose};
 
 use super::{Build, Keys};

@@ -115,6 +115,12 @@ impl Conv2DTranspose {
         }
     }
 
+    /// Down and across, of images of `input`: the length of the output, and how many elements of
+    /// the whole way back are cut off before and after it.
+    pub fn place(&self, input: [usize; 2]) -> Result<[(usize, [usize; 2]); 2]> {
+        Ok([self.axis(0).place(input[0])?, self.axis(1).place(input[1])?])
+    }
+
     pub(super) fn read(keys: &mut Keys) -> Result<Conv2DTranspose> {
         Ok(Conv2DTranspose {
             filters: keys.count("filters", 1, None)?,
@@ -142,6 +148,13 @@ impl Conv2DTranspose {
     }
 }
 
+/// [`Conv2DTranspose::place`] of a layer by its keys, which moves along sequences if it is `flat`.
+pub(crate) fn transposed_places(keys: &Table, flat: bool, input: [usize; 2]) -> Result<[(usize, [usize; 2]); 2]> {
+    let mut keys = Keys::new(keys.clone(), "layer");
+    let layer = if flat { Conv1DTranspose::read(&mut keys)?.0 } else { Conv2DTranspose::read(&mut keys)? };
+    layer.place(input)
+}
+
 impl Layer for Conv2DTranspose {
     fn kind(&self) -> &'static str {
         "Conv2DTranspose"
@@ -155,7 +168,7 @@ impl Layer for Conv2DTranspose {
         let x = single(inputs)?;
         let [channels, height, width] = image(cx, x)?;
         cx.lengths = None;
-        let [(down, top), (across, side)] = [self.axis(0).place(height)?, self.axis(1).place(width)?];
+        let [(down, top), (across, side)] = self.place([height, width])?;
         let [kh, kw] = self.kernel_size;
         // The kernel's inputs are its outputs on the way back, as in Keras.
         let fans = (self.filters * kh * kw, channels * kh * kw);
