@@ -8,6 +8,7 @@ mod names;
 mod settings;
 mod torch;
 mod torch_layers;
+mod torch_part;
 mod torch_plain;
 
 use crate::data::{Interface, Task};

@@ -2,7 +2,7 @@
 
 use super::Placed;
 use super::settings::{Settings, pair};
-use super::torch::{Part, Torch, called};
+use super::torch_part::{Part, Torch, called};
 use super::torch_plain;
 use crate::error::{Error, Result};
 use crate::ops::conv2d::Conv2d;

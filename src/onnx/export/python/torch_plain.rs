@@ -3,7 +3,7 @@
 
 use super::Placed;
 use super::settings::{Settings, pair};
-use super::torch::Torch;
+use super::torch_part::Torch;
 use crate::error::{Error, Result};
 use crate::nn::layers::transposed_places;
 
