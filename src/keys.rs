@@ -76,6 +76,21 @@ impl Keys {
         }
     }
 
+    /// A whole number of either sign that `fits`, or the default; `expected` says which do.
+    pub fn integer(
+        &mut self,
+        key: &'static str,
+        fits: impl Fn(i64) -> bool,
+        expected: &str,
+        default: Option<i64>,
+    ) -> Result<i64> {
+        match self.take(key) {
+            None => default.ok_or_else(|| self.required(key, expected)),
+            Some(Value::Integer(i)) if fits(i) => Ok(i),
+            Some(v) => Err(self.wrong(key, &v, expected)),
+        }
+    }
+
     /// A number or a pair of them, or the default.
     pub fn pair(&mut self, key: &'static str, least: usize, default: Option<[usize; 2]>) -> Result<[usize; 2]> {
         let expected = format!("a whole number of at least {least}, or two of them");
@@ -91,6 +106,15 @@ impl Keys {
         let whole = |v: &Value| v.as_integer().and_then(|i| usize::try_from(i).ok()).filter(|&n| n > 0);
         let list = v.as_array().and_then(|a| a.iter().map(whole).collect::<Option<Vec<usize>>>());
         list.map(Some).ok_or_else(|| self.wrong(key, &v, "a list of positive whole numbers"))
+    }
+
+    /// A list of sizes, one of which may be -1.
+    pub fn sizes(&mut self, key: &'static str) -> Result<Option<Vec<i64>>> {
+        let Some(v) = self.take(key) else { return Ok(None) };
+        let list = v.as_array().and_then(|a| a.iter().map(Value::as_integer).collect::<Option<Vec<i64>>>());
+        let fits = |l: &Vec<i64>| l.iter().all(|&n| n > 0 || n == -1) && l.iter().filter(|&&n| n == -1).count() <= 1;
+        let expected = "a list of positive whole numbers, one of which may be -1";
+        list.filter(fits).map(Some).ok_or_else(|| self.wrong(key, &v, expected))
     }
 
     /// A list of strings.

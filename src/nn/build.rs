@@ -46,6 +46,8 @@ pub struct Build<'a> {
     /// The valid positions of each sample, u32 `[N]`, once a layer has found
     /// out: padding behind them is left out by the layers that follow.
     pub lengths: Option<TensorId>,
+    /// The same of each of its inputs.
+    pub(super) given: Vec<Option<TensorId>>,
     /// The layer's name.
     pub name: String,
     /// The layer's number, for random streams.
@@ -104,6 +106,11 @@ impl Build<'_> {
         let shape = shape.into();
         let init = filled(&shape, start);
         self.g.persistent(&full, Spec::f32(shape), init)
+    }
+
+    /// The valid positions of each sample of an input, u32 `[N]`, where they are known.
+    pub fn lengths_of(&self, input: usize) -> Option<TensorId> {
+        self.given.get(input).copied().flatten()
     }
 
     /// Whether a parameter of this layer does not learn.

@@ -152,7 +152,7 @@ impl Description {
 
     /// Whether a layer drops elements in training.
     pub fn drops(&self) -> bool {
-        self.layers.iter().any(|l| l.layer.kind() == "Dropout")
+        self.layers.iter().any(|l| ["Dropout", "SpatialDropout2D"].contains(&l.layer.kind()))
     }
 
     /// Decides what layers leave to the training set; which do, and what share each drops.

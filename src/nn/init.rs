@@ -57,7 +57,12 @@ impl Initializer {
     /// The initialiser of that name.
     pub fn named(name: &str) -> Result<Initializer> {
         let found = NAMES.iter().find(|(n, _)| *n == name).map(|(_, i)| *i);
-        found.ok_or_else(|| unknown("initializer", name, NAMES.iter().map(|(n, _)| *n)))
+        found.ok_or_else(|| unknown("initializer", name, Initializer::names()))
+    }
+
+    /// Every name.
+    pub fn names() -> impl Iterator<Item = &'static str> + Clone {
+        NAMES.iter().map(|(name, _)| *name)
     }
 
     /// Its name.

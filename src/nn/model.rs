@@ -123,6 +123,7 @@ impl Model {
                 classes: self.classes,
                 vocabulary: self.vocabulary,
                 lengths: inputs.iter().find_map(|i| i.lengths),
+                given: inputs.iter().map(|i| i.lengths).collect(),
                 name: name.clone(),
                 index: index as u32,
                 weights,

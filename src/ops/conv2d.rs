@@ -19,12 +19,14 @@
 use super::matmul::gemm;
 use super::tiles::Form;
 mod cases;
+mod grad_x;
 mod implicit;
 mod lanes;
 mod sizes;
 mod winograd;
 
 pub use cases::cases;
+pub use grad_x::Conv2dGradX;
 
 use crate::error::Result;
 use crate::graph::{Backward, Cost, Graph, Infer, Io, Lower, Op, Pointwise, Reference, TensorId};
@@ -94,15 +96,6 @@ impl Conv2d {
             [total / 2, total - total / 2]
         })
     }
-}
-
-/// `d_x` from `w` and `d_y`.
-#[derive(Debug, Clone, Copy)]
-pub struct Conv2dGradX {
-    /// The forward convolution.
-    pub op: Conv2d,
-    /// Height and width of the input.
-    pub input: [usize; 2],
 }
 
 /// `d_w` (and `d_bias`) from `x` and `d_y`.
@@ -325,74 +318,6 @@ fn inside(s: Sizes, first: isize) -> (usize, usize) {
     let to = (s.h[1] as isize - first).max(0) as usize;
     let (from, to) = (from.div_ceil(stride), to.div_ceil(stride).min(s.out[1]));
     (from.min(to), to)
-}
-
-impl Op for Conv2dGradX {
-    fn name(&self) -> &'static str {
-        "conv2d_grad_x"
-    }
-
-    fn infer(&self, cx: &Infer) -> Result<Vec<Spec>> {
-        let ([_, cg, _, _], [n, _, _, _]) = (cx.dims(0, "w")?, cx.dims(1, "d_y")?);
-        Ok(vec![Spec::f32([n, cg * self.op.groups, self.input[0], self.input[1]])])
-    }
-
-    fn bears_half(&self, output: usize) -> bool {
-        output == 0
-    }
-
-    fn gradient(&self, _g: &mut Graph, at: &Backward) -> Result<Vec<Option<TensorId>>> {
-        Ok(vec![None; at.inputs.len()])
-    }
-
-    fn lower(&self, cx: &Lower) -> Result<Lowered> {
-        let s = sizes(self.op, &cx.outputs[0], &cx.inputs[0]);
-        if let Some(form) = Form::of(cx) {
-            let d = Pass::GradX.dispatch(&s, form, false, &cx.store);
-            return Ok(Lowered::one(d.input("w", 0).input("d_y", 1)));
-        }
-        if let Some(cut) = Winograd::of(Pass::GradX, &s, cx) {
-            return Ok(cut.lower([1, 0], None, &cx.store));
-        }
-        if let Some(lowered) = lanes::product(Pass::GradX, &s, cx, [1, 0], None) {
-            return Ok(lowered);
-        }
-        let channels = s.cg().min(channels(&cx.caps));
-        let k = sharing(kernel("backward_x", s, channels, 1), &cx.caps, s.og());
-        let d = k.dispatch(grid(s.n * s.h[0] * s.h[1], s.cg().div_ceil(channels) * s.op.groups));
-        Ok(Lowered::one(d.input("w", 0).input("d_y", 1).put(&cx.store)))
-    }
-
-    fn hosts(&self, _cx: &Lower, _work: &dyn Pointwise) -> bool {
-        true
-    }
-
-    fn variants(&self, cx: &Lower) -> Vec<Variant> {
-        ways(Pass::GradX, &sizes(self.op, &cx.outputs[0], &cx.inputs[0]), cx)
-    }
-
-    fn cost(&self, cx: &Lower) -> Cost {
-        Cost { flops: sizes(self.op, &cx.outputs[0], &cx.inputs[0]).flops(), bytes: cx.bytes_once() }
-    }
-}
-
-impl Reference for Conv2dGradX {
-    fn reference<T: Real>(&self, io: &mut Io<T>) {
-        let s = sizes(self.op, io.outputs[0].spec, io.inputs[0].spec);
-        let (w, d_y) = (io.x(0), io.x(1));
-        let rows = s.og() * s.positions();
-        io.y(0).par_chunks_mut(s.image()).enumerate().for_each_init(Vec::new, |cols, (n, d_x)| {
-            d_x.fill(T::ZERO);
-            let d_y = &d_y[n * s.o * s.positions()..][..s.o * s.positions()];
-            cols.resize(s.columns() * s.positions(), T::ZERO);
-            for (g, d_x) in d_x.chunks_mut(s.cg() * s.h[0] * s.h[1]).enumerate() {
-                let w = &w[g * s.og() * s.columns()..][..s.og() * s.columns()];
-                let d_y = &d_y[g * rows..][..rows];
-                gemm(cols, w, d_y, [s.columns(), s.positions(), s.og()], true, false, T::ZERO);
-                col2im(s, cols, d_x);
-            }
-        });
-    }
 }
 
 impl Op for Conv2dGradW {

@@ -2,7 +2,7 @@
 
 use super::Layer;
 use super::dense::linear;
-use super::inputs::{along_positions, sequence, single};
+use super::inputs::{along_positions, sequence};
 use crate::error::{Error, Result};
 use crate::graph::TensorId;
 use crate::nn::{Build, Initializer, Keys, Mode};
@@ -10,10 +10,13 @@ use crate::ops::attention::{Attention, AttentionInputs};
 use crate::tensor::Shape;
 use toml::Table;
 
-/// Self-attention over the positions of `[N, T, W]`. Parameters, as in
+/// Attention over the positions of `[N, T, W]`: of one input over itself, or, of two, of the
+/// queries of the first over the keys and values of the second (`inputs = ["x", "memory"]`).
+/// Parameters, as in
 /// PyTorch's: `in_proj_weight [(heads + 2 kv_heads) D, W]`, the rows of q, then
 /// of k, then of v; `out_proj.weight [W, heads D]`; and their biases. D is
-/// `key_dim`.
+/// `key_dim`. Where the second input has another width V, there are `q_proj_weight [heads D, W]`,
+/// `k_proj_weight [kv_heads D, V]` and `v_proj_weight [kv_heads D, V]` instead of the first.
 ///
 /// Positions behind a sample's length are not attended to, where lengths are
 /// known. While decoding, keys and values of earlier positions are kept.
@@ -110,7 +113,8 @@ impl MultiHeadAttention {
         let qkv = self.project(cx, &format!("{prefix}in_proj_"), x, [(q + 2 * kv) * d, width], start)?;
         let o = match cx.mode {
             Mode::Decode { position, length, context } => {
-                self.decode(cx, qkv, heads, prefix, position, length, context)?
+                let parts = self.parts(cx, qkv, heads)?;
+                self.decode(cx, parts, heads, prefix, position, length, context)?
             }
             _ => self.over_all(cx, qkv, heads)?,
         };
@@ -128,17 +132,82 @@ impl MultiHeadAttention {
         linear(cx, prefix, x, sizes, start, self.use_bias.then_some(Initializer::Zeros))
     }
 
-    fn over_all(&self, cx: &mut Build, qkv: TensorId, heads: Heads) -> Result<TensorId> {
+    /// Attention of the positions of `x` over those of `memory`.
+    fn across(&self, cx: &mut Build, x: TensorId, memory: TensorId) -> Result<TensorId> {
+        let ([_, tq, width], [_, tk, from]) = (sequence(cx, x)?, sequence(cx, memory)?);
+        let heads = self.resolve(width)?;
+        let Heads { q, kv, d } = heads;
+        if self.causal && tq != tk {
+            return Err(Error::model(format!(
+                "causal = true, and its inputs have {tq} and {tk} positions; expected as many of each, or causal = false"
+            )));
+        }
+        let start = Initializer::GlorotUniform;
+        let rows = [q * d, kv * d, kv * d];
+        let total = rows.iter().sum();
+        let weights = if from == width {
+            let all = cx.param("in_proj_weight", [total, width], start, (width, total))?;
+            cut(cx, all, rows)?
+        } else {
+            let of = [("q_proj_weight", width), ("k_proj_weight", from), ("v_proj_weight", from)];
+            let mut each = vec![];
+            for ((name, features), rows) in of.into_iter().zip(rows) {
+                each.push(cx.param(name, [rows, features], start, (features, rows))?);
+            }
+            [each[0], each[1], each[2]]
+        };
+        let biases = match self.use_bias {
+            true => {
+                let all = cx.param("in_proj_bias", [total], Initializer::Zeros, (width, total))?;
+                cut(cx, all, rows)?.map(Some)
+            }
+            false => [None; 3],
+        };
+        let mut parts = vec![];
+        for (i, (source, count)) in [(x, q), (memory, kv), (memory, kv)].into_iter().enumerate() {
+            let y = cx.g.matmul_t(source, weights[i], biases[i])?;
+            parts.push(as_heads(cx, y, count, d)?);
+        }
+        let parts = [parts[0], parts[1], parts[2]];
+        cx.lengths = cx.lengths_of(0);
+        let o = match cx.mode {
+            Mode::Decode { position, length, context } => {
+                self.decode(cx, parts, heads, "", position, length, context)?
+            }
+            _ => {
+                let lengths = cx.lengths_of(1);
+                self.apart(cx, parts, lengths)?
+            }
+        };
+        self.project(cx, "out_proj.", o, [width, q * d], start)
+    }
+
+    /// The options of the op, and the clock of its dropout.
+    fn options(&self, cx: &Build) -> (Attention, Option<TensorId>) {
         let clock = if let Mode::Train { clock, .. } = cx.mode { Some(clock) } else { None };
         let dropout = if clock.is_some() { self.dropout as f32 } else { 0.0 };
-        let options = Attention { scale: None, causal: self.causal, dropout, layer: cx.draws(0) };
-        let inputs = AttentionInputs { lengths: cx.lengths, mask: None, clock };
-        if !self.rotary {
-            return cx.g.attention_packed(qkv, [heads.q, heads.kv], options, inputs);
+        (Attention { scale: None, causal: self.causal, dropout, layer: cx.draws(0) }, clock)
+    }
+
+    fn over_all(&self, cx: &mut Build, qkv: TensorId, heads: Heads) -> Result<TensorId> {
+        if self.rotary {
+            let parts = self.parts(cx, qkv, heads)?;
+            return self.apart(cx, parts, cx.lengths);
         }
-        let [q, k, v] = self.parts(cx, qkv, heads)?;
-        let q = cx.g.rotary(q, ROTARY_BASE, false, None)?;
-        let k = cx.g.rotary(k, ROTARY_BASE, false, None)?;
+        let (options, clock) = self.options(cx);
+        let inputs = AttentionInputs { lengths: cx.lengths, mask: None, clock };
+        cx.g.attention_packed(qkv, [heads.q, heads.kv], options, inputs)
+    }
+
+    /// Attention of q, k and v, each `[N, heads, T, D]`, as `[N, T, heads D]`; keys behind
+    /// `lengths` are left out.
+    fn apart(&self, cx: &mut Build, [mut q, mut k, v]: [TensorId; 3], lengths: Option<TensorId>) -> Result<TensorId> {
+        let (options, clock) = self.options(cx);
+        let inputs = AttentionInputs { lengths, mask: None, clock };
+        if self.rotary {
+            q = cx.g.rotary(q, ROTARY_BASE, false, None)?;
+            k = cx.g.rotary(k, ROTARY_BASE, false, None)?;
+        }
         let o = cx.g.attention(q, k, v, options, inputs)?;
         let &[n, h, t, d] = cx.g.shape(o) else { unreachable!("attention gives four axes") };
         let o = cx.g.permute(o, &[0, 2, 1, 3])?;
@@ -147,25 +216,23 @@ impl MultiHeadAttention {
 
     /// `[N, T, ..]` cut into q, k and v, each `[N, heads, T, D]`.
     fn parts(&self, cx: &mut Build, qkv: TensorId, heads: Heads) -> Result<[TensorId; 3]> {
-        let [n, t, _] = sequence(cx, qkv)?;
         let Heads { q, kv, d } = heads;
         let mut at = 0;
         let mut part = |count: usize| -> Result<TensorId> {
             let (from, to) = (at, at + count * d);
             at = to;
             let x = cx.g.slice(qkv, 2, from, to, 1)?;
-            if t == 1 {
-                return cx.g.reshape(x, [n, count, 1, d]);
-            }
-            let x = cx.g.reshape(x, [n, t, count, d])?;
-            cx.g.permute(x, &[0, 2, 1, 3])
+            as_heads(cx, x, count, d)
         };
         Ok([part(q)?, part(kv)?, part(kv)?])
     }
 
     /// [`Layer::causal`], for a layer that has it inside too.
     pub(super) fn expect_causal(&self, inputs: &[&Shape]) -> Result<()> {
-        along_positions(inputs)?;
+        match inputs {
+            [x, memory] if x.rank() == 3 && memory.rank() == 3 && x[1] == memory[1] => {}
+            _ => along_positions(inputs)?,
+        }
         match self.causal {
             true => Ok(()),
             false => Err(Error::model("its attention sees later positions too; set causal = true")),
@@ -176,14 +243,13 @@ impl MultiHeadAttention {
     fn decode(
         &self,
         cx: &mut Build,
-        qkv: TensorId,
+        [mut q, mut k, v]: [TensorId; 3],
         heads: Heads,
         prefix: &str,
         position: TensorId,
         length: TensorId,
         context: usize,
     ) -> Result<TensorId> {
-        let [mut q, mut k, v] = self.parts(cx, qkv, heads)?;
         if self.rotary {
             q = cx.g.rotary(q, ROTARY_BASE, false, Some(position))?;
             k = cx.g.rotary(k, ROTARY_BASE, false, Some(position))?;
@@ -199,6 +265,23 @@ impl MultiHeadAttention {
     }
 }
 
+/// The first axis cut into three parts.
+fn cut(cx: &mut Build, x: TensorId, rows: [usize; 3]) -> Result<[TensorId; 3]> {
+    let [a, b, c] = rows;
+    let mut part = |from, to| cx.g.slice(x, 0, from, to, 1);
+    Ok([part(0, a)?, part(a, a + b)?, part(a + b, a + b + c)?])
+}
+
+/// `[N, T, count D]` as `[N, count, T, D]`.
+fn as_heads(cx: &mut Build, x: TensorId, count: usize, d: usize) -> Result<TensorId> {
+    let [n, t, _] = sequence(cx, x)?;
+    if t == 1 {
+        return cx.g.reshape(x, [n, count, 1, d]);
+    }
+    let x = cx.g.reshape(x, [n, t, count, d])?;
+    cx.g.permute(x, &[0, 2, 1, 3])
+}
+
 impl Layer for MultiHeadAttention {
     fn kind(&self) -> &'static str {
         "MultiHeadAttention"
@@ -209,7 +292,14 @@ impl Layer for MultiHeadAttention {
     }
 
     fn build(&self, cx: &mut Build, inputs: &[TensorId]) -> Result<TensorId> {
-        self.attend(cx, single(inputs)?, "", Initializer::GlorotUniform)
+        match inputs {
+            [x] => self.attend(cx, *x, "", Initializer::GlorotUniform),
+            [x, memory] => self.across(cx, *x, *memory),
+            _ => Err(Error::model(format!(
+                "takes one input, or two: queries, and what they attend to; inputs names {}",
+                inputs.len()
+            ))),
+        }
     }
 
     fn causal(&self, inputs: &[&Shape]) -> Result<()> {

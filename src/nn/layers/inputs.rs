@@ -3,7 +3,7 @@
 
 use crate::error::{Error, Result};
 use crate::graph::TensorId;
-use crate::nn::Build;
+use crate::nn::{Build, Keys};
 use crate::tensor::Shape;
 
 /// The only input of a layer that takes one.
@@ -60,4 +60,32 @@ pub(crate) fn along_positions(inputs: &[&Shape]) -> Result<()> {
 /// [`Layer::causal`](super::Layer::causal) of what takes axis 1 for channels, or does away with it.
 pub(crate) fn mixes(what: &str) -> Result<()> {
     Err(Error::model(format!("{what}, which shows each position all the others; leave it out")))
+}
+
+/// The key `axis`: batch first, and from the end where negative.
+pub(super) fn read_axis(keys: &mut Keys, default: i64) -> Result<i64> {
+    let expected = "a whole number: 1 for the axis behind the batch, -1 for the last";
+    keys.integer("axis", |n| n != 0, expected, Some(default))
+}
+
+/// The number of an axis of a tensor of so many, batch first.
+pub(super) fn axis_of(axis: i64, rank: usize) -> Result<usize> {
+    let found = if axis < 0 { axis + rank as i64 } else { axis };
+    match usize::try_from(found) {
+        Ok(n) if (1..rank).contains(&n) => Ok(n),
+        _ => Err(Error::model(format!(
+            "axis = {axis}, and its input has {rank} axes with the batch; expected one behind the batch"
+        ))),
+    }
+}
+
+/// `x` with an axis brought to place 1, and the order of axes of the way back, if it was not there.
+pub(super) fn to_second(cx: &mut Build, x: TensorId, axis: usize) -> Result<(TensorId, Option<Vec<usize>>)> {
+    if axis == 1 {
+        return Ok((x, None));
+    }
+    let rank = cx.g.shape(x).len();
+    let order: Vec<usize> = [0, axis].into_iter().chain((1..rank).filter(|&k| k != axis)).collect();
+    let back = (0..rank).map(|k| order.iter().position(|&o| o == k).expect("an order has every axis")).collect();
+    Ok((cx.g.permute(x, &order)?, Some(back)))
 }

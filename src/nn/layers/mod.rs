@@ -3,33 +3,50 @@
 
 mod activations;
 mod attention;
+mod batch_norm;
+mod border;
 mod conv;
 mod custom;
 mod dense;
+mod depthwise;
+mod dropout;
 mod embedding;
+mod group_norm;
 mod inputs;
 mod merge;
 mod norm;
 mod pool;
 mod recurrent;
+mod resize;
 mod sequence;
 mod shape;
+mod slopes;
 mod transformer;
+mod transposed;
 mod windows;
 
-pub use activations::{ActivationLayer, Dropout};
+pub use activations::ActivationLayer;
 pub use attention::MultiHeadAttention;
+pub use batch_norm::BatchNormalization;
+pub use border::{Cropping1D, Cropping2D, ZeroPadding1D, ZeroPadding2D};
 pub use conv::{Conv2D, Padding};
 pub use custom::register;
 pub use dense::{Dense, Units};
+pub use depthwise::{DepthwiseConv2D, SeparableConv2D};
+pub use dropout::{Dropout, SpatialDropout2D};
 pub use embedding::{Embedding, PositionalEmbedding, Positions, TiedDense};
-pub use merge::{Add, Concatenate};
-pub use norm::{BatchNormalization, LayerNormalization, Norm, RMSNormalization};
-pub use pool::{AveragePooling2D, GlobalAveragePooling2D, MaxPooling2D};
+pub use group_norm::{GroupNormalization, InstanceNormalization};
+pub use merge::{Add, Average, Concatenate, Maximum, Minimum, Multiply, Subtract};
+pub use norm::{LayerNormalization, Norm, RMSNormalization};
+pub use pool::{AveragePooling2D, GlobalAveragePooling2D, GlobalMaxPooling2D, MaxPooling2D};
 pub use recurrent::Recurrence;
+pub use resize::{Interpolation, Resizing, UpSampling1D, UpSampling2D};
 pub use sequence::{Conv1D, GlobalPooling1D, Permute, Pick, Pooling1D};
 pub use shape::{Flatten, Patches, Reshape};
+pub use slopes::{ELU, LeakyReLU, PReLU, Softmax};
 pub use transformer::{FeedForward, TransformerBlock};
+pub(crate) use transposed::transposed_places;
+pub use transposed::{Conv1DTranspose, Conv2DTranspose};
 
 use super::{Build, Keys};
 use crate::error::{Result, unknown};
@@ -84,17 +101,32 @@ type Reader = fn(&mut Keys) -> Result<Arc<dyn Layer>>;
 /// Every layer that TOML can name.
 const LAYERS: &[(&str, Reader)] = &[
     ("Conv2D", |k| Ok(Arc::new(Conv2D::read(k)?))),
+    ("DepthwiseConv2D", |k| Ok(Arc::new(DepthwiseConv2D::read(k)?))),
+    ("SeparableConv2D", |k| Ok(Arc::new(SeparableConv2D::read(k)?))),
+    ("Conv2DTranspose", |k| Ok(Arc::new(Conv2DTranspose::read(k)?))),
     ("MaxPooling2D", |k| Ok(Arc::new(MaxPooling2D::read(k)?))),
     ("AveragePooling2D", |k| Ok(Arc::new(AveragePooling2D::read(k)?))),
     ("GlobalAveragePooling2D", |_| Ok(Arc::new(GlobalAveragePooling2D))),
+    ("GlobalMaxPooling2D", |_| Ok(Arc::new(GlobalMaxPooling2D))),
+    ("UpSampling2D", |k| Ok(Arc::new(UpSampling2D::read(k)?))),
+    ("Resizing", |k| Ok(Arc::new(Resizing::read(k)?))),
+    ("ZeroPadding2D", |k| Ok(Arc::new(ZeroPadding2D::read(k)?))),
+    ("Cropping2D", |k| Ok(Arc::new(Cropping2D::read(k)?))),
     ("Flatten", |_| Ok(Arc::new(Flatten))),
     ("Patches", |_| Ok(Arc::new(Patches))),
     ("Reshape", |k| Ok(Arc::new(Reshape::read(k)?))),
     ("Dense", |k| Ok(Arc::new(Dense::read(k)?))),
     ("Activation", |k| Ok(Arc::new(ActivationLayer::read(k)?))),
+    ("LeakyReLU", |k| Ok(Arc::new(LeakyReLU::read(k)?))),
+    ("ELU", |k| Ok(Arc::new(ELU::read(k)?))),
+    ("PReLU", |k| Ok(Arc::new(PReLU::read(k)?))),
+    ("Softmax", |k| Ok(Arc::new(Softmax::read(k)?))),
     ("Dropout", |k| Ok(Arc::new(Dropout::read(k)?))),
+    ("SpatialDropout2D", |k| Ok(Arc::new(SpatialDropout2D::read(k)?))),
     ("MultiHeadAttention", |k| Ok(Arc::new(MultiHeadAttention::read(k)?))),
     ("BatchNormalization", |k| Ok(Arc::new(BatchNormalization::read(k)?))),
+    ("GroupNormalization", |k| Ok(Arc::new(GroupNormalization::read(k)?))),
+    ("InstanceNormalization", |k| Ok(Arc::new(InstanceNormalization::read(k)?))),
     ("LayerNormalization", |k| Ok(Arc::new(LayerNormalization::read(k)?))),
     ("RMSNormalization", |k| Ok(Arc::new(RMSNormalization::read(k)?))),
     ("Embedding", |k| Ok(Arc::new(Embedding::read(k)?))),
@@ -105,12 +137,21 @@ const LAYERS: &[(&str, Reader)] = &[
     ("LSTM", |k| Ok(Arc::new(Recurrence::read_lstm(k)?))),
     ("GRU", |k| Ok(Arc::new(Recurrence::read_gru(k)?))),
     ("Conv1D", |k| Ok(Arc::new(Conv1D::read(k)?))),
+    ("Conv1DTranspose", |k| Ok(Arc::new(Conv1DTranspose::read(k)?))),
     ("MaxPooling1D", |k| Ok(Arc::new(Pooling1D::read(k, Pick::Max)?))),
     ("AveragePooling1D", |k| Ok(Arc::new(Pooling1D::read(k, Pick::Mean)?))),
     ("GlobalMaxPooling1D", |_| Ok(Arc::new(GlobalPooling1D { pick: Pick::Max }))),
     ("GlobalAveragePooling1D", |_| Ok(Arc::new(GlobalPooling1D { pick: Pick::Mean }))),
+    ("UpSampling1D", |k| Ok(Arc::new(UpSampling1D::read(k)?))),
+    ("ZeroPadding1D", |k| Ok(Arc::new(ZeroPadding1D::read(k)?))),
+    ("Cropping1D", |k| Ok(Arc::new(Cropping1D::read(k)?))),
     ("Permute", |k| Ok(Arc::new(Permute::read(k)?))),
     ("Add", |_| Ok(Arc::new(Add))),
+    ("Multiply", |_| Ok(Arc::new(Multiply))),
+    ("Subtract", |_| Ok(Arc::new(Subtract))),
+    ("Maximum", |_| Ok(Arc::new(Maximum))),
+    ("Minimum", |_| Ok(Arc::new(Minimum))),
+    ("Average", |_| Ok(Arc::new(Average))),
     ("Concatenate", |k| Ok(Arc::new(Concatenate::read(k)?))),
 ];
 

@@ -1,95 +1,12 @@
-//! Normalisation layers.
+//! Normalisation over the last axis: `LayerNormalization` and `RMSNormalization`.
 
 use super::Layer;
 use super::inputs::{along_features, single};
 use crate::error::{Error, Result, unknown};
 use crate::graph::TensorId;
-use crate::nn::{Build, Initializer, Keys, Mode};
-use crate::ops::batch_norm::BatchNorm;
+use crate::nn::{Build, Initializer, Keys};
 use crate::tensor::Shape;
 use toml::Table;
-
-/// Normalises each channel over the batch. Parameters `weight` and `bias`,
-/// state `running_mean` and `running_var`, as PyTorch names them. `momentum` is
-/// Keras': the share of the running statistics that stays in a step. Where both
-/// parameters are frozen it normalises by its running statistics in training
-/// too, and leaves them as they are.
-#[derive(Debug, Clone)]
-pub struct BatchNormalization {
-    /// Share of the running statistics kept per step.
-    pub momentum: f64,
-    /// Added to the variance.
-    pub epsilon: f64,
-}
-
-impl Default for BatchNormalization {
-    fn default() -> BatchNormalization {
-        BatchNormalization { momentum: 0.9, epsilon: 1e-5 }
-    }
-}
-
-impl BatchNormalization {
-    pub(super) fn read(keys: &mut Keys) -> Result<BatchNormalization> {
-        let d = BatchNormalization::default();
-        Ok(BatchNormalization {
-            momentum: keys.real("momentum", 0.0, 1.0, Some(d.momentum))?,
-            epsilon: keys.real("epsilon", 1e-12, 1.0, Some(d.epsilon))?,
-        })
-    }
-}
-
-impl Layer for BatchNormalization {
-    fn kind(&self) -> &'static str {
-        "BatchNormalization"
-    }
-
-    fn short(&self) -> &'static str {
-        "bn"
-    }
-
-    fn build(&self, cx: &mut Build, inputs: &[TensorId]) -> Result<TensorId> {
-        let x = single(inputs)?;
-        let shape = cx.g.shape(x).to_vec();
-        let [_, channels, ..] = shape[..] else {
-            return Err(Error::model(format!("its input has shape {shape:?}; expected [batch, channels, ..]")));
-        };
-        // One token at a time, axis 1 is one position of many.
-        let (channels, here) = match cx.mode {
-            Mode::Decode { position, context, .. } => (context, Some(position)),
-            _ => (channels, None),
-        };
-        let gamma = cx.param("weight", [channels], Initializer::Ones, (1, 1))?;
-        let beta = cx.param("bias", [channels], Initializer::Zeros, (1, 1))?;
-        let mean = cx.state("running_mean", [channels], 0.0)?;
-        let var = cx.state("running_var", [channels], 1.0)?;
-        let eps = self.epsilon as f32;
-        match (cx.mode, here) {
-            // What does not learn keeps its statistics and goes by them, as in Keras.
-            (Mode::Train { rows, .. }, _) if !(cx.is_frozen("weight") && cx.is_frozen("bias")) => {
-                let op = BatchNorm { eps, momentum: 1.0 - self.momentum as f32 };
-                cx.g.batch_norm(x, gamma, beta, mean, var, Some(rows), op)
-            }
-            (_, Some(position)) => {
-                let mut at = |all| cx.g.gather_rows(all, position);
-                let (gamma, beta, mean, var) = (at(gamma)?, at(beta)?, at(mean)?, at(var)?);
-                cx.g.batch_norm_eval(x, gamma, beta, mean, var, eps)
-            }
-            _ => cx.g.batch_norm_eval(x, gamma, beta, mean, var, eps),
-        }
-    }
-
-    fn causal(&self, _inputs: &[&Shape]) -> Result<()> {
-        // Axis 1, the positions, is what it takes one by one.
-        Ok(())
-    }
-
-    fn to_table(&self) -> Table {
-        let mut t = Table::new();
-        t.insert("momentum".into(), self.momentum.into());
-        t.insert("epsilon".into(), self.epsilon.into());
-        t
-    }
-}
 
 /// A norm over the last axis of each position.
 #[derive(Debug, Clone, Copy, PartialEq)]

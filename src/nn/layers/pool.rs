@@ -137,27 +137,38 @@ impl Layer for AveragePooling2D {
 #[derive(Debug, Clone)]
 pub struct GlobalAveragePooling2D;
 
-impl Layer for GlobalAveragePooling2D {
-    fn kind(&self) -> &'static str {
-        "GlobalAveragePooling2D"
-    }
+/// The largest element of each channel: `[N, C, H, W]` to `[N, C]`.
+#[derive(Debug, Clone)]
+pub struct GlobalMaxPooling2D;
 
-    fn short(&self) -> &'static str {
-        "globalpool"
-    }
+macro_rules! global {
+    ($layer:ident, $fold:ident) => {
+        impl Layer for $layer {
+            fn kind(&self) -> &'static str {
+                stringify!($layer)
+            }
 
-    fn build(&self, cx: &mut Build, inputs: &[TensorId]) -> Result<TensorId> {
-        let x = single(inputs)?;
-        image(cx, x)?;
-        cx.g.mean(x, &[2, 3], false)
-    }
+            fn short(&self) -> &'static str {
+                "globalpool"
+            }
 
-    fn causal(&self, _inputs: &[&Shape]) -> Result<()> {
-        // Each channel by itself, and positions stand where channels do.
-        Ok(())
-    }
+            fn build(&self, cx: &mut Build, inputs: &[TensorId]) -> Result<TensorId> {
+                let x = single(inputs)?;
+                image(cx, x)?;
+                cx.g.$fold(x, &[2, 3], false)
+            }
 
-    fn to_table(&self) -> Table {
-        Table::new()
-    }
+            fn causal(&self, _inputs: &[&Shape]) -> Result<()> {
+                // Each channel by itself, and positions stand where channels do.
+                Ok(())
+            }
+
+            fn to_table(&self) -> Table {
+                Table::new()
+            }
+        }
+    };
 }
+
+global!(GlobalAveragePooling2D, mean);
+global!(GlobalMaxPooling2D, max);

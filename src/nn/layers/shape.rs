@@ -70,16 +70,27 @@ impl Layer for Patches {
 /// Another shape for each sample.
 #[derive(Debug, Clone)]
 pub struct Reshape {
-    /// The shape of one sample.
-    pub target_shape: Vec<usize>,
+    /// The shape of one sample; -1, once, for what is left.
+    pub target_shape: Vec<i64>,
 }
 
 impl Reshape {
     pub(super) fn read(keys: &mut Keys) -> Result<Reshape> {
-        let shape = keys.list("target_shape")?;
+        let shape = keys.sizes("target_shape")?;
         let missing = || Error::model(format!("{}: the key \"target_shape\" is missing", keys.place()));
         Ok(Reshape { target_shape: shape.ok_or_else(missing)? })
     }
+}
+
+/// The shape of a sample of so many elements.
+fn resolved(target: &[i64], elements: usize) -> Result<Vec<usize>> {
+    let known: usize = target.iter().filter(|&&n| n > 0).map(|&n| n as usize).product();
+    if target.contains(&-1) && (known == 0 || !elements.is_multiple_of(known)) {
+        return Err(Error::model(format!(
+            "target_shape = {target:?}, and a sample has {elements} elements; expected a multiple of {known}"
+        )));
+    }
+    Ok(target.iter().map(|&n| if n > 0 { n as usize } else { elements / known }).collect())
 }
 
 impl Layer for Reshape {
@@ -94,20 +105,24 @@ impl Layer for Reshape {
     fn build(&self, cx: &mut Build, inputs: &[TensorId]) -> Result<TensorId> {
         let x = single(inputs)?;
         let from = cx.g.shape(x).to_vec();
-        let mut shape: Vec<usize> = from[..1].iter().chain(&self.target_shape).copied().collect();
-        if let (Mode::Decode { context, .. }, Some(positions)) = (cx.mode, shape.get_mut(1)) {
+        let mut sample = self.target_shape.clone();
+        if let (Mode::Decode { context, .. }, Some(positions)) = (cx.mode, sample.first_mut()) {
             // One of as many positions as the model was made for.
-            *positions = if *positions == context { 1 } else { *positions };
-        } else if shape.get(1) != from.get(1) {
+            *positions = if *positions == context as i64 { 1 } else { *positions };
+        }
+        let sample = resolved(&sample, from[1..].iter().product())?;
+        if sample.first() != from.get(1) {
             // What stands where positions stood has no such lengths.
             cx.lengths = None;
         }
+        let shape: Vec<usize> = from[..1].iter().chain(&sample).copied().collect();
         cx.g.reshape(x, shape)
     }
 
     fn causal(&self, inputs: &[&Shape]) -> Result<()> {
-        match (&self.target_shape[..], inputs) {
-            ([first, ..], [from]) if from.get(1) == Some(first) => Ok(()),
+        let [from] = inputs else { return mixes("it takes one input") };
+        match resolved(&self.target_shape, from[1..].iter().product())?.first() {
+            first if from.get(1) == first => Ok(()),
             _ => Err(Error::model(format!(
                 "target_shape = {:?} cuts positions apart or joins them, of shapes {inputs:?}; expected the number of \
                  positions first",
@@ -117,7 +132,7 @@ impl Layer for Reshape {
     }
 
     fn to_table(&self) -> Table {
-        let list = self.target_shape.iter().map(|&n| Value::Integer(n as i64)).collect();
+        let list = self.target_shape.iter().map(|&n| Value::Integer(n)).collect();
         Table::from_iter([("target_shape".to_string(), Value::Array(list))])
     }
 }

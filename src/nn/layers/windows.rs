@@ -109,20 +109,24 @@ impl Window {
     /// as many as the windows would be without filling, and one where what a
     /// sample has is shorter than the window.
     pub fn shorten(self, cx: &mut Build, t: usize) -> Result<()> {
-        let Some(lengths) = cx.lengths else { return Ok(()) };
         let added: usize = self.padding(t).iter().sum();
-        let outputs = |n: usize| match (n, (n + added).checked_sub(self.reach() + 1)) {
-            (0, _) => 0,
-            (_, None) => 1,
-            (_, Some(free)) => (free / self.stride + 1) as u32,
-        };
-        let outputs: Vec<u32> = (0..=t).map(outputs).collect();
-        if outputs.iter().enumerate().any(|(n, &o)| n != o as usize) {
-            let table = cx.g.constant(HostTensor::u32([t + 1], outputs));
-            cx.lengths = Some(cx.g.gather_rows(table, lengths)?);
-        }
-        Ok(())
+        lengths_become(cx, t, |n| match (n + added).checked_sub(self.reach() + 1) {
+            None => 1,
+            Some(free) => free / self.stride + 1,
+        })
     }
+}
+
+/// Makes the lengths of samples, where they are known, those of the outputs: `outputs` of a
+/// sample of 1 to `t` positions, and none of none.
+pub(super) fn lengths_become(cx: &mut Build, t: usize, outputs: impl Fn(usize) -> usize) -> Result<()> {
+    let Some(lengths) = cx.lengths else { return Ok(()) };
+    let outputs: Vec<u32> = (0..=t).map(|n| if n == 0 { 0 } else { outputs(n) as u32 }).collect();
+    if outputs.iter().enumerate().any(|(n, &o)| n != o as usize) {
+        let table = cx.g.constant(HostTensor::u32([t + 1], outputs));
+        cx.lengths = Some(cx.g.gather_rows(table, lengths)?);
+    }
+    Ok(())
 }
 
 /// `[N, T, W]` as an image of one row, `[N, W, 1, T]`.

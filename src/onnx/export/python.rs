@@ -2,12 +2,14 @@
 //! Keras would have written for the same layers.
 
 mod keras;
+mod keras_plain;
 mod keras_weights;
 mod names;
 mod settings;
 mod torch;
 mod torch_layers;
 mod torch_module;
+mod torch_plain;
 
 use crate::data::{Interface, Task};
 use crate::error::{Error, Result};

@@ -1,7 +1,7 @@
 //! The case table of convolution.
 
-use super::Conv2d;
 use super::sizes::Sizes;
+use super::{Conv2d, Conv2dGradX};
 use crate::graph::{Case, Fill};
 use crate::tensor::Spec;
 
@@ -107,8 +107,29 @@ pub fn cases() -> Vec<Case> {
         case("beyond_padding", [2, 17, 2, 3], [18, 17, 3, 3], true, Conv2d { padding: [[9, 4], [5, 9]], ..plain }),
         case("beyond_tiles", [2, 33, 4, 5], [35, 33, 3, 3], true, same([4, 5], [3, 3], [1, 1], [4, 6])),
         case("lanes_dilation", [1, 6, 12, 20], [24, 6, 3, 3], true, same([12, 20], [3, 3], [1, 1], [2, 3])),
+        transposed("plain", [2, 3, 4, 5], [3, 2, 3, 3], [6, 7], plain),
+        transposed("stride_2", [2, 4, 3, 3], [4, 3, 3, 2], [8, 7], Conv2d { stride: [2, 2], ..plain }),
+        transposed(
+            "padding_groups",
+            [1, 6, 4, 3],
+            [6, 2, 3, 4],
+            [8, 6],
+            Conv2d { stride: [2, 1], padding: [[1, 0], [0, 0]], groups: 3, ..plain },
+        ),
+        transposed("tiles", [2, 33, 7, 8], [33, 35, 3, 3], [7, 8], same([7, 8], [3, 3], [1, 1], [1, 1])),
         case("grid_overflow", [1, 1, 4096, 4097], [1, 1, 1, 1], false, plain).no_gradient().reduction(1),
     ]
+}
+
+/// A convolution backwards, as an op that learns: its input is as large as the output of one
+/// over images of `size`.
+fn transposed(name: &str, y: [usize; 4], w: [usize; 4], size: [usize; 2], op: Conv2d) -> Case {
+    let inputs = vec![(Spec::f32(w), Fill::Normal(0.5)), (Spec::f32(y), Fill::Normal(1.0))];
+    let reduction = (y[0] * size[0] * size[1]).max(w[0] * w[2] * w[3]).max(w[1] * w[2] * w[3]);
+    Case::new(format!("conv2d/transposed_{name}"), inputs, move |g, x| {
+        Ok(vec![g.push1(Conv2dGradX { op, input: size }, &[x[0], x[1]])?])
+    })
+    .reduction(reduction)
 }
 
 /// Rows of whole quads, and work behind the convolution that is done before it

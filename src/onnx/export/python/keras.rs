@@ -1,6 +1,7 @@
 //! A model of Keras: its layers as calls, channels last as is usual there, and what puts the
 //! weights beside it into them.
 
+use super::keras_plain::{self, activation, channels_last, ends, refused, scaled, strided};
 use super::keras_weights::put;
 use super::names::{class, variable};
 use super::settings::{Settings, pair};
@@ -125,10 +126,6 @@ fn text(model: &Model, keras: &Keras, interface: &Interface, weights: &str, shap
     out
 }
 
-fn refused(what: &str) -> Error {
-    Error::model(format!("{what}; export as ONNX or PyTorch"))
-}
-
 impl Keras {
     fn layer(&mut self, placed: &Placed, inputs: &[String]) -> Result<String> {
         let s = Settings(placed.layer.layer.to_table());
@@ -141,7 +138,8 @@ impl Keras {
             return Err(refused("it acts on the columns of pictures, which Keras has channels in the place of"));
         }
         let moves = ["Flatten", "Reshape", "Permute", "Concatenate", "Conv1D", "MaxPooling1D", "AveragePooling1D"];
-        if self.masked && (moves.contains(&kind) || kind == "GlobalMaxPooling1D") {
+        let more = ["GlobalMaxPooling1D", "Conv1DTranspose", "UpSampling1D", "ZeroPadding1D", "Cropping1D"];
+        if self.masked && (moves.contains(&kind) || more.contains(&kind)) {
             return Err(refused(
                 "it reads what stands behind the ends of samples (mask_zero), which Keras leaves undefined",
             ));
@@ -172,7 +170,7 @@ impl Keras {
                 let more = if size == stride { String::new() } else { format!(", strides={}", pair(stride)) };
                 format!("layers.{kind}({}{more}{padding}, {named})({x})", pair(size))
             }
-            "GlobalAveragePooling2D" | "GlobalAveragePooling1D" | "GlobalMaxPooling1D" => {
+            "GlobalAveragePooling2D" | "GlobalMaxPooling2D" | "GlobalAveragePooling1D" | "GlobalMaxPooling1D" => {
                 self.masked = false;
                 format!("layers.{kind}({named})({x})")
             }
@@ -184,7 +182,7 @@ impl Keras {
             "Patches" => format!("layers.Reshape(({}, {}), {named})({x})", from[2] * from[3], from[1]),
             "Reshape" | "Permute" => {
                 let (list, what) = match kind {
-                    "Reshape" => (s.list("target_shape"), "Reshape"),
+                    "Reshape" => (placed.output[1..].to_vec(), "Reshape"),
                     _ => (s.list("dims"), "Permute"),
                 };
                 let first = if image { format!("layers.Permute((3, 1, 2))({x})") } else { x.into() };
@@ -202,9 +200,12 @@ impl Keras {
             },
             "Dropout" => format!("layers.Dropout({}, {named})({x})", s.real("rate")),
             "BatchNormalization" => {
-                let axis = if rank == 3 { "axis=1, " } else { "" };
-                let (momentum, eps) = (s.real("momentum"), s.real("epsilon"));
-                format!("layers.{kind}({axis}momentum={momentum:?}, epsilon={eps:?}, {named})({x})")
+                let axis = match channels_last(&s, rank) {
+                    -1 => String::new(),
+                    axis => format!("axis={axis}, "),
+                };
+                let (momentum, eps, parts) = (s.real("momentum"), s.real("epsilon"), scaled(&s));
+                format!("layers.{kind}({axis}momentum={momentum:?}, epsilon={eps:?}{parts}, {named})({x})")
             }
             "LayerNormalization" | "RMSNormalization" => {
                 format!("layers.{kind}(epsilon={:?}, {named})({x})", s.real("epsilon"))
@@ -226,6 +227,7 @@ impl Keras {
                 let more = if learned { "" } else { ", trainable=False" };
                 format!("Positions({rows}, {}{more}, {named})({x})", from[2])
             }
+            "MultiHeadAttention" if inputs.len() == 2 => self.across(placed, inputs, &s)?,
             "MultiHeadAttention" => self.attention(name, x, from[2], &s)?,
             "TransformerBlock" => self.block(name, x, from[2], &s)?,
             "SimpleRNN" | "LSTM" | "GRU" => self.recurrent(name, x, from, &s, kind),
@@ -253,16 +255,13 @@ impl Keras {
                 let (size, stride) = (s.count("pool_size"), s.count("strides"));
                 format!("layers.{kind}({size}, strides={stride}{padding}, {named})({x})")
             }
-            "Add" => format!("layers.Add({named})([{}])", inputs.join(", ")),
             "Concatenate" => {
-                let axis = match (image, s.count("axis")) {
-                    (true, 1) => -1,
-                    (true, axis) => axis as i64 - 1,
-                    (false, axis) => axis as i64,
-                };
-                format!("layers.Concatenate(axis={axis}, {named})([{}])", inputs.join(", "))
+                format!("layers.Concatenate(axis={}, {named})([{}])", channels_last(&s, rank), inputs.join(", "))
             }
-            _ => return Err(refused("no layer of Keras is known for it")),
+            _ => match keras_plain::layer(placed, inputs, &s, &named)? {
+                Some(made) => made,
+                None => return Err(refused("no layer of Keras is known for it")),
+            },
         })
     }
 
@@ -283,6 +282,17 @@ impl Keras {
         let made = own_attention(name, width, s)?;
         let causal = if s.flag("causal") { ", use_causal_mask=True" } else { "" };
         Ok(format!("{made}({x}, {x}{causal})"))
+    }
+
+    /// Attention over a second input.
+    fn across(&self, placed: &Placed, inputs: &[String], s: &Settings) -> Result<String> {
+        let (width, from) = (placed.inputs[0][2], placed.inputs[1][2]);
+        if self.masked || width != from || grouped(s) {
+            return Err(refused("attention over a second input of another width, with kv_heads or with mask_zero"));
+        }
+        let made = own_attention(&placed.layer.name, width, s)?;
+        let causal = if s.flag("causal") { ", use_causal_mask=True" } else { "" };
+        Ok(format!("{made}({}, {}{causal})", inputs[0], inputs[1]))
     }
 
     fn block(&mut self, name: &str, x: &str, width: usize, s: &Settings) -> Result<String> {
@@ -379,28 +389,6 @@ fn own_attention(name: &str, width: usize, s: &Settings) -> Result<String> {
         }
         false => format!("layers.MultiHeadAttention({heads}, {d}{more}, name={})", quoted(name)),
     })
-}
-
-fn strided(s: &Settings) -> String {
-    if s.pair("strides") == [1, 1] { String::new() } else { format!(", strides={}", pair(s.pair("strides"))) }
-}
-
-/// The arguments for bias and activation.
-fn ends(s: &Settings) -> String {
-    let bias = if s.flag("use_bias") { "" } else { ", use_bias=False" };
-    match s.text("activation") {
-        "" | "linear" => bias.into(),
-        name => format!("{bias}, activation={}", activation(name)),
-    }
-}
-
-/// An activation as Keras calls it.
-fn activation(name: &str) -> String {
-    match name {
-        "gelu_tanh" => "lambda x: keras.activations.gelu(x, approximate=True)".into(),
-        "swish" => quoted("silu"),
-        name => quoted(name),
-    }
 }
 
 /// `(3, 4)`, or `(3,)`.

@@ -13,9 +13,28 @@ pub fn put(placed: &Placed, s: &Settings) -> Result<Vec<String>> {
     let with_bias = |weight: String, bias: String| if s.flag("use_bias") { vec![weight, bias] } else { vec![weight] };
     Ok(match placed.layer.layer.kind() {
         "Conv2D" => vec![set(name, &with_bias(format!("{}.transpose(2, 3, 1, 0)", t("weight")), t("bias")))],
+        "DepthwiseConv2D" => vec![set(name, &with_bias(depthwise(placed, t("weight")), t("bias")))],
+        "SeparableConv2D" => {
+            let mut all = vec![depthwise(placed, t("depthwise.weight"))];
+            all.extend(with_bias(format!("{}.transpose(2, 3, 1, 0)", t("pointwise.weight")), t("pointwise.bias")));
+            vec![set(name, &all)]
+        }
+        "Conv2DTranspose" => {
+            vec![set(name, &with_bias(format!("{}.transpose(2, 3, 1, 0)", t("weight")), t("bias")))]
+        }
+        "Conv1DTranspose" => vec![set(name, &with_bias(format!("{}.transpose(2, 1, 0)", t("weight")), t("bias")))],
+        "GroupNormalization" | "InstanceNormalization" => match norm(s, &t) {
+            all if all.is_empty() => vec![],
+            all => vec![set(name, &all)],
+        },
+        "PReLU" => vec![set(name, &[slopes(placed, s, t("weight"))])],
         "Conv1D" => vec![set(name, &with_bias(format!("{}.transpose(2, 1, 0)", t("weight")), t("bias")))],
         "Dense" => vec![set(name, &with_bias(format!("{}.T", t("weight")), t("bias")))],
-        "BatchNormalization" => vec![set(name, &["weight", "bias", "running_mean", "running_var"].map(t))],
+        "BatchNormalization" => {
+            let mut all = norm(s, &t);
+            all.extend(["running_mean", "running_var"].map(t));
+            vec![set(name, &all)]
+        }
         "LayerNormalization" => vec![set(name, &["weight", "bias"].map(t))],
         "RMSNormalization" | "Embedding" => vec![set(name, &[t("weight")])],
         "PositionalEmbedding" if s.text("kind") == "learned" => vec![set(name, &[t("weight")])],
@@ -33,6 +52,27 @@ pub fn put(placed: &Placed, s: &Settings) -> Result<Vec<String>> {
         "SimpleRNN" | "LSTM" | "GRU" => recurrent(name, s, placed.layer.layer.kind()),
         _ => vec![],
     })
+}
+
+/// The windows of channels, `[C multiplier, 1, kh, kw]` here and `[kh, kw, C, multiplier]` there.
+fn depthwise(placed: &Placed, weight: String) -> String {
+    let channels = placed.inputs[0][1];
+    format!("{weight}.reshape({channels}, -1, *{weight}.shape[2:]).transpose(2, 3, 0, 1)")
+}
+
+/// The parameters that a norm has.
+fn norm(s: &Settings, t: &impl Fn(&str) -> String) -> Vec<String> {
+    let all = [("scale", "weight"), ("center", "bias")];
+    all.iter().filter(|(key, _)| s.flag(key)).map(|(_, name)| t(name)).collect()
+}
+
+/// Slopes of the shape of a sample, channels last.
+fn slopes(placed: &Placed, s: &Settings, weight: String) -> String {
+    let (shape, shared) = (&placed.inputs[0], s.list("shared_axes"));
+    let line: Vec<String> =
+        (1..shape.len()).map(|a| if shared.contains(&a) { "1".into() } else { shape[a].to_string() }).collect();
+    let turned = if shape.len() == 4 { ".transpose(1, 2, 0)" } else { "" };
+    format!("{weight}.reshape({}){turned}", line.join(", "))
 }
 
 /// Heads of queries and of keys.

@@ -26,6 +26,25 @@ impl Settings {
         all.map_or(vec![], |all| all.iter().filter_map(Value::as_integer).map(|n| n as usize).collect())
     }
 
+    /// An axis, batch first, of so many.
+    pub fn axis(&self, rank: usize) -> usize {
+        let axis = self.0.get("axis").and_then(Value::as_integer).unwrap_or(1);
+        (if axis < 0 { axis + rank as i64 } else { axis }) as usize
+    }
+
+    /// Elements before and after, down and across.
+    pub fn sides(&self, key: &str) -> [[usize; 2]; 2] {
+        let of = |v: &Value| match v {
+            Value::Array(all) => [0, 1].map(|i| all.get(i).and_then(Value::as_integer).unwrap_or(0) as usize),
+            v => [v.as_integer().unwrap_or(0) as usize; 2],
+        };
+        match self.0.get(key) {
+            Some(Value::Array(all)) if all.len() == 2 => [of(&all[0]), of(&all[1])],
+            Some(v) => [of(v); 2],
+            None => [[0; 2]; 2],
+        }
+    }
+
     /// Yes or no.
     pub fn flag(&self, key: &str) -> bool {
         self.0.get(key).and_then(Value::as_bool).unwrap_or(false)

@@ -3,6 +3,7 @@
 use super::Placed;
 use super::settings::{Settings, pair};
 use super::torch_module::{Part, Torch, called};
+use super::torch_plain;
 use crate::error::{Error, Result};
 use crate::ops::conv2d::Conv2d;
 
@@ -15,7 +16,9 @@ pub fn layer(torch: &mut Torch, placed: &Placed, inputs: &[String]) -> Result<St
     let rank = from.len();
     let kind = placed.layer.layer.kind();
     Ok(match kind {
-        "Conv2D" => conv2d(torch, name, x, from, &s),
+        "Conv2D" => conv2d(torch, name, x, from, &s, [s.count("filters"), s.count("groups")]),
+        "DepthwiseConv2D" => conv2d(torch, name, x, from, &s, [placed.output[1], from[1]]),
+        "SeparableConv2D" => separable(torch, name, x, from, &s),
         "Conv1D" => conv1d(torch, name, x, from, &s)?,
         "MaxPooling2D" | "AveragePooling2D" => pool2d(torch, x, from, &s, kind == "MaxPooling2D"),
         "MaxPooling1D" | "AveragePooling1D" => pool1d(torch, x, from, &s, kind == "MaxPooling1D")?,
@@ -30,7 +33,7 @@ pub fn layer(torch: &mut Torch, placed: &Placed, inputs: &[String]) -> Result<St
             format!("{x}.flatten(2).transpose(1, 2)")
         }
         "Reshape" => {
-            let shape = s.list("target_shape");
+            let shape = &placed.output[1..];
             torch.lengths &= shape.first() == from.get(1);
             let shape: Vec<String> = shape.iter().map(usize::to_string).collect();
             format!("{x}.reshape({x}.shape[0], {})", shape.join(", "))
@@ -53,12 +56,20 @@ pub fn layer(torch: &mut Torch, placed: &Placed, inputs: &[String]) -> Result<St
             let dropout = torch.module(name, format!("nn.Dropout({})", real(s.real("rate"))));
             format!("{dropout}({x})")
         }
+        "BatchNormalization" if s.axis(rank) != 1 || s.flag("center") != s.flag("scale") => {
+            return Err(Error::model(
+                "a batch norm over another axis, or with one of scale and center, is none of PyTorch",
+            ));
+        }
         "BatchNormalization" => {
             let of = if rank == 4 { "BatchNorm2d" } else { "BatchNorm1d" };
             let (eps, momentum) = (s.real("epsilon"), 1.0 - s.real("momentum"));
             let mut more = if eps == 1e-5 { String::new() } else { format!(", eps={}", real(eps)) };
             if (momentum - 0.1).abs() > 1e-9 {
                 more += &format!(", momentum={}", real(momentum));
+            }
+            if !s.flag("scale") {
+                more += ", affine=False";
             }
             let norm = torch.module(name, format!("nn.{of}({}{more})", from[1]));
             format!("{norm}({x})")
@@ -93,15 +104,18 @@ pub fn layer(torch: &mut Torch, placed: &Placed, inputs: &[String]) -> Result<St
             let table = torch.module(name, format!("nn.Embedding({rows}, {width})"));
             format!("{x} + {table}.weight[: {x}.shape[1]]")
         }
+        "MultiHeadAttention" if inputs.len() == 2 => across(torch, name, inputs, placed, &s)?,
         "MultiHeadAttention" => attention(torch, name, x, from, &s),
         "TransformerBlock" => block(torch, name, x, from, &s),
         "SimpleRNN" | "LSTM" | "GRU" => recurrent(torch, name, x, from, &s, kind)?,
-        "Add" => inputs.join(" + "),
         "Concatenate" => {
-            torch.lengths &= s.count("axis") != 1;
-            format!("torch.cat([{}], dim={})", inputs.join(", "), s.count("axis"))
+            torch.lengths &= s.axis(rank) != 1;
+            format!("torch.cat([{}], dim={})", inputs.join(", "), s.axis(rank))
         }
         _ => {
+            if let Some(made) = torch_plain::layer(torch, placed, inputs, &s)? {
+                return Ok(activated(s.text("activation"), made));
+            }
             return Err(Error::model(
                 "PyTorch's module of it is not known; expected built-in layers: export as ONNX, which takes any layer made \
                  of the graph's ops",
@@ -141,6 +155,10 @@ pub fn activated(activation: &str, x: String) -> String {
         "softplus" => format!("F.softplus({x})"),
         "hard_swish" => format!("F.hardswish({x})"),
         "exponential" => format!("torch.exp({x})"),
+        "relu6" | "selu" | "celu" | "mish" | "softsign" => format!("F.{activation}({x})"),
+        "hard_sigmoid" | "hard_tanh" | "hard_shrink" | "soft_shrink" | "log_sigmoid" => {
+            format!("F.{}({x})", activation.replace('_', ""))
+        }
         "softmax" => format!("F.softmax({x}, dim=-1)"),
         "log_softmax" => format!("F.log_softmax({x}, dim=-1)"),
         other => format!("torch.{other}({x})"),
@@ -172,22 +190,39 @@ fn padded(x: &str, pads: [[usize; 2]; 2], fill: &str) -> ([usize; 2], String) {
     ([0, 0], format!("F.pad({x}, ({}, {}, {}, {}){fill})", across[0], across[1], down[0], down[1]))
 }
 
-fn conv2d(torch: &mut Torch, name: &str, x: &str, from: &[usize], s: &Settings) -> String {
+fn conv2d(
+    torch: &mut Torch,
+    name: &str,
+    x: &str,
+    from: &[usize],
+    s: &Settings,
+    [filters, groups]: [usize; 2],
+) -> String {
     let (kernel, stride, dilation) = (s.pair("kernel_size"), s.pair("strides"), s.pair("dilation_rate"));
     let pads = padding(s, [from[2], from[3]], kernel, stride, dilation);
     let (own, x) = padded(x, pads, "");
-    let mut made = format!("nn.Conv2d({}, {}, kernel_size={}", from[1], s.count("filters"), pair(kernel));
+    let mut made = format!("nn.Conv2d({}, {filters}, kernel_size={}", from[1], pair(kernel));
     for (key, value, usual) in [("stride", stride, [1; 2]), ("padding", own, [0; 2]), ("dilation", dilation, [1; 2])] {
         if value != usual {
             made += &format!(", {key}={}", pair(value));
         }
     }
-    if s.count("groups") > 1 {
-        made += &format!(", groups={}", s.count("groups"));
+    if groups > 1 {
+        made += &format!(", groups={groups}");
     }
     made += no_bias(s);
     let conv = torch.module(name, made + ")");
     activated(s.text("activation"), format!("{conv}({x})"))
+}
+
+fn separable(torch: &mut Torch, name: &str, x: &str, from: &[usize], s: &Settings) -> String {
+    let (channels, mut own) = (from[1] * s.count("depth_multiplier"), Settings(s.0.clone()));
+    own.0.insert("activation".into(), "linear".into());
+    own.0.insert("use_bias".into(), false.into());
+    let y = conv2d(torch, &format!("{name}.depthwise"), x, from, &own, [channels, from[1]]);
+    let made = format!("nn.Conv2d({channels}, {}, kernel_size=1{})", s.count("filters"), no_bias(s));
+    let conv = torch.module(&format!("{name}.pointwise"), made);
+    activated(s.text("activation"), format!("{conv}({y})"))
 }
 
 /// Positions before and after a sequence of a window along it.
@@ -198,7 +233,7 @@ fn ends(s: &Settings, positions: usize, size: usize, stride: usize, dilation: us
     }
 }
 
-fn no_lengths(torch: &Torch) -> Result<()> {
+pub fn no_lengths(torch: &Torch) -> Result<()> {
     match torch.lengths {
         false => Ok(()),
         true => Err(Error::model(
@@ -326,6 +361,28 @@ fn own_attention(s: &Settings, width: usize) -> String {
         more += &format!(", dropout={}", real(s.real("dropout")));
     }
     more + no_bias(s)
+}
+
+/// Attention over a second input.
+fn across(torch: &mut Torch, name: &str, inputs: &[String], placed: &Placed, s: &Settings) -> Result<String> {
+    let (width, from) = (placed.inputs[0][2], placed.inputs[1][2]);
+    if torch.lengths || !is_plain(s, width) {
+        return Err(Error::model(
+            "attention over a second input, with samples of several lengths, kv_heads or rotary, is none of PyTorch; export \
+             as ONNX",
+        ));
+    }
+    let mut made = format!("nn.MultiheadAttention({width}, {}", s.count("heads"));
+    if from != width {
+        made += &format!(", kdim={from}, vdim={from}");
+    }
+    if s.real("dropout") > 0.0 {
+        made += &format!(", dropout={}", real(s.real("dropout")));
+    }
+    let attention = torch.module(name, format!("{made}{}, batch_first=True)", no_bias(s)));
+    let (x, memory) = (&inputs[0], &inputs[1]);
+    let more = masks(torch, x, s, ["attn_mask", "key_padding_mask"]);
+    Ok(format!("{attention}({x}, {memory}, {memory}{more}, need_weights=False)[0]"))
 }
 
 fn attention(torch: &mut Torch, name: &str, x: &str, from: &[usize], s: &Settings) -> String {
