@@ -155,8 +155,10 @@ fn take_head(graph: &mut super::proto::GraphProto, model: &Model, options: &Impo
     if let Some((_, node)) = giver(&graph.node, &end)
         && domain(node.domain()).is_empty()
     {
+        let axis = node.attribute.iter().find(|a| a.name() == "axis").map_or(-1, |a| a.i());
         let by = match node.op_type() {
-            "Softmax" => Some("softmax"),
+            // Over the classes, which are the last axis of two.
+            "Softmax" if axis == -1 || axis == 1 => Some("softmax"),
             "Sigmoid" => Some("sigmoid"),
             _ => None,
         };

@@ -12,6 +12,9 @@ use crate::error::{Context, Error, Result};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+/// Attributes that name a type of elements.
+const TYPES: &[&str] = &["to", "dtype", "output_datatype", "output_dtype"];
+
 /// What an output is.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Output {
@@ -41,16 +44,22 @@ impl Model {
     /// Whether any of it is computed in doubles.
     pub fn has_doubles(&self) -> bool {
         fn casts(graph: &GraphProto) -> bool {
-            graph.node.iter().any(|node| {
-                let to = |a: &super::proto::AttributeProto| a.name() == "to" && a.i() == i64::from(Elem::Double.code());
+            of_nodes(&graph.node) || graph.initializer.iter().any(|t| t.data_type() == Elem::Double.code())
+        }
+        fn of_nodes(nodes: &[super::proto::NodeProto]) -> bool {
+            nodes.iter().any(|node| {
+                let to = |a: &super::proto::AttributeProto| {
+                    TYPES.contains(&a.name()) && a.i() == i64::from(Elem::Double.code())
+                };
                 let holds = |a: &super::proto::AttributeProto| {
                     a.r#type() == AttributeType::Tensor
                         && a.t.as_ref().is_some_and(|t| t.data_type() == Elem::Double.code())
                 };
                 node.attribute.iter().any(|a| to(a) || holds(a) || graphs(a).any(casts))
-            }) || graph.initializer.iter().any(|t| t.data_type() == Elem::Double.code())
+            })
         }
-        casts(self.graph()) || self.inputs().iter().any(|i| i.elem == Some(Elem::Double))
+        let functions = self.file.proto.functions.iter().any(|f| of_nodes(&f.node));
+        functions || casts(self.graph()) || self.inputs().iter().any(|i| i.elem == Some(Elem::Double))
     }
 
     /// Runs the model. Floats are computed in f32 on the device, half floats too, rounded where

@@ -106,7 +106,7 @@ impl Tensor {
             Data::F64(v) => Ok(v.clone()),
             Data::Int(v) => v
                 .iter()
-                .map(|&i| match i.unsigned_abs() <= 1 << 53 && (self.elem != Elem::Uint64 || i >= 0) {
+                .map(|&i| match i.unsigned_abs() < 1 << 53 && (self.elem != Elem::Uint64 || i >= 0) {
                     true => Ok(i as f64),
                     false => Err(Error::model(format!(
                         "{} is too large to be computed with exactly: integers are computed up to 2^53 here",
@@ -238,7 +238,7 @@ impl Tensor {
 /// A double as an integer of a type.
 fn whole(elem: Elem, v: f64) -> Result<i64> {
     let (least, most) = elem.range().unwrap_or((i128::from(i64::MIN), i128::from(i64::MAX)));
-    let fits = v.fract() == 0.0 && v.abs() <= 9_007_199_254_740_992.0 && (least..=most).contains(&(v as i128));
+    let fits = v.fract() == 0.0 && v.abs() < 9_007_199_254_740_992.0 && (least..=most).contains(&(v as i128));
     if fits { Ok(v as i64) } else { Err(Error::model(format!("{v} is no {elem} that is known exactly"))) }
 }
 

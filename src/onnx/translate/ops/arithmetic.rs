@@ -135,7 +135,10 @@ fn modulo(cx: &mut Node) -> Result<Vec<Value>> {
     }
     fold(cx, Graph::modulo, |_, a, b| match b {
         0 => Err(Error::model(format!("{a} is divided by 0"))),
-        _ => Ok(a.wrapping_rem(b).wrapping_add(b).wrapping_rem(b)),
+        _ => {
+            let rest = a.wrapping_rem(b);
+            Ok(if rest != 0 && (rest < 0) != (b < 0) { rest + b } else { rest })
+        }
     })
 }
 

@@ -123,7 +123,20 @@ fn stack(
             Some(type_proto::Value::TensorType(t)) => Elem::of_code(t.elem_type()).ok(),
             _ => None,
         });
-        return super::index::empty(elem.unwrap_or(Elem::Float), vec![0]);
+        // No slices of the shape that the body declares.
+        let kind = declared.and_then(|d| d.r#type.as_ref()).and_then(|t| t.value.as_ref());
+        let dims = match kind {
+            Some(type_proto::Value::TensorType(t)) => t.shape.as_ref().map(|s| &s.dim[..]),
+            _ => None,
+        };
+        use crate::onnx::proto::tensor_shape_proto::dimension::Value as Dim;
+        let length = |d: &crate::onnx::proto::tensor_shape_proto::Dimension| match d.value {
+            Some(Dim::DimValue(n)) => usize::try_from(n).unwrap_or(0),
+            _ => 0,
+        };
+        let mut shape: Vec<usize> = dims.unwrap_or(&[]).iter().map(length).collect();
+        shape.insert(axis.min(shape.len()), 0);
+        return super::index::empty(elem.unwrap_or(Elem::Float), shape);
     }
     let mut parts = vec![];
     for value in &all {
@@ -210,7 +223,8 @@ fn finish_scan(
     directions: Option<Vec<i64>>,
     axes: Option<Vec<i64>>,
 ) -> Result<Vec<Value>> {
-    let stacked = body.output.len() - states;
+    let stacked = body.output.len().checked_sub(states);
+    let stacked = stacked.ok_or_else(|| Error::model("its body gives fewer values than it has states"))?;
     for k in 0..stacked {
         let mut all: Vec<Value> = rows.iter().skip(k).step_by(stacked).cloned().collect();
         if directions.as_ref().and_then(|d| d.get(k)) == Some(&1) {
@@ -235,10 +249,14 @@ fn batched_scan(cx: &mut Node) -> Result<Vec<Value>> {
             "sequence_lens of Scan in version 8 are not supported; convert the model to version 9",
         ));
     }
+    if cx.inputs.is_empty() {
+        return Err(Error::model("no inputs"));
+    }
     let given = cx.inputs.split_off(1);
     let states = given.len().checked_sub(scanned).ok_or_else(|| Error::model("num_scan_inputs is too large"))?;
     let directions = cx.int_list("directions")?.unwrap_or(vec![0; scanned]);
-    let batch = cx.shape_of(given.first().ok_or_else(|| Error::model("no inputs"))?)?[0];
+    let first = cx.shape_of(given.first().ok_or_else(|| Error::model("no inputs"))?)?;
+    let batch = *first.first().ok_or_else(|| Error::model("an input without an axis for a batch"))?;
     let base = cx.walk.held.len();
     cx.walk.held.extend(given);
     let n = cx.walk.held.len() - base;

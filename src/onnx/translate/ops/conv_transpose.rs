@@ -32,6 +32,9 @@ fn conv_transpose(cx: &mut Node) -> Result<Vec<Value>> {
     if [stride.len(), dilation.len(), extra.len(), pads.len() / 2].iter().any(|&n| n != rank) {
         return Err(Error::model("strides, dilations, pads or output_padding have other than the kernel's axes"));
     }
+    if (0..rank).any(|k| extra[k] >= stride[k].max(dilation[k]).max(1)) {
+        return Err(Error::model(format!("output_padding is {extra:?}; expected less than strides or dilations")));
+    }
     let auto = cx.text("auto_pad", "NOTSET")?;
     let wanted = cx.sizes("output_shape")?;
     let mut out = vec![];

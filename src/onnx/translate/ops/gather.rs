@@ -4,7 +4,7 @@ use super::super::node::{Node, elem_of};
 use super::index::{self, check_count, count, each_coordinate, permute, pick, reshape, strides};
 use super::{Translation, op};
 use crate::error::{Error, Result};
-use crate::onnx::tensor::Tensor;
+use crate::onnx::tensor::{Data, Tensor};
 use crate::onnx::value::Value;
 use crate::ops::scatter_rows::Scatter;
 
@@ -210,6 +210,22 @@ fn scatter(cx: &mut Node, at: &[usize], width: usize, mode: Scatter) -> Result<V
             }
         }
         return Ok(vec![Value::host(all.pick(from, &from_at))]);
+    }
+    if let (Value::Host(x), Value::Host(u)) = (cx.value(0)?.clone(), cx.value(2)?.clone())
+        && x.elem.is_int()
+    {
+        let (mut values, new) = (x.to_ints()?, u.to_ints()?);
+        for (i, &v) in new.iter().enumerate() {
+            let to = &mut values[at[i / width] * width + i % width];
+            *to = x.elem.wrap(match mode {
+                Scatter::Replace => v,
+                Scatter::Add => to.wrapping_add(v),
+                Scatter::Mul => to.wrapping_mul(v),
+                Scatter::Max => (*to).max(v),
+                Scatter::Min => (*to).min(v),
+            });
+        }
+        return Ok(vec![Value::host(Tensor::new(x.elem, from, Data::Int(values)))]);
     }
     let (x, u) = (cx.x(0)?, cx.x(2)?);
     let rows = count(&from) / width;

@@ -94,7 +94,7 @@ fn eye_like(cx: &mut Node) -> Result<Vec<Value>> {
     let [rows, cols] = shape[..] else { return Err(Error::model(format!("shape {shape:?}; expected a matrix"))) };
     let elem = typed(cx, "dtype", cx.elem(0)?)?;
     let k = cx.int("k", 0)?;
-    let at = |i: usize| f64::from((i % cols) as i64 == (i / cols) as i64 + k);
+    let at = |i: usize| f64::from((i % cols) as i64 == ((i / cols) as i64).saturating_add(k));
     Ok(vec![Value::host(Tensor::of_f64(elem, shape.clone(), (0..rows * cols).map(at).collect())?)])
 }
 

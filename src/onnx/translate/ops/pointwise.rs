@@ -97,6 +97,7 @@ fn signed(cx: &mut Node, function: Function, of_int: fn(i64) -> i64) -> Result<V
 fn boolean(value: Value) -> Value {
     match value {
         Value::Graph(_, id) => Value::Graph(Elem::Bool, id),
+        Value::Host(t) if t.is_empty() => Value::host(Tensor::new(Elem::Bool, t.shape.clone(), Data::Int(vec![]))),
         other => other,
     }
 }

@@ -185,6 +185,9 @@ fn convolution(cx: &mut Node, x: usize, w: usize, zeros: [usize; 2], bias: Optio
     let (xt, wt) = (cx.host(x)?, cx.host(w)?);
     spatial(&xt.shape)?;
     let kernel = wt.shape.get(2..).unwrap_or(&[]).to_vec();
+    if cx.sizes("kernel_shape")?.is_some_and(|k| k != kernel) {
+        return Err(Error::model(format!("kernel_shape is other than that of the weights, {:?}", wt.shape)));
+    }
     let windows = Windows::read(cx, &xt.shape[2..], &kernel)?;
     let groups = cx.int("group", 1)?.max(1) as usize;
     let mut inputs =

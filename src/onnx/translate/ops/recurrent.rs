@@ -47,6 +47,10 @@ impl Kind {
     }
 }
 
+/// Functions with a first constant, and with a second.
+const ALPHA: &[&str] = &["affine", "leakyrelu", "thresholdedrelu", "scaledtanh", "hardsigmoid", "elu"];
+const BETA: &[&str] = &["affine", "scaledtanh", "hardsigmoid"];
+
 /// An activation of a gate.
 #[derive(Clone, Debug, PartialEq)]
 enum Gate {
@@ -116,19 +120,31 @@ fn walk(cx: &mut Node, kind: Kind) -> Result<Vec<Value>> {
     if w.len() != 3 || r.len() != 3 || w[0] != directions.len() || w[1] != kind.gates() * hidden || hidden == 0 {
         return Err(Error::model(format!("weights of shapes {w:?} and {r:?} for {} directions", directions.len())));
     }
+    let (rows, n) = (2 * kind.gates() * hidden, directions.len());
+    for (i, expected) in [(3, vec![n, rows]), (7, vec![n, 3 * hidden])] {
+        if cx.has(i) && cx.shape(i)? != expected {
+            let found = cx.shape(i)?;
+            return Err(Error::model(format!("input {i} has shape {found:?}; expected {expected:?}")));
+        }
+    }
     if cx.int("hidden_size", hidden as i64)? != hidden as i64 {
         return Err(Error::model(format!("hidden_size is other than that of the weights, {hidden}")));
     }
     // Versions before 7 said here whether all steps are given; they always are.
     cx.int("output_sequence", 0)?;
     let names = cx.texts("activations")?;
-    let (alphas, betas) = (cx.float_list("activation_alpha")?, cx.float_list("activation_beta")?);
+    let list = |name: &str| Ok(cx.float_list(name)?.unwrap_or_default().into_iter());
+    let (mut alphas, mut betas) = (list("activation_alpha")?, list("activation_beta")?);
     let usual = kind.activations();
     let mut gates = vec![];
     for i in 0..usual.len() * directions.len() {
         let name = names.as_ref().and_then(|n| n.get(i)).map_or(usual[i % usual.len()], String::as_str);
-        let of = |list: &Option<Vec<f32>>| list.as_ref().and_then(|l| l.get(i)).copied();
-        gates.push(Gate::named(name, of(&alphas), of(&betas))?);
+        // Each function takes those that it has, in order.
+        let lower = name.to_lowercase();
+        let [takes_alpha, takes_beta] = [ALPHA, BETA].map(|names| names.contains(&&lower[..]));
+        let alpha = if takes_alpha { alphas.next() } else { None };
+        let beta = if takes_beta { betas.next() } else { None };
+        gates.push(Gate::named(name, alpha, beta)?);
     }
     let usual_gates: Vec<Gate> = usual.iter().map(|n| Gate::named(n, None, None)).collect::<Result<_>>()?;
     let relu = [Gate::Plain(Function::Relu)];

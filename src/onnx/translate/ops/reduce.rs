@@ -23,7 +23,7 @@ pub const OPS: &[Translation] = &[
     op("ReduceLogSum", |cx| reduce(cx, Kind::LogSum)),
     op("ReduceLogSumExp", |cx| reduce(cx, Kind::LogSumExp)),
     exact("ReduceMax", |cx| reduce(cx, Kind::Max)),
-    op("ReduceMean", |cx| reduce(cx, Kind::Mean)),
+    exact("ReduceMean", |cx| reduce(cx, Kind::Mean)),
     exact("ReduceMin", |cx| reduce(cx, Kind::Min)),
     exact("ReduceProd", |cx| reduce(cx, Kind::Prod)),
     exact("ReduceSum", |cx| reduce(cx, Kind::Sum)),
@@ -97,10 +97,15 @@ fn reduce(cx: &mut Node, kind: Kind) -> Result<Vec<Value>> {
         return Ok(vec![Value::host(nothing)]);
     }
     let x = cx.x(0)?;
+    let whole = cx.stands_for.is_some();
     let g = cx.g();
     let y = match kind {
         Kind::Sum => g.sum(x, &axes, keep)?,
-        Kind::Mean => g.mean(x, &axes, keep)?,
+        Kind::Mean => {
+            let y = g.mean(x, &axes, keep)?;
+            // Of integers what is whole of it.
+            if whole { g.unary(Function::Trunc, y)? } else { y }
+        }
         Kind::Max => g.max(x, &axes, keep)?,
         Kind::Min => g.min(x, &axes, keep)?,
         Kind::Prod => g.prod(x, &axes, keep)?,
