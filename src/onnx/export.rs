@@ -29,6 +29,7 @@ use crate::error::{Error, Result};
 use crate::files;
 use crate::graph::{Graph, TensorId};
 use crate::nn::Model;
+use crate::onnx::model::Axis;
 use crate::onnx::proto::{GraphProto, ModelProto, OperatorSetIdProto, StringStringEntryProto, ValueInfoProto};
 use crate::train::answering;
 use crate::train::checkpoint::{Loaded, encode_model};
@@ -36,7 +37,7 @@ use emit::{Emitter, kind_of};
 use front::Front;
 use probe::{Length, Probes, fixed};
 use std::path::{Path, PathBuf};
-use writer::{Axis, ML, Writer, value_info};
+use writer::{ML, Writer, value_info};
 
 /// The versions of the ops that can be asked for.
 pub const OPSETS: std::ops::RangeInclusive<i64> = 18..=23;
@@ -218,7 +219,7 @@ fn axes(probes: &Probes, lengths: &[Length]) -> Vec<Axis> {
         Some(n) => Axis::Fixed(n),
         None if *length == probes.batch => Axis::Named("batch".into()),
         None if Some(length) == probes.sequence.as_ref() => Axis::Named("sequence".into()),
-        None => Axis::Open,
+        None => Axis::Free,
     };
     lengths.iter().map(axis).collect()
 }

@@ -13,7 +13,7 @@ use crate::data::{Interface, Normal, TargetScale, Task, ValueScale};
 use crate::error::{Context, Error, Result};
 use crate::graph::Graph;
 use crate::nn::layers::{ActivationLayer, Dense, Units};
-use crate::nn::{Description, LayerDescription, Weights};
+use crate::nn::{Description, LayerDescription, Reads, Weights};
 use crate::tensor::{HostTensor, Spec};
 use crate::train::Settings;
 use crate::train::checkpoint::About;
@@ -103,9 +103,10 @@ fn imported(model: Model, path: &Path, options: &ImportOptions) -> Result<Import
     let softmax = head.activation.is_some();
     layers.extend(head.activation);
     let name = path.file_stem().map_or("model".into(), |s| s.to_string_lossy().into_owned());
-    let mut description = Description::parse("name = \"m\"\n[[layer]]\ntype = \"Flatten\"")?;
-    description = Description { name, input: Some(sample.clone().into()), layers, ..description };
-    description.reads = if description.takes_tokens() { crate::nn::Reads::Text } else { description.reads };
+    let mut description = Description { name, reads: Reads::Samples, input: Some(sample.clone().into()), layers };
+    if description.takes_tokens() {
+        description.reads = Reads::Text;
+    }
     let built = crate::nn::Model::new(description.clone(), Some(sample.clone().into()), outputs)?;
     let (g, built) = built.inspect(1, &mut values.clone())?;
     let shape = g.shape(built.output).to_vec();

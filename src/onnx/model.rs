@@ -16,7 +16,6 @@ use std::sync::Arc;
 pub struct Model {
     pub(super) file: ModelFile,
     opsets: HashMap<String, i64>,
-    functions: HashMap<(String, String), FunctionProto>,
     /// The initialisers of the main graph, read once.
     pub(super) weights: HashMap<String, Arc<Tensor>>,
 }
@@ -49,9 +48,7 @@ impl Model {
     /// A model of messages; `known` says which operators of which domain are supported.
     pub(super) fn looked_through(file: ModelFile, known: &dyn Fn(&str, &str) -> bool) -> Result<Model> {
         let opsets = opsets(&file.proto.opset_import);
-        let named = |f: &FunctionProto| ((domain(f.domain()), f.name().to_string()), f.clone());
-        let functions = file.proto.functions.iter().map(named).collect();
-        let mut model = Model { file, opsets, functions, weights: HashMap::new() };
+        let mut model = Model { file, opsets, weights: HashMap::new() };
         let graph = model.graph();
         if !graph.sparse_initializer.is_empty() {
             return Err(Error::model("sparse initialisers are not supported"));
@@ -84,7 +81,7 @@ impl Model {
 
     /// A function that the model brings.
     pub(super) fn function(&self, domain: &str, name: &str) -> Option<&FunctionProto> {
-        self.functions.get(&(domain.to_string(), name.to_string()))
+        self.file.proto.functions.iter().find(|f| f.name() == name && self::domain(f.domain()) == domain)
     }
 
     fn check_supported(&self, known: &dyn Fn(&str, &str) -> bool) -> Result<()> {
@@ -140,7 +137,7 @@ impl Model {
             open.pop();
             Ok(())
         }
-        self.functions.values().try_for_each(|f| calls(self, f, &mut vec![]))
+        self.file.proto.functions.iter().try_for_each(|f| calls(self, f, &mut vec![]))
     }
 }
 
@@ -181,7 +178,8 @@ pub(super) fn captured(graph: &GraphProto, into: &mut HashSet<String>) {
     into.extend(graph.output.iter().map(|o| o.name().to_string()).filter(|n| !own.contains(n.as_str())));
 }
 
-fn port(info: &ValueInfoProto) -> Port {
+/// What a declaration says.
+pub(super) fn port(info: &ValueInfoProto) -> Port {
     use super::proto::tensor_shape_proto::dimension::Value as Dim;
     let mut kind = info.r#type.as_ref().and_then(|t| t.value.as_ref());
     if let Some(type_proto::Value::OptionalType(inner)) = kind {

@@ -8,7 +8,7 @@ use self::node::Node;
 use super::element::Elem;
 use super::file::ModelFile;
 use super::model::{Model, captured, domain, graphs, label, opsets};
-use super::proto::{FunctionProto, GraphProto, NodeProto};
+use super::proto::{FunctionProto, GraphProto, NodeProto, TensorProto};
 use super::tensor::Tensor;
 use super::trace::{Engine, Trace};
 use super::value::Value;
@@ -91,19 +91,12 @@ impl<'m, 't> Interpreter<'m, 't> {
         }
     }
 
-    /// Walks a graph with these inputs; gives its outputs.
+    /// Walks a graph within the model with these inputs; gives its outputs.
     ///
     /// Fails for a name that nothing has given before it is read, as in a graph with a circle.
     pub fn graph(&mut self, graph: &GraphProto, inputs: Vec<Value>) -> Result<Vec<Value>> {
-        let mut scope = Scope::new();
-        let main = self.scopes.is_empty();
-        for t in &graph.initializer {
-            let value = match main {
-                true => Value::Host(self.model.weights[t.name()].clone()),
-                false => Value::host(self.model.file.tensor(t)?),
-            };
-            scope.insert(t.name().to_string(), value);
-        }
+        let read = |t: &TensorProto| Ok((t.name().to_string(), Value::host(self.model.file.tensor(t)?)));
+        let mut scope: Scope = graph.initializer.iter().map(read).collect::<Result<_>>()?;
         for (info, value) in graph.input.iter().zip(inputs) {
             scope.insert(info.name().to_string(), value);
         }
@@ -232,34 +225,31 @@ fn is_known_integers(inputs: &[Value]) -> bool {
 /// Integers, computed in f64 as the floats are, with a check that none loses its value.
 fn in_doubles(cx: &mut Node, op: &ops::Translation) -> Result<Vec<Value>> {
     let elem = cx.elem(0)?;
-    let widen = |v: &Value| match v {
-        Value::Host(t) if t.elem == elem => {
-            Ok(Value::host(Tensor::of_f64(Elem::Double, t.shape.clone(), t.to_f64()?)?))
-        }
+    let converted = |from: Elem, to: Elem, v: &Value| match v {
+        Value::Host(t) if t.elem == from => Ok(Value::host(Tensor::of_f64(to, t.shape.clone(), t.to_f64()?)?)),
         other => Ok(other.clone()),
     };
-    let inputs = cx.inputs.iter().map(widen).collect::<Result<_>>()?;
+    let inputs = cx.inputs.iter().map(|v| converted(elem, Elem::Double, v)).collect::<Result<_>>()?;
+    let values = apart(cx, inputs, Some(elem), &op.translate)?;
+    values.iter().map(|v| converted(Elem::Double, elem, v)).collect()
+}
+
+/// Computes with these inputs of a node in doubles, apart from everything else: `f` sees the node
+/// with them, and what it gives is known. `stands_for` are the integers that the doubles are.
+pub fn apart(
+    cx: &mut Node,
+    inputs: Vec<Value>,
+    stands_for: Option<Elem>,
+    f: &dyn Fn(&mut Node) -> Result<Vec<Value>>,
+) -> Result<Vec<Value>> {
     let mut walk = Interpreter::new(cx.walk.model, Trace::run(Engine::Double));
     walk.versions.push(cx.walk.versions.last().cloned().unwrap_or_default());
-    let mut inner = Node {
-        walk: &mut walk,
-        proto: cx.proto,
-        inputs,
-        version: cx.version,
-        stands_for: Some(elem),
-        asked: RefCell::default(),
-    };
-    let mut values = (op.translate)(&mut inner)?;
-    let asked = inner.asked.take();
-    cx.asked.borrow_mut().extend(asked);
+    let (proto, version, asked) = (cx.proto, cx.version, RefCell::default());
+    let mut inner = Node { walk: &mut walk, proto, inputs, version, stands_for, asked };
+    let mut values = f(&mut inner)?;
+    cx.asked.borrow_mut().extend(inner.asked.take());
     walk.flush(&mut values)?;
-    let narrow = |v: Value| match v {
-        Value::Host(t) if t.elem == Elem::Double => {
-            Ok(Value::host(Tensor::of_f64(elem, t.shape.clone(), t.to_f64()?)?))
-        }
-        other => Ok(other),
-    };
-    values.into_iter().map(narrow).collect()
+    Ok(values)
 }
 
 /// The last node that reads each name, also within its graphs; outputs are read at the end.

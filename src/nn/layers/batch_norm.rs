@@ -1,8 +1,8 @@
 //! `BatchNormalization`.
 
 use super::Layer;
-use super::inputs::{axis_of, mixes, read_axis, single, to_second};
-use crate::error::{Error, Result};
+use super::inputs::{axis_of, channels_of, mixes, read_axis, single, to_second};
+use crate::error::Result;
 use crate::graph::TensorId;
 use crate::nn::{Build, Initializer, Keys, Mode};
 use crate::ops::batch_norm::BatchNorm;
@@ -74,16 +74,7 @@ impl Layer for BatchNormalization {
 
     fn build(&self, cx: &mut Build, inputs: &[TensorId]) -> Result<TensorId> {
         let x = single(inputs)?;
-        let shape = cx.g.shape(x).to_vec();
-        if shape.len() < 2 {
-            return Err(Error::model(format!("its input has shape {shape:?}; expected [batch, channels, ..]")));
-        }
-        let axis = axis_of(self.axis, shape.len())?;
-        // One token at a time, axis 1 is one position of many.
-        let (channels, here) = match cx.mode {
-            Mode::Decode { position, context, .. } if axis == 1 => (context, Some(position)),
-            _ => (shape[axis], None),
-        };
+        let (axis, channels, here) = channels_of(cx, x, self.axis)?;
         let gamma = param(cx, "weight", self.scale, channels, Initializer::Ones)?;
         let beta = param(cx, "bias", self.center, channels, Initializer::Zeros)?;
         let mean = cx.state("running_mean", [channels], 0.0)?;

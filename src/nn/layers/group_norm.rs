@@ -1,10 +1,10 @@
 //! `GroupNormalization` and `InstanceNormalization`: norms over the channels of each sample.
 
 use super::Layer;
-use super::inputs::{axis_of, mixes, read_axis, single, to_second};
+use super::inputs::{axis_of, channels_of, mixes, read_axis, single, to_second};
 use crate::error::{Error, Result};
 use crate::graph::TensorId;
-use crate::nn::{Build, Initializer, Keys, Mode};
+use crate::nn::{Build, Initializer, Keys};
 use crate::tensor::Shape;
 use toml::Table;
 
@@ -64,15 +64,7 @@ impl GroupNormalization {
 
     fn normalise(&self, cx: &mut Build, x: TensorId) -> Result<TensorId> {
         let shape = cx.g.shape(x).to_vec();
-        if shape.len() < 2 {
-            return Err(Error::model(format!("its input has shape {shape:?}; expected [batch, channels, ..]")));
-        }
-        let axis = axis_of(self.axis, shape.len())?;
-        // One token at a time, axis 1 is one position of many.
-        let (channels, here) = match cx.mode {
-            Mode::Decode { position, context, .. } if axis == 1 => (context, Some(position)),
-            _ => (shape[axis], None),
-        };
+        let (axis, channels, here) = channels_of(cx, x, self.axis)?;
         let groups = self.groups.unwrap_or(channels);
         if !channels.is_multiple_of(groups) {
             return Err(Error::model(format!(

@@ -3,7 +3,7 @@
 
 use crate::error::{Error, Result};
 use crate::graph::TensorId;
-use crate::nn::{Build, Keys};
+use crate::nn::{Build, Keys, Mode};
 use crate::tensor::Shape;
 
 /// The only input of a layer that takes one.
@@ -77,6 +77,20 @@ pub(super) fn axis_of(axis: i64, rank: usize) -> Result<usize> {
             "axis = {axis}, and its input has {rank} axes with the batch; expected one behind the batch"
         ))),
     }
+}
+
+/// Along which axis a norm's input `x` has its channels, how many they are, and, where one token
+/// is decoded at a time and axis 1 is one position of many, which of them is here.
+pub(super) fn channels_of(cx: &Build, x: TensorId, axis: i64) -> Result<(usize, usize, Option<TensorId>)> {
+    let shape = cx.g.shape(x);
+    if shape.len() < 2 {
+        return Err(Error::model(format!("its input has shape {shape:?}; expected [batch, channels, ..]")));
+    }
+    let axis = axis_of(axis, shape.len())?;
+    Ok(match cx.mode {
+        Mode::Decode { position, context, .. } if axis == 1 => (axis, context, Some(position)),
+        _ => (axis, shape[axis], None),
+    })
 }
 
 /// `x` with an axis brought to place 1, and the order of axes of the way back, if it was not there.

@@ -6,10 +6,11 @@ mod images;
 mod table;
 mod words;
 
-use super::writer::{Axis, Writer, value_info};
+use super::writer::{Writer, value_info};
 use crate::data::{Input, Interface, Task, ValueScale};
 use crate::error::{Error, Result};
 use crate::nn::Model;
+use crate::onnx::model::Axis;
 use crate::onnx::proto::ValueInfoProto;
 use crate::onnx::proto::tensor_proto::DataType;
 use crate::train::checkpoint::About;

@@ -1,5 +1,6 @@
 //! The graph of a file as it grows: nodes with their names, initialisers, attributes.
 
+use crate::onnx::model::Axis;
 use crate::onnx::proto::attribute_proto::AttributeType;
 use crate::onnx::proto::tensor_proto::DataType;
 use crate::onnx::proto::tensor_shape_proto::{Dimension, dimension};
@@ -10,17 +11,6 @@ use std::collections::{BTreeSet, HashMap};
 
 /// The domain of the ops for classical machine learning.
 pub const ML: &str = "ai.onnx.ml";
-
-/// An axis of a graph's input or output.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Axis {
-    /// So long.
-    Fixed(usize),
-    /// As long as the input makes it; axes of one name are equally long.
-    Named(String),
-    /// As long as the input makes it.
-    Open,
-}
 
 /// An attribute `name` of a node, a whole number.
 pub fn int(name: &str, value: i64) -> AttributeProto {
@@ -74,7 +64,7 @@ pub fn value_info(name: &str, kind: DataType, axes: &[Axis]) -> ValueInfoProto {
         value: match axis {
             Axis::Fixed(n) => Some(dimension::Value::DimValue(*n as i64)),
             Axis::Named(name) => Some(dimension::Value::DimParam(name.clone())),
-            Axis::Open => None,
+            Axis::Free => None,
         },
         ..Dimension::default()
     };

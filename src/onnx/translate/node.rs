@@ -108,11 +108,7 @@ impl Node<'_, '_, '_> {
 
     /// The one integer of input `i`, known.
     pub fn int_in(&mut self, i: usize) -> Result<i64> {
-        let all = self.ints(i)?;
-        let [one] = all[..] else {
-            return Err(Error::model(format!("input {i} has {} elements; expected one", all.len())));
-        };
-        Ok(one)
+        single(i, &self.ints(i)?)
     }
 
     /// The floats of input `i`, known.
@@ -122,11 +118,7 @@ impl Node<'_, '_, '_> {
 
     /// The one number of input `i`, known.
     pub fn float_in(&mut self, i: usize) -> Result<f64> {
-        let all = self.floats(i)?;
-        let [one] = all[..] else {
-            return Err(Error::model(format!("input {i} has {} elements; expected one", all.len())));
-        };
-        Ok(one)
+        single(i, &self.floats(i)?)
     }
 
     /// Input `i` in the graph, as floats.
@@ -280,6 +272,14 @@ impl Node<'_, '_, '_> {
     pub fn graph(&self, name: &str) -> Result<GraphProto> {
         let a = self.typed(name, AttributeType::Graph)?;
         a.and_then(|a| a.g.clone()).ok_or_else(|| Error::model(format!("attribute {name}, a graph, is missing")))
+    }
+}
+
+/// The one element of input `i`.
+fn single<T: Copy>(i: usize, all: &[T]) -> Result<T> {
+    match all {
+        [one] => Ok(*one),
+        _ => Err(Error::model(format!("input {i} has {} elements; expected one", all.len()))),
     }
 }
 

@@ -6,7 +6,8 @@ use super::{Front, normalised, words};
 use crate::data::Interface;
 use crate::data::table::{Encoder, Fitted, FittedColumn, Gap, Part};
 use crate::error::{Context, Error, Result};
-use crate::onnx::export::writer::{Axis, Writer, int, value_info};
+use crate::onnx::export::writer::{Writer, int, value_info};
+use crate::onnx::model::Axis;
 use crate::onnx::proto::tensor_proto::DataType;
 use serde_json::json;
 

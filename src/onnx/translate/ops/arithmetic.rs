@@ -18,7 +18,7 @@ pub const OPS: &[Translation] = &[
     op("BitwiseAnd", |cx| bits(cx, |a, b| a & b)),
     op("BitwiseOr", |cx| bits(cx, |a, b| a | b)),
     op("BitwiseXor", |cx| bits(cx, |a, b| a ^ b)),
-    op("Div", |cx| fold(cx, divide, int_divide)),
+    op("Div", |cx| fold(cx, Graph::div, int_divide)),
     op("Equal", equal),
     op("Greater", |cx| compare(cx, |g, a, b| g.less(b, a), |a, b| a > b)),
     op("GreaterOrEqual", |cx| compare(cx, |g, a, b| g.less_equal(b, a), |a, b| a >= b)),
@@ -110,10 +110,6 @@ fn stretched_ints(cx: &mut Node, i: usize, shape: &[usize]) -> Result<Vec<i64>> 
         return Err(Error::model("numbers of 2^63 and more are not computed with"));
     }
     Ok(stretched(&t.shape, shape).into_iter().map(|at| values[at]).collect())
-}
-
-fn divide(g: &mut Graph, a: TensorId, b: TensorId) -> Result<TensorId> {
-    g.div(a, b)
 }
 
 /// Towards zero, as C.

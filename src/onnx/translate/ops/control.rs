@@ -6,6 +6,7 @@ use super::index::{concat, reshape, slice};
 use super::{Translation, op};
 use crate::error::{Error, Result};
 use crate::onnx::element::Elem;
+use crate::onnx::model::{Axis, port};
 use crate::onnx::tensor::Tensor;
 use crate::onnx::value::Value;
 
@@ -118,23 +119,12 @@ fn stack(
     declared: Option<&crate::onnx::proto::ValueInfoProto>,
 ) -> Result<Value> {
     if all.is_empty() {
-        use crate::onnx::proto::type_proto;
-        let elem = declared.and_then(|d| d.r#type.as_ref()).and_then(|t| match &t.value {
-            Some(type_proto::Value::TensorType(t)) => Elem::of_code(t.elem_type()).ok(),
-            _ => None,
-        });
         // No slices of the shape that the body declares.
-        let kind = declared.and_then(|d| d.r#type.as_ref()).and_then(|t| t.value.as_ref());
-        let dims = match kind {
-            Some(type_proto::Value::TensorType(t)) => t.shape.as_ref().map(|s| &s.dim[..]),
-            _ => None,
-        };
-        use crate::onnx::proto::tensor_shape_proto::dimension::Value as Dim;
-        let length = |d: &crate::onnx::proto::tensor_shape_proto::Dimension| match d.value {
-            Some(Dim::DimValue(n)) => usize::try_from(n).unwrap_or(0),
-            _ => 0,
-        };
-        let mut shape: Vec<usize> = dims.unwrap_or(&[]).iter().map(length).collect();
+        let declared = declared.map(port);
+        let elem = declared.as_ref().and_then(|p| p.elem);
+        let length = |axis: &Axis| if let Axis::Fixed(n) = axis { *n } else { 0 };
+        let axes = declared.and_then(|p| p.shape).unwrap_or_default();
+        let mut shape: Vec<usize> = axes.iter().map(length).collect();
         shape.insert(axis.min(shape.len()), 0);
         return super::index::empty(elem.unwrap_or(Elem::Float), shape);
     }

@@ -7,14 +7,11 @@ use crate::graph::TensorId;
 use crate::onnx::element::Elem;
 use crate::onnx::tensor::{Data, Tensor};
 use crate::onnx::value::Value;
+use crate::tensor::Shape;
 
 /// Row-major strides.
 pub fn strides(shape: &[usize]) -> Vec<usize> {
-    let mut strides = vec![1; shape.len()];
-    for k in (1..shape.len()).rev() {
-        strides[k - 1] = strides[k] * shape[k];
-    }
-    strides
+    Shape::from(shape).strides()
 }
 
 /// The number of elements.
@@ -36,18 +33,8 @@ pub fn check_count(shape: &[usize]) -> Result<usize> {
 
 /// The shape that several broadcast to.
 pub fn broadcast(shapes: &[&[usize]]) -> Result<Vec<usize>> {
-    let rank = shapes.iter().map(|s| s.len()).max().unwrap_or(0);
-    let mut to = vec![1; rank];
-    for shape in shapes {
-        for (t, &d) in to[rank - shape.len()..].iter_mut().zip(shape.iter()) {
-            match (*t, d) {
-                (a, b) if a == b => {}
-                (1, b) => *t = b,
-                (_, 1) => {}
-                _ => return Err(Error::model(format!("shapes {shapes:?} do not broadcast"))),
-            }
-        }
-    }
+    let joined = |to: Shape, shape: &&[usize]| to.broadcast(&Shape::from(*shape));
+    let to = shapes.iter().try_fold(Shape::default(), joined)?.to_vec();
     check_count(&to)?;
     Ok(to)
 }
@@ -68,10 +55,7 @@ pub fn each_coordinate(shape: &[usize], mut f: impl FnMut(&[usize])) {
 
 /// For each element of `to` the position of the one that it repeats of `from`.
 pub fn stretched(from: &[usize], to: &[usize]) -> Vec<usize> {
-    let lead = to.len() - from.len();
-    let own = strides(from);
-    let step: Vec<usize> =
-        (0..to.len()).map(|k| if k < lead || from[k - lead] == 1 { 0 } else { own[k - lead] }).collect();
+    let step = Shape::from(from).broadcast_strides(&Shape::from(to));
     let mut all = Vec::with_capacity(count(to));
     each_coordinate(to, |at| all.push(at.iter().zip(&step).map(|(a, s)| a * s).sum()));
     all

@@ -12,8 +12,13 @@ pub const OPS: &[Translation] =
     &[op("Det", det), exact("Einsum", einsum), exact("Gemm", gemm), exact("MatMul", matmul)];
 
 fn matmul(cx: &mut Node) -> Result<Vec<Value>> {
+    Ok(vec![of_inputs(cx)?])
+}
+
+/// The product of a node's two inputs.
+pub fn of_inputs(cx: &mut Node) -> Result<Value> {
     let [a, b] = [cx.value(0)?.clone(), cx.value(1)?.clone()];
-    Ok(vec![product(cx, &a, &b)?])
+    product(cx, &a, &b)
 }
 
 /// The matrix product of NumPy's `matmul`: vectors at the ends, leading axes broadcast.

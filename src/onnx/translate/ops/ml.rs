@@ -2,6 +2,7 @@
 
 use super::super::node::Node;
 use super::gather::array_feature_extractor;
+use super::norm::{Norm, over_norm};
 use super::text::texts;
 use super::{Translation, op};
 use crate::error::{Error, Result};
@@ -115,27 +116,15 @@ fn joined(cx: &mut Node) -> Result<Vec<Value>> {
 
 /// Rows over their largest value, their sum, or their length.
 fn normalize(cx: &mut Node) -> Result<Vec<Value>> {
-    use crate::ops::unary::Function;
-    let norm = cx.text("norm", "MAX")?;
-    let axis = cx.shape(0)?.len().saturating_sub(1);
-    let x = cx.x(0)?;
-    let g = cx.g();
-    let size = match &norm[..] {
-        "MAX" => g.max(x, &[axis], true)?,
-        "L1" => {
-            let size = g.unary(Function::Abs, x)?;
-            g.sum(size, &[axis], true)?
-        }
-        "L2" => {
-            let square = g.unary(Function::Square, x)?;
-            let sum = g.sum(square, &[axis], true)?;
-            g.unary(Function::Sqrt, sum)?
-        }
+    let norm = match &cx.text("norm", "MAX")?[..] {
+        "MAX" => Norm::Max,
+        "L1" => Norm::Sum,
+        "L2" => Norm::Length,
         other => return Err(Error::model(format!("norm is \"{other}\"; expected MAX, L1 or L2"))),
     };
-    let zero = g.unary(Function::Not, size)?;
-    let safe = g.add(size, zero)?;
-    Ok(vec![Value::Graph(Elem::Float, g.div(x, safe)?)])
+    let axis = cx.shape(0)?.len().saturating_sub(1);
+    let x = cx.x(0)?;
+    Ok(vec![Value::Graph(Elem::Float, over_norm(cx, x, axis, norm)?)])
 }
 
 /// What keys and values are in the attributes.

@@ -241,25 +241,44 @@ fn lp(cx: &mut Node) -> Result<Vec<Value>> {
     let shape = cx.shape(0)?;
     let axis = cx.axis(cx.int("axis", -1)?, shape.len())?;
     let p = cx.int("p", 2)?;
+    let norm = match p {
+        1 => Norm::Sum,
+        2 => Norm::Length,
+        _ => return Err(Error::model(format!("p is {p}; expected 1 or 2"))),
+    };
     let x = cx.x(0)?;
+    let y = over_norm(cx, x, axis, norm)?;
+    cx.like(y)
+}
+
+/// What elements along an axis are divided by.
+pub enum Norm {
+    /// The largest.
+    Max,
+    /// The sum of sizes.
+    Sum,
+    /// The root of the sum of squares.
+    Length,
+}
+
+/// `x` divided by a norm along an axis; a norm of zero counts as one.
+pub fn over_norm(cx: &mut Node, x: TensorId, axis: usize, norm: Norm) -> Result<TensorId> {
     let g = cx.g();
-    let size = match p {
-        1 => {
+    let size = match norm {
+        Norm::Max => g.max(x, &[axis], true)?,
+        Norm::Sum => {
             let size = g.unary(Function::Abs, x)?;
             g.sum(size, &[axis], true)?
         }
-        2 => {
+        Norm::Length => {
             let square = g.unary(Function::Square, x)?;
             let sum = g.sum(square, &[axis], true)?;
             g.unary(Function::Sqrt, sum)?
         }
-        _ => return Err(Error::model(format!("p is {p}; expected 1 or 2"))),
     };
-    // Where the norm is zero, so is x: any divisor will do.
     let zero = g.unary(Function::Not, size)?;
     let safe = g.add(size, zero)?;
-    let y = g.div(x, safe)?;
-    cx.like(y)
+    g.div(x, safe)
 }
 
 /// `x / (bias + alpha mean(x^2))^beta`, the mean over neighbouring channels.

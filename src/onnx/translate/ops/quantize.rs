@@ -2,17 +2,16 @@
 //! exact: they are computed in doubles.
 
 use super::super::node::Node;
-use super::super::{Interpreter, tensor};
+use super::super::{apart, tensor};
 use super::cast::converted;
 use super::conv::convolve;
 use super::index::{each_coordinate, strides};
-use super::matmul::product;
+use super::matmul::of_inputs;
 use super::windows::{Windows, spatial};
 use super::{Translation, op};
 use crate::error::{Error, Result};
 use crate::onnx::element::Elem;
 use crate::onnx::tensor::{Data, Tensor};
-use crate::onnx::trace::{Engine, Trace};
 use crate::onnx::value::Value;
 use std::sync::Arc;
 
@@ -141,25 +140,11 @@ fn centred(t: &Tensor, zero: Option<Arc<Tensor>>, axis: usize) -> Result<Tensor>
     Tensor::of_f64(Elem::Double, t.shape.clone(), values)
 }
 
-/// Computes in doubles, apart from the rest.
-pub fn in_doubles(
-    cx: &mut Node,
-    inputs: Vec<Tensor>,
-    f: &dyn Fn(&mut Node, &[Value]) -> Result<Value>,
-) -> Result<Arc<Tensor>> {
-    let inputs: Vec<Value> = inputs.into_iter().map(Value::host).collect();
-    let mut walk = Interpreter::new(cx.walk.model, Trace::run(Engine::Double));
-    let mut inner = Node {
-        walk: &mut walk,
-        proto: cx.proto,
-        inputs: inputs.clone(),
-        version: cx.version,
-        stands_for: None,
-        asked: Default::default(),
-    };
-    let mut value = [f(&mut inner, &inputs)?];
-    walk.flush(&mut value)?;
-    tensor(&value[0])
+/// One tensor, computed in doubles from others that are the node's inputs meanwhile.
+pub fn in_doubles(cx: &mut Node, inputs: Vec<Tensor>, f: &dyn Fn(&mut Node) -> Result<Value>) -> Result<Arc<Tensor>> {
+    let inputs = inputs.into_iter().map(Value::host).collect();
+    let values = apart(cx, inputs, None, &|cx| Ok(vec![f(cx)?]))?;
+    tensor(&values[0])
 }
 
 fn zero_point(cx: &mut Node, i: usize) -> Result<Option<Arc<Tensor>>> {
@@ -171,7 +156,7 @@ fn matmul_integer(cx: &mut Node) -> Result<Vec<Value>> {
     let rows = a.shape.len().saturating_sub(2);
     let a = centred(&a, zero_point(cx, 2)?, rows)?;
     let b = centred(&b, zero_point(cx, 3)?, b.shape.len().saturating_sub(1))?;
-    let y = in_doubles(cx, vec![a, b], &|cx, v| product(cx, &v[0], &v[1]))?;
+    let y = in_doubles(cx, vec![a, b], &of_inputs)?;
     Ok(vec![Value::host(converted(&y, Elem::Int32, true)?)])
 }
 
@@ -196,7 +181,7 @@ fn convolution(cx: &mut Node, x: usize, w: usize, zeros: [usize; 2], bias: Optio
         let b = cx.host(bias)?;
         inputs.push(Tensor::of_f64(Elem::Double, b.shape.clone(), b.to_f64()?)?);
     }
-    in_doubles(cx, inputs, &|cx, _| {
+    in_doubles(cx, inputs, &|cx| {
         let (x, w, b) = (cx.x(0)?, cx.x(1)?, cx.x_opt(2)?);
         Ok(Value::Graph(Elem::Double, convolve(cx, x, w, b, &windows, groups)?))
     })
@@ -221,7 +206,7 @@ fn linear_matmul(cx: &mut Node) -> Result<Vec<Value>> {
     }
     let a = centred(&a, zero_point(cx, 2)?, rows)?;
     let b = centred(&b, zero_point(cx, 5)?, b.shape.len().saturating_sub(1))?;
-    let y = in_doubles(cx, vec![a, b], &|cx, v| product(cx, &v[0], &v[1]))?;
+    let y = in_doubles(cx, vec![a, b], &of_inputs)?;
     let zero = cx.host(7)?;
     rescaled(&y, |_| sa[0] * sb[0] / sy, &zero)
 }

@@ -27,7 +27,10 @@ fn dft(cx: &mut Node) -> Result<Vec<Value>> {
     // What is known is computed in doubles: sums of a whole signal lose digits.
     if let (Value::Host(t), true) = (cx.value(0)?.clone(), cx.walk.trace.runs()) {
         let wide = Tensor::of_f64(Elem::Double, t.shape.clone(), t.to_f64()?)?;
-        let y = in_doubles(cx, vec![wide], &|cx, v| transformed(cx, &v[0], axis, length, inverse, one_sided))?;
+        let y = in_doubles(cx, vec![wide], &|cx| {
+            let value = cx.value(0)?.clone();
+            transformed(cx, &value, axis, length, inverse, one_sided)
+        })?;
         return Ok(vec![Value::host(converted(&y, t.elem, true)?)]);
     }
     let value = cx.value(0)?.clone();
