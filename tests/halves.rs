@@ -65,7 +65,8 @@ fn of_cases(filtered: bool) -> Vec<Trial> {
                 if !filtered && !capabilities::due(&case.name, days) {
                     continue;
                 }
-                if ways.into_iter().filter(|w| seen.insert(w.clone())).count() > 0 {
+                let new = ways.into_iter().filter(|w| seen.insert(w.clone())).count() > 0;
+                if new || filtered {
                     trials.push(trial(case, &format!("{}{kind}", set.name), &set.caps, typed, false));
                 }
             }

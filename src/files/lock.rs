@@ -15,6 +15,9 @@ const NAME: &str = ".lock";
 /// How often a lock is tried: another process may only be looking whether it is
 /// held.
 const TRIES: usize = 20;
+/// How often a folder may be gone again when its lock is opened: each time another
+/// process moved it aside and made no new one yet.
+const MOVES: usize = 1000;
 /// Time between two tries.
 const PAUSE: Duration = Duration::from_millis(10);
 
@@ -32,23 +35,30 @@ impl Lock {
     /// be made.
     pub fn take(folder: &Path) -> Result<Lock> {
         let path = folder.join(NAME);
-        let mut tries = 0;
+        let (mut tries, mut moves) = (0, 0);
         loop {
-            tries += 1;
             refuse_links(&path)?;
             let fail = |e| Error::io(format!("locking {}", folder.display()), e);
             let mut file = match OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path) {
                 Ok(file) => file,
-                // Whoever holds it may be moving it aside.
-                Err(e) if e.kind() == ErrorKind::NotFound && tries < TRIES => {
-                    std::fs::create_dir_all(folder).map_err(fail)?;
-                    continue;
+                // It is not there yet, or whoever holds it is moving it aside,
+                // perhaps while we make it. That does not count as a try.
+                Err(e) if e.kind() == ErrorKind::NotFound && moves < MOVES => {
+                    moves += 1;
+                    match std::fs::create_dir_all(folder) {
+                        Err(e) if !matches!(e.kind(), ErrorKind::NotFound | ErrorKind::AlreadyExists) => {
+                            return Err(fail(e));
+                        }
+                        Err(e) if moves == MOVES || folder.is_file() => return Err(fail(e)),
+                        _ => continue,
+                    }
                 }
                 Err(e) => return Err(fail(e)),
             };
             match file.try_lock() {
                 Ok(()) => {}
                 Err(TryLockError::WouldBlock) if tries < TRIES => {
+                    tries += 1;
                     std::thread::sleep(PAUSE);
                     continue;
                 }
