@@ -274,3 +274,45 @@ fn what_cannot_be_is_refused_by_name() {
     );
     assert!(folder.path().join("weights.onnx").is_file());
 }
+
+/// A recurrence of an imported file has its gates in another order, by ops of its own.
+#[test]
+fn imported_recurrences_are_written_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    for (kind, more, op) in [
+        ("LSTM", "units = 5", "LSTM"),
+        ("GRU", "units = 4; bidirectional = true", "GRU"),
+        ("SimpleRNN", "units = 6; return_sequences = true\n[[layer]]\ntype = \"Flatten\"", "RNN"),
+    ] {
+        let text = layers(&[&format!("type = \"{kind}\"; {more}"), "type = \"Dense\"; units = \"classes\""]);
+        let (model, loaded) = made(&text, &[7, 3], None);
+        let axes = [("sequence".to_string(), 7)].into();
+        let options = wgrad::onnx::ImportOptions { axes, ..Default::default() };
+        let files = [format!("{op}.onnx"), format!("{op}-again.onnx")].map(|name| at.join(name));
+        export::write(&files[0], &model, &loaded, &Options::default()).unwrap();
+        let imported = wgrad::onnx::import(&files[0], &options).unwrap();
+        let run = wgrad::run::folder::write_imported(&at.join(op), &imported).unwrap();
+        let done = Command::new(env!("CARGO_BIN_EXE_wgrad"))
+            .args(["export", "--format", "onnx", "--out"])
+            .args([&files[1], &run])
+            .output()
+            .unwrap();
+        assert!(done.status.success(), "{kind}: {}", String::from_utf8_lossy(&done.stderr));
+        let bytes = std::fs::read(&files[1]).unwrap();
+        assert!(ops(&ModelProto::decode(&bytes[..]).unwrap()).contains(&op), "{kind}");
+        let x: Vec<f32> = (0..4 * 7 * 3).map(|i| (i as f32 * 0.7).sin()).collect();
+        let answers = files.map(|path| {
+            let model = wgrad::onnx::Model::open(&path).unwrap();
+            let x = wgrad::onnx::Value::host(wgrad::onnx::Tensor::floats([4, 7, 3], x.clone()));
+            let name = model.inputs()[0].name.clone();
+            let ran = model.run(&wgrad::device::Device::open("cpu").unwrap(), vec![(name, x)]).unwrap();
+            match &ran.outputs[0].1 {
+                wgrad::onnx::Output::Tensor(t) => t.to_f64().unwrap(),
+                other => panic!("{other:?}"),
+            }
+        });
+        let far = answers[0].iter().zip(&answers[1]).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+        assert!(answers[0].len() == 12 && far < 1e-6, "{kind}: {far}");
+    }
+}

@@ -29,7 +29,7 @@ pub fn stratified(name: &str, labels: &[u32], fraction: f64, seed: u32) -> Resul
         let share = (members.len() as f64 * fraction).round() as usize;
         Random::new(seed, stream::SPLIT.wrapping_add(class)).shuffle(&mut members);
         for &i in &members[..share.clamp(1, members.len() - 1)] {
-            held[i] = true;
+            held[i as usize] = true;
         }
     }
     if !held.contains(&true) {
@@ -73,24 +73,32 @@ pub fn folds(name: &str, labels: &[u32], k: usize, seed: u32) -> Result<Vec<Spli
     for (class, mut members) in members(labels) {
         Random::new(seed, stream::SPLIT.wrapping_add(class)).shuffle(&mut members);
         for i in members {
-            fold[i] = next % k;
+            fold[i as usize] = next % k;
             next += 1;
         }
     }
     Ok((0..k).map(|f| divide(&fold.iter().map(|&x| x == f).collect::<Vec<_>>())).collect())
 }
 
-fn members(labels: &[u32]) -> BTreeMap<u32, Vec<usize>> {
-    let mut members: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
-    for (i, &label) in labels.iter().enumerate() {
-        members.entry(label).or_default().push(i);
+/// The rows of each class. There may be very many rows: each list has the length that it needs.
+fn members(labels: &[u32]) -> BTreeMap<u32, Vec<u32>> {
+    let mut counts: BTreeMap<u32, usize> = BTreeMap::new();
+    labels.iter().for_each(|&label| *counts.entry(label).or_default() += 1);
+    let mut members: BTreeMap<u32, Vec<u32>> =
+        counts.into_iter().map(|(label, count)| (label, Vec::with_capacity(count))).collect();
+    for (i, label) in labels.iter().enumerate() {
+        members.get_mut(label).expect("a counted class").push(i as u32);
     }
     members
 }
 
 pub(super) fn divide(held: &[bool]) -> Split {
-    let (held, kept) = (0..held.len()).partition(|&i| held[i]);
-    Split { kept, held }
+    let count = held.iter().filter(|&&is_held| is_held).count();
+    let mut split = Split { kept: Vec::with_capacity(held.len() - count), held: Vec::with_capacity(count) };
+    for (i, &is_held) in held.iter().enumerate() {
+        if is_held { &mut split.held } else { &mut split.kept }.push(i);
+    }
+    split
 }
 
 pub(super) fn check_fraction(name: &str, fraction: f64) -> Result<()> {

@@ -150,16 +150,19 @@ impl dyn Source + '_ {
                 split
             }
             (share, _) => {
-                let strata = strata.map_or_else(|| self.strata(&s.data), |known| Ok(known.to_vec()))?;
+                let strata = strata.map_or_else(|| self.strata(&s.data).map(Cow::Owned), |known| Ok(known.into()))?;
                 let (split, said) = row_groups::hold_out(self.name(), &rows, &strata, groups.as_ref(), share, s.seed)?;
                 notes.extend(said);
                 split
             }
         };
-        let pick = |part: &[usize]| part.iter().map(|&i| rows[i]).collect::<Vec<_>>();
-        let (kept, out) = (pick(&split.kept), pick(&split.held));
-        // There may be very many of them.
-        drop((split, rows, groups));
+        // There may be very many rows: they are named in place.
+        let pick = |mut part: Vec<usize>| {
+            part.iter_mut().for_each(|i| *i = rows[*i]);
+            part
+        };
+        let (kept, out) = (pick(split.kept), pick(split.held));
+        drop((rows, groups));
         let mut prepared = self.sets(&Parts { train: &kept, val: &out, test: held }, s)?;
         prepared.notes.splice(0..0, notes);
         Ok(prepared)

@@ -5,6 +5,7 @@ use super::source::Source;
 use crate::data::table::subjects;
 use crate::data::{RowGroups, Split, dataset};
 use crate::error::{Error, Result};
+use std::borrow::Cow;
 
 /// The groups of the rows of a source; `None` where nobody asks for any. A series has
 /// its own, which the windows keep to.
@@ -47,7 +48,10 @@ pub(super) fn hold_out(
     share: f64,
     seed: u32,
 ) -> Result<(Split, Vec<String>)> {
-    let mine: Vec<u32> = rows.iter().map(|&i| strata[i]).collect();
+    let mine: Cow<[u32]> = match rows.len() == strata.len() && rows.is_sorted_by(|a, b| a < b) {
+        true => strata.into(),
+        false => rows.iter().map(|&i| strata[i]).collect(),
+    };
     let Some(groups) = groups else { return Ok((dataset::stratified(name, &mine, share, seed)?, vec![])) };
     let groups = groups.select(rows);
     let split = groups.held_out(name, &mine, share, seed)?;

@@ -212,15 +212,18 @@ fn values_of(table: &Table, columns: &[usize], rows: &[usize]) -> Result<Goal> {
         let column = &table.columns[i];
         let place = format!("target \"{}\" of {}", column.name, table.name);
         let format = infer(column, &Rules::default(), table.likely()).format.clone();
-        let present: Vec<&str> = rows.iter().filter_map(|&i| column.cells.at(i)).collect();
-        let numbers: Vec<f64> = present.iter().filter_map(|c| format.parse(c)).filter(|x| x.is_finite()).collect();
-        if 2 * numbers.len() < present.len().max(1) {
-            let word = present.iter().find(|c| format.parse(c).is_none()).copied().unwrap_or_default();
+        // Of very many rows nothing is held but the numbers.
+        let present = || rows.iter().filter_map(|&i| column.cells.at(i));
+        let count = present().count();
+        let mut numbers: Vec<f64> = Vec::with_capacity(count);
+        numbers.extend(present().filter_map(|c| format.parse(c)).filter(|x| x.is_finite()));
+        if 2 * numbers.len() < count.max(1) {
+            let word = present().find(|c| format.parse(c).is_none()).unwrap_or_default();
             return Err(Error::data(format!(
                 "{place}: {} of {} cells are numbers, others are like \"{}\"; expected numbers for regression: set task \
                  = \"classification\" or pick another column",
                 numbers.len(),
-                present.len(),
+                count,
                 clip(word)
             )));
         }

@@ -1,12 +1,14 @@
 //! A model's graph for several sizes of its input. What differs between them is symbolic in
 //! the file: the batch, and for sequences the positions.
 
+use crate::cpu::Cpu;
 use crate::error::{Error, Result};
 use crate::graph::{Graph, Home, Node, TensorId};
 use crate::keys::Keys;
 use crate::nn::{Mode, Model, Weights, layers};
 use crate::ops::rearrange::Rearrange;
 use crate::ops::reshape::Reshape;
+use crate::plan::{Executor, Plan, Target};
 use crate::tensor::{HostTensor, Shape};
 use std::any::Any;
 use std::collections::HashMap;
@@ -151,6 +153,28 @@ impl Probes {
     fn lengths(&self, ids: &[TensorId]) -> Vec<Length> {
         let shapes: Vec<&[usize]> = self.graphs.iter().zip(ids).map(|(g, &t)| g.shape(t)).collect();
         (0..shapes[0].len()).map(|axis| shapes.iter().map(|s| s[axis]).collect()).collect()
+    }
+
+    /// Whether a tensor is a weight, a constant, or computed of such alone.
+    pub fn is_known(&self, t: TensorId) -> bool {
+        let (graph, t) = (self.graph(), self.graph().root(t).0);
+        match self.maker(t).map(|at| &graph.nodes()[at]) {
+            Some(node) => node.updates.is_empty() && node.inputs.iter().all(|&input| self.is_known(input)),
+            None => t != self.input && matches!(graph.tensors()[t.index()].home, Home::Persistent { .. }),
+        }
+    }
+
+    /// The elements of a tensor of the first graph that is known: computed, where a node makes it.
+    ///
+    /// Fails when its step cannot be planned.
+    pub fn known(&self, t: TensorId) -> Result<HostTensor> {
+        if self.maker(t).is_none() {
+            return Ok(value(self.graph(), t));
+        }
+        let mut cpu = Cpu::<f32>::new();
+        let program = cpu.load(Plan::build(self.graph(), &[t], Target::Cpu)?)?;
+        cpu.run(&program, 1)?;
+        cpu.fetch(&program, t)
     }
 
     /// The elements of a tensor that no node makes.

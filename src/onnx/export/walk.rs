@@ -23,7 +23,7 @@ pub fn needed(probes: &Probes) -> (Vec<usize>, HashSet<TensorId>) {
             Some(product) => {
                 let before = &nodes[product.x.0];
                 read.insert(before.inputs[product.x.1]);
-                read.extend(node.inputs[1..].iter().copied());
+                read.extend(recurrence::others(node).map(|slot| node.inputs[slot]));
             }
             None => read.extend(node.inputs.iter().copied()),
         }

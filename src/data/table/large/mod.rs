@@ -194,7 +194,7 @@ impl LargeTable {
         let mut seen = Seen {
             draw: Draw::new(reader.width, (bound.bytes / 4).max(LEAST_DRAWN), plan.seed),
             beside: vec![Cells::new(); places.len()],
-            lines: vec![],
+            rows: 0,
             parts: vec![],
             is_filled: vec![false; reader.width],
             left_out: vec![],
@@ -214,6 +214,9 @@ impl LargeTable {
             let raw: Vec<Result<Raw>> = some.par_iter().map(read).collect();
             for ((piece, _), raw) in some.into_iter().zip(raw) {
                 seen.piece(piece, raw?, &places);
+            }
+            if seen.rows > u32::MAX as usize {
+                return Err(Error::data(format!("{name} has more than {} rows; cut it into several files", u32::MAX)));
             }
             next = cuts.next()?;
         }
@@ -328,7 +331,7 @@ fn workers(bound: DataBound, size: usize) -> usize {
 struct Seen {
     draw: Draw,
     beside: Vec<Cells>,
-    lines: Vec<usize>,
+    rows: usize,
     parts: Vec<Part>,
     /// Whether a column has a cell.
     is_filled: Vec<bool>,
@@ -338,7 +341,7 @@ struct Seen {
 
 impl Seen {
     fn piece(&mut self, piece: Piece, raw: Raw, places: &[usize]) {
-        let first = self.lines.len();
+        let first = self.rows;
         self.draw.see(first, &raw.columns, &raw.lines);
         for (own, &place) in self.beside.iter_mut().zip(places) {
             raw.columns[place].iter().for_each(|cell| own.push(cell));
@@ -347,7 +350,7 @@ impl Seen {
             *is_filled = *is_filled || cells.present().next().is_some();
         }
         self.parts.push(Part { piece, first, rows: raw.rows() });
-        self.lines.extend(raw.lines);
+        self.rows += raw.rows();
         self.left_out.extend(raw.left_out);
         for note in raw.notes {
             match self.notes.len() {
@@ -368,7 +371,7 @@ impl Seen {
     ) -> Result<LargeTable> {
         let name = reader.name.clone();
         let mut notes = [notes, std::mem::take(&mut self.notes)].concat();
-        if self.lines.is_empty() {
+        if self.rows == 0 {
             return Err(Error::data(format!(
                 "{name} holds a header only, no rows; expected at least one row below it"
             )));
@@ -402,7 +405,7 @@ impl Seen {
             .zip(self.beside)
             .map(|(&place, cells)| Column::new(reader.form.names[place].clone(), cells))
             .collect();
-        let is_all = drawn.len() == self.lines.len();
+        let is_all = drawn.len() == self.rows;
         // Of what all rows are known, all rows decide.
         let kept = if is_all { Default::default() } else { settle(&mut beside, options, &mut notes) };
         let mut said = vec![];
@@ -423,7 +426,7 @@ impl Seen {
         reader.parts = self.parts;
         let sample = Table { notes, ..reader.table(columns, lines) };
         // Nobody asks for the lines of all rows: memory that is not written to is not taken.
-        let beside = reader.table(beside, vec![0; self.lines.len()]);
+        let beside = reader.table(beside, vec![0; self.rows]);
         Ok(LargeTable { reader: reader.into(), sample, drawn, beside, bound })
     }
 }

@@ -3,7 +3,7 @@
 use super::attention::sequence_lengths;
 use super::rows::fill;
 use crate::error::{Error, Result};
-use crate::graph::{Home, TensorId};
+use crate::graph::{Node, TensorId};
 use crate::onnx::export::emit::{Emitter, Value};
 use crate::onnx::export::probe::{Probes, op_of};
 use crate::onnx::export::writer::{int, text, texts};
@@ -27,7 +27,6 @@ pub fn product(probes: &Probes, at: usize) -> Option<Product> {
     let graph = probes.graph();
     let node = &graph.nodes()[at];
     op_of::<Recurrence>(node)?;
-    let is_held = |t: TensorId| matches!(graph.tensors()[t.index()].home, Home::Persistent { .. });
     let after = probes.maker(node.inputs[0])?;
     op_of::<Reshape>(&graph.nodes()[after])?;
     let product = probes.maker(graph.nodes()[after].inputs[0])?;
@@ -38,20 +37,28 @@ pub fn product(probes: &Probes, at: usize) -> Option<Product> {
     let x = graph.nodes()[before].inputs[0];
     // `[B T, I]` of `[B, T, I]`.
     let (from, gates) = (graph.shape(x), graph.shape(node.inputs[0]));
-    if from.len() != 3 || from[..2] != gates[..2] || !is_held(m.inputs[1]) || probes.readers(node.inputs[0]) != 1 {
+    if from.len() != 3
+        || from[..2] != gates[..2]
+        || !probes.is_known(m.inputs[1])
+        || probes.readers(node.inputs[0]) != 1
+    {
         return None;
     }
     let biases = match m.inputs.get(2) {
         None => vec![],
-        Some(&b) if is_held(b) => vec![b],
-        Some(&b) => {
-            let sum = &graph.nodes()[probes.maker(b)?];
-            op_of::<Binary>(sum).filter(|op| op.op == Arithmetic::Add)?;
-            sum.inputs.clone()
-        }
+        Some(&b) => match probes.maker(b).map(|at| &graph.nodes()[at]) {
+            Some(sum) if op_of::<Binary>(sum).is_some_and(|op| op.op == Arithmetic::Add) => sum.inputs.clone(),
+            _ => vec![b],
+        },
     };
-    let held = biases.iter().all(|&b| is_held(b));
-    held.then_some(Product { x: (before, 0), w_ih: m.inputs[1], biases })
+    let known = biases.iter().all(|&b| probes.is_known(b));
+    known.then_some(Product { x: (before, 0), w_ih: m.inputs[1], biases })
+}
+
+/// What a walk reads beside the sequence and the weights, whose values are written: the initial state, the lengths.
+pub fn others(node: &Node) -> impl Iterator<Item = usize> {
+    let [_, initial, lengths] = op_of::<Recurrence>(node).map_or([None; 3], Recurrence::optional);
+    initial.into_iter().chain(lengths)
 }
 
 /// Writes the node if it is a walk.
@@ -144,13 +151,12 @@ pub fn write(cx: &mut Emitter, at: usize) -> Result<bool> {
 
 /// The values of a weight, which the file holds in another order.
 fn weight(cx: &Emitter, t: TensorId, op: &Recurrence) -> Result<Vec<f32>> {
-    let info = &cx.graph().tensors()[t.index()];
-    match &info.home {
-        Home::Persistent { init, .. } => Ok(init.value(&info.spec).as_f32().to_vec()),
-        _ => Err(Error::model(format!(
-            "a weight of {} is computed (\"{}\"); expected a parameter, which a file can hold",
+    match cx.probes.is_known(t) {
+        true => Ok(cx.probes.known(t)?.as_f32().to_vec()),
+        false => Err(Error::model(format!(
+            "a weight of {} depends on the input (\"{}\"); expected a parameter, which a file can hold",
             op.cell.name(),
-            info.label
+            cx.graph().tensors()[t.index()].label
         ))),
     }
 }

@@ -4,6 +4,7 @@ use super::super::node::{Node, elem_of};
 use super::index::{self, check_count, count, each_coordinate, permute, pick, reshape, strides};
 use super::{Translation, op};
 use crate::error::{Error, Result};
+use crate::graph::TensorId;
 use crate::onnx::tensor::{Data, Tensor};
 use crate::onnx::value::Value;
 use crate::ops::scatter_rows::Scatter;
@@ -45,14 +46,15 @@ fn gather(cx: &mut Node) -> Result<Vec<Value>> {
     shape.extend(&from[axis + 1..]);
     check_count(&shape)?;
     let value = cx.value(0)?.clone();
-    // Whole slices of the first axis are rows, in the graph.
-    if axis == 0 && !index::is_known(&value) && count(&shape) > 0 {
-        let (elem, x) = (elem_of(&value)?, cx.in_graph(&value)?);
-        let width = count(&from[1..]);
-        let rows = cx.g().reshape(x, [from[0], width])?;
-        let index = cx.walk.trace.indices(&[index.len()], index.iter().map(|&i| i as u32).collect());
-        let y = cx.g().embedding(rows, index, None)?;
-        return Ok(vec![Value::Graph(elem, cx.g().reshape(y, shape)?)]);
+    // In the graph it is a slice where the indices have one distance, else rows: neither names elements, whose
+    // positions depend on the batch.
+    if !index::is_known(&value) && count(&shape) > 0 {
+        if let Some(step) = distance(&index) {
+            let part = index::slice(cx, &value, axis, index[0], step as i64, index.len())?;
+            return Ok(vec![reshape(cx, &part, shape)?]);
+        }
+        let rows = cx.walk.trace.indices(&index_shape, index.iter().map(|&i| i as u32).collect());
+        return of_rows(cx, axis, rows);
     }
     let (outer, inner) = (count(&from[..axis]), count(&from[axis + 1..]));
     let mut at = Vec::with_capacity(count(&shape));
@@ -65,16 +67,28 @@ fn gather(cx: &mut Node) -> Result<Vec<Value>> {
     Ok(vec![pick(cx, &value, shape, at)?])
 }
 
+/// The distance of indices that ascend evenly; 1 of a single one.
+fn distance(index: &[usize]) -> Option<usize> {
+    let step = index.get(1).map_or(Some(1), |second| second.checked_sub(index[0]))?;
+    let even = step > 0 && index.windows(2).all(|pair| pair[0] + step == pair[1]);
+    even.then_some(step)
+}
+
 /// Slices by indices that differ from batch to batch.
-fn embedded(cx: &mut Node, axis: usize, index: crate::graph::TensorId) -> Result<Vec<Value>> {
-    let value = cx.value(0)?.clone();
-    let from = cx.shape_of(&value)?;
-    let elem = elem_of(&value)?;
-    let index_shape = cx.g().shape(index).to_vec();
+fn embedded(cx: &mut Node, axis: usize, index: TensorId) -> Result<Vec<Value>> {
     let index = match cx.value(1)? {
         Value::Index(..) => index,
         _ => cx.g().float_to_index(index)?,
     };
+    of_rows(cx, axis, index)
+}
+
+/// Slices by indices in the graph: rows of the value with the axis in front.
+fn of_rows(cx: &mut Node, axis: usize, index: TensorId) -> Result<Vec<Value>> {
+    let value = cx.value(0)?.clone();
+    let from = cx.shape_of(&value)?;
+    let elem = elem_of(&value)?;
+    let index_shape = cx.g().shape(index).to_vec();
     let mut order: Vec<usize> = vec![axis];
     order.extend((0..from.len()).filter(|&k| k != axis));
     let table = permute(cx, &value, &order)?;
