@@ -30,7 +30,7 @@ pub(super) fn metrics(e: &Evaluation) -> String {
     };
     let rows: String = e.figures().iter().map(row).collect();
     format!(
-        "<p class=\"note\">{} samples. Small: 95 % percentile intervals of a bootstrap over them, how far another test \
+        "<p class=\"note\">{} samples. Small: 95 % intervals of a bootstrap over them, how far another test \
          set of this size could move the figure.</p>\n<div class=\"metrics\">\n{rows}</div>\n{}",
         escape(&number(samples as f64)),
         list("note", e.metrics.notes())
