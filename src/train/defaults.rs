@@ -36,9 +36,10 @@ enum Number {
     Name(&'static str),
     Real(f64),
     Count(i64),
+    Flag(bool),
 }
 
-use Number::{Count, Name, Real};
+use Number::{Count, Flag, Name, Real};
 
 const COSINE: (&str, Number) = ("schedule.name", Name("cosine"));
 
@@ -66,7 +67,9 @@ pub const ROWS: Defaults = Defaults {
         COSINE,
         ("optimizer.name", Name("adamw")),
         ("optimizer.lr", Real(0.003)),
-        ("optimizer.weight_decay", Real(0.1)),
+        ("optimizer.weight_decay", Name("auto")),
+        ("train.ema", Real(0.98)),
+        ("train.ema_warmup", Flag(true)),
     ],
 };
 
@@ -166,6 +169,7 @@ impl Number {
             Name(name) => name.into(),
             Real(x) => x.into(),
             Count(n) => n.into(),
+            Flag(is_on) => is_on.into(),
         }
     }
 }

@@ -76,6 +76,19 @@ impl Optimizer {
         Ok((optimizer, lr))
     }
 
+    /// Sets a weight decay that is decoupled; says whether the optimiser has one.
+    pub fn decay(&mut self, to: f64) -> bool {
+        let (decay, decoupled) = match self {
+            Optimizer::Sgd(o) => (&mut o.weight_decay, o.decoupled),
+            Optimizer::Adam(o) => (&mut o.weight_decay, o.decoupled),
+            Optimizer::RmsProp(o) => (&mut o.weight_decay, false),
+        };
+        if decoupled {
+            *decay = to;
+        }
+        decoupled
+    }
+
     /// As TOML, with the learning rate.
     pub fn to_table(self, lr: f64) -> Table {
         let real = toml::Value::Float;

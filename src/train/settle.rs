@@ -1,5 +1,6 @@
 //! What a configuration leaves to the data, decided once the training samples are there: how
-//! many epochs make enough steps, and what a model leaves to the size of the set. What was
+//! many epochs make enough steps, how much weights decay in each, and what a model leaves to the size
+//! of the set. What was
 //! decided is then part of the settings, so that a run that goes on decides nothing anew.
 
 use super::Settings;
@@ -8,6 +9,10 @@ use crate::data::Task;
 /// The share of the epochs that passes without a better one until a run ends whose epochs
 /// were raised, and the fewest epochs of patience.
 const PATIENCE: (usize, usize) = (4, 5);
+/// What the decays of all steps add up to, each the rate of the schedule's start times the weight decay; and the most
+/// weight decay. The same share of a weight is left however long a training is: more decay in each of many steps
+/// costs large sets accuracy, less in each of few makes small ones too sure of themselves.
+const DECAY: (f64, f64) = (6.0, 0.5);
 /// Validation samples below which their loss does not tell one epoch from another.
 const FEW: usize = 5;
 
@@ -31,6 +36,7 @@ impl Settings {
                  early_stopping.restore_best_weights decides otherwise"
             ));
         }
+        notes.extend(self.settle_decay(samples));
         for (layer, rate) in self.model.settle(samples, task == Task::Regression) {
             notes.push(format!(
                 "dropout: layer \"{layer}\" of model \"{}\" drops {} % in training, for {samples} training samples; a \
@@ -40,6 +46,17 @@ impl Settings {
             ));
         }
         notes
+    }
+
+    /// Decides the weight decay by the number of steps.
+    fn settle_decay(&mut self, samples: usize) -> Option<String> {
+        let steps = self.epochs * self.update.steps(samples.div_ceil(self.batch_size).max(1)).per_epoch();
+        let (total, most) = DECAY;
+        let decay = (total / (self.update.lr * steps.max(1) as f64)).min(most);
+        // Few digits: it is to be read.
+        let decay = if decay.is_finite() { (decay * 1e4).round() / 1e4 } else { 0.0 };
+        (std::mem::take(&mut self.update.auto_decay) && self.update.optimizer.decay(decay))
+            .then(|| format!("weight decay: {decay}, for {steps} steps; optimizer.weight_decay decides otherwise"))
     }
 
     /// Raises the epochs until there are enough steps; `stops`: with early stopping, which
@@ -108,6 +125,31 @@ mod tests {
         let mut s = settings(&[("early_stopping.patience", "never".into())]);
         s.settle(100, 50, Task::Classification);
         assert_eq!(s.early_stopping.patience, None);
+    }
+
+    #[test]
+    fn weights_decay_less_in_each_of_many_steps() {
+        let decay = |samples: usize| {
+            let mut table = Table::new();
+            ROWS.fill_in(&mut table).unwrap();
+            let mut s = Settings::read(table).unwrap();
+            let said = s.settle(samples, 50, Task::Classification);
+            assert!(said.iter().any(|note| note.contains("optimizer.weight_decay decides")), "{said:?}");
+            let again = Settings::read(s.to_table()).unwrap();
+            assert_eq!((again.update.auto_decay, again.update.optimizer), (false, s.update.optimizer));
+            s.to_table()["optimizer"]["weight_decay"].as_float().unwrap()
+        };
+        // 500, 14,100 and 125,000 steps.
+        assert_eq!([decay(150), decay(4500), decay(40_000)], [0.5, 0.1418, 0.016]);
+        let asked = |name: &str| {
+            let mut table = Table::new();
+            set(&mut table, "optimizer.name", name.into()).unwrap();
+            set(&mut table, "optimizer.weight_decay", "auto".into()).unwrap();
+            Settings::read(table)
+        };
+        assert!(asked("sgdw").is_ok());
+        let refused = asked("adam").expect_err("coupled").to_string();
+        assert!(refused.contains("adamw and sgdw"), "{refused}");
     }
 
     #[test]

@@ -34,6 +34,8 @@ pub struct UpdateSettings {
     pub optimizer: Optimizer,
     /// Its learning rate.
     pub lr: f64,
+    /// The weight decay is left to the number of steps (`Settings::settle`).
+    pub auto_decay: bool,
     /// How the rate changes.
     pub schedule: Schedule,
     /// Penalties and bounds.
@@ -59,6 +61,7 @@ impl Default for UpdateSettings {
         UpdateSettings {
             optimizer: Optimizer::default(),
             lr: 0.001,
+            auto_decay: false,
             schedule: Schedule::default(),
             regularize: Regularize::default(),
             accumulate: 1,
@@ -94,6 +97,9 @@ pub const LOSS_SCALE_COUNTS: &str = "loss_scale.counts";
 const FIRST_SCALE: f32 = 65_536.0;
 const GROWS_AFTER: LossScale = LossScale { interval: 2000 };
 
+/// The weight decay of those who do not ask how many steps there are: profiles, the search for a learning rate.
+const UNDECIDED: f64 = 0.1;
+
 /// The name of the averaged weights, laid out as `params`.
 pub const EMA: &str = "ema";
 
@@ -102,7 +108,17 @@ impl UpdateSettings {
     /// of its `[train]` the keys that concern updates.
     pub fn read(root: &mut Keys, train: &mut Keys) -> Result<UpdateSettings> {
         let mut keys = Keys::new(root.table("optimizer")?.unwrap_or_default(), "[optimizer]");
-        let (optimizer, lr) = Optimizer::read(&mut keys)?;
+        let auto_decay = keys.peek("weight_decay").and_then(Value::as_str) == Some("auto");
+        if auto_decay {
+            keys.take("weight_decay");
+        }
+        let (mut optimizer, lr) = Optimizer::read(&mut keys)?;
+        if auto_decay && !optimizer.decay(UNDECIDED) {
+            return Err(Error::model(
+                "[optimizer]: weight_decay = \"auto\" is for adamw and sgdw, whose decay is apart from the gradient; \
+                 expected a number",
+            ));
+        }
         keys.finish()?;
         let mut keys = Keys::new(root.table("schedule")?.unwrap_or_default(), "[schedule]");
         let schedule = Schedule::read(&mut keys)?;
@@ -112,6 +128,7 @@ impl UpdateSettings {
         Ok(UpdateSettings {
             optimizer,
             lr,
+            auto_decay,
             schedule,
             regularize: Regularize::read(train)?,
             accumulate: train.count("accumulate", 1, Some(1))?,
@@ -125,7 +142,11 @@ impl UpdateSettings {
     /// Adds the same tables to a configuration and the same keys to its
     /// `[train]`.
     pub fn write(&self, root: &mut Table, train: &mut Table) {
-        root.insert("optimizer".into(), Value::Table(self.optimizer.to_table(self.lr)));
+        let mut optimizer = self.optimizer.to_table(self.lr);
+        if self.auto_decay {
+            optimizer.insert("weight_decay".into(), "auto".into());
+        }
+        root.insert("optimizer".into(), Value::Table(optimizer));
         root.insert("schedule".into(), Value::Table(self.schedule.to_table()));
         self.regularize.write(train);
         train.insert("accumulate".into(), (self.accumulate as i64).into());
