@@ -75,7 +75,20 @@ impl Device {
     }
 
     fn gpu(adapter: &Adapter, half: bool) -> Result<Device> {
-        Gpu::open_with(adapter, Checks::Off, half).map(|g| Device::Gpu(Arc::new(g)))
+        let gpu = Gpu::open_with(adapter, Checks::Off, half)?;
+        static SAID: Once = Once::new();
+        if let (Some(first), n) = (gpu.caps.refused.all().first(), gpu.caps.refused.all().len()) {
+            let file = adapter.refused_file().map_or_else(String::new, |f| f.display().to_string());
+            let variant = if first.variant.is_empty() { String::new() } else { format!(" [{}]", first.variant) };
+            SAID.call_once(|| {
+                eprintln!(
+                    "warning: {} computes {n} kinds of kernels wrongly, which are not used ({}{variant}: {}); `wgrad doctor` \
+                     examines it anew, after an update of the driver for example; they are listed in {file}",
+                    adapter.name, first.op, first.why
+                );
+            });
+        }
+        Ok(Device::Gpu(Arc::new(gpu)))
     }
 
     /// What it is.

@@ -16,6 +16,7 @@ mod init;
 mod name_map;
 mod pair;
 
+pub(in crate::train) use format::{load_tensors, serialize};
 pub use format::{Files, encode, encode_model, load_model};
 pub use init::{Initial, Matches, Misfit, initial};
 pub use name_map::NameMap;

@@ -1,0 +1,119 @@
+//! What an examination comes to.
+
+use super::facts::Facts;
+use super::trainings::Training;
+use crate::device::DeviceInfo;
+use crate::kernel::Refusal;
+use crate::profile::Ceilings;
+use serde::Serialize;
+use std::path::PathBuf;
+
+/// Whether something is right.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// All that was tried.
+    Right,
+    /// Something is not what the judge says.
+    Wrong,
+    /// The device did not run it.
+    Failed,
+}
+
+/// The verdict over an op's variant.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Verdict {
+    /// The op.
+    pub op: String,
+    /// Its variant; empty where there is only one.
+    pub variant: String,
+    /// The cases that ran it, each forward and backward where it has a gradient.
+    pub cases: usize,
+    /// Whether it is right.
+    pub status: Status,
+    /// The cases that failed, and why; the first few.
+    pub failures: Vec<(String, String)>,
+}
+
+/// What was found out about an adapter.
+#[derive(Debug, Clone, Serialize)]
+pub struct Examined {
+    /// The device.
+    pub device: DeviceInfo,
+    /// The version of the program.
+    pub wgrad: String,
+    /// Whether only a part was examined.
+    pub quick: bool,
+    /// Features and limits.
+    pub facts: Facts,
+    /// What it reaches at most, where that was measured.
+    pub ceilings: Option<Ceilings>,
+    /// By op and variant.
+    pub verdicts: Vec<Verdict>,
+    /// Cases that a quick examination had no time for.
+    pub left_out: usize,
+    /// The trainings.
+    pub trainings: Vec<Training>,
+    /// What is not run on this adapter any more.
+    pub refused: Vec<Refusal>,
+    /// The file that says so.
+    pub kept: Option<PathBuf>,
+    /// How long it took.
+    pub seconds: f64,
+}
+
+impl Examined {
+    /// Whether everything was right.
+    pub fn is_right(&self) -> bool {
+        self.verdicts.iter().all(|v| v.status == Status::Right) && self.trainings.iter().all(|t| t.status == Status::Right)
+    }
+
+    /// What a person reads.
+    pub fn text(&self) -> String {
+        let mut lines = vec![self.device.line(), format!("driver: {}", self.device.driver), self.facts.line()];
+        if let Some(Ceilings { gflops, gbs }) = self.ceilings {
+            lines.push(format!("ceilings: {gflops:.0} GFLOP/s, {gbs:.1} GB/s"));
+        }
+        let wide = self.verdicts.iter().map(|v| name(&v.op, &v.variant).len()).max().unwrap_or(0);
+        for v in &self.verdicts {
+            let (name, status) = (name(&v.op, &v.variant), status(v.status));
+            lines.push(format!("  {name:<wide$}  {:>4} cases  {status}", v.cases));
+            lines.extend(v.failures.iter().map(|(case, why)| format!("      {case}: {why}")));
+        }
+        for t in &self.trainings {
+            let (name, status) = (format!("training {}", t.model), status(t.status));
+            lines.push(format!("  {name:<wide$}  {:>4} steps  {status}{}", t.steps, t.said()));
+        }
+        if self.left_out > 0 {
+            lines.push(format!("{} cases were left out; without --quick they run too", self.left_out));
+        }
+        for r in &self.refused {
+            lines.push(format!("not used on this adapter any more: {}: {}", name(&r.op, &r.variant), r.why));
+        }
+        lines.extend(self.kept.as_ref().map(|file| format!("that is remembered in {}", file.display())));
+        let wrong = self.verdicts.iter().filter(|v| v.status != Status::Right).count();
+        let trainings = self.trainings.iter().filter(|t| t.status != Status::Right).count();
+        lines.push(match (wrong, trainings) {
+            (0, 0) => format!("all {} kernels are right, in {:.0} s", self.verdicts.len(), self.seconds),
+            _ => format!(
+                "{wrong} of {} kernels and {trainings} of {} trainings are wrong, in {:.0} s",
+                self.verdicts.len(),
+                self.trainings.len(),
+                self.seconds
+            ),
+        });
+        lines.join("\n")
+    }
+}
+
+fn name(op: &str, variant: &str) -> String {
+    if variant.is_empty() { op.into() } else { format!("{op} [{variant}]") }
+}
+
+fn status(status: Status) -> &'static str {
+    match status {
+        Status::Right => "right",
+        Status::Wrong => "WRONG",
+        Status::Failed => "FAILED",
+    }
+}
