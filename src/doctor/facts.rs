@@ -57,7 +57,8 @@ impl Facts {
 
     /// In a line.
     pub fn line(&self) -> String {
-        let Limits { storage_buffers, binding_bytes, invocations, workgroup_bytes, groups, subgroup, .. } = &self.limits;
+        let Limits { storage_buffers, binding_bytes, invocations, workgroup_bytes, groups, subgroup, .. } =
+            &self.limits;
         let subgroup = subgroup.map_or("of varying size".into(), |n| format!("of {n}"));
         let yes = |yes: bool| if yes { "yes" } else { "no" };
         format!(

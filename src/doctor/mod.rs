@@ -55,7 +55,8 @@ pub fn find(wanted: &str) -> Result<Vec<Adapter>> {
     all.retain(|_| kept.next().unwrap_or(false));
     if all.is_empty() {
         let names: Vec<String> = list().into_iter().filter(|d| d.kind != "cpu").map(|d| d.name).collect();
-        let found = if names.is_empty() { "there is none: no Vulkan, Metal or DX12 driver".into() } else { names.join(", ") };
+        let found =
+            if names.is_empty() { "there is none: no Vulkan, Metal or DX12 driver".into() } else { names.join(", ") };
         return Err(Error::device(format!("no adapter \"{wanted}\" to examine; {found}")));
     }
     Ok(all)
@@ -66,10 +67,7 @@ pub fn find(wanted: &str) -> Result<Vec<Adapter>> {
 /// Fails when the adapter does not open; what it computes wrongly is in the result.
 pub fn examine(adapter: &Adapter, options: &Options, said: &mut dyn FnMut(&str)) -> Result<Examined> {
     let begun = Instant::now();
-    let known = match &options.ops[..] {
-        [] => BTreeSet::new(),
-        ops => ops.iter().cloned().collect(),
-    };
+    let known: BTreeSet<String> = options.ops.iter().cloned().collect();
     let remembered = adapter.refused()?;
     // What was found before is found again, or is no longer so.
     let gpu = open(adapter, options, Refused::default())?;

@@ -10,6 +10,7 @@ use crate::kernel::Refusal;
 use crate::nn::{Description, Weights};
 use crate::tensor::random::{Random, stream};
 use crate::train::{Session, Settings, model_for, set};
+use crate::verify::WHOLE_STEP;
 use serde::Serialize;
 
 /// The presets, and whether a quick examination trains them.
@@ -98,8 +99,8 @@ fn beside(device: &Device, preset: &str, steps: usize, t: &mut Training, refused
             match (verify && step == 0).then(|| session.verified_step()).transpose()? {
                 Some(Err(wrong)) => {
                     t.why = Some(format!("the first step: {wrong}"));
-                    let op = wrong.op.split(" + ").next().unwrap_or_default().to_string();
-                    if op != wrong.op || !wrong.variant.is_empty() {
+                    if wrong.op != WHOLE_STEP {
+                        let op = wrong.op.split(" + ").next().unwrap_or_default().to_string();
                         let why = format!("training {preset}: {wrong}");
                         refused.push(Refusal { op, variant: wrong.variant.clone(), why });
                     }
@@ -118,7 +119,8 @@ fn beside(device: &Device, preset: &str, steps: usize, t: &mut Training, refused
     for (step, (a, b)) in found.iter().zip(&cpu).enumerate() {
         let error = (a - b).abs() / b.abs().max(1e-9);
         if t.why.is_none() && (error.is_nan() || error > allowed) {
-            t.why = Some(format!("step {}: the loss is {a}, the CPU's {b}: {error:.1e}, {allowed:.1e} allowed", step + 1));
+            t.why =
+                Some(format!("step {}: the loss is {a}, the CPU's {b}: {error:.1e}, {allowed:.1e} allowed", step + 1));
         }
         allowed *= GROWTH;
     }

@@ -65,7 +65,8 @@ pub struct Examined {
 impl Examined {
     /// Whether everything was right.
     pub fn is_right(&self) -> bool {
-        self.verdicts.iter().all(|v| v.status == Status::Right) && self.trainings.iter().all(|t| t.status == Status::Right)
+        self.verdicts.iter().all(|v| v.status == Status::Right)
+            && self.trainings.iter().all(|t| t.status == Status::Right)
     }
 
     /// What a person reads.

@@ -58,8 +58,11 @@ mod tests {
     #[test]
     fn an_op_is_refused_by_name_by_variant_and_by_what_it_does() {
         let refusal = |op: &str, variant: &str| Refusal { op: op.into(), variant: variant.into(), why: "wrong".into() };
-        let refused =
-            Refused::of(vec![refusal("matmul", "rows"), refusal("softmax", ""), refusal("Unary { function: Tan }", "")]);
+        let refused = Refused::of(vec![
+            refusal("matmul", "rows"),
+            refusal("softmax", ""),
+            refusal("Unary { function: Tan }", ""),
+        ]);
         assert!(refused.variant("matmul", "rows").is_some() && refused.variant("matmul", "blocks").is_none());
         assert!(refused.variant("softmax", "").is_none() && refused.op("softmax", String::new).is_some());
         assert!(refused.op("matmul", || "MatMul".into()).is_none());

@@ -89,7 +89,9 @@ impl Op for GradNorm {
             state::expect("loss", &cx.inputs[1], &Spec::f32([]))?;
             state::expect("clock", &cx.inputs[2], &clock::spec())?;
             state::expect("record", &cx.updates[0], &Spec::u32([guard::RECORD]))?;
-            if !(guard.spike.is_finite() && guard.spike >= 0.0) || guard.steps.batches == 0 || guard.steps.accumulate == 0
+            if !(guard.spike.is_finite() && guard.spike >= 0.0)
+                || guard.steps.batches == 0
+                || guard.steps.accumulate == 0
             {
                 return Err(Error::model(format!("{guard:?}; expected at least 1 batch, and a finite spike")));
             }
@@ -196,27 +198,28 @@ pub fn cases() -> Vec<Case> {
         Fill::Values(v)
     };
     // The record before, the loss and the clock of a batch.
-    let guarded = |name: &str, n: usize, (grads, loss): (Fill, f32), at: [u32; 3], before: &[(usize, u32)], g: Guard| {
-        let mut record = vec![0; guard::RECORD];
-        for (i, bits) in record[guard::LOSSES..].iter_mut().enumerate() {
-            *bits = (2.0f32 + (i % 4) as f32 * 0.25).to_bits();
-        }
-        before.iter().for_each(|&(i, value)| record[i] = value);
-        let inputs = vec![
-            (Spec::f32([n]), grads),
-            (Spec::f32([]), Fill::Values(vec![loss])),
-            (clock::spec(), Fill::Indices([&at[..], &[7]].concat())),
-            (Spec::u32([guard::RECORD]), Fill::Indices(record)),
-        ];
-        Case::new(format!("grad_norm/{name}"), inputs, move |graph, x| {
-            let at = Guarded { loss: x[1], clock: x[2], record: x[3] };
-            let (norm, scale) = graph.guarded_grad_norm(x[0], Some(1.0), at, g)?;
-            Ok(vec![norm, scale, x[3]])
-        })
-        .no_gradient()
-        .reduction(n.min(2 * PARTS))
-        .extra(4.0, "WGSL allows division and square root 2.5 ulp")
-    };
+    let guarded =
+        |name: &str, n: usize, (grads, loss): (Fill, f32), at: [u32; 3], before: &[(usize, u32)], g: Guard| {
+            let mut record = vec![0; guard::RECORD];
+            for (i, bits) in record[guard::LOSSES..].iter_mut().enumerate() {
+                *bits = (2.0f32 + (i % 4) as f32 * 0.25).to_bits();
+            }
+            before.iter().for_each(|&(i, value)| record[i] = value);
+            let inputs = vec![
+                (Spec::f32([n]), grads),
+                (Spec::f32([]), Fill::Values(vec![loss])),
+                (clock::spec(), Fill::Indices([&at[..], &[7]].concat())),
+                (Spec::u32([guard::RECORD]), Fill::Indices(record)),
+            ];
+            Case::new(format!("grad_norm/{name}"), inputs, move |graph, x| {
+                let at = Guarded { loss: x[1], clock: x[2], record: x[3] };
+                let (norm, scale) = graph.guarded_grad_norm(x[0], Some(1.0), at, g)?;
+                Ok(vec![norm, scale, x[3]])
+            })
+            .no_gradient()
+            .reduction(n.min(2 * PARTS))
+            .extra(4.0, "WGSL allows division and square root 2.5 ulp")
+        };
     let steps = |accumulate: usize| super::pace::Steps { batches: 10, accumulate };
     let stops = Guard { holds: true, spike: 0.0, steps: steps(1) };
     let skips = Guard { holds: false, spike: 3.0, steps: steps(3) };

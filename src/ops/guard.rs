@@ -98,8 +98,8 @@ impl Guard {
             return false;
         }
         let losses = || record[LOSSES..].iter().map(|&bits| f32::from_bits(bits));
-        let mean = losses().fold(0.0, |sum, x| sum + x) / WINDOW as f32;
-        let squares = losses().fold(0.0, |sum, x| sum + (x - mean) * (x - mean));
+        let mean = losses().sum::<f32>() / WINDOW as f32;
+        let squares = losses().map(|x| (x - mean) * (x - mean)).sum::<f32>();
         let above = x - mean;
         above > 0.0 && above * above > self.spike * self.spike * (squares / WINDOW as f32)
     }

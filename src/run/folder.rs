@@ -79,7 +79,7 @@ impl RunFolder {
     /// Training goes on from an earlier moment: what the log says of later steps will be
     /// said again.
     pub fn go_back(&self, at: &Progressed, steps: usize) -> Result<()> {
-        self.events.replace(EventWriter::create(&self.path, Some(steps as u64 + 1))?);
+        *self.events.borrow_mut() = EventWriter::create(&self.path, Some(steps as u64 + 1))?;
         self.keep_until(at, steps)
     }
 

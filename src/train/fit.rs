@@ -4,6 +4,7 @@
 
 mod incident;
 
+use self::incident::Incidents;
 use super::checkpoint::{self, Progressed};
 use super::curve::{At, Curve};
 use super::monitor::{self, check_monitors};
@@ -11,9 +12,7 @@ use super::progress::Kept;
 use super::rating::Held;
 use super::session::Scorer;
 use super::stream::Stream;
-use super::flight::record::Noted;
 use super::{Control, Epoch, Plateau, Progress, Scores, Session, Settings};
-use self::incident::Incidents;
 use crate::data::Dataset;
 use crate::error::{Error, Result};
 use crate::eval::metrics::{Detail, known};
@@ -104,7 +103,7 @@ pub fn go_on(
             epochs: vec![],
             session,
         };
-        run.remember()?;
+        run.begin()?;
         loop {
             let ended = run.epochs(watched.as_ref());
             if ended.is_ok() || !run.go_back()? {
@@ -236,8 +235,12 @@ impl Run<'_, '_> {
 
     /// The learning rate of the latest batch.
     fn lr(&self) -> f64 {
-        let rate = self.s.update.lr_at(self.at.step.max(1) - 1, self.s.epochs, self.batches);
-        rate * f64::from(self.factor())
+        self.lr_of(self.at.step.max(1) - 1)
+    }
+
+    /// The learning rate of a batch.
+    fn lr_of(&self, batch: usize) -> f64 {
+        self.s.update.lr_at(batch, self.s.epochs, self.batches) * f64::from(self.factor())
     }
 
     /// What the rates of the schedule are multiplied by.
@@ -290,7 +293,7 @@ impl Run<'_, '_> {
             self.session.wait()?;
         }
         self.clock.warm = true;
-        let (begun, first, done) = (Instant::now(), self.at.step, self.done());
+        let (begun, first, counted) = (Instant::now(), self.at.step, self.counted());
         let at_once = self.session.at_once;
         while self.at.batch < self.batches && self.limit().is_none() && self.at.stopped.is_none() {
             self.stop_if_asked()?;
@@ -298,7 +301,7 @@ impl Run<'_, '_> {
             self.look()?;
             self.obey()?;
         }
-        self.check_learned(done)?;
+        self.check_learned(counted)?;
         let scores = self.session.scores()?;
         self.settle()?;
         self.clock.batches += self.at.step - first;

@@ -329,7 +329,8 @@ impl Settings {
     pub fn deciding(&self) -> String {
         let mut table = self.to_table();
         if let Some(Value::Table(train)) = table.get_mut("train") {
-            let limits = ["min_steps", "max_steps", "max_time", "checkpoint_every", "keep_last", "verify_every"];
+            let limits =
+                ["min_steps", "max_steps", "max_time", "checkpoint_every", "keep_last", "on_nan", "verify_every"];
             for key in limits.into_iter().chain(["fuse", "recompute", "memory_budget"]) {
                 train.remove(key);
             }

@@ -19,6 +19,9 @@ use compare::{Allowed, worst};
 use serde::Serialize;
 use std::fmt;
 
+/// What stands for an op where a step in one go is not what the same step is op by op.
+pub const WHOLE_STEP: &str = "the whole step in one go";
+
 /// The first tensor that is not what the judge says.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Disagreement {
@@ -79,15 +82,11 @@ pub fn step(
     let mut verified = Verified::default();
     for (number, step) in plan.steps.iter().enumerate() {
         let node = &plan.graph.nodes()[step.node];
-        let read = |executor: &mut dyn Executor, ids: &[TensorId], places: &[Place]| -> Result<Vec<Numbers>> {
-            let pairs = ids.iter().zip(places);
-            pairs.map(|(&t, place)| Ok(Numbers::of(executor.fetch(program, t)?, place))).collect()
-        };
-        let inputs = read(executor, &node.inputs, &step.inputs)?;
-        let before = read(executor, &node.updates, &step.updates)?;
+        let inputs = read(executor, program, &node.inputs, &step.inputs)?;
+        let before = read(executor, program, &node.updates, &step.updates)?;
         executor.run_step(program, number)?;
-        let mut found = read(executor, &node.updates, &step.updates)?;
-        found.extend(read(executor, &node.outputs, &step.outputs)?);
+        let mut found = read(executor, program, &node.updates, &step.updates)?;
+        found.extend(read(executor, program, &node.outputs, &step.outputs)?);
         let written: Vec<&Place> = step.updates.iter().chain(&step.outputs).collect();
         let judged = judge(node, &inputs, &step.inputs, &before, &written);
         let allowed = Allowed::of(plan, node, step);
@@ -114,7 +113,7 @@ pub fn step(
                     element: bad.element,
                     found: found.at(bad.element),
                     judge: judged.at(bad.element),
-                    error: bad.share * bad.tolerance,
+                    error: if bad.share.is_finite() { bad.share * bad.tolerance } else { f64::INFINITY },
                     tolerance: bad.tolerance,
                 }));
             }
@@ -125,6 +124,12 @@ pub fn step(
         verified.ops += 1;
     }
     Ok(Ok(verified))
+}
+
+/// What tensors hold now.
+fn read(executor: &mut dyn Executor, program: &Program, ids: &[TensorId], places: &[Place]) -> Result<Vec<Numbers>> {
+    let pairs = ids.iter().zip(places);
+    pairs.map(|(&t, place)| Ok(Numbers::of(executor.fetch(program, t)?, place))).collect()
 }
 
 /// The label of a node without its layer.
@@ -185,20 +190,11 @@ impl Numbers {
 }
 
 /// What the reference makes of inputs and of tensors that are changed in place.
-fn judge(
-    node: &Node,
-    inputs: &[Numbers],
-    read: &[Place],
-    before: &[Numbers],
-    written: &[&Place],
-) -> Vec<Numbers> {
+fn judge(node: &Node, inputs: &[Numbers], read: &[Place], before: &[Numbers], written: &[&Place]) -> Vec<Numbers> {
     let blanks = written[before.len()..].iter().map(|place| Numbers::blank(place));
     let mut results: Vec<Numbers> = before.iter().cloned().chain(blanks).collect();
-    let inputs: Vec<View<f64>> = inputs
-        .iter()
-        .zip(read)
-        .map(|(x, place)| View { real: &x.real, index: &x.index, spec: &place.spec })
-        .collect();
+    let inputs: Vec<View<f64>> =
+        inputs.iter().zip(read).map(|(x, place)| View { real: &x.real, index: &x.index, spec: &place.spec }).collect();
     let mut views: Vec<ViewMut<f64>> = results
         .iter_mut()
         .zip(written)

@@ -34,8 +34,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "train",
         &[
-            "error", "files", "tensor", "keys", "kernel", "graph", "ops", "plan", "cpu", "verify", "device", "data", "nn",
-            "eval",
+            "error", "files", "tensor", "keys", "kernel", "graph", "ops", "plan", "cpu", "verify", "device", "data",
+            "nn", "eval",
         ],
     ),
     (

@@ -83,30 +83,42 @@ impl Run<'_, '_> {
         self.heed(noted)
     }
 
-    /// Fails when every update since `from` steps were done was left out.
-    pub(super) fn check_learned(&mut self, from: usize) -> Result<()> {
-        let before = self.incidents.noted.left_out;
+    /// Begins, or goes on from a checkpoint.
+    pub(super) fn begin(&mut self) -> Result<()> {
+        self.incidents.noted = self.session.clear_noted()?;
+        self.remember()
+    }
+
+    /// Updates left out so far, as far as is known, and steps done.
+    pub(super) fn counted(&self) -> [usize; 2] {
+        [self.incidents.noted.left_out, self.done()]
+    }
+
+    /// Fails when every update since a count was left out.
+    pub(super) fn check_learned(&mut self, [left_out, done]: [usize; 2]) -> Result<()> {
         self.inspect()?;
-        let left_out = self.incidents.noted.left_out;
-        match self.s.flight.on_nan == OnNan::Skip && self.done() > from && left_out - before >= self.done() - from {
+        let noted = self.incidents.noted;
+        let steps = self.done() - done;
+        match self.s.flight.on_nan == OnNan::Skip && steps > 0 && noted.left_out - left_out >= steps {
             false => Ok(()),
-            true => Err(self.diverged_at("every loss or gradient", &self.incidents.noted.clone(), "")),
+            true => Err(self.diverged_at("every loss or gradient", &noted, "")),
         }
     }
 
     /// The error of a batch whose numbers are not finite.
     fn diverged_at(&self, what: &str, at: &Noted, why: &str) -> Error {
         let step = self.counts.done(at.step) + 1;
-        self.diverging(&format!("{what} stopped being a finite number in epoch {}, at step {step}{why}", at.epoch + 1))
+        let what = format!("{what} stopped being a finite number in epoch {}, at step {step}{why}", at.epoch + 1);
+        self.diverging(&what, at.step)
     }
 
     pub(super) fn diverged(&self, what: &str) -> Error {
         // At the end of an epoch the next one has not begun.
         let epoch = self.at.epoch + usize::from(self.at.batch > 0 || self.at.step == 0);
-        self.diverging(&format!("{what} in epoch {epoch}, by step {}", self.done()))
+        self.diverging(&format!("{what} in epoch {epoch}, by step {}", self.done()), self.at.step.max(1) - 1)
     }
 
-    fn diverging(&self, what: &str) -> Error {
+    fn diverging(&self, what: &str, batch: usize) -> Error {
         let kept = match (self.watch.keeps(), self.kept) {
             (true, Some(step)) => format!("; the checkpoint before that, of step {step}, is kept"),
             (true, None) => "; there is no checkpoint yet".into(),
@@ -114,7 +126,7 @@ impl Run<'_, '_> {
         };
         Error::diverged(format!(
             "{what}; try a lower learning rate (now {}) or clip the gradient (--set train.clip_norm=1.0){kept}",
-            self.lr() as f32
+            self.lr_of(batch) as f32
         ))
     }
 

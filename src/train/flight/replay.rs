@@ -127,7 +127,8 @@ impl Replay {
         let interface = &about.interface;
         let model = model_for(Description::parse(&about.model)?, &about.input, interface)?;
         let model = model.without(answering(interface));
-        let config = about.config.parse().map_err(|e| Error::data(format!("its settings do not read: {e}")))?;
+        let config: toml::Table =
+            about.config.parse().map_err(|e: toml::de::Error| Error::data(format!("its settings do not read: {e}")))?;
         let mut s = Settings::read(config)?;
         (s.update.scaled, s.update.controlled) = (about.scaled, about.controlled);
         let tensor = |name: &str| {

@@ -114,8 +114,9 @@ fn walk<T: CpuReal>(plan: &Plan, tensors: &BTreeMap<String, HostTensor>) -> Resu
     let mut found = Walk { plan, cpu, program, seen: BTreeSet::new() };
     for (number, step) in plan.steps.iter().enumerate() {
         let node = &plan.graph.nodes()[step.node];
-        let inputs: Vec<TensorId> = node.inputs.iter().chain(&node.updates).copied().collect();
-        for &t in inputs.iter().filter(|t| found.is_named(**t)) {
+        let inputs = node.inputs.iter().chain(&node.updates).copied();
+        let named: Vec<TensorId> = inputs.filter(|&t| found.is_named(t)).collect();
+        for t in named {
             if found.seen.insert(t)
                 && let Some(culprit) = found.look(step, t, true)?
             {
@@ -177,7 +178,7 @@ impl<T: CpuReal> Walk<'_, T> {
         }
         let values = self.cpu.values(&self.program, t)?;
         // Beyond f32 a device has infinity.
-        let is_bad = |x: &T| !(x.f64().abs() <= f64::from(f32::MAX));
+        let is_bad = |x: &T| x.f64().is_nan() || x.f64().abs() > f64::from(f32::MAX);
         let Some(first) = values.iter().position(is_bad) else { return Ok(None) };
         let node = &self.plan.graph.nodes()[step.node];
         let (tensor, within, shape) = self.named(t, first);
@@ -200,7 +201,7 @@ impl<T: CpuReal> Walk<'_, T> {
             tensor,
             place: place(within, &shape),
             value: format!("{}", values[first].f64()),
-            of: [values.iter().filter(|x| is_bad(x)).count(), values.len()],
+            of: [values.iter().filter(|&x| is_bad(x)).count(), values.len()],
             before,
             read,
         }))

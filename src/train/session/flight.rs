@@ -11,7 +11,7 @@ use crate::train::flight::record::{Noted, RECORD};
 use crate::train::flight::replay::{About, Moment, Replay};
 use crate::train::flight::walk::is_constant;
 use crate::train::resident::target_kind;
-use crate::verify::{self, Disagreement, Verified};
+use crate::verify::{self, Disagreement, Verified, WHOLE_STEP};
 use std::collections::BTreeMap;
 use std::result::Result as Found;
 
@@ -19,6 +19,17 @@ impl Session {
     /// The record of updates that were left out. Waits for the steps.
     pub(in crate::train) fn noted(&mut self) -> Result<Noted> {
         Ok(Noted::of(self.executor.read(RECORD)?.as_u32()))
+    }
+
+    /// The record of a training that begins or goes on: what an earlier part of it met holds
+    /// nothing up.
+    pub(in crate::train) fn clear_noted(&mut self) -> Result<Noted> {
+        let mut record = self.executor.read(RECORD)?.as_u32().to_vec();
+        if record[guard::WHAT] != 0 {
+            record[..=guard::VALUE].fill(0);
+            self.executor.write(RECORD, &HostTensor::u32([record.len()], record.clone()))?;
+        }
+        Ok(Noted::of(&record))
     }
 
     /// What it takes to run the step of a moment again. `data` is the training set.
@@ -67,8 +78,10 @@ impl Session {
     pub fn verified_step(&mut self) -> Result<Found<Verified, Disagreement>> {
         let (plan, program) = (self.plan.clone().expect("training was prepared"), self.trained().program.clone());
         let before = self.raw_state()?;
-        let found = verify::step(&mut *self.executor, &program, &plan)?;
-        let Ok(verified) = found else { return Ok(found) };
+        let verified = match verify::step(&mut *self.executor, &program, &plan)? {
+            Ok(verified) => verified,
+            Err(wrong) => return Ok(Err(wrong)),
+        };
         let apart = self.raw_state()?;
         before.iter().try_for_each(|(name, value)| self.executor.write(name, value))?;
         self.executor.run(&program, 1)?;
@@ -92,7 +105,7 @@ fn differing(whole: &BTreeMap<String, HostTensor>, apart: &BTreeMap<String, Host
     whole.iter().zip(apart).find_map(|((name, a), (_, b))| {
         let element = a.bytes().iter().zip(b.bytes()).position(|(a, b)| a != b)? / 4;
         Some(Disagreement {
-            op: "the whole step in one go".into(),
+            op: WHOLE_STEP.into(),
             layer: String::new(),
             variant: String::new(),
             tensor: name.clone(),
