@@ -108,7 +108,7 @@ fn wrong_shader(adapter: &Adapter) -> Result<(), Failed> {
     let train = ["train", "--model", "mlp", "--max-steps", "2", "--batch-size", "8", "--fast-dev-run", "--device"];
     let output = run(&[&train[..], &[&adapter.name]].concat());
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    check(output.status.success() && said.contains("computes 1 kinds of kernels wrongly"), said)?;
+    check(output.status.success() && said.contains("computes softmax wrongly"), said)?;
     mend("softmax")?;
     let found = look(adapter, "softmax")?;
     check(found.is_right() && !kept.exists(), found.text())
@@ -117,7 +117,7 @@ fn wrong_shader(adapter: &Adapter) -> Result<(), Failed> {
 /// Tiles in workgroup memory that nobody waits for: one variant of several.
 fn missing_barrier(adapter: &Adapter) -> Result<(), Failed> {
     spoil("matmul", "workgroupBarrier();", "")?;
-    let found = look(adapter, "matmul")?;
+    let found = look(adapter, "matmul/nn_odd")?;
     check(status(&found, "matmul", "tiled") == Some(Status::Wrong), found.text())?;
     check(status(&found, "matmul", "rows").is_none_or(|s| s == Status::Right), found.text())?;
     let gpu = Arc::new(Gpu::open(adapter, Checks::Off)?);
@@ -132,7 +132,7 @@ fn missing_barrier(adapter: &Adapter) -> Result<(), Failed> {
     let program = e.load(plan)?;
     e.run(&program, 1)?;
     mend("matmul")?;
-    check(look(adapter, "matmul")?.is_right(), "it was mended")
+    check(look(adapter, "matmul/nn_odd")?.is_right(), "it was mended")
 }
 
 /// A kernel that writes one element more than its tensor has.
@@ -174,7 +174,7 @@ fn wrong_while_training(adapter: &Adapter) -> Result<(), Failed> {
     // The first step has no moments yet: it is right.
     check(train(0)?.is_ok(), "nobody looks")?;
     let error = train(2)?.err().ok_or("a wrong optimiser is not found")?.to_string();
-    check(error.contains("step 3 is not what the judge computes") && error.contains("adam.m of adam"), &error)?;
+    check(error.contains("step 3 is not what the judge computes") && error.contains("of adam"), &error)?;
     check(error.contains("tolerance") && error.contains("ratio"), &error)?;
     mend("adam")
 }

@@ -167,7 +167,7 @@ fn line(rows: usize, change: impl Fn(&mut Vec<f32>, &mut Vec<f32>)) -> Dataset {
 
 fn linear(on_gpu: bool, layers: &str) -> wgrad::Result<Session> {
     let clean = line(64, |_, _| {});
-    let interface = Interface::of(&clean, Normal::default());
+    let interface = Interface::of(&clean, Normal::learn(&clean, Default::default()));
     let model = model_for(Description::parse(layers)?, &[2], &interface)?;
     Session::new(device(on_gpu), model, interface, Weights::new(5))
 }

@@ -137,7 +137,8 @@ pub struct Doctor {
     /// A part of the cases in half a minute, instead of all of them.
     #[arg(long)]
     pub quick: bool,
-    /// Only the cases of these ops, such as matmul (repeatable); no trainings then.
+    /// Only the cases of these ops, such as matmul, or one case, such as matmul/nn_odd (repeatable);
+    /// no trainings then.
     #[arg(long, value_name = "NAME")]
     pub op: Vec<String>,
     /// Write what a bug report needs to a file, as JSON.

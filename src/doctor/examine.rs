@@ -1,7 +1,7 @@
 //! The cases of all ops on a device.
 
 use super::verdict::{Status, Verdict};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::gpu::{Gpu, GpuExecutor};
 use crate::graph::{Built, Case, Node};
 use crate::kernel::Refusal;
@@ -36,18 +36,20 @@ struct Ready {
     choices: Vec<Choices>,
 }
 
-/// Runs the cases of some rooms, or of all, in every variant; until a moment the smallest.
+/// Runs the cases of some rooms or names, or all, in every variant; until a moment the smallest.
 pub(super) fn cases(
     gpu: &Arc<Gpu>,
     rooms: &BTreeSet<String>,
     until: Option<Instant>,
     said: &mut dyn FnMut(&str),
 ) -> Result<Examination> {
-    let of_room = |c: &Case| rooms.is_empty() || rooms.contains(room(c));
+    let of_room = |c: &Case| rooms.is_empty() || rooms.contains(room(c)) || rooms.contains(&c.name);
     let mut cases: Vec<Case> = ops::cases().into_iter().filter(of_room).collect();
     if cases.is_empty() {
         let known = ops::ROOMS.join(", ");
-        return Err(crate::Error::usage(format!("no op {rooms:?} has cases; there are {known}")));
+        return Err(Error::usage(format!(
+            "no op {rooms:?} has cases, and no case is called so; there are the ops {known}"
+        )));
     }
     if until.is_some() {
         in_turns(&mut cases);

@@ -8,13 +8,12 @@ mod trainings;
 mod verdict;
 
 pub use facts::{Facts, Limits};
-pub use trainings::Training;
-pub use verdict::{Examined, Status, Verdict};
+pub use verdict::{Examined, Status, Training, Verdict};
 
 use crate::device::{Device, list};
 use crate::error::{Error, Result};
 use crate::gpu::{Adapter, Checks, Gpu, adapters};
-use crate::kernel::{Caps, Refusal, Refused};
+use crate::kernel::{Caps, Class, Refusal, Refused};
 use crate::profile::Ceilings;
 use examine::Examination;
 use std::collections::BTreeSet;
@@ -26,7 +25,7 @@ use std::time::{Duration, Instant};
 pub struct Options {
     /// A small case of each kernel, as far as half a minute goes, and two trainings.
     pub quick: bool,
-    /// The cases of these ops alone, and no trainings; all without any.
+    /// The cases of these ops, or these cases (`matmul/nn_odd`), and no trainings; all without any.
     pub ops: Vec<String>,
     /// Capabilities that the device pretends to have: kernels for other adapters run as well.
     pub caps: Option<Caps>,
@@ -34,6 +33,10 @@ pub struct Options {
 
 /// How long a quick examination takes at most, with what follows the cases.
 const QUICK_CASES: Duration = Duration::from_secs(16);
+
+/// How long the cases take at most on a software adapter, which compiles a kernel as slowly as it
+/// runs one: the smallest of every op come first, and what is left out is counted.
+const SOFTWARE_CASES: Duration = Duration::from_secs(7 * 60);
 
 /// The adapters that a name means: all, a number as `wgrad devices` counts, or a part of a
 /// name.
@@ -71,7 +74,9 @@ pub fn examine(adapter: &Adapter, options: &Options, said: &mut dyn FnMut(&str))
     let remembered = adapter.refused()?;
     // What was found before is found again, or is no longer so.
     let gpu = open(adapter, options, Refused::default())?;
-    let until = options.quick.then(|| begun + QUICK_CASES);
+    let software = gpu.adapter.class == Class::Cpu && options.ops.is_empty();
+    let most = if options.quick { Some(QUICK_CASES) } else { software.then_some(SOFTWARE_CASES) };
+    let until = most.map(|most| begun + most);
     let Examination { verdicts, refused, left_out } = examine::cases(&gpu, &known, until, said)?;
     let mut examined = Examined {
         device: Device::Gpu(gpu.clone()).info(),

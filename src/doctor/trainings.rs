@@ -2,7 +2,7 @@
 //! batches, the same draws, so that the losses agree but for rounding. The first step runs
 //! op by op beside the judge as well: there kernels are fused as training fuses them.
 
-use super::verdict::Status;
+use super::verdict::{Status, Training};
 use crate::data::{self, Dataset, Interface, Normal, Samples, Targets};
 use crate::device::Device;
 use crate::error::Result;
@@ -11,7 +11,6 @@ use crate::nn::{Description, Weights};
 use crate::tensor::random::{Random, stream};
 use crate::train::{Session, Settings, model_for, set};
 use crate::verify::WHOLE_STEP;
-use serde::Serialize;
 
 /// The presets, and whether a quick examination trains them.
 const PRESETS: [(&str, bool); 5] =
@@ -31,35 +30,6 @@ const GROWTH: f64 = 1.6;
 /// Classes of the characters of a made-up text, and its characters.
 const VOCABULARY: usize = 48;
 const CONTEXT: usize = 64;
-
-/// What came of a training.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Training {
-    /// The preset.
-    pub model: String,
-    /// Steps.
-    pub steps: usize,
-    /// Whether it is right.
-    pub status: Status,
-    /// The losses on the device, and the CPU's.
-    pub losses: [Vec<f64>; 2],
-    /// What is wrong, if anything is.
-    pub why: Option<String>,
-}
-
-impl Training {
-    /// What a person reads of it behind the verdict.
-    pub fn said(&self) -> String {
-        match &self.why {
-            Some(why) => format!("\n      {why}"),
-            None => {
-                let [found, cpu] = &self.losses;
-                let most = found.iter().zip(cpu).map(|(a, b)| (a - b).abs() / b.abs().max(1e-9)).fold(0.0, f64::max);
-                format!(", losses within {most:.1e} of the CPU's")
-            }
-        }
-    }
-}
 
 /// Trains the presets. What an op by itself computes wrongly joins what is refused.
 pub(super) fn run(

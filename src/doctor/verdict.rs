@@ -1,7 +1,6 @@
 //! What an examination comes to.
 
 use super::facts::Facts;
-use super::trainings::Training;
 use crate::device::DeviceInfo;
 use crate::kernel::Refusal;
 use crate::profile::Ceilings;
@@ -35,6 +34,35 @@ pub struct Verdict {
     pub failures: Vec<(String, String)>,
 }
 
+/// What came of a training.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Training {
+    /// The preset.
+    pub model: String,
+    /// Steps.
+    pub steps: usize,
+    /// Whether it is right.
+    pub status: Status,
+    /// The losses on the device, and the CPU's.
+    pub losses: [Vec<f64>; 2],
+    /// What is wrong, if anything is.
+    pub why: Option<String>,
+}
+
+impl Training {
+    /// What a person reads of it behind the verdict.
+    pub fn said(&self) -> String {
+        match &self.why {
+            Some(why) => format!("\n      {why}"),
+            None => {
+                let [found, cpu] = &self.losses;
+                let most = found.iter().zip(cpu).map(|(a, b)| (a - b).abs() / b.abs().max(1e-9)).fold(0.0, f64::max);
+                format!(", losses within {most:.1e} of the CPU's")
+            }
+        }
+    }
+}
+
 /// What was found out about an adapter.
 #[derive(Debug, Clone, Serialize)]
 pub struct Examined {
@@ -50,7 +78,7 @@ pub struct Examined {
     pub ceilings: Option<Ceilings>,
     /// By op and variant.
     pub verdicts: Vec<Verdict>,
-    /// Cases that a quick examination had no time for.
+    /// Cases that there was no time for.
     pub left_out: usize,
     /// The trainings.
     pub trainings: Vec<Training>,
@@ -86,7 +114,8 @@ impl Examined {
             lines.push(format!("  {name:<wide$}  {:>4} steps  {status}{}", t.steps, t.said()));
         }
         if self.left_out > 0 {
-            lines.push(format!("{} cases were left out; without --quick they run too", self.left_out));
+            let more = if self.quick { "; without --quick they run too" } else { "; --op NAME runs all of an op" };
+            lines.push(format!("{} cases were left out because the time was up{more}", self.left_out));
         }
         for r in &self.refused {
             lines.push(format!("not used on this adapter any more: {}: {}", name(&r.op, &r.variant), r.why));
