@@ -7,6 +7,7 @@ use crate::graph::{Built, Case, Node};
 use crate::kernel::Refusal;
 use crate::ops;
 use crate::plan::{Choices, Executor, Options, Plan, Target, options_for};
+use crate::tensor::Data;
 use crate::verify::case::{Values, check, judge, run_twice};
 use crate::verify::distinct::{Set, Ways, distinct};
 use rayon::prelude::*;
@@ -124,7 +125,8 @@ fn run(gpu: &Arc<Gpu>, ready: &Ready, found: &mut Found) {
         let ways: BTreeSet<Way> = plan.steps.iter().map(|s| way(&plan.graph.nodes()[s.node], s.variant)).collect();
         let outline = plan.outline();
         let checked = run_twice(built, gpu, plan.clone()).map_err(|why| (Status::Failed, why));
-        let checked = checked.and_then(|f| check(case, built, &f, judged).map_err(|why| (Status::Wrong, why)));
+        let status = if is_finite(built) { Status::Wrong } else { Status::NotFinite };
+        let checked = checked.and_then(|f| check(case, built, &f, judged).map_err(|why| (status, why)));
         match checked {
             Ok(()) => ways.into_iter().for_each(|way| found.right(way)),
             Err((status, why)) => {
@@ -134,6 +136,15 @@ fn run(gpu: &Arc<Gpu>, ready: &Ready, found: &mut Found) {
             }
         }
     }
+}
+
+/// Whether a case is about finite numbers.
+fn is_finite(built: &Built) -> bool {
+    let floats = built.values.iter().filter_map(|v| match &v.data {
+        Data::F32(v) => Some(v),
+        Data::U32(_) => None,
+    });
+    floats.flatten().all(|x| x.is_finite())
 }
 
 /// An op with its variant.
@@ -193,7 +204,8 @@ impl Found {
     fn add(&mut self, way: Way, status: Status, case: &str, why: &str) {
         let verdict = self.of(way);
         verdict.cases += 1;
-        if verdict.status != Status::Wrong {
+        // The worst counts.
+        if verdict.status != Status::Wrong && (status.is_wrong() || verdict.status == Status::Right) {
             verdict.status = status;
         }
         if verdict.failures.len() < SHOWN {
@@ -203,7 +215,7 @@ impl Found {
 
     fn finish(self, left_out: usize) -> Examination {
         let verdicts: Vec<Verdict> = self.0.into_values().collect();
-        let refused = verdicts.iter().filter(|v| v.status != Status::Right).map(|v| Refusal {
+        let refused = verdicts.iter().filter(|v| v.status.is_wrong()).map(|v| Refusal {
             op: v.op.clone(),
             variant: v.variant.clone(),
             why: v.failures.first().map(|(case, why)| format!("{case}: {why}")).unwrap_or_default(),

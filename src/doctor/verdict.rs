@@ -13,10 +13,20 @@ use std::path::PathBuf;
 pub enum Status {
     /// All that was tried.
     Right,
+    /// All but results of NaN and infinity, which WGSL lets a device take for anything.
+    #[serde(rename = "not_finite")]
+    NotFinite,
     /// Something is not what the judge says.
     Wrong,
     /// The device did not run it.
     Failed,
+}
+
+impl Status {
+    /// Whether it is not to be used.
+    pub fn is_wrong(self) -> bool {
+        matches!(self, Status::Wrong | Status::Failed)
+    }
 }
 
 /// The verdict over an op's variant.
@@ -91,10 +101,9 @@ pub struct Examined {
 }
 
 impl Examined {
-    /// Whether everything was right.
+    /// Whether everything was right that WGSL promises.
     pub fn is_right(&self) -> bool {
-        self.verdicts.iter().all(|v| v.status == Status::Right)
-            && self.trainings.iter().all(|t| t.status == Status::Right)
+        self.verdicts.iter().all(|v| !v.status.is_wrong()) && self.trainings.iter().all(|t| !t.status.is_wrong())
     }
 
     /// What a person reads.
@@ -121,8 +130,8 @@ impl Examined {
             lines.push(format!("not used on this adapter any more: {}: {}", name(&r.op, &r.variant), r.why));
         }
         lines.extend(self.kept.as_ref().map(|file| format!("that is remembered in {}", file.display())));
-        let wrong = self.verdicts.iter().filter(|v| v.status != Status::Right).count();
-        let trainings = self.trainings.iter().filter(|t| t.status != Status::Right).count();
+        let wrong = self.verdicts.iter().filter(|v| v.status.is_wrong()).count();
+        let trainings = self.trainings.iter().filter(|t| t.status.is_wrong()).count();
         lines.push(match (wrong, trainings) {
             (0, 0) => format!("all {} kernels are right, in {:.0} s", self.verdicts.len(), self.seconds),
             _ => format!(
@@ -143,6 +152,7 @@ fn name(op: &str, variant: &str) -> String {
 fn status(status: Status) -> &'static str {
     match status {
         Status::Right => "right",
+        Status::NotFinite => "right, but not for NaN and infinity",
         Status::Wrong => "WRONG",
         Status::Failed => "FAILED",
     }

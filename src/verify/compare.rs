@@ -113,7 +113,7 @@ pub(super) fn worst(found: &Numbers, judge: &Numbers, relative: f64, noise: Opti
             continue;
         }
         let size = (c.abs() + rms).max(f64::MIN_POSITIVE);
-        let tolerance = relative + noise.unwrap_or(0.0) / size;
+        let tolerance = if c.is_finite() { relative + noise.unwrap_or(0.0) / size } else { relative };
         let share = (g - c).abs() / size / tolerance;
         // A NaN on one side only is never within any tolerance.
         let share = if share.is_nan() { f64::INFINITY } else { share };
