@@ -1,7 +1,7 @@
 // Adam and AdamW for the whole model.
 // Formula: t = step + 1; d = scale g (+ decay p unless DECOUPLED); m = BETA1 m + REST1 d; v = BETA2 v + REST2 d^2;
 //   p = (1 - rate decay if DECOUPLED) p - rate / (1 - BETA1^t) m / (sqrt(v) / sqrt(1 - BETA2^t) + EPS).
-// Shapes: grads, params, m, v [4 * QUADS], read as vec4s; clock [4], or pace [2] if GATED; schedule [STEPS]; scale [1]; groups [QUADS / QUADS_PER_GROUP]: factors of rate and decay.
+// Shapes: grads, params, m, v [4 * QUADS], read as vec4s; clock [4], or pace [2] if GATED; schedule [STEPS]; scale [1], not finite where the update is left out; groups [QUADS / QUADS_PER_GROUP]: factors of rate and decay.
 // Launch: QUADS vec4s in turns of STRIDE invocations; STRIDE / WG workgroups.
 // Source: torch.optim.Adam, AdamW; arXiv:1412.6980, arXiv:1711.05101; src/ops/adam.rs.
 // Numerics: f32; 1 - beta^t = -expm1(t ln beta); a group whose rate factor is zero keeps its parameters' bits.
@@ -48,6 +48,7 @@ fn one_minus_exp(v: f32) -> f32 {
 @compute @workgroup_size(WG)
 fn update(@builtin(global_invocation_id) id: vec3<u32>) {
     if GATED && clock[1] == 0u { return; } // The update is not due yet.
+    if (bitcast<u32>(scale[0]) & 0x7f800000u) == 0x7f800000u { return; } // The update is left out.
     let t = f32(clock[0]) + 1.0;
     let rate = schedule[min(clock[0], STEPS - 1u)];
     let clip = scale[0];

@@ -148,10 +148,11 @@ fn combine_statistics(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num
     }
     batch_mean[channel] = centre;
     batch_rstd[channel] = 1.0 / sqrt(square / total + EPS);
-    // One value has no variance to learn from.
-    if end > 1u {
+    let variance = square / f32(max(end, 2u) - 1u);
+    // One value has no variance to learn from, and of a batch that is not finite nothing is learned: the bits decide.
+    let exponents = max(bitcast<u32>(centre) & 0x7f800000u, bitcast<u32>(variance) & 0x7f800000u);
+    if end > 1u && exponents != 0x7f800000u {
         running_mean[channel] = flush((1.0 - MOMENTUM) * running_mean[channel] + MOMENTUM * centre, LEAST);
-        let variance = square / f32(end - 1u);
         running_var[channel] = flush((1.0 - MOMENTUM) * running_var[channel] + MOMENTUM * variance, LEAST_SQUARE);
     }
 }

@@ -1,23 +1,32 @@
 // The global norm of the gradients and the factor that clips it.
 // Formula: norm = sqrt(sum g^2); scale = min(1, MAX_NORM / (norm + 1e-6)), or 1 without CLIP.
-// Shapes: grads [4 * QUADS], read as vec4s; sums [2, PARTS]; norm [1]; scale [1].
-// Launch: parts: one workgroup of WG per part; total: one workgroup; parts_serial: one invocation per part; total_serial: one.
+//   Guarded: scale = NaN where the update is left out, and a record of it (lib/guard).
+// Shapes: grads [4 * QUADS], read as vec4s; sums [2, PARTS]; norm [1]; scale [1]; loss [1]; clock [4]; record [138].
+// Launch: parts: one workgroup of WG per part; total: one workgroup; parts_serial: one invocation per part; total_serial: one; the guarded ones alike.
 // Source: derived in src/ops/grad_norm.rs; large elements apart: Blue, ACM TOMS 4(1), 1978.
 // Numerics: f32, fixed order: invocation i adds vec4s i, i + stride, .., then a tree, then the parts. 1 KiB workgroup memory.
 // include: lib/index
 // include: lib/reduce
+// include: lib/guard
 
 @group(0) @binding(0) var<storage, read> grads4: array<vec4<f32>>;
 @group(0) @binding(1) var<storage, read_write> sums: array<f32>;
 @group(0) @binding(0) var<storage, read> parts_of_sum: array<f32>;
 @group(0) @binding(1) var<storage, read_write> norm: array<f32>;
 @group(0) @binding(2) var<storage, read_write> scale: array<f32>;
+@group(0) @binding(3) var<storage, read> loss: array<f32>;
+@group(0) @binding(4) var<storage, read> clock: array<u32>;
+@group(0) @binding(5) var<storage, read_write> record: array<u32>;
 
 override WG: u32 = 64u;
 override QUADS: u32;
 override PARTS: u32;
 override CLIP: bool;
 override MAX_NORM: f32;
+override HOLDS: bool; // from the first update that is not finite on
+override SPIKE: f32; // standard deviations; 0 for no spikes
+override ACCUMULATE: u32; // batches per update
+override BATCHES: u32; // per epoch
 
 // From the kernel: lib/flush and its bounds.
 
@@ -43,7 +52,7 @@ fn squares(first: u32, stride: u32) -> vec2<f32> {
     return vec2<f32>((medium.x + medium.y) + (medium.z + medium.w), (large.x + large.y) + (large.z + large.w));
 }
 
-fn finish(medium: f32, large: f32) {
+fn finish(medium: f32, large: f32) -> f32 {
     let rest = sqrt(medium) * DOWN;
     var length = sqrt(medium);
     if large > 0.0 {
@@ -59,6 +68,15 @@ fn finish(medium: f32, large: f32) {
         }
     }
     scale[0] = factor;
+    return length;
+}
+
+fn finish_guarded(medium: f32, large: f32) {
+    let length = finish(medium, large);
+    if leaves_out(loss[0], length, clock[0], clock[1], clock[2]) {
+        // NaN by its bits, and of a value that no compiler knows: as a constant it would be an error.
+        scale[0] = bitcast<f32>(clock[0] | 0x7fc00000u);
+    }
 }
 
 @compute @workgroup_size(WG)
@@ -76,16 +94,30 @@ fn parts(
     }
 }
 
-@compute @workgroup_size(WG)
-fn total(@builtin(local_invocation_index) local: u32) {
+// The sums of all parts, medium and large, in a tree.
+fn sum_of_parts(local: u32) -> vec2<f32> {
     var s = vec2<f32>(0.0);
     for (var part = local; part < PARTS; part += WG) {
         s += vec2<f32>(parts_of_sum[part], parts_of_sum[PARTS + part]);
     }
     let medium = reduce_sum(local, s.x);
     let large = reduce_sum(local, s.y);
+    return vec2<f32>(medium, large);
+}
+
+@compute @workgroup_size(WG)
+fn total(@builtin(local_invocation_index) local: u32) {
+    let s = sum_of_parts(local);
     if local == 0u {
-        finish(medium, large);
+        finish(s.x, s.y);
+    }
+}
+
+@compute @workgroup_size(WG)
+fn total_guarded(@builtin(local_invocation_index) local: u32) {
+    let s = sum_of_parts(local);
+    if local == 0u {
+        finish_guarded(s.x, s.y);
     }
 }
 
@@ -98,11 +130,23 @@ fn parts_serial(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workg
     sums[PARTS + part] = s.y;
 }
 
-@compute @workgroup_size(WG)
-fn total_serial() {
+// The sums of all parts, one after the other.
+fn sum_of_parts_serial() -> vec2<f32> {
     var s = vec2<f32>(0.0);
     for (var part = 0u; part < PARTS; part++) {
         s += vec2<f32>(parts_of_sum[part], parts_of_sum[PARTS + part]);
     }
+    return s;
+}
+
+@compute @workgroup_size(WG)
+fn total_serial() {
+    let s = sum_of_parts_serial();
     finish(s.x, s.y);
+}
+
+@compute @workgroup_size(WG)
+fn total_serial_guarded() {
+    let s = sum_of_parts_serial();
+    finish_guarded(s.x, s.y);
 }

@@ -1,6 +1,6 @@
 // RMSprop for the whole model, with and without momentum.
 // Formula: d = scale g + decay p; s = ALPHA s + REST d^2; u = d / (sqrt(s) + EPS); p -= rate u, or b = MOMENTUM b + u, p -= rate b.
-// Shapes: grads, params, square, momentum [4 * QUADS], read as vec4s; clock [4], or pace [2] if GATED; schedule [STEPS]; scale [1]; groups [QUADS / QUADS_PER_GROUP]: factors of rate and decay.
+// Shapes: grads, params, square, momentum [4 * QUADS], read as vec4s; clock [4], or pace [2] if GATED; schedule [STEPS]; scale [1], not finite where the update is left out; groups [QUADS / QUADS_PER_GROUP]: factors of rate and decay.
 // Launch: QUADS vec4s in turns of STRIDE invocations; STRIDE / WG workgroups.
 // Source: torch.optim.RMSprop; src/ops/rmsprop.rs.
 // Numerics: f32; a group whose rate factor is zero keeps its parameters' bits.
@@ -30,6 +30,7 @@ override WEIGHT_DECAY: f32;
 @compute @workgroup_size(WG)
 fn plain(@builtin(global_invocation_id) id: vec3<u32>) {
     if GATED && clock[1] == 0u { return; } // The update is not due yet.
+    if (bitcast<u32>(scale[0]) & 0x7f800000u) == 0x7f800000u { return; } // The update is left out.
     let rate = schedule[min(clock[0], STEPS - 1u)];
     let clip = scale[0];
     for (var i = id.x; i < QUADS; i += STRIDE) {
@@ -47,6 +48,7 @@ fn plain(@builtin(global_invocation_id) id: vec3<u32>) {
 @compute @workgroup_size(WG)
 fn momentum(@builtin(global_invocation_id) id: vec3<u32>) {
     if GATED && clock[1] == 0u { return; } // The update is not due yet.
+    if (bitcast<u32>(scale[0]) & 0x7f800000u) == 0x7f800000u { return; } // The update is left out.
     let rate = schedule[min(clock[0], STEPS - 1u)];
     let clip = scale[0];
     for (var i = id.x; i < QUADS; i += STRIDE) {

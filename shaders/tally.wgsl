@@ -19,6 +19,7 @@
 @group(0) @binding(6) var<storage, read_write> window: array<f32>;
 
 override WEIGHTED: bool; // the loss is a mean over weights
+override LEAVES_OUT: bool; // a batch whose loss is not finite counts for nothing
 override EVERY: u32 = 1u;
 override ACCUMULATE: u32 = 1u;
 override PER_EPOCH: u32 = 1u; // steps
@@ -29,8 +30,12 @@ fn weight_of_batch() -> f32 {
     return f32(rows[0]);
 }
 
+fn is_left_out() -> bool {
+    return LEAVES_OUT && (bitcast<u32>(loss[0]) & 0x7f800000u) == 0x7f800000u;
+}
+
 fn add(right: f32) {
-    if rows[0] == 0u { return; } // guard
+    if rows[0] == 0u || is_left_out() { return; } // guard
     metrics[0] += loss[0] * weight_of_batch();
     if WEIGHTED { metrics[4] += weight[0]; }
     metrics[1] += right;
@@ -46,7 +51,7 @@ fn add_to_window(right: f32) {
     if clock[1] % ACCUMULATE == 0u && is_point {
         for (var i = 0u; i < select(4u, 5u, WEIGHTED); i += 1u) { window[i] = 0.0; }
     }
-    if rows[0] == 0u { return; } // guard
+    if rows[0] == 0u || is_left_out() { return; } // guard
     window[0] += loss[0] * weight_of_batch();
     if WEIGHTED { window[4] += weight[0]; }
     window[1] += right;

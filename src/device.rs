@@ -75,7 +75,21 @@ impl Device {
     }
 
     fn gpu(adapter: &Adapter, half: bool) -> Result<Device> {
-        Gpu::open_with(adapter, Checks::Off, half).map(|g| Device::Gpu(Arc::new(g)))
+        let gpu = Gpu::open_with(adapter, Checks::Off, half)?;
+        static SAID: Once = Once::new();
+        if let [first, others @ ..] = gpu.caps.refused.all() {
+            let file = adapter.refused_file().map_or_else(String::new, |f| f.display().to_string());
+            let variant = if first.variant.is_empty() { String::new() } else { format!(" [{}]", first.variant) };
+            let more = if others.is_empty() { String::new() } else { format!(" and {} more kernels", others.len()) };
+            SAID.call_once(|| {
+                eprintln!(
+                    "warning: {} computes {}{variant}{more} wrongly, which is not used there ({}); `wgrad doctor` examines it \
+                     anew, after an update of the driver for example; {file} has the list",
+                    adapter.name, first.op, first.why
+                );
+            });
+        }
+        Ok(Device::Gpu(Arc::new(gpu)))
     }
 
     /// What it is.

@@ -54,6 +54,7 @@ pub mod cpu;
 pub mod data;
 pub mod deploy;
 pub mod device;
+pub mod doctor;
 pub mod error;
 pub mod eval;
 pub mod files;
@@ -72,5 +73,6 @@ pub mod tensor;
 pub mod terminal;
 pub mod train;
 pub mod tuning;
+pub mod verify;
 
 pub use error::{Context, Error, Result};

@@ -12,14 +12,12 @@ use rayon::prelude::*;
 use std::sync::Arc;
 use support::capabilities::{self, Distinct, Set, Ways, distinct};
 use support::device::{announce, gpu_trial};
-use support::guards;
-use support::run::{Built, build, fetch_all, input_name, options_for};
-use support::tolerance::{compare, relative};
+use support::run::{build, fetch_all, input_name, options_for};
 use wgrad::cpu::Cpu;
-use wgrad::gpu::{Gpu, GpuExecutor};
+use wgrad::gpu::Gpu;
 use wgrad::graph::Case;
-use wgrad::plan::{Buffer, Choices, Executor, Options, Plan, Target};
-use wgrad::tensor::{DType, Data, HostTensor, Spec};
+use wgrad::plan::{Choices, Executor, Options, Plan, Target};
+use wgrad::verify::case::{check, judge, run_twice};
 
 fn main() {
     let args = Arguments::from_args();
@@ -63,44 +61,6 @@ fn main() {
     libtest_mimic::run(&args, trials).exit();
 }
 
-/// The judge's values of everything a case looks at.
-fn judge(built: &Built) -> Result<Vec<Values>, Failed> {
-    let mut cpu = Cpu::<f64>::new();
-    let fetches = built.fetches();
-    // The judge runs every op for itself.
-    let apart = Options { fuse: false, ..Options::default() };
-    let program = cpu.load(Plan::with(&built.graph, &fetches, Target::Cpu, &apart)?)?;
-    cpu.poison(&program);
-    cpu.run(&program, 1)?;
-    let value = |&t| -> Result<Values, Failed> {
-        Ok(match built.graph.spec(t).dtype {
-            DType::F32 | DType::F16 => Values::Real(cpu.values(&program, t)?),
-            DType::U32 => Values::Index(cpu.fetch(&program, t)?.as_u32().to_vec()),
-        })
-    };
-    fetches.iter().map(value).collect()
-}
-
-enum Values {
-    Real(Vec<f64>),
-    Index(Vec<u32>),
-}
-
-fn check(case: &Case, built: &Built, found: &[HostTensor], judged: &[Values]) -> Result<(), Failed> {
-    for (((name, _), found), judge) in built.looked_at().iter().zip(found).zip(judged) {
-        match (&found.data, judge) {
-            (Data::F32(f), Values::Real(j)) => compare(name, f, j, relative(case))?,
-            (Data::U32(f), Values::Index(j)) if f == j => {}
-            (Data::U32(f), Values::Index(j)) => {
-                let at = f.iter().zip(j).position(|(a, b)| a != b).unwrap_or(0);
-                return Err(format!("{name}[{at}]: found {}, judge {}", f[at], j[at]).into());
-            }
-            _ => return Err(format!("{name}: element types differ").into()),
-        }
-    }
-    Ok(())
-}
-
 fn cpu_f32(case: &Case) -> Result<(), Failed> {
     let built = build(case)?;
     let mut cpu = Cpu::<f32>::new();
@@ -108,7 +68,7 @@ fn cpu_f32(case: &Case) -> Result<(), Failed> {
     cpu.poison(&program);
     cpu.run(&program, 1)?;
     let found = fetch_all(&mut cpu, &program, &built.fetches())?;
-    check(case, &built, &found, &judge(&built)?)
+    Ok(check(case, &built, &found, &judge(&built)?)?)
 }
 
 /// A trial of a case's name, to ask a filter about.
@@ -133,7 +93,7 @@ fn on_gpu(case: &Case, gpu: &Arc<Gpu>, distinct: &Distinct) -> Result<(), Failed
         let target = Target::Gpu(distinct.set.caps.clone());
         let run = || -> Result<(), Failed> {
             let found = run_twice(&built, gpu, Plan::with(&built.graph, &built.fetches(), target, &options)?)?;
-            check(case, &built, &found, &judged)
+            Ok(check(case, &built, &found, &judged)?)
         };
         run().map_err(|e| match choices.0.is_empty() {
             true => e,
@@ -141,46 +101,6 @@ fn on_gpu(case: &Case, gpu: &Arc<Gpu>, distinct: &Distinct) -> Result<(), Failed
         })?;
     }
     Ok(())
-}
-
-/// What a plan computes, which has to be the same bits each time, with nothing written
-/// out of bounds.
-fn run_twice(built: &Built, gpu: &Arc<Gpu>, mut plan: Plan) -> Result<Vec<HostTensor>, Failed> {
-    let mut e = GpuExecutor::new(gpu.clone());
-    let guards = guards::guard(&mut plan);
-    let initial = initial_state(&plan);
-    let program = e.load(plan)?;
-    let mut runs = vec![];
-    for _ in 0..2 {
-        // Ops that update state would otherwise take a second step.
-        for (name, value) in &initial {
-            e.write(name, value)?;
-        }
-        e.poison(&program);
-        e.run(&program, 1)?;
-        runs.push(fetch_all(&mut e, &program, &built.fetches())?);
-        guards.check(&mut e, &program)?;
-    }
-    if runs[0].iter().zip(&runs[1]).any(|(a, b)| a.bytes() != b.bytes()) {
-        return Err("two runs gave different bits".into());
-    }
-    Ok(runs.swap_remove(0))
-}
-
-/// What each persistent buffer of a guarded plan holds before the first step.
-fn initial_state(plan: &Plan) -> Vec<(String, HostTensor)> {
-    let content = |b: &Buffer| {
-        let spec = Spec { shape: [b.elements].into(), dtype: b.dtype };
-        let mut all = HostTensor::zeros(&spec);
-        b.init.each(&mut |first, part| match (&mut all.data, &part.data) {
-            (Data::F32(all), Data::F32(part)) => all[first..first + part.len()].copy_from_slice(part),
-            (Data::U32(all), Data::U32(part)) => all[first..first + part.len()].copy_from_slice(part),
-            _ => panic!("a buffer of {spec} begins with elements of another type"),
-        });
-        guards::arm(&mut all);
-        all
-    };
-    plan.buffers.iter().filter_map(|b| Some((b.name.clone()?, content(b)))).collect()
 }
 
 /// Elements of each input that are nudged; all of them if there are fewer.

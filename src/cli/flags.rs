@@ -64,6 +64,10 @@ pub enum Command {
     Tune(tool_flags::Tune),
     /// Compare a model's gradients with finite differences.
     Gradcheck(Gradcheck),
+    /// Examine devices: every kernel beside the CPU, and short trainings (docs/doctor.md).
+    Doctor(tool_flags::Doctor),
+    /// Run the step of a replay file again on the CPU in f64: which number was the first that is not finite?
+    Replay(tool_flags::Replay),
     /// Time every kernel of a training step, beside what the device reaches at most.
     Profile(super::profile::flags::Profile),
     /// List the shaders and their variants; translate one for a driver.
@@ -97,6 +101,8 @@ impl Command {
             Command::Import(f) => f.json,
             Command::Gradcheck(f) => f.json,
             Command::Profile(f) => f.json,
+            Command::Doctor(f) => f.json,
+            Command::Replay(f) => f.json,
             Command::Shaders(f) => f.json,
             Command::Tune(f) => f.json,
             Command::Summary(_) | Command::Plan(_) | Command::Watch(_) => false,
@@ -199,6 +205,14 @@ pub struct Train {
     /// Stop after so much time: 90, 90s, 15m, 2h.
     #[arg(long, value_name = "TIME", value_parser = seconds)]
     pub max_time: Option<f64>,
+    /// When a loss or a gradient is no finite number: stop, with the first such tensor and a file
+    /// for `wgrad replay`; skip, leave the update out; rollback, go back to the latest epoch and on
+    /// at half the learning rate (default: stop).
+    #[arg(long, value_name = "stop|skip|rollback")]
+    pub on_nan: Option<String>,
+    /// Compare one step in N with the CPU in f64, op by op, and stop at the first tensor that is wrong.
+    #[arg(long, value_name = "STEPS", value_parser = one_or_more)]
+    pub verify_every: Option<usize>,
     /// Train and validate on the same N batches: a model that cannot learn them is broken.
     #[arg(long, value_name = "N")]
     pub overfit_batches: Option<usize>,

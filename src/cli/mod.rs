@@ -5,6 +5,7 @@ mod common_flags;
 mod csv_cells;
 mod data;
 mod devices;
+mod doctor;
 mod eval;
 mod export;
 mod flags;
@@ -22,6 +23,7 @@ mod plan_flags;
 mod predict;
 mod profile;
 mod progress;
+mod replay;
 mod report;
 mod run_model;
 mod search;
@@ -93,6 +95,8 @@ pub fn run() -> Result<()> {
         flags::Command::Tune(f) => tune::run(f),
         flags::Command::Gradcheck(f) => gradcheck::run(f),
         flags::Command::Profile(f) => profile::run(f),
+        flags::Command::Doctor(f) => doctor::run(f),
+        flags::Command::Replay(f) => replay::run(f),
         flags::Command::Shaders(f) => shaders::run(f),
         flags::Command::Report(f) => report::run(f),
         flags::Command::Watch(f) => watch::run(f),

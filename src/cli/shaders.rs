@@ -9,13 +9,21 @@ use crate::kernel::reflect::Binding;
 use crate::kernel::{Language, translate};
 use crate::ops;
 use crate::plan::{Needed, kernels};
+use rayon::prelude::*;
 use serde_json::{Value, json};
 use std::io::{IsTerminal, Write};
+use std::path::Path;
 
 pub fn run(f: &Shaders) -> Result<()> {
     let Some(name) = &f.name else {
         let all = kernels(&ops::cases())?;
-        return list(&all, f.json);
+        return match (&f.all, language(f)) {
+            (Some(folder), Some(language)) => write_all(&all, folder, language, f.json),
+            (_, Some(language)) => {
+                Err(Error::usage(format!("{} of which shader? expected a name, or --all DIR", language.name())))
+            }
+            (_, None) => list(&all, f.json),
+        };
     };
     let all = of_shader(name)?;
     let chosen = select(f, &all)?;
@@ -112,6 +120,25 @@ fn write(f: &Shaders, language: Language, chosen: &[(usize, &Needed)]) -> Result
     match stdout.write_all(&bytes).and_then(|()| stdout.flush()) {
         Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => Err(Error::io("writing to stdout", e)),
         _ => Ok(()),
+    }
+}
+
+/// Writes every kernel in a language: `NAME-ENTRY-NUMBER` with the language's ending.
+fn write_all(all: &[Needed], folder: &Path, language: Language, as_json: bool) -> Result<()> {
+    std::fs::create_dir_all(folder).map_err(|e| Error::io(format!("making {}", folder.display()), e))?;
+    let ending = match language {
+        Language::Spirv => "spv",
+        Language::Msl => "metal",
+        Language::Hlsl => "hlsl",
+        Language::Glsl => "comp",
+    };
+    all.par_iter().enumerate().try_for_each(|(i, n)| {
+        let name = format!("{}-{}-{i}.{ending}", n.kernel.shader.name.replace('/', "-"), n.kernel.entry);
+        files::write(&folder.join(name), &translate(&n.kernel, language)?)
+    })?;
+    match as_json {
+        true => out::json(&json!({ "status": "ok", "folder": out::path(folder), "files": all.len() })),
+        false => out::line(format!("{}: {} files of {}", folder.display(), all.len(), language.name())),
     }
 }
 

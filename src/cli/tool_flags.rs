@@ -127,3 +127,35 @@ pub struct Export {
     #[arg(long)]
     pub json: bool,
 }
+
+/// Which devices are examined, and how thoroughly.
+#[derive(Debug, Args)]
+pub struct Doctor {
+    /// The device: an adapter's number, part of its name, or "all" (default: all adapters).
+    #[arg(long, env = "WGRAD_DEVICE", default_value = "all", value_name = "DEVICE")]
+    pub device: String,
+    /// A part of the cases in half a minute, instead of all of them.
+    #[arg(long)]
+    pub quick: bool,
+    /// Only the cases of these ops, such as matmul, or one case, such as matmul/nn_odd (repeatable);
+    /// no trainings then.
+    #[arg(long, value_name = "NAME")]
+    pub op: Vec<String>,
+    /// Write what a bug report needs to a file, as JSON.
+    #[arg(long, value_name = "FILE", allow_hyphen_values = true, value_parser = path())]
+    pub report: Option<PathBuf>,
+    /// Print one JSON object as the last line of stdout.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// A step to run again.
+#[derive(Debug, Args)]
+pub struct Replay {
+    /// The file that training wrote: replay-step-NNNNNNNN.safetensors in the run's folder.
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Print one JSON object as the last line of stdout.
+    #[arg(long)]
+    pub json: bool,
+}

@@ -157,6 +157,8 @@ fn apply(f: &flags::Train, table: &mut Table) -> Result<()> {
     put("train.seed", f.seed.map(|n| Value::Integer(n.into())))?;
     put("train.checkpoint_every", f.checkpoint_every.map(count))?;
     put("train.max_steps", f.max_steps.map(count))?;
+    put("train.on_nan", f.on_nan.clone().map(Value::from))?;
+    put("train.verify_every", f.verify_every.map(count))?;
     put("train.max_time", f.max_time.map(Value::from))?;
     put("early_stopping.patience", f.patience.map(count))?;
     put("optimizer.name", f.optimizer.clone().map(Value::from))?;

@@ -30,6 +30,15 @@ pub fn plain_name(name: &str, fallback: &str) -> String {
     }
 }
 
+/// `PREFIX-NAME.json`, for what is kept of an adapter: its name with everything but letters
+/// and digits as dashes.
+pub fn cache_name(prefix: &str, adapter: &str) -> String {
+    let plain: String = adapter.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+    let words: Vec<&str> = plain.split('-').filter(|w| !w.is_empty()).collect();
+    let name: String = words.join("-").to_lowercase().chars().take(150).collect();
+    format!("{prefix}-{name}.json")
+}
+
 /// As much of a text as so many bytes hold, cut between two characters.
 pub fn beginning(text: &str, most: usize) -> &str {
     let fits = (0..=most.min(text.len())).rev().find(|&at| text.is_char_boundary(at));

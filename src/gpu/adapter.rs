@@ -1,6 +1,6 @@
 //! Which GPUs there are.
 
-use crate::kernel::{Caps, Class};
+use crate::kernel::{Caps, Class, Refused};
 
 /// A GPU, or software that poses as one.
 #[derive(Clone)]
@@ -79,6 +79,16 @@ impl Adapter {
         (there && self.inner.cooperative_matrix_properties().iter().any(fits)).then_some(lanes)
     }
 
+    /// The names of all its features.
+    pub fn feature_names(&self) -> Vec<String> {
+        self.inner.features().iter_names().map(|(name, _)| name.to_lowercase()).collect()
+    }
+
+    /// Whether subgroups multiply matrices in f16 as kernels ask for.
+    pub fn multiplies_halves(&self) -> bool {
+        self.half().is_some()
+    }
+
     fn subgroup(&self) -> Option<u32> {
         let info = self.inner.get_info();
         let fixed = info.subgroup_min_size == info.subgroup_max_size && info.subgroup_min_size > 1;
@@ -100,6 +110,7 @@ impl Adapter {
             subgroup: self.subgroup(),
             f16: self.features().contains(wgpu::Features::SHADER_F16),
             half: None,
+            refused: Refused::default(),
         }
     }
 }

@@ -36,7 +36,7 @@ impl Gpu {
     /// has them. Plans use them once somebody sets [`Caps::half`] to
     /// [`Gpu::half`]: see `tuning::try_half`.
     pub fn open_with(adapter: &Adapter, checks: Checks, half: bool) -> Result<Gpu> {
-        let caps = adapter.caps();
+        let caps = Caps { refused: adapter.refused()?, ..adapter.caps() };
         let half = adapter.half().filter(|_| half);
         let (more, experimental_features) = match half {
             // SAFETY: what is experimental is tried out against the CPU before

@@ -2,6 +2,7 @@
 //! a step re-encodes the same dispatches in compute passes, several steps
 //! per submit or several submits per step (`super::pace`).
 
+mod hosted;
 mod timing;
 
 use super::Gpu;
@@ -38,6 +39,8 @@ struct Loaded {
     commands: Arc<[Command]>,
     /// The commands of each step of the plan.
     steps: Vec<Range<usize>>,
+    /// The steps that the CPU computes.
+    hosted: Arc<[usize]>,
     pace: Pace,
 }
 
@@ -386,19 +389,32 @@ impl Executor for GpuExecutor {
             let named = Named { buffer: buffer.clone(), spec, users: 0 };
             content.names.entry(name.clone()).or_insert(named).users += 1;
         }
-        let loaded = Loaded { plan, buffers, commands: commands.into(), steps, pace: Pace::default() };
+        let hosted = plan.on_host().into();
+        hosted::say(&plan, &self.gpu.adapter.name);
+        let loaded = Loaded { plan, buffers, commands: commands.into(), steps, hosted, pace: Pace::default() };
         content.programs.insert(program.number(), loaded);
         drop(content);
         Ok(program)
     }
 
     fn run(&mut self, program: &Program, times: usize) -> Result<()> {
+        let hosted = self.store.lock().program(program)?.hosted.clone();
+        if !hosted.is_empty() {
+            return (0..times).try_for_each(|_| self.run_with_host(program, &hosted));
+        }
         let commands = self.commands(program)?.0.len();
         self.hand_over(program, 0..times.saturating_mul(commands))
     }
 
     fn run_step(&mut self, program: &Program, step: usize) -> Result<()> {
-        let range = self.store.lock().program(program)?.steps[step].clone();
+        let (range, hosted) = {
+            let content = self.store.lock();
+            let loaded = content.program(program)?;
+            (loaded.steps[step].clone(), loaded.hosted.contains(&step))
+        };
+        if hosted {
+            self.run_on_host(program, step)?;
+        }
         self.hand_over(program, range)?;
         self.wait()
     }

@@ -8,6 +8,7 @@ mod executor;
 mod pace;
 mod pipeline_cache;
 mod pipelines;
+mod refused;
 mod scope;
 
 pub use adapter::{Adapter, adapters};

@@ -30,6 +30,12 @@ pub fn relative_to(name: &str, reduction: usize, extra: f64) -> f64 {
     tolerance
 }
 
+/// [`relative_to`] at most, for ops at any shapes: there the ceiling is what is allowed.
+pub fn relative_within(name: &str, reduction: usize, extra: f64) -> f64 {
+    let largest = 0.999 * CEILING / ((8.0 + extra) * f64::from(f32::EPSILON));
+    relative_to(name, reduction.min((largest * largest) as usize).max(1), extra)
+}
+
 /// Compares and describes the worst element, if any fails.
 pub fn compare(what: &str, found: &[f32], judge: &[f64], relative: f64) -> Result<(), String> {
     assert_eq!(found.len(), judge.len(), "{what}: element counts");

@@ -1,5 +1,7 @@
 //! What a device can do, as lowering needs to know it.
 
+use super::Refused;
+
 /// The kind of device, which decides the shape of a fast kernel: on a CPU
 /// posing as a GPU registers and vec4 pay and barriers cost; on a GPU it is
 /// the other way round.
@@ -41,6 +43,8 @@ pub struct Caps {
     /// matrices of 16x16: the invocations of the subgroups that do. The adapter
     /// can, the user has asked for it, and it was tried out.
     pub half: Option<u32>,
+    /// What the device was found to compute wrongly, and is not asked to.
+    pub refused: Refused,
 }
 
 impl Caps {
@@ -69,6 +73,7 @@ impl Caps {
             subgroup: None,
             f16: false,
             half: None,
+            refused: Refused::default(),
         }
     }
 }

@@ -42,6 +42,7 @@ const LIB: &[(&str, &str)] = &[
     ("lib/dropout", include_str!("../../shaders/lib/dropout.wgsl")),
     ("lib/elementary", include_str!("../../shaders/lib/elementary.wgsl")),
     ("lib/flush", include_str!("../../shaders/lib/flush.wgsl")),
+    ("lib/guard", include_str!("../../shaders/lib/guard.wgsl")),
     ("lib/index", include_str!("../../shaders/lib/index.wgsl")),
     ("lib/order", include_str!("../../shaders/lib/order.wgsl")),
     ("lib/reduce", include_str!("../../shaders/lib/reduce.wgsl")),

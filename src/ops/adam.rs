@@ -174,6 +174,14 @@ pub fn cases() -> Vec<Case> {
         let case = optimiser::fading_case(format!("adam/{name}"), vec![p, m, v], grads, build);
         cases.push(case.extra(16.0, ULPS));
     }
+    cases.push(optimiser::left_out_case(
+        "adam/left_out".into(),
+        vec![Fill::Normal(1.0), Fill::Normal(0.3), Fill::Uniform(0.1, 2.0)],
+        |g, i, s| {
+            let settings = Adam::default();
+            g.adam(s[0], i.grads, s[1], s[2], i.clock, i.schedule, i.scale, i.groups, settings)
+        },
+    ));
     cases
 }
 

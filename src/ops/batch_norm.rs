@@ -339,7 +339,12 @@ impl Reference for BatchNorm {
         let momentum = T::of(self.momentum.into());
         for (k, update) in io.updates.iter_mut().enumerate().filter(|_| m > 1.0) {
             for (c, running) in update.real.iter_mut().enumerate() {
-                let batch = if k == 0 { means[c] } else { T::of(squares[c] / (m - 1.0)) };
+                let (mean, variance) = (means[c], T::of(squares[c] / (m - 1.0)));
+                // Of a batch that is not finite nothing is learned.
+                if !(mean.is_finite() && variance.is_finite()) {
+                    continue;
+                }
+                let batch = if k == 0 { mean } else { variance };
                 let moved = (T::ONE - momentum) * *running + momentum * batch;
                 *running = if k == 0 { flush::value(moved) } else { flush::square(moved) };
             }

@@ -53,6 +53,7 @@ pub mod gather_images;
 pub mod gather_rows;
 pub mod grad_norm;
 pub mod grid_sample;
+pub mod guard;
 pub mod index_float;
 pub mod layer_norm;
 pub mod loss_scale;

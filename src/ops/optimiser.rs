@@ -13,7 +13,8 @@
 //!
 //! In place of the clock an optimiser takes the output of `pace`, `u32 [2]`:
 //! updates done, and whether this batch completes one. If it does not, nothing
-//! is written: gradients are being accumulated.
+//! is written: gradients are being accumulated. Likewise where the scale is no finite
+//! number: the update is left out (`guard`).
 
 use super::state::{expect, expect_list};
 use super::{clock, pace};
@@ -175,7 +176,7 @@ pub(super) fn walk<T: Real, const N: usize>(
     rates: Rates<T>,
     f: impl Fn(&[T; GROUP], [&mut [T; GROUP]; N], Rates<T>) + Sync,
 ) {
-    if waits(io, 1) {
+    if waits(io, 1) || !io.x(3)[0].is_finite() {
         return;
     }
     let (grads, groups) = (io.x(0), io.x(4));
@@ -277,6 +278,19 @@ pub(super) fn fading_case(
     let mut case = case(name, (GROUP, &[1000, 0, 0, 7]), state, build);
     let read = case.inputs.len() - 5;
     case.inputs[read].1 = grads;
+    case
+}
+
+/// A case of an update that is left out: nothing is written, whatever the gradients are.
+pub(super) fn left_out_case(
+    name: String,
+    state: Vec<Fill>,
+    build: impl Fn(&mut Graph, Inputs, &[TensorId]) -> Result<()> + Send + Sync + 'static,
+) -> Case {
+    let mut case = case(name, (3 * GROUP, &[1000, 0, 0, 7]), state, build);
+    let read = case.inputs.len() - 5;
+    case.inputs[read].1 = Fill::Values(vec![f32::NAN; 3 * GROUP]);
+    case.inputs[read + 3].1 = Fill::Values(vec![f32::NAN]);
     case
 }
 

@@ -6,7 +6,8 @@
 //!
 //! Shapes: `metrics f32 [4]` or `[5]`, `loss f32 []` (the batch's mean), `correct
 //! []` (f32 or u32), `rows u32 [1]`, `weight f32 []`. A batch without rows leaves
-//! the sums alone, whatever its loss is. No gradient.
+//! the sums alone, whatever its loss is; so does one whose loss is not finite where the
+//! training leaves out its update. No gradient.
 //!
 //! The same sums over a [`Window`] of steps make the points of a curve: the step
 //! after a point finds by the clock that it is the first of the next window, and
@@ -30,6 +31,8 @@ pub struct Tally {
     weighted: bool,
     /// Where windows end; `None` without windows.
     points: Option<Points>,
+    /// Whether batches whose loss is not finite count for nothing.
+    leaves_out: bool,
 }
 
 /// Where the points of a curve lie.
@@ -50,6 +53,9 @@ pub struct Window {
     pub clock: TensorId,
     /// Where the points lie.
     pub points: Points,
+    /// Whether batches whose loss is no finite number count for nothing, in a training that
+    /// leaves out their updates.
+    pub leaves_out: bool,
 }
 
 impl Points {
@@ -101,7 +107,8 @@ impl Graph {
         weight: Option<TensorId>,
         window: Option<Window>,
     ) -> Result<()> {
-        let op = Tally { weighted: weight.is_some(), points: window.map(|w| w.points) };
+        let leaves_out = window.is_some_and(|w| w.leaves_out);
+        let op = Tally { weighted: weight.is_some(), points: window.map(|w| w.points), leaves_out };
         let inputs = [loss, rows].into_iter().chain(weight).chain(window.map(|w| w.clock)).chain(correct);
         let updates = [metrics].into_iter().chain(window.map(|w| w.sums));
         self.push_with(op, &inputs.collect::<Vec<_>>(), &updates.collect::<Vec<_>>()).map(drop)
@@ -148,6 +155,7 @@ impl Op for Tally {
                     .set("ACCUMULATE", steps.accumulate)
                     .set("PER_EPOCH", steps.per_epoch()),
             };
+            let kernel = kernel.flag("LEAVES_OUT", self.leaves_out);
             let d = kernel.flag("WEIGHTED", self.weighted).dispatch([1, 1, 1]).input("loss", 0).input("rows", 1);
             // The shader names weights whether or not there are any.
             let d = d.input("weight", if self.weighted { 2 } else { 0 }).update("metrics", 0);
@@ -178,7 +186,7 @@ impl Reference for Tally {
         if self.points.is_some_and(|points| points.lies_after(batches_done(io.x_u32(self.clock()), points.steps))) {
             io.updates[1].real.fill(T::ZERO);
         }
-        if rows == 0 {
+        if rows == 0 || self.leaves_out && !loss.is_finite() {
             return;
         }
         for sums in &mut io.updates {
@@ -229,7 +237,7 @@ pub fn cases() -> Vec<Case> {
         ];
         inputs.extend(correct);
         Case::new(format!("tally/{name}"), inputs, move |g, x| {
-            let window = Window { sums: x[4], clock: x[5], points: points(10, 1) };
+            let window = Window { sums: x[4], clock: x[5], points: points(10, 1), leaves_out: false };
             g.tally(x[0], x[1], x.get(6).copied(), x[2], Some(x[3]), Some(window))?;
             Ok(vec![x[0], x[4]])
         })
@@ -260,8 +268,9 @@ pub fn cases() -> Vec<Case> {
                 (clock::spec(), Fill::Indices(at(batches))),
             ];
             inputs.extend(correct);
+            let leaves_out = name.contains("left_out");
             Case::new(format!("tally/{name}"), inputs, move |g, x| {
-                let window = Window { sums: x[3], clock: x[4], points };
+                let window = Window { sums: x[3], clock: x[4], points, leaves_out };
                 g.tally(x[0], x[1], x.get(5).copied(), x[2], None, Some(window))?;
                 Ok(vec![x[0], x[3]])
             })
@@ -297,6 +306,9 @@ pub fn cases() -> Vec<Case> {
         windowed("powers_later_are_steps_as_any", 16, 10, 2.1, None, 64),
         windowed("window_of_one_step", 7, 1, 2.1, count(17), 64),
         windowed("window_marked", 7, 10, f32::NAN, None, 4),
+        windowed("window_left_out", 7, 10, f32::NAN, count(3), 4),
+        windowed("window_left_out_and_begun", 20, 10, f32::INFINITY, float(3.0), 4),
+        windowed("window_left_out_not", 7, 10, 2.5, count(3), 4),
         windowed("window_begins_without_rows", 20, 10, f32::NAN, float(0.0), 0),
         windowed("last_step_of_all", u32::MAX, u32::MAX, 0.5, None, 4),
         accumulated("window_begins_with_an_update", 6, 20),

@@ -30,9 +30,20 @@ impl Choices {
     }
 }
 
-/// The op's variants that the device can run, in the op's order.
+/// The op's variants that the device can run and computes rightly, in the op's order.
 pub fn eligible(op: &dyn Op, cx: &Lower) -> Vec<Variant> {
-    op.variants(cx).into_iter().filter(|v| v.fits(&cx.caps)).collect()
+    let right = |v: &Variant| cx.caps.refused.variant(op.name(), v.name).is_none();
+    op.variants(cx).into_iter().filter(|v| v.fits(&cx.caps) && right(v)).collect()
+}
+
+/// Whether a device computes an op wrongly in every way that there is: the CPU does it.
+pub(super) fn is_refused(op: &dyn Op, cx: &Lower) -> bool {
+    let refused = &cx.caps.refused;
+    if refused.is_empty() {
+        return false;
+    }
+    let whole = refused.op(op.name(), || format!("{op:?}")).is_some();
+    whole || eligible(op, cx).is_empty() && op.variants(cx).iter().any(|v| v.fits(&cx.caps))
 }
 
 /// What a choice is for: the op with its attributes, and the shapes of its

@@ -49,6 +49,10 @@ impl Plan {
                 );
             }
         }
+        for i in self.on_host() {
+            let label = self.graph.nodes()[self.steps[i].node].label();
+            let _ = writeln!(out, "step {i}, {label}: by the CPU, because the device computes it wrongly");
+        }
         let _ = writeln!(out, "\nbuffers");
         for (i, b) in self.buffers.iter().enumerate() {
             let name = b.name.clone().unwrap_or_else(|| format!("b{i}"));

@@ -2,7 +2,7 @@
 
 use super::assign::{Lifetime, Tenant, assign, most_at_once};
 use super::bind::{bind, check_exclusive};
-use super::choice::Choices;
+use super::choice::{Choices, is_refused};
 use super::fuse::{Saved, fuse};
 use super::halves::{Work, narrow};
 use super::options::{Options, Precision, Recompute};
@@ -109,9 +109,23 @@ impl Plan {
         Ok(plan)
     }
 
+    /// The plan without what its buffers begin with: to look at while it runs elsewhere.
+    pub fn outline(&self) -> Plan {
+        let mut plan = self.clone();
+        plan.graph.drop_inits();
+        plan.buffers.iter_mut().for_each(|b| b.init = Init::Zeros);
+        plan
+    }
+
     /// What the plan is for.
     pub fn target(&self) -> &Target {
         &self.target
+    }
+
+    /// The steps that the CPU computes for a GPU, which computes their op wrongly.
+    pub fn on_host(&self) -> Vec<usize> {
+        let gpu = matches!(self.target, Target::Gpu(_));
+        (0..self.steps.len()).filter(|&i| gpu && self.steps[i].launches.is_empty()).collect()
     }
 
     /// Bytes of all transient buffers together.
@@ -155,6 +169,9 @@ impl Plan {
                     Target::Cpu => Ok(crate::kernel::Lowered::nothing()),
                     Target::Gpu(_) => {
                         let cx = self.lower_context(node).with(variant);
+                        if is_refused(&*node.op, &cx) {
+                            return Ok(crate::kernel::Lowered::nothing());
+                        }
                         let lowered = node.op.lower(&cx).context(|| node.label())?;
                         let countable = |s: &Spec| check_countable("a temporary tensor", s);
                         lowered.scratch.iter().try_for_each(countable).context(|| node.label())?;

@@ -3,23 +3,16 @@
 
 use super::Stat;
 use super::compare::is_change;
-use crate::cpu::Cpu;
 use crate::error::{Context, Error, Result};
 use crate::gpu::{Gpu, GpuExecutor};
-use crate::graph::{Built, Case, tolerance};
+use crate::graph::Case;
 use crate::plan::{Choices, Executor, Plan, Target, all_variants};
-use crate::tensor::{DType, Data, HostTensor};
+use crate::verify::case::{Values, check, judge};
 use std::collections::HashMap;
 use std::sync::Arc;
 
 /// Timed runs of each dispatch.
 const TIMES: usize = 20;
-
-/// What the judge says of a case.
-enum Values {
-    Real(Vec<f64>),
-    Index(Vec<u32>),
-}
 
 /// What the judge says of cases, by name: it does not change with the shader.
 #[derive(Default)]
@@ -69,7 +62,8 @@ pub fn time_all(gpu: &Arc<Gpu>, shader: &str, cases: &[Case], judged: &mut Judge
                 judged.0.insert(case.name.clone(), judge(&built)?);
             }
             let found = fetches.iter().map(|&t| e.fetch(&program, t)).collect::<Result<Vec<_>>>()?;
-            outcome.wrong.extend(differences(case, &built, &found, &judged.0[&case.name]));
+            let differs = check(case, &built, &found, &judged.0[&case.name]).err();
+            outcome.wrong.extend(differs.map(|e| format!("{}: {e}", case.name)));
             for (i, launch) in new {
                 let us = Stat::of(e.time_dispatch(&program, i, TIMES)?.into_iter().map(|ns| ns / 1e3));
                 let [x, y, z] = launch.groups;
@@ -85,32 +79,6 @@ pub fn time_all(gpu: &Arc<Gpu>, shader: &str, cases: &[Case], judged: &mut Judge
         true => Err(Error::device(format!("no case of its room dispatches {shader} on this device"))),
         false => Ok(outcome),
     }
-}
-
-/// What the reference in f64 gives.
-fn judge(built: &Built) -> Result<Vec<Values>> {
-    let mut cpu = Cpu::<f64>::new();
-    let fetches = built.fetches();
-    let program = cpu.load(Plan::build(&built.graph, &fetches, Target::Cpu)?)?;
-    cpu.run(&program, 1)?;
-    let value = |&t| -> Result<Values> {
-        Ok(match built.graph.spec(t).dtype {
-            DType::F32 | DType::F16 => Values::Real(cpu.values(&program, t)?),
-            DType::U32 => Values::Index(cpu.fetch(&program, t)?.as_u32().to_vec()),
-        })
-    };
-    fetches.iter().map(value).collect()
-}
-
-fn differences(case: &Case, built: &Built, found: &[HostTensor], judged: &[Values]) -> Vec<String> {
-    let compared = built.looked_at().into_iter().zip(found).zip(judged).map(|(((name, _), found), judged)| {
-        match (&found.data, judged) {
-            (Data::F32(f), Values::Real(j)) => tolerance::compare(&name, f, j, tolerance::relative(case)),
-            (Data::U32(f), Values::Index(j)) if f == j => Ok(()),
-            _ => Err(format!("{name}: integers differ")),
-        }
-    });
-    compared.filter_map(|c| c.err()).map(|e| format!("{}: {e}", case.name)).collect()
 }
 
 /// The figures, and how they changed.

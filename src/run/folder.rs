@@ -60,15 +60,34 @@ impl RunFolder {
         let events = RefCell::new(EventWriter::create(path, Some(steps as u64 + 1))?);
         let (path, goes_on) = (path.to_path_buf(), Cell::new(true));
         let folder = RunFolder { path, keep_last: settings.keep_last, events, goes_on, _lock: lock };
-        let step = steps as u64;
-        folder.keep_records(|record| match record {
-            // An epoch that a limit cut short is not whole, and has been trained.
-            Record::Epoch(e) => e.epoch <= at.epoch || (1..=step).contains(&e.step),
-            Record::Point(p) => p.step <= step,
-        })?;
+        folder.keep_until(at, steps)?;
         folder.write_config(settings)?;
         ["last", "best"].iter().try_for_each(|name| folder.renew(name))?;
         Ok(folder)
+    }
+
+    /// Takes what lies after a moment out of the log.
+    fn keep_until(&self, at: &Progressed, steps: usize) -> Result<()> {
+        let step = steps as u64;
+        self.keep_records(|record| match record {
+            // An epoch that a limit cut short is not whole, and has been trained.
+            Record::Epoch(e) => e.epoch <= at.epoch || (1..=step).contains(&e.step),
+            Record::Point(p) => p.step <= step,
+        })
+    }
+
+    /// Training goes on from an earlier moment: what the log says of later steps will be
+    /// said again.
+    pub fn go_back(&self, at: &Progressed, steps: usize) -> Result<()> {
+        *self.events.borrow_mut() = EventWriter::create(&self.path, Some(steps as u64 + 1))?;
+        self.keep_until(at, steps)
+    }
+
+    /// Keeps the file from which a step runs again.
+    pub fn replay(&self, step: usize, file: &[u8]) -> Result<PathBuf> {
+        let path = self.path.join(format!("replay-step-{step:08}.safetensors"));
+        files::write(&path, file)?;
+        Ok(path)
     }
 
     /// Leaves those records in the log that `kept` wants, as they stand there.

@@ -4,7 +4,9 @@ use super::folder::RunFolder;
 use super::observer::Observer;
 use crate::error::Result;
 use crate::eval::{Live, Point};
+use crate::train::checkpoint::Progressed;
 use crate::train::{Control, Epoch, Kept, Progress, Scores, Settings};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 /// How often the folder says where the run stands.
@@ -91,6 +93,18 @@ impl Progress for Watch<'_> {
 
     fn keep(&mut self, checkpoint: &Kept) -> Result<()> {
         self.folder.map_or(Ok(()), |f| f.keep(checkpoint))
+    }
+
+    fn warn(&mut self, text: &str) {
+        self.observer.warn(text);
+    }
+
+    fn replay(&mut self, step: usize, file: &[u8]) -> Result<Option<PathBuf>> {
+        self.folder.map(|f| f.replay(step, file)).transpose()
+    }
+
+    fn went_back(&mut self, at: &Progressed, step: usize) -> Result<()> {
+        self.folder.map_or(Ok(()), |f| f.go_back(at, step))
     }
 
     fn interrupted(&self) -> bool {

@@ -2,6 +2,9 @@
 //! stopping, limits. Where it stands is a [`Progressed`], which a checkpoint
 //! holds; a loop that starts from one does what the first would have done.
 
+mod incident;
+
+use self::incident::Incidents;
 use super::checkpoint::{self, Progressed};
 use super::curve::{At, Curve};
 use super::monitor::{self, check_monitors};
@@ -76,16 +79,18 @@ pub fn go_on(
     let pass = session.trained().clone();
     let interface = session.interface.clone();
     std::thread::scope(|scope| {
-        let order = s.shuffle.then_some(s.seed);
-        // An epoch whose steps are all done goes on with the next one's data.
-        let done = start.at.batch >= pass.set.batches();
-        let from = if done { (start.at.epoch + 1, 0) } else { (start.at.epoch, start.at.batch) };
-        let stream = Stream::start(scope, &pass.set, train, &interface, order, from, s.epochs);
+        let stream = |at: &Progressed| {
+            let order = s.shuffle.then_some(s.seed);
+            // An epoch whose steps are all done goes on with the next one's data.
+            let done = at.batch >= pass.set.batches();
+            let from = if done { (at.epoch + 1, 0) } else { (at.epoch, at.batch) };
+            Stream::start(scope, &pass.set, train, &interface, order, from, s.epochs)
+        };
         let mut run = Run {
             s,
             watch,
-            stream,
-            samples: train.len(),
+            stream: stream(&start.at),
+            train,
             batches: pass.set.batches(),
             kept: (start.at.step > 0).then(|| session.counts().done(start.at.step)),
             counts: session.counts(),
@@ -94,9 +99,18 @@ pub fn go_on(
             clock: StepClock::default(),
             curve: Curve::default(),
             begun: Instant::now(),
+            incidents: Incidents::default(),
+            epochs: vec![],
             session,
         };
-        run.epochs(watched.as_ref())
+        run.begin()?;
+        loop {
+            let ended = run.epochs(watched.as_ref());
+            if ended.is_ok() || !run.go_back()? {
+                return ended;
+            }
+            run.stream = stream(&run.at);
+        }
     })
 }
 
@@ -146,7 +160,7 @@ struct Run<'a, 'b> {
     s: &'a Settings,
     watch: &'b mut dyn Progress,
     stream: Stream,
-    samples: usize,
+    train: &'a Dataset,
     batches: usize,
     counts: Steps,
     at: Progressed,
@@ -154,6 +168,8 @@ struct Run<'a, 'b> {
     clock: StepClock,
     curve: Curve,
     begun: Instant,
+    incidents: Incidents,
+    epochs: Vec<Epoch>,
     /// The step of the latest checkpoint.
     kept: Option<usize>,
 }
@@ -168,7 +184,6 @@ struct StepClock {
 
 impl Run<'_, '_> {
     fn epochs(&mut self, watched: Option<&Watched>) -> Result<Outcome> {
-        let mut epochs = vec![];
         // What has stopped stays so, unless patience was raised since.
         let stopping = &self.s.early_stopping;
         self.at.stopped = self.at.stopped.take().filter(|why| is_early(why) && stopping.is_out(&self.at.watched));
@@ -198,17 +213,17 @@ impl Run<'_, '_> {
                 true => self.judge(&epoch)?,
                 false => self.judge_cut(&epoch)?,
             }
-            epochs.push(epoch);
+            self.epochs.push(epoch);
         }
         self.at.stopped = self.at.stopped.take().or_else(|| self.limit());
         self.finish()?;
         let epochs_per_second =
             self.clock.batches as f64 / self.batches as f64 / self.clock.time.as_secs_f64().max(1e-9);
         Ok(Outcome {
-            epochs,
+            epochs: std::mem::take(&mut self.epochs),
             steps: self.done(),
             steps_per_second: epochs_per_second * self.counts.per_epoch() as f64,
-            samples_per_second: epochs_per_second * self.samples as f64,
+            samples_per_second: epochs_per_second * self.train.len() as f64,
             at: self.at.clone(),
         })
     }
@@ -220,8 +235,12 @@ impl Run<'_, '_> {
 
     /// The learning rate of the latest batch.
     fn lr(&self) -> f64 {
-        let rate = self.s.update.lr_at(self.at.step.max(1) - 1, self.s.epochs, self.batches);
-        rate * f64::from(self.factor())
+        self.lr_of(self.at.step.max(1) - 1)
+    }
+
+    /// The learning rate of a batch.
+    fn lr_of(&self, batch: usize) -> f64 {
+        self.s.update.lr_at(batch, self.s.epochs, self.batches) * f64::from(self.factor())
     }
 
     /// What the rates of the schedule are multiplied by.
@@ -248,26 +267,11 @@ impl Run<'_, '_> {
     }
 
     fn check_finite(&self, what: &str, scores: &Scores) -> Result<()> {
-        match scores.finite && scores.loss.is_finite() {
+        // Batches that were left out are not counted.
+        match scores.finite && scores.loss.is_finite() && scores.samples > 0 {
             true => Ok(()),
             false => Err(self.diverged(&format!("the {what} stopped being a finite number"))),
         }
-    }
-
-    fn diverged(&self, what: &str) -> Error {
-        let kept = match (self.watch.keeps(), self.kept) {
-            (true, Some(step)) => format!("; the checkpoint before that, of step {step}, is kept"),
-            (true, None) => "; there is no checkpoint yet".into(),
-            (false, _) => String::new(),
-        };
-        // At the end of an epoch the next one has not begun.
-        let epoch = self.at.epoch + usize::from(self.at.batch > 0 || self.at.step == 0);
-        Error::diverged(format!(
-            "{what} in epoch {epoch}, by step {}; try a lower learning rate (now {}) or clip the gradient (--set \
-             train.clip_norm=1.0){kept}",
-            self.done(),
-            self.lr() as f32
-        ))
     }
 
     /// The limit that has been reached, if one has.
@@ -289,7 +293,7 @@ impl Run<'_, '_> {
             self.session.wait()?;
         }
         self.clock.warm = true;
-        let (begun, first) = (Instant::now(), self.at.step);
+        let (begun, first, counted) = (Instant::now(), self.at.step, self.counted());
         let at_once = self.session.at_once;
         while self.at.batch < self.batches && self.limit().is_none() && self.at.stopped.is_none() {
             self.stop_if_asked()?;
@@ -297,6 +301,7 @@ impl Run<'_, '_> {
             self.look()?;
             self.obey()?;
         }
+        self.check_learned(counted)?;
         let scores = self.session.scores()?;
         self.settle()?;
         self.clock.batches += self.at.step - first;
@@ -311,6 +316,7 @@ impl Run<'_, '_> {
 
     /// Shows what has come back from the device, without waiting for more.
     fn look(&mut self) -> Result<()> {
+        self.listen()?;
         let points = self.curve.arrived(self.session)?;
         points.iter().try_for_each(|p| self.watch.point(p))?;
         let at = self.stand();
@@ -344,7 +350,7 @@ impl Run<'_, '_> {
             n = n.min(window - self.at.batch % window);
         }
         self.stream.supply(&mut *self.session.executor, self.at.epoch, self.at.batch)?;
-        self.session.steps(n)?;
+        let n = self.take(n)?;
         self.at.step += n;
         self.at.batch += n;
         let at = self.stand();
@@ -359,6 +365,7 @@ impl Run<'_, '_> {
     /// Writes a checkpoint. `state` is given where the weights are not those
     /// that training goes on with. A model that has diverged is not worth one.
     fn keep(&mut self, state: Option<BTreeMap<String, HostTensor>>, best: bool) -> Result<()> {
+        self.inspect()?;
         let scores = self.session.scores()?;
         self.settle()?;
         self.check_finite("loss", &scores)?;
@@ -410,6 +417,7 @@ impl Run<'_, '_> {
         if self.watch.keeps() {
             self.keep(None, verdict.best)?;
         }
+        self.remember()?;
         self.stop_if_asked()
     }
 

@@ -4,6 +4,7 @@ use super::epoch::Epoch;
 use super::{Scores, checkpoint};
 use crate::error::Result;
 use crate::eval::Point;
+use std::path::PathBuf;
 
 /// A checkpoint on its way to where it is kept.
 pub struct Kept<'a> {
@@ -63,6 +64,16 @@ pub trait Progress {
     }
     /// Keeps a checkpoint.
     fn keep(&mut self, _checkpoint: &Kept) -> Result<()> {
+        Ok(())
+    }
+    /// Says what is not as it should be.
+    fn warn(&mut self, _text: &str) {}
+    /// Keeps the file from which a step runs again, if anything is kept; says where.
+    fn replay(&mut self, _step: usize, _file: &[u8]) -> Result<Option<PathBuf>> {
+        Ok(None)
+    }
+    /// Training has gone back to an earlier moment, after so many steps.
+    fn went_back(&mut self, _at: &checkpoint::Progressed, _step: usize) -> Result<()> {
         Ok(())
     }
     /// Whether somebody asked to stop.

@@ -95,6 +95,15 @@ impl Resident {
         set
     }
 
+    /// A window of one batch of a set of `samples`, without content.
+    pub fn one_batch_of(mut self, samples: usize, targets: TargetKind) -> Resident {
+        self.samples = samples;
+        self.window = Some(1);
+        ((self.data.0, self.target.0), self.ignores) = (self.specs(self.rows_held(), targets), false);
+        (self.data.1, self.target.1) = (Init::Zeros, Init::Zeros);
+        self
+    }
+
     fn specs(&self, rows: usize, targets: TargetKind) -> (Spec, Spec) {
         let width: usize = self.shape.iter().product();
         let data = match self.elements {

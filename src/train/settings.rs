@@ -3,6 +3,7 @@
 //! set of names and one set of messages.
 
 use super::defaults::IMAGES;
+use super::flight::settings::{FlightSettings, OnNan};
 use super::text::TextSettings;
 use super::{Augment, EarlyStopping, Loss, LossName, UpdateSettings};
 use crate::data::series::SeriesOptions;
@@ -157,6 +158,8 @@ pub struct Settings {
     pub checkpoint_every: Option<usize>,
     /// Checkpoints by step that are kept, besides the last and the best.
     pub keep_last: usize,
+    /// What is done about numbers that are not finite or not right.
+    pub flight: FlightSettings,
     /// What the plan of the training step may do.
     pub plan: PlanOptions,
 }
@@ -222,6 +225,7 @@ impl Settings {
         let max_seconds = Some(train.real("max_time", 0.0, 1e9, Some(0.0))?).filter(|&t| t > 0.0);
         let checkpoint_every = optional(train.count("checkpoint_every", 0, Some(0))?);
         let keep_last = train.count("keep_last", 0, Some(0))?;
+        let flight = FlightSettings::read(&mut train)?;
         let plan = plan_options(&mut train)?;
         train.finish()?;
         let asked = keys.has("early_stopping");
@@ -248,6 +252,7 @@ impl Settings {
             max_seconds,
             checkpoint_every,
             keep_last,
+            flight,
             plan,
         };
         settings.take_model(model);
@@ -293,6 +298,7 @@ impl Settings {
             .map(|(k, v): (&str, Value)| (k.to_string(), v)),
         );
         self.update.write(&mut all, &mut train);
+        self.flight.write(&mut train);
         all.insert("train".into(), Value::Table(train));
         all.insert("loss".into(), Value::Table(self.loss.to_table()));
         all.insert("early_stopping".into(), Value::Table(self.early_stopping.to_table()));
@@ -312,6 +318,7 @@ impl Settings {
         let mut s = self.clone();
         s.plan.precision = self.plan.precision.on(target);
         s.update.scaled = s.plan.precision == Precision::F16;
+        s.update.controlled |= s.flight.on_nan == OnNan::Rollback;
         s
     }
 
@@ -322,7 +329,8 @@ impl Settings {
     pub fn deciding(&self) -> String {
         let mut table = self.to_table();
         if let Some(Value::Table(train)) = table.get_mut("train") {
-            let limits = ["min_steps", "max_steps", "max_time", "checkpoint_every", "keep_last"];
+            let limits =
+                ["min_steps", "max_steps", "max_time", "checkpoint_every", "keep_last", "on_nan", "verify_every"];
             for key in limits.into_iter().chain(["fuse", "recompute", "memory_budget"]) {
                 train.remove(key);
             }

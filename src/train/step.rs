@@ -5,7 +5,7 @@ use super::groups::Groups;
 use super::loss::{BatchLoss, answering};
 use super::resident::Resident;
 use super::update::update;
-use super::{Augment, Loss, Settings, points};
+use super::{Augment, Loss, OnNan, Settings, UpdateSettings, points};
 use crate::data::{Elements, IGNORED, Interface, Task};
 use crate::error::{Error, Result};
 use crate::graph::{Graph, Home, Init, TensorId};
@@ -80,11 +80,13 @@ impl Builder<'_> {
             )));
         }
         let weighs = loss.weight.unwrap_or(feed.rows);
-        let updated = update(&mut g, loss.mean, clock, Some(weighs), &s.update, s.epochs, batches)?;
+        let guard = Some(s.flight.guard(s.update.steps(batches)));
+        let how = UpdateSettings { guard, ..s.update.clone() };
+        let updated = update(&mut g, loss.mean, clock, Some(weighs), &how, s.epochs, batches)?;
         // The mean norm of an epoch, weighted as the mean loss is.
         let window = |g: &mut Graph, name: &str, weighted: bool| {
             let sums = g.persistent(name, tally::spec(weighted), Init::Zeros);
-            Some(Window { sums, clock, points })
+            Some(Window { sums, clock, points, leaves_out: s.flight.on_nan == OnNan::Skip })
         };
         let norm = BatchLoss { mean: updated.grad_norm, weight: None };
         let of_norms = window(&mut g, points::NORMS, false);

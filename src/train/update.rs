@@ -5,6 +5,7 @@
 //!
 //! State on the device: `params`; `grads`; the optimiser's moments;
 //! `accumulate.grads` and `accumulate.rows` (`.weight`) while batches are accumulated;
+//! `train.flight`, the record of updates that were left out (`ops::guard`);
 //! `lr.factor`, which the host may lower; `loss_scale` and its counts under mixed
 //! precision; `ema`.
 //!
@@ -13,6 +14,7 @@
 //! follows it write nothing. So several batches still share a submit, and a
 //! batch stays a pure function of state on the device.
 
+use super::flight::record::RECORD;
 use super::groups::{Groups, Rule, factors};
 use super::optimizer::{Control, Optimizer};
 use super::regularize::Regularize;
@@ -21,6 +23,8 @@ use crate::error::{Error, Result};
 use crate::graph::{Graph, Home, Init, Seed, TensorId, gradient};
 use crate::keys::Keys;
 use crate::ops::ema::Ema;
+use crate::ops::grad_norm::Guarded;
+use crate::ops::guard::{self, Guard};
 use crate::ops::loss_scale::{LossScale, Scaled};
 use crate::ops::pace::{Pace, Paced, Steps};
 use crate::tensor::{DType, HostTensor, Spec};
@@ -53,6 +57,9 @@ pub struct UpdateSettings {
     /// The host may change the rate at any time. Decided by whoever watches, not read from
     /// a configuration.
     pub controlled: bool,
+    /// Which updates are left out because a number is not finite or not likely. Decided by
+    /// the settings of the training (`flight`), not read from these keys.
+    pub guard: Option<Guard>,
 }
 
 impl Default for UpdateSettings {
@@ -69,6 +76,7 @@ impl Default for UpdateSettings {
             groups: Groups::default(),
             scaled: false,
             controlled: false,
+            guard: None,
         }
     }
 }
@@ -136,6 +144,7 @@ impl UpdateSettings {
             groups: Groups::read(train, root.take("group"))?,
             scaled: false,
             controlled: false,
+            guard: None,
         })
     }
 
@@ -205,6 +214,7 @@ pub fn update(
     }
     let flat = pack(g, &parts, &rules, &offsets, n)?;
 
+    let at = clock;
     let steps = u.steps(batches);
     let rates = u.schedule.table(u.lr, epochs.saturating_mul(steps.per_epoch()), steps.per_epoch());
     let schedule = g.constant(HostTensor::f32([rates.rates.len()], rates.rates));
@@ -236,7 +246,13 @@ pub fn update(
         }
     };
     u.regularize.adjust(g, grads, params, clock, groups)?;
-    let (grad_norm, scale) = g.grad_norm(grads, u.regularize.clip_norm)?;
+    let (grad_norm, scale) = match u.guard {
+        None => g.grad_norm(grads, u.regularize.clip_norm)?,
+        Some(guard) => {
+            let record = g.persistent(RECORD, Spec::u32([guard::RECORD]), Init::Zeros);
+            g.guarded_grad_norm(grads, u.regularize.clip_norm, Guarded { loss, clock: at, record }, guard)?
+        }
+    };
     u.optimizer.update(g, params, grads, &Control { clock, schedule, scale, groups })?;
     let learning = named.iter().zip(&offsets).zip(&rules).filter(|(_, r)| !r.frozen && r.lr != 0.0);
     u.regularize.constrain(g, params, clock, learning.map(|(((_, spec), &offset), _)| (spec, offset)))?;

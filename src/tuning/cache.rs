@@ -45,8 +45,8 @@ impl Cache {
     /// The cache of an adapter in a folder, and what is wrong with it, if
     /// anything is. Without a folder it lives as long as the program.
     pub fn open(folder: Option<&Path>, adapter: &Adapter) -> (Cache, Option<String>) {
-        let name = format!("{}, {}, {}", adapter.name, adapter.backend, adapter.driver);
-        Cache::of(folder.map(|f| f.join(file_name(&name))), name)
+        let name = adapter.full_name();
+        Cache::of(folder.map(|f| f.join(files::name::cache_name("tuning", &name))), name)
     }
 
     /// The cache in a file, for an adapter of this name and driver.
@@ -109,12 +109,4 @@ impl Cache {
         let text = serde_json::to_string_pretty(&self.file).expect("plain data prints");
         files::write(path, text.as_bytes())
     }
-}
-
-/// `tuning-NAME.json` with everything but letters and digits as dashes.
-fn file_name(adapter: &str) -> String {
-    let plain: String = adapter.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
-    let words: Vec<&str> = plain.split('-').filter(|w| !w.is_empty()).collect();
-    let name: String = words.join("-").to_lowercase().chars().take(150).collect();
-    format!("tuning-{name}.json")
 }

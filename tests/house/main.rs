@@ -22,6 +22,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("cpu", &["error", "tensor", "graph", "plan"]),
     // The two executors share the check of a named buffer's size.
     ("gpu", &["error", "files", "tensor", "kernel", "graph", "plan", "cpu"]),
+    // Each op beside its reference; what an op's functions may cost is in its cases.
+    ("verify", &["error", "tensor", "kernel", "graph", "ops", "plan", "cpu", "gpu"]),
     ("device", &["error", "kernel", "graph", "plan", "cpu", "gpu"]),
     // What runs fastest is found out by running it.
     ("tuning", &["error", "files", "tensor", "kernel", "graph", "plan", "cpu", "gpu"]),
@@ -31,7 +33,10 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("eval", &["error", "terminal", "files", "tensor", "keys", "data"]),
     (
         "train",
-        &["error", "files", "tensor", "keys", "kernel", "graph", "ops", "plan", "cpu", "device", "data", "nn", "eval"],
+        &[
+            "error", "files", "tensor", "keys", "kernel", "graph", "ops", "plan", "cpu", "verify", "device", "data",
+            "nn", "eval",
+        ],
     ),
     (
         "deploy",
@@ -48,7 +53,18 @@ const LAYERS: &[(&str, &[&str])] = &[
         ],
     ),
     // It draws with the plots and pages of reports.
-    ("profile", &["error", "terminal", "files", "tensor", "kernel", "graph", "plan", "cpu", "gpu", "device", "eval"]),
+    (
+        "profile",
+        &["error", "terminal", "files", "tensor", "kernel", "graph", "plan", "cpu", "gpu", "verify", "device", "eval"],
+    ),
+    // Every kernel of a device, then trainings on it.
+    (
+        "doctor",
+        &[
+            "error", "files", "tensor", "kernel", "graph", "ops", "plan", "gpu", "verify", "device", "data", "nn",
+            "train", "profile",
+        ],
+    ),
     (
         "run",
         &[
@@ -60,7 +76,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         "cli",
         &[
             "error", "terminal", "files", "tensor", "keys", "kernel", "graph", "ops", "plan", "device", "data", "nn",
-            "eval", "train", "deploy", "onnx", "tuning", "profile", "run",
+            "eval", "train", "deploy", "onnx", "tuning", "profile", "doctor", "run",
         ],
     ),
 ];

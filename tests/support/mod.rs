@@ -8,7 +8,6 @@ pub mod capabilities;
 pub mod device;
 pub mod golden_ops;
 pub mod golden_optimisers;
-pub mod guards;
 pub mod lint;
 pub mod probe;
 pub mod run;

@@ -2,20 +2,16 @@
 
 use wgrad::error::Result;
 use wgrad::graph::{Case, TensorId};
-use wgrad::plan::{Executor, Options, Plan, Precision, Target};
+use wgrad::plan::{Options, Plan, Precision, Target};
 use wgrad::tensor::{DType, HostTensor};
 
 pub use wgrad::graph::{Built, input_name};
 pub use wgrad::plan::{all_variants, options_for};
+pub use wgrad::verify::case::fetch_all;
 
 /// Builds forward and, if the case has one, backward pass.
 pub fn build(case: &Case) -> Result<Built> {
     case.built()
-}
-
-/// Fetches tensors after a run.
-pub fn fetch_all(e: &mut dyn Executor, program: &wgrad::plan::Program, ids: &[TensorId]) -> Result<Vec<HostTensor>> {
-    ids.iter().map(|&t| e.fetch(program, t)).collect()
 }
 
 /// The named tensors of a case: its inputs and the cotangents of its outputs.

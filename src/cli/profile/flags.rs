@@ -96,20 +96,23 @@ pub struct Shaders {
     #[arg(long, value_name = "N", requires = "name")]
     pub variant: Option<usize>,
     /// Translate it for Vulkan: SPIR-V, to a file or into a pipe.
-    #[arg(long, requires = "name", group = "language")]
+    #[arg(long, group = "language")]
     pub spirv: bool,
     /// Translate it for Metal.
-    #[arg(long, requires = "name", group = "language")]
+    #[arg(long, group = "language")]
     pub msl: bool,
     /// Translate it for DX12.
-    #[arg(long, requires = "name", group = "language")]
+    #[arg(long, group = "language")]
     pub hlsl: bool,
     /// Translate it for OpenGL.
-    #[arg(long, requires = "name", group = "language")]
+    #[arg(long, group = "language")]
     pub glsl: bool,
     /// Write the translation to a file.
     #[arg(long, value_name = "FILE", requires = "language", allow_hyphen_values = true, value_parser = path())]
     pub out: Option<PathBuf>,
+    /// Write the translations of all kernels that cases need into a folder, a file each.
+    #[arg(long, value_name = "DIR", requires = "language", conflicts_with_all = ["name", "out"], allow_hyphen_values = true, value_parser = path())]
+    pub all: Option<PathBuf>,
     /// Print one JSON object as the last line of stdout.
     #[arg(long)]
     pub json: bool,

@@ -125,6 +125,12 @@ impl GpuExecutor {
 
     /// Times every dispatch of a program in each of `runs` runs by such a clock.
     pub(super) fn time_program(&self, program: &Program, runs: usize, clock: Clock) -> Result<Timeline> {
+        if !self.store.lock().program(program)?.hosted.is_empty() {
+            return Err(Error::device(format!(
+                "{} computes some ops of this program wrongly, so that the CPU does; such a program is not timed",
+                self.gpu.adapter.name
+            )));
+        }
         let (commands, pace) = self.commands(program)?;
         self.timed(&commands.iter().collect::<Vec<_>>(), pace, runs, clock)
     }

@@ -64,7 +64,8 @@ pub fn encode_model(weights: &Weights, about: &About) -> Result<Vec<u8>> {
     serialize(weights.iter().map(|(name, value)| (name, &**value)), KEY, about)
 }
 
-fn serialize<'a>(
+/// The bytes of a file of tensors that says something about itself under a key.
+pub(in crate::train) fn serialize<'a>(
     tensors: impl Iterator<Item = (&'a str, &'a HostTensor)>,
     key: &str,
     about: String,
@@ -146,6 +147,14 @@ pub(super) fn load_training(path: &Path) -> Result<(AboutTraining, BTreeMap<Stri
         state.insert(name, value);
     }
     Ok((about, state))
+}
+
+/// The metadata and the tensors of any such file.
+pub(in crate::train) fn load_tensors(path: &Path) -> Result<(HashMap<String, String>, BTreeMap<String, HostTensor>)> {
+    let bytes = read(path)?;
+    let all = tensors(path, &bytes)?.into_iter();
+    let all = all.map(|(name, view)| Ok((name.clone(), host(path, &name, &view)?))).collect::<Result<_>>()?;
+    Ok((metadata(path, &bytes)?, all))
 }
 
 /// The metadata of a file of weights.

@@ -5,12 +5,14 @@
 //! clip, optimiser, metrics, clock. It reads nothing from the host and returns
 //! nothing to it.
 
+mod flight;
 mod predict;
 mod scoring;
 
 pub use scoring::Scorer;
 
 use super::checkpoint::Progressed;
+use super::flight::record::RECORD;
 use super::loss::answering;
 use super::resident::{self, Resident};
 use super::scores::Scores;
@@ -25,10 +27,11 @@ use crate::nn::{Model, Weights};
 use crate::ops::loss_scale::LEFT_OUT;
 use crate::ops::pace::Steps;
 use crate::ops::tally::{self, Points};
-use crate::plan::{Executor, Options, Program};
+use crate::plan::{Executor, Options, Plan, Program};
 use crate::tensor::{HostTensor, Shape, Spec};
 use predict::Asked;
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 /// A loaded program over one data set.
 #[derive(Clone)]
@@ -56,6 +59,10 @@ pub struct Session {
     params: Vec<(String, Spec, usize)>,
     states: Vec<String>,
     train: Option<Pass>,
+    /// The plan of the training step, without initial values.
+    plan: Option<Arc<Plan>>,
+    /// The weights of classes in the training's loss.
+    class_weights: Option<Vec<f32>>,
     /// The sums of the training's metrics, before anything is added.
     no_sums: HostTensor,
     /// The programs that answer.
@@ -92,6 +99,8 @@ impl Session {
             params: vec![],
             states: vec![],
             train: None,
+            plan: None,
+            class_weights: None,
             no_sums: HostTensor::zeros(&tally::spec(false)),
             answerers: HashMap::new(),
             changing: vec![],
@@ -190,6 +199,7 @@ impl Session {
         drop(graph);
         if name == "train" {
             self.memory = Session::memory_of(&plan);
+            self.plan = Some(Arc::new(plan.outline()));
         }
         let program = self.executor.load(plan)?;
         self.hold_weights()?;
@@ -245,6 +255,7 @@ impl Session {
             None => None,
         };
         self.loss = s.loss.clone();
+        self.class_weights = weights.clone();
         self.points = points::points(s, resident.batches());
         let step = Builder { params: "params", ..self.builder() }.training(&resident, s, weights.as_deref())?;
         let sums = step.graph.find(METRICS).expect("a training step has its metrics");
@@ -418,8 +429,8 @@ impl Session {
     pub fn set_state(&mut self, state: &BTreeMap<String, HostTensor>, at: &Progressed) -> Result<()> {
         let place = || "the checkpoint does not fit these settings";
         for name in &self.changing {
-            // Runs of earlier versions had no sums of the curves: theirs begin here.
-            let needed = !self.is_weight(name) && ![points::METRICS, points::NORMS].contains(&name.as_str());
+            // Runs of earlier versions had no sums of the curves and no record: theirs begin here.
+            let needed = !self.is_weight(name) && ![points::METRICS, points::NORMS, RECORD].contains(&name.as_str());
             if needed && !state.contains_key(name) {
                 return Err(Error::data(format!("it lacks \"{name}\"")).context(place()));
             }

@@ -2,10 +2,9 @@
 //! with it, so a kernel that writes out of bounds by up to 64 elements hits them, where
 //! the driver and wgpu's checks would drop such a write. They do so further on.
 
-use libtest_mimic::Failed;
-use wgrad::graph::TensorId;
-use wgrad::plan::{Executor, Place, Plan, Program};
-use wgrad::tensor::{DType, Data, HostTensor, Spec};
+use crate::graph::TensorId;
+use crate::plan::{Executor, Place, Plan, Program};
+use crate::tensor::{DType, Data, HostTensor, Spec};
 
 /// Elements of a guard: whole lines of whatever a kernel writes at once.
 const GUARD: usize = 64;
@@ -47,16 +46,16 @@ pub fn arm(content: &mut HostTensor) {
 impl Guards {
     /// Fails where a guard is not what it was: transient buffers were poisoned, named
     /// ones armed.
-    pub fn check(&self, e: &mut dyn Executor, program: &Program) -> Result<(), Failed> {
+    pub fn check(&self, e: &mut dyn Executor, program: &Program) -> Result<(), String> {
         for (guard, name) in &self.0 {
-            let found = e.fetch(program, *guard)?;
+            let found = e.fetch(program, *guard).map_err(|e| e.to_string())?;
             let is_whole = |x: &u32| *x == BITS || found.spec().dtype == DType::F32 && f32::from_bits(*x).is_nan();
             let words: Vec<u32> = match &found.data {
                 Data::F32(v) => v.iter().map(|x| x.to_bits()).collect(),
                 Data::U32(v) => v.clone(),
             };
             if let Some(at) = words.iter().position(|x| !is_whole(x)) {
-                return Err(format!("element {at} behind the end of {name} was written").into());
+                return Err(format!("element {at} behind the end of {name} was written"));
             }
         }
         Ok(())
