@@ -43,7 +43,9 @@ export function list(names, values) {
 
 /** Lines over their positions: `[{ points: [[x, y]], class }]`. `label` is for those who cannot see them. */
 export function lines(all, label) {
-  const [width, height, left, bottom] = [640, 260, 62, 22];
+  // Letters keep their size on a phone.
+  const width = Math.max(260, Math.min(640, innerWidth - 70));
+  const [height, left, bottom] = [Math.round(120 + width / 5), 62, 22];
   const points = all.flatMap((line) => line.points).filter((p) => p.every(Number.isFinite));
   const svg = make("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": label });
   if (points.length === 0) return svg;

@@ -4,7 +4,7 @@
 import { make } from "./charts.js";
 
 /** The side of the drawing pad, in pixels of the screen. */
-const PAD = 280;
+const SIDE = 280;
 
 export function inputOf(kind, changed) {
   return { picture, row, text, series, numbers }[kind.kind](kind, changed);
@@ -12,7 +12,7 @@ export function inputOf(kind, changed) {
 
 /** A pad to draw on, or a picture that is chosen, dropped or pasted. */
 function picture(kind, changed) {
-  const scale = PAD / Math.max(kind.width, kind.height);
+  const scale = SIDE / Math.max(kind.width, kind.height);
   const [width, height] = [Math.round(kind.width * scale), Math.round(kind.height * scale)];
   const [paper, ink] = kind.dark ? ["black", "white"] : ["white", "black"];
   const canvas = make("canvas", { width, height, tabindex: "0", role: "img", "aria-label": "Drawing pad: arrow keys move the pen, the space bar sets it down or lifts it. A picture can be chosen, dropped or pasted, too." });

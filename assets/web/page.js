@@ -71,6 +71,7 @@ function asker(computer, grid, problem) {
   grid.append(make("section", {}, make("h2", {}, titles[about.input.kind]), input.element));
   grid.append(make("section", {}, make("h2", {}, about.task === "classification" ? "What it is" : "What the model says"), best, trouble, answer));
   if (computer.trains) grid.append(trainerOf(computer, input, () => changed(), problem).element);
+  if (about.input.kind === "series") addEventListener("resize", () => changed());
   changed();
 }
 

@@ -1,6 +1,6 @@
 // Texts as tokens and back: characters, bytes, or byte-level pairs as GPT-2 has them.
 
-const PAD = 0;
+const PADDING = 0;
 const UNKNOWN = 1;
 /** How GPT-2 cuts a text into words; blanks are those of Unicode. */
 const BLANK = "\\t-\\r\\u0020\\u0085\\u00a0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000";
@@ -61,7 +61,7 @@ export class Vocabulary {
     const notes = [];
     if (ids.length === 0) ids.push(UNKNOWN);
     if (ids.length > length) notes.push(`the text has ${ids.length} tokens and the model reads ${length}: its end is left out`);
-    const sample = new Uint32Array(length).fill(PAD);
+    const sample = new Uint32Array(length).fill(PADDING);
     sample.set(ids.slice(0, length));
     return { sample, notes };
   }

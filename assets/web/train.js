@@ -81,6 +81,7 @@ export function trainerOf(model, asked, changed, problem) {
   }
 
   show();
+  addEventListener("resize", show);
   const element = make("section", { class: "wide" }, make("h2", {}, "Train it"),
     make("p", { class: "soft" }, "Everything stays in this browser. Give examples in the form above, say what they are, and train."),
     make("div", { class: "row" }, make("label", {}, "Class ", choice), add), counts,
