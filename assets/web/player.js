@@ -3,7 +3,7 @@
 // describes it. The player knows nothing of layers or models.
 
 import { answer, prepare } from "./prepare.js";
-import { Vocabulary, sampler } from "./tokens.js";
+import { Reader, Vocabulary, sampler } from "./tokens.js";
 import { halfToFloat, unpack } from "./unpack.js";
 
 /** Dispatches per submit: no browser should take a long one for a hang. */
@@ -180,13 +180,19 @@ export class Model {
     this.#gpu = null;
   }
 
-  /** Runs one thing at a time: programs share buffers. */
+  /** Runs one thing at a time, since programs share buffers; again if the device went away. */
   #alone(task) {
     const next = this.#last.then(async () => {
-      const gpu = await this.#device();
-      const result = await task(gpu);
-      if (gpu.fault) throw new Error(gpu.fault);
-      return result;
+      for (let isAgain = false; ; isAgain = true) {
+        const gpu = await this.#device();
+        try {
+          const result = await task(gpu);
+          if (gpu.fault) throw new Error(gpu.fault);
+          return result;
+        } catch (error) {
+          if (isAgain || !(await gpu.isLost())) throw error;
+        }
+      }
     });
     this.#last = next.catch(() => {});
     return next;
@@ -229,6 +235,12 @@ class Gpu {
     this.name = description || model || [vendor, architecture].filter(Boolean).join(" ") || "WebGPU";
     this.modules = header.modules.map(() => null);
     device.onuncapturederror = ({ error }) => (this.fault ??= `The graphics device refused a command: ${error.message}`);
+  }
+
+  /** Whether it went away, of which it may tell a little after a command has failed. */
+  isLost() {
+    const wait = new Promise((done) => setTimeout(() => done(false), 200));
+    return Promise.race([this.device.lost.then(() => true), wait]);
   }
 
   /** A program by name, loaded when it is first asked for. */
@@ -340,45 +352,6 @@ class Program {
   async read() {
     const { buffer, offset, bytes, elements } = this.plan.output;
     return (await this.gpu.read(this.buffers[buffer], offset, bytes)).subarray(0, elements);
-  }
-}
-
-/** Reads tokens one by one; what was read is on the device. */
-class Reader {
-  constructor(about) {
-    Object.assign(this, { about, tokens: null, gpu: null });
-  }
-
-  /** Reads a token; gives the scores of those that may follow, if they are asked for. */
-  async read(gpu, id, asked) {
-    const { program } = await gpu.program("decode");
-    if (this.gpu !== gpu) {
-      const before = this.tokens ?? [];
-      this.#begin(gpu);
-      before.forEach((token) => this.#step(gpu, program, token));
-    }
-    const room = this.about.room ?? Infinity;
-    if (this.tokens.length >= room) {
-      const tail = this.tokens.slice(this.tokens.length - Math.floor(this.tokens.length / 2));
-      this.#begin(gpu);
-      tail.forEach((token) => this.#step(gpu, program, token));
-    }
-    this.#step(gpu, program, id);
-    return asked ? program.read() : null;
-  }
-
-  #begin(gpu) {
-    Object.assign(this, { gpu, tokens: [] });
-    gpu.reset(this.about.kept);
-  }
-
-  #step(gpu, program, id) {
-    const position = this.tokens.length;
-    gpu.write(this.about.token, Uint32Array.of(id));
-    gpu.write(this.about.position, Uint32Array.of(position));
-    gpu.write(this.about.length, Uint32Array.of(position + 1));
-    program.run();
-    this.tokens.push(id);
   }
 }
 

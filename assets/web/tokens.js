@@ -85,6 +85,40 @@ export class Vocabulary {
   }
 }
 
+/** Reads tokens one by one; what was read is on the device. */
+export class Reader {
+  constructor(about) {
+    Object.assign(this, { about, tokens: [] });
+  }
+
+  /** Reads a token; gives the scores of those that may follow, if they are asked for. */
+  async read(gpu, id, asked) {
+    const { program } = await gpu.program("decode");
+    // Another text was read meanwhile, or the device is another.
+    if (gpu.reader !== this) this.#again(gpu, program, this.tokens);
+    const read = this.tokens.length;
+    if (read >= (this.about.room ?? Infinity)) this.#again(gpu, program, this.tokens.slice(read - Math.floor(read / 2)));
+    this.#step(gpu, program, id);
+    return asked ? program.read() : null;
+  }
+
+  #again(gpu, program, tokens) {
+    this.tokens = [];
+    gpu.reader = this;
+    gpu.reset(this.about.kept);
+    tokens.forEach((token) => this.#step(gpu, program, token));
+  }
+
+  #step(gpu, program, id) {
+    const position = this.tokens.length;
+    gpu.write(this.about.token, Uint32Array.of(id));
+    gpu.write(this.about.position, Uint32Array.of(position));
+    gpu.write(this.about.length, Uint32Array.of(position + 1));
+    program.run();
+    this.tokens.push(id);
+  }
+}
+
 /** Draws tokens by their scores, as wgrad's `generate` does (from other random numbers). */
 export function sampler({ temperature, topK, topP, seed }) {
   if (!(temperature >= 0)) throw new Error(`temperature ${temperature}: expected a number of at least 0`);
