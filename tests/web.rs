@@ -142,10 +142,11 @@ fn session(text: &str, set: &Dataset, interface: Interface) -> wgrad::Result<(Se
 }
 
 fn bytes_of(samples: &Samples, width: usize, row: usize) -> Vec<u8> {
-    match samples.select(width, &[row]) {
-        Samples::Bytes(v) => v.to_vec(),
-        Samples::Floats(v) => v.iter().flat_map(|x| x.to_le_bytes()).collect(),
-        Samples::Tokens(v) => v.iter().flat_map(|x| x.to_le_bytes()).collect(),
+    let own = row * width..(row + 1) * width;
+    match samples {
+        Samples::Bytes(v) => v[own].to_vec(),
+        Samples::Floats(v) => v[own].iter().flat_map(|x| x.to_le_bytes()).collect(),
+        Samples::Tokens(v) => v[own].iter().flat_map(|x| x.to_le_bytes()).collect(),
         Samples::Read(_) => unreachable!("made here"),
     }
 }

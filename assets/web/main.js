@@ -11,7 +11,7 @@ const say = (message, kind) => {
 };
 
 try {
-  const bytes = fromBase64(document.getElementById("model").textContent);
+  const bytes = fromBase64(document.getElementById("package").textContent);
   const model = await Model.open(bytes, { onlost: (message) => say(message, "note") });
   // For scripts and tests: the model of the page.
   globalThis.model = model;

@@ -8,11 +8,19 @@ export function planesOf({ data, width, height }, { channels, height: h, width: 
   const spread = spreadOf(levels);
   const pixels = width * height;
   const all = Array.from({ length: channels }, () => new Uint8Array(pixels));
-  for (let i = 0; i < pixels; i += 1) {
-    const alpha = data[4 * i + 3];
-    const [r, g, b] = [0, 1, 2].map((c) => spread(Math.floor((data[4 * i + c] * alpha + 255 * (255 - alpha) + 127) / 255)));
-    if (channels === 1) all[0][i] = Math.floor((2126 * r + 7152 * g + 722 * b) / 10000);
-    else [all[0][i], all[1][i], all[2][i]] = [r, g, b];
+  const on = (value, alpha) => spread(alpha === 255 ? value : Math.floor((value * alpha + 255 * (255 - alpha) + 127) / 255));
+  for (let i = 0, at = 0; i < pixels; i += 1, at += 4) {
+    const alpha = data[at + 3];
+    const r = on(data[at], alpha);
+    const g = on(data[at + 1], alpha);
+    const b = on(data[at + 2], alpha);
+    if (channels === 1) {
+      all[0][i] = Math.floor((2126 * r + 7152 * g + 722 * b) / 10000);
+    } else {
+      all[0][i] = r;
+      all[1][i] = g;
+      all[2][i] = b;
+    }
   }
   const planes = new Uint8Array(channels * h * w);
   all.forEach((plane, c) => planes.set(resized(plane, [height, width], [h, w], filter), c * h * w));

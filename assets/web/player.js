@@ -21,7 +21,8 @@ export class Model {
    */
   static async open(source, { onlost = () => {}, software = null } = {}) {
     const model = new Model(await unpack(source), { onlost, software });
-    await model.#device();
+    // The first answer need not wait for shaders to be compiled.
+    await model.#alone((gpu) => gpu.program(model.about.programs.decode ? "decode" : "predict"));
     return model;
   }
 

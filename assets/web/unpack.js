@@ -13,7 +13,7 @@ export async function unpack(source) {
     bytes = new Uint8Array(await found.arrayBuffer());
   }
   if (bytes[0] !== 0x1f || bytes[1] !== 0x8b) {
-    const found = new TextDecoder().decode(bytes).match(/<script id="model"[^>]*>\s*([A-Za-z0-9+/=]+)\s*</);
+    const found = new TextDecoder().decode(bytes).match(/<script id="package"[^>]*>\s*([A-Za-z0-9+/=]+)\s*</);
     if (!found) throw new Error("expected a page or a package of `wgrad export --format web`, and this is neither");
     bytes = fromBase64(found[1]);
   }

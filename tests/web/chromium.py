@@ -7,10 +7,8 @@ import shutil
 import subprocess
 import tempfile
 
-OPTIONS = [
-    "--headless", "--no-sandbox", "--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader",
-    "--enable-features=Vulkan", "--remote-debugging-pipe", "--no-first-run", "--hide-scrollbars",
-]
+OPTIONS = ["--headless", "--no-sandbox", "--remote-debugging-pipe", "--no-first-run", "--hide-scrollbars"]
+WEBGPU = ["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader", "--enable-features=Vulkan"]
 
 
 def found():
@@ -22,7 +20,7 @@ def found():
 class Browser:
     """A browser with one page; `messages` are what its console and its errors said."""
 
-    def __init__(self, *more):
+    def __init__(self, options=tuple(WEBGPU)):
         to_read, self._write = os.pipe()
         self._read, to_write = os.pipe()
         self._folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
@@ -33,7 +31,7 @@ class Browser:
             os.dup2(spare[0], 3)
             os.dup2(spare[1], 4)
 
-        command = [found(), *OPTIONS, f"--user-data-dir={self._folder.name}", *more, "about:blank"]
+        command = [found(), *OPTIONS, f"--user-data-dir={self._folder.name}", *options, "about:blank"]
         self._process = subprocess.Popen(
             command, preexec_fn=descriptors, close_fds=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
@@ -98,6 +96,14 @@ class Browser:
         self._call("Page.navigate", url=url)
         while not self._loaded:
             self._next()
+
+    def lose_device(self):
+        """Ends the process that computes: every page loses its device."""
+        session, self._session = self._session, None
+        try:
+            self._call("Target.createTarget", url="chrome://gpucrash")
+        finally:
+            self._session = session
 
     def run(self, function, *arguments):
         """What an async function of JavaScript gives for some arguments."""
