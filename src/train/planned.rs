@@ -7,7 +7,7 @@ use super::optimizer::MOMENTS;
 use super::resident::{Resident, TargetKind};
 use super::step::Builder;
 use super::{EMA, Session, Settings};
-use crate::data::{Elements, Interface, Task};
+use crate::data::{Elements, Interface, Task, ValueScale};
 use crate::error::Result;
 use crate::graph::TensorId;
 use crate::nn::{Model, Weights};
@@ -41,7 +41,7 @@ impl Planned {
         device: Target,
     ) -> Result<Planned> {
         let (model, weights) = (&model.clone().without(answering(interface)), &mut weights.clone());
-        let elements = elements(model, Some(interface));
+        let elements = elements_of(model, interface);
         let set = Resident::blank(batch, &model.input, elements, TargetKind::Class, batch);
         let step = Builder { model, weights, interface, params: "params" }.predicting(&set, "predict")?;
         let plan = Plan::build(&step.graph, &[step.output], device)?;
@@ -63,7 +63,7 @@ impl Planned {
     ) -> Result<Planned> {
         let s = &s.on(&device);
         let (model, weights) = (&model.clone().without(answering(interface)), &mut weights.clone());
-        let elements = elements(model, Some(interface));
+        let elements = elements_of(model, interface);
         let target = target_of(model, interface, weights)?;
         let set = Resident::blank(s.batch_size, &model.input, elements, target, s.batch_size);
         let step = Builder { model, weights, interface, params: "params" }.training(&set, s, None)?;
@@ -139,7 +139,10 @@ impl Session {
 
 /// What the samples of a model are made of.
 pub fn elements_of(model: &Model, interface: &Interface) -> Elements {
-    elements(model, Some(interface))
+    match interface.values {
+        Some(ValueScale::Pixels) | None => elements(model, Some(interface)),
+        Some(_) => Elements::Floats,
+    }
 }
 
 fn elements(model: &Model, interface: Option<&Interface>) -> Elements {

@@ -10,11 +10,14 @@ FOLDER keeps the trained runs, the pages and their screenshots. `--adapters` als
 for GPUs, and `--shots` makes screenshots.
 """
 
+import functools
+import http.server
 import json
 import pathlib
 import random
 import subprocess
 import sys
+import threading
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
@@ -184,6 +187,39 @@ def lost(name, folder):
     return faults if "went away" in said else [*faults, f"a device was lost and the page says {said!r}"]
 
 
+def module(name, wgrad, folder):
+    """The player alone, as a module of another page: a package, and the page's own address."""
+    site = folder / "site"
+    site.mkdir(exist_ok=True)
+    (site / "index.html").write_text("<!doctype html><title>site</title><link rel=\"icon\" href=\"data:,\">")
+    export = [wgrad, "export", name, "--format", "web", "--out"]
+    subprocess.run([*export, site / "model.wgrad"], cwd=folder, check=True, capture_output=True)
+    subprocess.run([*export, site / "page.html"], cwd=folder, check=True, capture_output=True)
+    handler = functools.partial(QuietHandler, directory=site)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server, Browser() as browser:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        browser.open(f"http://127.0.0.1:{server.server_port}/index.html")
+        answers = browser.run("""async (row) => {
+          const { Model } = await import("./player.js");
+          const answers = [];
+          for (const source of ["model.wgrad", new URL("page.html", location.href)]) {
+            const model = await Model.open(source);
+            answers.push((await model.predict(row)).values);
+            model.close();
+          }
+          return answers;
+        }""", {"size": 12.5, "colour": "red", "bought": "2015-03-04", "note": "Dr. Who", "weight": 3})
+        server.shutdown()
+        said = browser.messages
+    print(f"as a module: {answers}")
+    return said + ([] if answers[0] == answers[1] and abs(sum(answers[0]) - 1) < 1e-5 else [f"as a module: {answers}"])
+
+
+class QuietHandler(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
+
+
 def without(folder):
     """What the page says where there is no adapter."""
     page = next(folder.glob("*.html")).resolve()
@@ -263,6 +299,8 @@ def main():
     bad = {n: check(n, wgrad, reference, folder, "--adapters" in flags, "--shots" in flags) for n in names or MODELS}
     if "keras-cnn" in bad:
         bad |= {"lost device": lost("keras-cnn", folder)}
+    if "tabular" in bad:
+        bad |= {"module": module("tabular", wgrad, folder)}
     bad |= {"no adapter": without(folder)}
     bad = {name: faults for name, faults in bad.items() if faults}
     if bad:

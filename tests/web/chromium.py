@@ -3,7 +3,9 @@
 import itertools
 import json
 import os
+import pathlib
 import shutil
+import signal
 import subprocess
 import tempfile
 
@@ -15,6 +17,14 @@ def found():
     """The path of Chromium, or None."""
     names = [os.environ.get("WGRAD_CHROMIUM"), "chromium", "chromium-browser", "google-chrome"]
     return next(filter(None, (shutil.which(name) for name in names if name)), None)
+
+
+def ancestors(process):
+    """The processes that a process descends from."""
+    while process > 1:
+        stat = pathlib.Path(f"/proc/{process}/stat").read_text()
+        process = int(stat.rsplit(")", 1)[1].split()[1])
+        yield process
 
 
 class Browser:
@@ -98,12 +108,15 @@ class Browser:
             self._next()
 
     def lose_device(self):
-        """Ends the process that computes: every page loses its device."""
-        session, self._session = self._session, None
-        try:
-            self._call("Target.createTarget", url="chrome://gpucrash")
-        finally:
-            self._session = session
+        """Ends this browser's process that computes: its page loses the device."""
+        for folder in pathlib.Path("/proc").glob("[0-9]*"):
+            try:
+                command, own = (folder / "cmdline").read_bytes(), int(folder.name)
+                if b"--type=gpu-process" in command and self._process.pid in ancestors(own):
+                    os.kill(own, signal.SIGKILL)
+            except (OSError, ValueError):
+                # It has ended meanwhile.
+                continue
 
     def run(self, function, *arguments):
         """What an async function of JavaScript gives for some arguments."""
