@@ -2,9 +2,10 @@
 // resized with the same filter in the same order of single-precision operations.
 
 const f32 = Math.fround;
+const UNIT = f32(1 / 255);
 
 /** The planes `[channels, height, width]` of an ImageData: bytes of the model's own size. */
-export function planesOf({ data, width, height }, { channels, height: h, width: w, filter, levels }) {
+export function planesOf({ data, width, height }, { channels, height: h, width: w, filter, levels, luma }) {
   const spread = spreadOf(levels);
   const pixels = width * height;
   const all = Array.from({ length: channels }, () => new Uint8Array(pixels));
@@ -15,7 +16,7 @@ export function planesOf({ data, width, height }, { channels, height: h, width: 
     const g = on(data[at + 1], alpha);
     const b = on(data[at + 2], alpha);
     if (channels === 1) {
-      all[0][i] = Math.floor((2126 * r + 7152 * g + 722 * b) / 10000);
+      all[0][i] = greyOf(r, g, b, luma);
     } else {
       all[0][i] = r;
       all[1][i] = g;
@@ -25,6 +26,14 @@ export function planesOf({ data, width, height }, { channels, height: h, width: 
   const planes = new Uint8Array(channels * h * w);
   all.forEach((plane, c) => planes.set(resized(plane, [height, width], [h, w], filter), c * h * w));
   return planes;
+}
+
+/** The grey of a colour: bytes as shares of 255, weighed, and back. */
+function greyOf(r, g, b, [red, green, blue]) {
+  let sum = f32(f32(r * UNIT) * f32(red));
+  sum = f32(sum + f32(f32(g * UNIT) * f32(green)));
+  sum = f32(sum + f32(f32(b * UNIT) * f32(blue)));
+  return Math.min(255, Math.floor(f32(sum * 255) + 0.5));
 }
 
 /** Of pictures of 16 bits these values become 0 and 255; a byte b is 257 b of them. */

@@ -15,6 +15,7 @@ import http.server
 import json
 import pathlib
 import random
+import struct
 import subprocess
 import sys
 import threading
@@ -116,9 +117,23 @@ def table(folder):
     (folder / "sales.csv").write_text("\n".join(lines[:330]) + "\n")
 
 
+def pictures(folder):
+    """Coloured pictures of two kinds, as BMP."""
+    rng = random.Random(3)
+    for kind in ["round", "square"]:
+        (folder / "shapes" / kind).mkdir(parents=True, exist_ok=True)
+        for i in range(60):
+            ink, paper = [[rng.randrange(256) for _ in range(3)] for _ in range(2)]
+            x0, y0, r = rng.randrange(10, 22), rng.randrange(10, 22), rng.randrange(5, 10)
+            inside = {"round": lambda x, y: x * x + y * y < r * r, "square": lambda x, y: max(abs(x), abs(y)) < r}[kind]
+            pixels = b"".join(bytes(ink if inside(x - x0, y - y0) else paper) for y in range(32) for x in range(32))
+            head = struct.pack("<2sIHHIIiiHHIIiiII", b"BM", 54 + len(pixels), 0, 0, 54, 40, 32, 32, 1, 24, 0, 0, 0, 0, 0, 0)
+            (folder / "shapes" / kind / f"{i}.bmp").write_bytes(head + pixels)
+
+
 MODELS = {
     "keras-cnn": ["--model", "keras-cnn", "--data", "digits", "--val-split", "0.02"],
-    "resnet8": ["--model", "resnet8", "--data", "digits", "--val-split", "0.02"],
+    "resnet8": ["--model", "resnet8", "--data", "shapes"],
     "vit-tiny": ["--model", "vit-tiny", "--data", "digits", "--val-split", "0.02"],
     "lstm": ["--model", "lstm", "--data", "digits", "--val-split", "0.02"],
     "bi-gru": ["--model", "bi-gru", "--data", "digits", "--val-split", "0.02"],
@@ -131,17 +146,24 @@ MODELS = {
 STEPS = {"resnet8": 4, "vit-tiny": 8, "char-gpt": 40}
 
 
+def said_by(command, folder):
+    """What a command prints; what it says on stderr if it fails."""
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    if done.returncode != 0:
+        sys.exit(f"{' '.join(map(str, command))}: {done.stderr.strip()}")
+    return done.stdout
+
+
 def check(name, wgrad, reference, folder, gpu, shots):
     began, run, page = time.time(), folder / name, (folder / f"{name}.html").resolve()
     data = next((a for a in MODELS[name] if a.endswith((".csv", ".txt"))), None)
     if not run.is_dir():
         steps = str(STEPS.get(name, 60))
         options = ["--device", "cpu", "--max-steps", steps, "--out", name]
-        subprocess.run([wgrad, "train", *MODELS[name], *options], cwd=folder, check=True, capture_output=True)
+        said_by([wgrad, "train", *MODELS[name], *options], folder)
     train = ["--train"] if name == "keras-cnn" else []
-    subprocess.run([wgrad, "export", name, "--format", "web", *train, "--out", page], cwd=folder, check=True, capture_output=True)
-    expected = subprocess.run([reference, name, *([data] if data else [])], cwd=folder, check=True, capture_output=True).stdout
-    expected = json.loads(expected)
+    said_by([wgrad, "export", name, "--format", "web", *train, "--out", page], folder)
+    expected = json.loads(said_by([reference, name, *([data] if data else [])], folder))
     faults = []
     with Browser() as browser:
         browser.open(page.as_uri())
@@ -193,8 +215,8 @@ def module(name, wgrad, folder):
     site.mkdir(exist_ok=True)
     (site / "index.html").write_text("<!doctype html><title>site</title><link rel=\"icon\" href=\"data:,\">")
     export = [wgrad, "export", name, "--format", "web", "--out"]
-    subprocess.run([*export, site / "model.wgrad"], cwd=folder, check=True, capture_output=True)
-    subprocess.run([*export, site / "page.html"], cwd=folder, check=True, capture_output=True)
+    said_by([*export, (site / "model.wgrad").resolve()], folder)
+    said_by([*export, (site / "page.html").resolve()], folder)
     handler = functools.partial(QuietHandler, directory=site)
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server, Browser() as browser:
         threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -295,6 +317,7 @@ def main():
     folder.mkdir(parents=True, exist_ok=True)
     texts(folder)
     table(folder)
+    pictures(folder)
     wgrad, reference = [str(pathlib.Path(p).resolve()) for p in (wgrad, reference)]
     bad = {n: check(n, wgrad, reference, folder, "--adapters" in flags, "--shots" in flags) for n in names or MODELS}
     if "keras-cnn" in bad:

@@ -3,7 +3,7 @@
 use crate::data::series::SeriesFitted;
 use crate::data::table::{Encoder, Fitted};
 use crate::data::text::Vocabulary;
-use crate::data::{Elements, Filter, Input, Interface, OpenOptions, Task};
+use crate::data::{Elements, Filter, Input, Interface, OpenOptions, Task, picture};
 use crate::error::{Error, Result};
 use crate::nn::Model;
 use serde_json::{Value, json};
@@ -20,12 +20,12 @@ pub fn input(model: &Model, interface: &Interface, elements: Elements, images: &
             let length = model.input.first().copied().unwrap_or(1);
             Ok(json!({ "kind": kind, "length": length, "vocabulary": vocabulary_of(vocabulary)? }))
         }
-        Input::Samples if elements == Elements::Bytes => picture(model, interface, images),
+        Input::Samples if elements == Elements::Bytes => pictures(model, interface, images),
         Input::Samples => Ok(json!({ "kind": "numbers", "shape": model.input.to_vec() })),
     }
 }
 
-fn picture(model: &Model, interface: &Interface, images: &OpenOptions) -> Result<Value> {
+fn pictures(model: &Model, interface: &Interface, images: &OpenOptions) -> Result<Value> {
     let [channels, height, width] = model.input[..] else {
         return Err(Error::model(format!(
             "samples of shape {}; expected pictures, [channels, height, width]",
@@ -57,6 +57,7 @@ fn picture(model: &Model, interface: &Interface, images: &OpenOptions) -> Result
         "width": width,
         "filter": images.filter.name(),
         "levels": images.levels,
+        "luma": picture::luma(),
         "dark": n > 0 && sum / (n as f32) < 128.0,
     }))
 }
