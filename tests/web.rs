@@ -84,11 +84,8 @@ units = \"classes\"
 fn main() {
     let args = Arguments::from_args();
     announce();
-    let on_gpu = [
-        ("pictures", predicts(PICTURES, pictures)),
-        ("rows", predicts(ROWS, rows)),
-        ("texts", predicts(TEXTS, texts)),
-    ];
+    let on_gpu =
+        [("pictures", predicts(PICTURES, pictures)), ("rows", predicts(ROWS, rows)), ("texts", predicts(TEXTS, texts))];
     let mut trials: Vec<Trial> =
         on_gpu.into_iter().map(|(name, run)| gpu_trial(format!("predict::{name}"), move |_| run())).collect();
     trials.push(gpu_trial("train".into(), |_| trains()));
@@ -267,7 +264,8 @@ fn decodes() -> Result<(), Failed> {
 fn halves() -> Result<(), Failed> {
     let (set, interface) = pictures(&mut Random::new(1, stream::CASES));
     let (mut session, loaded) = session(PICTURES, &set, interface)?;
-    let [whole, half] = [false, true].map(|half| web::package(&session.model, &loaded, &Options { half, ..Options::default() }));
+    let [whole, half] =
+        [false, true].map(|half| web::package(&session.model, &loaded, &Options { half, ..Options::default() }));
     let [whole, half] = [Package::of(&whole?), Package::of(&half?)];
     let saved = whole.blob.len() - half.blob.len();
     assert!(saved >= 2 * session.parameters() - 16, "{saved} bytes of {} weights", session.parameters());
@@ -298,12 +296,18 @@ fn pages_are_whole() -> Result<(), Failed> {
     let lines = |start: &str| script.lines().filter(|l| l.starts_with(start)).collect::<Vec<_>>();
     assert!(lines("import ").is_empty() && lines("export ").is_empty());
     // Nothing is loaded from anywhere.
-    let links: Vec<&str> = page.match_indices("http").map(|(at, _)| &page[at..at + 22]).filter(|l| l.contains("://")).collect();
+    let links: Vec<&str> =
+        page.match_indices("http").map(|(at, _)| &page[at..at + 22]).filter(|l| l.contains("://")).collect();
     assert!(links.iter().all(|l| l.starts_with("http://www.w3.org/2000")), "{links:?}");
     // No name is there twice, since all files become one module.
     let mut names: Vec<&str> = script
         .lines()
-        .filter_map(|l| l.trim_start_matches("async ").strip_prefix("function ").or(l.strip_prefix("class ")).or(l.strip_prefix("const ")))
+        .filter_map(|l| {
+            l.trim_start_matches("async ")
+                .strip_prefix("function ")
+                .or(l.strip_prefix("class "))
+                .or(l.strip_prefix("const "))
+        })
         .filter_map(|l| l.split(|c: char| !c.is_alphanumeric() && c != '_').next())
         .filter(|n| !n.is_empty())
         .collect();
@@ -320,7 +324,8 @@ fn pages_are_whole() -> Result<(), Failed> {
 fn plans_fit() -> Result<(), Failed> {
     let (set, interface) = pictures(&mut Random::new(1, stream::CASES));
     let (session, loaded) = session(PICTURES, &set, interface)?;
-    let Package { header, blob } = Package::of(&web::package(&session.model, &loaded, &Options { train: true, half: false })?);
+    let Package { header, blob } =
+        Package::of(&web::package(&session.model, &loaded, &Options { train: true, half: false })?);
     let n = |v: &Value| v.as_u64().unwrap() as usize;
     let modules = header["modules"].as_array().unwrap();
     let mut texts: Vec<&str> = modules.iter().map(|m| m.as_str().unwrap()).collect();

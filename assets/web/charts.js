@@ -44,7 +44,7 @@ export function list(names, values) {
 /** Lines over their positions: `[{ points: [[x, y]], class }]`. `label` is for those who cannot see them. */
 export function lines(all, label) {
   // Letters keep their size on a phone.
-  const width = Math.max(260, Math.min(640, innerWidth - 70));
+  const width = Math.max(260, Math.min(500, innerWidth - 70));
   const [height, left, bottom] = [Math.round(120 + width / 5), 62, 22];
   const points = all.flatMap((line) => line.points).filter((p) => p.every(Number.isFinite));
   const svg = make("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": label });
