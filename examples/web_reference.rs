@@ -5,6 +5,7 @@
 
 use serde_json::{Value, json};
 use std::path::Path;
+use wgrad::data::table::Table;
 use wgrad::data::{Input, Interface, Task, picture};
 use wgrad::deploy::generate::Generator;
 use wgrad::deploy::sample::{Sampler, Sampling};
@@ -108,24 +109,22 @@ fn losses(model: &Model, loaded: &Loaded, samples: &[Vec<u8>]) -> Result<Vec<f32
 
 /// Rows of a table as its cells; none of those that the model cannot use.
 fn rows(model: &Model, loaded: &Loaded, text: &str) -> Result<Value> {
-    let mut reader = csv::ReaderBuilder::new().delimiter(delimiter(text)).from_reader(text.as_bytes());
+    let text: String = text.lines().take(SAMPLES + 1).map(|line| format!("{line}\n")).collect();
+    let mut reader = csv::ReaderBuilder::new().delimiter(delimiter(&text)).from_reader(text.as_bytes());
     let fail = |e: csv::Error| Error::data(e.to_string());
-    let names: Vec<String> = reader.headers().map_err(fail)?.iter().map(String::from).collect();
+    let names = reader.headers().map_err(fail)?.clone();
+    let records = reader.records().collect::<std::result::Result<Vec<_>, _>>().map_err(fail)?;
     let fitted = loaded.about.interface.row().expect("a model of rows").clone();
-    let mut predictor = predictor(model, loaded)?;
-    let (mut inputs, mut answers) = (vec![], vec![]);
-    for record in reader.records().take(SAMPLES) {
-        let record = record.map_err(fail)?;
-        let row: Vec<(&str, &str)> =
-            names.iter().map(String::as_str).zip(record.iter()).filter(|c| !c.1.is_empty()).collect();
-        let table = wgrad::data::table::Table::of_records("the row", [row.clone()], &fitted.read_options());
-        let features = fitted.apply_features(&table, &[0])?;
-        let Some(answer) = predictor.rows([row.clone()])?.remove(0) else { continue };
-        let cells: serde_json::Map<String, Value> = row.iter().map(|(k, v)| (k.to_string(), json!(v))).collect();
-        inputs.push(json!({ "input": cells, "sample": features.values }));
-        answers.push(answer.values());
-    }
-    answers.truncate(ASKED);
+    let table = Table::parse("the rows", text.as_bytes(), &fitted.read_options())?;
+    let all: Vec<usize> = (0..table.rows()).collect();
+    let features = fitted.apply_features(&table, &all)?;
+    let answers = predictor(model, loaded)?.csv(&text)?;
+    let input = |(&row, sample): (&usize, &[f32])| {
+        let cells = names.iter().zip(records[row].iter()).map(|(name, cell)| (name.to_string(), json!(cell)));
+        json!({ "input": cells.collect::<serde_json::Map<_, _>>(), "sample": sample })
+    };
+    let inputs: Vec<Value> = features.kept.iter().zip(features.values.chunks(features.width)).map(input).collect();
+    let answers: Vec<Vec<f64>> = answers.into_iter().flatten().take(ASKED).map(|a| a.values()).collect();
     Ok(json!({ "inputs": inputs, "answers": answers }))
 }
 
