@@ -187,11 +187,13 @@ fn close(found: &[f32], expected: &[f32], most: f32) -> Result<(), Failed> {
 
 fn trains() -> Result<(), Failed> {
     let (set, interface) = pictures(&mut Random::new(2, stream::CASES));
-    let (session, loaded) = session(PICTURES, &set, interface.clone())?;
+    let (session, mut loaded) = session(PICTURES, &set, interface.clone())?;
+    loaded.about.config = "[optimizer]\nname = \"adam\"\nlr = 0.02".into();
     let options = Options { train: true, ..Options::default() };
     let package = Package::of(&web::package(&session.model, &loaded, &options)?);
     let s = web::training_settings(&loaded.about)?;
     assert_eq!(package.header["programs"]["train"]["batch"], s.batch_size);
+    assert!((s.update.lr - 0.002).abs() < 1e-12, "{}", s.update.lr);
     let rows: Vec<usize> = (0..s.batch_size).map(|i| i % set.len()).collect();
     let bytes: Vec<u8> = rows.iter().flat_map(|&row| bytes_of(&set.samples, set.width(), row)).collect();
     let labels: Vec<u32> = rows.iter().map(|&row| row as u32 % 3).collect();

@@ -26,6 +26,9 @@ const MARK: &[u8; 8] = b"wgradweb";
 /// Samples per step of a training in a page, at most: visitors have few.
 const BATCH: usize = 32;
 
+/// The share of the run's learning rate at which weights that are trained are trained on.
+const ONWARD: f64 = 0.1;
+
 /// What goes into a package.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Options {
@@ -109,14 +112,16 @@ fn target(class: Class) -> Target {
     Target::Gpu(Caps::floor(class))
 }
 
-/// The settings of a training whose end nobody knows: those that the weights were trained
-/// with, at a constant rate, without averages and without what needs several batches.
+/// The settings of a training that goes on, and whose end nobody knows: those that the weights
+/// were trained with, at a tenth of their rate, which stays, without averages and without what
+/// needs several batches.
 ///
 /// Fails where a checkpoint holds settings that cannot be read.
 pub fn training_settings(about: &About) -> Result<Settings> {
     let mut s = settings(about)?;
     s.batch_size = s.batch_size.min(BATCH);
     s.epochs = 1_000_000;
+    s.update.lr *= ONWARD;
     s.update.schedule = Schedule::default();
     (s.update.ema, s.update.accumulate) = (None, 1);
     s.plan.precision = Precision::F32;
