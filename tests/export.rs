@@ -261,6 +261,8 @@ fn what_cannot_be_is_refused_by_name() {
     );
     refused(&["export", &file, "--opset", "99"], 2, &["opset 99", "18 to 23"]);
     refused(&["export", &file, "--format", "keras", "--opset", "18"], 2, &["--opset", "--format onnx"]);
+    refused(&["export", &file, "--train"], 2, &["--train", "--format web"]);
+    refused(&["export", &file, "--format", "keras", "--precision", "f16"], 2, &["--precision", "--format web"]);
     refused(&["export", &file, "--format", "safetensors"], 2, &["over those", "--out"]);
     std::fs::write(folder.path().join("training.safetensors"), "").unwrap();
     let beside = folder.path().join("other.py").to_string_lossy().into_owned();

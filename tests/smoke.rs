@@ -8,7 +8,6 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use support::device::{NO_ADAPTER, announce, gpu_trial, open};
-use support::guards;
 use support::lint;
 use support::probe::Probe;
 use support::training::{NORMAL, bands, settings};
@@ -21,6 +20,7 @@ use wgrad::nn::{Model, Weights, preset};
 use wgrad::plan::{Clock, Executor, Options, Plan, Target};
 use wgrad::tensor::{HostTensor, Spec};
 use wgrad::train::Session;
+use wgrad::verify::guards;
 
 fn main() {
     let args = Arguments::from_args();
@@ -486,7 +486,7 @@ override AT: u32;
         let seen = guards.check(&mut e, &program);
         match (at, &seen) {
             (9, Ok(())) => {}
-            (10.., Err(why)) => contains(why.message().unwrap_or_default(), &["behind the end of", "was written"])?,
+            (10.., Err(why)) => contains(why, &["behind the end of", "was written"])?,
             _ => return Err(format!("a write at {at} of 10, {named}: {}", seen.is_err()).into()),
         }
     }

@@ -1,6 +1,8 @@
 //! `wgrad export`: a trained model for other programs.
 
+use super::tool_flags::WebPrecision;
 use super::{out, tool_flags};
+use crate::deploy::web;
 use crate::error::{Error, Result};
 use crate::onnx::difference;
 use crate::onnx::export::{self, Format, Options};
@@ -9,21 +11,26 @@ use std::path::{Path, PathBuf};
 
 pub fn run(f: &tool_flags::Export) -> Result<()> {
     let format = Format::named(&f.format)?;
-    let only = |flag: &str| {
-        Error::usage(format!("{flag}: it goes with --format onnx, and --format is {}; leave it out", format.name()))
+    let of = |flag: &str, wanted: Format, given: bool| match given && format != wanted {
+        false => Ok(()),
+        true => Err(Error::usage(format!(
+            "{flag}: it goes with --format {}, and --format is {}; leave it out",
+            wanted.name(),
+            format.name()
+        ))),
     };
-    if format != Format::Onnx && f.opset.is_some() {
-        return Err(only("--opset"));
-    }
-    if format != Format::Onnx && f.with_preprocessing {
-        return Err(only("--with-preprocessing"));
-    }
+    of("--opset", Format::Onnx, f.opset.is_some())?;
+    of("--with-preprocessing", Format::Onnx, f.with_preprocessing)?;
+    of("--train", Format::Web, f.train)?;
+    of("--precision", Format::Web, f.precision.is_some())?;
     let usual = Options::default();
-    let options = Options { opset: f.opset.unwrap_or(usual.opset), preprocessing: f.with_preprocessing, ..usual };
+    let web = web::Options { train: f.train, half: f.precision == Some(WebPrecision::F16) };
+    let options = Options { opset: f.opset.unwrap_or(usual.opset), preprocessing: f.with_preprocessing, web, ..usual };
     let (model, loaded) = f.run.load()?;
     let path = f.out.clone().unwrap_or_else(|| beside(&f.run.run, format));
     let own = |file: &Path| file.canonicalize().ok().is_some_and(|p| Some(p) == f.run.run.canonicalize().ok());
-    if format != Format::Onnx && own(&path.with_extension("safetensors")) {
+    let has_weights_beside = !matches!(format, Format::Onnx | Format::Web);
+    if has_weights_beside && own(&path.with_extension("safetensors")) || own(&path) {
         return Err(Error::usage(format!(
             "{}: the weights would be written over those that they come from; name another file with --out",
             path.display()

@@ -3,7 +3,7 @@
 use super::common_flags::{DeviceFlag, RunFlags};
 use super::model_flags::{ModelFlags, model_help};
 use super::typed::{name, path, source};
-use clap::Args;
+use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 
 /// What a run would be made with, over what its configuration says.
@@ -109,7 +109,8 @@ pub struct Tune {
 pub struct Export {
     #[command(flatten)]
     pub run: RunFlags,
-    /// onnx, safetensors (weights alone), pytorch or keras (a module in Python beside its weights).
+    /// onnx, safetensors (weights alone), pytorch or keras (a module in Python beside its weights),
+    /// or web (one page that answers in the browser, offline).
     #[arg(long, value_name = "NAME", default_value = "onnx")]
     pub format: String,
     /// Of onnx: the version of the ops, 18 to 23. 18 is read by most programs; from 23 on
@@ -120,6 +121,12 @@ pub struct Export {
     /// columns of a table, and gives probabilities, classes or values.
     #[arg(long)]
     pub with_preprocessing: bool,
+    /// Of web: visitors can give examples of the classes and train the model further in the page.
+    #[arg(long)]
+    pub train: bool,
+    /// Of web: the bits of a weight. f16 halves the page and rounds each weight to 3 digits.
+    #[arg(long, value_name = "f32|f16")]
+    pub precision: Option<WebPrecision>,
     /// The file to write (default: the run's name with the format's ending, in the run's folder).
     #[arg(long, value_name = "FILE", allow_hyphen_values = true, value_parser = path())]
     pub out: Option<PathBuf>,
@@ -158,4 +165,13 @@ pub struct Replay {
     /// Print one JSON object as the last line of stdout.
     #[arg(long)]
     pub json: bool,
+}
+
+/// The bits of a weight in a page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum WebPrecision {
+    /// 32.
+    F32,
+    /// 16.
+    F16,
 }

@@ -125,6 +125,17 @@ pub fn prepare(picture: &DynamicImage, channels: usize, size: [usize; 2], option
     Ok(planes(opaque.as_ref().unwrap_or(picture), channels, size, options.filter, options.levels))
 }
 
+/// How much red, green and blue count in the grey of a picture; of bytes each is first divided
+/// by 255, in single precision.
+pub fn luma() -> [f32; 3] {
+    [0, 1, 2].map(|channel| {
+        let mut colour = [0.0; 3];
+        colour[channel] = 1.0;
+        let pixel = image::Rgb32FImage::from_pixel(1, 1, image::Rgb(colour));
+        DynamicImage::from(pixel).to_luma32f().get_pixel(0, 0)[0]
+    })
+}
+
 /// The picture of a decoder, upright and opaque.
 fn upright(mut decoder: impl ImageDecoder) -> Result<DynamicImage> {
     let orientation = decoder.orientation().map_err(damaged)?;

@@ -18,29 +18,32 @@ use crate::plan::{Executor, Program};
 use crate::tensor::{HostTensor, Spec};
 use std::sync::Arc;
 
-const TOKEN: &str = "generate.token";
-const POSITION: &str = "generate.position";
-const LENGTH: &str = "generate.length";
+/// The token that is read, u32 `[1, 1]`.
+pub const TOKEN: &str = "generate.token";
+/// Its position, from 0, u32 `[1]`.
+pub const POSITION: &str = "generate.position";
+/// Positions that are read with it, u32 `[1]`.
+pub const LENGTH: &str = "generate.length";
 
-/// A model that reads and foretells tokens.
-pub struct Generator {
-    executor: Box<dyn Executor>,
-    program: Program,
-    scores: TensorId,
-    /// Buffers that hold what was read, and what they hold before anything is.
-    kept: Vec<(String, Arc<HostTensor>)>,
+/// A model built for one position at a time.
+pub struct Decoding {
+    /// The graph of a position.
+    pub graph: Graph,
+    /// The scores of the tokens that may follow, f32 `[1, 1, tokens]`.
+    pub scores: TensorId,
     /// The most positions that it can read; `None` for any number.
-    room: Option<usize>,
-    tokens: usize,
-    /// What was read since the first position.
-    read: Vec<u32>,
+    pub room: Option<usize>,
+    /// The number of different tokens.
+    pub tokens: usize,
 }
 
-impl Generator {
-    /// The model with these weights on a device.
+impl Decoding {
+    /// Of a model with these weights. The token, its position and the number of positions
+    /// are in the buffers [`TOKEN`], [`POSITION`] and [`LENGTH`], u32 each; what was read
+    /// is in those whose names begin with [`KEPT`].
     ///
     /// Fails when it does not read tokens and foretell them, one from those before.
-    pub fn new(device: &Device, model: &Model, weights: &Weights) -> Result<Generator> {
+    pub fn of(model: &Model, weights: &Weights) -> Result<Decoding> {
         let name = &model.description.name;
         let ([context], true) = (&model.input[..], model.description.takes_tokens()) else {
             return Err(Error::model(format!(
@@ -68,19 +71,43 @@ impl Generator {
             }
         };
         g.flatten_params("params");
-        let kept = g.tensors().iter().filter_map(|t| match &t.home {
+        let counts = g.nodes().iter().any(|n| n.inputs.contains(&position) || n.inputs.contains(&length));
+        // Windows that reach further back than a sample is long were never trained
+        // on what lies there: it was filling.
+        let room = (counts || built.reach >= *context).then_some(*context);
+        Ok(Decoding { graph: g, scores: built.output, room, tokens })
+    }
+}
+
+/// A model that reads and foretells tokens.
+pub struct Generator {
+    executor: Box<dyn Executor>,
+    program: Program,
+    scores: TensorId,
+    /// Buffers that hold what was read, and what they hold before anything is.
+    kept: Vec<(String, Arc<HostTensor>)>,
+    /// The most positions that it can read; `None` for any number.
+    room: Option<usize>,
+    tokens: usize,
+    /// What was read since the first position.
+    read: Vec<u32>,
+}
+
+impl Generator {
+    /// The model with these weights on a device.
+    ///
+    /// Fails when it does not read tokens and foretell them, one from those before.
+    pub fn new(device: &Device, model: &Model, weights: &Weights) -> Result<Generator> {
+        let Decoding { graph, scores, room, tokens } = Decoding::of(model, weights)?;
+        let kept = graph.tensors().iter().filter_map(|t| match &t.home {
             Home::Persistent { name, init } if name.starts_with(KEPT) => Some((name.clone(), init.value(&t.spec))),
             _ => None,
         });
         let kept = kept.collect();
-        let counts = g.nodes().iter().any(|n| n.inputs.contains(&position) || n.inputs.contains(&length));
-        let plan = device.plan(&g, &[built.output])?;
+        let plan = device.plan(&graph, &[scores])?;
         let mut executor = device.executor();
         let program = executor.load(plan)?;
-        // Windows that reach further back than a sample is long were never trained
-        // on what lies there: it was filling.
-        let room = (counts || built.reach >= *context).then_some(*context);
-        Ok(Generator { executor, program, scores: built.output, kept, room, tokens, read: vec![] })
+        Ok(Generator { executor, program, scores, kept, room, tokens, read: vec![] })
     }
 
     /// The number of different tokens.

@@ -3,3 +3,4 @@
 pub mod generate;
 pub mod look;
 pub mod sample;
+pub mod web;

@@ -11,10 +11,10 @@ use super::pace::{self, Pace};
 use crate::error::{Error, Result};
 use crate::graph::{Init, TensorId};
 use crate::plan::{
-    Clock, Executor, Kept, Launch, Plan, Program, Ticket, Timeline, check_size, no_buffer, not_computed,
+    Clock, Executor, Kept, Launch, Plan, Program, Ticket, Timeline, check_size, held_bytes, no_buffer, not_computed,
+    packed, whole_words,
 };
 use crate::tensor::{DType, HostTensor, Spec};
-use std::borrow::Cow;
 use std::collections::{HashMap, VecDeque};
 use std::ops::Range;
 use std::sync::mpsc;
@@ -176,8 +176,7 @@ impl GpuExecutor {
         let buffer = self.gpu.scoped(label, || {
             self.gpu.device.create_buffer(&wgpu::BufferDescriptor {
                 label: Some(label),
-                // wgpu binds whole vec4s, and a tensor may be one element long.
-                size: (spec.elements().max(1) * spec.dtype.bytes()).next_multiple_of(16) as u64,
+                size: held_bytes(spec.elements(), spec.dtype),
                 usage: wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST,
                 mapped_at_creation: false,
             })
@@ -186,7 +185,7 @@ impl GpuExecutor {
         let mut done = Ok(());
         init.each(&mut |first, part| {
             let mut offset = (first * spec.dtype.bytes()) as u64;
-            for piece in kept(spec.dtype, part).chunks(UPLOADED_AT_ONCE) {
+            for piece in packed(spec.dtype, part).chunks(UPLOADED_AT_ONCE) {
                 if done.is_err() {
                     return;
                 }
@@ -207,13 +206,16 @@ impl GpuExecutor {
         let entries: Vec<_> = launch
             .bound
             .iter()
-            .map(|b| wgpu::BindGroupEntry {
-                binding: b.number,
-                resource: wgpu::BindingResource::Buffer(wgpu::BufferBinding {
-                    buffer: &buffers[b.place.buffer],
-                    offset: (b.place.offset * b.place.spec.dtype.bytes()) as u64,
-                    size: std::num::NonZeroU64::new(whole_words(&b.place.spec)),
-                }),
+            .map(|b| {
+                let [offset, size] = b.place.span();
+                wgpu::BindGroupEntry {
+                    binding: b.number,
+                    resource: wgpu::BindingResource::Buffer(wgpu::BufferBinding {
+                        buffer: &buffers[b.place.buffer],
+                        offset,
+                        size: std::num::NonZeroU64::new(size),
+                    }),
+                }
             })
             .collect();
         let label = Some(launch.label.as_str());
@@ -335,22 +337,6 @@ impl GpuExecutor {
     }
 }
 
-/// The bytes of a tensor: the last word may be half of one, and wgpu counts in
-/// words.
-fn whole_words(spec: &Spec) -> u64 {
-    spec.bytes().next_multiple_of(4) as u64
-}
-
-/// The bytes of numbers that are kept in a type, in whole words.
-fn kept(dtype: DType, value: &HostTensor) -> Cow<'_, [u8]> {
-    if dtype != DType::F16 {
-        return value.bytes().into();
-    }
-    let mut halves: Vec<half::f16> = value.as_f32().iter().map(|&x| half::f16::from_f32(x)).collect();
-    halves.resize(halves.len().next_multiple_of(2), half::f16::ZERO);
-    bytemuck::cast_slice(&halves).to_vec().into()
-}
-
 impl Executor for GpuExecutor {
     fn load(&mut self, mut plan: Plan) -> Result<Program> {
         plan.graph.drop_inits();
@@ -454,7 +440,7 @@ impl Executor for GpuExecutor {
     fn write(&mut self, name: &str, value: &HostTensor) -> Result<()> {
         let (buffer, spec) = self.named(name)?;
         check_size(name, spec.elements(), value.shape.elements())?;
-        self.gpu.queue.write_buffer(&buffer, 0, &kept(spec.dtype, value));
+        self.gpu.queue.write_buffer(&buffer, 0, &packed(spec.dtype, value));
         Ok(())
     }
 

@@ -25,6 +25,7 @@ pub use format::Format;
 pub use raw::outputs;
 
 use crate::data::Task;
+use crate::deploy::web;
 use crate::error::{Error, Result};
 use crate::files;
 use crate::graph::{Graph, TensorId};
@@ -59,6 +60,8 @@ pub struct Options {
     /// columns of a table, go in, and probabilities and classes, or values in the units of the
     /// target, come out.
     pub preprocessing: bool,
+    /// What goes into a web page.
+    pub web: web::Options,
     /// Bytes of weights above which they get a file of their own.
     pub large: u64,
 }
@@ -66,7 +69,7 @@ pub struct Options {
 impl Default for Options {
     /// Opset 18, which most readers take.
     fn default() -> Options {
-        Options { opset: *OPSETS.start(), preprocessing: false, large: LARGE }
+        Options { opset: *OPSETS.start(), preprocessing: false, web: web::Options::default(), large: LARGE }
     }
 }
 
@@ -210,6 +213,7 @@ pub fn write_as(
         }
         Format::Pytorch => python::write_torch(path, model, loaded),
         Format::Keras => python::write_keras(path, model, loaded),
+        Format::Web => web::write(path, model, loaded, &options.web),
     }
 }
 

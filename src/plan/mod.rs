@@ -11,6 +11,7 @@ mod explain;
 mod fuse;
 mod halves;
 mod kernels;
+mod memory;
 mod options;
 #[allow(clippy::module_inception)]
 mod plan;
@@ -27,6 +28,7 @@ pub use executor::{Executor, Program, Ticket};
 pub(crate) use executor::{Kept, check_size, no_buffer, not_computed};
 pub use fuse::Saved;
 pub use kernels::{Needed, all_variants, kernels, launches_of, options_for};
+pub use memory::{held_bytes, packed, whole_words};
 pub use options::{Options, Precision, Recompute};
 pub use plan::Plan;
 pub use step::{Bound, Buffer, Launch, Place, Step};

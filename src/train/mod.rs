@@ -49,7 +49,7 @@ pub use key_path::{count, set};
 pub use loss::{BuildLoss, CustomLoss, Loss, LossName, answering, register_loss};
 pub use monitor::check_monitors;
 pub use optimizer::Optimizer;
-pub use planned::made_up;
+pub use planned::{Planned, elements_of, made_up};
 pub use prepare::{Folds, model_for};
 pub use prepared::Prepared;
 pub use progress::{Control, Kept, Progress};

@@ -7,12 +7,81 @@ use super::optimizer::MOMENTS;
 use super::resident::{Resident, TargetKind};
 use super::step::Builder;
 use super::{EMA, Session, Settings};
-use crate::data::{Elements, Interface, Task};
+use crate::data::{Elements, Interface, Task, ValueScale};
 use crate::error::Result;
+use crate::graph::TensorId;
 use crate::nn::{Model, Weights};
 use crate::plan::{Choices, Options, Plan, Target};
 use crate::tensor::random::{Random, stream};
 use crate::tensor::{DType, HostTensor};
+
+/// A plan for a device that need not be there, with what is asked of it.
+pub struct Planned {
+    /// The plan, with the weights as initial values.
+    pub plan: Plan,
+    /// The answers of a batch, or its mean loss.
+    pub output: TensorId,
+    /// The named buffers of its samples and of their targets, which hold one batch.
+    pub samples: &'static str,
+    /// See `samples`.
+    pub targets: &'static str,
+    /// The named buffer of the clock that picks the batch: zeros before each prediction.
+    pub clock: &'static str,
+}
+
+impl Planned {
+    /// The plan that answers for `batch` samples of a model with these weights.
+    ///
+    /// Fails when the model, the interface and the device do not fit together.
+    pub fn predicting(
+        model: &Model,
+        interface: &Interface,
+        weights: &Weights,
+        batch: usize,
+        device: Target,
+    ) -> Result<Planned> {
+        let (model, weights) = (&model.clone().without(answering(interface)), &mut weights.clone());
+        let elements = elements_of(model, interface);
+        let set = Resident::blank(batch, &model.input, elements, TargetKind::Class, batch);
+        let step = Builder { model, weights, interface, params: "params" }.predicting(&set, "predict")?;
+        let plan = Plan::build(&step.graph, &[step.output], device)?;
+        let [samples, targets, clock] = ["predict.samples", "predict.targets", "predict.clock"];
+        Ok(Planned { plan, output: step.output, samples, targets, clock })
+    }
+
+    /// The plan of a training step on a batch of `s.batch_size` samples that is written
+    /// anew before each step; it begins with these weights. What concerns a whole training
+    /// set does not come into it: neither class weights nor a schedule over its epochs.
+    ///
+    /// Fails when the model, the interface, the settings and the device do not fit together.
+    pub fn training(
+        model: &Model,
+        interface: &Interface,
+        weights: &Weights,
+        s: &Settings,
+        device: Target,
+    ) -> Result<Planned> {
+        let s = &s.on(&device);
+        let (model, weights) = (&model.clone().without(answering(interface)), &mut weights.clone());
+        let elements = elements_of(model, interface);
+        let target = target_of(model, interface, weights)?;
+        let set = Resident::blank(s.batch_size, &model.input, elements, target, s.batch_size);
+        let step = Builder { model, weights, interface, params: "params" }.training(&set, s, None)?;
+        let plan = Plan::with(&step.graph, &[step.output], device, &s.plan)?;
+        let [samples, targets, clock] = ["train.samples", "train.targets", "clock"];
+        Ok(Planned { plan, output: step.output, samples, targets, clock })
+    }
+}
+
+/// What the targets of a model are made of.
+fn target_of(model: &Model, interface: &Interface, weights: &mut Weights) -> Result<TargetKind> {
+    let (g, built) = model.inspect(1, weights)?;
+    Ok(match (interface.task, g.shape(built.output)) {
+        (Task::Regression, _) => TargetKind::Values(interface.outputs.len()),
+        (_, [_, positions, _]) => TargetKind::Sequence(*positions),
+        _ => TargetKind::Class,
+    })
+}
 
 impl Session {
     /// The plan of a training step on any device, without data.
@@ -44,12 +113,7 @@ impl Session {
         let s = &s.on(&device);
         let weights = &mut Weights::new(0);
         let model = &model.clone().without(answering(interface));
-        let (g, built) = model.inspect(1, weights)?;
-        let target = match (interface.task, g.shape(built.output)) {
-            (Task::Regression, _) => TargetKind::Values(interface.outputs.len()),
-            (_, [_, positions, _]) => TargetKind::Sequence(*positions),
-            _ => TargetKind::Class,
-        };
+        let target = target_of(model, interface, weights)?;
         let elements = elements(model, Some(interface));
         let set = Resident::blank(s.batch_size, &model.input, elements, target, s.batch_size);
         let step = Builder { model, weights, interface, params: "params" }.training(&set, s, None)?;
@@ -74,6 +138,13 @@ impl Session {
 }
 
 /// What the samples of a model are made of.
+pub fn elements_of(model: &Model, interface: &Interface) -> Elements {
+    match interface.values {
+        Some(ValueScale::Pixels) | None => elements(model, Some(interface)),
+        Some(_) => Elements::Floats,
+    }
+}
+
 fn elements(model: &Model, interface: Option<&Interface>) -> Elements {
     let per_channel = |i: &Interface| i.normal.scale.len() == model.input[0];
     match model.input.len() {

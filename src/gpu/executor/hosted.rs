@@ -1,10 +1,10 @@
 //! Steps that the CPU computes between two submits, because the device computes their op
 //! wrongly: what they read comes back, and what they make goes there. Slow, and right.
 
-use super::{GpuExecutor, kept};
+use super::GpuExecutor;
 use crate::error::Result;
 use crate::graph::{Io, Node, View, ViewMut};
-use crate::plan::{Place, Plan, Program};
+use crate::plan::{Place, Plan, Program, packed};
 use crate::tensor::{DType, Data, HostTensor, parallel};
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
@@ -90,7 +90,7 @@ impl GpuExecutor {
             let shape = place.spec.shape.clone();
             let value = if real.is_empty() { HostTensor::u32(shape, index) } else { HostTensor::f32(shape, real) };
             let at = (place.offset * place.spec.dtype.bytes()) as u64;
-            self.gpu.queue.write_buffer(buffer, at, &kept(place.spec.dtype, &value));
+            self.gpu.queue.write_buffer(buffer, at, &packed(place.spec.dtype, &value));
         }
         Ok(())
     }

@@ -13,14 +13,17 @@ pub enum Format {
     Pytorch,
     /// A model of Keras, beside its weights.
     Keras,
+    /// A web page that answers by itself; see [`web`](crate::deploy::web).
+    Web,
 }
 
 /// Their names.
-const FORMATS: [(&str, Format); 4] = [
+const FORMATS: [(&str, Format); 5] = [
     ("onnx", Format::Onnx),
     ("safetensors", Format::Safetensors),
     ("pytorch", Format::Pytorch),
     ("keras", Format::Keras),
+    ("web", Format::Web),
 ];
 
 impl Format {
@@ -43,6 +46,7 @@ impl Format {
             Format::Onnx => "onnx",
             Format::Safetensors => "safetensors",
             Format::Pytorch | Format::Keras => "py",
+            Format::Web => "html",
         }
     }
 }
