@@ -76,6 +76,9 @@ pub enum Command {
     Run(super::onnx_flags::Run),
     /// Make a run of an ONNX model, to evaluate it, predict with it and train it further.
     Import(super::onnx_flags::Import),
+    /// Serve trained runs over HTTP: Open Inference Protocol, TensorFlow Serving, JSON, CSV, pictures.
+    #[cfg(feature = "serve")]
+    Serve(super::serve::Serve),
 }
 
 impl Command {
@@ -99,6 +102,8 @@ impl Command {
             Command::Profile(f) => f.json,
             Command::Shaders(f) => f.json,
             Command::Tune(f) => f.json,
+            #[cfg(feature = "serve")]
+            Command::Serve(_) => false,
             Command::Summary(_) | Command::Plan(_) | Command::Watch(_) => false,
         }
     }

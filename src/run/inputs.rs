@@ -5,8 +5,8 @@
 use super::answer::{Answer, Outputs};
 use super::kinds::{self, images_of, settings_of, texts_for};
 use crate::data::series::{Panel, SeriesFitted, ToForecast};
-use crate::data::table::{Fitted, Table};
-use crate::data::{Dataset, Interface, Samples, picture};
+use crate::data::table::{Fitted, Kind, Table};
+use crate::data::{Dataset, Elements, Input, Interface, Samples, ValueScale, picture};
 use crate::error::{Error, Result};
 use crate::nn::Model;
 use crate::train::Settings;
@@ -80,13 +80,26 @@ impl Inputs {
         &self.shape
     }
 
+    /// What the elements of its samples usually are; of numbers also the others of bytes
+    /// and floats are taken.
+    pub fn elements(&self) -> Elements {
+        match (&self.interface().input, self.interface().values) {
+            (Input::Tokens(_), _) => Elements::Tokens,
+            (Input::Samples, Some(ValueScale::Pixels)) => Elements::Bytes,
+            _ => Elements::Floats,
+        }
+    }
+
     /// Pictures that are decoded.
     pub fn images(&self, pictures: &[DynamicImage]) -> Result<Question> {
-        let (channels, size) = self.picture_shape()?;
-        let options = images_of(&self.about, &self.settings);
-        let prepare = |p: &DynamicImage| picture::prepare(p, channels, size, &options);
-        let pixels = pictures.iter().map(prepare).collect::<Result<Vec<_>>>()?;
+        let pixels = pictures.iter().map(|p| self.pixels_of(p)).collect::<Result<Vec<_>>>()?;
         self.pixels(pixels.concat())
+    }
+
+    /// The pixels of a picture that is decoded, of the model's own size.
+    pub fn pixels_of(&self, picture: &DynamicImage) -> Result<Vec<u8>> {
+        let (channels, size) = self.picture_shape()?;
+        picture::prepare(picture, channels, size, &images_of(&self.about, &self.settings))
     }
 
     /// Pixels, bytes `[samples, channels, height, width]` of the model's own size.
@@ -158,14 +171,30 @@ impl Inputs {
         question.samples.iter().map(take).collect()
     }
 
+    /// The columns that a model of a table or a series reads, with what they hold.
+    pub fn columns(&self) -> Vec<(&str, Kind)> {
+        if let Some(fitted) = self.interface().row() {
+            return fitted.columns.iter().filter(|c| c.is_used()).map(|c| (c.name.as_str(), c.kind)).collect();
+        }
+        let Some(fitted) = self.interface().series() else { return vec![] };
+        let dates = fitted.date.iter().flat_map(|date| date.columns().map(|name| (name, Kind::Date)));
+        let groups = fitted.group.iter().map(|name| (name.as_str(), Kind::Category));
+        let numbers = fitted.inputs.iter().chain(&fitted.targets).map(|c| (c.name.as_str(), Kind::Number));
+        let mut all: Vec<(&str, Kind)> = vec![];
+        for column in dates.chain(groups).chain(numbers) {
+            if all.iter().all(|(name, _)| *name != column.0) {
+                all.push(column);
+            }
+        }
+        all
+    }
+
     /// The shape of pictures: channels, and height and width.
     ///
     /// Fails for a model that takes none.
     pub fn picture_shape(&self) -> Result<(usize, [usize; 2])> {
         match kinds::image_of(&self.shape) {
-            Some([channels, height, width]) if kinds::is_of_images(self.interface()) => {
-                Ok((channels, [height, width]))
-            }
+            Some([channels, height, width]) if kinds::is_of_images(self.interface()) => Ok((channels, [height, width])),
             _ => Err(self.refuse("pictures")),
         }
     }

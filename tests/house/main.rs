@@ -56,11 +56,12 @@ const LAYERS: &[(&str, &[&str])] = &[
             "train", "deploy", "onnx", "tuning",
         ],
     ),
+    ("serve", &["error", "terminal", "files", "tensor", "device", "data", "train", "deploy", "eval", "run"]),
     (
         "cli",
         &[
             "error", "terminal", "files", "tensor", "keys", "kernel", "graph", "ops", "plan", "device", "data", "nn",
-            "eval", "train", "deploy", "onnx", "tuning", "profile", "run",
+            "eval", "train", "deploy", "onnx", "tuning", "profile", "run", "serve",
         ],
     ),
 ];
