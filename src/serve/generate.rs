@@ -1,12 +1,11 @@
 //! `POST /generate`, and Triton's `generate` and `generate_stream`: a language model goes on
 //! with a text. Streams are server-sent events.
 
-use super::app::{App, json};
+use super::app::{App, Named, json};
 use super::model::Model;
 use super::problem::{Answered, Problem};
 use super::registry::Entry;
 use super::stats::Open;
-use super::v2::{Named, entry};
 use super::writer::{Piece, Wanted};
 use crate::deploy::sample::Sampling;
 use crate::train::text::vocabulary_of;
@@ -134,7 +133,7 @@ async fn triton(
     body: Body,
     is_stream: bool,
 ) -> Answered<Response> {
-    let entry = entry(&app, &named)?;
+    let entry = app.entry(&named)?;
     let whole = app.bodies.read(&headers, body).await?;
     let r: TritonRequest = parse(&whole.bytes, "{\"text_input\": \"..\", \"parameters\": {\"max_tokens\": 200}}")?;
     let (p, b, usual) = (r.parameters, r.beside, Sampling::default());

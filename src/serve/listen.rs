@@ -34,6 +34,8 @@ const GOODBYE: Duration = Duration::from_secs(2);
 pub struct Limits {
     /// Connections at a time.
     pub connections: usize,
+    /// Whether a connection may bring more than one request.
+    pub keep_alive: bool,
     /// Time for the head of a request, and that a connection may be idle.
     pub head: Duration,
     /// Time in which something of an answer must go through.
@@ -130,6 +132,7 @@ async fn talk<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
         async move { app.oneshot(request as Request).await }
     });
     let mut http = http1::Builder::new();
+    http.keep_alive(limits.keep_alive);
     http.timer(TokioTimer::new()).header_read_timeout(limits.head).max_buf_size(HEAD).max_headers(HEADERS);
     let connection = http.serve_connection(TokioIo::new(stream), answer);
     tokio::pin!(connection);

@@ -21,6 +21,8 @@
 
 mod app;
 mod body;
+mod careful;
+pub mod dashboard;
 mod data;
 mod engine;
 mod generate;
@@ -35,6 +37,7 @@ mod page;
 mod predict;
 mod problem;
 mod registry;
+mod routes;
 mod settings;
 mod stats;
 mod tfs;
@@ -196,7 +199,8 @@ fn run(
     stopping: watch::Receiver<bool>,
 ) -> bool {
     let s = &app.settings;
-    let limits = Limits { connections: s.connections, head: s.timeout, write: s.timeout, drain: s.drain };
+    let limits =
+        Limits { connections: s.connections, keep_alive: true, head: s.timeout, write: s.timeout, drain: s.drain };
     let access = s.access_log.then(|| log.clone());
     let answered = runtime.block_on(async {
         let mut ends = stopping.clone();
@@ -208,7 +212,7 @@ fn run(
         if let Some(every) = app.settings.reload {
             tokio::spawn(renew(app.clone(), every, log.clone()));
         }
-        listen::serve(listener, tls, app.clone().router(access), limits, stopping).await
+        listen::serve(listener, tls, routes::router(app.clone(), access), limits, stopping).await
     });
     log.flush();
     answered

@@ -52,7 +52,7 @@ fn wave(at: &Path, out: &Path) {
     let row = |i: usize| format!("{}-{:02}-01,{:.3}\n", 2000 + i / 12, 1 + i % 12, (i as f64 / 2.0).sin() * 10.0);
     let file = at.join("wave.csv");
     std::fs::write(&file, "month,value\n".to_string() + &(0..96).map(row).collect::<String>()).unwrap();
-    let options = SeriesOptions { window: Some(12), horizon: Some(2), ..SeriesOptions::default() };
+    let options = SeriesOptions { window: 12, horizon: 2, ..SeriesOptions::default() };
     Trainer::new().data(&*file).series(options).target("value").epochs(2).device("cpu").out(out).fit().unwrap();
 }
 

@@ -2,9 +2,8 @@
 
 use super::describe::{Described, LABEL, PROBABILITIES, Port, VALUES, ports};
 use super::tensor::{Type, Values, of_bytes, of_json, text, to_bytes};
-use super::{Named, entry};
 use crate::run::answer::Answer;
-use crate::serve::app::App;
+use crate::serve::app::{App, Named};
 use crate::serve::data::Nested;
 use crate::serve::model::{Answers, Ask, Model, Takes, Told};
 use crate::serve::problem::{Answered, Problem};
@@ -74,7 +73,7 @@ struct Tensor {
 
 /// Answers a request.
 pub async fn infer(State(app): State<App>, Path(named): Named, headers: HeaderMap, body: Body) -> Answered<Response> {
-    let entry = entry(&app, &named)?;
+    let entry = app.entry(&named)?;
     let model = entry.model();
     let (name, version) = (entry.name.clone(), entry.version);
     app.counted(&model, async {

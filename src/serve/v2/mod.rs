@@ -6,9 +6,8 @@ mod infer;
 mod tensor;
 
 pub use describe::{Described, Port, ports};
-pub use infer::infer;
 
-use super::app::App;
+use super::app::{App, Named, json};
 use super::problem::{Answered, Problem};
 use super::registry::Entry;
 use super::stats::{Stats, Timer};
@@ -17,15 +16,15 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use serde_json::{Value, json};
+use serde_json::{Value, json as object};
 use std::sync::atomic::Ordering::Relaxed;
 
 /// What the server says that it can do.
 const EXTENSIONS: &[&str] =
     &["binary_tensor_data", "classification", "model_configuration", "model_repository", "statistics", "generate"];
 
-/// The model and the version in an address.
-pub type Named = Path<Vec<String>>;
+/// Where a model is: its latest version, or one of them.
+pub const MODELS: [&str; 2] = ["/v2/models/{model}", "/v2/models/{model}/versions/{version}"];
 
 /// The addresses below `/v2`.
 pub fn routes() -> Router<App> {
@@ -38,26 +37,19 @@ pub fn routes() -> Router<App> {
         .route("/v2/repository/index", post(index))
         .route("/v2/repository/models/{model}/load", post(fixed))
         .route("/v2/repository/models/{model}/unload", post(fixed));
-    for model in ["/v2/models/{model}", "/v2/models/{model}/versions/{version}"] {
+    for model in MODELS {
         routes = routes
             .route(model, get(metadata))
             .route(&format!("{model}/ready"), get(model_ready))
             .route(&format!("{model}/config"), get(config))
             .route(&format!("{model}/stats"), get(stats))
-            .route(&format!("{model}/infer"), post(infer))
-            .route(&format!("{model}/generate"), post(super::generate::v2_whole))
-            .route(&format!("{model}/generate_stream"), post(super::generate::v2_stream));
+            .route(&format!("{model}/infer"), post(infer::infer));
     }
     routes
 }
 
-/// The entry that an address names.
-pub fn entry<'a>(app: &'a App, named: &[String]) -> Answered<&'a Entry> {
-    app.registry.find(&named[0], named.get(1).map(String::as_str))
-}
-
 async fn server() -> Response {
-    super::app::json(json!({ "name": "wgrad", "version": env!("CARGO_PKG_VERSION"), "extensions": EXTENSIONS }))
+    json(object!({ "name": "wgrad", "version": env!("CARGO_PKG_VERSION"), "extensions": EXTENSIONS }))
 }
 
 async fn live() -> StatusCode {
@@ -73,29 +65,29 @@ async fn ready(State(app): State<App>) -> Response {
 }
 
 async fn model_ready(state: State<App>, Path(named): Named) -> Answered<Response> {
-    entry(&state, &named)?;
+    state.entry(&named)?;
     Ok(ready(state).await)
 }
 
 async fn metadata(State(app): State<App>, Path(named): Named) -> Answered<Response> {
-    let entry = entry(&app, &named)?;
+    let entry = app.entry(&named)?;
     let versions: Vec<String> = app.registry.versions(&entry.name)?.iter().map(|e| e.version.to_string()).collect();
-    Ok(super::app::json(ports(&entry.model()).metadata(&entry.name, &versions)))
+    Ok(json(ports(&entry.model()).metadata(&entry.name, &versions)))
 }
 
 async fn config(State(app): State<App>, Path(named): Named) -> Answered<Response> {
-    let entry = entry(&app, &named)?;
-    Ok(super::app::json(ports(&entry.model()).config(&entry.name, &app.how.batching)))
+    let entry = app.entry(&named)?;
+    Ok(json(ports(&entry.model()).config(&entry.name, &app.how.batching)))
 }
 
 async fn index(State(app): State<App>) -> Response {
-    let one = |e: &Entry| json!({ "name": e.name, "version": e.version.to_string(), "state": "READY", "reason": "" });
-    super::app::json(app.registry.all().iter().map(one).collect())
+    let one = |e: &Entry| object!({ "name": e.name, "version": e.version.to_string(), "state": "READY", "reason": "" });
+    json(app.registry.all().iter().map(one).collect())
 }
 
 /// Runs are named when the server is started.
 async fn fixed(State(app): State<App>, Path(named): Named) -> Answered<Response> {
-    entry(&app, &named[..1])?;
+    app.entry(&named[..1])?;
     Err(Problem::bad(
         "models are given when the server is started, and newer weights of their runs are taken by themselves; none can \
          be loaded or unloaded",
@@ -103,27 +95,27 @@ async fn fixed(State(app): State<App>, Path(named): Named) -> Answered<Response>
 }
 
 async fn stats(State(app): State<App>, Path(named): Named) -> Answered<Response> {
-    let entry = entry(&app, &named)?;
+    let entry = app.entry(&named)?;
     let of_version = |e: &&Entry| named.len() == 1 || e.version == entry.version;
     let found: Vec<Value> =
         app.registry.versions(&entry.name)?.into_iter().filter(of_version).map(model_stats).collect();
-    Ok(super::app::json(json!({ "model_stats": found })))
+    Ok(json(object!({ "model_stats": found })))
 }
 
 async fn all_stats(State(app): State<App>) -> Response {
     let found: Vec<Value> = app.registry.all().iter().map(model_stats).collect();
-    super::app::json(json!({ "model_stats": found }))
+    json(object!({ "model_stats": found }))
 }
 
 /// What a version has done, as Triton's statistics extension has it.
 fn model_stats(entry: &Entry) -> Value {
     let s: &Stats = &entry.stats;
-    let of = |t: &Timer| json!({ "count": t.count(), "ns": t.ns() });
+    let of = |t: &Timer| object!({ "count": t.count(), "ns": t.ns() });
     let batches = s
         .batches()
         .into_iter()
-        .map(|(size, b)| json!({ "batch_size": size, "compute_infer": { "count": b.count, "ns": b.ns } }));
-    json!({
+        .map(|(size, b)| object!({ "batch_size": size, "compute_infer": { "count": b.count, "ns": b.ns } }));
+    object!({
         "name": entry.name,
         "version": entry.version.to_string(),
         "last_inference": s.last.load(Relaxed),
