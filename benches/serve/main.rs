@@ -29,10 +29,8 @@ struct Target {
 
 impl Target {
     fn new(address: &str, path: &str, headers: &str, body: &[u8]) -> Target {
-        let head = format!(
-            "POST {path} HTTP/1.1\r\nHost: {address}\r\nContent-Length: {}\r\n{headers}\r\n",
-            body.len()
-        );
+        let head =
+            format!("POST {path} HTTP/1.1\r\nHost: {address}\r\nContent-Length: {}\r\n{headers}\r\n", body.len());
         Target { address: address.into(), request: Arc::new([head.as_bytes(), body].concat()) }
     }
 }
@@ -187,7 +185,8 @@ fn main() -> wgrad::Result<()> {
     ];
     if let Some(peer) = arg("--peer") {
         let (address, path) = peer.trim_start_matches("http://").split_once('/').expect("http://HOST:PORT/PATH");
-        targets.push((format!("peer, JSON ({peer})"), Target::new(address, &format!("/{path}"), kind, text.as_bytes())));
+        targets
+            .push((format!("peer, JSON ({peer})"), Target::new(address, &format!("/{path}"), kind, text.as_bytes())));
     }
     let before = memory();
     let mut best: Vec<Round> = targets.iter().map(|_| Round::default()).collect();

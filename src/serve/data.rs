@@ -172,9 +172,44 @@ pub fn from_base64(text: &str) -> Result<Vec<u8>, String> {
     base64::engine::general_purpose::STANDARD.decode(text.trim()).map_err(|e| format!("this is not base64: {e}"))
 }
 
-/// A cell of a row: text as it is, a number in decimal, nothing where it is missing.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Cell(pub String);
+/// A cell of a row.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Cell {
+    /// Text as it is, a number in decimal, nothing where it is missing.
+    pub text: String,
+    /// Whether it came as a number, and not as the text of one.
+    pub is_number: bool,
+}
+
+impl Cell {
+    /// A text.
+    pub fn of(text: impl Into<String>) -> Cell {
+        Cell { text: text.into(), is_number: false }
+    }
+
+    /// A number, as short as it is exact; missing if it is not finite.
+    pub fn number(x: impl Into<f64>) -> Cell {
+        let x = x.into();
+        let text = match x.is_finite() {
+            true if x != 0.0 && !(1e-9..1e15).contains(&x.abs()) => format!("{x:e}"),
+            true => x.to_string(),
+            false => String::new(),
+        };
+        Cell { text, is_number: true }
+    }
+
+    /// The text for a column of numbers. Tables are written with points or with commas, and
+    /// `1.234` may be a thousand and more; with other than three digits behind the point it
+    /// can mean one thing only.
+    pub fn for_numbers(self) -> String {
+        let Cell { mut text, is_number } = self;
+        let end = text.find('e').unwrap_or(text.len());
+        if is_number && text[..end].find('.').is_some_and(|point| end - point == 4) {
+            text.insert(end, '0');
+        }
+        text
+    }
+}
 
 impl<'de> Deserialize<'de> for Cell {
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Cell, D::Error> {
@@ -187,45 +222,36 @@ impl<'de> Deserialize<'de> for Cell {
             }
 
             fn visit_str<E: Error>(self, text: &str) -> Result<Cell, E> {
-                Ok(Cell(text.into()))
+                Ok(Cell::of(text))
             }
 
             fn visit_f64<E: Error>(self, x: f64) -> Result<Cell, E> {
-                Ok(Cell(number_cell(x)))
+                Ok(Cell::number(x))
             }
 
             fn visit_u64<E: Error>(self, x: u64) -> Result<Cell, E> {
-                Ok(Cell(x.to_string()))
+                Ok(Cell { text: x.to_string(), is_number: true })
             }
 
             fn visit_i64<E: Error>(self, x: i64) -> Result<Cell, E> {
-                Ok(Cell(x.to_string()))
+                Ok(Cell { text: x.to_string(), is_number: true })
             }
 
             fn visit_bool<E: Error>(self, x: bool) -> Result<Cell, E> {
-                Ok(Cell(x.to_string()))
+                Ok(Cell::of(x.to_string()))
             }
 
             fn visit_unit<E: Error>(self) -> Result<Cell, E> {
-                Ok(Cell(String::new()))
+                Ok(Cell::default())
             }
         }
         d.deserialize_any(Any)
     }
 }
 
-/// A number as a cell holds it, as short as it is exact.
-pub fn number_cell(x: f64) -> String {
-    match x.is_finite() {
-        true if x != 0.0 && !(1e-5..1e15).contains(&x.abs()) => format!("{x:e}"),
-        true => x.to_string(),
-        false => String::new(),
-    }
-}
-
 /// A row: names and cells.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Row(pub Vec<(String, String)>);
+pub struct Row(pub Vec<(String, Cell)>);
 
 impl<'de> Deserialize<'de> for Row {
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Row, D::Error> {
@@ -239,8 +265,8 @@ impl<'de> Deserialize<'de> for Row {
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Row, A::Error> {
                 let mut cells = vec![];
-                while let Some((name, Cell(cell))) = map.next_entry::<String, Cell>()? {
-                    cells.push((name, cell));
+                while let Some(cell) = map.next_entry::<String, Cell>()? {
+                    cells.push(cell);
                 }
                 Ok(Row(cells))
             }
@@ -287,9 +313,14 @@ mod tests {
 
     #[test]
     fn cells_are_text() {
-        let row: Row = serde_json::from_str(r#"{"a":1.5,"b":"x","c":null,"d":true,"e":-3,"f":1e300}"#).unwrap();
-        let cells: Vec<&str> = row.0.iter().map(|(_, cell)| cell.as_str()).collect();
-        assert_eq!(cells, ["1.5", "x", "", "true", "-3", "1e300"]);
+        let row: Row =
+            serde_json::from_str(r#"{"a":1.5,"b":"x","c":null,"d":true,"e":-3,"f":1e300,"g":1.25}"#).unwrap();
+        let cells: Vec<&str> = row.0.iter().map(|(_, cell)| cell.text.as_str()).collect();
+        assert_eq!(cells, ["1.5", "x", "", "true", "-3", "1e300", "1.25"]);
+        let written = |x: f64| Cell::number(x).for_numbers();
+        assert_eq!([written(1.234), written(-1234.567), written(1.5)], ["1.2340", "-1234.5670", "1.5"]);
+        assert_eq!([written(1.234e-20), written(1234.0), written(f64::NAN)], ["1.2340e-20", "1234", ""]);
+        assert_eq!(Cell::of("1.234").for_numbers(), "1.234");
         assert!(serde_json::from_str::<Row>(r#"{"a":[1]}"#).is_err());
     }
 }

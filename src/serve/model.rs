@@ -1,11 +1,12 @@
 //! A model that is served: loaded, on the device, and ready to be asked.
 
+use super::data::Cell;
 use super::engine::{Batching, Engine};
 use super::problem::{Answered, Problem};
 use super::settings::Settings;
 use super::stats::Stats;
 use super::writer::Writer;
-use crate::data::table::Table;
+use crate::data::table::{Kind, Table};
 use crate::data::{Interface, Task, picture};
 use crate::deploy::generate::Generator;
 use crate::device::Device;
@@ -16,7 +17,7 @@ use crate::run::forecast::Forecast;
 use crate::run::inputs::{Ahead, Inputs, Question};
 use crate::run::predictor::Predictor;
 use crate::train::text::vocabulary_of;
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -80,7 +81,7 @@ pub enum Ask {
     /// Pictures as files, with what messages call them.
     Pictures(Vec<(String, Vec<u8>)>),
     /// Rows of names and cells; also those of a series.
-    Rows(Vec<Vec<(String, String)>>),
+    Rows(Vec<Vec<(String, Cell)>>),
     /// Rows as the text of a table.
     Table(Vec<u8>),
     /// Texts.
@@ -94,7 +95,7 @@ impl Ask {
             Ask::Numbers(v) => 4 * v.len(),
             Ask::Pixels(v) | Ask::Table(v) => v.len(),
             Ask::Pictures(_) => usize::MAX,
-            Ask::Rows(rows) => rows.iter().flatten().map(|(name, cell)| 32 + name.len() + cell.len()).sum(),
+            Ask::Rows(rows) => rows.iter().flatten().map(|(name, cell)| 32 + name.len() + cell.text.len()).sum(),
             Ask::Texts(texts) => texts.iter().map(String::len).sum(),
         }
     }
@@ -315,9 +316,9 @@ fn asked(inputs: &Inputs, takes: Takes, ask: Ask, most: usize) -> Answered<Asked
             few(files.len(), "pictures")?;
             pictures(inputs, &files)?
         }
-        Ask::Rows(mut rows) => {
+        Ask::Rows(rows) => {
             few(rows.len(), "rows")?;
-            let unread = keep_columns(inputs, &mut rows);
+            let (rows, unread) = columns_read(inputs, rows);
             let rows = rows.iter().map(|row| row.iter().map(|(name, cell)| (name.as_str(), cell.as_str())));
             let mut asked = match takes {
                 Takes::Series => {
@@ -355,23 +356,26 @@ fn asked(inputs: &Inputs, takes: Takes, ask: Ask, most: usize) -> Answered<Asked
 /// Names that a note lists, and characters of each.
 const LISTED: usize = 5;
 
-/// Leaves the columns in rows that the model reads. What others there are is said: one may be
-/// a misspelt name.
-fn keep_columns(inputs: &Inputs, rows: &mut [Vec<(String, String)>]) -> Option<String> {
-    let known: HashSet<&str> = inputs.columns().into_iter().map(|(name, _)| name).collect();
+/// Rows with the columns that the model reads, and what others there are: one may be a misspelt
+/// name.
+fn columns_read(inputs: &Inputs, rows: Vec<Vec<(String, Cell)>>) -> (Vec<Vec<(String, String)>>, Option<String>) {
+    let known: HashMap<&str, Kind> = inputs.columns().into_iter().collect();
     let (mut unread, mut more) = (vec![], false);
-    for row in rows {
-        row.retain(|(name, _)| {
-            let is_known = known.contains(name.as_str());
-            if !is_known && !unread.contains(name) {
-                if unread.len() < LISTED { unread.push(name.clone()) } else { more = true }
+    let mut read = |(name, cell): (String, Cell)| match known.get(name.as_str()) {
+        Some(Kind::Number) => Some((name, cell.for_numbers())),
+        Some(_) => Some((name, cell.text)),
+        None => {
+            if !unread.contains(&name) {
+                if unread.len() < LISTED { unread.push(name) } else { more = true }
             }
-            is_known
-        });
-    }
+            None
+        }
+    };
+    let rows = rows.into_iter().map(|row| row.into_iter().filter_map(&mut read).collect()).collect();
     let shown: Vec<String> = unread.iter().map(|name| name.chars().take(64).collect()).collect();
-    (!shown.is_empty())
-        .then(|| format!("the model does not read the columns {}{}", shown.join(", "), if more { ", .." } else { "" }))
+    let note = (!shown.is_empty())
+        .then(|| format!("the model does not read the columns {}{}", shown.join(", "), if more { ", .." } else { "" }));
+    (rows, note)
 }
 
 /// Pictures, decoded one after the other: only one is in memory at a time.

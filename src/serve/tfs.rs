@@ -2,7 +2,7 @@
 //! `:predict`.
 
 use super::app::{App, json};
-use super::data::{Elements, Nested, Row, number_cell};
+use super::data::{Cell, Elements, Nested, Row};
 use super::model::{Answers, Ask, Model, Takes, Told};
 use super::problem::{Answered, Problem};
 use super::registry::Entry;
@@ -198,11 +198,11 @@ fn of_columns(model: &Model, text: &str) -> Answered<Ask> {
     match model.takes {
         Takes::Rows | Takes::Series => {
             let columns: BTreeMap<String, Nested> = serde_json::from_str(text).map_err(fail)?;
-            let mut rows: Option<Vec<Vec<(String, String)>>> = None;
+            let mut rows: Option<Vec<Vec<(String, Cell)>>> = None;
             for (name, column) in columns {
-                let cells: Vec<String> = match column.elements {
-                    Elements::Numbers(v) => v.into_iter().map(number_cell).collect(),
-                    Elements::Texts(v) => v,
+                let cells: Vec<Cell> = match column.elements {
+                    Elements::Numbers(v) => v.into_iter().map(Cell::number).collect(),
+                    Elements::Texts(v) => v.into_iter().map(Cell::of).collect(),
                     Elements::Files(_) => {
                         return Err(Problem::bad(format!("column \"{name}\" has files; expected cells")));
                     }

@@ -4,7 +4,7 @@ use super::describe::{Described, LABEL, PROBABILITIES, Port, VALUES, ports};
 use super::tensor::{Type, Values, of_bytes, of_json, text, to_bytes};
 use crate::run::answer::Answer;
 use crate::serve::app::{App, Named};
-use crate::serve::data::Nested;
+use crate::serve::data::{Cell, Nested};
 use crate::serve::model::{Answers, Ask, Model, Takes, Told};
 use crate::serve::problem::{Answered, Problem};
 use axum::body::Body;
@@ -209,8 +209,8 @@ fn column_of(name: &str, shape: &[usize]) -> Answered<usize> {
 }
 
 /// Rows of columns.
-fn rows(tensors: Vec<Tensor>) -> Answered<Vec<Vec<(String, String)>>> {
-    let mut rows: Vec<Vec<(String, String)>> = vec![];
+fn rows(tensors: Vec<Tensor>) -> Answered<Vec<Vec<(String, Cell)>>> {
+    let mut rows: Vec<Vec<(String, Cell)>> = vec![];
     for (i, tensor) in tensors.into_iter().enumerate() {
         let n = column_of(&tensor.name, &tensor.shape)?;
         if i == 0 {

@@ -1,7 +1,7 @@
 //! Tensors as the protocol has them: a type by name, a shape, and elements as JSON or as
 //! bytes.
 
-use crate::serve::data::{Elements, Nested, number_cell};
+use crate::serve::data::{Cell, Elements, Nested};
 use crate::serve::problem::{Answered, Problem};
 use half::{bf16, f16};
 
@@ -111,14 +111,15 @@ impl Values {
     /// Cells of a table.
     ///
     /// Fails at what is no UTF-8.
-    pub fn cells(self, name: &str) -> Answered<Vec<String>> {
+    pub fn cells(self, name: &str) -> Answered<Vec<Cell>> {
         Ok(match self {
+            // As short as it is exact in single precision.
             Values::Floats(v) => {
-                v.into_iter().map(|x| if x.is_finite() { x.to_string() } else { String::new() }).collect()
+                v.into_iter().map(|x| Cell::number(x.to_string().parse::<f64>().unwrap_or(f64::NAN))).collect()
             }
-            Values::Pixels(v) => v.into_iter().map(|x| x.to_string()).collect(),
-            Values::Numbers(v) => v.into_iter().map(number_cell).collect(),
-            Values::Bytes(v) => return v.into_iter().map(|bytes| text(bytes, name)).collect(),
+            Values::Pixels(v) => v.into_iter().map(Cell::number).collect(),
+            Values::Numbers(v) => v.into_iter().map(Cell::number).collect(),
+            Values::Bytes(v) => return v.into_iter().map(|bytes| text(bytes, name).map(Cell::of)).collect(),
         })
     }
 }
