@@ -42,7 +42,7 @@ def train(wgrad, at):
     (at / "story.txt").write_text("the cat sat on the mat. " * 60)
     (at / "writer.toml").write_text(
         'name = "writer"\ninput = [16]\n[[layer]]\ntype = "Embedding"\noutput_dim = 16\n[[layer]]\ntype = "GRU"\n'
-        'units = 16\nreturn_sequences = true\n[[layer]]\ntype = "Dense"\nunits = "classes"\n')
+        'units = 16\nreturn_sequences = true\n[[layer]]\ntype = "Dense"\nunits = "vocabulary"\n')
     (at / "small.toml").write_text(
         'name = "small"\n[[layer]]\ntype = "Flatten"\n[[layer]]\ntype = "Dense"\nunits = "classes"\n')
     runs = {

@@ -44,7 +44,15 @@ fn flats(at: &Path, out: &Path) {
     };
     let file = at.join("flats.csv");
     std::fs::write(&file, "size,district,price\n".to_string() + &(0..120).map(row).collect::<String>()).unwrap();
-    Trainer::new().data(&*file).target("price").epochs(5).device("cpu").out(out).fit().unwrap();
+    Trainer::new()
+        .data(&*file)
+        .target("price")
+        .epochs(5)
+        .settings(|s| s.max_steps = Some(20))
+        .device("cpu")
+        .out(out)
+        .fit()
+        .unwrap();
 }
 
 /// A wave by the month.
@@ -53,7 +61,16 @@ fn wave(at: &Path, out: &Path) {
     let file = at.join("wave.csv");
     std::fs::write(&file, "month,value\n".to_string() + &(0..96).map(row).collect::<String>()).unwrap();
     let options = SeriesOptions { window: 12, horizon: 2, ..SeriesOptions::default() };
-    Trainer::new().data(&*file).series(options).target("value").epochs(2).device("cpu").out(out).fit().unwrap();
+    Trainer::new()
+        .data(&*file)
+        .series(options)
+        .target("value")
+        .epochs(2)
+        .settings(|s| s.max_steps = Some(20))
+        .device("cpu")
+        .out(out)
+        .fit()
+        .unwrap();
 }
 
 fn described(toml: &str) -> Description {
@@ -69,7 +86,16 @@ fn texts(at: &Path, out: &Path) {
         "name = \"texts\"\n[[layer]]\ntype = \"Embedding\"\noutput_dim = 8\nmask_zero = true\n[[layer]]\n\
          type = \"GlobalAveragePooling1D\"\n[[layer]]\ntype = \"Dense\"\nunits = \"classes\"\n",
     );
-    Trainer::new().model(model).data(&*file).target("mood").epochs(3).device("cpu").out(out).fit().unwrap();
+    Trainer::new()
+        .model(model)
+        .data(&*file)
+        .target("mood")
+        .epochs(3)
+        .settings(|s| s.max_steps = Some(20))
+        .device("cpu")
+        .out(out)
+        .fit()
+        .unwrap();
 }
 
 /// A language model of a text that repeats.
@@ -78,9 +104,17 @@ fn writer(at: &Path, out: &Path) {
     std::fs::write(&file, "the cat sat on the mat. ".repeat(60)).unwrap();
     let model = described(
         "name = \"writer\"\ninput = [16]\n[[layer]]\ntype = \"Embedding\"\noutput_dim = 16\n[[layer]]\ntype = \"GRU\"\n\
-         units = 16\nreturn_sequences = true\n[[layer]]\ntype = \"Dense\"\nunits = \"classes\"\n",
+         units = 16\nreturn_sequences = true\n[[layer]]\ntype = \"Dense\"\nunits = \"vocabulary\"\n",
     );
-    Trainer::new().model(model).data(&*file).epochs(1).device("cpu").out(out).fit().unwrap();
+    Trainer::new()
+        .model(model)
+        .data(&*file)
+        .epochs(1)
+        .settings(|s| s.max_steps = Some(20))
+        .device("cpu")
+        .out(out)
+        .fit()
+        .unwrap();
 }
 
 /// The folders of the models; they stay until the process ends.
