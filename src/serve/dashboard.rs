@@ -136,7 +136,10 @@ pub fn serve(folder: PathBuf, port: u16) -> Result<Handle> {
     let app = router(shared.clone());
     let thread = std::thread::Builder::new()
         .name("dashboard".into())
-        .spawn(move || drop(runtime.block_on(listen::serve(listener, None, app, LIMITS, stopping))))
+        .spawn(move || {
+            // Whatever a page still wanted is over.
+            let _ = runtime.block_on(listen::serve(listener, None, app, LIMITS, stopping));
+        })
         .map_err(|e| Error::io("starting the dashboard's thread", e))?;
     Ok(Handle { address, shared, ended, stop, thread: Some(thread) })
 }

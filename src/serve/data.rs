@@ -16,17 +16,6 @@ pub enum Elements {
     Files(Vec<Vec<u8>>),
 }
 
-impl Elements {
-    /// How many there are.
-    pub fn len(&self) -> usize {
-        match self {
-            Elements::Numbers(v) => v.len(),
-            Elements::Texts(v) => v.len(),
-            Elements::Files(v) => v.len(),
-        }
-    }
-}
-
 /// Lists in lists, all of one length at each depth.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Nested {
@@ -162,6 +151,16 @@ impl<'de> Deserialize<'de> for Nested {
     }
 }
 
+/// Numbers in single precision.
+///
+/// Fails where one is beyond that.
+pub fn singles(numbers: Vec<f64>) -> Result<Vec<f32>, String> {
+    match numbers.iter().find(|x| x.is_finite() && !(**x as f32).is_finite()) {
+        Some(x) => Err(format!("{x:e} is beyond single precision")),
+        None => Ok(numbers.into_iter().map(|x| x as f32).collect()),
+    }
+}
+
 /// Bytes from base64, also of a data address as browsers write it.
 pub fn from_base64(text: &str) -> Result<Vec<u8>, String> {
     use base64::Engine;
@@ -196,6 +195,11 @@ impl Cell {
             false => String::new(),
         };
         Cell { text, is_number: true }
+    }
+
+    /// Whether it is a number that single precision has none for.
+    pub fn is_beyond_singles(&self) -> bool {
+        self.is_number && self.text.parse::<f64>().is_ok_and(|x| !(x as f32).is_finite())
     }
 
     /// The text for a column of numbers. Tables are written with points or with commas, and

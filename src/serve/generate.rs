@@ -25,8 +25,14 @@ use tokio::sync::mpsc;
 
 /// Tokens that are generated where a request does not say how many.
 const TOKENS: usize = 200;
-/// Texts that may end the text.
-const STOPS: usize = 16;
+/// Texts that may end the text, and characters of each.
+pub const STOPS: usize = 16;
+/// See [`STOPS`].
+pub const STOP: usize = 64;
+/// The highest temperature and the highest `top_k`.
+pub const TEMPERATURE: f64 = 100.0;
+/// See [`TEMPERATURE`].
+pub const TOP_K: usize = 1_000_000;
 
 /// A request of `/generate`.
 #[derive(Deserialize)]
@@ -38,8 +44,7 @@ struct Request {
     top_k: Option<usize>,
     top_p: Option<f64>,
     seed: Option<u32>,
-    #[serde(default)]
-    stop: Vec<String>,
+    stop: Option<Vec<String>>,
     stream: Option<bool>,
 }
 
@@ -113,7 +118,7 @@ pub async fn generate(
         seed: r.seed.unwrap_or(usual.seed),
     };
     let length = r.max_tokens.unwrap_or(TOKENS.min(app.settings.max_tokens));
-    answer(&app, entry, &r.prompt, (length, sampling, r.stop), Form::Own, is_stream).await
+    answer(&app, entry, &r.prompt, (length, sampling, r.stop.unwrap_or_default()), Form::Own, is_stream).await
 }
 
 /// Triton's `generate`.
@@ -171,8 +176,13 @@ async fn answer(
                 app.settings.max_tokens
             )));
         }
-        if stop.len() > STOPS || stop.iter().any(|s| s.is_empty() || s.len() > 256) {
-            return Err(Problem::bad(format!("stop: expected at most {STOPS} texts of 1 to 256 bytes")));
+        if stop.len() > STOPS || stop.iter().any(|s| s.is_empty() || s.chars().count() > STOP) {
+            return Err(Problem::bad(format!("stop: expected at most {STOPS} texts of 1 to {STOP} characters")));
+        }
+        if sampling.temperature > TEMPERATURE || sampling.top_k.is_some_and(|k| k > TOP_K) {
+            return Err(Problem::bad(format!(
+                "expected a temperature of at most {TEMPERATURE} and top_k up to {TOP_K}"
+            )));
         }
         crate::deploy::sample::Sampler::new(sampling)?;
         let prompt = tokens(&model, prompt, app.settings.max_tokens)?;
@@ -187,37 +197,33 @@ async fn answer(
     }
     let found = whole(pieces).await;
     model.counted(begun, found.is_ok());
-    let (text, tokens, stopped) = found?;
+    let (text, tokens, finish) = found?;
     let mut all = form.piece(&title, &text);
     if let Form::Own = form {
-        (all["tokens"], all["finish"]) = (tokens.into(), finish(stopped).into());
+        (all["tokens"], all["finish"]) = (tokens.into(), finish.into());
     }
     Ok(json(all))
 }
 
-/// The whole text, its tokens, and whether it met a stop.
-async fn whole(mut pieces: mpsc::Receiver<Piece>) -> Answered<(String, usize, bool)> {
+/// The whole text, its tokens, and why it ended.
+async fn whole(mut pieces: mpsc::Receiver<Piece>) -> Answered<(String, usize, &'static str)> {
     let mut text = String::new();
     while let Some(piece) = pieces.recv().await {
         match piece {
             Piece::Text(more) => text += &more,
-            Piece::End { tokens, stopped } => return Ok((text, tokens, stopped)),
+            Piece::End { tokens, finish } => return Ok((text, tokens, finish)),
             Piece::Failed(message) => return Err(Problem::internal(message)),
         }
     }
     Err(Problem::internal("the model's thread has ended"))
 }
 
-/// Why a text ended.
-fn finish(stopped: bool) -> &'static str {
-    if stopped { "stop" } else { "length" }
-}
-
 /// The tokens of a prompt.
 fn tokens(model: &Model, prompt: &str, most: usize) -> Answered<Vec<u32>> {
     let vocabulary = vocabulary_of(model.interface())?;
-    if prompt.len() > 16 * most {
-        return Err(Problem::bad(format!("a prompt of {} bytes; expected at most {}", prompt.len(), 16 * most)));
+    let n = prompt.chars().count();
+    if n > most {
+        return Err(Problem::bad(format!("a prompt of {n} characters; expected at most {most} (--max-tokens)")));
     }
     let start = match prompt {
         "" => {
@@ -226,10 +232,9 @@ fn tokens(model: &Model, prompt: &str, most: usize) -> Answered<Vec<u32>> {
         text => text.to_string(),
     };
     let tokens = vocabulary.encode(&start)?;
-    match tokens.len() {
-        0 => Err(Problem::bad("the prompt has no token of the model's vocabulary; expected a text to go on with")),
-        n if n > most => Err(Problem::bad(format!("a prompt of {n} tokens; expected at most {most} (--max-tokens)"))),
-        _ => Ok(tokens),
+    match tokens.is_empty() {
+        true => Err(Problem::bad("the prompt has no token of the model's vocabulary; expected a text to go on with")),
+        false => Ok(tokens),
     }
 }
 
@@ -252,11 +257,11 @@ impl Stream for Events {
         let Some(piece) = piece else { return Poll::Ready(None) };
         let event = match (piece, self.form) {
             (Piece::Text(text), form) => form.piece(&self.title, &text),
-            (Piece::End { tokens, stopped }, form) => {
+            (Piece::End { tokens, finish }, form) => {
                 let model = self.model.take();
                 model.inspect(|model| model.counted(self.begun, true));
                 match form {
-                    Form::Own => object!({ "done": true, "tokens": tokens, "finish": finish(stopped) }),
+                    Form::Own => object!({ "done": true, "tokens": tokens, "finish": finish }),
                     // Its streams just end.
                     Form::Triton => return Poll::Ready(None),
                 }

@@ -117,7 +117,10 @@ impl Server {
     /// Asks it to end, from any thread.
     pub fn stopper(&self) -> impl Fn() + Send + use<> {
         let stop = self.stop.clone();
-        move || drop(stop.send(true))
+        move || {
+            // Nobody may listen any more.
+            let _ = stop.send(true);
+        }
     }
 
     /// Waits until it has been asked to end, and has. Whether all requests were answered

@@ -318,7 +318,10 @@ fn asked(inputs: &Inputs, takes: Takes, ask: Ask, most: usize) -> Answered<Asked
         }
         Ask::Rows(rows) => {
             few(rows.len(), "rows")?;
-            let (rows, unread) = columns_read(inputs, rows);
+            if rows.is_empty() {
+                return Err(Problem::bad("there is no row; expected at least one"));
+            }
+            let (rows, unread) = columns_read(inputs, rows)?;
             let rows = rows.iter().map(|row| row.iter().map(|(name, cell)| (name.as_str(), cell.as_str())));
             let mut asked = match takes {
                 Takes::Series => {
@@ -356,26 +359,53 @@ fn asked(inputs: &Inputs, takes: Takes, ask: Ask, most: usize) -> Answered<Asked
 /// Names that a note lists, and characters of each.
 const LISTED: usize = 5;
 
-/// Rows with the columns that the model reads, and what others there are: one may be a misspelt
-/// name.
-fn columns_read(inputs: &Inputs, rows: Vec<Vec<(String, Cell)>>) -> (Vec<Vec<(String, String)>>, Option<String>) {
+/// Rows of cells by the names of their columns.
+type Cells = Vec<Vec<(String, String)>>;
+
+/// Rows with the columns that the model reads, and what others there are.
+///
+/// Fails where a row lacks a column: its name may be misspelt.
+fn columns_read(inputs: &Inputs, rows: Vec<Vec<(String, Cell)>>) -> Answered<(Cells, Option<String>)> {
     let known: HashMap<&str, Kind> = inputs.columns().into_iter().collect();
-    let (mut unread, mut more) = (vec![], false);
-    let mut read = |(name, cell): (String, Cell)| match known.get(name.as_str()) {
-        Some(Kind::Number) => Some((name, cell.for_numbers())),
-        Some(_) => Some((name, cell.text)),
-        None => {
-            if !unread.contains(&name) {
-                if unread.len() < LISTED { unread.push(name) } else { more = true }
+    let (mut unread, mut more, mut all) = (vec![], false, vec![]);
+    for (i, row) in rows.into_iter().enumerate() {
+        let mut cells: Vec<(String, String)> = vec![];
+        for (name, cell) in row {
+            let fail = |what: &str| Problem::bad(format!("row {}: column \"{name}\" {what}", i + 1));
+            let text = match known.get(name.as_str()) {
+                Some(Kind::Number) if cell.is_beyond_singles() => return Err(fail("is beyond single precision")),
+                Some(Kind::Number) => cell.for_numbers(),
+                Some(_) => cell.text,
+                None if unread.contains(&name) => continue,
+                None if unread.len() >= LISTED => {
+                    more = true;
+                    continue;
+                }
+                None => {
+                    unread.push(name);
+                    continue;
+                }
+            };
+            if cells.iter().any(|(n, _)| *n == name) {
+                return Err(fail("is there twice"));
             }
-            None
+            cells.push((name, text));
         }
-    };
-    let rows = rows.into_iter().map(|row| row.into_iter().filter_map(&mut read).collect()).collect();
+        if let Some(missing) = inputs.columns().iter().find(|(name, _)| cells.iter().all(|(n, _)| n != name)) {
+            let others: Vec<String> = unread.iter().map(|n| n.chars().take(64).collect()).collect();
+            let others = if others.is_empty() { String::new() } else { format!(", and has {}", others.join(", ")) };
+            return Err(Problem::bad(format!(
+                "row {} lacks the column \"{}\"{others}; write null where a value is missing",
+                i + 1,
+                missing.0
+            )));
+        }
+        all.push(cells);
+    }
     let shown: Vec<String> = unread.iter().map(|name| name.chars().take(64).collect()).collect();
     let note = (!shown.is_empty())
         .then(|| format!("the model does not read the columns {}{}", shown.join(", "), if more { ", .." } else { "" }));
-    (rows, note)
+    Ok((all, note))
 }
 
 /// Pictures, decoded one after the other: only one is in memory at a time.

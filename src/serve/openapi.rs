@@ -4,7 +4,9 @@
 //! models that are served, on their shapes and the columns of their tables.
 
 use super::app::{App, json};
+use super::generate::{STOP, STOPS, TEMPERATURE, TOP_K};
 use super::model::{Model, Takes};
+use super::predict::MOST;
 use super::registry::Entry;
 use super::v2::{Described, Port, ports};
 use axum::extract::State;
@@ -60,7 +62,7 @@ pub async fn document(State(app): State<App>) -> Response {
         add(&format!("{base}/metadata"), "get", asks("Its inputs and outputs", answers(200, &any())));
         if model.takes != Takes::Prompt {
             let body = object!({
-                "type": "object", "required": ["instances"], "properties": { "instances": instances(&model, &described) },
+                "type": "object", "required": ["instances"], "properties": { "instances": instances(&model, &described, app.settings.max_samples) },
             });
             let predictions = object!({
                 "type": "object", "required": ["predictions"], "properties": { "predictions": { "type": "array" } },
@@ -111,8 +113,10 @@ fn answers(status: u16, schema: &Value) -> Value {
 
 /// Answers of text.
 fn of_text(kind: &str) -> Value {
+    // An event of a stream is no string; what it holds is in docs/serving.md.
+    let content = if kind == "text/plain" { object!({ "schema": { "type": "string" } }) } else { object!({}) };
     object!({
-        "200": { "description": "OK", "content": { kind: { "schema": { "type": "string" } } } },
+        "200": { "description": "OK", "content": { kind: content } },
         "4XX": problem(),
         "5XX": problem(),
     })
@@ -141,20 +145,20 @@ fn for_people(app: &App, entry: &Entry, are_several: bool) -> Value {
         let version = object!({ "const": entry.version.to_string() });
         parameters.push(object!({ "name": "version", "in": "query", "schema": version }));
     }
-    let top = object!({ "type": "integer", "minimum": 1, "maximum": 1_000_000 });
+    let top = object!({ "type": "integer", "minimum": 1, "maximum": MOST });
     let mut operation = match model.takes {
         Takes::Prompt => {
             let text = object!({ "type": "object" });
             let mut responses = answers(200, &text);
-            responses["200"]["content"]["text/event-stream"] = object!({ "schema": { "type": "string" } });
+            responses["200"]["content"]["text/event-stream"] = object!({});
             posts("Go on with a text, piece by piece or as a whole", &own_prompt(app.settings.max_tokens), responses)
         }
         takes => {
             parameters.push(object!({ "name": "top", "in": "query", "schema": top }));
             let (key, list) = match takes {
-                Takes::Rows | Takes::Series => ("rows", instances(&model, &described)),
-                Takes::Texts => ("texts", instances(&model, &described)),
-                _ => ("inputs", instances(&model, &described)),
+                Takes::Rows | Takes::Series => ("rows", instances(&model, &described, app.settings.max_samples)),
+                Takes::Texts => ("texts", instances(&model, &described, app.settings.max_samples)),
+                _ => ("inputs", instances(&model, &described, app.settings.max_samples)),
             };
             let body = object!({
                 "type": "object", "required": [key], "additionalProperties": false, "properties": { key: list },
@@ -202,7 +206,7 @@ fn inferred() -> Value {
 
 /// A number that a model can take.
 fn number() -> Value {
-    object!({ "type": "number", "minimum": -1e6, "maximum": 1e6 })
+    object!({ "type": "number", "minimum": f32::MIN, "maximum": f32::MAX })
 }
 
 /// A list of so many elements of a kind.
@@ -213,14 +217,14 @@ fn list(of: Value, n: usize) -> Value {
 /// What a cell of a column may be.
 fn cell(port: &Port) -> Value {
     match port.of.name() {
-        "BYTES" => object!({ "type": ["string", "null"], "maxLength": 200 }),
-        _ => object!({ "type": ["number", "null"], "minimum": -1e6, "maximum": 1e6 }),
+        "BYTES" => object!({ "type": ["string", "null", "boolean", "number"] }),
+        _ => object!({ "type": ["number", "null"], "minimum": f32::MIN, "maximum": f32::MAX }),
     }
 }
 
 /// Samples, one after the other.
-fn instances(model: &Model, described: &Described) -> Value {
-    let many = |of: Value, least: usize| object!({ "type": "array", "items": of, "minItems": least, "maxItems": 64 });
+fn instances(model: &Model, described: &Described, most: usize) -> Value {
+    let many = |of: Value, least: usize| object!({ "type": "array", "items": of, "minItems": least, "maxItems": most });
     match model.takes {
         Takes::Rows | Takes::Series => {
             let columns: Map<String, Value> = described.inputs.iter().map(|p| (p.name.clone(), cell(p))).collect();
@@ -229,7 +233,7 @@ fn instances(model: &Model, described: &Described) -> Value {
             let least = model.interface().series().map_or(1, |fitted| fitted.window);
             many(row, least)
         }
-        Takes::Texts | Takes::Prompt => many(object!({ "type": "string", "maxLength": 10_000 }), 1),
+        Takes::Texts | Takes::Prompt => many(object!({ "type": "string" }), 1),
         Takes::Arrays { .. } => {
             let shape = model.inputs.shape();
             let each = shape.iter().rev().fold(pixel_or_number(described), |of, &n| list(of, n));
@@ -277,7 +281,7 @@ fn inference(model: &Model, described: &Described) -> Value {
         "type": "object",
         "required": ["inputs"],
         "properties": {
-            "id": { "type": "string" },
+            "id": { "type": ["string", "null"] },
             "inputs": { "type": "array", "prefixItems": inputs, "items": false, "minItems": n, "maxItems": n },
         },
     })
@@ -286,27 +290,33 @@ fn inference(model: &Model, described: &Described) -> Value {
 /// What an element of a column may be: JSON of the protocol has no missing ones.
 fn filled(port: &Port) -> Value {
     match port.of.name() {
-        "BYTES" => object!({ "type": "string", "maxLength": 200 }),
+        "BYTES" => object!({ "type": "string" }),
         _ => number(),
     }
 }
 
 fn sampling(most: usize) -> Map<String, Value> {
+    let stop = object!({ "type": "string", "minLength": 1, "maxLength": STOP });
     let all = object!({
-        "max_tokens": { "type": "integer", "minimum": 1, "maximum": most.min(64) },
-        "temperature": { "type": "number", "minimum": 0, "maximum": 10 },
-        "top_k": { "type": "integer", "minimum": 1, "maximum": 1_000_000 },
-        "top_p": { "type": "number", "exclusiveMinimum": 0, "maximum": 1 },
-        "seed": { "type": "integer", "minimum": 0, "maximum": u32::MAX },
-        "stop": { "type": "array", "maxItems": 16, "items": { "type": "string", "minLength": 1, "maxLength": 64 } },
+        "max_tokens": { "type": ["integer", "null"], "minimum": 1, "maximum": most },
+        "temperature": { "type": ["number", "null"], "minimum": 0, "maximum": TEMPERATURE },
+        "top_k": { "type": ["integer", "null"], "minimum": 1, "maximum": TOP_K },
+        "top_p": { "type": ["number", "null"], "exclusiveMinimum": 0, "maximum": 1 },
+        "seed": { "type": ["integer", "null"], "minimum": 0, "maximum": u32::MAX },
+        "stop": { "type": ["array", "null"], "maxItems": STOPS, "items": stop },
     });
     all.as_object().cloned().unwrap_or_default()
 }
 
+/// The beginning of a text. A vocabulary of characters takes those that it has.
+fn prompt(most: usize) -> Value {
+    object!({ "type": "string", "maxLength": most, "description": "of characters that the model's vocabulary has" })
+}
+
 fn own_prompt(most: usize) -> Value {
     let mut properties = sampling(most);
-    properties.insert("prompt".into(), object!({ "type": "string", "maxLength": 200 }));
-    properties.insert("stream".into(), object!({ "type": "boolean" }));
+    properties.insert("prompt".into(), prompt(most));
+    properties.insert("stream".into(), object!({ "type": ["boolean", "null"] }));
     object!({
         "type": "object", "required": ["prompt"], "additionalProperties": false, "properties": properties,
     })
@@ -317,6 +327,6 @@ fn triton_prompt(most: usize) -> Value {
     object!({
         "type": "object",
         "required": ["text_input"],
-        "properties": { "text_input": { "type": "string", "maxLength": 200 }, "parameters": parameters },
+        "properties": { "text_input": prompt(most), "parameters": parameters },
     })
 }

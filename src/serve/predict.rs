@@ -18,6 +18,8 @@ use std::borrow::Cow;
 
 /// Classes of an answer that are named.
 const TOP: usize = 5;
+/// Classes that may be asked for.
+pub const MOST: usize = 1_000_000;
 /// Parts of a form.
 const PARTS: usize = 1024;
 
@@ -52,7 +54,9 @@ pub async fn predict(
     let Query(wanted) =
         wanted.map_err(|e| Problem::bad(format!("the address: {}; expected model, version and top", e.body_text())))?;
     let top = match wanted.top {
-        Some(0) => return Err(Problem::bad("top=0: expected at least 1")),
+        Some(n) if !(1..=MOST).contains(&n) => {
+            return Err(Problem::bad(format!("top={n}: expected 1 to {MOST}")));
+        }
         top => top.unwrap_or(TOP),
     };
     let entry = app.registry.find_or_only(wanted.model.as_deref(), wanted.version.as_deref())?;

@@ -9,7 +9,7 @@ use super::{generate, metrics, openapi, page, predict, tfs, v2};
 use axum::Router;
 use axum::extract::Request;
 use axum::middleware::{from_fn, from_fn_with_state};
-use axum::routing::{get, post};
+use axum::routing::{any, get, post};
 use std::sync::Arc;
 
 /// The addresses of a server; requests are logged if there is a log.
@@ -22,7 +22,7 @@ pub fn router(app: App, log: Option<Log>) -> Router {
         .route("/models", get(page::models))
         .route("/predict", post(predict::predict))
         .route("/generate", post(generate::generate))
-        .route("/v1/models/{*rest}", get(tfs::get).post(tfs::post))
+        .route("/v1/models/{*rest}", any(tfs::any))
         .merge(v2::routes());
     for model in v2::MODELS {
         router = router

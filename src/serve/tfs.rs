@@ -2,15 +2,15 @@
 //! `:predict`.
 
 use super::app::{App, json};
-use super::data::{Cell, Elements, Nested, Row};
+use super::data::{Cell, Elements, Nested, Row, singles};
 use super::model::{Answers, Ask, Model, Takes, Told};
 use super::problem::{Answered, Problem};
 use super::registry::Entry;
 use super::v2::{Port, ports};
 use axum::body::Body;
 use axum::extract::{Path, State};
-use axum::http::HeaderMap;
-use axum::response::Response;
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json as object};
@@ -44,28 +44,47 @@ impl Address<'_> {
     }
 }
 
-/// Status and metadata.
-pub async fn get(State(app): State<App>, Path(path): Path<String>) -> Answered<Response> {
+/// Status, metadata and predictions: one address for all, since what stands behind a model's
+/// name is no part of a path to the router.
+pub async fn any(
+    app: State<App>,
+    method: Method,
+    Path(path): Path<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Answered<Response> {
     let address = Address::parse(&path);
-    let entry = address.entry(&app)?;
-    match address.rest {
-        "" => {
-            let all = match address.version {
-                Some(_) => vec![entry],
-                None => app.registry.versions(&entry.name)?,
-            };
-            let one = |e: &Entry| {
-                object!({
-                    "version": e.version.to_string(),
-                    "state": "AVAILABLE",
-                    "status": { "error_code": "OK", "error_message": "" },
-                })
-            };
-            Ok(json(object!({ "model_version_status": all.into_iter().map(one).collect::<Vec<_>>() })))
-        }
-        "/metadata" => Ok(json(metadata(entry))),
-        _ => Err(nothing(&path)),
+    let is_get = method == Method::GET || method == Method::HEAD;
+    let allowed = match address.rest {
+        "" | "/metadata" if is_get => return get(&app, &address),
+        ":predict" if method == Method::POST => return post(&app, &address, headers, body).await,
+        "" | "/metadata" => "GET,HEAD",
+        ":predict" => "POST",
+        _ => return Err(nothing(&path)),
+    };
+    let message = format!("/v1/models/{path} is not answered with {method}");
+    let mut response = Problem::new(StatusCode::METHOD_NOT_ALLOWED, message).into_response();
+    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allowed));
+    Ok(response)
+}
+
+fn get(app: &App, address: &Address) -> Answered<Response> {
+    let entry = address.entry(app)?;
+    if address.rest == "/metadata" {
+        return Ok(json(metadata(entry)));
     }
+    let all = match address.version {
+        Some(_) => vec![entry],
+        None => app.registry.versions(&entry.name)?,
+    };
+    let one = |e: &Entry| {
+        object!({
+            "version": e.version.to_string(),
+            "state": "AVAILABLE",
+            "status": { "error_code": "OK", "error_message": "" },
+        })
+    };
+    Ok(json(object!({ "model_version_status": all.into_iter().map(one).collect::<Vec<_>>() })))
 }
 
 fn nothing(path: &str) -> Problem {
@@ -107,17 +126,8 @@ struct Request<'a> {
 }
 
 /// Predictions.
-pub async fn post(
-    State(app): State<App>,
-    Path(path): Path<String>,
-    headers: HeaderMap,
-    body: Body,
-) -> Answered<Response> {
-    let address = Address::parse(&path);
-    let model = address.entry(&app)?.model();
-    if address.rest != ":predict" {
-        return Err(nothing(&path));
-    }
+async fn post(app: &App, address: &Address<'_>, headers: HeaderMap, body: Body) -> Answered<Response> {
+    let model = address.entry(app)?.model();
     app.counted(&model, async {
         let whole = app.bodies.read(&headers, body).await?;
         let fail = |e: serde_json::Error| Problem::bad(format!("the request: {e}"));
@@ -248,7 +258,7 @@ pub fn nested(model: &Model, all: Nested, what: &str) -> Answered<Ask> {
                     &all.shape[1..]
                 )));
             }
-            Ok(Ask::Numbers(numbers.into_iter().map(|x| x as f32).collect()))
+            Ok(Ask::Numbers(singles(numbers).map_err(|e| Problem::bad(format!("{what}: {e}")))?))
         }
         (takes, _) => Err(Problem::bad(format!("{what}: the model takes {}", takes.name()))),
     }

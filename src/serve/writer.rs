@@ -32,12 +32,12 @@ pub struct Wanted {
 pub enum Piece {
     /// More of the text.
     Text(String),
-    /// The end, after so many tokens; whether one of the stops was met.
+    /// The end.
     End {
         /// Tokens that were drawn.
         tokens: usize,
-        /// Whether one of the stops was met.
-        stopped: bool,
+        /// Why: "length", "stop" where a stop was met, "time" where it took too long.
+        finish: &'static str,
     },
     /// The model failed.
     Failed(String),
@@ -97,14 +97,6 @@ struct Worker {
     stats: Arc<Stats>,
 }
 
-/// Why a text ended before its length.
-enum Ended {
-    /// Nobody reads it any more, or it took too long.
-    Given,
-    /// One of the stops was met.
-    Stop,
-}
-
 impl Worker {
     fn run(mut self, jobs: &Receiver<Job>) {
         while let Ok(job) = jobs.recv() {
@@ -130,35 +122,39 @@ impl Worker {
     fn write(&mut self, job: &Job, begun: Instant) -> Result<Piece> {
         let Wanted { prompt, length, sampling, stop } = &job.wanted;
         let mut sampler = Sampler::new(*sampling)?;
-        self.generator.reset()?;
         let mut decoder = self.vocabulary.decoder();
         decoder.follow(prompt);
-        let (mut held, mut tokens, mut ended) = (String::new(), 0, None);
-        let time = self.time;
-        let written = self.generator.write(prompt, *length, &mut sampler, |token| {
-            tokens += 1;
+        self.generator.reset()?;
+        let (time, pieces) = (self.time, &job.pieces);
+        let is_over = || pieces.is_closed() || begun.elapsed() > time;
+        let send = |text: String| text.is_empty() || pieces.blocking_send(Piece::Text(text)).is_ok();
+        let (mut held, mut scores) = (String::new(), vec![]);
+        for &token in prompt {
+            if is_over() {
+                return Ok(Piece::End { tokens: 0, finish: "time" });
+            }
+            scores = self.generator.read(token)?;
+        }
+        for tokens in 1..=*length {
+            let token = sampler.draw(&scores)?;
             held += &decoder.push(token);
-            let (ready, met) = until_stop(&mut held, stop);
-            let gone = !ready.is_empty() && job.pieces.blocking_send(Piece::Text(ready)).is_err();
-            ended = match () {
-                () if met => Some(Ended::Stop),
-                () if gone || job.pieces.is_closed() || begun.elapsed() > time => Some(Ended::Given),
-                () => None,
-            };
-            // The only way to end before the length; what it says is not told.
-            if ended.is_some() { Err(Error::interrupted("the text has ended")) } else { Ok(()) }
-        });
-        if ended.is_none() {
-            written?;
-            held += &decoder.finish();
+            let (ready, is_met) = until_stop(&mut held, stop);
+            if !send(ready) || is_met {
+                return Ok(Piece::End { tokens, finish: "stop" });
+            }
+            if is_over() {
+                send(held);
+                return Ok(Piece::End { tokens, finish: "time" });
+            }
+            // Nobody asks what follows the last one.
+            if tokens < *length {
+                scores = self.generator.read(token)?;
+            }
         }
-        let stopped = matches!(ended, Some(Ended::Stop));
-        if !stopped && !held.is_empty() {
-            let (rest, _) = cut(&held, stop);
-            // Nobody may wait for it any more.
-            let _ = job.pieces.blocking_send(Piece::Text(rest.to_string()));
-        }
-        Ok(Piece::End { tokens, stopped })
+        held += &decoder.finish();
+        let (rest, is_met) = cut(&held, stop);
+        send(rest.to_string());
+        Ok(Piece::End { tokens: *length, finish: if is_met { "stop" } else { "length" } })
     }
 }
 

@@ -56,7 +56,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "train", "deploy", "onnx", "tuning",
         ],
     ),
-    ("serve", &["error", "terminal", "files", "tensor", "device", "data", "train", "deploy", "eval", "run"]),
+    ("serve", &["error", "files", "device", "data", "train", "deploy", "run"]),
     (
         "cli",
         &[

@@ -181,7 +181,7 @@ fn people_ask_with_what_they_have() {
     assert_eq!(told["predictions"].as_array().unwrap().len(), 2);
     assert_eq!(ask("halves", "application/json", b"{\"inputs\": [[0.9, 0]]}").ok()["predictions"][0]["class"], "right");
     let month = |i: usize| format!("{}-{:02}-01,{}\n", 2010 + i / 12, 1 + i % 12, i % 7);
-    let csv = "month,value\n".to_string() + &(0..24).map(month).collect::<String>();
+    let csv = "month,value\n".to_string() + &(0..36).map(month).collect::<String>();
     let told = ask("wave", "text/csv", csv.as_bytes()).ok();
     let forecast = predictor("wave").forecast(&csv).unwrap();
     assert_eq!(told["predictions"].as_array().unwrap().len(), forecast.len());

@@ -4,7 +4,7 @@ use super::describe::{Described, LABEL, PROBABILITIES, Port, VALUES, ports};
 use super::tensor::{Type, Values, of_bytes, of_json, text, to_bytes};
 use crate::run::answer::Answer;
 use crate::serve::app::{App, Named};
-use crate::serve::data::{Cell, Nested};
+use crate::serve::data::{Cell, Nested, singles};
 use crate::serve::model::{Answers, Ask, Model, Takes, Told};
 use crate::serve::problem::{Answered, Problem};
 use axum::body::Body;
@@ -195,7 +195,9 @@ fn array(model: &Model, pictures: bool, tensor: Tensor) -> Answered<Ask> {
     Ok(match values {
         Values::Pixels(pixels) => Ask::Pixels(pixels),
         Values::Floats(numbers) => Ask::Numbers(numbers),
-        Values::Numbers(numbers) => Ask::Numbers(numbers.into_iter().map(|x| x as f32).collect()),
+        Values::Numbers(numbers) => {
+            Ask::Numbers(singles(numbers).map_err(|e| Problem::bad(format!("input \"{name}\": {e}")))?)
+        }
         Values::Bytes(_) => unreachable!("these are pictures"),
     })
 }
