@@ -69,6 +69,8 @@ pub mod plan;
 pub mod prelude;
 pub mod profile;
 pub mod run;
+#[cfg(feature = "serve")]
+pub mod serve;
 pub mod tensor;
 pub mod terminal;
 pub mod train;

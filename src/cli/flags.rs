@@ -80,6 +80,9 @@ pub enum Command {
     Run(super::onnx_flags::Run),
     /// Make a run of an ONNX model, to evaluate it, predict with it and train it further.
     Import(super::onnx_flags::Import),
+    /// Serve trained runs over HTTP: Open Inference Protocol, TensorFlow Serving, JSON, CSV, pictures.
+    #[cfg(feature = "serve")]
+    Serve(super::serve::Serve),
 }
 
 impl Command {
@@ -105,6 +108,8 @@ impl Command {
             Command::Replay(f) => f.json,
             Command::Shaders(f) => f.json,
             Command::Tune(f) => f.json,
+            #[cfg(feature = "serve")]
+            Command::Serve(_) => false,
             Command::Summary(_) | Command::Plan(_) | Command::Watch(_) => false,
         }
     }

@@ -29,6 +29,8 @@ mod run_model;
 mod search;
 mod search_table;
 mod series_flags;
+#[cfg(feature = "serve")]
+mod serve;
 mod shaders;
 mod summary;
 mod text_flags;
@@ -102,6 +104,8 @@ pub fn run() -> Result<()> {
         flags::Command::Watch(f) => watch::run(f),
         flags::Command::Run(f) => run_model::run(f),
         flags::Command::Import(f) => import::run(f),
+        #[cfg(feature = "serve")]
+        flags::Command::Serve(f) => serve::run(f),
     };
     if let (Err(e), true) = (&done, flags.command.json()) {
         out::json(&serde_json::json!({ "status": "error", "message": e.to_string() }))?;

@@ -3,8 +3,9 @@
 
 use super::interrupt;
 use crate::error::Result;
-use crate::eval::dashboard;
 use crate::run::observer::{Level, Observer, OnReading, Working};
+#[cfg(feature = "serve")]
+use crate::serve::dashboard::{self, Handle as Page};
 use crate::terminal::one_line;
 use crate::train::{Epoch, Scores};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -18,7 +19,7 @@ pub struct Terminal {
     bar: ProgressBar,
     /// The port of the page with live curves, where that is asked for.
     port: Option<u16>,
-    page: Option<dashboard::Handle>,
+    page: Option<Page>,
 }
 
 impl Terminal {
@@ -33,8 +34,25 @@ impl Terminal {
     }
 }
 
+/// The page, of which this build has none.
+#[cfg(not(feature = "serve"))]
+enum Page {}
+
+#[cfg(not(feature = "serve"))]
+impl Page {
+    fn show(&self, _: &Path) {
+        match *self {}
+    }
+}
+
+#[cfg(not(feature = "serve"))]
+fn serve(_: &Path, _: u16) -> Result<Page> {
+    Err(crate::error::Error::usage("--dashboard: this wgrad was built without the feature \"serve\""))
+}
+
 /// Serves the live curves of a run's folder, and says where.
-pub fn serve(folder: &Path, port: u16) -> Result<dashboard::Handle> {
+#[cfg(feature = "serve")]
+fn serve(folder: &Path, port: u16) -> Result<Page> {
     let page = dashboard::serve(folder.to_path_buf(), port)?;
     if port != 0 && page.port() != port {
         eprintln!("port {port} is busy; the dashboard is on port {}", page.port());

@@ -108,7 +108,12 @@ pub(super) fn decode(path: &Path) -> Result<DynamicImage> {
 ///
 /// Fails as [`load`] does.
 pub fn decode_bytes(bytes: &[u8]) -> Result<DynamicImage> {
-    let (start, most) = (&bytes[..bytes.len().min(16)], MAX_MEMORY.min(memory::budget()));
+    decode_bytes_within(bytes, MAX_MEMORY)
+}
+
+/// [`decode_bytes`] of a picture that takes at most so many bytes.
+pub fn decode_bytes_within(bytes: &[u8], most: u64) -> Result<DynamicImage> {
+    let (start, most) = (&bytes[..bytes.len().min(16)], most.min(memory::budget()));
     let decoder = checked(Cursor::new(bytes), start, most)?;
     if is_jpeg(start) {
         check_end(bytes)?;

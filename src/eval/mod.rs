@@ -3,7 +3,6 @@
 //! files of a run's folder; knows nothing of models or devices.
 
 pub mod advice;
-pub mod dashboard;
 mod dropping;
 pub mod forecast;
 pub mod history;

@@ -81,6 +81,12 @@ impl Answer {
         self.numbers.iter().zip(&self.outputs.centres).map(|(&v, &centre)| exact(v, centre)).collect()
     }
 
+    /// The model's own numbers: those of [`Answer::values`] less their centres, in single
+    /// precision.
+    pub fn numbers(&self) -> &[f32] {
+        &self.numbers
+    }
+
     /// The same outputs with other numbers.
     pub(super) fn with_values(&self, values: &[f64]) -> Answer {
         let numbers = values.iter().zip(&self.outputs.centres).map(|(value, centre)| (value - centre) as f32).collect();

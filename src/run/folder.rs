@@ -312,6 +312,15 @@ impl Checkpoint {
     }
 }
 
+/// The file of the weights that [`load`] loads; none if there is none.
+pub fn weights(run: &Path, checkpoint: Checkpoint) -> Option<PathBuf> {
+    if !run.is_dir() {
+        return run.is_file().then(|| run.to_path_buf());
+    }
+    let own = Some(run.join(MODEL)).filter(|file| file.is_file());
+    checkpoint::find(run, checkpoint.name()).or(own)
+}
+
 /// Loads a trained model from the folder of a run or of a checkpoint, or from a file
 /// of weights.
 pub fn load(run: &Path, checkpoint: Checkpoint) -> Result<(Model, Loaded)> {
@@ -320,8 +329,7 @@ pub fn load(run: &Path, checkpoint: Checkpoint) -> Result<(Model, Loaded)> {
         return open(run);
     }
     let name = checkpoint.name();
-    let own = Some(run.join(MODEL)).filter(|file| file.is_file());
-    let file = checkpoint::find(run, name).or(own).ok_or_else(|| {
+    let file = weights(run, checkpoint).ok_or_else(|| {
         let folder = run.display();
         if run.join(FOLDS).is_file() {
             return Error::data(format!(

@@ -1,6 +1,7 @@
 //! What comes after the end of a series, or after each of its rows.
 
 use super::answer::{Answer, Outputs};
+use super::inputs::{Ahead, Inputs};
 use super::predictor::Predictor;
 use crate::data::series::{Series, dates_after};
 use crate::data::table::Table;
@@ -27,34 +28,50 @@ impl Predictor {
     /// Fails for a model of something else, when a column that it reads is missing, and
     /// when no series is as long as the window that the model looks back on.
     pub fn forecast(&mut self, csv: &str) -> Result<Vec<Forecast>> {
-        let fitted = self.series()?;
-        let table = Table::parse("the series", csv.as_bytes(), &fitted.read_options())?;
+        let options = self.inputs().series()?.read_options();
+        let table = Table::parse("the series", csv.as_bytes(), &options)?;
         self.forecast_table(&table, false)
     }
 
     /// [`Predictor::forecast`] of a table. `each`: what is forecast from each of its rows,
     /// instead of what follows the last.
     pub fn forecast_table(&mut self, table: &Table, each: bool) -> Result<Vec<Forecast>> {
-        let fitted = self.series()?.clone();
-        let panel = fitted.read(table, false)?;
-        let asked = fitted.to_forecast(&panel, each)?;
-        let mut numbers = self.numbers(&asked.set)?;
-        asked.restore(&mut numbers);
+        let inputs = self.inputs().clone();
+        let ahead = inputs.ahead(table, each)?;
+        let numbers = self.numbers(&ahead.asked.set)?;
+        let all = inputs.forecasts(&ahead, numbers, each)?;
+        self.say(ahead.notes());
+        Ok(all)
+    }
+}
+
+impl Ahead {
+    /// What a user should know of the series.
+    pub fn notes(&self) -> Vec<String> {
+        [&self.panel.notes[..], &self.asked.notes].concat()
+    }
+}
+
+impl Inputs {
+    /// The forecasts that a model's numbers for some windows are, as
+    /// [`Predictor::forecast_table`] gives them.
+    pub fn forecasts(&self, ahead: &Ahead, mut numbers: Vec<f32>, each: bool) -> Result<Vec<Forecast>> {
+        let fitted = self.series()?;
+        ahead.asked.restore(&mut numbers);
         let outputs = match each {
-            true => Outputs::of(self.interface()),
+            true => self.outputs.clone(),
             // Each row that follows is a forecast of its own.
             false => Outputs::of_values(fitted.targets.iter().map(|t| (t.name.clone(), t.centre)).unzip()),
         };
         let mut all = vec![];
-        for (&[i, start], numbers) in asked.starts.iter().zip(numbers.chunks(fitted.outputs().len())) {
-            let series = &panel.series[i];
+        for (&[i, start], numbers) in ahead.asked.starts.iter().zip(numbers.chunks(fitted.outputs().len())) {
+            let series = &ahead.panel.series[i];
             let answers = outputs.answers(numbers);
             match each {
                 true => all.extend(answers.into_iter().map(|answer| from_row(series, start, answer))),
                 false => all.extend(beyond(series, answers)),
             }
         }
-        self.say([panel.notes, asked.notes].concat());
         Ok(all)
     }
 }

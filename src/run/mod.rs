@@ -10,6 +10,7 @@ pub mod folder;
 pub mod folds;
 pub mod forecast;
 pub mod info;
+pub mod inputs;
 pub mod job;
 pub mod kinds;
 mod language_samples;

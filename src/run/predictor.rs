@@ -1,20 +1,20 @@
 //! A trained model that answers: planned once for each size of batch, and fed anew.
 
-use super::answer::{Answer, Outputs};
+use super::answer::Answer;
 use super::folder::{self, Checkpoint};
-use super::kinds::{self, ToPredict, images_of, settings_of, texts_for};
+use super::inputs::{Inputs, Question};
+use super::kinds::{self, ToPredict, images_of};
 use super::observer::Quiet;
 use super::request::DeviceRequest;
-use crate::data::series::SeriesFitted;
 use crate::data::table::Table;
 use crate::data::{Dataset, Interface, Samples, picture};
 use crate::device::Device;
-use crate::error::{Context, Error, Result};
+use crate::error::{Context, Result};
 use crate::nn::Model;
 use crate::onnx::export::{self, Format, Options};
 use crate::plan::Precision;
-use crate::train::checkpoint::{About, Loaded};
-use crate::train::{Session, Settings};
+use crate::train::Session;
+use crate::train::checkpoint::Loaded;
 use image::DynamicImage;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -27,9 +27,7 @@ use std::sync::Arc;
 /// than after the first few, and one sample costs what one sample takes.
 pub struct Predictor {
     session: Session,
-    about: About,
-    settings: Settings,
-    outputs: Arc<Outputs>,
+    inputs: Arc<Inputs>,
     notes: Vec<String>,
 }
 
@@ -52,9 +50,14 @@ impl Predictor {
     /// A model that is loaded, on a device that is open.
     pub fn of(model: Model, loaded: Loaded, device: Device) -> Result<Predictor> {
         let Loaded { weights, about, .. } = loaded;
-        let (settings, outputs) = (settings_of(&about)?, Outputs::of(&about.interface));
-        let session = Session::new(device, model, about.interface.clone(), weights)?;
-        Ok(Predictor { session, about, settings, outputs, notes: vec![] })
+        let inputs = Arc::new(Inputs::new(&model, &about)?);
+        let session = Session::new(device, model, about.interface, weights)?;
+        Ok(Predictor { session, inputs, notes: vec![] })
+    }
+
+    /// What makes samples of what it is asked.
+    pub fn inputs(&self) -> &Arc<Inputs> {
+        &self.inputs
     }
 
     /// The model.
@@ -66,7 +69,7 @@ impl Predictor {
     ///
     /// Fails with the layer that the format has nothing for.
     pub fn export(&mut self, format: Format, path: &Path, options: &Options) -> Result<Vec<PathBuf>> {
-        let (weights, about) = (self.session.weights()?, self.about.clone());
+        let (weights, about) = (self.session.weights()?, self.inputs.about().clone());
         let loaded = Loaded { weights, about, state: BTreeMap::new() };
         export::write_as(format, path, &self.session.model, &loaded, options)
     }
@@ -91,8 +94,8 @@ impl Predictor {
     ///
     /// Fails with the first that cannot be read.
     pub fn pictures<P: AsRef<Path>>(&mut self, files: &[P]) -> Result<Vec<Answer>> {
-        let (channels, size) = self.picture_shape()?;
-        let options = images_of(&self.about, &self.settings);
+        let (channels, size) = self.inputs.picture_shape()?;
+        let options = images_of(self.inputs.about(), self.inputs.settings());
         let load = |file: &P| picture::load_with(file.as_ref(), channels, size, &options);
         let pixels = files.iter().map(load).collect::<Result<Vec<_>>>()?;
         self.pixels(&pixels.concat())
@@ -112,18 +115,15 @@ impl Predictor {
 
     /// Answers for pictures that are decoded.
     pub fn images(&mut self, pictures: &[DynamicImage]) -> Result<Vec<Answer>> {
-        let (channels, size) = self.picture_shape()?;
-        let options = images_of(&self.about, &self.settings);
-        let prepare = |p: &DynamicImage| picture::prepare(p, channels, size, &options);
-        let pixels = pictures.iter().map(prepare).collect::<Result<Vec<_>>>()?;
-        self.pixels(&pixels.concat())
+        let question = self.inputs.images(pictures)?;
+        self.all(question)
     }
 
     /// Answers for pixels, bytes `[samples, channels, height, width]` of the model's own
     /// size.
     pub fn pixels(&mut self, pixels: &[u8]) -> Result<Vec<Answer>> {
-        self.picture_shape()?;
-        self.samples("pictures", Samples::from(pixels.to_vec()))
+        let question = self.inputs.pixels(pixels.to_vec())?;
+        self.all(question)
     }
 
     /// Answers for arrays of numbers, `[samples, ..]` of the shape that the model takes,
@@ -132,10 +132,8 @@ impl Predictor {
     /// Fails when they do not make whole samples, and for a model of tables, series or
     /// texts.
     pub fn tensors(&mut self, values: &[f32]) -> Result<Vec<Answer>> {
-        if !kinds::is_of_images(&self.session.interface) {
-            return Err(self.refuse("arrays"));
-        }
-        self.samples("arrays", Samples::from(values.to_vec()))
+        let question = self.inputs.tensors(values.to_vec())?;
+        self.all(question)
     }
 
     /// Answers for rows of a table as CSV text with a header; the target need not be
@@ -144,9 +142,8 @@ impl Predictor {
     /// Fails when a column that the model reads is missing, or written in a way that
     /// cannot be read.
     pub fn csv(&mut self, text: &str) -> Result<Vec<Option<Answer>>> {
-        let fitted = self.fitted()?;
-        let table = Table::parse("the rows", text.as_bytes(), &fitted.read_options())?;
-        self.table(table)
+        let question = self.inputs.csv(text.as_bytes())?;
+        self.each(question)
     }
 
     /// Answers for rows as names and values. A value that is missing from a row is a
@@ -158,34 +155,47 @@ impl Predictor {
         R: IntoIterator<Item = C>,
         C: IntoIterator<Item = (&'a str, &'a str)>,
     {
-        let table = Table::of_records("the rows", rows, &self.fitted()?.read_options());
-        self.table(table)
+        let question = self.inputs.rows(rows)?;
+        self.each(question)
     }
 
     /// Classes for texts.
     pub fn texts<T: AsRef<str>>(&mut self, texts: &[T]) -> Result<Vec<Answer>> {
-        let interface = &self.session.interface;
-        if !kinds::is_of_texts(interface) {
-            return Err(self.refuse("texts"));
-        }
         let texts: Vec<String> = texts.iter().map(|t| t.as_ref().to_string()).collect();
-        let length = self.session.model.input.first().copied().unwrap_or(1);
-        let (set, notes) = texts_for("the texts", &texts, vec![0; texts.len()], interface, length)?;
-        self.notes = notes;
-        self.set(&set)
+        let question = self.inputs.texts(&texts)?;
+        self.all(question)
+    }
+
+    /// Answers for the rows of a table, as [`Predictor::csv`] gives them.
+    pub fn table(&mut self, table: Table) -> Result<Vec<Option<Answer>>> {
+        let question = self.inputs.table(table)?;
+        self.each(question)
+    }
+
+    /// Answers for what was asked, one for each of it.
+    fn each(&mut self, question: Question) -> Result<Vec<Option<Answer>>> {
+        let numbers = self.numbers(&question.set)?;
+        let answers = self.inputs.answers(&question, &numbers);
+        self.notes = question.notes;
+        Ok(answers)
+    }
+
+    /// The same where a model can use all that is asked.
+    fn all(&mut self, question: Question) -> Result<Vec<Answer>> {
+        Ok(self.each(question)?.into_iter().flatten().collect())
     }
 
     /// Answers for a set of samples of the model's own shape; its targets are not looked
     /// at.
     pub fn set(&mut self, set: &Dataset) -> Result<Vec<Answer>> {
         let numbers = self.numbers(set)?;
-        Ok(self.outputs.answers(&numbers))
+        Ok(self.inputs.outputs.answers(&numbers))
     }
 
     /// Answers for a file as `wgrad predict` takes it: a picture, a table, arrays, a text; one
     /// for each of its rows, or for the whole. `None` for a row that the model cannot use.
     pub fn file(&mut self, file: impl AsRef<Path>) -> Result<Vec<Option<Answer>>> {
-        let (model, about, settings) = (&self.session.model, &self.about, &self.settings);
+        let (model, about, settings) = (&self.session.model, self.inputs.about(), self.inputs.settings());
         let trained = kinds::Trained { model, about, settings, seed: 0, stride: None };
         let asked = kinds::to_predict(file.as_ref(), &trained)?;
         Ok(self.answers(&[asked])?.remove(0))
@@ -204,7 +214,7 @@ impl Predictor {
         }
         let together = sets.iter().all(|set| set.len() == 1).then(|| Samples::joined(sets.iter().map(|s| &s.samples)));
         let mut found = match together.flatten() {
-            Some(samples) => self.outputs.answers(&self.session.predict_samples(&samples, &sets[0].shape)?),
+            Some(samples) => self.inputs.outputs.answers(&self.session.predict_samples(&samples, &sets[0].shape)?),
             None => sets.iter().map(|set| self.set(set)).collect::<Result<Vec<_>>>()?.concat(),
         }
         .into_iter();
@@ -216,6 +226,15 @@ impl Predictor {
         Ok(files.iter().zip(&sets).map(of_file).collect())
     }
 
+    /// The model's numbers for samples of its own shape, so many for each: class
+    /// probabilities, or values in the units of the targets less their centres.
+    ///
+    /// Fails when there is a part of a sample.
+    pub fn numbers_of(&mut self, samples: &Samples) -> Result<Vec<f32>> {
+        let shape = self.session.model.input.to_vec();
+        self.session.predict_samples(samples, &shape)
+    }
+
     /// The model's numbers for a set, so many for each sample.
     pub(super) fn numbers(&mut self, set: &Dataset) -> Result<Vec<f32>> {
         self.session.predict(set)
@@ -224,55 +243,5 @@ impl Predictor {
     /// What the latest call had to say.
     pub(super) fn say(&mut self, notes: Vec<String>) {
         self.notes = notes;
-    }
-
-    pub(super) fn series(&self) -> Result<&SeriesFitted> {
-        self.session.interface.series().ok_or_else(|| self.refuse("series"))
-    }
-
-    fn fitted(&self) -> Result<&crate::data::table::Fitted> {
-        self.session.interface.row().ok_or_else(|| self.refuse("rows of a table"))
-    }
-
-    /// Answers for the rows of a table, as [`Predictor::csv`] gives them.
-    pub fn table(&mut self, table: Table) -> Result<Vec<Option<Answer>>> {
-        let rows = kinds::rows_of(table, &self.session.interface, self.fitted()?)?;
-        let mut answers = vec![None; rows.table.rows()];
-        let found = self.set(&rows.set)?;
-        rows.kept.iter().zip(found).for_each(|(&row, answer)| answers[row] = Some(answer));
-        self.notes = rows.notes;
-        Ok(answers)
-    }
-
-    fn picture_shape(&self) -> Result<(usize, [usize; 2])> {
-        match kinds::image_of(&self.session.model.input) {
-            Some([channels, height, width]) if kinds::is_of_images(&self.session.interface) => {
-                Ok((channels, [height, width]))
-            }
-            _ => Err(self.refuse("pictures")),
-        }
-    }
-
-    fn samples(&mut self, name: &str, samples: Samples) -> Result<Vec<Answer>> {
-        let elements = samples.elements();
-        let shape = self.session.model.input.to_vec();
-        let each = shape.iter().product::<usize>().max(1);
-        if !elements.is_multiple_of(each) {
-            return Err(Error::data(format!(
-                "{elements} numbers do not make whole samples of shape {}, {each} numbers each",
-                self.session.model.input
-            )));
-        }
-        let mut set = self.session.interface.to_predict(name, shape, samples, elements / each);
-        self.notes = self.session.interface.adapt(&mut set, &self.session.model.input)?.into_iter().collect();
-        self.set(&set)
-    }
-
-    fn refuse(&self, what: &str) -> Error {
-        let name = &self.session.model.description.name;
-        Error::usage(format!(
-            "model \"{name}\" does not take {what}: it was trained on {}",
-            kinds::kind_of_model(&self.session.interface).name()
-        ))
     }
 }

@@ -72,11 +72,12 @@ const LAYERS: &[(&str, &[&str])] = &[
             "train", "deploy", "onnx", "tuning",
         ],
     ),
+    ("serve", &["error", "files", "device", "data", "train", "deploy", "run"]),
     (
         "cli",
         &[
             "error", "terminal", "files", "tensor", "keys", "kernel", "graph", "ops", "plan", "device", "data", "nn",
-            "eval", "train", "deploy", "onnx", "tuning", "profile", "doctor", "run",
+            "eval", "train", "deploy", "onnx", "tuning", "profile", "doctor", "run", "serve",
         ],
     ),
 ];
