@@ -12,7 +12,7 @@ const PATIENCE: (usize, usize) = (4, 5);
 /// What the decays of all steps add up to, each the rate of the schedule's start times the weight decay; and the most
 /// weight decay. The same share of a weight is left however long a training is: more decay in each of many steps
 /// costs large sets accuracy, less in each of few makes small ones too sure of themselves.
-const DECAY: (f64, f64) = (6.0, 2.0);
+const DECAY: (f64, f64) = (6.0, 1.0);
 /// Validation samples below which their loss does not tell one epoch from another.
 const FEW: usize = 5;
 
@@ -140,7 +140,7 @@ mod tests {
             s.to_table()["optimizer"]["weight_decay"].as_float().unwrap()
         };
         // 500, 14,100 and 125,000 steps.
-        assert_eq!([decay(150), decay(4500), decay(40_000)], [2.0, 0.1418, 0.016]);
+        assert_eq!([decay(150), decay(4500), decay(40_000)], [1.0, 0.1418, 0.016]);
         let asked = |name: &str| {
             let mut table = Table::new();
             set(&mut table, "optimizer.name", name.into()).unwrap();
