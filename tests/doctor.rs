@@ -118,7 +118,8 @@ fn wrong_shader(adapter: &Adapter) -> Result<(), Failed> {
 fn missing_barrier(adapter: &Adapter) -> Result<(), Failed> {
     spoil("matmul", "workgroupBarrier();", "")?;
     let found = look(adapter, "matmul/nn_odd")?;
-    check(status(&found, "matmul", "tiled") == Some(Status::Wrong), found.text())?;
+    // Two runs may give different bits, or both the wrong ones.
+    check(status(&found, "matmul", "tiled").is_some_and(Status::is_wrong), found.text())?;
     check(status(&found, "matmul", "rows").is_none_or(|s| s == Status::Right), found.text())?;
     let gpu = Arc::new(Gpu::open(adapter, Checks::Off)?);
     check(gpu.caps.refused.variant("matmul", "tiled").is_some(), format!("{:?}", gpu.caps.refused))?;
