@@ -110,11 +110,15 @@ fn losses(model: &Model, loaded: &Loaded, samples: &[Vec<u8>]) -> Result<Vec<f32
 /// Rows of a table as its cells; none of those that the model cannot use.
 fn rows(model: &Model, loaded: &Loaded, text: &str) -> Result<Value> {
     let text: String = text.lines().take(SAMPLES + 1).map(|line| format!("{line}\n")).collect();
-    let mut reader = csv::ReaderBuilder::new().delimiter(delimiter(&text)).from_reader(text.as_bytes());
-    let fail = |e: csv::Error| Error::data(e.to_string());
-    let names = reader.headers().map_err(fail)?.clone();
-    let records = reader.records().collect::<std::result::Result<Vec<_>, _>>().map_err(fail)?;
     let fitted = loaded.about.interface.row().expect("a model of rows").clone();
+    let mut reader = csv::ReaderBuilder::new();
+    let mut reader = reader.delimiter(delimiter(&text)).has_headers(false).from_reader(text.as_bytes());
+    let fail = |e: csv::Error| Error::data(e.to_string());
+    let mut records = reader.records().collect::<std::result::Result<Vec<_>, _>>().map_err(fail)?;
+    let names: Vec<String> = match fitted.has_header {
+        true => records.remove(0).iter().map(String::from).collect(),
+        false => (1..=records[0].len()).map(|i| format!("column{i}")).collect(),
+    };
     let table = Table::parse("the rows", text.as_bytes(), &fitted.read_options())?;
     let all: Vec<usize> = (0..table.rows()).collect();
     let features = fitted.apply_features(&table, &all)?;
