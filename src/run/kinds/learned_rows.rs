@@ -19,7 +19,6 @@ pub(super) fn notes_of(
     let mut notes: Vec<String> = given_away.map(|leak| leak.finding).collect();
     let used: Vec<&str> = fitted.columns.iter().filter(|c| c.is_used()).map(|c| c.name.as_str()).collect();
     notes.extend(twins::across(table, [train, held], &used, &fitted.goal.columns()));
-    notes.extend(fitted.notes.clone());
     notes.extend(fitted.describe());
     Ok(notes)
 }
