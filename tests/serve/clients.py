@@ -178,12 +178,13 @@ def secure(wgrad, at):
             raise AssertionError("it answered without a token")
 
 
-def fuzzed(server, examples):
+def fuzzed(server, at, examples):
     """schemathesis, by the server's own document."""
     program = pathlib.Path(sys.executable).parent / "schemathesis"
     command = [program, "run", f"{server.url}/openapi.json", "--max-examples", str(examples), "--workers", "1",
                "--request-timeout", "60", "--suppress-health-check", "all"]
-    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "NO_COLOR": "1"})
+    # It leaves a folder of what it found.
+    done = subprocess.run(command, cwd=at, capture_output=True, text=True, env={**os.environ, "NO_COLOR": "1"})
     assert done.returncode == 0, done.stdout[-20000:] + done.stderr[-2000:]
 
 
@@ -213,7 +214,7 @@ def main():
             check("tritonclient", "tritonclient", lambda: triton(server))
             check("TensorFlow Serving", "requests", lambda: tensorflow_serving(server))
         with Server(wgrad, at, ["flats", "writer"], "--max-tokens", "32", "--max-samples", "16") as server:
-            check("schemathesis", "schemathesis", lambda: fuzzed(server, args.examples))
+            check("schemathesis", "schemathesis", lambda: fuzzed(server, at, args.examples))
         check("HTTPS and token", None, lambda: secure(wgrad, at))
     sys.exit(1 if failed else 0)
 
