@@ -151,11 +151,14 @@ impl<'de> Deserialize<'de> for Nested {
     }
 }
 
+/// The largest number that is taken where single precision is meant.
+pub const LARGEST: f64 = 3e38;
+
 /// Numbers in single precision.
 ///
 /// Fails where one is beyond that.
 pub fn singles(numbers: Vec<f64>) -> Result<Vec<f32>, String> {
-    match numbers.iter().find(|x| x.is_finite() && !(**x as f32).is_finite()) {
+    match numbers.iter().find(|x| x.is_finite() && x.abs() > LARGEST) {
         Some(x) => Err(format!("{x:e} is beyond single precision")),
         None => Ok(numbers.into_iter().map(|x| x as f32).collect()),
     }
@@ -199,7 +202,7 @@ impl Cell {
 
     /// Whether it is a number that single precision has none for.
     pub fn is_beyond_singles(&self) -> bool {
-        self.is_number && self.text.parse::<f64>().is_ok_and(|x| !(x as f32).is_finite())
+        self.is_number && self.text.parse::<f64>().is_ok_and(|x| x.abs() > LARGEST)
     }
 
     /// The text for a column of numbers. Tables are written with points or with commas, and
@@ -250,6 +253,20 @@ impl<'de> Deserialize<'de> for Cell {
             }
         }
         d.deserialize_any(Any)
+    }
+}
+
+/// A whole number, also as JSON's `3.0`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Whole(pub u32);
+
+impl<'de> Deserialize<'de> for Whole {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Whole, D::Error> {
+        let x = f64::deserialize(d)?;
+        match x.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(&x) {
+            true => Ok(Whole(x as u32)),
+            false => Err(D::Error::custom(format!("{x}: expected a whole number from 0 to {}", u32::MAX))),
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 //! with a text. Streams are server-sent events.
 
 use super::app::{App, Named, json};
+use super::data::Whole;
 use super::model::Model;
 use super::problem::{Answered, Problem};
 use super::registry::Entry;
@@ -39,11 +40,11 @@ pub const TOP_K: usize = 1_000_000;
 #[serde(deny_unknown_fields)]
 struct Request {
     prompt: String,
-    max_tokens: Option<usize>,
+    max_tokens: Option<Whole>,
     temperature: Option<f64>,
-    top_k: Option<usize>,
+    top_k: Option<Whole>,
     top_p: Option<f64>,
-    seed: Option<u32>,
+    seed: Option<Whole>,
     stop: Option<Vec<String>>,
     stream: Option<bool>,
 }
@@ -61,11 +62,11 @@ struct TritonRequest {
 
 #[derive(Default, Deserialize)]
 struct TritonParameters {
-    max_tokens: Option<usize>,
+    max_tokens: Option<Whole>,
     temperature: Option<f64>,
-    top_k: Option<usize>,
+    top_k: Option<Whole>,
     top_p: Option<f64>,
-    seed: Option<u32>,
+    seed: Option<Whole>,
     stop: Option<Vec<String>>,
 }
 
@@ -113,11 +114,11 @@ pub async fn generate(
     let usual = Sampling::default();
     let sampling = Sampling {
         temperature: r.temperature.unwrap_or(usual.temperature),
-        top_k: r.top_k,
+        top_k: r.top_k.map(|k| k.0 as usize),
         top_p: r.top_p.unwrap_or(usual.top_p),
-        seed: r.seed.unwrap_or(usual.seed),
+        seed: r.seed.map_or(usual.seed, |seed| seed.0),
     };
-    let length = r.max_tokens.unwrap_or(TOKENS.min(app.settings.max_tokens));
+    let length = r.max_tokens.map_or(TOKENS.min(app.settings.max_tokens), |n| n.0 as usize);
     answer(&app, entry, &r.prompt, (length, sampling, r.stop.unwrap_or_default()), Form::Own, is_stream).await
 }
 
@@ -144,11 +145,11 @@ async fn triton(
     let (p, b, usual) = (r.parameters, r.beside, Sampling::default());
     let sampling = Sampling {
         temperature: p.temperature.or(b.temperature).unwrap_or(usual.temperature),
-        top_k: p.top_k.or(b.top_k),
+        top_k: p.top_k.or(b.top_k).map(|k| k.0 as usize),
         top_p: p.top_p.or(b.top_p).unwrap_or(usual.top_p),
-        seed: p.seed.or(b.seed).unwrap_or(usual.seed),
+        seed: p.seed.or(b.seed).map_or(usual.seed, |seed| seed.0),
     };
-    let length = p.max_tokens.or(b.max_tokens).unwrap_or(TOKENS.min(app.settings.max_tokens));
+    let length = p.max_tokens.or(b.max_tokens).map_or(TOKENS.min(app.settings.max_tokens), |n| n.0 as usize);
     let stop = p.stop.or(b.stop).unwrap_or_default();
     answer(&app, entry, &r.text_input, (length, sampling, stop), Form::Triton, is_stream).await
 }

@@ -4,6 +4,7 @@
 //! models that are served, on their shapes and the columns of their tables.
 
 use super::app::{App, json};
+use super::data::LARGEST;
 use super::generate::{STOP, STOPS, TEMPERATURE, TOP_K};
 use super::model::{Model, Takes};
 use super::predict::MOST;
@@ -206,7 +207,7 @@ fn inferred() -> Value {
 
 /// A number that a model can take.
 fn number() -> Value {
-    object!({ "type": "number", "minimum": f32::MIN, "maximum": f32::MAX })
+    object!({ "type": "number", "minimum": -LARGEST, "maximum": LARGEST })
 }
 
 /// A list of so many elements of a kind.
@@ -218,7 +219,7 @@ fn list(of: Value, n: usize) -> Value {
 fn cell(port: &Port) -> Value {
     match port.of.name() {
         "BYTES" => object!({ "type": ["string", "null", "boolean", "number"] }),
-        _ => object!({ "type": ["number", "null"], "minimum": f32::MIN, "maximum": f32::MAX }),
+        _ => object!({ "type": ["number", "null"], "minimum": -LARGEST, "maximum": LARGEST }),
     }
 }
 
@@ -229,7 +230,12 @@ fn instances(model: &Model, described: &Described, most: usize) -> Value {
         Takes::Rows | Takes::Series => {
             let columns: Map<String, Value> = described.inputs.iter().map(|p| (p.name.clone(), cell(p))).collect();
             let names: Vec<&str> = described.inputs.iter().map(|p| p.name.as_str()).collect();
-            let row = object!({ "type": "object", "required": names, "properties": columns });
+            let row = object!({
+                "type": "object",
+                "required": names,
+                "properties": columns,
+                "additionalProperties": { "type": ["string", "null", "boolean", "number"] },
+            });
             let least = model.interface().series().map_or(1, |fitted| fitted.window);
             many(row, least)
         }

@@ -118,6 +118,9 @@ fn tensors(inputs: Vec<Input>, mut binary: &[u8]) -> Answered<Vec<Tensor>> {
         let count = shape.iter().try_fold(1usize, |n, &d| n.checked_mul(d));
         let count = count.ok_or_else(|| fail(format!("shape {shape:?} is of more elements than there can be")))?;
         let values = match (data, parameters.binary_data_size) {
+            (Some(data), None) if data.shape.is_empty() => {
+                return Err(fail("expected a list of elements as data".into()));
+            }
             (Some(data), None) => of_json(&name, of, data)?,
             (None, Some(size)) => {
                 let Some((own, rest)) = binary.split_at_checked(size) else {
