@@ -2,7 +2,7 @@
 //! zero is 0 and noted, what is undefined (an AUC of one class) is `None` and
 //! noted. Everything is summed in f64 in a fixed order.
 //!
-//! Intervals are 95 % percentile intervals of a bootstrap over samples: how
+//! Intervals are 95 % intervals of a bootstrap over samples: how
 //! much the figure would move with another test set of the same size. They say
 //! nothing about another training run.
 

@@ -102,7 +102,7 @@ fn hostile_names_stay_names() {
         hostile_run(&folder, classes);
         let html = std::fs::read_to_string(write(&folder).unwrap()).unwrap();
         is_safe(&html);
-        for part in ["Confusion matrix", "Reliability", "95 % percentile", "iVBORw0KGgo=", "Diagnosis"] {
+        for part in ["Confusion matrix", "Reliability", "95 % intervals of a bootstrap", "iVBORw0KGgo=", "Diagnosis"] {
             assert!(html.contains(part), "{part} is missing");
         }
         assert_eq!(html.contains("Choosing a threshold"), classes == 2);
