@@ -267,8 +267,9 @@ impl Run<'_, '_> {
     }
 
     fn check_finite(&self, what: &str, scores: &Scores) -> Result<()> {
-        // Batches that were left out are not counted.
-        match scores.finite && scores.loss.is_finite() && scores.samples > 0 {
+        // Batches that were left out are not counted. Where a limit has come first, there was none yet.
+        let counted = scores.samples > 0 || self.at.batch == 0;
+        match scores.finite && scores.loss.is_finite() && counted {
             true => Ok(()),
             false => Err(self.diverged(&format!("the {what} stopped being a finite number"))),
         }
