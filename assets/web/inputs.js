@@ -118,7 +118,6 @@ function centred(canvas, paper) {
   const { data } = canvas.getContext("2d").getImageData(0, 0, width, height);
   let [left, right, top, bottom] = [width, 0, height, 0];
   for (let i = 0; i < width * height; i += 1) {
-    if (Math.abs(data[4 * i] - data[0]) < 32 && i > 0 && (data[4 * i] > 127) === (paper === "white")) continue;
     if ((data[4 * i] > 127) === (paper === "white")) continue;
     const [x, y] = [i % width, Math.floor(i / width)];
     [left, right, top, bottom] = [Math.min(left, x), Math.max(right, x + 1), Math.min(top, y), Math.max(bottom, y + 1)];

@@ -1,6 +1,7 @@
 //! Where the samples of a set are: in memory, up to a bound, and else in their files.
 
 use crate::files::memory::DataBound;
+use crate::files::room;
 use std::path::PathBuf;
 
 /// How the samples of a set are to be kept.
@@ -16,6 +17,11 @@ impl Store {
     /// A bound without a cache.
     pub fn within(bound: DataBound) -> Store {
         Store { bound, cache: None }
+    }
+
+    /// The folder of files that last as long as a run.
+    pub fn passing(&self) -> PathBuf {
+        self.cache.clone().unwrap_or_else(room::temporary)
     }
 }
 

@@ -19,7 +19,7 @@ pub fn free(_: &Path) -> Option<u64> {
 }
 
 /// Refuses to write more bytes into a folder than its disk has room for; `what` says what
-/// they are, and `named` that the user named the folder.
+/// they are.
 pub fn check(folder: &Path, needed: u64, what: &str) -> Result<()> {
     match free(folder).filter(|free| *free < needed) {
         None => Ok(()),

@@ -57,12 +57,19 @@ impl Answer {
 
     /// The class with the highest probability, the first of several; none of values.
     pub fn class(&self) -> Option<&str> {
-        self.top(1).first().map(|(name, _)| *name)
+        self.best().map(|(name, _)| name)
     }
 
     /// The probability of that class.
     pub fn probability(&self) -> Option<f32> {
-        self.top(1).first().map(|(_, p)| *p)
+        self.best().map(|(_, p)| p)
+    }
+
+    /// The most probable class with its probability, the first of several; none of values.
+    fn best(&self) -> Option<(&str, f32)> {
+        let all = (0..self.numbers.len()).filter(|_| self.is_class());
+        let best = all.max_by(|&a, &b| self.numbers[a].total_cmp(&self.numbers[b]).then(b.cmp(&a)))?;
+        Some((self.names()[best].as_str(), self.numbers[best]))
     }
 
     /// The most probable classes with their probabilities; none of values.
@@ -113,7 +120,7 @@ impl Answer {
 
 impl std::fmt::Display for Answer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        if let Some((class, p)) = self.top(1).first() {
+        if let Some((class, p)) = self.best() {
             return write!(f, "{class} {:.1}%", 100.0 * p);
         }
         let words: Vec<String> = self.names().iter().zip(self.decimals()).map(|(n, v)| format!("{n} {v}")).collect();

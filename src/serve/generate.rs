@@ -54,20 +54,47 @@ struct Request {
 struct TritonRequest {
     text_input: String,
     #[serde(default)]
-    parameters: TritonParameters,
+    parameters: Parameters,
     // Clients write these beside the text, too.
     #[serde(flatten)]
-    beside: TritonParameters,
+    beside: Parameters,
 }
 
+/// How a text is to be drawn. (`Request` has the same fields itself: those of a struct inside it could be misspelt.)
 #[derive(Default, Deserialize)]
-struct TritonParameters {
+struct Parameters {
     max_tokens: Option<Whole>,
     temperature: Option<f64>,
     top_k: Option<Whole>,
     top_p: Option<f64>,
     seed: Option<Whole>,
     stop: Option<Vec<String>>,
+}
+
+impl Parameters {
+    /// What is not said here is as `others` say.
+    fn or(self, others: Parameters) -> Parameters {
+        Parameters {
+            max_tokens: self.max_tokens.or(others.max_tokens),
+            temperature: self.temperature.or(others.temperature),
+            top_k: self.top_k.or(others.top_k),
+            top_p: self.top_p.or(others.top_p),
+            seed: self.seed.or(others.seed),
+            stop: self.stop.or(others.stop),
+        }
+    }
+
+    /// The number of tokens, at most so many where nothing is said, how they are drawn, and what ends a text.
+    fn settled(self, most: usize) -> (usize, Sampling, Vec<String>) {
+        let usual = Sampling::default();
+        let sampling = Sampling {
+            temperature: self.temperature.unwrap_or(usual.temperature),
+            top_k: self.top_k.map(|k| k.0 as usize),
+            top_p: self.top_p.unwrap_or(usual.top_p),
+            seed: self.seed.map_or(usual.seed, |seed| seed.0),
+        };
+        (self.max_tokens.map_or(TOKENS.min(most), |n| n.0 as usize), sampling, self.stop.unwrap_or_default())
+    }
 }
 
 /// How a text is given.
@@ -111,15 +138,9 @@ pub async fn generate(
     let whole = app.bodies.read(&headers, body).await?;
     let r: Request = parse(&whole.bytes, "{\"prompt\": \"..\", \"max_tokens\": 200}")?;
     let is_stream = r.stream.unwrap_or(true);
-    let usual = Sampling::default();
-    let sampling = Sampling {
-        temperature: r.temperature.unwrap_or(usual.temperature),
-        top_k: r.top_k.map(|k| k.0 as usize),
-        top_p: r.top_p.unwrap_or(usual.top_p),
-        seed: r.seed.map_or(usual.seed, |seed| seed.0),
-    };
-    let length = r.max_tokens.map_or(TOKENS.min(app.settings.max_tokens), |n| n.0 as usize);
-    answer(&app, entry, &r.prompt, (length, sampling, r.stop.unwrap_or_default()), Form::Own, is_stream).await
+    let Request { prompt, max_tokens, temperature, top_k, top_p, seed, stop, .. } = r;
+    let asked = Parameters { max_tokens, temperature, top_k, top_p, seed, stop }.settled(app.settings.max_tokens);
+    answer(&app, entry, &prompt, asked, Form::Own, is_stream).await
 }
 
 /// Triton's `generate`.
@@ -142,16 +163,8 @@ async fn triton(
     let entry = app.entry(&named)?;
     let whole = app.bodies.read(&headers, body).await?;
     let r: TritonRequest = parse(&whole.bytes, "{\"text_input\": \"..\", \"parameters\": {\"max_tokens\": 200}}")?;
-    let (p, b, usual) = (r.parameters, r.beside, Sampling::default());
-    let sampling = Sampling {
-        temperature: p.temperature.or(b.temperature).unwrap_or(usual.temperature),
-        top_k: p.top_k.or(b.top_k).map(|k| k.0 as usize),
-        top_p: p.top_p.or(b.top_p).unwrap_or(usual.top_p),
-        seed: p.seed.or(b.seed).map_or(usual.seed, |seed| seed.0),
-    };
-    let length = p.max_tokens.or(b.max_tokens).map_or(TOKENS.min(app.settings.max_tokens), |n| n.0 as usize);
-    let stop = p.stop.or(b.stop).unwrap_or_default();
-    answer(&app, entry, &r.text_input, (length, sampling, stop), Form::Triton, is_stream).await
+    let asked = r.parameters.or(r.beside).settled(app.settings.max_tokens);
+    answer(&app, entry, &r.text_input, asked, Form::Triton, is_stream).await
 }
 
 fn parse<'a, T: Deserialize<'a>>(body: &'a [u8], example: &str) -> Answered<T> {

@@ -366,7 +366,8 @@ type Cells = Vec<Vec<(String, String)>>;
 ///
 /// Fails where a row lacks a column: its name may be misspelt.
 fn columns_read(inputs: &Inputs, rows: Vec<Vec<(String, Cell)>>) -> Answered<(Cells, Option<String>)> {
-    let known: HashMap<&str, Kind> = inputs.columns().into_iter().collect();
+    let columns = inputs.columns();
+    let known: HashMap<&str, Kind> = columns.iter().copied().collect();
     let (mut unread, mut more, mut all) = (vec![], false, vec![]);
     for (i, row) in rows.into_iter().enumerate() {
         let mut cells: Vec<(String, String)> = vec![];
@@ -391,7 +392,7 @@ fn columns_read(inputs: &Inputs, rows: Vec<Vec<(String, Cell)>>) -> Answered<(Ce
             }
             cells.push((name, text));
         }
-        if let Some(missing) = inputs.columns().iter().find(|(name, _)| cells.iter().all(|(n, _)| n != name)) {
+        if let Some(missing) = columns.iter().find(|(name, _)| cells.iter().all(|(n, _)| n != name)) {
             let others: Vec<String> = unread.iter().map(|n| n.chars().take(64).collect()).collect();
             let others = if others.is_empty() { String::new() } else { format!(", and has {}", others.join(", ")) };
             return Err(Problem::bad(format!(

@@ -3,6 +3,7 @@
 use super::app::{App, json};
 use super::registry::Entry;
 use super::v2::ports;
+use crate::data::html::escape;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
@@ -26,16 +27,12 @@ pub async fn index(State(app): State<App>) -> Response {
             "<tr><td><a href=\"{address}\">{}</a></td><td>{}</td><td>{}</td><td>{}</td></tr>",
             e.name,
             e.version,
-            escaped(&model.description),
+            escape(&model.description),
             model.takes.name()
         );
     }
     let headers = [(header::CONTENT_TYPE, "text/html; charset=utf-8"), (header::CONTENT_SECURITY_POLICY, POLICY)];
     (headers, PAGE.replace("<!-- models -->", &rows)).into_response()
-}
-
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 /// `GET /models`

@@ -245,9 +245,11 @@ fn words(answer: &Answer, top: usize) -> Value {
         return object!({ "values": answer.json().collect::<Map<_, _>>() });
     }
     let one = |(class, p)| object!({ "class": class, "probability": p });
+    let found = answer.top(top);
+    let best = found.first().copied();
     object!({
-        "class": answer.class(),
-        "probability": answer.probability(),
-        "top": answer.top(top).into_iter().map(one).collect::<Vec<_>>(),
+        "class": best.map(|(class, _)| class),
+        "probability": best.map(|(_, p)| p),
+        "top": found.into_iter().map(one).collect::<Vec<_>>(),
     })
 }

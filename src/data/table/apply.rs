@@ -1,19 +1,17 @@
 //! Rows of a table as features, by what was learned from the training rows.
 
-use super::super::{Dataset, Origin, Samples, Targets};
+use super::super::{Dataset, Origin, Samples};
 use super::columns::FittedColumn;
 use super::fitted::Fitted;
-use super::issue::{CellNote, Dropped, Issue, lines};
+use super::issue::{CellNote, Dropped, EXAMPLES, Issue, lines};
 use super::restyle::Restyled;
 use super::table::{Column, Table, clip};
-use super::target::{Answer, Goal};
+use super::target::Answer;
 use crate::error::{Context, Error, Result};
 use crate::files::memory;
 use rayon::prelude::*;
 use std::collections::{BTreeMap, HashMap};
 
-/// Cells shown of one kind of trouble.
-const SHOWN: usize = 3;
 /// Rows that one thread encodes at a time.
 const PART: usize = 16_384;
 
@@ -115,10 +113,7 @@ impl Fitted {
                 rows.len()
             )));
         }
-        let targets = match &self.goal {
-            Goal::Classes { names, .. } => Targets::Classes { labels, names: names.clone() },
-            Goal::Values(all) => Targets::Values { values, names: all.iter().map(|t| t.name.clone()).collect() },
-        };
+        let targets = self.goal.targets(labels, values);
         let Features { width, values, kept, dropped, notes, restyled } = features;
         let samples = Samples::Floats(values.into());
         let origin = Origin::of_rows(table, kept.iter().copied());
@@ -165,11 +160,7 @@ impl Fitted {
             for (what, new) in part.notes {
                 match notes.get_mut(&what) {
                     None => drop(notes.insert(what, new)),
-                    Some(note) => {
-                        note.cells += new.cells;
-                        note.examples.extend(new.examples);
-                        note.examples.truncate(SHOWN);
-                    }
+                    Some(note) => note.add(new),
                 }
             }
         }
@@ -241,7 +232,7 @@ impl<A> Part<A> {
         let new = || CellNote { column: name(), issue, cells: 0, examples: vec![] };
         let note = self.notes.entry((i, issue)).or_insert_with(new);
         note.cells += 1;
-        if let Some(cell) = column.cells.at(row).filter(|_| note.examples.len() < SHOWN) {
+        if let Some(cell) = column.cells.at(row).filter(|_| note.examples.len() < EXAMPLES) {
             note.examples.push(format!("\"{}\" (line {line})", clip(cell)));
         }
     }

@@ -57,6 +57,28 @@ pub struct Dropped {
     pub reason: String,
 }
 
+/// Cells shown of one kind of trouble.
+pub(super) const EXAMPLES: usize = 3;
+/// Lines that are named for one reason.
+pub(super) const LINES: usize = 10;
+
+impl CellNote {
+    /// Adds the cells of later rows.
+    pub(super) fn add(&mut self, later: CellNote) {
+        self.cells += later.cells;
+        self.examples.extend(later.examples);
+        self.examples.truncate(EXAMPLES);
+    }
+}
+
+/// That so many rows were dropped for a reason, the first of them by their lines.
+pub(super) fn dropped_for(name: &str, reason: &str, count: usize, first: &[usize]) -> String {
+    let more = if count > first.len() { ", ..." } else { "" };
+    let first: Vec<String> = first.iter().map(usize::to_string).collect();
+    let (s, lines) = if count == 1 { ("", "line") } else { ("s", "lines") };
+    format!("{name}: {count} row{s} dropped ({lines} {}{more}): {reason}", first.join(", "))
+}
+
 /// What was dropped and changed, for people.
 pub(super) fn lines(name: &str, dropped: &[Dropped], notes: &[CellNote]) -> Vec<String> {
     let mut reasons: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
@@ -65,10 +87,7 @@ pub(super) fn lines(name: &str, dropped: &[Dropped], notes: &[CellNote]) -> Vec<
     }
     let mut all: Vec<String> = vec![];
     for (reason, rows) in reasons {
-        let more = if rows.len() > 10 { ", ..." } else { "" };
-        let first: Vec<String> = rows.iter().take(10).map(usize::to_string).collect();
-        let (s, lines) = if rows.len() == 1 { ("", "line") } else { ("s", "lines") };
-        all.push(format!("{name}: {} row{s} dropped ({lines} {}{more}): {reason}", rows.len(), first.join(", ")));
+        all.push(dropped_for(name, reason, rows.len(), &rows[..rows.len().min(LINES)]));
     }
     for note in notes {
         let s = if note.cells == 1 { "" } else { "s" };

@@ -8,6 +8,7 @@ use super::options::{TableOptions, Task};
 use super::summary::Summary;
 use super::table::{Table, clip};
 use super::values::{Values, are_few, distinct};
+use crate::data::Targets;
 use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -118,6 +119,14 @@ impl Goal {
             )));
         }
         Ok((values_of(table, &found, rows)?, vec![]))
+    }
+
+    /// The targets of rows: their classes, or their values, row by row.
+    pub fn targets(&self, labels: Vec<u32>, values: Vec<f32>) -> Targets {
+        match self {
+            Goal::Classes { names, .. } => Targets::Classes { labels, names: names.clone() },
+            Goal::Values(all) => Targets::Values { values, names: all.iter().map(|t| t.name.clone()).collect() },
+        }
     }
 
     /// The names of the target columns.

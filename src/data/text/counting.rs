@@ -29,7 +29,7 @@ impl Counting {
     ///
     /// Fails when there is none.
     pub fn into_characters(self) -> Result<Vocabulary> {
-        Vocabulary::characters(&[self.characters.into_iter().collect::<String>()])
+        Vocabulary::of_characters(self.characters)
     }
 
     /// Counts the words of a piece that ends where [`cut`](Counting::cut) says.

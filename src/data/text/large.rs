@@ -8,7 +8,7 @@ use super::vocabulary::Vocabulary;
 use crate::data::{Store, Stored};
 use crate::error::{Context, Error, Result};
 use crate::files::memory::{self, DataBound};
-use crate::files::{self, Passing, Placed, Written, room};
+use crate::files::{self, Passing, Placed, Written};
 use std::path::Path;
 
 /// What text takes in memory, as a multiple of its bytes: itself, and a token for each byte as
@@ -68,8 +68,8 @@ pub fn open(path: &Path, store: &Store) -> Result<Stored<Corpus, LargeCorpus>> {
         return Corpus::open(path).map(Stored::Held);
     }
     let mut corpus = LargeCorpus { name: path.display().to_string(), bound: store.bound, parts: vec![] };
-    let mut start = 0;
-    let mut last = None;
+    // Whether the last text does not end in a line break.
+    let mut is_open = false;
     for file in all {
         let opened = files::open(&file).map_err(|e| Error::io(format!("cannot read {}", file.display()), e))?;
         let placed = Placed::of(opened, file)?;
@@ -89,16 +89,14 @@ pub fn open(path: &Path, store: &Store) -> Result<Stored<Corpus, LargeCorpus>> {
         if length == 0 {
             continue;
         }
-        if let (Some(part), true) = (corpus.parts.last_mut(), last.is_some_and(|byte| byte != b'\n')) {
-            let part: &mut Part = part;
+        if let Some(part) = corpus.parts.last_mut().filter(|_| is_open) {
             (part.breaks, part.length) = (true, part.length + 1);
-            start += 1;
         }
         let mut end = [0];
         placed.read(&mut end, placed.length() - 1)?;
-        last = Some(end[0]);
+        is_open = end[0] != b'\n';
+        let start = corpus.length();
         corpus.parts.push(Part { file: placed, skip, start, length, breaks: false });
-        start += length;
     }
     Ok(Stored::Read(corpus))
 }
@@ -237,7 +235,7 @@ impl LargeCorpus {
     /// and when the disk has no room for the tokens.
     pub fn tokens(&self, vocabulary: &Vocabulary, more: usize, store: &Store) -> Result<TokenFile> {
         let each: u64 = if vocabulary.len() <= 1 << 16 { 2 } else { 4 };
-        let folder = store.cache.clone().unwrap_or_else(room::temporary);
+        let folder = store.passing();
         // A token for each byte at most; pieces are of some bytes each.
         let needed = self.length() * each / if vocabulary.name() == "bpe" { 3 } else { 1 };
         let mut file = Passing::make(&folder, needed, &format!("the tokens of {}", self.name))?;

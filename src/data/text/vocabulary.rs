@@ -6,6 +6,7 @@
 //! that were not in the training texts.
 
 use super::super::bytes::Source;
+use super::counting::Counting;
 use super::pieces::Pieces;
 use crate::error::{Error, Result};
 use crate::files;
@@ -113,17 +114,15 @@ impl Vocabulary {
     ///
     /// Fails when there is none.
     pub fn characters(texts: &[impl AsRef<str>]) -> Result<Vocabulary> {
-        let mut found = BTreeSet::new();
-        let mut ascii = [false; 128];
-        for text in texts {
-            for c in text.as_ref().chars() {
-                match ascii.get_mut(c as usize) {
-                    Some(seen) => *seen = true,
-                    None => drop(found.insert(c)),
-                }
-            }
-        }
-        found.extend((0..128u8).filter(|&b| ascii[b as usize]).map(char::from));
+        let mut counting = Counting::default();
+        texts.iter().for_each(|text| counting.characters(text.as_ref()));
+        counting.into_characters()
+    }
+
+    /// A token for each of these characters.
+    ///
+    /// Fails when there is none.
+    pub(super) fn of_characters(found: BTreeSet<char>) -> Result<Vocabulary> {
         if found.is_empty() {
             return Err(Error::data("a text without a character gives no vocabulary; expected some text"));
         }

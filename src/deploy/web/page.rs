@@ -1,5 +1,6 @@
 //! The page: a file of HTML with the player and the package in it.
 
+use crate::data::html::escape;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 
@@ -38,7 +39,7 @@ pub fn page_of(name: &str, main: &str) -> String {
 }
 
 fn filled(name: &str, connect: &str, model: &str, script: &str) -> String {
-    HTML.replace("{{title}}", &escaped(name))
+    HTML.replace("{{title}}", &escape(name))
         .replace("{{connect}}", connect)
         .replace("{{style}}", STYLE)
         .replace("{{model}}", model)
@@ -50,8 +51,4 @@ fn script(scripts: &[&str]) -> String {
     let own = |line: &&str| !(line.starts_with("import ") && line.contains(" from \"./"));
     let lines = scripts.iter().flat_map(|text| text.lines().filter(own));
     lines.map(|line| line.strip_prefix("export ").unwrap_or(line).to_string() + "\n").collect()
-}
-
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

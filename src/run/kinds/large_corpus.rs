@@ -1,6 +1,6 @@
 //! A corpus that stays in its files, because it takes more memory than a set may.
 
-use super::sets::{passing, slow};
+use super::sets::slow;
 use super::token_names::{context, left_out, names};
 use crate::data::series::NaiveSets;
 use crate::data::text::{LargeCorpus, TokenFile, TokenWindows, streamed::Streamed};
@@ -49,7 +49,7 @@ impl Source for LargeText {
         let (train, val) = tokens.split(&windows, &corpus.name, val_split, self.store.bound)?;
         let names = names(&vocabulary);
         let mut notes = vec![corpus.describe()];
-        notes.extend(slow(&passing(&self.store)));
+        notes.extend(slow(&self.store.passing()));
         notes.push(format!("{} tokens, {}", tokens.tokens, vocabulary.describe()));
         let parts = [("trained on", Some(&train)), ("held out", val.as_ref())];
         let positions = windows.width() - 1;

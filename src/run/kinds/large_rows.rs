@@ -1,12 +1,12 @@
 //! Rows of a table that stays in its file, because it takes more memory than a set may.
 
 use super::learned_rows::{builds, notes_of};
-use super::sets::{passing, slow};
+use super::sets::slow;
 use super::{Asked, ToPredict, ToScore, Trained};
 use crate::data::series::NaiveSets;
 use crate::data::table::large::{self, PredictedParts, Wanted};
 use crate::data::table::{Fitted, Goal, LargeTable, Table, TableOptions, in_time, subjects};
-use crate::data::{Dataset, IGNORED, Interface, RowGroups, Samples, Store, Targets, alike};
+use crate::data::{Dataset, IGNORED, Interface, RowGroups, Samples, Store, alike};
 use crate::error::Result;
 use crate::train::{DataSettings, Parts, Prepared, RowClasses, Settings, Source, SplitBy};
 
@@ -82,7 +82,7 @@ impl Source for LargeRows {
         let table = &self.table;
         let mut fitted = table.fit(parts.train, &s.data.table)?;
         let mut notes = vec![table.describe()];
-        notes.extend(slow(&passing(&self.store)));
+        notes.extend(slow(&self.store.passing()));
         // A model that begins with a fixed shape needs the columns that never change, too.
         if fitted.drops_constants() && !builds(s, &stand_in(&fitted), &fitted) {
             let options = s.data.table.keeping_constants();
@@ -123,12 +123,7 @@ impl Source for LargeRows {
 
 /// A set of one sample that has the shape and the outputs of others.
 fn stand_in(fitted: &Fitted) -> Dataset {
-    let targets = match &fitted.goal {
-        Goal::Classes { names, .. } => Targets::Classes { labels: vec![0], names: names.clone() },
-        Goal::Values(all) => {
-            Targets::Values { values: vec![0.0; all.len()], names: all.iter().map(|t| t.name.clone()).collect() }
-        }
-    };
+    let targets = fitted.goal.targets(vec![0], vec![0.0; fitted.goal.columns().len()]);
     let width = fitted.features.len();
     let samples = Samples::from(vec![0.0; width]);
     Dataset { name: fitted.table.clone(), shape: vec![width], samples, targets, origin: Default::default() }

@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::files::memory::DataBound;
 use crate::files::room;
 use crate::train::{DataSettings, Parts, Prepared, RowClasses, Settings, Source, refuse_groups};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Samples with their targets, in up to three sets.
 pub struct Sets {
@@ -103,11 +103,6 @@ pub(super) fn slow(at: &Path) -> Option<String> {
          moving parts (files of ours go where data.cache, --data-cache, says), or raise --data-memory",
         at.display()
     ))
-}
-
-/// The folder of passing files.
-pub(super) fn passing(store: &Store) -> PathBuf {
-    store.cache.clone().unwrap_or_else(room::temporary)
 }
 
 /// The normalisation of a set, learned on all of it, or on a part where its samples differ

@@ -5,10 +5,10 @@ use super::super::apply::Features;
 use super::super::fitted::Fitted;
 use super::super::restyle::Restyled;
 use super::super::table::Table;
-use super::super::target::{Answer, Goal};
+use super::super::target::Answer;
 use super::tally::Tally;
 use super::{LargeTable, workers};
-use crate::data::{Dataset, Elements, Origin, ReadSamples, Samples, Store, Targets};
+use crate::data::{Dataset, Elements, Origin, ReadSamples, Samples, Store};
 use crate::error::{Context, Error, Result};
 use crate::files::{Passing, RowFile, room};
 use rayon::prelude::*;
@@ -41,7 +41,7 @@ impl LargeTable {
     /// was written to meanwhile, and when the disk has no room for the features.
     pub fn encode(&self, fitted: &Fitted, wanted: &[Wanted], store: &Store) -> Result<Vec<Encoded>> {
         let width = fitted.features.len();
-        let folder = store.cache.clone().unwrap_or_else(room::temporary);
+        let folder = store.passing();
         let all: usize = wanted.iter().map(|set| set.rows.len()).sum();
         let needed = all as u64 * 4 * width as u64;
         room::check(&folder, needed, &format!("{}: {all} rows as {width} features each", self.name()))?;
@@ -168,12 +168,7 @@ impl<'a> Set<'a> {
             )));
         }
         let n = found.rows.len();
-        let targets = match &fitted.goal {
-            Goal::Classes { names, .. } => Targets::Classes { labels: found.labels, names: names.clone() },
-            Goal::Values(all) => {
-                Targets::Values { values: found.values, names: all.iter().map(|t| t.name.clone()).collect() }
-            }
-        };
+        let targets = fitted.goal.targets(found.labels, found.values);
         let row = 4 * width as u64;
         let rows = file.finish()?.rows(0, row, row, n)?;
         let samples = Samples::read_by(Floats { rows, width }, &[width]).within(store.bound);

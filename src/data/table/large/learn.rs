@@ -4,7 +4,6 @@
 use super::super::clean::Missing;
 use super::super::fitted::Fitted;
 use super::super::options::TableOptions;
-use super::super::restyle::Restyled;
 use super::super::target::{Answer, Goal};
 use super::LargeTable;
 use crate::data::GroupBy;
@@ -79,10 +78,9 @@ impl LargeTable {
         if rules.into_iter().any(|rules| rules.missing == Missing::Drop) {
             // A cell that is missing, or no number, may leave a row out.
             let fitted = self.fit(&all, options)?;
-            let style = Restyled::none(&fitted);
             for i in 0..self.pieces() {
                 let (first, table) = self.read(i)?;
-                let (features, ()) = (fitted.encode(&style, &table, &table.all_rows(), &|_| Ok(()))?.0, ());
+                let features = fitted.features_of_own(&table, &table.all_rows())?;
                 let mut kept = features.kept.into_iter().peekable();
                 for row in 0..table.rows() {
                     if kept.next_if_eq(&row).is_none() {

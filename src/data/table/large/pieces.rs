@@ -44,7 +44,7 @@ impl<'a> Cuts<'a> {
     /// Fails when it cannot be read or is no UTF-8, and when a row does not end.
     pub fn next(&mut self) -> Result<Option<(Piece, String)>> {
         let mut size = self.size;
-        let (bytes, end) = loop {
+        let (mut bytes, end) = loop {
             let begun = self.next.at + self.rest.len() as u64;
             let more = (size.saturating_sub(self.rest.len()) as u64).min(self.file.length().saturating_sub(begun));
             let mut bytes = std::mem::take(&mut self.rest);
@@ -72,10 +72,9 @@ impl<'a> Cuts<'a> {
         if bytes.is_empty() {
             return Ok(None);
         }
-        let mut own = bytes;
-        self.rest = own.split_off(end);
+        self.rest = bytes.split_off(end);
         let piece = Piece { length: end, ..self.next };
-        let text = text(self.file, &piece, own)?;
+        let text = text(self.file, &piece, bytes)?;
         self.next = Piece { at: piece.at + end as u64, length: 0, line: piece.line + breaks(text.as_bytes()) };
         Ok(Some((piece, text)))
     }

@@ -66,10 +66,9 @@ impl Iterator for Parts {
             let rows = table.all_rows();
             let style = self.style.for_piece(&table, &rows);
             let (mut features, _) = style.fitted.encode(&style, &table, &rows, &|_| Ok(()))?;
-            let taken = |notes: &mut Vec<_>| std::mem::take(notes);
             self.tally.add(
                 std::mem::take(&mut features.dropped),
-                taken(&mut features.notes),
+                std::mem::take(&mut features.notes),
                 std::mem::take(&mut features.restyled),
             );
             Ok(Part { first, table, features })

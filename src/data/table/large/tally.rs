@@ -1,12 +1,7 @@
 //! What was dropped and changed in the pieces of a table, added up.
 
-use super::super::issue::{CellNote, Dropped, Issue, lines};
+use super::super::issue::{CellNote, Dropped, Issue, LINES, dropped_for, lines};
 use std::collections::BTreeMap;
-
-/// Lines that are named for one reason.
-const SHOWN: usize = 10;
-/// Cells shown of one kind of trouble.
-const EXAMPLES: usize = 3;
 
 /// What was dropped and changed so far.
 #[derive(Default)]
@@ -33,16 +28,12 @@ impl Tally {
         for Dropped { row, reason } in dropped {
             let reason = self.reasons.entry(reason).or_default();
             reason.count += 1;
-            reason.first.extend((reason.first.len() < SHOWN).then_some(row));
+            reason.first.extend((reason.first.len() < LINES).then_some(row));
         }
         for new in notes {
             match self.notes.get_mut(&(new.column.clone(), new.issue)) {
                 None => drop(self.notes.insert((new.column.clone(), new.issue), new)),
-                Some(note) => {
-                    note.cells += new.cells;
-                    note.examples.extend(new.examples);
-                    note.examples.truncate(EXAMPLES);
-                }
+                Some(note) => note.add(new),
             }
         }
         for note in restyled {
@@ -59,12 +50,7 @@ impl Tally {
 
     /// All of it, for people.
     pub fn lines(&self, name: &str) -> Vec<String> {
-        let dropped = self.reasons.iter().map(|(reason, rows)| {
-            let more = if rows.count > rows.first.len() { ", ..." } else { "" };
-            let first: Vec<String> = rows.first.iter().map(usize::to_string).collect();
-            let (s, lines) = if rows.count == 1 { ("", "line") } else { ("s", "lines") };
-            format!("{name}: {} row{s} dropped ({lines} {}{more}): {reason}", rows.count, first.join(", "))
-        });
+        let dropped = self.reasons.iter().map(|(reason, rows)| dropped_for(name, reason, rows.count, &rows.first));
         let notes: Vec<CellNote> = self.notes.values().cloned().collect();
         self.restyled.values().cloned().chain(dropped).chain(lines(name, &[], &notes)).collect()
     }
