@@ -1,6 +1,6 @@
 //! Which device does the work, chosen by the user or by us.
 
-mod choice;
+pub(crate) mod choice;
 
 use self::choice::{Choice, Listed};
 use crate::cpu::Cpu;

@@ -10,6 +10,7 @@ use crate::plan::{Choices, Executor, Options, Plan, Target, options_for};
 use crate::tensor::Data;
 use crate::verify::case::{Values, check, judge, run_twice};
 use crate::verify::distinct::{Set, Ways, distinct};
+use crate::verify::kernel_name;
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -123,14 +124,13 @@ fn run(gpu: &Arc<Gpu>, ready: &Ready, found: &mut Found) {
             }
         };
         let ways: BTreeSet<Way> = plan.steps.iter().map(|s| way(&plan.graph.nodes()[s.node], s.variant)).collect();
-        let outline = plan.outline();
         let checked = run_twice(built, gpu, plan.clone()).map_err(|why| (Status::Failed, why));
         let status = if is_finite(built) { Status::Wrong } else { Status::NotFinite };
         let checked = checked.and_then(|f| check(case, built, &f, judged).map_err(|why| (status, why)));
         match checked {
             Ok(()) => ways.into_iter().for_each(|way| found.right(way)),
             Err((status, why)) => {
-                let (way, why) = blame(gpu, plan, &outline, room(case), why);
+                let (way, why) = blame(gpu, plan, room(case), why);
                 ways.into_iter().filter(|w| *w != way).for_each(|way| found.right(way));
                 found.add(way, status, &case.name, &why);
             }
@@ -151,30 +151,19 @@ fn is_finite(built: &Built) -> bool {
 type Way = (String, String);
 
 fn way(node: &Node, variant: &str) -> Way {
-    // Elementwise functions are one op each.
-    let op = match node.op.pointwise().is_some() && node.op.followers().is_empty() {
-        true => format!("{:?}", node.op),
-        false => node.op.name().into(),
-    };
-    (op, variant.into())
+    (kernel_name(node), variant.into())
 }
 
 /// Which op of a failing plan it is: the first one that disagrees with the judge by itself;
 /// where none does (a write out of bounds, bits that differ), the one that the case is about.
-fn blame(gpu: &Arc<Gpu>, plan: Plan, outline: &Plan, room: &str, why: String) -> (Way, String) {
+fn blame(gpu: &Arc<Gpu>, plan: Plan, room: &str, why: String) -> (Way, String) {
+    let outline = plan.outline();
     let alone = || -> Result<Option<(Way, String)>> {
         let mut e = GpuExecutor::new(gpu.clone());
         let program = e.load(plan)?;
         e.poison(&program);
-        let wrong = crate::verify::step(&mut e, &program, outline)?.err();
-        Ok(wrong.map(|wrong| {
-            let step = outline.steps.iter().find(|s| {
-                let node = &outline.graph.nodes()[s.node];
-                node.label().starts_with(&wrong.op) && node.scope == wrong.layer && s.variant == wrong.variant
-            });
-            let way = step.map(|s| way(&outline.graph.nodes()[s.node], s.variant));
-            (way.unwrap_or((wrong.op.clone(), wrong.variant.clone())), format!("{why}; alone: {wrong}"))
-        }))
+        let wrong = crate::verify::step(&mut e, &program, &outline)?.err();
+        Ok(wrong.map(|wrong| ((wrong.kernel.clone(), wrong.variant.clone()), format!("{why}; alone: {wrong}"))))
     };
     if let Ok(Some(found)) = alone() {
         return found;

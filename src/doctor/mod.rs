@@ -10,8 +10,9 @@ mod verdict;
 pub use facts::{Facts, Limits};
 pub use verdict::{Examined, Status, Training, Verdict};
 
-use crate::device::{Device, list};
-use crate::error::{Error, Result};
+use crate::device::Device;
+use crate::device::choice::{self, Choice, Listed};
+use crate::error::{Context, Error, Result};
 use crate::gpu::{Adapter, Checks, Gpu, adapters};
 use crate::kernel::{Caps, Class, Refusal, Refused};
 use crate::profile::Ceilings;
@@ -38,31 +39,25 @@ const QUICK_CASES: Duration = Duration::from_secs(16);
 /// runs one: the smallest of every op come first, and what is left out is counted.
 const SOFTWARE_CASES: Duration = Duration::from_secs(7 * 60);
 
-/// The adapters that a name means: all, a number as `wgrad devices` counts, or a part of a
-/// name.
+/// The adapters that a name means: all, or those that [`Device::open`] knows by it, a number as `wgrad devices`
+/// counts or a name.
 ///
 /// Fails when there is none.
 pub fn find(wanted: &str) -> Result<Vec<Adapter>> {
-    let wanted = wanted.trim().to_lowercase();
-    if wanted == "cpu" {
+    if choice::is_cpu(wanted) {
         return Err(Error::usage("the CPU is the judge itself; name an adapter with --device (see `wgrad devices`)"));
     }
-    let mut all = adapters();
-    let number = wanted.parse::<usize>().ok();
-    let fits = |(i, a): (usize, &Adapter)| match number {
-        Some(n) => n == i,
-        None => matches!(&*wanted, "" | "all" | "auto") || a.name.to_lowercase().contains(&wanted),
-    };
-    let kept: Vec<bool> = all.iter().enumerate().map(fits).collect();
-    let mut kept = kept.into_iter();
-    all.retain(|_| kept.next().unwrap_or(false));
-    if all.is_empty() {
-        let names: Vec<String> = list().into_iter().filter(|d| d.kind != "cpu").map(|d| d.name).collect();
-        let found =
-            if names.is_empty() { "there is none: no Vulkan, Metal or DX12 driver".into() } else { names.join(", ") };
-        return Err(Error::device(format!("no adapter \"{wanted}\" to examine; {found}")));
+    let all = adapters();
+    if matches!(&*wanted.trim().to_lowercase(), "" | "all" | "auto") {
+        return match all.is_empty() {
+            true => Err(Error::device("there is no adapter to examine: no Vulkan, Metal or DX12 driver")),
+            false => Ok(all),
+        };
     }
-    Ok(all)
+    let listed: Vec<Listed> = all.iter().map(|a| Listed { name: &a.name, class: a.class }).collect();
+    let Choice { adapter, others } = choice::choose(wanted, &listed).context(|| "looking for what to examine")?;
+    let meant = |i: &usize| adapter == Some(*i) || others.contains(i);
+    Ok(all.into_iter().enumerate().filter(|(i, _)| meant(i)).map(|(_, a)| a).collect())
 }
 
 /// Examines an adapter. `said` is told what is being done.

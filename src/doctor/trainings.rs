@@ -70,9 +70,8 @@ fn beside(device: &Device, preset: &str, steps: usize, t: &mut Training, refused
                 Some(Err(wrong)) => {
                     t.why = Some(format!("the first step: {wrong}"));
                     if wrong.op != WHOLE_STEP {
-                        let op = wrong.op.split(" + ").next().unwrap_or_default().to_string();
-                        let why = format!("training {preset}: {wrong}");
-                        refused.push(Refusal { op, variant: wrong.variant.clone(), why });
+                        let (op, variant) = (wrong.kernel.clone(), wrong.variant.clone());
+                        refused.push(Refusal { op, variant, why: format!("training {preset}: {wrong}") });
                     }
                     return Ok(losses);
                 }

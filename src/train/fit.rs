@@ -341,7 +341,7 @@ impl Run<'_, '_> {
         let (at, done, counts) = (self.at.step, self.done(), self.counts);
         let to_step = |step: usize| counts.batches(step).saturating_sub(at).max(1);
         let mut n = n.min(self.batches - self.at.batch).min(self.session.points.to_next(at));
-        if let Some(every) = self.s.checkpoint_every {
+        for every in [self.s.checkpoint_every, self.s.flight.verify_every].into_iter().flatten() {
             n = n.min(to_step((done / every + 1) * every));
         }
         if let Some(max) = self.s.max_steps {

@@ -50,12 +50,18 @@ impl Settings {
 
     /// Decides the weight decay by the number of steps.
     fn settle_decay(&mut self, samples: usize) -> Option<String> {
-        let steps = self.epochs * self.update.steps(samples.div_ceil(self.batch_size).max(1)).per_epoch();
+        if !std::mem::take(&mut self.update.auto_decay) {
+            return None;
+        }
+        let per_epoch = self.update.steps(samples.div_ceil(self.batch_size).max(1)).per_epoch();
+        let steps = self.epochs.saturating_mul(per_epoch);
         let (total, most) = DECAY;
         let decay = (total / (self.update.lr * steps.max(1) as f64)).min(most);
         // Few digits: it is to be read.
         let decay = if decay.is_finite() { (decay * 1e4).round() / 1e4 } else { 0.0 };
-        (std::mem::take(&mut self.update.auto_decay) && self.update.optimizer.decay(decay))
+        self.update
+            .optimizer
+            .decay(decay)
             .then(|| format!("weight decay: {decay}, for {steps} steps; optimizer.weight_decay decides otherwise"))
     }
 

@@ -27,6 +27,9 @@ pub const WHOLE_STEP: &str = "the whole step in one go";
 pub struct Disagreement {
     /// The op: `conv2d`, or `conv2d + relu` where more is fused behind it.
     pub op: String,
+    /// What its kernels are called where they are judged ([`kernel_name`]); empty of the whole step.
+    #[serde(skip)]
+    pub kernel: String,
     /// The layer, empty outside of any.
     pub layer: String,
     /// The op's variant, empty where there is only one.
@@ -47,7 +50,7 @@ pub struct Disagreement {
 
 impl fmt::Display for Disagreement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Disagreement { op, layer, variant, tensor, element, found, judge, error, tolerance } = self;
+        let Disagreement { op, layer, variant, tensor, element, found, judge, error, tolerance, .. } = self;
         let at = if layer.is_empty() { String::new() } else { format!(" @ {layer}") };
         let variant = if variant.is_empty() { String::new() } else { format!(" [{variant}]") };
         let ratio = error / tolerance;
@@ -106,6 +109,7 @@ pub fn step(
             }
             if bad.share > 1.0 {
                 return Ok(Err(Disagreement {
+                    kernel: kernel_name(node),
                     op: plain_label(node),
                     layer: node.scope.clone(),
                     variant: step.variant.into(),
@@ -130,6 +134,15 @@ pub fn step(
 fn read(executor: &mut dyn Executor, program: &Program, ids: &[TensorId], places: &[Place]) -> Result<Vec<Numbers>> {
     let pairs = ids.iter().zip(places);
     pairs.map(|(&t, place)| Ok(Numbers::of(executor.fetch(program, t)?, place))).collect()
+}
+
+/// What the kernels of a node are called where they are judged: the op, and of elementwise functions that run alone
+/// the function, because each is an op of its own.
+pub fn kernel_name(node: &Node) -> String {
+    match node.op.pointwise().is_some() && node.op.followers().is_empty() {
+        true => format!("{:?}", node.op),
+        false => node.op.name().into(),
+    }
 }
 
 /// The label of a node without its layer.

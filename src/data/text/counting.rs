@@ -1,7 +1,7 @@
 //! What a vocabulary is learned from, counted piece by piece of a text.
 
 use super::pieces::Pieces;
-use super::vocabulary::Vocabulary;
+use super::vocabulary::{Vocabulary, add_characters};
 use crate::error::Result;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,14 +15,7 @@ pub(super) struct Counting {
 impl Counting {
     /// Notes the characters of a piece.
     pub fn characters(&mut self, text: &str) {
-        let mut ascii = [false; 128];
-        for c in text.chars() {
-            match ascii.get_mut(c as usize) {
-                Some(seen) => *seen = true,
-                None => drop(self.characters.insert(c)),
-            }
-        }
-        self.characters.extend((0..128u8).filter(|&b| ascii[b as usize]).map(char::from));
+        add_characters(text, &mut self.characters);
     }
 
     /// The vocabulary of the characters.

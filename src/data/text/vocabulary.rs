@@ -6,7 +6,6 @@
 //! that were not in the training texts.
 
 use super::super::bytes::Source;
-use super::counting::Counting;
 use super::pieces::Pieces;
 use crate::error::{Error, Result};
 use crate::files;
@@ -109,14 +108,26 @@ impl fmt::Debug for Vocabulary {
     }
 }
 
+/// Adds the characters of a text to those that were found.
+pub(super) fn add_characters(text: &str, found: &mut BTreeSet<char>) {
+    let mut ascii = [false; 128];
+    for c in text.chars() {
+        match ascii.get_mut(c as usize) {
+            Some(seen) => *seen = true,
+            None => drop(found.insert(c)),
+        }
+    }
+    found.extend((0..128u8).filter(|&b| ascii[b as usize]).map(char::from));
+}
+
 impl Vocabulary {
     /// The distinct characters of some texts, sorted by code point.
     ///
     /// Fails when there is none.
     pub fn characters(texts: &[impl AsRef<str>]) -> Result<Vocabulary> {
-        let mut counting = Counting::default();
-        texts.iter().for_each(|text| counting.characters(text.as_ref()));
-        counting.into_characters()
+        let mut found = BTreeSet::new();
+        texts.iter().for_each(|text| add_characters(text.as_ref(), &mut found));
+        Vocabulary::of_characters(found)
     }
 
     /// A token for each of these characters.

@@ -52,14 +52,11 @@ impl GpuExecutor {
         };
         let mut first = 0;
         for &step in hosted {
-            let at = steps[step].start;
-            if first < at {
-                self.hand_over(program, first..at)?;
-            }
-            first = at;
+            self.hand_over(program, first..steps[step].start)?;
             self.run_on_host(program, step)?;
+            first = steps[step].start;
         }
-        if first < commands { self.hand_over(program, first..commands) } else { Ok(()) }
+        self.hand_over(program, first..commands)
     }
 
     /// Computes one step on the CPU, after all that was handed over.

@@ -45,11 +45,9 @@ impl Run<'_, '_> {
     /// Trains on up to `n` batches, and says on how many: on one where that is compared with
     /// the judge.
     pub(super) fn take(&mut self, n: usize) -> Result<usize> {
-        let Some(every) = self.s.flight.verify_every else { return self.session.steps(n).map(|()| n) };
-        let (done, whole) = (self.done(), self.counts.is_whole(self.at.step));
-        if !(whole && done.is_multiple_of(every)) {
-            let next = self.counts.batches((done / every + 1) * every).saturating_sub(self.at.step).max(1);
-            let n = n.min(next);
+        let done = self.done();
+        let is_due = |every: usize| self.counts.is_whole(self.at.step) && done.is_multiple_of(every);
+        if !self.s.flight.verify_every.is_some_and(is_due) {
             return self.session.steps(n).map(|()| n);
         }
         match self.session.verified_step()? {
@@ -79,6 +77,8 @@ impl Run<'_, '_> {
 
     /// Heeds the record of all steps so far. Waits for them.
     pub(super) fn inspect(&mut self) -> Result<()> {
+        // One that was asked for before is older, and would be heeded after this one.
+        self.incidents.asked = None;
         let noted = self.session.noted()?;
         self.heed(noted)
     }

@@ -105,6 +105,7 @@ fn differing(whole: &BTreeMap<String, HostTensor>, apart: &BTreeMap<String, Host
     whole.iter().zip(apart).find_map(|((name, a), (_, b))| {
         let element = a.bytes().iter().zip(b.bytes()).position(|(a, b)| a != b)? / 4;
         Some(Disagreement {
+            kernel: String::new(),
             op: WHOLE_STEP.into(),
             layer: String::new(),
             variant: String::new(),
