@@ -7,8 +7,8 @@ mod package;
 mod page;
 mod program;
 
-pub use package::{Options, VERSION, about, package, training_settings};
-pub use page::{page, page_of};
+pub use package::{Computer, Options, VERSION, about, package, training_settings};
+pub use page::{page, served_page};
 
 use crate::error::{Error, Result};
 use crate::files;
