@@ -1,6 +1,6 @@
 //! What a page asks its visitors for, and how that becomes a sample.
 
-use super::package::Computer;
+use super::Computer;
 use crate::data::series::SeriesFitted;
 use crate::data::table::{Encoder, Fitted};
 use crate::data::text::Vocabulary;

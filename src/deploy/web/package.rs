@@ -1,5 +1,6 @@
 //! A package: everything that a player needs, in one compressed file.
 
+use super::Computer;
 use super::input::input;
 use super::program::{Shared, program};
 use crate::data::text::Vocabulary;
@@ -74,15 +75,6 @@ pub fn package(model: &Model, loaded: &Loaded, options: &Options) -> Result<Vec<
     header["modules"] = json!(shared.modules);
     header["contents"] = json!(shared.contents);
     pack(&header.to_string(), &shared.blob)
-}
-
-/// Who computes what a page shows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Computer {
-    /// The page itself: it resizes pictures and cuts texts into tokens.
-    Page,
-    /// The server that it comes from.
-    Server,
 }
 
 /// What a page says and asks of a model: the header of its package without programs.
