@@ -49,8 +49,13 @@ impl Predictor {
 
     /// A model that is loaded, on a device that is open.
     pub fn of(model: Model, loaded: Loaded, device: Device) -> Result<Predictor> {
+        let inputs = Arc::new(Inputs::new(&model, &loaded.about)?);
+        Predictor::with(inputs, model, loaded, device)
+    }
+
+    /// The same with what makes samples for the model, where that is there.
+    pub(crate) fn with(inputs: Arc<Inputs>, model: Model, loaded: Loaded, device: Device) -> Result<Predictor> {
         let Loaded { weights, about, .. } = loaded;
-        let inputs = Arc::new(Inputs::new(&model, &about)?);
         let session = Session::new(device, model, about.interface, weights)?;
         Ok(Predictor { session, inputs, notes: vec![] })
     }

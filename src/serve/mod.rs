@@ -40,6 +40,7 @@ mod registry;
 mod routes;
 mod settings;
 mod stats;
+mod takes;
 mod tfs;
 #[cfg(feature = "tls")]
 mod tls;

@@ -5,9 +5,11 @@ use super::engine::{Batching, Engine};
 use super::problem::{Answered, Problem};
 use super::settings::Settings;
 use super::stats::Stats;
+use super::takes::Takes;
+use super::v2::describe::Described;
 use super::writer::Writer;
 use crate::data::table::{Kind, Table};
-use crate::data::{Interface, Task, picture};
+use crate::data::{Interface, picture};
 use crate::deploy::generate::Generator;
 use crate::deploy::web;
 use crate::device::Device;
@@ -28,49 +30,6 @@ use tokio::sync::Semaphore;
 const PICTURE: u64 = 128 << 20;
 /// Bytes of a request that are made samples without another thread.
 const SMALL: usize = 64 << 10;
-
-/// What a model takes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Takes {
-    /// Arrays of numbers of its shape; pictures, if that is one of pictures.
-    Arrays {
-        /// Whether it also takes pictures as files.
-        pictures: bool,
-    },
-    /// Rows of a table.
-    Rows,
-    /// A series, row by row.
-    Series,
-    /// Texts that have a class.
-    Texts,
-    /// The beginning of a text.
-    Prompt,
-}
-
-impl Takes {
-    fn of(inputs: &Inputs) -> Takes {
-        let interface = inputs.interface();
-        match () {
-            () if interface.task == Task::Language => Takes::Prompt,
-            () if interface.series().is_some() => Takes::Series,
-            () if interface.row().is_some() => Takes::Rows,
-            () if interface.vocabulary().is_some() => Takes::Texts,
-            () => Takes::Arrays { pictures: matches!(inputs.picture_shape(), Ok((1 | 3, _))) },
-        }
-    }
-
-    /// What messages call it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Takes::Arrays { pictures: true } => "pictures",
-            Takes::Arrays { pictures: false } => "arrays of numbers",
-            Takes::Rows => "rows of a table",
-            Takes::Series => "a series",
-            Takes::Texts => "texts",
-            Takes::Prompt => "a text to go on with",
-        }
-    }
-}
 
 /// What a request asks a model.
 #[derive(Debug, Clone)]
@@ -179,6 +138,8 @@ pub struct Model {
     pub inputs: Arc<Inputs>,
     /// What it takes.
     pub takes: Takes,
+    /// What it takes and gives, as tensors.
+    pub ports: Described,
     /// The name of its description.
     pub description: String,
     /// What its page says and asks, or why it has none.
@@ -204,6 +165,7 @@ impl Model {
         let description = model.description.name.clone();
         let inputs = Arc::new(Inputs::new(&model, &loaded.about)?);
         let takes = Takes::of(&inputs);
+        let ports = Described::of(&inputs, takes);
         let about = web::about(&model, &loaded, web::Computer::Server).map_err(|e| e.to_string());
         let fail = || format!("loading {}", run.display());
         let runs = match takes {
@@ -214,11 +176,11 @@ impl Model {
                 Runs::Writes(Writer::start(generator, vocabulary, queue, how.time, stats.clone(), name)?)
             }
             _ => {
-                let predictor = Predictor::of(model, loaded, how.device.clone()).context(fail)?;
+                let predictor = Predictor::with(inputs.clone(), model, loaded, how.device.clone()).context(fail)?;
                 Runs::Answers(Engine::start(predictor, how.batching, stats.clone(), name).context(fail)?)
             }
         };
-        Ok(Model { inputs, takes, description, about, runs, stats })
+        Ok(Model { inputs, takes, ports, description, about, runs, stats })
     }
 
     /// What its outputs mean.

@@ -6,10 +6,11 @@
 use super::app::{App, json};
 use super::data::LARGEST;
 use super::generate::{STOP, STOPS, TEMPERATURE, TOP_K};
-use super::model::{Model, Takes};
+use super::model::Model;
 use super::predict::MOST;
 use super::registry::Entry;
-use super::v2::{Described, Port, ports};
+use super::takes::Takes;
+use super::v2::{Described, Port};
 use axum::extract::State;
 use axum::response::Response;
 use serde_json::{Map, Value, json as object};
@@ -32,7 +33,7 @@ pub async fn document(State(app): State<App>) -> Response {
     add("/v2/repository/index", "post", asks("All versions of all models", answers(200, &index)));
     for entry in app.registry.all() {
         let model = entry.model();
-        let described = ports(&model);
+        let described = &model.ports;
         let is_latest = app.registry.find(&entry.name, None).is_ok_and(|e| e.version == entry.version);
         let of_version = format!("/v2/models/{}/versions/{}", entry.name, entry.version);
         let of_latest = format!("/v2/models/{}", entry.name);
@@ -138,7 +139,7 @@ fn posts(summary: &str, body: &Value, responses: Value) -> Value {
 /// `/predict` or `/generate` for a model.
 fn for_people(app: &App, entry: &Entry, are_several: bool) -> Value {
     let model = entry.model();
-    let described = ports(&model);
+    let described = &model.ports;
     let mut parameters = vec![];
     if are_several {
         let name = object!({ "const": entry.name });

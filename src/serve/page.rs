@@ -3,7 +3,6 @@
 use super::app::{App, Named, json};
 use super::problem::{Answered, Problem};
 use super::registry::Entry;
-use super::v2::ports;
 use crate::data::html::escape;
 use crate::deploy::web;
 use axum::extract::{Path, State};
@@ -81,7 +80,7 @@ fn html(text: String) -> Response {
 pub async fn models(State(app): State<App>) -> Response {
     let one = |e: &Entry| -> Value {
         let model = e.model();
-        let described = ports(&model);
+        let described = &model.ports;
         let inputs: Vec<&str> = described.inputs.iter().map(|p| p.name.as_str()).collect();
         object!({
             "name": e.name,

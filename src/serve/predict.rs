@@ -3,8 +3,9 @@
 
 use super::app::{App, json};
 use super::data::{Nested, Row, from_base64};
-use super::model::{Answers, Ask, Model, Takes, Told};
+use super::model::{Answers, Ask, Model, Told};
 use super::problem::{Answered, Problem};
+use super::takes::Takes;
 use super::tfs::nested;
 use crate::run::answer::Answer;
 use axum::body::Body;

@@ -3,10 +3,11 @@
 
 use super::app::{App, json};
 use super::data::{Cell, Elements, Nested, Row, singles};
-use super::model::{Answers, Ask, Model, Takes, Told};
+use super::model::{Answers, Ask, Model, Told};
 use super::problem::{Answered, Problem};
 use super::registry::Entry;
-use super::v2::{Port, ports};
+use super::takes::Takes;
+use super::v2::Port;
 use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
@@ -95,7 +96,8 @@ fn nothing(path: &str) -> Problem {
 }
 
 fn metadata(entry: &Entry) -> Value {
-    let described = ports(&entry.model());
+    let model = entry.model();
+    let described = &model.ports;
     let tensors = |all: &[Port]| -> Map<String, Value> {
         let dim = |n: &i64| object!({ "size": n.to_string(), "name": "" });
         let one = |p: &Port| {

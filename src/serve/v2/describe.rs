@@ -3,8 +3,9 @@
 use super::tensor::Type;
 use crate::data::table::Kind;
 use crate::data::{Elements, Interface, Task};
+use crate::run::inputs::Inputs;
 use crate::serve::engine::Batching;
-use crate::serve::model::{Model, Takes};
+use crate::serve::takes::Takes;
 use serde_json::{Value, json};
 
 /// A tensor that a model takes or gives.
@@ -40,43 +41,47 @@ fn port(name: &str, of: Type, shape: &[i64]) -> Port {
     Port { name: name.into(), of, shape: shape.to_vec() }
 }
 
-/// The tensors of a model.
-pub fn ports(model: &Model) -> Described {
-    let (inputs, interface) = (&model.inputs, model.interface());
-    let column = |name: &str, kind: Kind| {
-        let of = if kind == Kind::Number { Type::Fp64 } else { Type::Bytes };
-        port(name, of, &[-1, 1])
-    };
-    let takes = match model.takes {
-        Takes::Arrays { .. } => {
-            let of = if inputs.elements() == Elements::Bytes { Type::Int(1, false) } else { Type::Fp32 };
-            let shape: Vec<i64> = [-1].into_iter().chain(inputs.shape().iter().map(|&n| n as i64)).collect();
-            vec![port("input", of, &shape)]
-        }
-        Takes::Rows | Takes::Series => inputs.columns().into_iter().map(|(name, kind)| column(name, kind)).collect(),
-        Takes::Texts => vec![port("text", Type::Bytes, &[-1, 1])],
-        Takes::Prompt => vec![port("text_input", Type::Bytes, &[-1, 1])],
-    };
-    let n = interface.outputs.len() as i64;
-    let gives = match (model.takes, interface.task) {
-        (Takes::Prompt, _) => vec![port("text_output", Type::Bytes, &[-1, 1])],
-        (Takes::Series, _) => {
-            let targets = interface.series().map_or(1, |fitted| fitted.targets.len());
-            vec![port(VALUES, Type::Fp64, &[-1, targets as i64])]
-        }
-        (_, Task::Classification) => vec![port(PROBABILITIES, Type::Fp32, &[-1, n]), port(LABEL, Type::Bytes, &[-1])],
-        _ => vec![port(VALUES, value_type(interface), &[-1, n])],
-    };
-    let classes = if interface.task == Task::Classification { interface.outputs.clone() } else { vec![] };
-    Described { inputs: takes, outputs: gives, classes }
-}
-
 /// The type of values: far from zero, single precision would lose what tells them apart.
 pub fn value_type(interface: &Interface) -> Type {
     if interface.centres().iter().any(|c| *c != 0.0) { Type::Fp64 } else { Type::Fp32 }
 }
 
 impl Described {
+    /// Those of a model with these inputs.
+    pub fn of(inputs: &Inputs, takes: Takes) -> Described {
+        let interface = inputs.interface();
+        let column = |name: &str, kind: Kind| {
+            let of = if kind == Kind::Number { Type::Fp64 } else { Type::Bytes };
+            port(name, of, &[-1, 1])
+        };
+        let accepts = match takes {
+            Takes::Arrays { .. } => {
+                let of = if inputs.elements() == Elements::Bytes { Type::Int(1, false) } else { Type::Fp32 };
+                let shape: Vec<i64> = [-1].into_iter().chain(inputs.shape().iter().map(|&n| n as i64)).collect();
+                vec![port("input", of, &shape)]
+            }
+            Takes::Rows | Takes::Series => {
+                inputs.columns().into_iter().map(|(name, kind)| column(name, kind)).collect()
+            }
+            Takes::Texts => vec![port("text", Type::Bytes, &[-1, 1])],
+            Takes::Prompt => vec![port("text_input", Type::Bytes, &[-1, 1])],
+        };
+        let n = interface.outputs.len() as i64;
+        let gives = match (takes, interface.task) {
+            (Takes::Prompt, _) => vec![port("text_output", Type::Bytes, &[-1, 1])],
+            (Takes::Series, _) => {
+                let targets = interface.series().map_or(1, |fitted| fitted.targets.len());
+                vec![port(VALUES, Type::Fp64, &[-1, targets as i64])]
+            }
+            (_, Task::Classification) => {
+                vec![port(PROBABILITIES, Type::Fp32, &[-1, n]), port(LABEL, Type::Bytes, &[-1])]
+            }
+            _ => vec![port(VALUES, value_type(interface), &[-1, n])],
+        };
+        let classes = if interface.task == Task::Classification { interface.outputs.clone() } else { vec![] };
+        Described { inputs: accepts, outputs: gives, classes }
+    }
+
     /// As the protocol's metadata.
     pub fn metadata(&self, name: &str, versions: &[String]) -> Value {
         let one = |p: &Port| json!({ "name": p.name, "datatype": p.of.name(), "shape": p.shape });

@@ -1,12 +1,13 @@
 //! `POST /v2/models/MODEL/infer`
 
-use super::describe::{Described, LABEL, PROBABILITIES, Port, VALUES, ports};
+use super::describe::{Described, LABEL, PROBABILITIES, Port, VALUES};
 use super::tensor::{Type, Values, of_bytes, of_json, text, to_bytes};
 use crate::run::answer::Answer;
 use crate::serve::app::{App, Named};
 use crate::serve::data::{Cell, Nested, singles};
-use crate::serve::model::{Answers, Ask, Model, Takes, Told};
+use crate::serve::model::{Answers, Ask, Model, Told};
 use crate::serve::problem::{Answered, Problem};
+use crate::serve::takes::Takes;
 use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
@@ -89,7 +90,7 @@ pub async fn infer(State(app): State<App>, Path(named): Named, headers: HeaderMa
         };
         let (json, binary) = whole.bytes.split_at(head);
         let request: Request = serde_json::from_slice(json).map_err(|e| Problem::bad(format!("the request: {e}")))?;
-        let described = ports(&model);
+        let described = &model.ports;
         let outputs = wanted(&request, &described)?;
         let tensors = tensors(request.inputs, binary)?;
         let told = model.ask(ask(&model, &described, tensors)?, &app.how).await?;

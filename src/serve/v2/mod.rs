@@ -1,11 +1,11 @@
 //! The Open Inference Protocol, version 2, as KServe and Triton define it, with the
 //! extension for binary tensors.
 
-mod describe;
+pub mod describe;
 mod infer;
 mod tensor;
 
-pub use describe::{Described, Port, ports};
+pub use describe::{Described, Port};
 
 use super::app::{App, Named, json};
 use super::problem::{Answered, Problem};
@@ -72,12 +72,12 @@ async fn model_ready(state: State<App>, Path(named): Named) -> Answered<Response
 async fn metadata(State(app): State<App>, Path(named): Named) -> Answered<Response> {
     let entry = app.entry(&named)?;
     let versions: Vec<String> = app.registry.versions(&entry.name)?.iter().map(|e| e.version.to_string()).collect();
-    Ok(json(ports(&entry.model()).metadata(&entry.name, &versions)))
+    Ok(json(entry.model().ports.metadata(&entry.name, &versions)))
 }
 
 async fn config(State(app): State<App>, Path(named): Named) -> Answered<Response> {
     let entry = app.entry(&named)?;
-    Ok(json(ports(&entry.model()).config(&entry.name, &app.how.batching)))
+    Ok(json(entry.model().ports.config(&entry.name, &app.how.batching)))
 }
 
 async fn index(State(app): State<App>) -> Response {
