@@ -8,12 +8,30 @@ use std::fmt;
 /// The elements of lists in lists, row-major.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Elements {
-    /// Numbers; truth is 1.
+    /// Numbers.
     Numbers(Vec<f64>),
+    /// `true` and `false`.
+    Truths(Vec<bool>),
     /// Texts.
     Texts(Vec<String>),
     /// Files, from `{"b64": ".."}`.
     Files(Vec<Vec<u8>>),
+}
+
+impl Elements {
+    /// Adds elements behind these.
+    ///
+    /// Fails where they are of another kind.
+    pub fn join(&mut self, more: Elements) -> Result<(), &'static str> {
+        match (self, more) {
+            (Elements::Numbers(all), Elements::Numbers(more)) => all.extend(more),
+            (Elements::Truths(all), Elements::Truths(more)) => all.extend(more),
+            (Elements::Texts(all), Elements::Texts(more)) => all.extend(more),
+            (Elements::Files(all), Elements::Files(more)) => all.extend(more),
+            _ => return Err("numbers, texts or truths beside each other; expected elements of one kind"),
+        }
+        Ok(())
+    }
 }
 
 /// Lists in lists, all of one length at each depth.
@@ -44,14 +62,13 @@ impl Collector {
         if *self.depth.get_or_insert(depth) != depth {
             return Err(E::custom("lists of different depths; expected all elements at one depth"));
         }
-        match (&mut self.elements, element) {
-            (none @ None, element) => *none = Some(element),
-            (Some(Elements::Numbers(all)), Elements::Numbers(one)) => all.extend(one),
-            (Some(Elements::Texts(all)), Elements::Texts(one)) => all.extend(one),
-            (Some(Elements::Files(all)), Elements::Files(one)) => all.extend(one),
-            _ => return Err(E::custom("numbers and texts in one list; expected elements of one kind")),
+        match &mut self.elements {
+            Some(all) => all.join(element).map_err(E::custom),
+            none => {
+                *none = Some(element);
+                Ok(())
+            }
         }
-        Ok(())
     }
 
     fn number<E: Error>(&mut self, depth: usize, x: f64) -> Result<(), E> {
@@ -94,7 +111,7 @@ impl<'de> Visitor<'de> for At<'_> {
     }
 
     fn visit_bool<E: Error>(self, x: bool) -> Result<(), E> {
-        self.visit_f64(f64::from(u8::from(x)))
+        self.all.push(self.depth, Elements::Truths(vec![x]))
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<(), E> {
@@ -307,7 +324,8 @@ mod tests {
     #[test]
     fn lists_in_lists_become_one() {
         let of = |shape: &[usize], v: &[f64]| Nested { shape: shape.to_vec(), elements: Elements::Numbers(v.to_vec()) };
-        assert_eq!(nested("[[1,2.5],[true,-4]]"), Ok(of(&[2, 2], &[1.0, 2.5, 1.0, -4.0])));
+        assert_eq!(nested("[[1,2.5],[0,-4]]"), Ok(of(&[2, 2], &[1.0, 2.5, 0.0, -4.0])));
+        assert_eq!(nested("[true]").unwrap().elements, Elements::Truths(vec![true]));
         assert_eq!(nested("3"), Ok(of(&[], &[3.0])));
         assert_eq!(nested("[]"), Ok(of(&[0], &[])));
         assert_eq!(nested("[[],[]]"), Ok(of(&[2, 0], &[])));
@@ -319,7 +337,8 @@ mod tests {
             ("[1,[2]]", "different depths"),
             ("[[1],2]", "different depths"),
             ("[[],1]", "different depths"),
-            ("[1,\"a\"]", "numbers and texts"),
+            ("[1,\"a\"]", "elements of one kind"),
+            ("[1,true]", "elements of one kind"),
             ("[9007199254740993]", "beyond 2^53"),
             ("[null]", "null"),
             ("[{}]", "empty object"),

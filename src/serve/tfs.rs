@@ -176,17 +176,10 @@ fn of_rows(model: &Model, text: &str) -> Answered<Ask> {
                     found.ok_or_else(|| Problem::bad(format!("instance {}: expected {{\"{name}\": ..}}", i + 1)))?;
                 match &mut joined {
                     None => joined = Some(one),
-                    Some(all) if all.shape == one.shape => match (&mut all.elements, one.elements) {
-                        (Elements::Numbers(all), Elements::Numbers(one)) => all.extend(one),
-                        (Elements::Texts(all), Elements::Texts(one)) => all.extend(one),
-                        (Elements::Files(all), Elements::Files(one)) => all.extend(one),
-                        _ => {
-                            return Err(Problem::bad(format!(
-                                "instance {} is of another kind than those before",
-                                i + 1
-                            )));
-                        }
-                    },
+                    Some(all) if all.shape == one.shape => {
+                        let joined = all.elements.join(one.elements);
+                        joined.map_err(|e| Problem::bad(format!("instance {}: {e}", i + 1)))?;
+                    }
                     Some(_) => {
                         return Err(Problem::bad(format!("instance {} has another shape than those before", i + 1)));
                     }
@@ -215,6 +208,7 @@ fn of_columns(model: &Model, text: &str) -> Answered<Ask> {
                 let cells: Vec<Cell> = match column.elements {
                     Elements::Numbers(v) => v.into_iter().map(Cell::number).collect(),
                     Elements::Texts(v) => v.into_iter().map(Cell::of).collect(),
+                    Elements::Truths(v) => v.into_iter().map(|truth| Cell::of(truth.to_string())).collect(),
                     Elements::Files(_) => {
                         return Err(Problem::bad(format!("column \"{name}\" has files; expected cells")));
                     }

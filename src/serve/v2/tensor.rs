@@ -141,7 +141,11 @@ pub fn of_json(name: &str, of: Type, nested: Nested) -> Answered<Values> {
         (_, Elements::Numbers(v)) if v.is_empty() && of == Type::Bytes => Ok(Values::Bytes(vec![])),
         (Type::Bytes, Elements::Texts(v)) => Ok(Values::Bytes(v.into_iter().map(String::into_bytes).collect())),
         (Type::Bytes, Elements::Files(v)) => Ok(Values::Bytes(v)),
-        (Type::Bytes, Elements::Numbers(_)) => fail("numbers; expected texts".into()),
+        (Type::Bytes, Elements::Numbers(_) | Elements::Truths(_)) => fail("numbers or truths; expected texts".into()),
+        (Type::Bool, Elements::Truths(v)) => {
+            Ok(Values::Numbers(v.into_iter().map(|t| f64::from(u8::from(t))).collect()))
+        }
+        (_, Elements::Truths(_)) => fail("true and false; expected numbers".into()),
         (_, Elements::Texts(_) | Elements::Files(_)) => fail("texts; expected numbers".into()),
         (Type::Fp32, Elements::Numbers(v)) => match v.iter().find(|x| !(**x as f32).is_finite()) {
             Some(x) => fail(format!("{x:e} is beyond single precision")),
