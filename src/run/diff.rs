@@ -17,6 +17,9 @@ const NONE: &str = "(none)";
 /// Tensors that are named.
 const NAMED: usize = 20;
 
+/// Named numbers by step, as text.
+type Numbers = BTreeMap<u64, Vec<(String, String)>>;
+
 /// A value that is one thing in the first run and another in the second.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Differs {
@@ -105,9 +108,7 @@ pub fn compare(a: &Path, b: &Path) -> Result<Comparison> {
         let [a, b] = infos.map(value);
         (a != b).then(|| Differs { key: key.into(), a, b })
     };
-    let history = |pick: &dyn Fn(&History) -> BTreeMap<u64, Vec<(String, String)>>| {
-        steps(&pick(&ours.history), &pick(&theirs.history))
-    };
+    let history = |pick: &dyn Fn(&History) -> Numbers| steps(&pick(&ours.history), &pick(&theirs.history));
     Ok(Comparison {
         settings: differing(&ours.settings, &theirs.settings),
         versions: of("version", &|i| i.version.clone()).into_iter().collect(),
@@ -234,7 +235,7 @@ fn of_epoch(e: &EpochRecord) -> Vec<(String, String)> {
 }
 
 /// The numbers of two runs by step, each named.
-fn steps(a: &BTreeMap<u64, Vec<(String, String)>>, b: &BTreeMap<u64, Vec<(String, String)>>) -> Steps {
+fn steps(a: &Numbers, b: &Numbers) -> Steps {
     let mut found = Steps { compared: 0, same_until: None, first: None };
     for (step, ours) in a {
         let Some(theirs) = b.get(step) else { continue };
@@ -286,7 +287,7 @@ fn of_tensor(name: &str, a: &HostTensor, b: &HostTensor) -> Option<Tensor> {
 mod tests {
     use super::*;
 
-    fn marks(all: &[(u64, &[(&str, &str)])]) -> BTreeMap<u64, Vec<(String, String)>> {
+    fn marks(all: &[(u64, &[(&str, &str)])]) -> Numbers {
         let named = |(n, v): &(&str, &str)| (n.to_string(), v.to_string());
         all.iter().map(|(step, marks)| (*step, marks.iter().map(named).collect())).collect()
     }
