@@ -52,7 +52,7 @@ pub async fn document(State(app): State<App>) -> Response {
                 let stream = of_text("text/event-stream");
                 add(&format!("{base}/generate_stream"), "post", posts("The same, piece by piece", &body, stream));
             } else {
-                let infer = posts("Tensors in, tensors out", &inference(&model, &described), answers(200, &inferred()));
+                let infer = posts("Tensors in, tensors out", &inference(&model, described), answers(200, &inferred()));
                 add(&format!("{base}/infer"), "post", infer);
             }
         }
@@ -64,7 +64,7 @@ pub async fn document(State(app): State<App>) -> Response {
         add(&format!("{base}/metadata"), "get", asks("Its inputs and outputs", answers(200, &any())));
         if model.takes != Takes::Prompt {
             let body = object!({
-                "type": "object", "required": ["instances"], "properties": { "instances": instances(&model, &described, app.settings.max_samples) },
+                "type": "object", "required": ["instances"], "properties": { "instances": instances(&model, described, app.settings.max_samples) },
             });
             let predictions = object!({
                 "type": "object", "required": ["predictions"], "properties": { "predictions": { "type": "array" } },
@@ -158,9 +158,9 @@ fn for_people(app: &App, entry: &Entry, are_several: bool) -> Value {
         takes => {
             parameters.push(object!({ "name": "top", "in": "query", "schema": top }));
             let (key, list) = match takes {
-                Takes::Rows | Takes::Series => ("rows", instances(&model, &described, app.settings.max_samples)),
-                Takes::Texts => ("texts", instances(&model, &described, app.settings.max_samples)),
-                _ => ("inputs", instances(&model, &described, app.settings.max_samples)),
+                Takes::Rows | Takes::Series => ("rows", instances(&model, described, app.settings.max_samples)),
+                Takes::Texts => ("texts", instances(&model, described, app.settings.max_samples)),
+                _ => ("inputs", instances(&model, described, app.settings.max_samples)),
             };
             let body = object!({
                 "type": "object", "required": [key], "additionalProperties": false, "properties": { key: list },

@@ -91,9 +91,9 @@ pub async fn infer(State(app): State<App>, Path(named): Named, headers: HeaderMa
         let (json, binary) = whole.bytes.split_at(head);
         let request: Request = serde_json::from_slice(json).map_err(|e| Problem::bad(format!("the request: {e}")))?;
         let described = &model.ports;
-        let outputs = wanted(&request, &described)?;
+        let outputs = wanted(&request, described)?;
         let tensors = tensors(request.inputs, binary)?;
-        let told = model.ask(ask(&model, &described, tensors)?, &app.how).await?;
+        let told = model.ask(ask(&model, described, tensors)?, &app.how).await?;
         let started = std::time::Instant::now();
         let response = respond(&name, version, request.id, &outputs, &told)?;
         model.stats().output.add(started.elapsed());
@@ -158,10 +158,10 @@ fn ask(model: &Model, described: &Described, tensors: Vec<Tensor>) -> Answered<A
         )));
     }
     match model.takes {
-        Takes::Arrays { pictures } => array(model, pictures, one(tensors, &described.inputs[0])?),
+        Takes::Arrays { pictures } => array(model, pictures, one(tensors, described.inputs[0])?),
         Takes::Rows | Takes::Series => Ok(Ask::Rows(rows(tensors)?)),
         Takes::Texts | Takes::Prompt => {
-            let Tensor { name, shape, values } = one(tensors, &described.inputs[0])?;
+            let Tensor { name, shape, values } = one(tensors, described.inputs[0])?;
             let Values::Bytes(texts) = values else {
                 return Err(Problem::bad(format!("input \"{name}\" has numbers; expected texts, of datatype BYTES")));
             };
