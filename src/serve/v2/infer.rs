@@ -158,10 +158,10 @@ fn ask(model: &Model, described: &Described, tensors: Vec<Tensor>) -> Answered<A
         )));
     }
     match model.takes {
-        Takes::Arrays { pictures } => array(model, pictures, one(tensors, described.inputs[0])?),
+        Takes::Arrays { pictures } => array(model, pictures, one(tensors, &described.inputs[0])?),
         Takes::Rows | Takes::Series => Ok(Ask::Rows(rows(tensors)?)),
         Takes::Texts | Takes::Prompt => {
-            let Tensor { name, shape, values } = one(tensors, described.inputs[0])?;
+            let Tensor { name, shape, values } = one(tensors, &described.inputs[0])?;
             let Values::Bytes(texts) = values else {
                 return Err(Problem::bad(format!("input \"{name}\" has numbers; expected texts, of datatype BYTES")));
             };
