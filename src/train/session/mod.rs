@@ -5,10 +5,12 @@
 //! clip, optimiser, metrics, clock. It reads nothing from the host and returns
 //! nothing to it.
 
+mod fingerprint;
 mod flight;
 mod predict;
 mod scoring;
 
+pub(in crate::train) use fingerprint::Fingerprinter;
 pub use scoring::Scorer;
 
 use super::checkpoint::Progressed;
