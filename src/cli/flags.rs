@@ -3,6 +3,7 @@
 pub use super::common_flags::{DeviceFlag, RunFlags};
 pub use super::model_flags::{ModelFlags, model_help};
 use super::plan_flags::PlanFlags;
+use super::recovery_flags::RecoveryFlags;
 use super::series_flags::SeriesFlags;
 use super::text_flags::TextFlags;
 use super::tool_flags;
@@ -218,6 +219,8 @@ pub struct Train {
     /// Compare one step in N with the CPU in f64, op by op, and stop at the first tensor that is wrong.
     #[arg(long, value_name = "STEPS", value_parser = one_or_more)]
     pub verify_every: Option<usize>,
+    #[command(flatten)]
+    pub recovery: RecoveryFlags,
     /// Train and validate on the same N batches: a model that cannot learn them is broken.
     #[arg(long, value_name = "N")]
     pub overfit_batches: Option<usize>,

@@ -5,11 +5,12 @@ mod adapter;
 mod command;
 mod device;
 mod executor;
+mod health;
+mod inject;
 mod pace;
 mod pipeline_cache;
 mod pipelines;
 mod refused;
-mod scope;
 
 pub use adapter::{Adapter, adapters};
 pub use device::Gpu;
