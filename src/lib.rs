@@ -68,6 +68,7 @@ pub mod ops;
 pub mod plan;
 pub mod prelude;
 pub mod profile;
+pub mod ranks;
 pub mod run;
 #[cfg(feature = "serve")]
 pub mod serve;

@@ -15,6 +15,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("files", &["error"]),
     ("tensor", &["error"]),
     ("keys", &["error"]),
+    ("ranks", &["error", "tensor"]),
     ("kernel", &["error", "tensor"]),
     ("graph", &["error", "tensor", "kernel"]),
     ("ops", &["error", "tensor", "kernel", "graph"]),
@@ -34,8 +35,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "train",
         &[
-            "error", "files", "tensor", "keys", "kernel", "graph", "ops", "plan", "cpu", "verify", "device", "data",
-            "nn", "eval",
+            "error", "files", "tensor", "keys", "ranks", "kernel", "graph", "ops", "plan", "cpu", "verify", "device",
+            "data", "nn", "eval",
         ],
     ),
     (
@@ -68,16 +69,16 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "run",
         &[
-            "error", "files", "tensor", "keys", "kernel", "graph", "ops", "plan", "device", "data", "nn", "eval",
-            "train", "deploy", "onnx", "tuning",
+            "error", "files", "tensor", "keys", "ranks", "kernel", "graph", "ops", "plan", "device", "data", "nn",
+            "eval", "train", "deploy", "onnx", "tuning",
         ],
     ),
     ("serve", &["error", "files", "device", "data", "train", "deploy", "run"]),
     (
         "cli",
         &[
-            "error", "terminal", "files", "tensor", "keys", "kernel", "graph", "ops", "plan", "device", "data", "nn",
-            "eval", "train", "deploy", "onnx", "tuning", "profile", "doctor", "run", "serve",
+            "error", "terminal", "files", "tensor", "keys", "ranks", "kernel", "graph", "ops", "plan", "device",
+            "data", "nn", "eval", "train", "deploy", "onnx", "tuning", "profile", "doctor", "run", "serve",
         ],
     ),
 ];
