@@ -1,6 +1,7 @@
 //! What happened: `metrics.jsonl`, a line per epoch, one per point of the
 //! curves by step, and one per device that failed; the epochs flattened in `metrics.csv` too.
 
+use super::fingerprint::Fingerprint;
 use super::lost::LostDevice;
 use super::point::Point;
 use crate::error::{Error, Result};
@@ -125,6 +126,13 @@ impl LostDevice {
     }
 }
 
+impl Fingerprint {
+    /// Adds this fingerprint to `metrics.jsonl` in the folder.
+    pub fn append(&self, folder: &Path) -> Result<()> {
+        append_line(folder, self)
+    }
+}
+
 /// Adds a record to `metrics.jsonl` in a folder.
 fn append_line(folder: &Path, record: &impl Serialize) -> Result<()> {
     let path = folder.join("metrics.jsonl");
@@ -160,6 +168,8 @@ pub struct History {
     pub points: Vec<Point>,
     /// The devices that failed on the way.
     pub lost: Vec<LostDevice>,
+    /// The fingerprints of its weights, where such were asked for.
+    pub fingerprints: Vec<Fingerprint>,
 }
 
 /// How a number went in training, over epochs: point by point where the points
@@ -190,20 +200,27 @@ pub fn read(folder: &Path) -> Result<History> {
 
 /// The history in the text of a `metrics.jsonl`.
 pub fn parse(text: &str) -> Result<History> {
-    let (mut epochs, mut points, mut lost) = (BTreeMap::new(), BTreeMap::new(), vec![]);
+    let (mut epochs, mut points, mut fingerprints) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+    let mut lost = vec![];
     let lines: Vec<&str> = text.lines().collect();
     for (i, line) in lines.iter().enumerate().filter(|(_, l)| !l.trim().is_empty()) {
         match Record::of(line) {
             Ok(Record::Epoch(e)) => drop(epochs.insert(e.epoch, e)),
             Ok(Record::Point(p)) => drop(points.insert(p.step, p)),
             Ok(Record::Lost(l)) => lost.push(l),
+            Ok(Record::Fingerprint(f)) => drop(fingerprints.insert(f.step, f)),
             Err(_) if i + 1 == lines.len() && !text.ends_with('\n') => {}
             Err(e) => {
                 return Err(Error::data(format!("line {} is not the record of an epoch or of a step: {e}", i + 1)));
             }
         }
     }
-    Ok(History { epochs: epochs.into_values().collect(), points: points.into_values().collect(), lost })
+    Ok(History {
+        epochs: epochs.into_values().collect(),
+        points: points.into_values().collect(),
+        fingerprints: fingerprints.into_values().collect(),
+        lost,
+    })
 }
 
 /// A line of `metrics.jsonl`.
@@ -214,18 +231,22 @@ pub enum Record {
     Point(Point),
     /// A device that failed.
     Lost(LostDevice),
+    /// A fingerprint of the weights.
+    Fingerprint(Fingerprint),
 }
 
 impl Record {
     /// Reads a line.
     pub fn of(line: &str) -> serde_json::Result<Record> {
         let value: serde_json::Value = serde_json::from_str(line)?;
-        if value.get("device_lost").is_some() {
+        let has = |key: &str| value.get(key).is_some();
+        if has("device_lost") {
             return serde_json::from_value(value).map(Record::Lost);
         }
-        match value.get("train").is_none() && value.get("loss").is_some() {
-            true => serde_json::from_value(value).map(Record::Point),
-            false => serde_json::from_value(value).map(Record::Epoch),
+        match (has("fingerprint"), !has("train") && has("loss")) {
+            (true, _) => serde_json::from_value(value).map(Record::Fingerprint),
+            (_, true) => serde_json::from_value(value).map(Record::Point),
+            _ => serde_json::from_value(value).map(Record::Epoch),
         }
     }
 }

@@ -5,11 +5,13 @@
 mod asked;
 mod incident;
 mod keep;
+mod marks;
 mod moment;
 mod survive;
 
 use self::asked::Asked;
 use self::incident::Incidents;
+use self::marks::Marks;
 use self::moment::Moments;
 use super::checkpoint::Progressed;
 use super::curve::{At, Curve};
@@ -94,6 +96,7 @@ pub fn go_on(
             curve: Curve::default(),
             begun: Instant::now(),
             incidents: Incidents::default(),
+            marks: Marks::default(),
             moments: Moments::default(),
             asked: Asked::default(),
             lost: 0,
@@ -175,6 +178,7 @@ struct Run<'a, 'b> {
     curve: Curve,
     begun: Instant,
     incidents: Incidents,
+    marks: Marks,
     moments: Moments,
     /// What whoever watches has asked for since the latest moment.
     asked: Asked,
@@ -323,6 +327,7 @@ impl Run<'_, '_> {
     /// Shows what has come back from the device, without waiting for more.
     fn look(&mut self) -> Result<()> {
         self.listen()?;
+        self.note_marks()?;
         let points = self.curve.arrived(self.session)?;
         points.iter().try_for_each(|p| self.watch.point(p))?;
         self.moment_arrived()?;
@@ -338,7 +343,8 @@ impl Run<'_, '_> {
     /// what lies before it is done. Waits for the steps.
     fn settle(&mut self) -> Result<()> {
         let points = self.curve.all(self.session)?;
-        points.iter().try_for_each(|p| self.watch.point(p))
+        points.iter().try_for_each(|p| self.watch.point(p))?;
+        self.settle_marks()
     }
 
     /// Trains on up to `n` batches: not beyond the epoch, a limit, a checkpoint, a
@@ -348,7 +354,9 @@ impl Run<'_, '_> {
         let to_step = |step: usize| counts.batches(step).saturating_sub(at).max(1);
         let mut n = n.min(self.batches - self.at.batch).min(self.session.points.to_next(at));
         n = n.min(self.asked.to_next(at));
-        for every in [self.s.checkpoint_every, self.s.flight.verify_every, self.keeps_every()].into_iter().flatten() {
+        let flight = &self.s.flight;
+        let often = [self.s.checkpoint_every, flight.verify_every, flight.fingerprint_every, self.keeps_every()];
+        for every in often.into_iter().flatten() {
             n = n.min(to_step((done / every + 1) * every));
         }
         if let Some(max) = self.s.max_steps {
@@ -363,6 +371,7 @@ impl Run<'_, '_> {
         self.at.batch += n;
         let at = self.stand();
         self.curve.ask(self.session, at)?;
+        self.mark()?;
         let is_due = |every: usize| counts.is_whole(self.at.step) && self.done().is_multiple_of(every);
         if self.s.checkpoint_every.is_some_and(is_due) && self.watch.keeps() {
             self.keep(None, false)?;

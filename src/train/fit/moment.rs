@@ -97,8 +97,8 @@ impl Run<'_, '_> {
         Ok(())
     }
 
-    /// Keeps the moment that was asked for, once it has arrived. What the curves have up to
-    /// there must be noted by then: it is not said again.
+    /// Keeps the moment that was asked for, once it has arrived. What the curves and the
+    /// fingerprints have up to there must be noted by then: it is not said again.
     pub(super) fn moment_arrived(&mut self) -> Result<()> {
         let Some(asked) = &mut self.moments.asked else { return Ok(()) };
         while let Some((_, ticket)) = asked.tickets.get(asked.arrived.len()) {
@@ -107,7 +107,7 @@ impl Run<'_, '_> {
                 None => return Ok(()),
             }
         }
-        if !self.curve.is_settled(asked.at.step) {
+        if !self.curve.is_settled(asked.at.step) || !self.marks.is_settled(self.counts.done(asked.at.step)) {
             return Ok(());
         }
         let Some(Asked { at, best, epochs, controls, tickets, arrived }) = self.moments.asked.take() else {
@@ -138,7 +138,7 @@ impl Run<'_, '_> {
 
     /// Drops the readbacks under way.
     pub(super) fn drop_requests(&mut self) {
-        self.curve = Default::default();
+        (self.curve, self.marks) = Default::default();
         self.moments.asked = None;
         self.incidents.drop_request();
     }

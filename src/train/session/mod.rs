@@ -5,12 +5,14 @@
 //! clip, optimiser, metrics, clock. It reads nothing from the host and returns
 //! nothing to it.
 
+mod fingerprint;
 mod flight;
 mod predict;
 mod rebuild;
 mod scoring;
 mod state;
 
+pub(in crate::train) use fingerprint::Fingerprinter;
 pub use scoring::Scorer;
 pub(in crate::train) use state::State;
 
