@@ -23,6 +23,7 @@ mod plan_flags;
 mod predict;
 mod profile;
 mod progress;
+mod ranks;
 mod replay;
 mod report;
 mod run_model;

@@ -14,6 +14,7 @@ use crate::device::DeviceInfo;
 use crate::error::{Error, Kind, Result};
 use crate::eval::run::write_json;
 use crate::nn::Weights;
+use crate::ranks::World;
 use crate::train::{Folds, Settings, Start};
 use serde_json::{Map, Value, json};
 use std::path::{Path, PathBuf};
@@ -62,7 +63,8 @@ pub fn cross_validate(
         if i == 0 {
             say(&own, &prepared, observer);
         }
-        let mut job = Job::new(device.clone(), &own, &prepared, Weights::new(s.seed), tuning, observer)?;
+        let mut job =
+            Job::new(device.clone(), &own, &prepared, Weights::new(s.seed), tuning, &World::default(), observer)?;
         // What cannot be trained at all leaves no folder behind.
         let parent = match &parent {
             Some(parent) => parent,

@@ -7,13 +7,14 @@ use super::job::{Done, Job};
 use super::observer::Observer;
 use super::request::DeviceRequest;
 use super::tuning::Tuning;
-use super::{kinds, same_data};
+use super::{kinds, same_data, together};
 use crate::data::{Dataset, Recognised};
 use crate::error::{Error, Result};
 use crate::eval::RunInfo;
 use crate::eval::run::write_json;
 use crate::files::Lock;
 use crate::nn::Weights;
+use crate::ranks::World;
 use crate::train::checkpoint::{self, NameMap, Progressed};
 use crate::train::{Prepared, Session, Settings, Source, Start, model_for};
 use std::path::{Path, PathBuf};
@@ -35,6 +36,8 @@ pub struct Request {
     pub part: Part,
     /// Whether kernels are chosen by what runs fastest on the device.
     pub tune: bool,
+    /// The ranks that train together; alone without more.
+    pub world: World,
 }
 
 /// Where a run's files go.
@@ -69,25 +72,29 @@ pub enum Part {
 #[derive(Debug)]
 pub struct Earlier {
     path: PathBuf,
-    /// None where there is no checkpoint yet: training starts anew.
+    /// Where there is no checkpoint yet training starts anew.
+    has_checkpoint: bool,
+    /// Of several ranks the leading one has it.
     lock: Option<Lock>,
     /// What lies there instead.
     begun: Option<same_data::Begun>,
 }
 
 impl Earlier {
-    /// Looks at a folder.
+    /// Looks at a folder. `leads`: this is the process that will write in it, and not another
+    /// rank of its run.
     ///
     /// Fails when another process works in it.
-    pub fn open(path: &Path) -> Result<Earlier> {
-        let lock = checkpoint::find(path, "last").map(|_| Lock::take(path)).transpose()?;
-        lock.is_none().then(|| Lock::check(path)).transpose()?;
-        Ok(Earlier { path: path.to_path_buf(), lock, begun: None })
+    pub fn open(path: &Path, leads: bool) -> Result<Earlier> {
+        let has_checkpoint = checkpoint::find(path, "last").is_some();
+        let lock = (leads && has_checkpoint).then(|| Lock::take(path)).transpose()?;
+        (leads && lock.is_none()).then(|| Lock::check(path)).transpose()?;
+        Ok(Earlier { path: path.to_path_buf(), has_checkpoint, lock, begun: None })
     }
 
     /// Whether it has settings: a run was begun there.
     pub fn was_begun(&self) -> bool {
-        self.lock.is_some() || self.path.join("config.toml").is_file()
+        self.has_checkpoint || self.path.join("config.toml").is_file()
     }
 
     /// Its folder.
@@ -98,7 +105,7 @@ impl Earlier {
     /// Looks whether what was begun there is what these settings are, where there is no
     /// checkpoint yet.
     pub(super) fn agree(&mut self, settings: &Settings, observer: &mut dyn Observer) -> Result<()> {
-        if self.lock.is_none() {
+        if !self.has_checkpoint {
             self.begun = Some(same_data::Begun::in_folder(&self.path, settings)?);
             observer.info("there is no checkpoint to resume from yet: starting anew");
         }
@@ -170,21 +177,23 @@ pub struct Trained {
 /// Fails where the data cannot be used with these settings, and when the run diverges or
 /// is interrupted: its folder then says so, and holds the latest checkpoint.
 pub fn train(mut s: Settings, data: Data, request: Request, observer: &mut dyn Observer) -> Result<Trained> {
-    let Request { device, place, init, init_map, part, tune } = request;
+    let Request { device, place, init, init_map, part, tune, world } = request;
     s.update.controlled |= observer.changes_lr();
     if part == Part::FastDevRun {
         (s.epochs, s.min_steps, s.data.folds) = (1, 0, 0);
     }
-    let keeps = !matches!(place, Place::Nowhere) && part != Part::FastDevRun;
+    let keeps = world.leads() && !matches!(place, Place::Nowhere) && part != Part::FastDevRun;
+    let goes_on = matches!(&place, Place::Resumed(earlier) if earlier.has_checkpoint);
+    together::share(&mut s, &world, goes_on, observer)?;
     let (earlier, out) = match place {
         Place::Resumed(earlier) => (Some(earlier), None),
         Place::Folder(path) => (None, Some(path)),
         Place::Nowhere | Place::Next => (None, None),
     };
-    out.as_deref().map_or(Ok(()), Lock::check)?;
+    out.as_deref().filter(|_| world.leads()).map_or(Ok(()), Lock::check)?;
     let (out, earlier, begun) = match earlier {
-        Some(Earlier { path, lock: Some(lock), .. }) => (None, Some((path, lock)), None),
-        Some(Earlier { path, lock: None, begun }) => (Some(path), None, begun),
+        Some(Earlier { path, has_checkpoint: true, lock, .. }) => (None, Some((path, lock)), None),
+        Some(Earlier { path, begun, .. }) => (Some(path), None, begun),
         None => (out, None, None),
     };
     let device = device.open(s.plan.precision, observer)?;
@@ -199,6 +208,7 @@ pub fn train(mut s: Settings, data: Data, request: Request, observer: &mut dyn O
     settle(&mut s, &mut prepared);
     say(&s, &prepared, observer);
     begun.map_or(Ok(()), |begun| begun.check(&prepared))?;
+    together::check(&world, &s, &prepared)?;
     let loaded = match &earlier {
         Some((path, _)) => load_last(path)?.map(|last| same_data::check(last, &s, &mut prepared)).transpose()?,
         None => None,
@@ -213,7 +223,7 @@ pub fn train(mut s: Settings, data: Data, request: Request, observer: &mut dyn O
         (None, true) => Tuning::Usual,
         (None, false) => Tuning::Off,
     };
-    let mut job = Job::new(device, &s, &prepared, start_from, &tuning, observer)?;
+    let mut job = Job::new(device, &s, &prepared, start_from, &tuning, &world, observer)?;
     let name = &job.session.model.description.name;
     observer.info(&format!("model: {name} ({} parameters)", job.session.parameters()));
     let mut start = Start::default();
@@ -232,13 +242,20 @@ pub fn train(mut s: Settings, data: Data, request: Request, observer: &mut dyn O
     let mut info = info::new(&job, &s, &prepared, device_info);
     let folder = match (keeps, earlier) {
         (false, _) => None,
-        (true, Some((path, lock))) => Some(RunFolder::reopen(&path, &s, &start.at, steps, lock)?),
+        (true, Some((path, lock))) => {
+            let lock = lock.map_or_else(|| Lock::take(&path), Ok)?;
+            Some(RunFolder::reopen(&path, &s, &start.at, steps, lock)?)
+        }
         (true, None) => Some(RunFolder::create(out.as_deref(), &s, observer)?),
     };
     if let Some(folder) = &folder {
         info.write(folder.path())?;
         audit.map_or(Ok(()), |a| write_json(folder.path(), "audit.json", &a))?;
         observer.opened(folder.path())?;
+    }
+    let shown = together::folder(&world, folder.as_ref().map(RunFolder::path))?;
+    if let (false, Some(path)) = (world.leads(), shown) {
+        observer.opened(&path)?;
     }
     let begun = Instant::now();
     let done = job.run(&s, &prepared, start, folder.as_ref(), observer);
