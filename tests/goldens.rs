@@ -287,6 +287,7 @@ const WITHOUT: &[&str] = &[
     "attention_grad_tiles",
     "augment_images",
     "ceiling",
+    "fingerprint",
     "clock",
     "correct",
     "dropout",

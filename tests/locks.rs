@@ -194,9 +194,15 @@ fn a_run_of_other_data_without_a_checkpoint_is_not_begun_anew() {
     let at = folder.path();
     assert!(output(at, "train --data t.csv --epochs 1 --folds 2 --out f").status.success());
     let config = std::fs::read(at.join("f/config.toml")).expect("written");
-    let refused = output(at, "train --resume --out f");
+    std::fs::write(at.join("u.csv"), "a,b,y\n".to_string() + &"1,2,x\n3,5,z\n".repeat(20)).expect("written");
+    // Whether the first fold has a checkpoint or not.
+    let refused = output(at, "train --resume --data u.csv --out f");
+    assert_eq!(refused.status.code(), Some(1), "{}", said(&refused));
+    assert!(said(&refused).contains("is not the data that this run was trained on"), "{}", said(&refused));
+    std::fs::remove_dir_all(at.join("f/fold-1/checkpoints")).expect("removed");
+    let refused = output(at, "train --resume --data u.csv --out f");
     assert_eq!(refused.status.code(), Some(2), "{}", said(&refused));
-    for word in ["t.csv in 2 folds", "is not resumed", "wgrad train f/config.toml --out f"] {
+    for word in ["was begun on t.csv", "about u.csv", "wgrad train f/config.toml --out f"] {
         assert!(said(&refused).contains(word), "{word}: {}", said(&refused));
     }
     assert_eq!(std::fs::read(at.join("f/config.toml")).expect("it stays"), config);

@@ -9,7 +9,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use libtest_mimic::{Arguments, Failed, Trial};
 use player::{Package, Player};
-use serde_json::Value;
+use serde_json::{Value, json};
 use support::device::{announce, gpu_trial};
 use wgrad::data::text::Vocabulary;
 use wgrad::data::{Dataset, Input, Interface, Normal, Samples, Targets, Task};
@@ -301,7 +301,22 @@ fn pages_are_whole() -> Result<(), Failed> {
     let links: Vec<&str> =
         page.match_indices("http").map(|(at, _)| &page[at..at + 22]).filter(|l| l.contains("://")).collect();
     assert!(links.iter().all(|l| l.starts_with("http://www.w3.org/2000")), "{links:?}");
-    // No name is there twice, since all files become one module.
+    let told = json!({ "name": "</script>{{title}}" });
+    let served = web::served_page("<b>{{script}}", &told);
+    let (_, there) = served.split_once("type=\"text/plain\">").unwrap();
+    let (there, _) = there.split_once("</script>").unwrap();
+    assert_eq!(serde_json::from_str::<Value>(there)?, told);
+    assert!(served.contains("<title>&lt;b&gt;{{script}}</title>") && served.contains("connect-src 'self'"));
+    assert!(!served.contains("requestAdapter"));
+    let (_, script_of_served) = served.split_once("<script type=\"module\">").unwrap();
+    for script in [script, script_of_served] {
+        names_differ(script);
+    }
+    Ok(())
+}
+
+/// No name is there twice, since all files become one module.
+fn names_differ(script: &str) {
     let mut names: Vec<&str> = script
         .lines()
         .filter_map(|l| {
@@ -317,9 +332,6 @@ fn pages_are_whole() -> Result<(), Failed> {
     names.sort_unstable();
     names.dedup();
     assert!(n == names.len() && n > 40, "{n} names, {} of them different", names.len());
-    let other = web::page_of("other", "start({});");
-    assert!(other.contains("start({});") && !other.contains("requestAdapter") && other.contains("connect-src 'self'"));
-    Ok(())
 }
 
 /// Every number in a plan points at something that is there and is large enough.

@@ -1,5 +1,6 @@
 // The page: an input, and what the model says of it. It knows nothing of WebGPU: `computer` is
-// whoever answers, with `about`, `predict(input)` and, for language models, `generate(prompt)`.
+// whoever answers, with `about`, `predict(input)`, for language models `generate(prompt)`, and
+// where it can show what the model sees, `prepare(input)`.
 
 import { bars, lines, list, make } from "./charts.js";
 import { inputOf } from "./inputs.js";
@@ -41,7 +42,7 @@ function asker(computer, grid, problem) {
           answer.replaceChildren();
           best.textContent = "";
         } else {
-          if (input.show) input.show(computer.prepare(value));
+          if (input.show && computer.prepare) input.show(computer.prepare(value));
           show(await computer.predict(value));
         }
         trouble.replaceChildren();

@@ -66,6 +66,8 @@ pub enum Command {
     Gradcheck(Gradcheck),
     /// Examine devices: every kernel beside the CPU, and short trainings (docs/doctor.md).
     Doctor(tool_flags::Doctor),
+    /// Compare two runs: where do their weights part, and what else differs?
+    Diff(tool_flags::Diff),
     /// Run the step of a replay file again on the CPU in f64: which number was the first that is not finite?
     Replay(tool_flags::Replay),
     /// Time every kernel of a training step, beside what the device reaches at most.
@@ -105,6 +107,7 @@ impl Command {
             Command::Gradcheck(f) => f.json,
             Command::Profile(f) => f.json,
             Command::Doctor(f) => f.json,
+            Command::Diff(f) => f.json,
             Command::Replay(f) => f.json,
             Command::Shaders(f) => f.json,
             Command::Tune(f) => f.json,
@@ -218,6 +221,10 @@ pub struct Train {
     /// Compare one step in N with the CPU in f64, op by op, and stop at the first tensor that is wrong.
     #[arg(long, value_name = "STEPS", value_parser = one_or_more)]
     pub verify_every: Option<usize>,
+    /// Note a fingerprint of the weights in metrics.jsonl every N steps, by which `wgrad diff` finds
+    /// the first step and tensor in which two runs differ.
+    #[arg(long, value_name = "STEPS", value_parser = one_or_more)]
+    pub fingerprint_every: Option<usize>,
     /// Train and validate on the same N batches: a model that cannot learn them is broken.
     #[arg(long, value_name = "N")]
     pub overfit_batches: Option<usize>,

@@ -5,6 +5,7 @@ mod common_flags;
 mod csv_cells;
 mod data;
 mod devices;
+mod diff;
 mod doctor;
 mod eval;
 mod export;
@@ -46,6 +47,7 @@ use crate::device::{Device, DeviceInfo};
 use crate::error::Result;
 use crate::files::memory;
 use crate::plan::Precision;
+use crate::tensor::parallel;
 use crate::terminal::is_steering;
 use clap::Parser;
 
@@ -80,6 +82,7 @@ pub fn run() -> Result<()> {
             std::process::exit(e.exit_code());
         }
     };
+    parallel::start()?;
     flags.max_memory.into_iter().for_each(memory::set_budget);
     flags.data_memory.into_iter().for_each(memory::set_data_bound);
     let done = match &flags.command {
@@ -99,6 +102,7 @@ pub fn run() -> Result<()> {
         flags::Command::Gradcheck(f) => gradcheck::run(f),
         flags::Command::Profile(f) => profile::run(f),
         flags::Command::Doctor(f) => doctor::run(f),
+        flags::Command::Diff(f) => diff::run(f),
         flags::Command::Replay(f) => replay::run(f),
         flags::Command::Shaders(f) => shaders::run(f),
         flags::Command::Report(f) => report::run(f),

@@ -167,6 +167,20 @@ pub struct Replay {
     pub json: bool,
 }
 
+/// Two runs to compare.
+#[derive(Debug, Args)]
+pub struct Diff {
+    /// The folder of a run.
+    #[arg(value_name = "RUN", allow_hyphen_values = true, value_parser = path())]
+    pub a: PathBuf,
+    /// The folder of another.
+    #[arg(value_name = "RUN", allow_hyphen_values = true, value_parser = path())]
+    pub b: PathBuf,
+    /// Print one JSON object as the last line of stdout.
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// The bits of a weight in a page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum WebPrecision {

@@ -26,9 +26,10 @@ pub fn run(f: &flags::Train) -> Result<()> {
 
 fn run_in(f: &flags::Train, world: &World) -> Result<()> {
     let (mut terminal, mut log) = (Terminal::with_page(f.dashboard), ranks::Log::of(world));
-    let observer: &mut dyn Observer = if world.leads() { &mut terminal } else { &mut log };
     let leads = world.leads();
-    let mut earlier = f.out.as_deref().filter(|_| f.resume).map(|path| Earlier::open(path, leads)).transpose()?;
+    let observer: &mut dyn Observer = if leads { &mut terminal } else { &mut log };
+    let look = |path: &Path| if leads { Earlier::open(path) } else { Ok(Earlier::of_another(path)) };
+    let mut earlier = f.out.as_deref().filter(|_| f.resume).map(look).transpose()?;
     // Whether a new run may have its folder is known before the data is read.
     let new = f.out.as_deref().filter(|_| leads && earlier.is_none());
     new.map_or(Ok(()), crate::files::Lock::check)?;
@@ -40,18 +41,15 @@ fn run_in(f: &flags::Train, world: &World) -> Result<()> {
     };
     if settings.data.folds > 0 && !f.fast_dev_run {
         ranks::refuse(world, "train --folds")?;
-        return folds(f, &settings, Data::Named(found), &mut terminal);
+        let place = place(earlier, f);
+        return folds(f, &settings, Data::Named(found), place, &mut terminal);
     }
     if f.keep_folds && settings.data.folds == 0 {
         return Err(Error::usage("--keep-folds keeps the models of a cross-validation; expected --folds N with it"));
     }
     let request = Request {
         device: f.device.request(),
-        place: match (earlier, &f.out) {
-            (Some(earlier), _) => Place::Resumed(earlier),
-            (None, Some(out)) => Place::Folder(out.clone()),
-            (None, None) => Place::Next,
-        },
+        place: place(earlier, f),
         init: f.init.clone(),
         init_map: f.init_map.as_deref().map(NameMap::parse).transpose()?.unwrap_or_default(),
         part: match (f.fast_dev_run, f.overfit_batches) {
@@ -66,13 +64,22 @@ fn run_in(f: &flags::Train, world: &World) -> Result<()> {
     if leads { finish(f, &trained) } else { Ok(()) }
 }
 
+/// Where the files of a run go.
+fn place(earlier: Option<Earlier>, f: &flags::Train) -> Place {
+    match (earlier, &f.out) {
+        (Some(earlier), _) => Place::Resumed(earlier),
+        (None, Some(out)) => Place::Folder(out.clone()),
+        (None, None) => Place::Next,
+    }
+}
+
 /// `wgrad train --folds`
-fn folds(f: &flags::Train, s: &Settings, data: Data, terminal: &mut Terminal) -> Result<()> {
-    if f.resume || f.init.is_some() || f.overfit_batches.is_some() {
-        return Err(Error::usage("--folds goes with neither --resume, --init nor --overfit-batches"));
+fn folds(f: &flags::Train, s: &Settings, data: Data, place: Place, terminal: &mut Terminal) -> Result<()> {
+    if f.init.is_some() || f.overfit_batches.is_some() {
+        return Err(Error::usage("--folds goes with neither --init nor --overfit-batches"));
     }
     let tuning = if f.no_tune { Tuning::Off } else { Tuning::Usual };
-    let found = cross_validate(s, data, &f.device.request(), &tuning, f.out.as_deref(), terminal)?;
+    let found = cross_validate(s, data, &f.device.request(), &tuning, place, terminal)?;
     match f.json {
         true => out::json(&found.json(s)),
         false => out::line(fold_table(&found)),
@@ -173,6 +180,7 @@ fn apply(f: &flags::Train, table: &mut Table) -> Result<()> {
     put("train.max_steps", f.max_steps.map(count))?;
     put("train.on_nan", f.on_nan.clone().map(Value::from))?;
     put("train.verify_every", f.verify_every.map(count))?;
+    put("train.fingerprint_every", f.fingerprint_every.map(count))?;
     put("train.max_time", f.max_time.map(Value::from))?;
     put("early_stopping.patience", f.patience.map(count))?;
     put("optimizer.name", f.optimizer.clone().map(Value::from))?;

@@ -1,6 +1,7 @@
 //! What happened: `metrics.jsonl`, a line per epoch and one per point of the
 //! curves by step; the epochs flattened in `metrics.csv` too.
 
+use super::fingerprint::Fingerprint;
 use super::point::Point;
 use crate::error::{Error, Result};
 use crate::files;
@@ -117,6 +118,13 @@ impl Point {
     }
 }
 
+impl Fingerprint {
+    /// Adds this fingerprint to `metrics.jsonl` in the folder.
+    pub fn append(&self, folder: &Path) -> Result<()> {
+        append_line(folder, self)
+    }
+}
+
 /// Adds a record to `metrics.jsonl` in a folder.
 fn append_line(folder: &Path, record: &impl Serialize) -> Result<()> {
     let path = folder.join("metrics.jsonl");
@@ -150,6 +158,8 @@ pub struct History {
     pub epochs: Vec<EpochRecord>,
     /// The points of its curves; none of a run of an earlier version.
     pub points: Vec<Point>,
+    /// The fingerprints of its weights, where such were asked for.
+    pub fingerprints: Vec<Fingerprint>,
 }
 
 /// How a number went in training, over epochs: point by point where the points
@@ -180,19 +190,24 @@ pub fn read(folder: &Path) -> Result<History> {
 
 /// The history in the text of a `metrics.jsonl`.
 pub fn parse(text: &str) -> Result<History> {
-    let (mut epochs, mut points) = (BTreeMap::new(), BTreeMap::new());
+    let (mut epochs, mut points, mut fingerprints) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
     let lines: Vec<&str> = text.lines().collect();
     for (i, line) in lines.iter().enumerate().filter(|(_, l)| !l.trim().is_empty()) {
         match Record::of(line) {
             Ok(Record::Epoch(e)) => drop(epochs.insert(e.epoch, e)),
             Ok(Record::Point(p)) => drop(points.insert(p.step, p)),
+            Ok(Record::Fingerprint(f)) => drop(fingerprints.insert(f.step, f)),
             Err(_) if i + 1 == lines.len() && !text.ends_with('\n') => {}
             Err(e) => {
                 return Err(Error::data(format!("line {} is not the record of an epoch or of a step: {e}", i + 1)));
             }
         }
     }
-    Ok(History { epochs: epochs.into_values().collect(), points: points.into_values().collect() })
+    Ok(History {
+        epochs: epochs.into_values().collect(),
+        points: points.into_values().collect(),
+        fingerprints: fingerprints.into_values().collect(),
+    })
 }
 
 /// A line of `metrics.jsonl`.
@@ -201,15 +216,19 @@ pub enum Record {
     Epoch(EpochRecord),
     /// A point of the curves by step.
     Point(Point),
+    /// A fingerprint of the weights.
+    Fingerprint(Fingerprint),
 }
 
 impl Record {
     /// Reads a line.
     pub fn of(line: &str) -> serde_json::Result<Record> {
         let value: serde_json::Value = serde_json::from_str(line)?;
-        match value.get("train").is_none() && value.get("loss").is_some() {
-            true => serde_json::from_value(value).map(Record::Point),
-            false => serde_json::from_value(value).map(Record::Epoch),
+        let has = |key: &str| value.get(key).is_some();
+        match (has("fingerprint"), !has("train") && has("loss")) {
+            (true, _) => serde_json::from_value(value).map(Record::Fingerprint),
+            (_, true) => serde_json::from_value(value).map(Record::Point),
+            _ => serde_json::from_value(value).map(Record::Epoch),
         }
     }
 }

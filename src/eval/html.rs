@@ -1,6 +1,7 @@
 //! The few pieces of HTML that pages are made of. Whatever comes from outside,
 //! and be it the name of a class, goes through [`escape`].
 
+use crate::data::html::POLICY;
 pub use crate::data::html::escape;
 use crate::eval::plot::{number, palette, percent};
 
@@ -10,7 +11,7 @@ pub(crate) fn page(title: &str, body: &str) -> String {
     format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; img-src data:\">\n\
+         <meta http-equiv=\"Content-Security-Policy\" content=\"{POLICY}\">\n\
          <title>{}</title>\n<style>\n{css}{}</style>\n</head>\n<body>\n<main>\n{body}</main>\n</body>\n</html>\n",
         escape(title),
         palette::css(":root")

@@ -4,6 +4,7 @@
 
 pub mod advice;
 mod dropping;
+mod fingerprint;
 pub mod forecast;
 pub mod history;
 pub(crate) mod html;
@@ -18,6 +19,7 @@ pub mod tensorboard;
 pub use crate::data::Task;
 pub use advice::advise;
 pub use dropping::advise as advise_dropout;
+pub use fingerprint::Fingerprint;
 pub use forecast::Forecast;
 pub use history::{EpochRecord, EpochScores, History};
 pub use live::Live;

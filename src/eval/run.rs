@@ -29,6 +29,8 @@ pub struct DeviceUsed {
     pub backend: String,
     /// discrete, integrated, cpu, ..
     pub kind: String,
+    /// Its driver and that one's version.
+    pub driver: String,
 }
 
 /// A layer of the model.

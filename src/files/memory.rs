@@ -135,7 +135,7 @@ fn free() -> Option<u64> {
         // A container's own bound (cgroup v2, then v1).
         left(file("/sys/fs/cgroup/memory.max"), file("/sys/fs/cgroup/memory.current")),
         left(file("/sys/fs/cgroup/memory/memory.limit_in_bytes"), file("/sys/fs/cgroup/memory/memory.usage_in_bytes")),
-        address_space(&file("/proc/self/limits")?, &file("/proc/self/status")?),
+        address_space_left(),
     ];
     all.into_iter().flatten().min()
 }
@@ -154,6 +154,12 @@ fn available(meminfo: &str) -> Option<u64> {
 fn left(most: Option<String>, used: Option<String>) -> Option<u64> {
     let number = |text: Option<String>| text?.trim().parse::<u64>().ok();
     Some(number(most)?.saturating_sub(number(used)?))
+}
+
+/// What `ulimit -v` leaves of this process's address space, in bytes; none where nothing bounds it.
+pub fn address_space_left() -> Option<u64> {
+    let file = |path: &str| std::fs::read_to_string(path).ok();
+    address_space(&file("/proc/self/limits")?, &file("/proc/self/status")?)
 }
 
 /// What `ulimit -v` leaves.

@@ -5,9 +5,14 @@ use super::pipeline_cache::PipelineCache;
 use super::pipelines::{Checks, Pipelines};
 use super::scope::scoped;
 use crate::error::{Error, Result};
-use crate::kernel::Caps;
+use crate::files::memory;
+use crate::kernel::{Caps, Class};
 use crate::plan::Choices;
 use std::sync::{Arc, Mutex};
+
+/// Address space that a software adapter must find: lavapipe's compiler is ended by the system, without
+/// a word, where it has less.
+const ROOM: u64 = 1 << 30;
 
 /// An opened GPU: device, queue, compiled pipelines.
 pub struct Gpu {
@@ -36,6 +41,15 @@ impl Gpu {
     /// has them. Plans use them once somebody sets [`Caps::half`] to
     /// [`Gpu::half`]: see `tuning::try_half`.
     pub fn open_with(adapter: &Adapter, checks: Checks, half: bool) -> Result<Gpu> {
+        if let (Class::Cpu, Some(left)) = (adapter.class, memory::address_space_left().filter(|left| *left < ROOM)) {
+            return Err(Error::device(format!(
+                "{} compiles its kernels in this process, and ends it where it finds no memory: ulimit -v leaves {}, \
+                 expected at least {}; raise the limit, or take --device cpu",
+                adapter.name,
+                memory::size(left),
+                memory::size(ROOM)
+            )));
+        }
         let caps = Caps { refused: adapter.refused()?, ..adapter.caps() };
         let half = adapter.half().filter(|_| half);
         let (more, experimental_features) = match half {

@@ -48,6 +48,7 @@ pub mod cumulative;
 pub mod dropout;
 pub mod ema;
 pub mod embedding;
+pub mod fingerprint;
 pub mod gather_floats;
 pub mod gather_images;
 pub mod gather_rows;
@@ -106,6 +107,7 @@ rooms! {
     dropout,
     ema,
     embedding,
+    fingerprint,
     gather_floats,
     gather_images,
     gather_rows,

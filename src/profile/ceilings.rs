@@ -25,6 +25,12 @@ const MATRIX: usize = 1024;
 const LONG: f64 = 2e7;
 /// Runs of which the fastest counts.
 const RUNS: usize = 8;
+/// Beyond what any device reaches, by a hundred times: a file that says more is not ours, or
+/// broken.
+const MOST_GFLOPS: f64 = 1e7;
+const MOST_GBS: f64 = 1e6;
+/// Below what any device reaches.
+const LEAST: f64 = 1e-3;
 
 /// The roof of a device's roofline.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -121,7 +127,7 @@ fn file(folder: &Path, info: &DeviceInfo) -> PathBuf {
 fn read(path: &Path, info: &DeviceInfo) -> Option<Kept> {
     let kept: Kept = serde_json::from_str(&files::read(path).ok()??).ok()?;
     let Ceilings { gflops, gbs } = kept.ceilings;
-    let sane = [gflops, gbs].iter().all(|v| v.is_finite() && *v > 0.0);
+    let sane = gflops <= MOST_GFLOPS && gbs <= MOST_GBS && [gflops, gbs].iter().all(|v| *v >= LEAST);
     let ours = kept.version == version() && kept.device == *info && kept.processor == processor();
     (sane && ours).then_some(kept)
 }
@@ -224,9 +230,11 @@ mod tests {
             std::fs::write(&path, broken).unwrap();
             assert_eq!(read(&path, &info("1")), None, "{broken:?}");
         }
-        let wrong = Kept { ceilings: Ceilings { gflops: 0.0, gbs: 2.0 }, ..kept };
-        keep(&path, &wrong).unwrap();
-        assert_eq!(read(&path, &info("1")), None);
+        for (gflops, gbs) in [(0.0, 2.0), (1e300, 2.0), (10.0, 1e300), (1e-300, 2.0), (-1.0, 2.0)] {
+            kept.ceilings = Ceilings { gflops, gbs };
+            keep(&path, &kept).unwrap();
+            assert_eq!(read(&path, &info("1")), None, "{gflops} {gbs}");
+        }
         std::fs::remove_dir_all(&folder).unwrap();
         assert_eq!(ceilings.least(20, 8), [4.0, 2.0]);
     }

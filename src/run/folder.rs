@@ -4,7 +4,7 @@ use super::observer::Observer;
 use crate::error::{Error, Result};
 use crate::eval::history::Record;
 use crate::eval::tensorboard::EventWriter;
-use crate::eval::{EpochRecord, Live, Point};
+use crate::eval::{EpochRecord, Fingerprint, Live, Point};
 use crate::files::name::{plain_name, with_suffix};
 use crate::files::{self, Lock};
 use crate::nn::{Description, Model, Weights};
@@ -41,8 +41,24 @@ impl RunFolder {
                 (path, lock)
             }
         };
+        RunFolder::empty(path, settings, None, lock)
+    }
+
+    /// The folder of a run that ended before its first checkpoint and begins anew: nothing is
+    /// worth being moved aside.
+    pub fn anew(path: &Path, settings: &Settings, lock: Lock) -> Result<RunFolder> {
+        files::remove_unfinished(path);
+        checkpoint::remove_unfinished(&path.join("checkpoints"))?;
+        let table = path.join("metrics.csv");
+        if table.is_file() {
+            files::remove(&table)?;
+        }
+        RunFolder::empty(path.to_path_buf(), settings, Some(0), lock)
+    }
+
+    fn empty(path: PathBuf, settings: &Settings, begins_at: Option<u64>, lock: Lock) -> Result<RunFolder> {
         make_checkpoints(&path)?;
-        let events = RefCell::new(EventWriter::create(&path, None)?);
+        let events = RefCell::new(EventWriter::create(&path, begins_at)?);
         let goes_on = Cell::new(false);
         let folder = RunFolder { path, keep_last: settings.keep_last, events, goes_on, _lock: lock };
         folder.write_config(settings)?;
@@ -73,6 +89,7 @@ impl RunFolder {
             // An epoch that a limit cut short is not whole, and has been trained.
             Record::Epoch(e) => e.epoch <= at.epoch || (1..=step).contains(&e.step),
             Record::Point(p) => p.step <= step,
+            Record::Fingerprint(f) => f.step <= step,
         })
     }
 
@@ -164,6 +181,11 @@ impl RunFolder {
     pub fn point(&self, point: &Point) -> Result<()> {
         point.append(&self.path)?;
         self.events.borrow_mut().point(point)
+    }
+
+    /// Adds a fingerprint of the weights to `metrics.jsonl`.
+    pub fn fingerprint(&self, of: &Fingerprint) -> Result<()> {
+        of.append(&self.path)
     }
 
     /// Says where the run stands.
@@ -388,10 +410,10 @@ pub fn kept_folds(run: &Path) -> Result<Option<Vec<PathBuf>>> {
     }
 }
 
-/// The last checkpoint of a run with all that training needs; `None` where there is
+/// The checkpoint that a run goes on from, with all that training needs; `None` where there is
 /// none yet.
 pub fn load_last(run: &Path) -> Result<Option<Loaded>> {
-    checkpoint::find(run, Checkpoint::Last.name()).map(|file| checkpoint::load(&file)).transpose()
+    checkpoint::find_latest(run).map(|file| checkpoint::load(&file)).transpose()
 }
 
 /// Loads a model from a file of weights.

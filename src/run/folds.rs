@@ -8,16 +8,18 @@ use super::observer::Observer;
 use super::one_of_many::OneOfMany;
 use super::request::DeviceRequest;
 use super::score::Scored;
-use super::train::{Data, say, settle};
+use super::train::{Data, Earlier, Place, fold as fold_of, say, settle};
 use super::tuning::Tuning;
 use crate::device::DeviceInfo;
 use crate::error::{Error, Kind, Result};
+use crate::eval::RunInfo;
 use crate::eval::run::write_json;
 use crate::nn::Weights;
 use crate::ranks::World;
+use crate::train::checkpoint::Progressed;
 use crate::train::{Folds, Settings, Start};
 use serde_json::{Map, Value, json};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Instant;
 
 /// What a cross-validation gave.
@@ -34,14 +36,14 @@ pub struct CrossValidation {
     pub folder: PathBuf,
 }
 
-/// Trains on as many folds as the settings ask for. `out`: its folder, else the next
-/// free one under `runs`.
+/// Trains on as many folds as the settings ask for. Of one that is resumed, folds that were begun
+/// go on from their checkpoints; those that are done are only scored.
 pub fn cross_validate(
     s: &Settings,
     data: Data,
     device: &DeviceRequest,
     tuning: &Tuning,
-    out: Option<&Path>,
+    place: Place,
     observer: &mut dyn Observer,
 ) -> Result<CrossValidation> {
     let device = device.open(s.plan.precision, observer)?;
@@ -51,7 +53,11 @@ pub fn cross_validate(
     let all = source.folds(s)?;
     let Folds { folds, positive, notes, .. } = &all;
     notes.iter().for_each(|note| observer.note(note));
-    let mut parent = None;
+    let resumed = match &place {
+        Place::Resumed(earlier) => Some(earlier.path().to_path_buf()),
+        Place::Nowhere | Place::Next | Place::Folder(_) => None,
+    };
+    let (mut parent, mut place) = (None, Some(place));
     let mut each: Vec<Map<String, Value>> = vec![];
     for (i, fold) in folds.iter().enumerate() {
         let working = observer.working(&format!("preparing fold {}", i + 1));
@@ -63,37 +69,58 @@ pub fn cross_validate(
         if i == 0 {
             say(&own, &prepared, observer);
         }
-        let mut job =
-            Job::new(device.clone(), &own, &prepared, Weights::new(s.seed), tuning, &World::default(), observer)?;
+        let earlier = resumed.as_ref().map(|run| Earlier::open(&fold_of(run, i + 1))).transpose()?;
+        let goes_on = earlier.as_ref().filter(|earlier| earlier.has_checkpoint());
+        let loaded = goes_on.map_or(Ok(None), |earlier| earlier.load(&own, &mut prepared, observer))?;
+        let weights = loaded.as_ref().map_or_else(|| Weights::new(s.seed), |loaded| loaded.weights.clone());
+        let of_run = goes_on.map(|earlier| Tuning::of_run(earlier.path())).transpose()?;
+        let (tuning, alone) = (of_run.as_ref().unwrap_or(tuning), World::default());
+        let mut job = Job::new(device.clone(), &own, &prepared, weights, tuning, &alone, observer)?;
         // What cannot be trained at all leaves no folder behind.
         let parent = match &parent {
             Some(parent) => parent,
             None => {
                 observer.starting()?;
-                let made = RunFolder::create(out, s, observer)?;
+                let made = match place.take().expect("it is made once") {
+                    Place::Resumed(earlier) => earlier.reopen(s, &Progressed::default(), 0, observer)?,
+                    Place::Folder(path) => RunFolder::create(Some(&path), s, observer)?,
+                    Place::Nowhere | Place::Next => RunFolder::create(None, s, observer)?,
+                };
                 audit.as_ref().map_or(Ok(()), |a| write_json(made.path(), "audit.json", a))?;
                 parent.insert(made)
             }
         };
-        let folder = RunFolder::create(Some(&parent.path().join(format!("fold-{}", i + 1))), &own, observer)?;
+        let start = match (loaded, &earlier) {
+            (Some(loaded), Some(earlier)) => earlier.start(&mut job, loaded, &own, observer)?,
+            _ => Start::default(),
+        };
+        let before = goes_on.and_then(|earlier| RunInfo::read(earlier.path()).ok().flatten());
+        let steps = job.session.counts().done(start.at.step);
+        let folder = match earlier {
+            Some(earlier) => earlier.reopen(&own, &start.at, steps, observer)?,
+            None => RunFolder::create(Some(&fold_of(parent.path(), i + 1)), &own, observer)?,
+        };
         let mut info = info::new(&job, &own, &prepared, device_info.clone());
         info.fold = Some([i + 1, folds.len()]);
         info.write(folder.path())?;
         observer.opened(folder.path())?;
         let begun = Instant::now();
-        let done = job.run(&own, &prepared, Start::default(), Some(&folder), &mut OneOfMany(observer));
+        let done = job.run(&own, &prepared, start, Some(&folder), &mut OneOfMany(observer));
         if let Err(e) = &done {
-            info::failed(&mut info, folder.path(), e)?;
+            info::failed(&mut info, folder.path(), e, observer);
         }
         let done = done.map_err(|e| match e.kind() {
             Kind::Interrupted => Error::interrupted(format!(
-                "interrupted in fold {} of {}; a cross-validation cannot be resumed: start it again",
+                "interrupted in fold {} of {}; --resume goes on from there",
                 i + 1,
                 folds.len()
             )),
             _ => e,
         })?;
         info::finish(&mut info, &done, begun.elapsed().as_secs_f64());
+        if let (true, Some(before)) = (done.outcome.epochs.is_empty(), before) {
+            info::keep_measured(&mut info, before);
+        }
         info::write(folder.path(), &info, &done)?;
         observer.info(&line(i, folds.len(), own.epochs, &done, begun.elapsed().as_secs_f64()));
         if let Some(Value::Object(mut figures)) = done.scored.as_ref().map(Scored::json) {
@@ -102,7 +129,11 @@ pub fn cross_validate(
             each.push(figures);
         }
         if observer.interrupted() {
-            return Err(Error::interrupted(format!("interrupted after fold {} of {}", i + 1, folds.len())));
+            return Err(Error::interrupted(format!(
+                "interrupted after fold {} of {}; --resume goes on from there",
+                i + 1,
+                folds.len()
+            )));
         }
     }
     let parent = parent.expect("there are two folds or more");

@@ -2,6 +2,7 @@
 //! is.
 
 use super::job::{Done, Job};
+use super::observer::Observer;
 use super::same_data;
 use super::score::Scored;
 use crate::data::{Dataset, Task};
@@ -27,7 +28,7 @@ pub fn new(job: &Job, s: &Settings, p: &Prepared, device: DeviceInfo) -> RunInfo
     };
     RunInfo {
         command: std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect(),
-        device: DeviceUsed { name: device.name, backend: device.backend, kind: device.kind },
+        device: DeviceUsed { name: device.name, backend: device.backend, kind: device.kind, driver: device.driver },
         model: session.model.description.name.clone(),
         parameters: session.parameters() as u64,
         layers: layers(session),
@@ -75,15 +76,16 @@ pub fn finish(info: &mut RunInfo, done: &Done, seconds: f64) {
     info.figures = done.scored.as_ref().map_or(vec![], |s| s.evaluation.key_figures());
 }
 
-/// Writes how a run ended that did not come to its end.
-pub fn failed(info: &mut RunInfo, folder: &Path, why: &Error) -> Result<()> {
+/// Writes how a run ended that did not come to its end. Where that fails as well, why the run
+/// ended is still what is reported.
+pub fn failed(info: &mut RunInfo, folder: &Path, why: &Error, observer: &mut dyn Observer) {
     info.state = Some(match why.kind() {
         Kind::Interrupted => State::Interrupted,
         Kind::Diverged => State::Diverged,
         _ => State::Failed,
     });
     info.stopped = Some(why.to_string());
-    end(info, folder)
+    end(info, folder).unwrap_or_else(|e| observer.warn(&format!("the run's end is not on record: {e}")));
 }
 
 /// Writes how a run ended.
@@ -122,4 +124,31 @@ pub fn write(folder: &Path, info: &RunInfo, done: &Done) -> Result<Written> {
     write_json(folder, "advice.json", &advice)?;
     report::write(folder)?;
     Ok(Written { advice })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::observer::Level;
+
+    /// Keeps what is said.
+    struct Heard(Vec<(Level, String)>);
+
+    impl Observer for Heard {
+        fn say(&mut self, level: Level, text: &str) {
+            self.0.push((level, text.into()));
+        }
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_written_hides_no_error() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut heard = Heard(vec![]);
+        let mut info = RunInfo::default();
+        failed(&mut info, &dir.path().join("gone"), &Error::diverged("the loss"), &mut heard);
+        assert_eq!((info.state, info.stopped.as_deref()), (Some(State::Diverged), Some("the loss")));
+        assert!(matches!(&heard.0[..], [(Level::Warning, text)] if text.contains("gone")), "{:?}", heard.0);
+        failed(&mut info, dir.path(), &Error::diverged("the loss"), &mut heard);
+        assert_eq!((heard.0.len(), RunInfo::read(dir.path()).unwrap().unwrap()), (1, info));
+    }
 }

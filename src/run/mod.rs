@@ -5,6 +5,7 @@
 pub mod answer;
 mod callbacks;
 pub mod config;
+pub mod diff;
 pub mod ensemble;
 pub mod folder;
 pub mod folds;

@@ -94,8 +94,7 @@ pub struct Begun {
 impl Begun {
     /// What lies in the folder, whose settings these are but for what the command says.
     ///
-    /// Fails if it is a cross-validation, or of data at another place whose content is
-    /// not known.
+    /// Fails if it is of data at another place whose content is not known.
     pub fn in_folder(out: &Path, settings: &Settings) -> Result<Begun> {
         let config = files::settings(&out.join("config.toml")).ok().and_then(|text| text.parse::<toml::Table>().ok());
         let Some(begun) = config.as_ref().and_then(|t| t.get("data")?.as_table()) else {
@@ -104,14 +103,6 @@ impl Begun {
         let info = RunInfo::read(out).ok().flatten().unwrap_or_default();
         let source = begun.get("source").and_then(|s| s.as_str()).unwrap_or_default();
         let anew = format!("wgrad train {} --out {}", out.join("config.toml").display(), out.display());
-        if settings.data.folds > 0 {
-            return Err(Error::usage(format!(
-                "{} was begun on {} in {} folds, and a cross-validation is not resumed; to train it anew: {anew}",
-                out.display(),
-                settings.data.source,
-                settings.data.folds
-            )));
-        }
         let refusal = format!(
             "{} was begun on {source} and has no checkpoint to resume from; this command is about {}. To train it anew: \
              {anew}",

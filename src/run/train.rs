@@ -10,12 +10,12 @@ use super::tuning::Tuning;
 use super::{kinds, same_data, together};
 use crate::data::{Dataset, Recognised};
 use crate::error::{Error, Result};
-use crate::eval::RunInfo;
 use crate::eval::run::write_json;
+use crate::eval::{RunInfo, State};
 use crate::files::Lock;
 use crate::nn::Weights;
 use crate::ranks::World;
-use crate::train::checkpoint::{self, NameMap, Progressed};
+use crate::train::checkpoint::{self, Loaded, NameMap, Progressed};
 use crate::train::{Prepared, Session, Settings, Source, Start, model_for};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -72,29 +72,86 @@ pub enum Part {
 #[derive(Debug)]
 pub struct Earlier {
     path: PathBuf,
-    /// Where there is no checkpoint yet training starts anew.
-    has_checkpoint: bool,
-    /// Of several ranks the leading one has it.
+    /// None where nothing there is written over.
     lock: Option<Lock>,
+    /// Whether there is a checkpoint; without one, training starts anew.
+    checkpoint: bool,
     /// What lies there instead.
     begun: Option<same_data::Begun>,
 }
 
 impl Earlier {
-    /// Looks at a folder. `leads`: this is the process that will write in it, and not another
-    /// rank of its run.
+    /// Looks at a folder.
     ///
     /// Fails when another process works in it.
-    pub fn open(path: &Path, leads: bool) -> Result<Earlier> {
-        let has_checkpoint = checkpoint::find(path, "last").is_some();
-        let lock = (leads && has_checkpoint).then(|| Lock::take(path)).transpose()?;
-        (leads && lock.is_none()).then(|| Lock::check(path)).transpose()?;
-        Ok(Earlier { path: path.to_path_buf(), has_checkpoint, lock, begun: None })
+    pub fn open(path: &Path) -> Result<Earlier> {
+        let takes = checkpoint::find_latest(path).is_some() || was_killed(path);
+        let lock = takes.then(|| Lock::take(path)).transpose()?;
+        lock.is_none().then(|| Lock::check(path)).transpose()?;
+        // Looked at again under the lock: whoever held it may have written one.
+        let checkpoint = lock.is_some() && checkpoint::find_latest(path).is_some();
+        Ok(Earlier { path: path.to_path_buf(), lock, checkpoint, begun: None })
+    }
+
+    /// Looks at a folder in which another rank of the same run writes.
+    pub fn of_another(path: &Path) -> Earlier {
+        let checkpoint = checkpoint::find_latest(path).is_some();
+        Earlier { path: path.to_path_buf(), lock: None, checkpoint, begun: None }
     }
 
     /// Whether it has settings: a run was begun there.
     pub fn was_begun(&self) -> bool {
-        self.has_checkpoint || self.path.join("config.toml").is_file()
+        self.checkpoint || self.path.join("config.toml").is_file()
+    }
+
+    /// Whether there is a checkpoint to go on from.
+    pub(super) fn has_checkpoint(&self) -> bool {
+        self.checkpoint
+    }
+
+    /// The checkpoint that training goes on from, if the data is what it was.
+    pub(super) fn load(&self, s: &Settings, p: &mut Prepared, observer: &mut dyn Observer) -> Result<Option<Loaded>> {
+        let Some(latest) = load_last(&self.path)? else { return Ok(None) };
+        if checkpoint::find(&self.path, "last").is_none() {
+            observer.note(&format!(
+                "{} has no checkpoints/last any more; training goes on from the latest checkpoint that is there",
+                self.path.display()
+            ));
+        }
+        same_data::check(latest, s, p).map(Some)
+    }
+
+    /// Puts a job to where it stood.
+    pub(super) fn start(
+        &self,
+        job: &mut Job,
+        loaded: Loaded,
+        s: &Settings,
+        observer: &mut dyn Observer,
+    ) -> Result<Start> {
+        let at = loaded.about.progress.unwrap_or_default();
+        job.session.set_state(&loaded.state, &at)?;
+        let best = best_so_far(Some(&self.path), s, &at)?;
+        let steps = job.session.counts().done(at.step);
+        check_limits(s, &at, steps)?;
+        observer.info(&format!("resuming after {steps} steps ({} whole epochs)", at.epoch));
+        Ok(Start { at, best })
+    }
+
+    /// The folder of a training that goes on from a checkpoint or, without one, begins anew: where
+    /// a run was killed that had none, in its place.
+    pub(super) fn reopen(
+        self,
+        s: &Settings,
+        at: &Progressed,
+        steps: usize,
+        observer: &mut dyn Observer,
+    ) -> Result<RunFolder> {
+        match self.lock {
+            Some(lock) if self.checkpoint => RunFolder::reopen(&self.path, s, at, steps, lock),
+            Some(lock) => RunFolder::anew(&self.path, s, lock),
+            None => RunFolder::create(Some(&self.path), s, observer),
+        }
     }
 
     /// Its folder.
@@ -105,10 +162,12 @@ impl Earlier {
     /// Looks whether what was begun there is what these settings are, where there is no
     /// checkpoint yet.
     pub(super) fn agree(&mut self, settings: &Settings, observer: &mut dyn Observer) -> Result<()> {
-        if !self.has_checkpoint {
-            self.begun = Some(same_data::Begun::in_folder(&self.path, settings)?);
-            observer.info("there is no checkpoint to resume from yet: starting anew");
+        // The folds of a cross-validation are looked at one by one.
+        if self.checkpoint || settings.data.folds > 0 && checkpoint::find_latest(&fold(&self.path, 1)).is_some() {
+            return Ok(());
         }
+        self.begun = Some(same_data::Begun::in_folder(&self.path, settings)?);
+        observer.info("there is no checkpoint to resume from yet: starting anew");
         Ok(())
     }
 
@@ -131,6 +190,17 @@ impl Earlier {
         self.agree(&configured.settings, observer)?;
         Ok(configured)
     }
+}
+
+/// The folder of a fold, counted from 1.
+pub(super) fn fold(run: &Path, number: usize) -> PathBuf {
+    run.join(format!("fold-{number}"))
+}
+
+/// Whether a run ended in this folder without saying how, and left nothing but its beginnings.
+fn was_killed(path: &Path) -> bool {
+    let unsaid = |info: Option<RunInfo>| info.is_none_or(|info| info.state == Some(State::Running));
+    path.join("config.toml").is_file() && !path.join("report.html").exists() && RunInfo::read(path).is_ok_and(unsaid)
 }
 
 /// The settings of a new run: a configuration, and what is written over it.
@@ -183,19 +253,21 @@ pub fn train(mut s: Settings, data: Data, request: Request, observer: &mut dyn O
         (s.epochs, s.min_steps, s.data.folds) = (1, 0, 0);
     }
     let keeps = world.leads() && !matches!(place, Place::Nowhere) && part != Part::FastDevRun;
-    let goes_on = matches!(&place, Place::Resumed(earlier) if earlier.has_checkpoint);
+    let goes_on = matches!(&place, Place::Resumed(earlier) if earlier.has_checkpoint());
     together::share(&mut s, &world, goes_on, observer)?;
-    let (earlier, out) = match place {
+    let (mut earlier, out) = match place {
         Place::Resumed(earlier) => (Some(earlier), None),
         Place::Folder(path) => (None, Some(path)),
         Place::Nowhere | Place::Next => (None, None),
     };
     out.as_deref().filter(|_| world.leads()).map_or(Ok(()), Lock::check)?;
-    let (out, earlier, begun) = match earlier {
-        Some(Earlier { path, has_checkpoint: true, lock, .. }) => (None, Some((path, lock)), None),
-        Some(Earlier { path, begun, .. }) => (Some(path), None, begun),
-        None => (out, None, None),
-    };
+    if let (Some(earlier), true) = (&earlier, s.data.folds > 0) {
+        return Err(Error::usage(format!(
+            "{} is a cross-validation, each of whose folds is a run of its own; `wgrad train --resume` goes on with it",
+            earlier.path.display()
+        )));
+    }
+    let begun = earlier.as_mut().and_then(|earlier| earlier.begun.take());
     let device = device.open(s.plan.precision, observer)?;
     let device_info = device.info();
     observer.info(&device_info.line());
@@ -209,43 +281,31 @@ pub fn train(mut s: Settings, data: Data, request: Request, observer: &mut dyn O
     say(&s, &prepared, observer);
     begun.map_or(Ok(()), |begun| begun.check(&prepared))?;
     together::check(&world, &s, &prepared)?;
-    let loaded = match &earlier {
-        Some((path, _)) => load_last(path)?.map(|last| same_data::check(last, &s, &mut prepared)).transpose()?,
-        None => None,
-    };
+    let loaded = earlier.as_ref().map_or(Ok(None), |earlier| earlier.load(&s, &mut prepared, observer))?;
     let start_from = match (&loaded, &init) {
         (Some(l), _) => l.weights.clone(),
         (None, Some(path)) => initial(path, &init_map, &s, &prepared, observer)?,
         (None, None) => Weights::new(s.seed),
     };
     let tuning = match (&earlier, tune) {
-        (Some((path, _)), _) => Tuning::of_run(path)?,
-        (None, true) => Tuning::Usual,
-        (None, false) => Tuning::Off,
+        (Some(earlier), _) if goes_on => Tuning::of_run(earlier.path())?,
+        (_, true) => Tuning::Usual,
+        (_, false) => Tuning::Off,
     };
     let mut job = Job::new(device, &s, &prepared, start_from, &tuning, &world, observer)?;
     let name = &job.session.model.description.name;
     observer.info(&format!("model: {name} ({} parameters)", job.session.parameters()));
-    let mut start = Start::default();
-    if let Some(loaded) = loaded {
-        start.at = loaded.about.progress.unwrap_or_default();
-        job.session.set_state(&loaded.state, &start.at)?;
-        start.best = best_so_far(earlier.as_ref().map(|(path, _)| path.as_path()), &s, &start.at)?;
-    }
+    let start = match (loaded, &earlier) {
+        (Some(loaded), Some(earlier)) => earlier.start(&mut job, loaded, &s, observer)?,
+        _ => Start::default(),
+    };
     let steps = job.session.counts().done(start.at.step);
-    if earlier.is_some() {
-        check_limits(&s, &start.at, steps)?;
-        observer.info(&format!("resuming after {steps} steps ({} whole epochs)", start.at.epoch));
-    }
     observer.starting()?;
-    let before = earlier.as_ref().and_then(|(folder, _)| RunInfo::read(folder).ok().flatten());
+    let before = earlier.as_ref().filter(|_| goes_on).and_then(|e| RunInfo::read(e.path()).ok().flatten());
     let mut info = info::new(&job, &s, &prepared, device_info);
     let folder = match (keeps, earlier) {
         (false, _) => None,
-        (true, Some((path, lock))) => {
-            let lock = lock.map_or_else(|| Lock::take(&path), Ok)?;
-            Some(RunFolder::reopen(&path, &s, &start.at, steps, lock)?)
-        }
+        (true, Some(earlier)) => Some(earlier.reopen(&s, &start.at, steps, observer)?),
         (true, None) => Some(RunFolder::create(out.as_deref(), &s, observer)?),
     };
     if let Some(folder) = &folder {
@@ -260,7 +320,7 @@ pub fn train(mut s: Settings, data: Data, request: Request, observer: &mut dyn O
     let begun = Instant::now();
     let done = job.run(&s, &prepared, start, folder.as_ref(), observer);
     if let (Err(e), Some(folder)) = (&done, &folder) {
-        info::failed(&mut info, folder.path(), e)?;
+        info::failed(&mut info, folder.path(), e, observer);
     }
     let done = done?;
     info::finish(&mut info, &done, begun.elapsed().as_secs_f64());

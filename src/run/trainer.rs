@@ -310,7 +310,7 @@ impl Trainer {
         let Trainer { model, data, held_out, keys, changes, device, out, resume, init, init_map, tune, mut callbacks } =
             self;
         let observer = &mut callbacks;
-        let mut earlier = out.as_deref().filter(|_| resume).map(|path| Earlier::open(path, true)).transpose()?;
+        let mut earlier = out.as_deref().filter(|_| resume).map(Earlier::open).transpose()?;
         let before = match &earlier {
             Some(earlier) if earlier.was_begun() => Some(config::saved(earlier.path(), observer)?),
             _ => None,

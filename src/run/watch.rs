@@ -3,7 +3,7 @@
 use super::folder::RunFolder;
 use super::observer::Observer;
 use crate::error::Result;
-use crate::eval::{Live, Point};
+use crate::eval::{Fingerprint, Live, Point};
 use crate::train::checkpoint::Progressed;
 use crate::train::{Control, Epoch, Kept, Progress, Scores, Settings};
 use std::path::PathBuf;
@@ -67,6 +67,10 @@ impl Progress for Watch<'_> {
 
     fn point(&mut self, point: &Point) -> Result<()> {
         self.folder.map_or(Ok(()), |f| f.point(point))
+    }
+
+    fn fingerprint(&mut self, of: &Fingerprint) -> Result<()> {
+        self.folder.map_or(Ok(()), |f| f.fingerprint(of))
     }
 
     fn live(&mut self, point: &Point) {

@@ -9,6 +9,7 @@ use super::writer::Writer;
 use crate::data::table::{Kind, Table};
 use crate::data::{Interface, Task, picture};
 use crate::deploy::generate::Generator;
+use crate::deploy::web;
 use crate::device::Device;
 use crate::error::{Context, Error, Result};
 use crate::run::answer::Answer;
@@ -180,6 +181,8 @@ pub struct Model {
     pub takes: Takes,
     /// The name of its description.
     pub description: String,
+    /// What its page says and asks, or why it has none.
+    pub about: Result<serde_json::Value, String>,
     runs: Runs,
     stats: Arc<Stats>,
 }
@@ -201,6 +204,7 @@ impl Model {
         let description = model.description.name.clone();
         let inputs = Arc::new(Inputs::new(&model, &loaded.about)?);
         let takes = Takes::of(&inputs);
+        let about = web::about(&model, &loaded, web::Computer::Server).map_err(|e| e.to_string());
         let fail = || format!("loading {}", run.display());
         let runs = match takes {
             Takes::Prompt => {
@@ -214,7 +218,7 @@ impl Model {
                 Runs::Answers(Engine::start(predictor, how.batching, stats.clone(), name).context(fail)?)
             }
         };
-        Ok(Model { inputs, takes, description, runs, stats })
+        Ok(Model { inputs, takes, description, about, runs, stats })
     }
 
     /// What its outputs mean.

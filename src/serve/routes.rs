@@ -17,6 +17,9 @@ pub fn router(app: App, log: Option<Log>) -> Router {
     let guard = Arc::new(Guard::new(&app.settings));
     let mut router = Router::new()
         .route("/", get(page::index))
+        .route("/pages", get(page::pages))
+        .route("/pages/{model}", get(page::of_model))
+        .route("/pages/{model}/{version}", get(page::of_model))
         .route("/openapi.json", get(openapi::document))
         .route("/metrics", get(metrics::metrics))
         .route("/models", get(page::models))

@@ -4,6 +4,7 @@
 //! Loops run as the widest vector instructions of the machine where the body is
 //! inlined into them: mark a closure that is worth it `#[inline(always)]`.
 
+use crate::error::{Error, Result};
 use rayon::prelude::*;
 
 /// Elements below which a loop stays on one thread.
@@ -11,6 +12,37 @@ const SERIAL: usize = 16 * 1024;
 
 /// Elements per chunk of a parallel elementwise loop: fits a core's L1 twice.
 pub const CHUNK: usize = 4 * 1024;
+
+/// Starts the threads of all parallel loops, once per process: as many as the machine has
+/// processors (`RAYON_NUM_THREADS` says otherwise), or as many as the system allows. Results do not
+/// depend on their number. A process that does not call this starts them with its first loop, and
+/// panics where that fails.
+///
+/// Fails where not even one can be started.
+pub fn start() -> Result<()> {
+    // The pool that loops use can be asked for once only, so others try how many there can be; their
+    // threads have ended before the next begin.
+    let starts =
+        |threads| rayon::ThreadPoolBuilder::new().num_threads(threads).build_scoped(|thread| thread.run(), |_| ());
+    let mut threads = 0;
+    while let Err(e) = starts(threads) {
+        threads = match threads {
+            0 => std::thread::available_parallelism().map_or(1, usize::from) / 2,
+            n => n / 2,
+        };
+        if threads == 0 {
+            return Err(no_threads(&e));
+        }
+    }
+    rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().map_err(|e| no_threads(&e))
+}
+
+fn no_threads(why: &dyn std::fmt::Display) -> Error {
+    Error::device(format!(
+        "the system starts no thread to compute on ({why}); expected room for one: raise the limits of processes and of \
+         memory (ulimit -u, ulimit -v; a container's pids and memory), or set RAYON_NUM_THREADS=1"
+    ))
+}
 
 /// Runs `f`, compiled for the vector instructions that the machine has. They do
 /// the same arithmetic as any others: Rust never fuses or reorders it.

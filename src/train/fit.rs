@@ -3,10 +3,12 @@
 //! holds; a loop that starts from one does what the first would have done.
 
 mod incident;
+mod marks;
 mod together;
 mod watched;
 
 use self::incident::Incidents;
+use self::marks::Marks;
 use self::together::Agreed;
 use self::watched::Watched;
 use super::checkpoint::{self, Progressed};
@@ -119,6 +121,7 @@ fn go(
             curve: Curve::default(),
             begun: Instant::now(),
             incidents: Incidents::default(),
+            marks: Marks::default(),
             epochs: vec![],
             session,
         };
@@ -147,6 +150,7 @@ struct Run<'a, 'b> {
     curve: Curve,
     begun: Instant,
     incidents: Incidents,
+    marks: Marks,
     epochs: Vec<Epoch>,
     /// The step of the latest checkpoint.
     kept: Option<usize>,
@@ -301,6 +305,7 @@ impl Run<'_, '_> {
     /// Shows what has come back from the device, without waiting for more.
     fn look(&mut self) -> Result<()> {
         self.listen()?;
+        self.note_marks()?;
         let points = self.curve.arrived(self.session)?;
         points.iter().try_for_each(|p| self.watch.point(p))?;
         let at = self.stand();
@@ -315,7 +320,8 @@ impl Run<'_, '_> {
     /// what lies before it is done. Waits for the steps.
     fn settle(&mut self) -> Result<()> {
         let points = self.curve.all(self.session)?;
-        points.iter().try_for_each(|p| self.watch.point(p))
+        points.iter().try_for_each(|p| self.watch.point(p))?;
+        self.settle_marks()
     }
 
     /// Trains on up to `n` batches: not beyond the epoch, a limit, a checkpoint, a
@@ -324,7 +330,8 @@ impl Run<'_, '_> {
         let (at, done, counts) = (self.at.step, self.done(), self.counts);
         let to_step = |step: usize| counts.batches(step).saturating_sub(at).max(1);
         let mut n = n.min(self.batches - self.at.batch).min(self.session.points.to_next(at));
-        for every in [self.s.checkpoint_every, self.s.flight.verify_every].into_iter().flatten() {
+        let flight = &self.s.flight;
+        for every in [self.s.checkpoint_every, flight.verify_every, flight.fingerprint_every].into_iter().flatten() {
             n = n.min(to_step((done / every + 1) * every));
         }
         if let Some(max) = self.s.max_steps {
@@ -344,6 +351,7 @@ impl Run<'_, '_> {
         self.at.batch += n;
         let at = self.stand();
         self.curve.ask(self.session, at)?;
+        self.mark()?;
         let is_due = |every: usize| counts.is_whole(self.at.step) && self.done().is_multiple_of(every);
         if self.s.checkpoint_every.is_some_and(is_due) && self.keeps {
             self.keep(None, false)?;

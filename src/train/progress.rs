@@ -3,7 +3,7 @@
 use super::epoch::Epoch;
 use super::{Scores, checkpoint};
 use crate::error::Result;
-use crate::eval::Point;
+use crate::eval::{Fingerprint, Point};
 use std::path::PathBuf;
 
 /// A checkpoint on its way to where it is kept.
@@ -47,6 +47,11 @@ pub trait Progress {
     fn step(&mut self, done: usize, scores: Option<Scores>);
     /// A point of the curves: about 200 in a run, each once and in order.
     fn point(&mut self, _point: &Point) -> Result<()> {
+        Ok(())
+    }
+    /// The fingerprint of the weights after a step, where such are asked for: each once and in
+    /// order.
+    fn fingerprint(&mut self, _of: &Fingerprint) -> Result<()> {
         Ok(())
     }
     /// What the next point would be by now, read in passing.

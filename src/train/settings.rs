@@ -331,7 +331,7 @@ impl Settings {
         if let Some(Value::Table(train)) = table.get_mut("train") {
             let limits =
                 ["min_steps", "max_steps", "max_time", "checkpoint_every", "keep_last", "on_nan", "verify_every"];
-            for key in limits.into_iter().chain(["fuse", "recompute", "memory_budget"]) {
+            for key in limits.into_iter().chain(["fingerprint_every", "fuse", "recompute", "memory_budget"]) {
                 train.remove(key);
             }
         }

@@ -189,7 +189,9 @@ fn people_ask_with_what_they_have() {
     let value = told["predictions"][0]["values"]["value"].as_f64().unwrap();
     assert!((value - forecast[0].answer.values()[0]).abs() < 1e-4, "{value} {forecast:?}");
     // The page and the document.
-    assert!(get(at, "/").text().contains("flats"));
+    assert!(get(at, "/").text().contains("href=\"/pages/flats/1\""));
+    assert!(get(at, "/pages/flats").text().contains("\"columns\""));
+    assert_eq!(get(at, "/pages/nothing").status, 404);
     assert!(get(at, "/openapi.json").ok()["paths"]["/v1/models/flats:predict"].is_object());
     assert_eq!(get(at, "/models").ok()["models"].as_array().unwrap().len(), ALL.len());
 }

@@ -1,5 +1,6 @@
 //! What a page asks its visitors for, and how that becomes a sample.
 
+use super::Computer;
 use crate::data::series::SeriesFitted;
 use crate::data::table::{Encoder, Fitted};
 use crate::data::text::Vocabulary;
@@ -11,21 +12,31 @@ use serde_json::{Value, json};
 /// The input of a model as data.
 ///
 /// Fails where the player has nothing to do it with, and says what.
-pub fn input(model: &Model, interface: &Interface, elements: Elements, images: &OpenOptions) -> Result<Value> {
+pub fn input(
+    model: &Model,
+    interface: &Interface,
+    elements: Elements,
+    images: &OpenOptions,
+    computer: Computer,
+) -> Result<Value> {
     match &interface.input {
         Input::Row(fitted) => row(fitted),
         Input::Window(fitted) => series(fitted),
         Input::Tokens(vocabulary) => {
             let kind = if interface.task == Task::Language { "corpus" } else { "text" };
             let length = model.input.first().copied().unwrap_or(1);
-            Ok(json!({ "kind": kind, "length": length, "vocabulary": vocabulary_of(vocabulary)? }))
+            let vocabulary = match computer {
+                Computer::Page => vocabulary_of(vocabulary)?,
+                Computer::Server => Value::Null,
+            };
+            Ok(json!({ "kind": kind, "length": length, "vocabulary": vocabulary }))
         }
-        Input::Samples if elements == Elements::Bytes => pictures(model, interface, images),
+        Input::Samples if elements == Elements::Bytes => pictures(model, interface, images, computer),
         Input::Samples => Ok(json!({ "kind": "numbers", "shape": model.input.to_vec() })),
     }
 }
 
-fn pictures(model: &Model, interface: &Interface, images: &OpenOptions) -> Result<Value> {
+fn pictures(model: &Model, interface: &Interface, images: &OpenOptions, computer: Computer) -> Result<Value> {
     let [channels, height, width] = model.input[..] else {
         return Err(Error::model(format!(
             "samples of shape {}; expected pictures, [channels, height, width]",
@@ -38,7 +49,7 @@ fn pictures(model: &Model, interface: &Interface, images: &OpenOptions) -> Resul
              blue)"
         )));
     }
-    if !matches!(images.filter, Filter::Triangle | Filter::Nearest) {
+    if computer == Computer::Page && !matches!(images.filter, Filter::Triangle | Filter::Nearest) {
         return Err(Error::usage(format!(
             "--format web: this model's pictures are resized by \"{}\" (data.filter), and the page knows \"triangle\" and \
              \"nearest\"; train with one of these",

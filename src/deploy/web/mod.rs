@@ -8,13 +8,22 @@ mod page;
 mod program;
 
 pub use package::{Options, VERSION, about, package, training_settings};
-pub use page::{page, page_of};
+pub use page::{page, served_page};
 
 use crate::error::{Error, Result};
 use crate::files;
 use crate::nn::Model;
 use crate::train::checkpoint::Loaded;
 use std::path::{Path, PathBuf};
+
+/// Who computes what a page shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Computer {
+    /// The page itself: it resizes pictures and cuts texts into tokens.
+    Page,
+    /// The server that it comes from.
+    Server,
+}
 
 /// The files of the player, for those who use it without the page.
 const PLAYER: [(&str, &str); 7] = [

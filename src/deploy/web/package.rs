@@ -1,5 +1,6 @@
 //! A package: everything that a player needs, in one compressed file.
 
+use super::Computer;
 use super::input::input;
 use super::program::{Shared, program};
 use crate::data::text::Vocabulary;
@@ -52,7 +53,7 @@ pub fn package(model: &Model, loaded: &Loaded, options: &Options) -> Result<Vec<
     if options.train && interface.task != Task::Classification {
         return Err(Error::usage("--train: visitors give examples of classes, and this model has none; leave it out"));
     }
-    let mut header = about(model, loaded)?;
+    let mut header = about(model, loaded, Computer::Page)?;
     let mut shared = Shared::new(options.half);
     let mut programs = Map::new();
     match interface.task {
@@ -79,7 +80,7 @@ pub fn package(model: &Model, loaded: &Loaded, options: &Options) -> Result<Vec<
 /// What a page says and asks of a model: the header of its package without programs.
 ///
 /// Fails where the page has no way to ask for the model's input.
-pub fn about(model: &Model, loaded: &Loaded) -> Result<Value> {
+pub fn about(model: &Model, loaded: &Loaded, computer: Computer) -> Result<Value> {
     let interface = &loaded.about.interface;
     let images = settings(&loaded.about)?.data.images;
     let images = OpenOptions { levels: images.levels.or(interface.levels), ..images };
@@ -96,7 +97,7 @@ pub fn about(model: &Model, loaded: &Loaded) -> Result<Value> {
         "target": { "scale": interface.target.scale, "shift": interface.target.shift, "centre": centres(interface) },
         "sample": { "shape": model.input.to_vec(), "elements": elements_name(elements) },
         "beginning": interface.vocabulary().filter(|_| is_language).and_then(Vocabulary::beginning),
-        "input": input(model, interface, elements, &images)?,
+        "input": input(model, interface, elements, &images, computer)?,
         "weights": [],
     }))
 }

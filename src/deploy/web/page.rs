@@ -26,24 +26,28 @@ const SHOWN: [&str; 4] = [
 ];
 
 const MAIN: &str = include_str!("../../../assets/web/main.js");
+const SERVED: &str = include_str!("../../../assets/web/served.js");
 
 /// The page of a package, which computes by itself and asks nobody.
 pub fn page(name: &str, package: &[u8]) -> String {
     filled(name, "'none'", &BASE64_STANDARD.encode(package), &script(&[&PLAYER[..], &SHOWN[..], &[MAIN]].concat()))
 }
 
-/// The same page without a player: `main` is a module that calls `start(computer)` with
-/// whoever computes, such as the server that the page comes from.
-pub fn page_of(name: &str, main: &str) -> String {
-    filled(name, "'self'", "", &script(&[&PLAYER[..4], &SHOWN[..], &[main]].concat()))
+/// The page of a model that is served: the same page without what computes, which the server
+/// does. `served` is what its script is told.
+pub fn served_page(name: &str, served: &serde_json::Value) -> String {
+    // Nothing in it ends the element, or is taken for a place to be filled.
+    let told = served.to_string().replace('<', "\\u003c").replace("{{", "{\\u007b");
+    filled(name, "'self'", &told, &script(&[&PLAYER[..3], &SHOWN[..], &[SERVED]].concat()))
 }
 
 fn filled(name: &str, connect: &str, model: &str, script: &str) -> String {
-    HTML.replace("{{title}}", &escape(name))
-        .replace("{{connect}}", connect)
+    // A name may be anything: it comes last.
+    HTML.replace("{{connect}}", connect)
         .replace("{{style}}", STYLE)
-        .replace("{{model}}", model)
         .replace("{{script}}", script)
+        .replace("{{model}}", model)
+        .replace("{{title}}", &escape(name))
 }
 
 /// One module of all scripts: what they import of each other stands in it.

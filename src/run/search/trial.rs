@@ -162,7 +162,7 @@ impl<'a> TrialRunner<'a> {
         let at = Instant::now();
         let done = job.run(&limited, prepared, start, Some(&folder), observer);
         if let Err(e) = done {
-            info::failed(&mut info, &path, &e)?;
+            info::failed(&mut info, &path, &e, observer);
             return failed(e, &[Kind::Model, Kind::Data, Kind::Diverged], observer);
         }
         let mut done = done?;

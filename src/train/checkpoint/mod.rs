@@ -20,7 +20,7 @@ pub use format::{Files, encode, encode_model, load_model};
 pub(in crate::train) use format::{load_tensors, serialize};
 pub use init::{Initial, Matches, Misfit, initial};
 pub use name_map::NameMap;
-pub use pair::{LAST, MODEL, TRAINING, find, load, remove_unfinished};
+pub use pair::{LAST, MODEL, TRAINING, find, find_latest, load, remove_unfinished};
 
 use super::{Plateau, Watched};
 use crate::data::Interface;

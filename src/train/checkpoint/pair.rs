@@ -38,6 +38,20 @@ pub fn find(run: &Path, name: &str) -> Option<PathBuf> {
     files.into_iter().find(|file| file.is_file())
 }
 
+/// The weights of the checkpoint that a run goes on from: the last, or where that is gone, of
+/// the best and those kept by step the one after the most steps. What is broken or has no state
+/// of training is passed over.
+pub fn find_latest(run: &Path) -> Option<PathBuf> {
+    if let Some(last) = find(run, "last") {
+        return Some(last);
+    }
+    let entries = std::fs::read_dir(run.join("checkpoints")).into_iter().flatten().flatten();
+    let names = entries.filter_map(|e| Some(e.file_name().to_str()?.trim_end_matches(".safetensors").to_string()));
+    let kept = names.filter(|name| name == "best" || name.starts_with("step-"));
+    let step = |file: &PathBuf| load(file).ok()?.about.progress.map(|at| at.step);
+    kept.filter_map(|name| find(run, &name)).filter_map(|file| Some((step(&file)?, file))).max().map(|(_, file)| file)
+}
+
 impl Files {
     /// Writes both into the folder of a checkpoint, which is made if it is not there.
     /// When that fails, the checkpoint before is still there.

@@ -221,6 +221,7 @@ impl Run<'_, '_> {
         self.at = at;
         self.session.set_lr_factor(self.factor())?;
         (self.curve, self.incidents.asked) = Default::default();
+        self.marks.forget();
         (self.incidents.noted, self.incidents.back) = (self.session.noted()?, self.incidents.back + 1);
         let step = self.done();
         self.watch.went_back(&self.at, step)?;

@@ -40,6 +40,8 @@ pub struct FlightSettings {
     pub skip_spikes: f64,
     /// Steps between those that are compared with the judge, op by op.
     pub verify_every: Option<usize>,
+    /// Steps between fingerprints of the weights in the run's log.
+    pub fingerprint_every: Option<usize>,
 }
 
 impl FlightSettings {
@@ -47,11 +49,13 @@ impl FlightSettings {
     pub fn read(train: &mut Keys) -> Result<FlightSettings> {
         let name = train.text("on_nan")?.unwrap_or_else(|| OnNan::default().name().into());
         let on_nan = NAMES.iter().find(|(n, _)| *n == name).map(|(_, n)| *n);
-        let every = train.count("verify_every", 0, Some(0))?;
+        let mut every = |key: &'static str| Ok(Some(train.count(key, 0, Some(0))?).filter(|n| *n > 0));
+        let [verify_every, fingerprint_every] = [every("verify_every")?, every("fingerprint_every")?];
         Ok(FlightSettings {
             on_nan: on_nan.ok_or_else(|| unknown("on_nan", &name, NAMES.iter().map(|(n, _)| *n)))?,
             skip_spikes: train.real("skip_spikes", 0.0, MOST, Some(0.0))?,
-            verify_every: (every > 0).then_some(every),
+            verify_every,
+            fingerprint_every,
         })
     }
 
@@ -59,7 +63,9 @@ impl FlightSettings {
     pub fn write(&self, train: &mut Table) {
         train.insert("on_nan".into(), self.on_nan.name().into());
         train.insert("skip_spikes".into(), self.skip_spikes.into());
-        train.insert("verify_every".into(), Value::Integer(self.verify_every.unwrap_or(0) as i64));
+        for (key, every) in [("verify_every", self.verify_every), ("fingerprint_every", self.fingerprint_every)] {
+            train.insert(key.into(), Value::Integer(every.unwrap_or(0) as i64));
+        }
     }
 
     /// Which updates a training of such steps leaves out.

@@ -6,11 +6,13 @@
 //! nothing to it.
 
 mod file;
+mod fingerprint;
 mod flight;
 mod predict;
 mod ranked;
 mod scoring;
 
+pub(in crate::train) use fingerprint::Fingerprinter;
 pub use scoring::Scorer;
 
 use super::checkpoint::Progressed;

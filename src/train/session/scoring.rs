@@ -69,7 +69,17 @@ impl Session {
             let mut mean = |name: &str| -> Result<f64> {
                 Ok(Scores::of(self.executor.read(name)?.as_f32(), Task::Regression).loss)
             };
-            (scores.rmse, scores.mae) = (Some(mean(&names[1])?.sqrt()), Some(mean(&names[2])?));
+            let [rmse, mae] = [mean(&names[1])?.sqrt(), mean(&names[2])?];
+            // A loss that is no number says why itself.
+            if scores.finite && scores.loss.is_finite() && !(rmse.is_finite() && mae.is_finite()) {
+                return Err(Error::data(format!(
+                    "{}: the errors of answers are beyond what can be counted (rmse {rmse}, mae {mae}); expected targets \
+                     whose squares are below {:e}: divide them by a constant, such as 1e20",
+                    scorer.set.name,
+                    f32::MAX
+                )));
+            }
+            (scores.rmse, scores.mae) = (Some(rmse), Some(mae));
         }
         Ok(scores)
     }
