@@ -351,7 +351,7 @@ fn what_cannot_be_is_refused() -> Result<(), Failed> {
     let read = |pairs: &[(&str, toml::Value)]| {
         let mut table = toml::Table::new();
         pairs.iter().for_each(|(k, v)| wgrad::train::set(&mut table, k, v.clone()).expect("a key"));
-        Settings::read(table).err().expect("refused").to_string()
+        Settings::read(table).expect_err("refused").to_string()
     };
     assert!(read(&[several(3)]).contains("micro_batches = 3; expected a power of two"));
     assert!(read(&[several(2048)]).contains("of at most 1024"));
