@@ -124,7 +124,6 @@ def main():
         save_file(model().state_dict(), at / "begin.safetensors")
         theirs = mp.Manager().list([0.0] * STEPS)
         mp.spawn(worker, (at, theirs), nprocs=RANKS)
-        # The loss of each step: a run to each step is cheap, and its last record has the mean so far.
         env = dict(os.environ, OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1", RAYON_NUM_THREADS="1")
         version = subprocess.run([args.mpirun, "--version"], capture_output=True, text=True).stdout
         many = ["--oversubscribe"] if "Open MPI" in version else []
