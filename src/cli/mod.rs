@@ -24,6 +24,7 @@ mod plan_flags;
 mod predict;
 mod profile;
 mod progress;
+mod ranks;
 mod recovery_flags;
 mod replay;
 mod report;

@@ -42,7 +42,7 @@ impl Run<'_, '_> {
     /// Does what whoever watches asks for, and what was asked for at this point before.
     pub(super) fn obey(&mut self) -> Result<()> {
         self.obey_again()?;
-        let control = self.watch.control();
+        let control = self.asked()?;
         match control == Control::default() {
             true => Ok(()),
             false => self.heed_control(self.at.step, control),

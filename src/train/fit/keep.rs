@@ -45,7 +45,7 @@ impl Run<'_, '_> {
         if let Some(factor) = state.get_mut(LR_FACTOR) {
             *factor = HostTensor::f32([1], vec![self.factor()]);
         }
-        if self.watch.keeps() {
+        if self.keeps {
             self.write(&state, None, best)?;
         }
         self.remember(Arc::new(state), true);
@@ -76,20 +76,22 @@ impl Run<'_, '_> {
             return Err(self.diverged("the weights stopped being finite numbers"));
         }
         let about = checkpoint::About { config: self.s.deciding(), progress: Some(at.clone()), ..self.session.about() };
-        let files = checkpoint::encode_parts(&weights, state.iter().copied(), &about)?;
         let step = self.counts.done(at.step);
-        self.watch.keep(&Kept { files: &files, step, best })?;
+        if self.session.collective().leads() {
+            let files = checkpoint::encode_parts(&weights, state.iter().copied(), &about)?;
+            self.watch.keep(&Kept { files: &files, step, best })?;
+        }
         self.kept = Some(step);
         Ok(())
     }
 
     /// Ends the training with a checkpoint, if that is asked for.
     pub(super) fn stop_if_asked(&mut self) -> Result<()> {
-        if !self.watch.interrupted() {
+        if !self.interrupted() {
             return Ok(());
         }
         let step = self.done();
-        if !self.watch.keeps() {
+        if !self.keeps {
             return Err(Error::interrupted(format!("interrupted after {step} steps")));
         }
         self.keep(None, false)?;
@@ -103,7 +105,7 @@ impl Run<'_, '_> {
             raw = Some(self.session.raw_state()?);
             self.session.set_weights(&best)?;
         }
-        if self.watch.keeps() {
+        if self.keeps {
             // Where no epoch was watched, the last weights are the best that there are.
             self.keep(raw, self.at.watched.best_epoch.is_none())?;
         }

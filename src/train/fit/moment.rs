@@ -58,7 +58,7 @@ impl Run<'_, '_> {
     /// The state at the end of an epoch, where anybody wants it.
     pub(super) fn state_to_keep(&mut self) -> Result<Option<State>> {
         let rolls_back = self.s.flight.on_nan == OnNan::Rollback;
-        let wanted = self.watch.keeps() || self.s.early_stopping.restore_best_weights || rolls_back;
+        let wanted = self.keeps || self.s.early_stopping.restore_best_weights || rolls_back;
         match wanted || self.may_be_lost() {
             true => self.session.everything().map(Some),
             false => Ok(None),

@@ -91,14 +91,14 @@ impl Run<'_, '_> {
     /// Ends the training with what is kept in host memory.
     fn give_up(&mut self, why: &Error, step: usize, moment: &Moment) -> Error {
         let back = self.counts.done(moment.at.step);
-        let kept = match (self.watch.keeps(), self.kept == Some(back)) {
+        let kept = match (self.keeps, self.kept == Some(back)) {
             (true, false) => self.write_moment(&moment.state, &moment.at),
             _ => Ok(()),
         };
         let ended = LostDevice { device_lost: why.to_string(), step: step as u64, back_to: back as u64, on: None };
         let noted = self.watch.lost(&ended);
         let (lost, most) = (self.lost, self.s.recovery.losses);
-        let rest = match (self.watch.keeps(), kept) {
+        let rest = match (self.keeps, kept) {
             (true, Ok(())) => format!("the checkpoint of step {back} is kept, from which --resume goes on"),
             (true, Err(e)) => format!("the checkpoint of step {back} cannot be written: {e}"),
             (false, _) => "this training keeps no checkpoints, so it is to be begun again".into(),

@@ -16,6 +16,9 @@ impl Session {
     /// What has made the device unreliable, if that is why an error came about. On a device
     /// that is lost, any error may be a consequence.
     pub(in crate::train) fn fault(&self, why: &Error) -> Option<Fault> {
+        if !self.can_be_lost() {
+            return None;
+        }
         match (why.fault_of_device(), why.kind()) {
             (Some(fault), _) => Some(fault),
             (None, Kind::Interrupted) => None,
@@ -23,9 +26,9 @@ impl Session {
         }
     }
 
-    /// Whether its device can be lost.
+    /// Whether its device can be lost and opened anew: one rank of several cannot go back alone.
     pub(in crate::train) fn can_be_lost(&self) -> bool {
-        !matches!(self.device, Device::Cpu)
+        !matches!(self.device, Device::Cpu) && !self.is_ranked()
     }
 
     /// Drops everything that is on the device. The weights are those of `state` from here on,

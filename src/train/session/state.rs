@@ -105,7 +105,11 @@ impl Session {
     }
 
     pub(super) fn read_all(&mut self, names: Vec<String>) -> Result<State> {
-        names.into_iter().map(|name| self.executor.read(&name).map(|value| (name, value))).collect()
+        let mut read = |name: &String| match self.whole(name)? {
+            Some(whole) => Ok(whole),
+            None => self.executor.read(name),
+        };
+        names.into_iter().map(|name| read(&name).map(|value| (name, value))).collect()
     }
 
     /// Puts the state of an earlier training in place, as it stood at `at`.
@@ -122,7 +126,7 @@ impl Session {
             }
         }
         for (name, value) in state {
-            self.executor.write(name, value).context(place)?;
+            self.put(name, value).context(place)?;
         }
         let (batches, samples) = (self.batches(), self.trained().set.samples);
         if at.samples != samples {
