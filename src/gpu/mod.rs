@@ -4,7 +4,9 @@
 mod adapter;
 mod command;
 mod device;
+mod executable;
 mod executor;
+mod family;
 mod health;
 mod inject;
 mod pace;
@@ -14,5 +16,7 @@ mod refused;
 
 pub use adapter::{Adapter, adapters};
 pub use device::Gpu;
+pub use executable::{Compiler, Executable, Figure, Statistic};
 pub use executor::GpuExecutor;
+pub use family::{FAMILIES, FORCE, Family, family};
 pub use pipelines::Checks;
