@@ -6,7 +6,7 @@ use super::{flags, out};
 use crate::error::Result;
 use crate::run::tuning::cached;
 use crate::train::defaults::Defaults;
-use crate::train::{Session, Settings, count, set};
+use crate::train::{Needs, Session, Settings, count, set};
 
 pub fn run(f: &flags::Plan) -> Result<()> {
     let model = model(&f.model)?;
@@ -20,12 +20,13 @@ pub fn run(f: &flags::Plan) -> Result<()> {
     let plan = Session::training_plan(&model, &settings, device.target())?;
     let plan = Session::tuned_plan(&model, &settings, device.target(), &cached(&device, &plan, &mut Terminal::new())?)?;
     if f.explain {
-        return out::line(plan.explain().trim_end());
+        return out::line(format!("{}\n{}", plan.explain().trim_end(), Needs::of(&plan).table()));
     }
     out::line(format!(
-        "{}: {} buffers; {}\n--explain lists every step",
+        "{}: {} buffers; {}\n{}\n--explain lists every step",
         model.description.name,
         plan.buffers.len(),
-        plan.totals()
+        plan.totals(),
+        Needs::of(&plan).table()
     ))
 }

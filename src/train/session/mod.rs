@@ -16,6 +16,7 @@ pub use scoring::Scorer;
 use super::checkpoint::Progressed;
 use super::flight::record::RECORD;
 use super::loss::answering;
+use super::needs::Needs;
 use super::resident::{self, Resident};
 use super::scores::Scores;
 use super::step::{self, Builder, METRICS, Step};
@@ -200,6 +201,7 @@ impl Session {
         let set = set.placed();
         drop(graph);
         if name == "train" {
+            Needs::of(&plan).check(&self.device)?;
             self.memory = Session::memory_of(&plan);
             self.plan = Some(Arc::new(plan.outline()));
         }
@@ -240,6 +242,9 @@ impl Session {
                 "model \"{}\" has no parameters, so there is nothing to learn; add a layer that has, such as Dense",
                 self.model.description.name
             )));
+        }
+        if s.auto_batch {
+            return Err(Error::usage("batch_size = \"auto\" is for a training of its own; expected a number here"));
         }
         let s = &s.on(&self.device.target());
         let (g, built) = self.model.inspect(1, &mut self.weights)?;
