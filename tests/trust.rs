@@ -264,6 +264,7 @@ fn what_does_not_fit_is_refused_at_once() -> Result<(), Failed> {
     let folder = folder();
     let dense = |units: &str| format!("[[layer]]\ntype = \"Dense\"\nunits = {units}\n");
     let model = format!("name = \"wide\"\n{}{}{}", dense("2000"), dense("100000"), dense("\"classes\""));
+    std::fs::write(folder.path().join("wide.toml"), model)?;
     let train = "train --data t.csv --model wide.toml --epochs 1 --device cpu --out run";
     let output = bounded(folder.path(), 2_500_000, train).output()?;
     for part in
