@@ -7,7 +7,7 @@ use super::recovery_flags::RecoveryFlags;
 use super::series_flags::SeriesFlags;
 use super::text_flags::TextFlags;
 use super::tool_flags;
-use super::typed::{name, one_or_more, path, seconds, source};
+use super::typed::{BatchSize, batch_size, name, one_or_more, path, seconds, source};
 use crate::plan::parse_bytes;
 use crate::train::recipe_names;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -152,9 +152,9 @@ pub struct Train {
     /// Passes over the training data.
     #[arg(long, value_name = "N")]
     pub epochs: Option<usize>,
-    /// Samples per step.
-    #[arg(long, value_name = "N")]
-    pub batch_size: Option<usize>,
+    /// Samples per step, or auto: the largest power of two that fits the memory.
+    #[arg(long, value_name = "N|auto", value_parser = batch_size)]
+    pub batch_size: Option<BatchSize>,
     /// sgd, sgdw, adam, adamw or rmsprop. Without this, --lr and --schedule: Adam from 0.004 down along
     /// a cosine; for tables AdamW from 0.003.
     #[arg(long, value_name = "NAME")]

@@ -10,7 +10,7 @@ use crate::plan::Plan;
 use crate::ranks::cost::Network;
 use crate::run::tuning::cached;
 use crate::train::defaults::Defaults;
-use crate::train::{Session, Settings, count, made_up, set};
+use crate::train::{Needs, Session, Settings, count, made_up, set};
 use std::time::Instant;
 
 pub fn run(f: &flags::Plan) -> Result<()> {
@@ -28,13 +28,14 @@ pub fn run(f: &flags::Plan) -> Result<()> {
         return estimate(&model, &device, plan, ranks as usize, Network::of(gbit));
     }
     if f.explain {
-        return out::line(plan.explain().trim_end());
+        return out::line(format!("{}\n{}", plan.explain().trim_end(), Needs::of(&plan).table()));
     }
     out::line(format!(
-        "{}: {} buffers; {}\n--explain lists every step",
+        "{}: {} buffers; {}\n{}\n--explain lists every step",
         model.description.name,
         plan.buffers.len(),
-        plan.totals()
+        plan.totals(),
+        Needs::of(&plan).table()
     ))
 }
 

@@ -2,6 +2,7 @@
 
 use super::progress::Terminal;
 use super::tool_flags::SettingFlags;
+use super::typed::BatchSize;
 use super::{flags, out, ranks};
 use crate::data::GroupBy;
 use crate::error::{Error, Result};
@@ -14,7 +15,7 @@ use crate::run::score::Scored;
 use crate::run::train::{Data, Earlier, Part, Place, Request, Trained, new_settings, train};
 use crate::run::tuning::Tuning;
 use crate::train::checkpoint::NameMap;
-use crate::train::{EARLY_STOPPING, MAX_STEPS, Settings, count, set};
+use crate::train::{AUTO, EARLY_STOPPING, MAX_STEPS, Settings, count, set};
 use std::path::Path;
 use toml::{Table, Value};
 
@@ -166,6 +167,7 @@ fn fold_table(found: &CrossValidation) -> String {
 
 /// Writes the flags over a table.
 fn apply(f: &flags::Train, table: &mut Table) -> Result<()> {
+    let decided = table.get("train").and_then(|t| t.get("batch_size")).is_some_and(Value::is_integer);
     let mut put = |key: &str, value: Option<Value>| value.map_or(Ok(()), |v| set(table, key, v));
     put("model", f.model.clone().map(Value::from))?;
     put("data.source", f.data.clone().map(Value::from))?;
@@ -178,7 +180,15 @@ fn apply(f: &flags::Train, table: &mut Table) -> Result<()> {
     put("data.folds", f.folds.map(count))?;
     put("data.keep_folds", f.keep_folds.then_some(true.into()))?;
     put("train.epochs", f.epochs.map(count))?;
-    put("train.batch_size", f.batch_size.map(count))?;
+    // A run that goes on has decided it.
+    let batch_size = f.batch_size.filter(|size| *size != BatchSize::Auto || !(f.resume && decided));
+    put(
+        "train.batch_size",
+        batch_size.map(|size| match size {
+            BatchSize::Auto => AUTO.into(),
+            BatchSize::Of(n) => count(n),
+        }),
+    )?;
     put("train.seed", f.seed.map(|n| Value::Integer(n.into())))?;
     put("train.checkpoint_every", f.checkpoint_every.map(count))?;
     put("train.max_steps", f.max_steps.map(count))?;

@@ -16,6 +16,9 @@ use std::time::Duration;
 /// a word, where it has less.
 const ROOM: u64 = 1 << 30;
 
+/// Bytes of a buffer by which it is tried how much room there is.
+const PIECE: u64 = 1 << 30;
+
 /// An opened GPU: device, queue, compiled pipelines.
 pub struct Gpu {
     pub(crate) device: wgpu::Device,
@@ -156,6 +159,23 @@ impl Gpu {
     #[doc(hidden)]
     pub fn passages(&self) -> [u64; 4] {
         self.health.injector().map_or([0; 4], |injector| injector.passages())
+    }
+
+    /// Whether it has room for buffers of so many bytes besides those that are there: such are made,
+    /// and freed again. Nothing is written to them.
+    pub fn has_room(&self, bytes: u64) -> bool {
+        let piece = self.caps.buffer_bytes.min(PIECE);
+        let mut made = vec![];
+        let pieces = (0..bytes.div_ceil(piece)).map(|i| piece.min(bytes - i * piece).next_multiple_of(4));
+        let found = pieces.into_iter().try_for_each(|size| {
+            let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST;
+            let descriptor = wgpu::BufferDescriptor { label: Some("room"), size, usage, mapped_at_creation: false };
+            self.health
+                .scoped("trying how much room there is", || self.device.create_buffer(&descriptor))
+                .map(|b| made.push(b))
+        });
+        made.iter().for_each(wgpu::Buffer::destroy);
+        found.is_ok()
     }
 
     /// The error noted since the device was opened, if any.

@@ -46,6 +46,11 @@ pub fn cross_validate(
     place: Place,
     observer: &mut dyn Observer,
 ) -> Result<CrossValidation> {
+    if s.auto_batch {
+        return Err(Error::usage(
+            "a cross-validation takes a batch size that is a number: each fold would decide its own",
+        ));
+    }
     let device = device.open(s.plan.precision, observer)?;
     let device_info = device.info();
     observer.info(&device_info.line());

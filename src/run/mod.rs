@@ -3,6 +3,7 @@
 //! line nor a terminal: whoever watches is an [`observer::Observer`].
 
 pub mod answer;
+mod batch;
 mod callbacks;
 pub mod config;
 pub mod diff;

@@ -7,7 +7,7 @@ use super::job::{Done, Job};
 use super::observer::Observer;
 use super::request::DeviceRequest;
 use super::tuning::Tuning;
-use super::{kinds, same_data, together};
+use super::{batch, kinds, same_data, together};
 use crate::data::{Dataset, Recognised};
 use crate::error::{Error, Result};
 use crate::eval::run::write_json;
@@ -277,6 +277,7 @@ pub fn train(mut s: Settings, data: Data, request: Request, observer: &mut dyn O
     drop(working);
     shrink(&mut prepared, part, &mut s, &*source)?;
     drop(source);
+    batch::decide(&mut s, &prepared, &device, observer)?;
     settle(&mut s, &mut prepared);
     say(&s, &prepared, observer);
     begun.map_or(Ok(()), |begun| begun.check(&prepared))?;

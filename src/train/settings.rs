@@ -4,6 +4,7 @@
 
 use super::defaults::IMAGES;
 use super::flight::settings::{FlightSettings, OnNan};
+use super::resident;
 use super::text::TextSettings;
 use super::{Augment, EarlyStopping, Loss, LossName, RecoverySettings, UpdateSettings};
 use crate::data::series::SeriesOptions;
@@ -139,6 +140,8 @@ pub struct Settings {
     pub min_steps: usize,
     /// Samples per step.
     pub batch_size: usize,
+    /// Whether `batch_size` is not decided yet: it is to be the largest that fits.
+    pub auto_batch: bool,
     /// Seeds initialisation, shuffling, dropout, splits and built-in data.
     pub seed: u32,
     /// Whether each epoch takes the samples in a new order.
@@ -166,7 +169,15 @@ pub struct Settings {
     pub plan: PlanOptions,
 }
 
+/// What a key says that is to be decided by the program.
+pub const AUTO: &str = "auto";
+
 impl Settings {
+    /// The most bytes of samples that such a training has on a device at once.
+    pub fn most_data(&self, device: &Target) -> u64 {
+        resident::budget(device, self.data.device_bytes)
+    }
+
     /// Whether the loss is one of values, or the model ends as one of probabilities
     /// of their own does: whole floats are then no classes.
     pub fn asks_for_values(&self) -> bool {
@@ -216,7 +227,11 @@ impl Settings {
         let mut train = section(&mut keys, "train")?;
         let epochs = train.count("epochs", 1, None)?;
         let min_steps = train.count("min_steps", 0, Some(0))?;
-        let batch_size = train.count("batch_size", 1, None)?;
+        let auto_batch = train.peek("batch_size").and_then(Value::as_str) == Some(AUTO);
+        if auto_batch {
+            drop(train.take("batch_size"));
+        }
+        let batch_size = train.count("batch_size", 1, auto_batch.then_some(1))?;
         let seed = train.count("seed", 0, Some(0))?;
         let seed = u32::try_from(seed)
             .map_err(|_| Error::model(format!("[train]: seed = {seed}; expected at most {}", u32::MAX)))?;
@@ -248,6 +263,7 @@ impl Settings {
             epochs,
             min_steps,
             batch_size,
+            auto_batch,
             seed,
             shuffle,
             update,
@@ -289,7 +305,7 @@ impl Settings {
             [
                 ("epochs", (self.epochs as i64).into()),
                 ("min_steps", (self.min_steps as i64).into()),
-                ("batch_size", (self.batch_size as i64).into()),
+                ("batch_size", if self.auto_batch { AUTO.into() } else { (self.batch_size as i64).into() }),
                 ("seed", i64::from(self.seed).into()),
                 ("shuffle", self.shuffle.into()),
                 ("max_steps", (self.max_steps.unwrap_or(0) as i64).into()),

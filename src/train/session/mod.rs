@@ -19,6 +19,7 @@ pub use scoring::Scorer;
 pub(in crate::train) use state::State;
 
 use super::loss::answering;
+use super::needs::Needs;
 use super::resident::{self, Resident};
 use super::scores::Scores;
 use super::step::{self, Builder, METRICS, Step};
@@ -216,6 +217,7 @@ impl Session {
         let set = set.placed();
         drop(graph);
         if name == "train" {
+            Needs::of(&plan).check(&self.device)?;
             self.memory = Session::memory_of(&plan);
             self.plan = Some(Arc::new(plan.outline()));
         }
@@ -258,6 +260,9 @@ impl Session {
             )));
         }
         self.prepared = Some(s.clone());
+        if s.auto_batch {
+            return Err(Error::usage("batch_size = \"auto\" is for a training of its own; expected a number here"));
+        }
         let target = self.device.target();
         let several = s.update.micro_batches > 1 || self.collective.ranks() > 1;
         let s = &if several { ranked::settings(s, &target)? } else { s.on(&target) };
