@@ -17,6 +17,7 @@ mod import;
 mod interrupt;
 mod lr_find;
 mod model_flags;
+mod offline;
 mod onnx_flags;
 mod out;
 mod plan;
