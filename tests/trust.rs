@@ -22,8 +22,10 @@ fn main() {
     add("checkpoints_by_step_are_gone_on_from", checkpoints_by_step_are_gone_on_from);
     add("a_run_killed_early_begins_in_its_folder", a_run_killed_early_begins_in_its_folder);
     add("folds_go_on", folds_go_on);
+    add("the_largest_batch_is_found_and_kept", the_largest_batch_is_found_and_kept);
     add("errors_beyond_numbers_are_an_error", errors_beyond_numbers_are_an_error);
     if cfg!(target_os = "linux") {
+        add("what_does_not_fit_is_refused_at_once", what_does_not_fit_is_refused_at_once);
         add("threads_that_do_not_start_are_done_without", threads_that_do_not_start_are_done_without);
         if let Some(gpu) = GPU_UNCHECKED.as_ref()
             && gpu.adapter.name.contains("llvmpipe")
@@ -239,6 +241,45 @@ fn folds_go_on() -> Result<(), Failed> {
 
 fn said_of(output: &Output, part: &str) -> bool {
     !output.status.success() && said(output).contains(part)
+}
+
+fn the_largest_batch_is_found_and_kept() -> Result<(), Failed> {
+    let folder = folder();
+    let at = folder.path();
+    let train = "train --data t.csv --batch-size auto --epochs 2";
+    let said = works(at, false, &format!("{train} --max-steps 2 --out run"))?;
+    // 180 of 200 rows are trained on.
+    assert!(said.contains("batch size: 128, the largest power of two that fits; there are 180"), "{said}");
+    let kept = || std::fs::read_to_string(at.join("run/config.toml")).is_ok_and(|t| t.contains("batch_size = 128"));
+    assert!(kept());
+    let said = works(at, false, &format!("{train} --max-steps 1000 --resume --out run"))?;
+    assert!(!said.contains("batch size:") && said.contains("resuming after 2 steps") && kept(), "{said}");
+    let folds = wgrad(at, false, &format!("{train} --folds 2 --out folds"));
+    assert!(said_of(&folds, "takes a batch size that is a number"), "{}", self::said(&folds));
+    Ok(())
+}
+
+/// Before anything is written, with what needs how much and what may be done.
+fn what_does_not_fit_is_refused_at_once() -> Result<(), Failed> {
+    let folder = folder();
+    let dense = |units: &str| format!("[[layer]]\ntype = \"Dense\"\nunits = {units}\n");
+    let model = format!("name = \"wide\"\n{}{}{}", dense("2000"), dense("100000"), dense("\"classes\""));
+    std::fs::write(folder.path().join("wide.toml"), model)?;
+    let train = "train --data t.csv --model wide.toml --epochs 1 --device cpu --out run";
+    let output = bounded(folder.path(), 2_500_000, train).output()?;
+    for part in
+        ["the training needs", "of the host's memory", "weights 764.1 MiB", "gradients 764.1 MiB", "--batch-size"]
+    {
+        assert!(said_of(&output, part), "{part}: {}", said(&output));
+    }
+    assert!(!folder.path().join("run").exists());
+    let plan = wgrad(folder.path(), false, "plan mlp --device cpu");
+    let table = String::from_utf8_lossy(&plan.stdout).into_owned();
+    for part in ["weights", "gradients", "moments", "activations and workspace", "readback", "checkpoint, on the host"]
+    {
+        assert!(table.lines().any(|line| line.starts_with(part)), "{part}: {table}");
+    }
+    Ok(())
 }
 
 /// A loss may be a number where the error in the units of the target is none any more.

@@ -2,11 +2,12 @@
 
 pub use super::common_flags::{DeviceFlag, RunFlags};
 pub use super::model_flags::{ModelFlags, model_help};
-use super::plan_flags::PlanFlags;
+use super::plan_flags::{NetworkFlags, PlanFlags};
+use super::recovery_flags::RecoveryFlags;
 use super::series_flags::SeriesFlags;
 use super::text_flags::TextFlags;
 use super::tool_flags;
-use super::typed::{name, one_or_more, path, seconds, source};
+use super::typed::{BatchSize, batch_size, name, one_or_more, path, seconds, source};
 use crate::plan::parse_bytes;
 use crate::train::recipe_names;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -151,9 +152,9 @@ pub struct Train {
     /// Passes over the training data.
     #[arg(long, value_name = "N")]
     pub epochs: Option<usize>,
-    /// Samples per step.
-    #[arg(long, value_name = "N")]
-    pub batch_size: Option<usize>,
+    /// Samples per step, or auto: the largest power of two that fits the memory.
+    #[arg(long, value_name = "N|auto", value_parser = batch_size)]
+    pub batch_size: Option<BatchSize>,
     /// sgd, sgdw, adam, adamw or rmsprop. Without this, --lr and --schedule: Adam from 0.004 down along
     /// a cosine; for tables AdamW from 0.003.
     #[arg(long, value_name = "NAME")]
@@ -221,6 +222,8 @@ pub struct Train {
     /// Compare one step in N with the CPU in f64, op by op, and stop at the first tensor that is wrong.
     #[arg(long, value_name = "STEPS", value_parser = one_or_more)]
     pub verify_every: Option<usize>,
+    #[command(flatten)]
+    pub recovery: RecoveryFlags,
     /// Note a fingerprint of the weights in metrics.jsonl every N steps, by which `wgrad diff` finds
     /// the first step and tensor in which two runs differ.
     #[arg(long, value_name = "STEPS", value_parser = one_or_more)]
@@ -460,6 +463,8 @@ pub struct Plan {
     /// List every step with its tensors, buffers and workgroups.
     #[arg(long)]
     pub explain: bool,
+    #[command(flatten)]
+    pub network: NetworkFlags,
     #[command(flatten)]
     pub plan: PlanFlags,
     #[command(flatten)]

@@ -25,6 +25,8 @@ mod plan_flags;
 mod predict;
 mod profile;
 mod progress;
+mod ranks;
+mod recovery_flags;
 mod replay;
 mod report;
 mod run_model;

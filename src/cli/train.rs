@@ -2,32 +2,46 @@
 
 use super::progress::Terminal;
 use super::tool_flags::SettingFlags;
-use super::{flags, out};
+use super::typed::BatchSize;
+use super::{flags, out, ranks};
 use crate::data::GroupBy;
 use crate::error::{Error, Result};
+use crate::ranks::{World, launch};
 use crate::run::config::{self, Configured};
 use crate::run::folds::{CrossValidation, cross_validate};
 use crate::run::job::Done;
+use crate::run::observer::Observer;
 use crate::run::score::Scored;
 use crate::run::train::{Data, Earlier, Part, Place, Request, Trained, new_settings, train};
 use crate::run::tuning::Tuning;
 use crate::train::checkpoint::NameMap;
-use crate::train::{EARLY_STOPPING, MAX_STEPS, Settings, count, set};
+use crate::train::{AUTO, EARLY_STOPPING, MAX_STEPS, Settings, count, set};
 use std::path::Path;
 use toml::{Table, Value};
 
 pub fn run(f: &flags::Train) -> Result<()> {
-    let mut terminal = Terminal::with_page(f.dashboard);
-    let mut earlier = f.out.as_deref().filter(|_| f.resume).map(Earlier::open).transpose()?;
+    let world = launch::world()?;
+    let done = run_in(f, &world);
+    ranks::end(world, done)
+}
+
+fn run_in(f: &flags::Train, world: &World) -> Result<()> {
+    let (mut terminal, mut log) = (Terminal::with_page(f.dashboard), ranks::Log::of(world));
+    let leads = world.leads();
+    let observer: &mut dyn Observer = if leads { &mut terminal } else { &mut log };
+    let look = |path: &Path| if leads { Earlier::open(path) } else { Ok(Earlier::of_another(path)) };
+    let mut earlier = f.out.as_deref().filter(|_| f.resume).map(look).transpose()?;
     // Whether a new run may have its folder is known before the data is read.
-    f.out.as_deref().filter(|_| earlier.is_none()).map_or(Ok(()), crate::files::Lock::check)?;
+    let new = f.out.as_deref().filter(|_| leads && earlier.is_none());
+    new.map_or(Ok(()), crate::files::Lock::check)?;
     let over = |table: &mut Table| apply(f, table);
     let config = f.config.as_deref();
     let Configured { settings, found } = match &mut earlier {
-        Some(earlier) => earlier.settings(config, &over, f.data.is_some(), &mut terminal)?,
-        None => new_settings(config, &over, &mut terminal)?,
+        Some(earlier) => earlier.settings(config, &over, f.data.is_some(), observer)?,
+        None => new_settings(config, &over, observer)?,
     };
     if settings.data.folds > 0 && !f.fast_dev_run {
+        ranks::refuse(world, "train --folds")?;
         let place = place(earlier, f);
         return folds(f, &settings, Data::Named(found), place, &mut terminal);
     }
@@ -45,8 +59,10 @@ pub fn run(f: &flags::Train) -> Result<()> {
             (false, None) => Part::All,
         },
         tune: !f.no_tune,
+        world: world.clone(),
     };
-    finish(f, &train(settings, Data::Named(found), request, &mut terminal)?)
+    let trained = train(settings, Data::Named(found), request, observer)?;
+    if leads { finish(f, &trained) } else { Ok(()) }
 }
 
 /// Where the files of a run go.
@@ -89,6 +105,9 @@ fn finish(f: &flags::Train, trained: &Trained) -> Result<()> {
     if let Some((scale, left_out)) = loss_scale {
         eprintln!("mixed precision: loss scale {scale}, {left_out} updates left out because gradients overflowed");
     }
+    if outcome.lost > 0 {
+        eprintln!("the device failed {} times; metrics.jsonl and the report have when", outcome.lost);
+    }
     let scored_text = scored.as_ref().map_or(String::new(), |s| format!("{}: {}; ", s.evaluation.split, s.line()));
     let saved = folder.as_ref().map_or("nothing saved".into(), |f| format!("saved in {}", f.display()));
     // A call that had nothing left to train has no speed.
@@ -111,6 +130,7 @@ fn finish(f: &flags::Train, trained: &Trained) -> Result<()> {
             "steps": outcome.steps,
             "best_epoch": info.best_epoch,
             "stopped": outcome.at.stopped,
+            "devices_lost": outcome.lost,
             "test": of("test"),
             "validation": of("validation"),
             "loss_scale": loss_scale.map(|(scale, _)| scale),
@@ -147,6 +167,7 @@ fn fold_table(found: &CrossValidation) -> String {
 
 /// Writes the flags over a table.
 fn apply(f: &flags::Train, table: &mut Table) -> Result<()> {
+    let decided = table.get("train").and_then(|t| t.get("batch_size")).is_some_and(Value::is_integer);
     let mut put = |key: &str, value: Option<Value>| value.map_or(Ok(()), |v| set(table, key, v));
     put("model", f.model.clone().map(Value::from))?;
     put("data.source", f.data.clone().map(Value::from))?;
@@ -159,7 +180,15 @@ fn apply(f: &flags::Train, table: &mut Table) -> Result<()> {
     put("data.folds", f.folds.map(count))?;
     put("data.keep_folds", f.keep_folds.then_some(true.into()))?;
     put("train.epochs", f.epochs.map(count))?;
-    put("train.batch_size", f.batch_size.map(count))?;
+    // A run that goes on has decided it.
+    let batch_size = f.batch_size.filter(|size| *size != BatchSize::Auto || !(f.resume && decided));
+    put(
+        "train.batch_size",
+        batch_size.map(|size| match size {
+            BatchSize::Auto => AUTO.into(),
+            BatchSize::Of(n) => count(n),
+        }),
+    )?;
     put("train.seed", f.seed.map(|n| Value::Integer(n.into())))?;
     put("train.checkpoint_every", f.checkpoint_every.map(count))?;
     put("train.max_steps", f.max_steps.map(count))?;
@@ -172,6 +201,7 @@ fn apply(f: &flags::Train, table: &mut Table) -> Result<()> {
     put("optimizer.lr", f.lr.map(Value::from))?;
     put("schedule.name", f.schedule.clone().map(Value::from))?;
     f.plan.apply(table)?;
+    f.recovery.apply(table)?;
     f.series.apply(table)?;
     f.text.apply(table)?;
     config::put_pairs(table, &f.set)

@@ -46,6 +46,23 @@ pub fn one_or_more(text: &str) -> Result<usize, String> {
     }
 }
 
+/// Samples per step as typed: a number, or what fits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BatchSize {
+    /// The largest that fits.
+    Auto,
+    /// So many.
+    Of(usize),
+}
+
+/// [`BatchSize`] as typed.
+pub fn batch_size(text: &str) -> Result<BatchSize, String> {
+    match text {
+        "auto" => Ok(BatchSize::Auto),
+        text => text.parse().map(BatchSize::Of).map_err(|_| "expected a whole number, or auto".into()),
+    }
+}
+
 /// A time as typed, in seconds.
 pub fn seconds(text: &str) -> Result<f64, String> {
     let (number, unit) = text.split_at(text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len()));

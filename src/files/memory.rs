@@ -124,6 +124,11 @@ pub fn size(bytes: u64) -> String {
     }
 }
 
+/// The memory that this process can still take now, in bytes, as far as the system says.
+pub fn free_now() -> Option<u64> {
+    free()
+}
+
 /// The memory that this process can still take, as far as the system says.
 fn free() -> Option<u64> {
     if !cfg!(target_os = "linux") {

@@ -3,6 +3,7 @@
 //! line nor a terminal: whoever watches is an [`observer::Observer`].
 
 pub mod answer;
+mod batch;
 mod callbacks;
 pub mod config;
 pub mod diff;
@@ -24,6 +25,7 @@ pub mod request;
 pub mod same_data;
 pub mod score;
 pub mod search;
+pub mod together;
 pub mod train;
 pub mod trainer;
 pub mod tuning;

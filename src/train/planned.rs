@@ -3,10 +3,10 @@
 //! samples.
 
 use super::loss::answering;
-use super::optimizer::MOMENTS;
+use super::needs::memory_of;
 use super::resident::{Resident, TargetKind};
 use super::step::Builder;
-use super::{EMA, Session, Settings};
+use super::{Session, Settings};
 use crate::data::{Elements, Interface, Task, ValueScale};
 use crate::error::Result;
 use crate::graph::TensorId;
@@ -123,17 +123,7 @@ impl Session {
     /// Bytes that a training plan takes: weights, gradients, optimiser,
     /// activations.
     pub fn memory_of(plan: &Plan) -> [usize; 4] {
-        let named = |pick: &dyn Fn(&str) -> bool| -> usize {
-            let of = plan.buffers.iter().filter(|b| b.name.as_deref().is_some_and(pick));
-            of.map(|b| b.bytes()).sum()
-        };
-        let state = |n: &str| n == "params" || n.ends_with("running_mean") || n.ends_with("running_var");
-        [
-            named(&state),
-            named(&|n| n.starts_with("grads") || n.starts_with("accumulate.")),
-            named(&|n| n == EMA || MOMENTS.contains(&n)),
-            plan.transient_bytes(),
-        ]
+        memory_of(plan)
     }
 }
 

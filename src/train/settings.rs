@@ -4,8 +4,9 @@
 
 use super::defaults::IMAGES;
 use super::flight::settings::{FlightSettings, OnNan};
+use super::resident;
 use super::text::TextSettings;
-use super::{Augment, EarlyStopping, Loss, LossName, UpdateSettings};
+use super::{Augment, EarlyStopping, Loss, LossName, RecoverySettings, UpdateSettings};
 use crate::data::series::SeriesOptions;
 use crate::data::{self, OpenOptions, TableOptions};
 use crate::error::{Context, Error, Result, unknown};
@@ -139,6 +140,8 @@ pub struct Settings {
     pub min_steps: usize,
     /// Samples per step.
     pub batch_size: usize,
+    /// Whether `batch_size` is not decided yet: it is to be the largest that fits.
+    pub auto_batch: bool,
     /// Seeds initialisation, shuffling, dropout, splits and built-in data.
     pub seed: u32,
     /// Whether each epoch takes the samples in a new order.
@@ -160,11 +163,21 @@ pub struct Settings {
     pub keep_last: usize,
     /// What is done about numbers that are not finite or not right.
     pub flight: FlightSettings,
+    /// What is done about a device that fails.
+    pub recovery: RecoverySettings,
     /// What the plan of the training step may do.
     pub plan: PlanOptions,
 }
 
+/// What a key says that is to be decided by the program.
+pub const AUTO: &str = "auto";
+
 impl Settings {
+    /// The most bytes of samples that such a training has on a device at once.
+    pub fn most_data(&self, device: &Target) -> u64 {
+        resident::budget(device, self.data.device_bytes)
+    }
+
     /// Whether the loss is one of values, or the model ends as one of probabilities
     /// of their own does: whole floats are then no classes.
     pub fn asks_for_values(&self) -> bool {
@@ -214,7 +227,11 @@ impl Settings {
         let mut train = section(&mut keys, "train")?;
         let epochs = train.count("epochs", 1, None)?;
         let min_steps = train.count("min_steps", 0, Some(0))?;
-        let batch_size = train.count("batch_size", 1, None)?;
+        let auto_batch = train.peek("batch_size").and_then(Value::as_str) == Some(AUTO);
+        if auto_batch {
+            drop(train.take("batch_size"));
+        }
+        let batch_size = train.count("batch_size", 1, auto_batch.then_some(1))?;
         let seed = train.count("seed", 0, Some(0))?;
         let seed = u32::try_from(seed)
             .map_err(|_| Error::model(format!("[train]: seed = {seed}; expected at most {}", u32::MAX)))?;
@@ -232,6 +249,9 @@ impl Settings {
         let mut stopping = section(&mut keys, "early_stopping")?;
         let early_stopping = EarlyStopping::read(&mut stopping, asked)?;
         stopping.finish()?;
+        let mut recovery_keys = section(&mut keys, "recovery")?;
+        let recovery = RecoverySettings::read(&mut recovery_keys)?;
+        recovery_keys.finish()?;
         let mut loss_keys = section(&mut keys, "loss")?;
         let loss = Loss::read(&mut loss_keys)?;
         loss_keys.finish()?;
@@ -243,6 +263,7 @@ impl Settings {
             epochs,
             min_steps,
             batch_size,
+            auto_batch,
             seed,
             shuffle,
             update,
@@ -253,6 +274,7 @@ impl Settings {
             checkpoint_every,
             keep_last,
             flight,
+            recovery,
             plan,
         };
         settings.take_model(model);
@@ -283,7 +305,7 @@ impl Settings {
             [
                 ("epochs", (self.epochs as i64).into()),
                 ("min_steps", (self.min_steps as i64).into()),
-                ("batch_size", (self.batch_size as i64).into()),
+                ("batch_size", if self.auto_batch { AUTO.into() } else { (self.batch_size as i64).into() }),
                 ("seed", i64::from(self.seed).into()),
                 ("shuffle", self.shuffle.into()),
                 ("max_steps", (self.max_steps.unwrap_or(0) as i64).into()),
@@ -300,6 +322,7 @@ impl Settings {
         self.update.write(&mut all, &mut train);
         self.flight.write(&mut train);
         all.insert("train".into(), Value::Table(train));
+        all.insert("recovery".into(), Value::Table(self.recovery.to_table()));
         all.insert("loss".into(), Value::Table(self.loss.to_table()));
         all.insert("early_stopping".into(), Value::Table(self.early_stopping.to_table()));
         all.insert("model".into(), Value::Table(self.model.to_table()));
@@ -323,11 +346,12 @@ impl Settings {
     }
 
     /// As TOML, without what does not decide the state after so many steps:
-    /// limits (of steps, time and patience), when checkpoints are written, where the
-    /// data lies and how much of it is in memory and on the device at a time, how the step
+    /// limits (of steps, time and patience), when checkpoints are written, what is done about a
+    /// device that fails, where the data lies and how much of it is in memory and on the device at a time, how the step
     /// is planned.
     pub fn deciding(&self) -> String {
         let mut table = self.to_table();
+        table.remove("recovery");
         if let Some(Value::Table(train)) = table.get_mut("train") {
             let limits =
                 ["min_steps", "max_steps", "max_time", "checkpoint_every", "keep_last", "on_nan", "verify_every"];
@@ -408,7 +432,7 @@ mod tests {
         }
         assert_eq!(listed, defaults);
         // The manual names every key of these sections.
-        for section in ["augment", "train", "loss", "early_stopping"] {
+        for section in ["augment", "train", "recovery", "loss", "early_stopping"] {
             let keys = |t: &Table| t[section].as_table().expect("a section").keys().cloned().collect::<Vec<_>>();
             let missing: Vec<String> = keys(&defaults).into_iter().filter(|k| !keys(&manual(0)).contains(k)).collect();
             assert!(missing.is_empty(), "docs/training.md says nothing of {section}: {missing:?}");

@@ -45,6 +45,10 @@ pub fn find_latest(run: &Path) -> Option<PathBuf> {
     if let Some(last) = find(run, "last") {
         return Some(last);
     }
+    // What is no file there would be in the way of the next one.
+    if run.join("checkpoints/last").join(MODEL).symlink_metadata().is_ok() {
+        return None;
+    }
     let entries = std::fs::read_dir(run.join("checkpoints")).into_iter().flatten().flatten();
     let names = entries.filter_map(|e| Some(e.file_name().to_str()?.trim_end_matches(".safetensors").to_string()));
     let kept = names.filter(|name| name == "best" || name.starts_with("step-"));
