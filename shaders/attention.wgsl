@@ -6,7 +6,7 @@
 //         subgroup share their loads of keys and values. forward_tile: a workgroup of 8 x 8 owns 32 query rows of one head
 //         and walks tiles of 32 keys. Groups are folded into two dimensions.
 // Source: derived in src/ops/attention.rs; Dao, arXiv:2307.08691.
-// Numerics: f32; keys in ascending order; sums are rescaled whenever the row's maximum grows. forward_tile: 9.5 KiB.
+// Numerics: f32; keys in ascending order; sums are rescaled whenever the row's maximum grows. forward_tile: 9 KiB.
 // include: lib/index
 // include: lib/random
 // include: lib/attention
@@ -26,8 +26,8 @@ override WG: u32 = 64u;
 // From the kernel: const ROWS, LANES, D4 and DV4, a row's vec4 (forward_rows); const PARTS_V, the parts of SIDE columns of a
 // row of v (forward_tile).
 
-// Partial maxima and sums: [SIDE, 8].
-var<workgroup> sh_row: array<f32, 256>;
+// Partial maxima and sums of four rows: [SIDE / 4, 8].
+var<workgroup> sh_row: array<vec4<f32>, 64>;
 
 fn length_of(batch: u32) -> u32 {
     return lengths[batch];
@@ -148,74 +148,61 @@ fn forward_tile(
     let y = local / 8u;
     let seen = seen_by(batch);
     let end = select(seen, min(seen, first + SIDE), CAUSAL);
-    var out: array<array<array<f32, 4>, 4>, PARTS_V>;
-    var sum: array<f32, 4>; // of this invocation's columns
-    var shrink: array<f32, 4>;
-    var largest = array<f32, 4>(HIDDEN, HIDDEN, HIDDEN, HIDDEN);
+    var out: array<array<vec4<f32>, 4>, PARTS_V>;
+    var sum = vec4<f32>(); // of this invocation's columns
+    var largest = vec4<f32>(HIDDEN);
     for (var key0 = 0u; key0 < end; key0 += SIDE) {
         clear_tile();
         for (var d0 = 0u; d0 < D; d0 += SIDE) {
             workgroupBarrier();
-            for (var e = local; e < SIDE * SIDE; e += 64u) {
-                let line = e % SIDE * LINE + e / SIDE;
-                sh_a[line] = q_element(batch, head, first + e / SIDE, d0 + e % SIDE);
-                sh_b[line] = k_element(batch, kv, key0 + e / SIDE, d0 + e % SIDE);
-            }
+            put_a(4u * x, y, transpose(q_block(batch, head, first + 4u * y, d0 + 4u * x)));
+            put_b(4u * x, y, transpose(k_block(batch, kv, key0 + 4u * y, d0 + 4u * x)));
             workgroupBarrier();
             multiply(x, y, min(SIDE, D - d0));
         }
+        let open = is_open(first, key0, seen);
+        var top = vec4<f32>();
         for (var i = 0u; i < 4u; i++) {
-            var top = HIDDEN;
-            for (var j = 0u; j < 4u; j++) {
-                tile[i][j] = score(tile[i][j], batch, head, first + 4u * y + i, key0 + 4u * x + j, seen);
-                top = max(top, tile[i][j]);
-            }
-            sh_row[(4u * y + i) * 8u + x] = top;
+            tile[i] = scores(tile[i], batch, head, first + 4u * y + i, key0 + 4u * x, seen, open);
+            top[i] = max(max(tile[i].x, tile[i].y), max(tile[i].z, tile[i].w));
         }
+        sh_row[8u * y + x] = top;
         workgroupBarrier();
-        for (var i = 0u; i < 4u; i++) {
-            var top = largest[i];
-            for (var t = 0u; t < 8u; t++) {
-                top = max(top, sh_row[(4u * y + i) * 8u + t]);
-            }
-            shrink[i] = exp(largest[i] - top);
-            largest[i] = top;
-            sum[i] *= shrink[i];
-            let kept = factors(batch, head, first + 4u * y + i, key0 / 4u + x);
-            for (var j = 0u; j < 4u; j++) {
-                let p = weight(tile[i][j], top);
-                sum[i] += p;
-                sh_a[(4u * x + j) * LINE + 4u * y + i] = p * kept[j];
-            }
+        top = largest;
+        for (var t = 0u; t < 8u; t++) {
+            top = max(top, sh_row[8u * y + t]);
         }
+        let shrink = exp(largest - top);
+        largest = top;
+        sum *= shrink;
+        for (var i = 0u; i < 4u; i++) {
+            let p = weights(tile[i], top[i]);
+            sum[i] += p.x + p.y + p.z + p.w;
+            tile[i] = p * factors(batch, head, first + 4u * y + i, key0 / 4u + x);
+        }
+        put_a(4u * x, y, transpose(mat4x4<f32>(tile[0], tile[1], tile[2], tile[3])));
         for (var part = 0u; part < PARTS_V; part++) {
             workgroupBarrier();
-            for (var e = local; e < SIDE * SIDE; e += 64u) {
-                sh_b[e / SIDE * LINE + e % SIDE] = v_element(batch, kv, key0 + e / SIDE, part * SIDE + e % SIDE);
-            }
+            put_b(4u * y, x, v_block(batch, kv, key0 + 4u * y, part * SIDE + 4u * x));
             workgroupBarrier();
             clear_tile();
             multiply(x, y, SIDE);
             for (var i = 0u; i < 4u; i++) {
-                for (var j = 0u; j < 4u; j++) {
-                    out[part][i][j] = fma(out[part][i][j], shrink[i], tile[i][j]);
-                }
+                out[part][i] = fma(out[part][i], vec4<f32>(shrink[i]), tile[i]);
             }
         }
     }
     workgroupBarrier();
-    for (var i = 0u; i < 4u; i++) {
-        sh_row[(4u * y + i) * 8u + x] = sum[i];
-    }
+    sh_row[8u * y + x] = sum;
     workgroupBarrier();
+    var all = vec4<f32>();
+    for (var t = 0u; t < 8u; t++) {
+        all += sh_row[8u * y + t];
+    }
     for (var i = 0u; i < 4u; i++) {
         let row = first + 4u * y + i;
-        var all = 0.0;
-        for (var t = 0u; t < 8u; t++) {
-            all += sh_row[(4u * y + i) * 8u + t];
-        }
         if row < TQ && item == at {
-            let share = select(1.0 / all, 0.0, all == 0.0);
+            let share = select(1.0 / all[i], 0.0, all[i] == 0.0);
             for (var part = 0u; part < PARTS_V; part++) {
                 for (var j = 0u; j < 4u; j++) {
                     let col = part * SIDE + 4u * x + j;
@@ -225,7 +212,7 @@ fn forward_tile(
                 }
             }
             if x == 0u {
-                lse[(batch * HQ + head) * TQ + row] = select(largest[i] + log(all), 0.0, all == 0.0);
+                lse[(batch * HQ + head) * TQ + row] = select(largest[i] + log(all[i]), 0.0, all[i] == 0.0);
             }
         }
     }

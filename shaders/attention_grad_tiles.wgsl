@@ -4,7 +4,7 @@
 // Launch: a workgroup of 8 x 8 owns 32 rows of one head of q (queries_tile) or of k (keys_tile) and walks tiles of 32 of the
 //         other side; folded into two dimensions.
 // Source: derived in src/ops/attention.rs; Dao, arXiv:2307.08691.
-// Numerics: f32; the other side in ascending order, a group's heads one after another. 8.3 KiB of workgroup memory.
+// Numerics: f32; the other side in ascending order, a group's heads one after another. 8 KiB of workgroup memory.
 // include: lib/index
 // include: lib/random
 // include: lib/attention
@@ -40,51 +40,56 @@ fn row_number(batch: u32, head: u32, row: u32) -> u32 {
     return (batch * HQ + head) * TQ + min(row, TQ - 1u);
 }
 
-fn d_o_element(batch: u32, head: u32, row: u32, d: u32) -> f32 {
-    if row < TQ && d < DV {
-        return d_o[o_at(batch, head, row) + d];
+fn d_o_quad(batch: u32, head: u32, row: u32, d: u32) -> vec4<f32> {
+    let at = o_at(batch, head, min(row, TQ - 1u));
+    if DV % SIDE == 0u {
+        return vec4<f32>(d_o[at + d], d_o[at + d + 1u], d_o[at + d + 2u], d_o[at + d + 3u]);
     }
-    return 0.0;
+    let i = vec4<u32>(d, d + 1u, d + 2u, d + 3u);
+    let j = min(i, vec4<u32>(DV - 1u)) + at;
+    return select(vec4<f32>(0.0), vec4<f32>(d_o[j.x], d_o[j.y], d_o[j.z], d_o[j.w]), i < vec4<u32>(DV));
+}
+
+fn d_o_block(batch: u32, head: u32, row: u32, d: u32) -> mat4x4<f32> {
+    return mat4x4<f32>(
+        d_o_quad(batch, head, row, d),
+        d_o_quad(batch, head, row + 1u, d),
+        d_o_quad(batch, head, row + 2u, d),
+        d_o_quad(batch, head, row + 3u, d),
+    );
 }
 
 // What one invocation has of a tile of pairs: rows are queries 4 y + i, columns keys 4 x + j.
 struct Pairs {
-    p: array<array<f32, 4>, 4>, // with dropout
-    d_s: array<array<f32, 4>, 4>,
+    p: mat4x4<f32>, // with dropout
+    d_s: mat4x4<f32>,
 }
 
 fn pairs(batch: u32, head: u32, row0: u32, key0: u32, seen: u32, local: u32) -> Pairs {
     let kv = head / (HQ / HKV);
     let x = local % 8u;
     let y = local / 8u;
-    var pairs: Pairs;
     clear_tile();
     for (var d0 = 0u; d0 < D; d0 += SIDE) {
         workgroupBarrier();
-        for (var e = local; e < SIDE * SIDE; e += 64u) {
-            let line = e % SIDE * LINE + e / SIDE;
-            sh_a[line] = q_element(batch, head, row0 + e / SIDE, d0 + e % SIDE);
-            sh_b[line] = k_element(batch, kv, key0 + e / SIDE, d0 + e % SIDE);
-        }
+        put_a(4u * x, y, transpose(q_block(batch, head, row0 + 4u * y, d0 + 4u * x)));
+        put_b(4u * x, y, transpose(k_block(batch, kv, key0 + 4u * y, d0 + 4u * x)));
         workgroupBarrier();
         multiply(x, y, min(SIDE, D - d0));
     }
+    let open = is_open(row0, key0, seen);
+    var p: array<vec4<f32>, 4>;
     for (var i = 0u; i < 4u; i++) {
         let row = row0 + 4u * y + i;
         let shift = bitcast<f32>(row_state[row_number(batch, head, row)]);
-        for (var j = 0u; j < 4u; j++) {
-            let p = weight(score(tile[i][j], batch, head, row, key0 + 4u * x + j, seen), shift);
-            pairs.p[i][j] = select(p, 0.0, row >= TQ);
-        }
+        p[i] = weights(scores(tile[i], batch, head, row, key0 + 4u * x, seen, open), shift);
+        p[i] = select(p[i], vec4<f32>(0.0), row >= TQ);
     }
     clear_tile();
     for (var d0 = 0u; d0 < DV; d0 += SIDE) {
         workgroupBarrier();
-        for (var e = local; e < SIDE * SIDE; e += 64u) {
-            let line = e % SIDE * LINE + e / SIDE;
-            sh_a[line] = d_o_element(batch, head, row0 + e / SIDE, d0 + e % SIDE);
-            sh_b[line] = v_element(batch, kv, key0 + e / SIDE, d0 + e % SIDE);
-        }
+        put_a(4u * x, y, transpose(d_o_block(batch, head, row0 + 4u * y, d0 + 4u * x)));
+        put_b(4u * x, y, transpose(v_block(batch, kv, key0 + 4u * y, d0 + 4u * x)));
         workgroupBarrier();
         multiply(x, y, min(SIDE, DV - d0));
     }
@@ -92,12 +97,10 @@ fn pairs(batch: u32, head: u32, row0: u32, key0: u32, seen: u32, local: u32) -> 
         let row = row0 + 4u * y + i;
         let delta = bitcast<f32>(row_state[rows_in_all() + row_number(batch, head, row)]);
         let kept = factors(batch, head, row, key0 / 4u + x);
-        for (var j = 0u; j < 4u; j++) {
-            pairs.d_s[i][j] = pairs.p[i][j] * (tile[i][j] * kept[j] - delta) * SCALE;
-            pairs.p[i][j] *= kept[j];
-        }
+        tile[i] = p[i] * (tile[i] * kept - delta) * SCALE;
+        p[i] *= kept;
     }
-    return pairs;
+    return Pairs(mat4x4<f32>(p[0], p[1], p[2], p[3]), mat4x4<f32>(tile[0], tile[1], tile[2], tile[3]));
 }
 
 @compute @workgroup_size(WG)
@@ -116,29 +119,18 @@ fn queries_tile(
     let y = local / 8u;
     let seen = seen_by(batch);
     let end = select(seen, min(seen, first + SIDE), CAUSAL);
-    var sum: array<array<array<f32, 4>, 4>, PARTS>;
+    var sum: array<array<vec4<f32>, 4>, PARTS>;
     for (var key0 = 0u; key0 < end; key0 += SIDE) {
         let now = pairs(batch, head, first, key0, seen, local);
         workgroupBarrier();
-        for (var i = 0u; i < 4u; i++) {
-            for (var j = 0u; j < 4u; j++) {
-                sh_a[(4u * x + j) * LINE + 4u * y + i] = now.d_s[i][j];
-            }
-        }
+        put_a(4u * x, y, transpose(now.d_s));
         for (var part = 0u; part < PARTS; part++) {
             workgroupBarrier();
-            for (var e = local; e < SIDE * SIDE; e += 64u) {
-                sh_b[e / SIDE * LINE + e % SIDE] =
-                    k_element(batch, head / (HQ / HKV), key0 + e / SIDE, part * SIDE + e % SIDE);
-            }
+            put_b(4u * y, x, k_block(batch, head / (HQ / HKV), key0 + 4u * y, part * SIDE + 4u * x));
             workgroupBarrier();
-            clear_tile();
+            tile = sum[part];
             multiply(x, y, SIDE);
-            for (var i = 0u; i < 4u; i++) {
-                for (var j = 0u; j < 4u; j++) {
-                    sum[part][i][j] += tile[i][j];
-                }
-            }
+            sum[part] = tile;
         }
     }
     for (var part = 0u; part < PARTS; part++) {
@@ -172,52 +164,30 @@ fn keys_tile(
     // Rows above the first key see none of them, and nobody sees keys that the sample does not have.
     let start = select(0u, first, CAUSAL);
     let end = select(TQ, 0u, first >= seen);
-    var sum_k: array<array<array<f32, 4>, 4>, PARTS>;
-    var sum_v: array<array<array<f32, 4>, 4>, PARTS_V>;
+    var sum_k: array<array<vec4<f32>, 4>, PARTS>;
+    var sum_v: array<array<vec4<f32>, 4>, PARTS_V>;
     for (var head = kv * (HQ / HKV); head < (kv + 1u) * (HQ / HKV); head++) {
         for (var row0 = start; row0 < end; row0 += SIDE) {
             let now = pairs(batch, head, row0, first, seen, local);
             workgroupBarrier();
-            for (var i = 0u; i < 4u; i++) {
-                for (var j = 0u; j < 4u; j++) {
-                    sh_a[(4u * y + i) * LINE + 4u * x + j] = now.p[i][j];
-                }
-            }
+            put_a(4u * y, x, now.p);
             for (var part = 0u; part < PARTS_V; part++) {
                 workgroupBarrier();
-                for (var e = local; e < SIDE * SIDE; e += 64u) {
-                    sh_b[e / SIDE * LINE + e % SIDE] =
-                        d_o_element(batch, head, row0 + e / SIDE, part * SIDE + e % SIDE);
-                }
+                put_b(4u * y, x, d_o_block(batch, head, row0 + 4u * y, part * SIDE + 4u * x));
                 workgroupBarrier();
-                clear_tile();
+                tile = sum_v[part];
                 multiply(x, y, SIDE);
-                for (var i = 0u; i < 4u; i++) {
-                    for (var j = 0u; j < 4u; j++) {
-                        sum_v[part][i][j] += tile[i][j];
-                    }
-                }
+                sum_v[part] = tile;
             }
             workgroupBarrier();
-            for (var i = 0u; i < 4u; i++) {
-                for (var j = 0u; j < 4u; j++) {
-                    sh_a[(4u * y + i) * LINE + 4u * x + j] = now.d_s[i][j];
-                }
-            }
+            put_a(4u * y, x, now.d_s);
             for (var part = 0u; part < PARTS; part++) {
                 workgroupBarrier();
-                for (var e = local; e < SIDE * SIDE; e += 64u) {
-                    sh_b[e / SIDE * LINE + e % SIDE] =
-                        q_element(batch, head, row0 + e / SIDE, part * SIDE + e % SIDE);
-                }
+                put_b(4u * y, x, q_block(batch, head, row0 + 4u * y, part * SIDE + 4u * x));
                 workgroupBarrier();
-                clear_tile();
+                tile = sum_k[part];
                 multiply(x, y, SIDE);
-                for (var i = 0u; i < 4u; i++) {
-                    for (var j = 0u; j < 4u; j++) {
-                        sum_k[part][i][j] += tile[i][j];
-                    }
-                }
+                sum_k[part] = tile;
             }
         }
     }

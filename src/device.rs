@@ -10,6 +10,7 @@ use crate::gpu::{Adapter, Checks, GpuExecutor, adapters};
 use crate::graph::{Graph, TensorId};
 use crate::kernel::Class;
 use crate::plan::{Choices, Executor, Options, Plan, Target};
+use crate::ranks::launch;
 use serde::{Deserialize, Serialize};
 use std::sync::{Arc, Once};
 
@@ -50,7 +51,8 @@ impl Device {
     /// an empty name counts: a discrete GPU, else an integrated one, else the CPU
     /// executor. A software adapter is slower than the CPU executor, so it is taken
     /// only by name or number. Where a name fits several adapters, the first is
-    /// taken, and that is said on stderr.
+    /// taken, and that is said on stderr. Of several ranks on a machine (`ranks::launch`) each
+    /// takes the next adapter of the kind that `auto` means.
     ///
     /// Fails when there is no such device, or it cannot be opened.
     pub fn open(wanted: &str) -> Result<Device> {
@@ -71,6 +73,7 @@ impl Device {
             static SAID: Once = Once::new();
             SAID.call_once(|| eprintln!("note: {}", choice::said(wanted, &listed, adapter, &others)));
         }
+        let adapter = adapter.map(|i| choice::of_rank(wanted, &listed, i, launch::local_rank()));
         adapter.map_or(Ok(Device::Cpu), |i| Device::gpu(&found[i], half))
     }
 

@@ -45,13 +45,14 @@ fn main() {
         assert!(refused.contains("no dispatch 100000"), "{refused}");
         Ok(())
     }));
-    let tests: [(&str, Test); 6] = [
+    let tests: [(&str, Test); 7] = [
         ("no_kernel_is_above_the_ceilings", no_kernel_is_above_the_ceilings),
         ("profile_of_a_small_model::cpu", || small_model("cpu")),
         ("a_slower_step_is_an_error", a_slower_step_is_an_error),
         ("bad_requests_are_refused", bad_requests_are_refused),
         ("shaders_are_listed", shaders_are_listed),
         ("shaders_are_translated", shaders_are_translated),
+        ("compilers_are_asked", compilers_are_asked),
     ];
     trials.extend(tests.into_iter().map(|(name, test)| Trial::test(name, test)));
     trials.push(gpu_trial("profile_of_a_small_model::gpu".into(), |gpu| small_model(&gpu.adapter.name)));
@@ -311,6 +312,47 @@ fn shaders_are_translated() -> Result<(), Failed> {
     let piped = wgrad(place.path(), &[&case[..], &["--spirv"]].concat());
     let words = std::fs::read(&file)?;
     assert!(words.starts_with(&0x0723_0203_u32.to_le_bytes()) && words == piped.stdout);
+    Ok(())
+}
+
+/// What drivers report, where they do; else an error that says what is missing.
+fn compilers_are_asked() -> Result<(), Failed> {
+    let place = tempfile::tempdir()?;
+    let no = |args: &[&str], code: i32, parts: &[&str]| refused(place.path(), args, code, parts);
+    no(&["shaders", "ceiling", "--stats", "--family", "navi99"], 1, &["GPU family \"navi99\"", "navi31", "gfx1201"]);
+    no(&["shaders", "ceiling", "--stats", "--device", "cpu"], 1, &["CPU executor", "--family"]);
+    no(&["shaders", "ceiling", "--stats", "--device", "no such"], 1, &["no device \"no such\""]);
+    no(&["shaders", "ceiling", "--family", "navi31"], 2, &["--stats"]);
+    no(&["shaders", "ceiling", "--stats", "--msl"], 2, &["--msl"]);
+    no(&["profile", "lenet", "--offline", "navi99"], 1, &["navi31"]);
+    no(&["profile", "lenet", "--offline", "navi31", "--sort", "gain"], 2, &["--sort gain"]);
+    no(&["profile", "lenet", "--offline", "navi31", "--html", "page.html"], 2, &["--html"]);
+    let told = |args: &[&str], missing: &[&str]| {
+        let output = wgrad(place.path(), args);
+        if !output.status.success() {
+            let said = text(&output.stderr);
+            assert!(output.status.code() == Some(1) && missing.iter().any(|m| said.contains(m)), "{said}");
+            return None;
+        }
+        Some(json(&output))
+    };
+    let ceiling = ["shaders", "ceiling", "--entry", "copy", "--stats", "--json"];
+    let no_report = ["VK_KHR_pipeline_executable_properties", "only Vulkan drivers do", "there is no Vulkan driver"];
+    let by_adapter = told(&[&ceiling[..], &["--device", "auto"]].concat(), &no_report);
+    let by_family = told(&[&ceiling[..], &["--family", "navi31"]].concat(), &["scripts/amd"]);
+    for told in [by_adapter, by_family.clone()].into_iter().flatten() {
+        let kernel = &told["kernels"][0];
+        assert!(kernel["entry_point"] == "copy" && kernel["subgroup"].as_u64() > Some(0), "{told}");
+        assert!(kernel["statistics"].as_object().is_some_and(|s| !s.is_empty()), "{told}");
+    }
+    if by_family.is_some() {
+        let step = told(&["profile", "lenet", "--offline", "navi31", "--json"], &[]).expect("RADV has compiled before");
+        let dispatches = step["dispatches"].as_array().expect("a list");
+        let sum: f64 = dispatches.iter().map(|d| d["ms"].as_f64().expect("a number")).sum();
+        assert!(sum > 0.0 && (sum / step["ms"].as_f64().expect("a number") - 1.0).abs() < 1e-9, "{step}");
+        let conv = dispatches.iter().find(|d| d["name"].as_str().is_some_and(|n| n.starts_with("conv2d")));
+        assert!(conv.is_some_and(|c| c["issue_ms"].as_f64() > Some(0.0)), "{step}");
+    }
     Ok(())
 }
 

@@ -1,51 +1,135 @@
 // Attention's tiles in workgroup memory. The including file includes lib/attention.
-
-// One element of a row; 0 past the ends.
-fn q_element(batch: u32, head: u32, row: u32, d: u32) -> f32 {
-    if row < TQ && d < D {
-        return q[q_at(batch, head, row) + d];
-    }
-    return 0.0;
-}
-
-fn k_element(batch: u32, head: u32, row: u32, d: u32) -> f32 {
-    if row < TK && d < D {
-        return k[k_at(batch, head, row) + d];
-    }
-    return 0.0;
-}
-
-fn v_element(batch: u32, head: u32, row: u32, d: u32) -> f32 {
-    if row < TK && d < DV {
-        return v[v_at(batch, head, row) + d];
-    }
-    return 0.0;
-}
-
+//
 // A tile of 32 x 32: an invocation of 8 x 8 owns 4 x 4 of it, rows 4 y + i and columns 4 x + j. Operands lie in workgroup
-// memory, line after line of 32, padded to 33 so that a column does not fall into one bank.
+// memory, line after line of 8 quads, read and written by quads; the quads of a line are turned by its number, so that
+// neighbours that store to different lines meet different banks.
+
 const SIDE = 32u;
-const LINE = 33u;
-var<workgroup> sh_a: array<f32, 1056>;
-var<workgroup> sh_b: array<f32, 1056>;
-var<private> tile: array<array<f32, 4>, 4>;
+const QUADS = 8u;
+var<workgroup> sh_a: array<vec4<f32>, 256>;
+var<workgroup> sh_b: array<vec4<f32>, 256>;
+var<private> tile: array<vec4<f32>, 4>;
+
+fn place(line: u32, quad: u32) -> u32 {
+    return line * QUADS + (quad ^ (line / 4u));
+}
+
+// Elements d to d + 3 of a row; 0 past the row's end. Past the last row it is the last one, which nobody keeps or sees.
+fn q_quad(batch: u32, head: u32, row: u32, d: u32) -> vec4<f32> {
+    let at = q_at(batch, head, min(row, TQ - 1u));
+    if D % SIDE == 0u {
+        return vec4<f32>(q[at + d], q[at + d + 1u], q[at + d + 2u], q[at + d + 3u]);
+    }
+    let i = vec4<u32>(d, d + 1u, d + 2u, d + 3u);
+    let j = min(i, vec4<u32>(D - 1u)) + at;
+    return select(vec4<f32>(0.0), vec4<f32>(q[j.x], q[j.y], q[j.z], q[j.w]), i < vec4<u32>(D));
+}
+
+fn k_quad(batch: u32, head: u32, row: u32, d: u32) -> vec4<f32> {
+    let at = k_at(batch, head, min(row, TK - 1u));
+    if D % SIDE == 0u {
+        return vec4<f32>(k[at + d], k[at + d + 1u], k[at + d + 2u], k[at + d + 3u]);
+    }
+    let i = vec4<u32>(d, d + 1u, d + 2u, d + 3u);
+    let j = min(i, vec4<u32>(D - 1u)) + at;
+    return select(vec4<f32>(0.0), vec4<f32>(k[j.x], k[j.y], k[j.z], k[j.w]), i < vec4<u32>(D));
+}
+
+fn v_quad(batch: u32, head: u32, row: u32, d: u32) -> vec4<f32> {
+    let at = v_at(batch, head, min(row, TK - 1u));
+    if DV % SIDE == 0u {
+        return vec4<f32>(v[at + d], v[at + d + 1u], v[at + d + 2u], v[at + d + 3u]);
+    }
+    let i = vec4<u32>(d, d + 1u, d + 2u, d + 3u);
+    let j = min(i, vec4<u32>(DV - 1u)) + at;
+    return select(vec4<f32>(0.0), vec4<f32>(v[j.x], v[j.y], v[j.z], v[j.w]), i < vec4<u32>(DV));
+}
+
+// Four quads of four neighbouring rows.
+fn q_block(batch: u32, head: u32, row: u32, d: u32) -> mat4x4<f32> {
+    return mat4x4<f32>(
+        q_quad(batch, head, row, d),
+        q_quad(batch, head, row + 1u, d),
+        q_quad(batch, head, row + 2u, d),
+        q_quad(batch, head, row + 3u, d),
+    );
+}
+
+fn k_block(batch: u32, head: u32, row: u32, d: u32) -> mat4x4<f32> {
+    return mat4x4<f32>(
+        k_quad(batch, head, row, d),
+        k_quad(batch, head, row + 1u, d),
+        k_quad(batch, head, row + 2u, d),
+        k_quad(batch, head, row + 3u, d),
+    );
+}
+
+fn v_block(batch: u32, head: u32, row: u32, d: u32) -> mat4x4<f32> {
+    return mat4x4<f32>(
+        v_quad(batch, head, row, d),
+        v_quad(batch, head, row + 1u, d),
+        v_quad(batch, head, row + 2u, d),
+        v_quad(batch, head, row + 3u, d),
+    );
+}
+
+// Puts four quads, of lines `line` to `line + 3`, where multiply finds them.
+fn put_a(line: u32, quad: u32, quads: mat4x4<f32>) {
+    let at = place(line, quad);
+    sh_a[at] = quads[0];
+    sh_a[at + QUADS] = quads[1];
+    sh_a[at + 2u * QUADS] = quads[2];
+    sh_a[at + 3u * QUADS] = quads[3];
+}
+
+fn put_b(line: u32, quad: u32, quads: mat4x4<f32>) {
+    let at = place(line, quad);
+    sh_b[at] = quads[0];
+    sh_b[at + QUADS] = quads[1];
+    sh_b[at + 2u * QUADS] = quads[2];
+    sh_b[at + 3u * QUADS] = quads[3];
+}
 
 fn clear_tile() {
-    tile = array<array<f32, 4>, 4>();
+    tile = array<vec4<f32>, 4>();
 }
 
-// tile += a^T b over the first n lines of both.
+// tile += a^T b over the first n lines of both, and the rest of the last four, which are 0.
 fn multiply(x: u32, y: u32, n: u32) {
-    for (var line = 0u; line < n; line++) {
-        var right = array<f32, 4>();
-        for (var j = 0u; j < 4u; j++) {
-            right[j] = sh_b[line * LINE + 4u * x + j];
-        }
+    for (var line = 0u; line < n; line += 4u) {
+        let a = place(line, y);
+        let b = place(line, x);
         for (var i = 0u; i < 4u; i++) {
-            let left = sh_a[line * LINE + 4u * y + i];
-            for (var j = 0u; j < 4u; j++) {
-                tile[i][j] = fma(left, right[j], tile[i][j]);
-            }
+            let left = sh_a[a + i * QUADS];
+            let right = sh_b[b + i * QUADS];
+            tile[0] = fma(left.xxxx, right, tile[0]);
+            tile[1] = fma(left.yyyy, right, tile[1]);
+            tile[2] = fma(left.zzzz, right, tile[2]);
+            tile[3] = fma(left.wwww, right, tile[3]);
         }
     }
+}
+
+// Whether each of the rows from `row` on sees each of the keys from `key` on, with nothing added to their scores.
+fn is_open(row: u32, key: u32, seen: u32) -> bool {
+    return !MASK && key + SIDE <= seen && (!CAUSAL || key + SIDE <= row + 1u);
+}
+
+// The scores of a row and four keys from their products.
+fn scores(products: vec4<f32>, batch: u32, head: u32, row: u32, key: u32, seen: u32, open: bool) -> vec4<f32> {
+    if open {
+        let s = products * SCALE;
+        return select(s, vec4<f32>(LEAST), s < vec4<f32>(LEAST));
+    }
+    return vec4<f32>(
+        score(products.x, batch, head, row, key, seen),
+        score(products.y, batch, head, row, key + 1u, seen),
+        score(products.z, batch, head, row, key + 2u, seen),
+        score(products.w, batch, head, row, key + 3u, seen),
+    );
+}
+
+// `weight` of four keys.
+fn weights(scores: vec4<f32>, shift: f32) -> vec4<f32> {
+    return select(exp(scores - shift), vec4<f32>(0.0), scores < vec4<f32>(-3.2e38));
 }

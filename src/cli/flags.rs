@@ -2,7 +2,7 @@
 
 pub use super::common_flags::{DeviceFlag, RunFlags};
 pub use super::model_flags::{ModelFlags, model_help};
-use super::plan_flags::PlanFlags;
+use super::plan_flags::{NetworkFlags, PlanFlags};
 use super::series_flags::SeriesFlags;
 use super::text_flags::TextFlags;
 use super::tool_flags;
@@ -460,6 +460,8 @@ pub struct Plan {
     /// List every step with its tensors, buffers and workgroups.
     #[arg(long)]
     pub explain: bool,
+    #[command(flatten)]
+    pub network: NetworkFlags,
     #[command(flatten)]
     pub plan: PlanFlags,
     #[command(flatten)]

@@ -42,3 +42,23 @@ impl PlanFlags {
         Ok(())
     }
 }
+
+/// The network of several ranks.
+#[derive(Debug, Args)]
+pub struct NetworkFlags {
+    /// Estimate a step of N ranks, each with a batch: measures the step here and adds the
+    /// exchange over a network (docs/distributed.md).
+    #[arg(long, value_name = "N", requires = "bandwidth", conflicts_with = "explain", value_parser = clap::value_parser!(u32).range(1..))]
+    pub ranks: Option<u32>,
+    /// That network's bandwidth, in gigabits per second.
+    #[arg(long, value_name = "GBIT/S", requires = "ranks", value_parser = bandwidth)]
+    pub bandwidth: Option<f64>,
+}
+
+/// Gigabits per second.
+fn bandwidth(text: &str) -> std::result::Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(n) if n > 0.0 && n.is_finite() => Ok(n),
+        _ => Err("expected a number of gigabits per second above 0".into()),
+    }
+}

@@ -11,6 +11,7 @@ use serde_json::json;
 use std::path::{Path, PathBuf};
 
 pub fn run(f: &tool_flags::Search) -> Result<()> {
+    super::ranks::refuse(&crate::ranks::launch::world()?, "search")?;
     if f.max_trials == Some(0) {
         return Err(Error::usage("--max-trials 0: expected at least 1"));
     }

@@ -1,5 +1,7 @@
 //! `wgrad shaders`: the shaders, what is made of each, and what drivers get.
 
+mod stats;
+
 use super::out;
 use super::profile::flags::Shaders;
 use crate::error::{Error, Result, unknown};
@@ -15,6 +17,9 @@ use std::io::{IsTerminal, Write};
 use std::path::Path;
 
 pub fn run(f: &Shaders) -> Result<()> {
+    if f.stats || f.isa {
+        return stats::run(f);
+    }
     let Some(name) = &f.name else {
         let all = kernels(&ops::cases())?;
         return match (&f.all, language(f)) {

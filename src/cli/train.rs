@@ -3,12 +3,14 @@
 use super::progress::Terminal;
 use super::tool_flags::SettingFlags;
 use super::typed::BatchSize;
-use super::{flags, out};
+use super::{flags, out, ranks};
 use crate::data::GroupBy;
 use crate::error::{Error, Result};
+use crate::ranks::{World, launch};
 use crate::run::config::{self, Configured};
 use crate::run::folds::{CrossValidation, cross_validate};
 use crate::run::job::Done;
+use crate::run::observer::Observer;
 use crate::run::score::Scored;
 use crate::run::train::{Data, Earlier, Part, Place, Request, Trained, new_settings, train};
 use crate::run::tuning::Tuning;
@@ -18,17 +20,28 @@ use std::path::Path;
 use toml::{Table, Value};
 
 pub fn run(f: &flags::Train) -> Result<()> {
-    let mut terminal = Terminal::with_page(f.dashboard);
-    let mut earlier = f.out.as_deref().filter(|_| f.resume).map(Earlier::open).transpose()?;
+    let world = launch::world()?;
+    let done = run_in(f, &world);
+    ranks::end(world, done)
+}
+
+fn run_in(f: &flags::Train, world: &World) -> Result<()> {
+    let (mut terminal, mut log) = (Terminal::with_page(f.dashboard), ranks::Log::of(world));
+    let leads = world.leads();
+    let observer: &mut dyn Observer = if leads { &mut terminal } else { &mut log };
+    let look = |path: &Path| if leads { Earlier::open(path) } else { Ok(Earlier::of_another(path)) };
+    let mut earlier = f.out.as_deref().filter(|_| f.resume).map(look).transpose()?;
     // Whether a new run may have its folder is known before the data is read.
-    f.out.as_deref().filter(|_| earlier.is_none()).map_or(Ok(()), crate::files::Lock::check)?;
+    let new = f.out.as_deref().filter(|_| leads && earlier.is_none());
+    new.map_or(Ok(()), crate::files::Lock::check)?;
     let over = |table: &mut Table| apply(f, table);
     let config = f.config.as_deref();
     let Configured { settings, found } = match &mut earlier {
-        Some(earlier) => earlier.settings(config, &over, f.data.is_some(), &mut terminal)?,
-        None => new_settings(config, &over, &mut terminal)?,
+        Some(earlier) => earlier.settings(config, &over, f.data.is_some(), observer)?,
+        None => new_settings(config, &over, observer)?,
     };
     if settings.data.folds > 0 && !f.fast_dev_run {
+        ranks::refuse(world, "train --folds")?;
         let place = place(earlier, f);
         return folds(f, &settings, Data::Named(found), place, &mut terminal);
     }
@@ -46,8 +59,10 @@ pub fn run(f: &flags::Train) -> Result<()> {
             (false, None) => Part::All,
         },
         tune: !f.no_tune,
+        world: world.clone(),
     };
-    finish(f, &train(settings, Data::Named(found), request, &mut terminal)?)
+    let trained = train(settings, Data::Named(found), request, observer)?;
+    if leads { finish(f, &trained) } else { Ok(()) }
 }
 
 /// Where the files of a run go.

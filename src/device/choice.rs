@@ -64,6 +64,16 @@ pub fn choose(wanted: &str, found: &[Listed]) -> Result<Choice> {
     Ok(Choice { adapter: Some(fitting.remove(0)), others: fitting })
 }
 
+/// The adapter of a rank of those on this machine, where `first` is that of the first: the next of its
+/// kind, unless one is asked for by number or name.
+pub fn of_rank(wanted: &str, found: &[Listed], first: usize, rank: usize) -> usize {
+    if !matches!(wanted.trim().to_lowercase().as_str(), "" | "auto") {
+        return first;
+    }
+    let alike: Vec<usize> = (0..found.len()).filter(|&i| found[i].class == found[first].class).collect();
+    alike[rank % alike.len()]
+}
+
 /// What is said of a name that fits several adapters.
 pub fn said(wanted: &str, found: &[Listed], taken: Option<usize>, others: &[usize]) -> String {
     let name = |i: &usize| format!("{i} = {}", found[*i].name);
@@ -89,6 +99,15 @@ mod tests {
         ("NVIDIA H200", Class::Discrete),
         ("NVIDIA H200 NVL", Class::Discrete),
     ];
+
+    #[test]
+    fn ranks_take_turns_among_the_adapters_of_a_kind() {
+        let found = listed(&LAPTOP);
+        let of = |wanted: &str, first: usize| (0..4).map(|r| of_rank(wanted, &found, first, r)).collect::<Vec<_>>();
+        assert_eq!(of("auto", 2), [2, 3, 2, 3]);
+        assert_eq!(of("", 1), [1, 1, 1, 1]);
+        assert_eq!(of("3", 3), [3, 3, 3, 3]);
+    }
 
     fn listed<'a>(all: &[(&'a str, Class)]) -> Vec<Listed<'a>> {
         all.iter().map(|&(name, class)| Listed { name, class }).collect()

@@ -4,7 +4,9 @@
 mod adapter;
 mod command;
 mod device;
+mod executable;
 mod executor;
+mod family;
 mod pace;
 mod pipeline_cache;
 mod pipelines;
@@ -13,5 +15,7 @@ mod scope;
 
 pub use adapter::{Adapter, adapters};
 pub use device::Gpu;
+pub use executable::{Compiler, Executable, Figure, Statistic};
 pub use executor::GpuExecutor;
+pub use family::{FAMILIES, FORCE, Family, family};
 pub use pipelines::Checks;

@@ -73,6 +73,17 @@ impl Graph {
         Ok(flat)
     }
 
+    /// Some elements of a flat f32 tensor, in place: what is written to one is written to the other.
+    ///
+    /// # Panics
+    ///
+    /// If the tensor has fewer elements.
+    pub fn part(&mut self, flat: TensorId, range: std::ops::Range<usize>) -> TensorId {
+        assert!(range.end <= self.spec(flat).elements(), "{range:?} of {}", self.spec(flat));
+        let label = self.tensors[flat.index()].label.clone();
+        self.tensor(Spec::f32([range.len()]), Home::View { base: flat, offset: range.start }, label)
+    }
+
     /// How many node inputs read the elements that `root` owns.
     fn readers_of_storage(&self, root: TensorId) -> usize {
         self.nodes.iter().flat_map(|n| n.inputs.iter().chain(&n.updates)).filter(|&&t| self.root(t).0 == root).count()

@@ -4,6 +4,9 @@
 
 mod ceilings;
 pub mod compare;
+pub mod compiled;
+pub mod isa;
+pub mod offline;
 mod page;
 pub mod shader;
 mod stat;
@@ -11,7 +14,8 @@ mod table;
 mod take;
 mod trace;
 
+pub use crate::gpu::{FAMILIES, FORCE, Family, family};
 pub use ceilings::Ceilings;
 pub use stat::Stat;
-pub use table::{Sort, table};
+pub use table::{Sort, aligned, table};
 pub use take::{DispatchTime, HostCost, OpTime, Parts, Profile, Subject, Taken, take};

@@ -212,7 +212,7 @@ fn longer(more: f64) -> &'static str {
 
 /// Rows in columns: the first to the left, numbers to the right, words to the
 /// left.
-pub(super) fn aligned(rows: &[Vec<String>]) -> String {
+pub fn aligned(rows: &[Vec<String>]) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let cell = |row: &Vec<String>, c: usize| row.get(c).map_or("", String::as_str).to_string();
     let width = |c: usize| rows.iter().map(|r| terminal::width(&cell(r, c))).max().unwrap_or(0);

@@ -2,7 +2,7 @@
 //!
 //! A process is a *rank*, as MPI calls it, counted from 0. Whoever trains knows the trait
 //! [`Collective`] alone: [`Alone`] is one rank, [`Threads`] are ranks in one process, for
-//! tests. All ranks call the same operations in the same order; every operation waits for
+//! tests, and with the feature `mpi` there are those that `mpirun` launches. All ranks call the same operations in the same order; every operation waits for
 //! the others.
 //!
 //! Numbers are summed by their owner in a fixed tree over the ranks ([`tree`]), whatever the
@@ -10,11 +10,19 @@
 //! an algorithm that is chosen while the program runs.
 
 mod alone;
+pub mod cost;
+pub mod launch;
+#[cfg(feature = "mpi")]
+mod mpi;
 mod threads;
 pub mod tree;
+mod world;
 
+#[cfg(feature = "mpi")]
+pub use self::mpi::Mpi;
 pub use alone::Alone;
 pub use threads::Threads;
+pub use world::World;
 
 use crate::error::{Error, Result};
 

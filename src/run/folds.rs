@@ -15,6 +15,7 @@ use crate::error::{Error, Kind, Result};
 use crate::eval::RunInfo;
 use crate::eval::run::write_json;
 use crate::nn::Weights;
+use crate::ranks::World;
 use crate::train::checkpoint::Progressed;
 use crate::train::{Folds, Settings, Start};
 use serde_json::{Map, Value, json};
@@ -78,7 +79,8 @@ pub fn cross_validate(
         let loaded = goes_on.map_or(Ok(None), |earlier| earlier.load(&own, &mut prepared, observer))?;
         let weights = loaded.as_ref().map_or_else(|| Weights::new(s.seed), |loaded| loaded.weights.clone());
         let of_run = goes_on.map(|earlier| Tuning::of_run(earlier.path())).transpose()?;
-        let mut job = Job::new(device.clone(), &own, &prepared, weights, of_run.as_ref().unwrap_or(tuning), observer)?;
+        let (tuning, alone) = (of_run.as_ref().unwrap_or(tuning), World::default());
+        let mut job = Job::new(device.clone(), &own, &prepared, weights, tuning, &alone, observer)?;
         // What cannot be trained at all leaves no folder behind.
         let parent = match &parent {
             Some(parent) => parent,

@@ -13,6 +13,7 @@ use crate::device::Device;
 use crate::error::Result;
 use crate::eval::Metrics;
 use crate::nn::Weights;
+use crate::ranks::World;
 use crate::train::{Held, Outcome, Prepared, Session, Settings, Start, check_monitors, go_on, model_for};
 
 /// A session ready to train.
@@ -47,19 +48,28 @@ impl Job {
         p: &Prepared,
         weights: Weights,
         tuning: &Tuning,
+        world: &World,
         observer: &mut dyn Observer,
     ) -> Result<Job> {
         check_monitors(s, &p.interface, p.val.is_some())?;
         let model = model_for(s.model.clone(), &p.train.shape, &p.interface)?;
+        // Ranks that share a device would measure each other; the others find what the first has found.
+        if !world.leads() {
+            world.barrier()?;
+        }
         tuning.prepare(&device, &model, s, p.train.len(), observer)?;
+        if world.leads() {
+            world.barrier()?;
+        }
         let mut session = Session::new(device, model, p.interface.clone(), weights)?;
+        session.join(world.clone());
         // What does not fit the device is found here, before anything is written.
         session.prepare_training(&p.train, s)?;
         Ok(Job { session, fingerprint: p.fingerprint()? })
     }
 
     /// Trains, then scores the test set, or the validation set where there is
-    /// no other.
+    /// no other. Of several ranks the leading one scores.
     pub fn run(
         &mut self,
         s: &Settings,
@@ -74,6 +84,9 @@ impl Job {
         let val = p.val.as_ref().map(|set| Held { set, naive: p.naive.val.as_ref() });
         let test = p.test.as_ref().map(|set| Held { set, naive: p.naive.test.as_ref() });
         let outcome = go_on(&mut self.session, &p.train, val, s, start, &mut watch)?;
+        if !self.session.collective().leads() {
+            return Ok(Done { outcome, scored: None, loss_scale: None, without_dropout: None });
+        }
         let last = test.map(|held| (held, "test")).or(val.map(|held| (held, "validation")));
         let mut scored = match last {
             Some((held, split)) => Some(score(&mut self.session, held, split, s.batch_size)?),

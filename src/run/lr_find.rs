@@ -131,6 +131,7 @@ pub fn find(c: Configured, range: Range, device: &DeviceRequest, observer: &mut 
 fn sweep_settings(s: &mut Settings, p: &mut Prepared, f: Range) {
     let n = p.train.len();
     s.batch_size = s.batch_size.min(n);
+    s.update = s.update.accumulated();
     s.update.accumulate = s.update.accumulate.min(n / s.batch_size);
     let per_update = s.batch_size * s.update.accumulate;
     let each = if p.train.samples.kind() == Elements::Bytes { 1 } else { 4 } * p.train.width().max(1);

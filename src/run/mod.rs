@@ -25,6 +25,7 @@ pub mod request;
 pub mod same_data;
 pub mod score;
 pub mod search;
+pub mod together;
 pub mod train;
 pub mod trainer;
 pub mod tuning;

@@ -7,13 +7,14 @@ use super::job::{Done, Job};
 use super::observer::Observer;
 use super::request::DeviceRequest;
 use super::tuning::Tuning;
-use super::{batch, kinds, same_data};
+use super::{batch, kinds, same_data, together};
 use crate::data::{Dataset, Recognised};
 use crate::error::{Error, Result};
 use crate::eval::run::write_json;
 use crate::eval::{RunInfo, State};
 use crate::files::Lock;
 use crate::nn::Weights;
+use crate::ranks::World;
 use crate::train::checkpoint::{self, Loaded, NameMap, Progressed};
 use crate::train::{Prepared, Session, Settings, Source, Start, model_for};
 use std::path::{Path, PathBuf};
@@ -35,6 +36,8 @@ pub struct Request {
     pub part: Part,
     /// Whether kernels are chosen by what runs fastest on the device.
     pub tune: bool,
+    /// The ranks that train together; alone without more.
+    pub world: World,
 }
 
 /// Where a run's files go.
@@ -88,6 +91,12 @@ impl Earlier {
         // Looked at again under the lock: whoever held it may have written one.
         let checkpoint = lock.is_some() && checkpoint::find_latest(path).is_some();
         Ok(Earlier { path: path.to_path_buf(), lock, checkpoint, begun: None })
+    }
+
+    /// Looks at a folder in which another rank of the same run writes.
+    pub fn of_another(path: &Path) -> Earlier {
+        let checkpoint = checkpoint::find_latest(path).is_some();
+        Earlier { path: path.to_path_buf(), lock: None, checkpoint, begun: None }
     }
 
     /// Whether it has settings: a run was begun there.
@@ -238,18 +247,20 @@ pub struct Trained {
 /// Fails where the data cannot be used with these settings, and when the run diverges or
 /// is interrupted: its folder then says so, and holds the latest checkpoint.
 pub fn train(mut s: Settings, data: Data, request: Request, observer: &mut dyn Observer) -> Result<Trained> {
-    let Request { device, place, init, init_map, part, tune } = request;
+    let Request { device, place, init, init_map, part, tune, world } = request;
     s.update.controlled |= observer.changes_lr();
     if part == Part::FastDevRun {
         (s.epochs, s.min_steps, s.data.folds) = (1, 0, 0);
     }
-    let keeps = !matches!(place, Place::Nowhere) && part != Part::FastDevRun;
+    let keeps = world.leads() && !matches!(place, Place::Nowhere) && part != Part::FastDevRun;
+    let goes_on = matches!(&place, Place::Resumed(earlier) if earlier.has_checkpoint());
+    together::share(&mut s, &world, goes_on, observer)?;
     let (mut earlier, out) = match place {
         Place::Resumed(earlier) => (Some(earlier), None),
         Place::Folder(path) => (None, Some(path)),
         Place::Nowhere | Place::Next => (None, None),
     };
-    out.as_deref().map_or(Ok(()), Lock::check)?;
+    out.as_deref().filter(|_| world.leads()).map_or(Ok(()), Lock::check)?;
     if let (Some(earlier), true) = (&earlier, s.data.folds > 0) {
         return Err(Error::usage(format!(
             "{} is a cross-validation, each of whose folds is a run of its own; `wgrad train --resume` goes on with it",
@@ -270,7 +281,7 @@ pub fn train(mut s: Settings, data: Data, request: Request, observer: &mut dyn O
     settle(&mut s, &mut prepared);
     say(&s, &prepared, observer);
     begun.map_or(Ok(()), |begun| begun.check(&prepared))?;
-    let goes_on = earlier.as_ref().is_some_and(Earlier::has_checkpoint);
+    together::check(&world, &s, &prepared)?;
     let loaded = earlier.as_ref().map_or(Ok(None), |earlier| earlier.load(&s, &mut prepared, observer))?;
     let start_from = match (&loaded, &init) {
         (Some(l), _) => l.weights.clone(),
@@ -282,7 +293,7 @@ pub fn train(mut s: Settings, data: Data, request: Request, observer: &mut dyn O
         (_, true) => Tuning::Usual,
         (_, false) => Tuning::Off,
     };
-    let mut job = Job::new(device, &s, &prepared, start_from, &tuning, observer)?;
+    let mut job = Job::new(device, &s, &prepared, start_from, &tuning, &world, observer)?;
     let name = &job.session.model.description.name;
     observer.info(&format!("model: {name} ({} parameters)", job.session.parameters()));
     let start = match (loaded, &earlier) {
@@ -302,6 +313,10 @@ pub fn train(mut s: Settings, data: Data, request: Request, observer: &mut dyn O
         info.write(folder.path())?;
         audit.map_or(Ok(()), |a| write_json(folder.path(), "audit.json", &a))?;
         observer.opened(folder.path())?;
+    }
+    let shown = together::folder(&world, folder.as_ref().map(RunFolder::path))?;
+    if let (false, Some(path)) = (world.leads(), shown) {
+        observer.opened(&path)?;
     }
     let begun = Instant::now();
     let done = job.run(&s, &prepared, start, folder.as_ref(), observer);

@@ -12,6 +12,7 @@ use crate::data::{self, Dataset, Elements};
 use crate::error::{Error, Result};
 use crate::eval::Evaluation;
 use crate::nn::{Description, Sequential};
+use crate::ranks::World;
 use crate::train::checkpoint::{Loaded, NameMap};
 use crate::train::defaults::{ARRAYS, Defaults, IMAGES};
 use crate::train::{Control, EarlyStopping, Epoch, Optimizer, Schedule, Scores, Settings, Source, count, set};
@@ -367,7 +368,12 @@ impl Trainer {
             (None, Some(folder)) => Place::Folder(folder),
             (None, None) => Place::Nowhere,
         };
-        train(settings, data, Request { device, place, init, init_map, part: Part::All, tune }, &mut callbacks)
+        train(
+            settings,
+            data,
+            Request { device, place, init, init_map, part: Part::All, tune, world: World::default() },
+            &mut callbacks,
+        )
     }
 }
 

@@ -4,20 +4,22 @@
 
 mod incident;
 mod marks;
+mod together;
+mod watched;
 
 use self::incident::Incidents;
 use self::marks::Marks;
+use self::together::Agreed;
+use self::watched::Watched;
 use super::checkpoint::{self, Progressed};
 use super::curve::{At, Curve};
-use super::monitor::{self, check_monitors};
+use super::monitor::check_monitors;
 use super::progress::Kept;
 use super::rating::Held;
-use super::session::Scorer;
 use super::stream::Stream;
 use super::{Control, Epoch, Plateau, Progress, Scores, Session, Settings};
 use crate::data::Dataset;
 use crate::error::{Error, Result};
-use crate::eval::metrics::{Detail, known};
 use crate::nn::Weights;
 use crate::ops::pace::Steps;
 use crate::tensor::HostTensor;
@@ -70,14 +72,28 @@ pub fn go_on(
     start: Start,
     watch: &mut dyn Progress,
 ) -> Result<Outcome> {
+    let done = go(session, train, val, s, start, watch);
+    together::tell(done, session)
+}
+
+fn go(
+    session: &mut Session,
+    train: &Dataset,
+    val: Option<Held>,
+    s: &Settings,
+    start: Start,
+    watch: &mut dyn Progress,
+) -> Result<Outcome> {
     check_monitors(s, &session.interface, val.is_some())?;
     if !session.is_prepared() {
         session.prepare_training(train, s)?;
     }
-    let watched = match val {
+    let is_watched = val.is_some();
+    let watched = match val.filter(|_| session.collective().leads()) {
         Some(held) => Some(Watched::new(session, held, s, start.at.step == 0)?),
         None => None,
     };
+    let keeps = together::keeps(watch.keeps(), &**session.collective())?;
     let pass = session.trained().clone();
     let interface = session.interface.clone();
     std::thread::scope(|scope| {
@@ -98,6 +114,9 @@ pub fn go_on(
             counts: session.counts(),
             at: Progressed { samples: train.len(), ..start.at },
             best: start.best,
+            is_watched,
+            keeps,
+            agreed: Agreed::default(),
             clock: StepClock::default(),
             curve: Curve::default(),
             begun: Instant::now(),
@@ -115,47 +134,6 @@ pub fn go_on(
             run.stream = stream(&run.at);
         }
     })
-}
-
-/// The validation set in training.
-struct Watched<'a> {
-    scorer: Scorer<'a>,
-    held: Held<'a>,
-    /// The figures that decide something and are made of the answers.
-    keys: Vec<&'a str>,
-}
-
-impl<'a> Watched<'a> {
-    /// Loads the scorer. Of a run that begins it is found out before its first epoch
-    /// whether what decides is defined on these samples.
-    fn new(session: &mut Session, held: Held<'a>, s: &'a Settings, begins: bool) -> Result<Watched<'a>> {
-        let watched =
-            Watched { scorer: session.scorer("val", held.set, s.batch_size)?, held, keys: monitor::from_answers(s) };
-        if begins && !watched.keys.is_empty() {
-            let scores = session.score(&watched.scorer)?;
-            // What a model without training answers may be no numbers; that is found out later.
-            if let Ok(rated) = session.rate(held, &scores, Detail::Figures) {
-                monitor::pick(&rated, &watched.keys)?;
-            }
-        }
-        Ok(watched)
-    }
-
-    fn score(&self, session: &mut Session) -> Result<Scores> {
-        let mut scores = session.score(&self.scorer)?;
-        // Answers that are no numbers are reported by the loss.
-        if !self.keys.is_empty() && scores.finite && scores.loss.is_finite() {
-            scores.figures = monitor::measure(session, self.held, &scores, &self.keys)?;
-        }
-        Ok(scores)
-    }
-
-    /// The class that what is watched is of.
-    fn positive_class(&self, session: &Session) -> Option<String> {
-        let interface = &session.interface;
-        let class = interface.positive_class().filter(|_| self.keys.iter().any(|key| known::is_of_positive(key)));
-        class.map(|class| interface.outputs[class].clone())
-    }
 }
 
 struct Run<'a, 'b> {
@@ -176,6 +154,11 @@ struct Run<'a, 'b> {
     epochs: Vec<Epoch>,
     /// The step of the latest checkpoint.
     kept: Option<usize>,
+    /// Whether there is a validation set.
+    is_watched: bool,
+    /// Whether checkpoints are wanted at all.
+    keeps: bool,
+    agreed: Agreed,
 }
 
 /// Time spent in training alone.
@@ -204,7 +187,7 @@ impl Run<'_, '_> {
             if whole {
                 (self.at.epoch, self.at.batch) = (self.at.epoch + 1, 0);
             }
-            let val = watched.map(|w| w.score(self.session)).transpose()?;
+            let val = self.score(watched)?;
             let positive_class = watched.and_then(|w| w.positive_class(self.session));
             val.iter().try_for_each(|v| self.check_finite("validation loss", v))?;
             let number = if whole { self.at.epoch } else { self.at.epoch + 1 };
@@ -254,7 +237,7 @@ impl Run<'_, '_> {
 
     /// Does what whoever watches asks for.
     fn obey(&mut self) -> Result<()> {
-        let Control { stop, lr_factor } = self.watch.control();
+        let Control { stop, lr_factor } = self.asked()?;
         if let Some(factor) = lr_factor {
             if !(factor.is_finite() && factor >= 0.0) {
                 return Err(Error::usage(format!(
@@ -284,7 +267,7 @@ impl Run<'_, '_> {
         if let Some(n) = self.s.max_steps.filter(|&n| self.done() >= n) {
             return Some(format!("{MAX_STEPS}: {n}"));
         }
-        let time = self.s.max_seconds.filter(|&t| self.begun.elapsed().as_secs_f64() >= t);
+        let time = self.s.max_seconds.filter(|_| self.is_late());
         time.map(|t| format!("max_time: {t} seconds"))
     }
 
@@ -357,15 +340,20 @@ impl Run<'_, '_> {
         if let Some(window) = self.stream.window() {
             n = n.min(window - self.at.batch % window);
         }
-        self.stream.supply(&mut *self.session.executor, self.at.epoch, self.at.batch)?;
-        let n = self.take(n)?;
+        let n = match self.session.is_ranked() {
+            true => self.together()?,
+            false => {
+                self.stream.supply(&mut *self.session.executor, self.at.epoch, self.at.batch)?;
+                self.take(n)?
+            }
+        };
         self.at.step += n;
         self.at.batch += n;
         let at = self.stand();
         self.curve.ask(self.session, at)?;
         self.mark()?;
         let is_due = |every: usize| counts.is_whole(self.at.step) && self.done().is_multiple_of(every);
-        if self.s.checkpoint_every.is_some_and(is_due) && self.watch.keeps() {
+        if self.s.checkpoint_every.is_some_and(is_due) && self.keeps {
             self.keep(None, false)?;
         }
         Ok(())
@@ -389,19 +377,21 @@ impl Run<'_, '_> {
         }
         let about =
             checkpoint::About { config: self.s.deciding(), progress: Some(self.at.clone()), ..self.session.about() };
-        let files = checkpoint::encode(&weights, &state, &about)?;
         let step = self.done();
-        self.watch.keep(&Kept { files: &files, step, best })?;
+        if self.session.collective().leads() {
+            let files = checkpoint::encode(&weights, &state, &about)?;
+            self.watch.keep(&Kept { files: &files, step, best })?;
+        }
         self.kept = Some(step);
         Ok(())
     }
 
     fn stop_if_asked(&mut self) -> Result<()> {
-        if !self.watch.interrupted() {
+        if !self.interrupted() {
             return Ok(());
         }
         let step = self.done();
-        if !self.watch.keeps() {
+        if !self.keeps {
             return Err(Error::interrupted(format!("interrupted after {step} steps")));
         }
         self.keep(None, false)?;
@@ -423,7 +413,7 @@ impl Run<'_, '_> {
                 epoch.epoch, stopping.monitor
             ));
         }
-        if self.watch.keeps() {
+        if self.keeps {
             self.keep(None, verdict.best)?;
         }
         self.remember()?;
@@ -440,7 +430,7 @@ impl Run<'_, '_> {
         if stopping.restore_best_weights {
             self.best = Some(self.session.weights()?);
         }
-        match self.watch.keeps() {
+        match self.keeps {
             true => self.keep(None, true),
             false => Ok(()),
         }
@@ -468,7 +458,7 @@ impl Run<'_, '_> {
             raw = Some(self.session.raw_state()?);
             self.session.set_weights(&best)?;
         }
-        if self.watch.keeps() {
+        if self.keeps {
             // Where no epoch was watched, the last weights are the best that there are.
             self.keep(raw, self.at.watched.best_epoch.is_none())?;
         }

@@ -4,7 +4,7 @@
 use super::groups::Groups;
 use super::loss::{BatchLoss, answering};
 use super::resident::Resident;
-use super::update::update;
+use super::update::{gradients, update};
 use super::{Augment, Loss, OnNan, Settings, UpdateSettings, points};
 use crate::data::{Elements, IGNORED, Interface, Task};
 use crate::error::{Error, Result};
@@ -21,6 +21,9 @@ use std::sync::Arc;
 /// The name of the sums of an epoch's losses.
 pub const METRICS: &str = "train.metrics";
 
+/// The name of the sums of one micro-batch's losses.
+pub const MICRO: &str = "micro.metrics";
+
 /// A step's graph, and how to run it over its data set.
 pub struct Step {
     /// The graph.
@@ -36,6 +39,14 @@ struct Feed {
     x: TensorId,
     targets: TensorId,
     rows: TensorId,
+}
+
+/// A batch with the outputs of the model for it.
+struct Batch {
+    clock: TensorId,
+    feed: Feed,
+    output: TensorId,
+    loss: BatchLoss,
 }
 
 /// What the graphs are built for.
@@ -57,28 +68,7 @@ impl Builder<'_> {
         let batches = set.batches();
         let points = points::points(s, batches);
         let mut g = Graph::new();
-        let start = HostTensor::u32([4], vec![0, 0, 0, s.seed]);
-        let clock = g.persistent("clock", clock::spec(), Init::Data(Arc::new(start)));
-        let order = Order::shuffled(s.shuffle);
-        let of_classes = self.interface.task != Task::Regression;
-        let classes = (self.interface.task == Task::Classification).then_some(self.interface.outputs.len());
-        s.augment.check(&set.shape, classes)?;
-        let feed = self.feed(&mut g, "train", set, clock, order, &s.augment)?;
-        let (x, targets) = match classes.filter(|_| s.augment.mixes()) {
-            Some(classes) => s.augment.mix(&mut g, feed.x, feed.targets, feed.rows, clock, classes)?,
-            None => (feed.x, feed.targets),
-        };
-        let frozen = self.frozen(&s.update.groups)?;
-        let model = self.model.clone().with_frozen(frozen);
-        let built = model.build(&mut g, x, Mode::Train { clock, rows: feed.rows }, self.weights)?;
-        let loss = s.loss.build(&mut g, built.output, targets, Some(feed.rows), of_classes, class_weights)?;
-        if s.epochs.checked_mul(batches).is_none_or(|n| u32::try_from(n).is_err()) {
-            return Err(Error::model(format!(
-                "[train]: epochs = {} of {batches} batches; expected at most {} batches in all",
-                s.epochs,
-                u32::MAX
-            )));
-        }
+        let Batch { clock, feed, output, loss } = self.batch(&mut g, set, s, class_weights)?;
         let weighs = loss.weight.unwrap_or(feed.rows);
         let guard = Some(s.flight.guard(s.update.steps(batches)));
         let how = UpdateSettings { guard, ..s.update.clone() };
@@ -91,11 +81,58 @@ impl Builder<'_> {
         let norm = BatchLoss { mean: updated.grad_norm, weight: None };
         let of_norms = window(&mut g, points::NORMS, false);
         tally(&mut g, "train.norms", norm, None, &feed, of_norms)?;
-        let correct = correct(&mut g, self.interface.task, built.output, &feed)?;
+        let correct = correct(&mut g, self.interface.task, output, &feed)?;
         let of_metrics = window(&mut g, points::METRICS, loss.weight.is_some());
         tally(&mut g, METRICS, loss, correct, &feed, of_metrics)?;
         g.tick(clock, batches)?;
         Ok(Step { graph: g, name: "train".into(), output: loss.mean })
+    }
+
+    /// The part of a training step that is computed for each micro-batch: pick, forward, loss,
+    /// backward. Its gradients are in the buffer whose name it gives, and its sums, of
+    /// this micro-batch alone, are added to [`MICRO`].
+    pub fn micro_batch(
+        mut self,
+        set: &Resident,
+        s: &Settings,
+        class_weights: Option<&[f32]>,
+    ) -> Result<(Step, String)> {
+        let mut g = Graph::new();
+        let Batch { clock, feed, output, loss } = self.batch(&mut g, set, s, class_weights)?;
+        let flat = gradients(&mut g, loss.mean, &s.update)?.flat;
+        let correct = correct(&mut g, self.interface.task, output, &feed)?;
+        tally(&mut g, MICRO, loss, correct, &feed, None)?;
+        g.tick(clock, set.batches())?;
+        let name = g.tensors()[flat.index()].label.clone();
+        Ok((Step { graph: g, name: "train".into(), output: loss.mean }, name))
+    }
+
+    /// Picks a batch, and computes the model's outputs for it and their loss.
+    fn batch(&mut self, g: &mut Graph, set: &Resident, s: &Settings, class_weights: Option<&[f32]>) -> Result<Batch> {
+        let batches = set.batches();
+        let start = HostTensor::u32([4], vec![0, 0, 0, s.seed]);
+        let clock = g.persistent("clock", clock::spec(), Init::Data(Arc::new(start)));
+        let order = Order::shuffled(s.shuffle);
+        let of_classes = self.interface.task != Task::Regression;
+        let classes = (self.interface.task == Task::Classification).then_some(self.interface.outputs.len());
+        s.augment.check(&set.shape, classes)?;
+        let feed = self.feed(g, "train", set, clock, order, &s.augment)?;
+        let (x, targets) = match classes.filter(|_| s.augment.mixes()) {
+            Some(classes) => s.augment.mix(g, feed.x, feed.targets, feed.rows, clock, classes)?,
+            None => (feed.x, feed.targets),
+        };
+        let frozen = self.frozen(&s.update.groups)?;
+        let model = self.model.clone().with_frozen(frozen);
+        let built = model.build(g, x, Mode::Train { clock, rows: feed.rows }, self.weights)?;
+        let loss = s.loss.build(g, built.output, targets, Some(feed.rows), of_classes, class_weights)?;
+        if s.epochs.checked_mul(batches).is_none_or(|n| u32::try_from(n).is_err()) {
+            return Err(Error::model(format!(
+                "[train]: epochs = {} of {batches} batches; expected at most {} batches in all",
+                s.epochs,
+                u32::MAX
+            )));
+        }
+        Ok(Batch { clock, feed, output: built.output, loss })
     }
 
     /// The parameters that do not learn.

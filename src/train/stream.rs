@@ -34,12 +34,17 @@ impl Windows {
         Windows(windows)
     }
 
+    /// Waits for the next window.
+    fn next(&self) -> Result<Window> {
+        self.0.recv().map_err(|_| Error::data("the thread that reads the data has ended"))?
+    }
+
     /// Waits for the next window and brings it to the device, to the buffers of a pass,
     /// after the steps that were run so far.
     ///
     /// Fails when the samples cannot be read.
     pub fn supply(&self, executor: &mut dyn Executor, pass: &str) -> Result<()> {
-        let window = self.0.recv().map_err(|_| Error::data("the thread that reads the data has ended"))??;
+        let window = self.next()?;
         executor.write(&format!("{pass}.samples"), &window.samples)?;
         executor.write(&format!("{pass}.targets"), &window.targets)
     }
@@ -53,8 +58,19 @@ pub struct Stream {
 struct Source {
     windows: Windows,
     batches: usize,
+    per_epoch: usize,
     /// The window on the device: epoch and number.
     present: Option<(usize, usize)>,
+    /// The one that comes next.
+    next: (usize, usize),
+}
+
+impl Source {
+    /// Counts the window that was taken.
+    fn pass(&mut self) {
+        let (epoch, number) = self.next;
+        self.next = if number + 1 < self.per_epoch { (epoch, number + 1) } else { (epoch + 1, 0) };
+    }
 }
 
 impl Stream {
@@ -77,7 +93,7 @@ impl Stream {
             (if e == epoch { from } else { 0 }..per_epoch).map(move |number| (number, order))
         });
         let windows = Windows::start(scope, set, data, interface, numbers);
-        Stream { source: Some(Source { windows, batches, present: None }) }
+        Stream { source: Some(Source { windows, batches, per_epoch, present: None, next: (epoch, from) }) }
     }
 
     /// Batches per window, if there are windows.
@@ -93,7 +109,13 @@ impl Stream {
         if source.present == Some(wanted) {
             return Ok(());
         }
+        // One of several ranks may need none of the batches of a window.
+        while source.next != wanted {
+            source.windows.next()?;
+            source.pass();
+        }
         source.windows.supply(executor, "train")?;
+        source.pass();
         source.present = Some(wanted);
         Ok(())
     }

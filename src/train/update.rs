@@ -46,6 +46,9 @@ pub struct UpdateSettings {
     pub regularize: Regularize,
     /// Batches per update, at least 1.
     pub accumulate: usize,
+    /// Micro-batches per update, each of `batch_size` samples, whose gradients are summed in a fixed
+    /// tree: a power of two. With 1 an update takes a batch, or as many as are accumulated.
+    pub micro_batches: usize,
     /// The moving average of the weights.
     pub ema: Option<Ema>,
     /// Parameters with rules of their own.
@@ -72,6 +75,7 @@ impl Default for UpdateSettings {
             schedule: Schedule::default(),
             regularize: Regularize::default(),
             accumulate: 1,
+            micro_batches: 1,
             ema: None,
             groups: Groups::default(),
             scaled: false,
@@ -108,6 +112,9 @@ const GROWS_AFTER: LossScale = LossScale { interval: 2000 };
 /// The weight decay of those who do not ask how many steps there are: profiles, the search for a learning rate.
 const UNDECIDED: f64 = 0.1;
 
+/// Micro-batches that an update has at most.
+pub const MOST_MICRO_BATCHES: usize = 1024;
+
 /// The name of the averaged weights, laid out as `params`.
 pub const EMA: &str = "ema";
 
@@ -133,13 +140,27 @@ impl UpdateSettings {
         keys.finish()?;
         let decay = train.real("ema", 0.0, 0.999_999_999, Some(0.0))?;
         let warmup = train.flag("ema_warmup", false)?;
+        let accumulate = train.count("accumulate", 1, Some(1))?;
+        let micro_batches = train.count("micro_batches", 1, Some(1))?;
+        if !micro_batches.is_power_of_two() || micro_batches > MOST_MICRO_BATCHES {
+            return Err(Error::model(format!(
+                "[train]: micro_batches = {micro_batches}; expected a power of two of at most {MOST_MICRO_BATCHES}"
+            )));
+        }
+        if micro_batches > 1 && accumulate > 1 {
+            return Err(Error::model(format!(
+                "[train]: accumulate = {accumulate} and micro_batches = {micro_batches}; expected one of them, for both \
+                 make a step of several batches"
+            )));
+        }
         Ok(UpdateSettings {
             optimizer,
             lr,
             auto_decay,
             schedule,
             regularize: Regularize::read(train)?,
-            accumulate: train.count("accumulate", 1, Some(1))?,
+            accumulate,
+            micro_batches,
             ema: (decay > 0.0).then_some(Ema { decay, warmup }),
             groups: Groups::read(train, root.take("group"))?,
             scaled: false,
@@ -159,6 +180,7 @@ impl UpdateSettings {
         root.insert("schedule".into(), Value::Table(self.schedule.to_table()));
         self.regularize.write(train);
         train.insert("accumulate".into(), (self.accumulate as i64).into());
+        train.insert("micro_batches".into(), (self.micro_batches as i64).into());
         train.insert("ema".into(), self.ema.map_or(0.0, |e| e.decay).into());
         train.insert("ema_warmup".into(), self.ema.is_some_and(|e| e.warmup).into());
         self.groups.write(root, train);
@@ -166,7 +188,13 @@ impl UpdateSettings {
 
     /// How batches make steps, which are updates, at `batches` to an epoch.
     pub fn steps(&self, batches: usize) -> Steps {
-        Steps { batches: batches.max(1), accumulate: self.accumulate }
+        Steps { batches: batches.max(1), accumulate: self.accumulate.max(self.micro_batches) }
+    }
+
+    /// The same updates with batches that are accumulated in place of micro-batches, for
+    /// whoever runs a step's program alone: another order of the sums, and no ranks.
+    pub fn accumulated(&self) -> UpdateSettings {
+        UpdateSettings { accumulate: self.accumulate.max(self.micro_batches), micro_batches: 1, ..self.clone() }
     }
 
     /// The scheduled learning rate of a batch, counted from 0, before the factor of a
@@ -196,23 +224,9 @@ pub fn update(
     if u.accumulate == 0 {
         return Err(Error::model("accumulate is 0; expected at least one batch per update"));
     }
-    let ids = g.params().to_vec();
-    let named: Vec<(String, Spec)> =
-        ids.iter().map(|&t| (g.tensors()[t.index()].label.clone(), g.spec(t).clone())).collect();
-    let rules = u.groups.rules(&named)?;
-    let wrt: Vec<TensorId> = ids.iter().zip(&rules).filter(|(_, r)| !r.frozen).map(|(&t, _)| t).collect();
-    let scaled = u.scaled.then(|| scale(g));
-    let seed = scaled.map_or_else(|| g.constant(HostTensor::f32(vec![], vec![1.0])), |s| s.scale);
-    let parts = gradient(g, &[Seed { tensor: loss, gradient: seed }], &wrt)?;
-    let (params, offsets) = g.flatten_params("params");
+    let accumulate = u.steps(batches).accumulate;
+    let Gradients { flat, params, named, rules, offsets, scaled } = gradients(g, loss, u)?;
     let n = g.spec(params).elements();
-    if !g.spec(params).shape.is_countable() {
-        return Err(Error::model(format!(
-            "the model has more than {} parameters, which kernels cannot count; use a smaller model",
-            u32::MAX
-        )));
-    }
-    let flat = pack(g, &parts, &rules, &offsets, n)?;
 
     let at = clock;
     let steps = u.steps(batches);
@@ -223,7 +237,7 @@ pub fn update(
     // The optimiser can read clock and table itself, unless they mean something
     // else than batches and rates.
     let by_host = u.schedule.plateau.is_some() || u.controlled;
-    let plain = scaled.is_none() && u.accumulate == 1 && rates.stride == 1 && !by_host;
+    let plain = scaled.is_none() && accumulate == 1 && rates.stride == 1 && !by_host;
     let paced = match plain {
         true => None,
         false => Some(pace(g, clock, schedule, rows, Pace { steps, stride: rates.stride })?),
@@ -234,10 +248,10 @@ pub fn update(
             let (norm, _) = g.grad_norm(flat, None)?;
             g.loss_scale(flat, norm, p.pace, scaled, GROWS_AFTER)?
         }
-        (Some(p), None) if u.accumulate > 1 => p.pace,
+        (Some(p), None) if accumulate > 1 => p.pace,
         _ => clock,
     };
-    let grads = match paced.filter(|_| u.accumulate > 1) {
+    let grads = match paced.filter(|_| accumulate > 1) {
         None => flat,
         Some(p) => {
             let mean = g.persistent("accumulate.grads", Spec::f32([n]), Init::Zeros);
@@ -263,6 +277,43 @@ pub fn update(
     Ok(Updated { grad_norm, lr: paced.map(|p| p.lr) })
 }
 
+/// The flat gradients of a loss, and what they are of.
+pub(super) struct Gradients {
+    /// The gradients, f32 `[P]`.
+    pub flat: TensorId,
+    /// The parameters, alike in layout.
+    pub params: TensorId,
+    /// Names and shapes of the parameters.
+    pub named: Vec<(String, Spec)>,
+    /// How each of them learns.
+    pub rules: Vec<Rule>,
+    /// Where each of them begins.
+    pub offsets: Vec<usize>,
+    scaled: Option<Scaled>,
+}
+
+/// Adds the backward pass of `loss`, and moves parameters and gradients into flat buffers.
+pub(super) fn gradients(g: &mut Graph, loss: TensorId, u: &UpdateSettings) -> Result<Gradients> {
+    let ids = g.params().to_vec();
+    let named: Vec<(String, Spec)> =
+        ids.iter().map(|&t| (g.tensors()[t.index()].label.clone(), g.spec(t).clone())).collect();
+    let rules = u.groups.rules(&named)?;
+    let wrt: Vec<TensorId> = ids.iter().zip(&rules).filter(|(_, r)| !r.frozen).map(|(&t, _)| t).collect();
+    let scaled = u.scaled.then(|| scale(g));
+    let seed = scaled.map_or_else(|| g.constant(HostTensor::f32(vec![], vec![1.0])), |s| s.scale);
+    let parts = gradient(g, &[Seed { tensor: loss, gradient: seed }], &wrt)?;
+    let (params, offsets) = g.flatten_params("params");
+    let n = g.spec(params).elements();
+    if !g.spec(params).shape.is_countable() {
+        return Err(Error::model(format!(
+            "the model has more than {} parameters, which kernels cannot count; use a smaller model",
+            u32::MAX
+        )));
+    }
+    let flat = pack(g, &parts, &rules, &offsets, n)?;
+    Ok(Gradients { flat, params, named, rules, offsets, scaled })
+}
+
 /// The scale of the loss and what is counted about it.
 fn scale(g: &mut Graph) -> Scaled {
     let first = Init::Data(Arc::new(HostTensor::f32(vec![], vec![FIRST_SCALE])));
@@ -286,7 +337,13 @@ fn pack(g: &mut Graph, parts: &[TensorId], rules: &[Rule], offsets: &[usize], n:
 }
 
 /// Counts updates instead of batches, and looks up the rate.
-fn pace(g: &mut Graph, clock: TensorId, schedule: TensorId, rows: Option<TensorId>, pace: Pace) -> Result<Paced> {
+pub(super) fn pace(
+    g: &mut Graph,
+    clock: TensorId,
+    schedule: TensorId,
+    rows: Option<TensorId>,
+    pace: Pace,
+) -> Result<Paced> {
     let one = Init::Data(Arc::new(HostTensor::f32([1], vec![1.0])));
     let factor = g.persistent(LR_FACTOR, Spec::f32([1]), one);
     let rows = rows.unwrap_or_else(|| g.constant(HostTensor::u32([1], vec![1])));
@@ -298,7 +355,7 @@ fn pace(g: &mut Graph, clock: TensorId, schedule: TensorId, rows: Option<TensorI
 }
 
 /// The averaged weights, which are the weights in the beginning.
-fn average(g: &mut Graph, params: TensorId) -> TensorId {
+pub(super) fn average(g: &mut Graph, params: TensorId) -> TensorId {
     let init = match &g.tensors()[params.index()].home {
         Home::Persistent { init, .. } => init.clone(),
         _ => Init::Zeros,

@@ -25,7 +25,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("gpu", &["error", "files", "tensor", "kernel", "graph", "plan", "cpu"]),
     // Each op beside its reference; what an op's functions may cost is in its cases.
     ("verify", &["error", "tensor", "kernel", "graph", "ops", "plan", "cpu", "gpu"]),
-    ("device", &["error", "kernel", "graph", "plan", "cpu", "gpu"]),
+    ("device", &["error", "ranks", "kernel", "graph", "plan", "cpu", "gpu"]),
     // What runs fastest is found out by running it.
     ("tuning", &["error", "files", "tensor", "kernel", "graph", "plan", "cpu", "gpu"]),
     ("data", &["error", "files", "terminal", "tensor", "keys"]),

@@ -39,6 +39,10 @@ pub struct Profile {
     /// With --shader: time it again whenever the file, or one that it includes, changes.
     #[arg(long, requires = "shader")]
     pub watch: bool,
+    /// Measure nothing; estimate what each dispatch takes at least on a family of AMD GPUs, such as navi31, from what
+    /// Mesa's RADV compiles for it. Needs no GPU.
+    #[arg(long, value_name = "FAMILY", conflicts_with_all = ["shader", "trace", "html", "compare"])]
+    pub offline: Option<String>,
     /// The shape of one sample, channels first.
     #[arg(long, value_name = "C,H,W", value_delimiter = ',')]
     pub input: Option<Vec<usize>>,
@@ -83,8 +87,9 @@ pub struct Profile {
 
 #[derive(Debug, Args)]
 pub struct Shaders {
-    /// The shader; without one all are listed.
-    #[arg(value_name = "NAME")]
+    /// The shader; without one all are listed. With --stats or --isa also a preset or a model description in TOML: the
+    /// kernels of its training step.
+    #[arg(value_name = "NAME|MODEL")]
     pub name: Option<String>,
     /// Only what this case dispatches.
     #[arg(long, value_name = "CASE", requires = "name")]
@@ -107,6 +112,25 @@ pub struct Shaders {
     /// Translate it for OpenGL.
     #[arg(long, group = "language")]
     pub glsl: bool,
+    /// What a driver's compiler makes of each kernel: registers, spills, workgroup memory, occupancy, instructions,
+    /// estimated cycles. Nothing runs.
+    #[arg(long, group = "report", requires = "name", conflicts_with_all = ["language", "all"])]
+    pub stats: bool,
+    /// The machine code as the driver prints it.
+    #[arg(long, group = "report", requires = "name", conflicts_with_all = ["language", "all"])]
+    pub isa: bool,
+    /// The adapter whose driver is asked: a number, or part of its name (default: WGRAD_DEVICE, else the first GPU).
+    #[arg(long, value_name = "DEVICE", requires = "report")]
+    pub device: Option<String>,
+    /// Ask Mesa's RADV what it makes for a family of AMD GPUs, such as navi31; needs no GPU.
+    #[arg(long, value_name = "NAME", requires = "report", conflicts_with = "device")]
+    pub family: Option<String>,
+    /// Take the shaders from a folder laid out as shaders/, as they are on disk, instead of those inside the program.
+    #[arg(long, value_name = "DIR", requires = "report", allow_hyphen_values = true, value_parser = path())]
+    pub sources: Option<PathBuf>,
+    /// Of a model: samples per step (default: 128).
+    #[arg(long, value_name = "N", requires = "report", value_parser = super::one_or_more)]
+    pub batch_size: Option<usize>,
     /// Write the translation to a file.
     #[arg(long, value_name = "FILE", requires = "language", allow_hyphen_values = true, value_parser = path())]
     pub out: Option<PathBuf>,

@@ -1,6 +1,7 @@
 //! `wgrad profile`
 
 pub mod flags;
+mod offline;
 mod shader;
 
 use super::progress::Terminal;
@@ -28,6 +29,9 @@ fn one_or_more(text: &str) -> Result<usize, String> {
 pub fn run(f: &Profile) -> Result<()> {
     if let Some(name) = &f.shader {
         return shader::run(f, name);
+    }
+    if let Some(family) = &f.offline {
+        return offline::run(f, family);
     }
     if f.watch {
         return Err(Error::usage(
@@ -95,10 +99,15 @@ fn model_name(f: &Profile) -> &str {
     f.model.as_deref().unwrap_or_default()
 }
 
-fn measure(f: &Profile) -> Result<Taken> {
+/// The step that the flags ask for: of a run's folder, or of a model.
+fn step_of(f: &Profile) -> Result<Step> {
     let place = Path::new(model_name(f));
     let is_run = place.is_dir() || place.extension().is_some_and(|e| e == "safetensors");
-    let step = if is_run { of_run(f)? } else { of_model(f)? };
+    if is_run { of_run(f) } else { of_model(f) }
+}
+
+fn measure(f: &Profile) -> Result<Taken> {
+    let step = step_of(f)?;
     let (device, _) = open_device_for(&f.device, step.precision)?;
     let usual = (step.plan)(device.target(), &Choices::default())?;
     let plan = (step.plan)(device.target(), &cached(&device, &usual, &mut Terminal::new())?)?;
@@ -148,6 +157,16 @@ fn of_model(f: &Profile) -> Result<Step> {
     let (batch_size, precision, planned) = (s.batch_size, s.plan.precision, model.clone());
     let plan = Box::new(move |target, choices: &Choices| Session::tuned_plan(&planned, &s, target, choices));
     Ok(Step { model, classes, batch_size, precision, plan })
+}
+
+/// The plan of a model's training step for a target, with Adam and what `profile` takes where nothing is said.
+pub fn plan_of(name: &str, batch_size: Option<usize>, target: Target) -> Result<Plan> {
+    let flags = common::ModelFlags { model: name.into(), input: None, classes: 10, vocabulary: 65 };
+    let model = summary::model(&flags)?;
+    let mut table = toml::Table::new();
+    set(&mut table, "optimizer.name", "adam".into())?;
+    set(&mut table, "train.batch_size", count(batch_size.unwrap_or(128)))?;
+    Session::tuned_plan(&model, &Settings::read(table)?, target, &Choices::default())
 }
 
 fn of_run(f: &Profile) -> Result<Step> {

@@ -8,6 +8,7 @@ use crate::files::Lock;
 use crate::nn::Weights;
 use crate::ops::pace::Steps;
 use crate::plan::Precision;
+use crate::ranks::World;
 use crate::run::folder::{RunFolder, best_so_far, load_last};
 use crate::run::info;
 use crate::run::job::{Done, Job};
@@ -139,7 +140,7 @@ impl<'a> TrialRunner<'a> {
         let (loaded, lock) = begun(&path, s, number, prepared)?.unzip();
         let weights = loaded.as_ref().map_or_else(|| Weights::new(s.seed), |l| l.weights.clone());
         let tuning = if loaded.is_some() { Tuning::of_run(&path)? } else { Tuning::Usual };
-        let mut job = match Job::new(device, s, prepared, weights, &tuning, observer) {
+        let mut job = match Job::new(device, s, prepared, weights, &tuning, &World::default(), observer) {
             Ok(job) => job,
             Err(e) => return failed(e, &[Kind::Model, Kind::Data, Kind::Device], observer),
         };

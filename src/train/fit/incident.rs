@@ -62,6 +62,10 @@ impl Run<'_, '_> {
 
     /// Heeds the record as it has arrived, without waiting for more.
     pub(super) fn listen(&mut self) -> Result<()> {
+        // Ranks have to look at the same time.
+        if self.session.is_ranked() {
+            return self.inspect();
+        }
         if let Some(ticket) = &self.incidents.asked
             && let Some(record) = self.session.executor.collect(ticket)?
         {
@@ -119,7 +123,7 @@ impl Run<'_, '_> {
     }
 
     fn diverging(&self, what: &str, batch: usize) -> Error {
-        let kept = match (self.watch.keeps(), self.kept) {
+        let kept = match (self.keeps, self.kept) {
             (true, Some(step)) => format!("; the checkpoint before that, of step {step}, is kept"),
             (true, None) => "; there is no checkpoint yet".into(),
             (false, _) => String::new(),

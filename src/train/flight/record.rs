@@ -1,6 +1,7 @@
 //! The device's record of steps whose numbers are not finite, as the host reads it.
 
 use crate::ops::guard;
+use crate::ops::pace::Steps;
 
 /// The name of the record on the device.
 pub const RECORD: &str = "train.flight";
@@ -41,6 +42,12 @@ impl Noted {
             spikes: at(guard::SPIKES),
             spike_at: at(guard::SPIKE_AT),
         }
+    }
+
+    /// A record that counts steps as if each were a batch, in the batches of which they are made.
+    pub fn in_batches(self, steps: Steps) -> Noted {
+        let spike_at = steps.batches(self.spike_at);
+        Noted { step: steps.batches(self.step), batch: self.batch * steps.accumulate, spike_at, ..self }
     }
 
     /// Whether anything was not finite.

@@ -2,7 +2,7 @@
 
 use super::Session;
 use crate::data::Dataset;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::ops::guard;
 use crate::plan::Precision;
 use crate::tensor::{Data, HostTensor};
@@ -18,7 +18,8 @@ use std::result::Result as Found;
 impl Session {
     /// The record of updates that were left out. Waits for the steps.
     pub(in crate::train) fn noted(&mut self) -> Result<Noted> {
-        Ok(Noted::of(self.executor.read(RECORD)?.as_u32()))
+        let noted = Noted::of(self.executor.read(RECORD)?.as_u32());
+        Ok(if self.is_ranked() { noted.in_batches(self.counts()) } else { noted })
     }
 
     /// The record of a training that begins or goes on: what an earlier part of it met holds
@@ -35,6 +36,9 @@ impl Session {
     /// What it takes to run the step of a moment again. `data` is the training set.
     pub(in crate::train) fn replay(&mut self, data: &Dataset, s: &Settings, at: &Moment) -> Result<Replay> {
         let Moment { noted, step, exact } = at;
+        if self.is_ranked() {
+            return Err(Error::usage("a step of several micro-batches (train.micro_batches) is not kept in a file"));
+        }
         let set = self.trained().set.clone().one_batch_of(self.trained().set.samples, target_kind(data));
         let order = s.shuffle.then_some((s.seed, noted.epoch as u32));
         let window = set.fill(data, &self.interface, noted.batch, order)?;

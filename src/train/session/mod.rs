@@ -5,9 +5,11 @@
 //! clip, optimiser, metrics, clock. It reads nothing from the host and returns
 //! nothing to it.
 
+mod file;
 mod fingerprint;
 mod flight;
 mod predict;
+mod ranked;
 mod scoring;
 
 pub(in crate::train) use fingerprint::Fingerprinter;
@@ -20,19 +22,20 @@ use super::needs::Needs;
 use super::resident::{self, Resident};
 use super::scores::Scores;
 use super::step::{self, Builder, METRICS, Step};
-use super::{EMA, LOSS_SCALE, LOSS_SCALE_COUNTS, LR_FACTOR, Loss, Settings, checkpoint, points};
+use super::{EMA, LOSS_SCALE, LOSS_SCALE_COUNTS, LR_FACTOR, Loss, Settings, points};
 use crate::data::{Dataset, Interface, Task};
 use crate::device::Device;
 use crate::error::{Context, Error, Result};
-use crate::files;
 use crate::graph::TensorId;
 use crate::nn::{Model, Weights};
 use crate::ops::loss_scale::LEFT_OUT;
 use crate::ops::pace::Steps;
 use crate::ops::tally::{self, Points};
 use crate::plan::{Executor, Options, Plan, Program};
+use crate::ranks::World;
 use crate::tensor::{HostTensor, Shape, Spec};
 use predict::Asked;
+use ranked::Ranked;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
@@ -62,6 +65,9 @@ pub struct Session {
     params: Vec<(String, Spec, usize)>,
     states: Vec<String>,
     train: Option<Pass>,
+    collective: World,
+    /// What a step of several micro-batches needs besides.
+    ranked: Option<Ranked>,
     /// The plan of the training step, without initial values.
     plan: Option<Arc<Plan>>,
     /// The weights of classes in the training's loss.
@@ -102,6 +108,8 @@ impl Session {
             params: vec![],
             states: vec![],
             train: None,
+            collective: World::default(),
+            ranked: None,
             plan: None,
             class_weights: None,
             no_sums: HostTensor::zeros(&tally::spec(false)),
@@ -246,7 +254,9 @@ impl Session {
         if s.auto_batch {
             return Err(Error::usage("batch_size = \"auto\" is for a training of its own; expected a number here"));
         }
-        let s = &s.on(&self.device.target());
+        let target = self.device.target();
+        let several = s.update.micro_batches > 1 || self.collective.ranks() > 1;
+        let s = &if several { ranked::settings(s, &target)? } else { s.on(&target) };
         let (g, built) = self.model.inspect(1, &mut self.weights)?;
         s.loss.check_logits(&g, built.output, self.interface.task != Task::Regression)?;
         let resident = self.resident(set, s.batch_size, Some(s))?;
@@ -264,6 +274,13 @@ impl Session {
         self.loss = s.loss.clone();
         self.class_weights = weights.clone();
         self.points = points::points(s, resident.batches());
+        self.ranked = None;
+        if several {
+            self.prepare_ranked(resident, s, weights.as_deref())?;
+            let answering = self.answering();
+            self.answerers.retain(|asked, _| asked.params == answering);
+            return Ok(());
+        }
         let step = Builder { params: "params", ..self.builder() }.training(&resident, s, weights.as_deref())?;
         let sums = step.graph.find(METRICS).expect("a training step has its metrics");
         self.no_sums = HostTensor::zeros(step.graph.spec(sums));
@@ -313,7 +330,15 @@ impl Session {
 
     /// Trains on so many batches. Does not wait for a GPU. A streamed set's window
     /// must be in place: see `stream`.
+    ///
+    /// Fails where a step has several micro-batches, which only a whole training does
+    /// ([`fit`](crate::train::fit)).
     pub fn steps(&mut self, n: usize) -> Result<()> {
+        if self.is_ranked() {
+            return Err(Error::usage(
+                "train.micro_batches: a step of several micro-batches is part of a whole training; expected 1 here",
+            ));
+        }
         let program = self.trained().program.clone();
         self.executor.run(&program, n)
     }
@@ -426,7 +451,11 @@ impl Session {
     }
 
     fn read_all(&mut self, names: Vec<String>) -> Result<BTreeMap<String, HostTensor>> {
-        names.into_iter().map(|name| self.executor.read(&name).map(|value| (name, value))).collect()
+        let mut read = |name: &String| match self.whole(name)? {
+            Some(whole) => Ok(whole),
+            None => self.executor.read(name),
+        };
+        names.into_iter().map(|name| read(&name).map(|value| (name, value))).collect()
     }
 
     /// Puts the state of an earlier training in place, as it stood at `at`.
@@ -443,7 +472,7 @@ impl Session {
             }
         }
         for (name, value) in state {
-            self.executor.write(name, value).context(place)?;
+            self.put(name, value).context(place)?;
         }
         let (batches, samples) = (self.batches(), self.trained().set.samples);
         if at.samples != samples {
@@ -465,24 +494,6 @@ impl Session {
             )));
         }
         Ok(())
-    }
-
-    /// What a file of the weights says about itself.
-    pub fn about(&self) -> checkpoint::About {
-        checkpoint::About {
-            model: toml::to_string(&self.model.description.to_table()).expect("a table of plain values prints"),
-            input: self.model.input.to_vec(),
-            interface: self.interface.clone(),
-            config: String::new(),
-            progress: None,
-            moment: None,
-        }
-    }
-
-    /// Saves the weights alone.
-    pub fn save(&mut self, path: &std::path::Path) -> Result<()> {
-        let (weights, about) = (self.weights()?, self.about());
-        files::write(path, &checkpoint::encode_model(&weights, &about)?)
     }
 }
 
