@@ -13,6 +13,7 @@ use crate::plan::{Choices, Executor, Options, Plan, Target};
 use crate::ranks::launch;
 use serde::{Deserialize, Serialize};
 use std::sync::{Arc, Once};
+use std::time::Duration;
 
 /// The CPU executor or an opened GPU. Clones share the opened GPU, its compiled
 /// pipelines and its choice of variants: a second session on a device opens and compiles
@@ -104,11 +105,44 @@ impl Device {
     }
 
     /// The error that the device has reported since it was opened, if any: a lost one
-    /// has to be opened again.
+    /// has to be opened again ([`Device::reopen`]).
     pub fn check(&self) -> Result<()> {
         match self {
             Device::Cpu => Ok(()),
-            Device::Gpu(gpu) => gpu.check(),
+            Device::Gpu(gpu) => gpu.probe(),
+        }
+    }
+
+    /// The device itself, or what was opened in its place once it had failed.
+    pub fn current(&self) -> Device {
+        match self {
+            Device::Cpu => Device::Cpu,
+            Device::Gpu(gpu) => Device::Gpu(gpu.successor().unwrap_or_else(|| gpu.clone())),
+        }
+    }
+
+    /// Opens the same adapter once more, with the same capabilities and choices, so that plans
+    /// for it are the same: see [`Gpu::reopen`]. Clones of this device find it by
+    /// [`Device::current`].
+    ///
+    /// Fails when the adapter is gone or does not open.
+    pub fn reopen(&self) -> Result<Device> {
+        match self {
+            Device::Cpu => Ok(Device::Cpu),
+            Device::Gpu(gpu) => gpu.reopen().map(Device::Gpu),
+        }
+    }
+
+    /// Lets go of a device that does not answer. To free what is on it would mean to wait for
+    /// it, so that stays until the program ends.
+    pub(crate) fn abandon(&self) {
+        std::mem::forget(self.clone());
+    }
+
+    /// How long a submit may take before the device counts as one that does not answer.
+    pub fn set_patience(&self, patience: Duration) {
+        if let Device::Gpu(gpu) = self {
+            gpu.set_patience(patience);
         }
     }
 

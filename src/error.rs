@@ -28,6 +28,20 @@ pub enum Kind {
     Interrupted,
 }
 
+/// What makes everything on a device unreliable or unreachable. Opened anew, it may work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Fault {
+    /// The driver or a watchdog took it away, or it was destroyed.
+    Lost,
+    /// It has no memory left.
+    OutOfMemory,
+    /// Its driver refused to make a pipeline, or failed within.
+    Refused,
+    /// It did not answer for as long as was waited.
+    Unresponsive,
+}
+
 /// An error with a kind, a message and, often, the error that caused it.
 #[derive(Debug)]
 pub struct Error(Box<Inner>);
@@ -37,6 +51,7 @@ struct Inner {
     kind: Kind,
     message: String,
     cause: Option<Error>,
+    fault: Option<Fault>,
 }
 
 /// `Result` with wgrad's [`Error`].
@@ -45,7 +60,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 impl Error {
     #[cold]
     fn new(kind: Kind, message: impl fmt::Display) -> Error {
-        Error(Box::new(Inner { kind, message: message.to_string(), cause: None }))
+        Error(Box::new(Inner { kind, message: message.to_string(), cause: None, fault: None }))
     }
 
     /// A malformed command line or argument.
@@ -68,6 +83,13 @@ impl Error {
         Error::new(Kind::Device, message)
     }
 
+    /// A device on which nothing can be relied on any more: of the same kind.
+    pub fn fault(fault: Fault, message: impl fmt::Display) -> Error {
+        let mut error = Error::device(message);
+        error.0.fault = Some(fault);
+        error
+    }
+
     /// A failed file operation; `message` names the file.
     pub fn io(message: impl fmt::Display, cause: std::io::Error) -> Error {
         Error::new(Kind::Io, format!("{message}: {cause}"))
@@ -85,8 +107,13 @@ impl Error {
 
     /// Puts the larger operation in front of this error.
     pub fn context(self, message: impl fmt::Display) -> Error {
-        let kind = self.kind();
-        Error(Box::new(Inner { kind, message: message.to_string(), cause: Some(self) }))
+        let (kind, fault) = (self.kind(), self.0.fault);
+        Error(Box::new(Inner { kind, message: message.to_string(), cause: Some(self), fault }))
+    }
+
+    /// What has made a device unreliable, if that is what this reports.
+    pub fn fault_of_device(&self) -> Option<Fault> {
+        self.0.fault
     }
 
     /// What kind of mistake this is (that of the innermost cause).

@@ -3,6 +3,7 @@
 pub use super::common_flags::{DeviceFlag, RunFlags};
 pub use super::model_flags::{ModelFlags, model_help};
 use super::plan_flags::{NetworkFlags, PlanFlags};
+use super::recovery_flags::RecoveryFlags;
 use super::series_flags::SeriesFlags;
 use super::text_flags::TextFlags;
 use super::tool_flags;
@@ -221,6 +222,8 @@ pub struct Train {
     /// Compare one step in N with the CPU in f64, op by op, and stop at the first tensor that is wrong.
     #[arg(long, value_name = "STEPS", value_parser = one_or_more)]
     pub verify_every: Option<usize>,
+    #[command(flatten)]
+    pub recovery: RecoveryFlags,
     /// Note a fingerprint of the weights in metrics.jsonl every N steps, by which `wgrad diff` finds
     /// the first step and tensor in which two runs differ.
     #[arg(long, value_name = "STEPS", value_parser = one_or_more)]

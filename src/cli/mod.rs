@@ -26,6 +26,7 @@ mod predict;
 mod profile;
 mod progress;
 mod ranks;
+mod recovery_flags;
 mod replay;
 mod report;
 mod run_model;

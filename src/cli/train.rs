@@ -105,6 +105,9 @@ fn finish(f: &flags::Train, trained: &Trained) -> Result<()> {
     if let Some((scale, left_out)) = loss_scale {
         eprintln!("mixed precision: loss scale {scale}, {left_out} updates left out because gradients overflowed");
     }
+    if outcome.lost > 0 {
+        eprintln!("the device failed {} times; metrics.jsonl and the report have when", outcome.lost);
+    }
     let scored_text = scored.as_ref().map_or(String::new(), |s| format!("{}: {}; ", s.evaluation.split, s.line()));
     let saved = folder.as_ref().map_or("nothing saved".into(), |f| format!("saved in {}", f.display()));
     // A call that had nothing left to train has no speed.
@@ -127,6 +130,7 @@ fn finish(f: &flags::Train, trained: &Trained) -> Result<()> {
             "steps": outcome.steps,
             "best_epoch": info.best_epoch,
             "stopped": outcome.at.stopped,
+            "devices_lost": outcome.lost,
             "test": of("test"),
             "validation": of("validation"),
             "loss_scale": loss_scale.map(|(scale, _)| scale),
@@ -197,6 +201,7 @@ fn apply(f: &flags::Train, table: &mut Table) -> Result<()> {
     put("optimizer.lr", f.lr.map(Value::from))?;
     put("schedule.name", f.schedule.clone().map(Value::from))?;
     f.plan.apply(table)?;
+    f.recovery.apply(table)?;
     f.series.apply(table)?;
     f.text.apply(table)?;
     config::put_pairs(table, &f.set)

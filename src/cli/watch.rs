@@ -224,7 +224,7 @@ mod tests {
         for (size, charts) in [((24, 80), 2), ((10, 40), 1), ((1, 1), 0), ((500, 999), 2)] {
             for info in [RunInfo::default(), ended.clone()] {
                 let has_ended = info.stopped.is_some();
-                let history = History { epochs: epochs.clone(), points: vec![], fingerprints: vec![] };
+                let history = History { epochs: epochs.clone(), ..History::default() };
                 let seen = Seen { folder: "a\u{7}b".into(), history, info, live: None };
                 let lines = seen.frame(size, false);
                 assert!(lines.len() <= usize::from(size.0).max(8), "{} lines for {size:?}", lines.len());

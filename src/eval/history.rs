@@ -1,7 +1,8 @@
-//! What happened: `metrics.jsonl`, a line per epoch and one per point of the
-//! curves by step; the epochs flattened in `metrics.csv` too.
+//! What happened: `metrics.jsonl`, a line per epoch, one per point of the
+//! curves by step, and one per device that failed; the epochs flattened in `metrics.csv` too.
 
 use super::fingerprint::Fingerprint;
+use super::lost::LostDevice;
 use super::point::Point;
 use crate::error::{Error, Result};
 use crate::files;
@@ -118,6 +119,13 @@ impl Point {
     }
 }
 
+impl LostDevice {
+    /// Adds this to `metrics.jsonl` in the folder.
+    pub fn append(&self, folder: &Path) -> Result<()> {
+        append_line(folder, self)
+    }
+}
+
 impl Fingerprint {
     /// Adds this fingerprint to `metrics.jsonl` in the folder.
     pub fn append(&self, folder: &Path) -> Result<()> {
@@ -158,6 +166,8 @@ pub struct History {
     pub epochs: Vec<EpochRecord>,
     /// The points of its curves; none of a run of an earlier version.
     pub points: Vec<Point>,
+    /// The devices that failed on the way.
+    pub lost: Vec<LostDevice>,
     /// The fingerprints of its weights, where such were asked for.
     pub fingerprints: Vec<Fingerprint>,
 }
@@ -191,11 +201,13 @@ pub fn read(folder: &Path) -> Result<History> {
 /// The history in the text of a `metrics.jsonl`.
 pub fn parse(text: &str) -> Result<History> {
     let (mut epochs, mut points, mut fingerprints) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+    let mut lost = vec![];
     let lines: Vec<&str> = text.lines().collect();
     for (i, line) in lines.iter().enumerate().filter(|(_, l)| !l.trim().is_empty()) {
         match Record::of(line) {
             Ok(Record::Epoch(e)) => drop(epochs.insert(e.epoch, e)),
             Ok(Record::Point(p)) => drop(points.insert(p.step, p)),
+            Ok(Record::Lost(l)) => lost.push(l),
             Ok(Record::Fingerprint(f)) => drop(fingerprints.insert(f.step, f)),
             Err(_) if i + 1 == lines.len() && !text.ends_with('\n') => {}
             Err(e) => {
@@ -207,6 +219,7 @@ pub fn parse(text: &str) -> Result<History> {
         epochs: epochs.into_values().collect(),
         points: points.into_values().collect(),
         fingerprints: fingerprints.into_values().collect(),
+        lost,
     })
 }
 
@@ -216,6 +229,8 @@ pub enum Record {
     Epoch(EpochRecord),
     /// A point of the curves by step.
     Point(Point),
+    /// A device that failed.
+    Lost(LostDevice),
     /// A fingerprint of the weights.
     Fingerprint(Fingerprint),
 }
@@ -225,6 +240,9 @@ impl Record {
     pub fn of(line: &str) -> serde_json::Result<Record> {
         let value: serde_json::Value = serde_json::from_str(line)?;
         let has = |key: &str| value.get(key).is_some();
+        if has("device_lost") {
+            return serde_json::from_value(value).map(Record::Lost);
+        }
         match (has("fingerprint"), !has("train") && has("loss")) {
             (true, _) => serde_json::from_value(value).map(Record::Fingerprint),
             (_, true) => serde_json::from_value(value).map(Record::Point),

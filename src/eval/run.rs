@@ -7,6 +7,7 @@ pub use crate::data::{Place, Task};
 
 use super::forecast::Forecast;
 use super::history::{self, EpochRecord};
+use super::lost::LostDevice;
 use super::metrics::{Figure, Metrics, known};
 use super::point::Point;
 use crate::error::{Context, Error, Result};
@@ -165,6 +166,9 @@ pub struct RunInfo {
     pub figures: Vec<KeyFigure>,
     /// The epoch whose weights are the best.
     pub best_epoch: Option<usize>,
+    /// The devices that failed on the way.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub lost: Vec<LostDevice>,
     /// Anything else worth saying.
     pub notes: Vec<String>,
 }
@@ -226,6 +230,8 @@ pub struct RunFiles {
     pub epochs: Vec<EpochRecord>,
     /// The points of the curves in it.
     pub points: Vec<Point>,
+    /// The devices in it that failed on the way.
+    pub lost: Vec<LostDevice>,
     /// `evaluation.json`.
     pub evaluation: Option<Evaluation>,
     /// `audit.json`, as it is.
@@ -261,6 +267,7 @@ impl RunFiles {
             info: json(folder, "run.json")?.unwrap_or_default(),
             epochs: history.epochs,
             points: history.points,
+            lost: history.lost,
             evaluation,
             audit: json(folder, "audit.json")?,
             advice: json(folder, "advice.json")?,

@@ -44,6 +44,15 @@ impl Adapter {
         Adapter { name: info.name, backend: info.backend.to_str().to_string(), driver, class, inner }
     }
 
+    /// The same adapter among those that are found now; itself where it is not among them, for
+    /// then opening it says why.
+    pub(super) fn again(&self, found: Vec<Adapter>) -> Adapter {
+        let place = |a: &Adapter| a.inner.get_info().device_pci_bus_id;
+        let own = place(self);
+        let same = |a: &Adapter| a.full_name() == self.full_name() && place(a) == own;
+        found.into_iter().find(same).unwrap_or_else(|| self.clone())
+    }
+
     /// The features of the adapter that are made use of: pipelines kept on disk,
     /// tensors in half precision, and subgroups where lanes share loads (see [`Caps::shared_lanes`]).
     pub(crate) fn features(&self) -> wgpu::Features {

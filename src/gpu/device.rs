@@ -1,14 +1,16 @@
 //! An opened GPU.
 
-use super::Adapter;
+use super::health::Health;
+use super::inject::{Injector, Point};
 use super::pipeline_cache::PipelineCache;
 use super::pipelines::{Checks, Pipelines};
-use super::scope::scoped;
+use super::{Adapter, adapters};
 use crate::error::{Error, Result};
 use crate::files::memory;
 use crate::kernel::{Caps, Class};
 use crate::plan::Choices;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 /// Address space that a software adapter must find: lavapipe's compiler is ended by the system, without
 /// a word, where it has less.
@@ -29,9 +31,11 @@ pub struct Gpu {
     /// The subgroups that multiply cooperative matrices in f16, if it was opened
     /// with them.
     pub half: Option<u32>,
+    checks: Checks,
     choices: Mutex<Choices>,
-    /// The first error that the driver reported outside any scope.
-    failed: Arc<Mutex<Option<String>>>,
+    pub(super) health: Arc<Health>,
+    /// The device that was opened in its place, once it has failed.
+    successor: Mutex<Option<Arc<Gpu>>>,
 }
 
 impl Gpu {
@@ -72,25 +76,67 @@ impl Gpu {
         };
         let (device, queue) = pollster::block_on(adapter.inner.request_device(&descriptor))
             .map_err(|e| Error::device(format!("{} ({}) does not open: {e}", adapter.name, adapter.backend)))?;
-        let failed = Arc::new(Mutex::new(None));
-        let note = {
-            let failed = failed.clone();
-            move |message: String| {
-                failed.lock().expect("nothing panics while it notes an error").get_or_insert(message);
-            }
-        };
-        let lost = note.clone();
-        device.on_uncaptured_error(Arc::new(move |e: wgpu::Error| note(e.to_string())));
-        device.set_device_lost_callback(move |reason, message| {
-            // Dropping a device at the end also reports it as lost.
-            if reason != wgpu::DeviceLostReason::Destroyed {
-                lost(format!("the device was lost: {message}"));
-            }
-        });
+        let health = Arc::new(Health::of(&device, &adapter.name, Injector::of_environment()?));
         // Checked pipelines are for tests and for hunting errors: compiled anew.
         let kept = (checks == Checks::Off).then(|| PipelineCache::open(&device, &adapter.inner.get_info())).flatten();
-        let pipelines = Pipelines::new(device.clone(), adapter.name.clone(), checks, kept);
-        Ok(Gpu { device, queue, pipelines, adapter: adapter.clone(), caps, half, choices: Mutex::default(), failed })
+        let pipelines = Pipelines::new(device.clone(), health.clone(), checks, kept);
+        Ok(Gpu {
+            device,
+            queue,
+            pipelines,
+            adapter: adapter.clone(),
+            caps,
+            half,
+            checks,
+            choices: Mutex::default(),
+            health,
+            successor: Mutex::default(),
+        })
+    }
+
+    /// Opens the same adapter once more in place of a device that has failed, with the same
+    /// capabilities and choices: plans for it are the same. Who asks second gets what was
+    /// opened for the first.
+    ///
+    /// Fails when the adapter is gone or does not open.
+    pub fn reopen(&self) -> Result<Arc<Gpu>> {
+        let mut successor = self.successor.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(gpu) = successor.as_ref().filter(|gpu| gpu.health.probe().is_ok()) {
+            return Ok(gpu.clone());
+        }
+        let adapter = self.adapter.again(adapters());
+        let mut gpu = Gpu::open_with(&adapter, self.checks, self.half.is_some())?;
+        if adapter.full_name() != self.adapter.full_name() || gpu.half != self.half {
+            return Err(Error::device(format!(
+                "{} opens as {} after its loss: its driver is another one now",
+                self.adapter.full_name(),
+                adapter.full_name()
+            )));
+        }
+        gpu.caps = self.caps.clone();
+        gpu.choose(self.choices());
+        gpu.health.set_patience(self.health.patience());
+        self.health.injector().into_iter().for_each(|injector| gpu.health.inject(injector));
+        Ok(successor.insert(Arc::new(gpu)).clone())
+    }
+
+    /// What was opened in its place the latest, if anything was.
+    pub(crate) fn successor(&self) -> Option<Arc<Gpu>> {
+        let next = self.successor.lock().unwrap_or_else(PoisonError::into_inner).clone()?;
+        Some(next.successor().unwrap_or(next))
+    }
+
+    /// How long a submit may take before the device counts as one that does not answer.
+    pub fn set_patience(&self, patience: Duration) {
+        self.health.set_patience(patience);
+    }
+
+    /// Injects faults from now on, for tests: `lost@40,memory@3`. `docs/recovery.md` has the
+    /// kinds.
+    #[doc(hidden)]
+    pub fn inject(&self, faults: &str) -> Result<()> {
+        self.health.inject(Arc::new(Injector::parse(faults)?));
+        Ok(())
     }
 
     /// Which variants its plans take, as far as that was chosen.
@@ -109,12 +155,10 @@ impl Gpu {
         self.pipelines.count()
     }
 
-    /// The error noted since the device was opened, if any.
-    pub(crate) fn check(&self) -> Result<()> {
-        match &*self.failed.lock().expect("nothing panics while it notes an error") {
-            None => Ok(()),
-            Some(message) => Err(Error::device(format!("{}: {message}", self.adapter.name))),
-        }
+    /// Submits, buffers, pipelines and waits since faults were injected, for tests.
+    #[doc(hidden)]
+    pub fn passages(&self) -> [u64; 4] {
+        self.health.injector().map_or([0; 4], |injector| injector.passages())
     }
 
     /// Whether it has room for buffers of so many bytes besides those that are there: such are made,
@@ -126,15 +170,36 @@ impl Gpu {
         let found = pieces.into_iter().try_for_each(|size| {
             let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST;
             let descriptor = wgpu::BufferDescriptor { label: Some("room"), size, usage, mapped_at_creation: false };
-            self.scoped("trying how much room there is", || self.device.create_buffer(&descriptor))
+            self.health
+                .scoped("trying how much room there is", || self.device.create_buffer(&descriptor))
                 .map(|b| made.push(b))
         });
         made.iter().for_each(wgpu::Buffer::destroy);
         found.is_ok()
     }
 
-    /// Runs `make` and turns wgpu's validation and memory errors into ours.
-    pub(crate) fn scoped<T>(&self, what: &str, make: impl FnOnce() -> T) -> Result<T> {
-        scoped(&self.device, &self.adapter.name, what, make)
+    /// The error noted since the device was opened, if any.
+    pub(crate) fn check(&self) -> Result<()> {
+        self.health.check()
+    }
+
+    /// [`Gpu::check`] after a look at the device.
+    pub(crate) fn probe(&self) -> Result<()> {
+        self.health.probe()
+    }
+
+    /// Makes a buffer.
+    pub(super) fn buffer(&self, descriptor: &wgpu::BufferDescriptor) -> Result<wgpu::Buffer> {
+        let what = descriptor.label.unwrap_or_default();
+        self.health.allowed(Point::Buffer, what)?;
+        self.health.scoped(what, || self.device.create_buffer(descriptor))
+    }
+
+    /// Hands commands over.
+    pub(super) fn submit(&self, commands: Option<wgpu::CommandBuffer>) -> wgpu::SubmissionIndex {
+        if self.health.is_due(Point::Submit) {
+            self.device.destroy();
+        }
+        self.queue.submit(commands)
     }
 }

@@ -3,18 +3,20 @@
 //! per submit or several submits per step (`super::pace`).
 
 mod hosted;
+mod readback;
 mod timing;
 
+use self::readback::Readback;
 use super::Gpu;
 use super::command::Command;
 use super::pace::{self, Pace};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::graph::{Init, TensorId};
 use crate::plan::{
     Clock, Executor, Kept, Launch, Plan, Program, Ticket, Timeline, check_size, held_bytes, no_buffer, not_computed,
-    packed, whole_words,
+    packed,
 };
-use crate::tensor::{DType, HostTensor, Spec};
+use crate::tensor::{HostTensor, Spec};
 use std::collections::{HashMap, VecDeque};
 use std::ops::Range;
 use std::sync::mpsc;
@@ -28,10 +30,6 @@ const SUBMITS_IN_FLIGHT: usize = 4;
 /// the driver holds what is under way once more.
 const UPLOADED_AT_ONCE: usize = 32 << 20;
 
-/// The largest staging buffer that is kept to be used again: metrics are read all the
-/// time, weights now and then.
-const STAGING_KEPT: u64 = 1 << 20;
-
 struct Loaded {
     plan: Plan,
     /// One wgpu buffer per buffer of the plan.
@@ -42,12 +40,6 @@ struct Loaded {
     /// The steps that the CPU computes.
     hosted: Arc<[usize]>,
     pace: Pace,
-}
-
-struct Readback {
-    staging: wgpu::Buffer,
-    spec: Spec,
-    mapped: mpsc::Receiver<Result<(), wgpu::BufferAsyncError>>,
 }
 
 struct Named {
@@ -82,7 +74,7 @@ impl Content {
 
 /// What an executor holds, with the holders of its handles.
 struct Store {
-    device: wgpu::Device,
+    gpu: Arc<Gpu>,
     content: Mutex<Content>,
 }
 
@@ -109,7 +101,7 @@ impl Kept for Store {
         drop(content);
         // What the device has used until now is freed when wgpu next looks at it. A lost
         // device is reported by whoever uses it next.
-        let _ = self.device.poll(wgpu::PollType::Poll);
+        let _ = self.gpu.health.poll();
     }
 }
 
@@ -129,7 +121,7 @@ impl GpuExecutor {
     /// An executor with an empty store.
     pub fn new(gpu: Arc<Gpu>) -> GpuExecutor {
         GpuExecutor {
-            store: Arc::new(Store { device: gpu.device.clone(), content: Mutex::default() }),
+            store: Arc::new(Store { gpu: gpu.clone(), content: Mutex::default() }),
             gpu,
             in_flight: VecDeque::new(),
             submits: 0,
@@ -173,13 +165,11 @@ impl GpuExecutor {
     }
 
     fn make_buffer(&self, label: &str, spec: &Spec, init: &Init) -> Result<wgpu::Buffer> {
-        let buffer = self.gpu.scoped(label, || {
-            self.gpu.device.create_buffer(&wgpu::BufferDescriptor {
-                label: Some(label),
-                size: held_bytes(spec.elements(), spec.dtype),
-                usage: wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST,
-                mapped_at_creation: false,
-            })
+        let buffer = self.gpu.buffer(&wgpu::BufferDescriptor {
+            label: Some(label),
+            size: held_bytes(spec.elements(), spec.dtype),
+            usage: wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST,
+            mapped_at_creation: false,
         })?;
         let mut handed_over = 0;
         let mut done = Ok(());
@@ -194,8 +184,8 @@ impl GpuExecutor {
                 handed_over += piece.len();
                 if handed_over >= UPLOADED_AT_ONCE {
                     handed_over = 0;
-                    let index = self.gpu.queue.submit([]);
-                    done = self.poll(wgpu::PollType::Wait { submission_index: Some(index), timeout: None });
+                    let index = self.gpu.submit(None);
+                    done = self.gpu.health.wait(Some(index));
                 }
             }
         });
@@ -233,7 +223,7 @@ impl GpuExecutor {
                 before = Some(command);
             }
         }
-        self.gpu.queue.submit([encoder.finish()])
+        self.gpu.submit(Some(encoder.finish()))
     }
 
     /// Hands over the commands in `range` of a program that is run again and again, in
@@ -261,7 +251,7 @@ impl GpuExecutor {
     fn finish_oldest(&mut self) -> Result<Option<Pace>> {
         let Some(oldest) = self.in_flight.pop_front() else { return Ok(None) };
         let asked = Instant::now();
-        self.poll(wgpu::PollType::Wait { submission_index: Some(oldest.index), timeout: None })?;
+        self.gpu.health.wait(Some(oldest.index))?;
         // All before it was done when it was asked for.
         let low = asked.elapsed().max(oldest.call);
         let mut content = self.store.lock();
@@ -270,64 +260,6 @@ impl GpuExecutor {
             p.pace
         });
         Ok(pace)
-    }
-
-    /// Copies bytes of a buffer to staging memory and starts to map it.
-    fn start_readback(&mut self, source: &wgpu::Buffer, offset: u64, spec: &Spec) -> Readback {
-        let size = whole_words(spec);
-        let staging = self.staging.get_mut(&size).and_then(Vec::pop).unwrap_or_else(|| {
-            self.gpu.device.create_buffer(&wgpu::BufferDescriptor {
-                label: Some("staging"),
-                size,
-                usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
-                mapped_at_creation: false,
-            })
-        });
-        let mut encoder = self.gpu.device.create_command_encoder(&Default::default());
-        encoder.copy_buffer_to_buffer(source, offset, &staging, 0, size);
-        self.gpu.queue.submit([encoder.finish()]);
-        let (sender, mapped) = mpsc::channel();
-        // The receiver is gone only when nobody wants the answer any more.
-        staging.map_async(wgpu::MapMode::Read, .., move |result| drop(sender.send(result)));
-        Readback { staging, spec: spec.clone(), mapped }
-    }
-
-    fn finish_readback(&mut self, readback: Readback) -> Result<HostTensor> {
-        let value = {
-            let range = readback.staging.get_mapped_range(..).map_err(|e| Error::device(format!("readback: {e}")))?;
-            let bytes = &range[..readback.spec.bytes()];
-            let n = readback.spec.elements();
-            match readback.spec.dtype {
-                DType::F32 => HostTensor::f32([n], bytemuck::pod_collect_to_vec(bytes)),
-                DType::U32 => HostTensor::u32([n], bytemuck::pod_collect_to_vec(bytes)),
-                DType::F16 => {
-                    let halves: Vec<half::f16> = bytemuck::pod_collect_to_vec(bytes);
-                    HostTensor::f32([n], halves.into_iter().map(half::f16::to_f32).collect())
-                }
-            }
-        };
-        readback.staging.unmap();
-        let size = readback.staging.size();
-        if size <= STAGING_KEPT {
-            self.staging.entry(size).or_default().push(readback.staging);
-        }
-        Ok(value)
-    }
-
-    fn read_now(&mut self, source: &wgpu::Buffer, offset: u64, spec: &Spec) -> Result<HostTensor> {
-        let readback = self.start_readback(source, offset, spec);
-        self.poll(wgpu::PollType::wait_indefinitely())?;
-        let mapped = readback.mapped.recv().map_err(|_| Error::device("the device went away during a readback"))?;
-        mapped.map_err(|e| Error::device(format!("readback: {e}")))?;
-        let mut value = self.finish_readback(readback)?;
-        value.shape = spec.shape.clone();
-        Ok(value)
-    }
-
-    fn poll(&self, poll: wgpu::PollType) -> Result<()> {
-        let polled = self.gpu.device.poll(poll);
-        self.gpu.check()?;
-        polled.map(drop).map_err(|e| Error::device(format!("{}: {e}", self.gpu.adapter.name)))
     }
 
     fn named(&self, name: &str) -> Result<(wgpu::Buffer, Spec)> {
@@ -362,7 +294,7 @@ impl Executor for GpuExecutor {
             for launch in &step.launches {
                 let pipeline = pipelines.next().expect("one for each launch");
                 let bind = || self.bind_group(launch, &pipeline.layout, &buffers);
-                let bind_group = self.gpu.scoped(&launch.label, bind)?;
+                let bind_group = self.gpu.health.scoped(&launch.label, bind)?;
                 commands.push(Command { pipeline, bind_group, groups: launch.groups, work });
             }
             steps.push(first..commands.len());
@@ -451,23 +383,21 @@ impl Executor for GpuExecutor {
 
     fn request(&mut self, name: &str) -> Result<Ticket> {
         let (buffer, spec) = self.named(name)?;
-        let readback = self.start_readback(&buffer, 0, &spec);
+        let readback = self.start_readback(&buffer, 0, &spec)?;
         let ticket = Ticket::new(self.keeper());
         self.store.lock().readbacks.insert(ticket.number(), readback);
         Ok(ticket)
     }
 
     fn collect(&mut self, ticket: &Ticket) -> Result<Option<HostTensor>> {
-        self.poll(wgpu::PollType::Poll)?;
+        self.gpu.health.poll()?;
         let readback = {
             let mut content = self.store.lock();
             let readback = content.readbacks.get(&ticket.number()).ok_or_else(|| ticket.unknown())?;
             match readback.mapped.try_recv() {
                 Err(mpsc::TryRecvError::Empty) => return Ok(None),
-                Err(mpsc::TryRecvError::Disconnected) => {
-                    return Err(Error::device("the device went away during a readback"));
-                }
-                Ok(mapped) => mapped.map_err(|e| Error::device(format!("readback: {e}")))?,
+                Err(mpsc::TryRecvError::Disconnected) => return Err(self.went_away()),
+                Ok(mapped) => mapped.map_err(|e| self.not_read(&e))?,
             }
             content.readbacks.remove(&ticket.number()).expect("it was there a moment ago")
         };
@@ -478,6 +408,6 @@ impl Executor for GpuExecutor {
         while !self.in_flight.is_empty() {
             self.finish_oldest()?;
         }
-        self.poll(wgpu::PollType::wait_indefinitely())
+        self.gpu.health.wait(None)
     }
 }

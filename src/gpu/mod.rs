@@ -7,11 +7,12 @@ mod device;
 mod executable;
 mod executor;
 mod family;
+mod health;
+mod inject;
 mod pace;
 mod pipeline_cache;
 mod pipelines;
 mod refused;
-mod scope;
 
 pub use adapter::{Adapter, adapters};
 pub use device::Gpu;

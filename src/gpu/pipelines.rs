@@ -1,7 +1,8 @@
 //! Compiled pipelines, one per kernel, shared by all programs of a device.
 
+use super::health::Health;
+use super::inject::Point;
 use super::pipeline_cache::PipelineCache;
-use super::scope::scoped;
 use crate::error::Result;
 use crate::kernel::{assemble, reflect};
 use crate::plan::Launch;
@@ -34,8 +35,7 @@ const IDLE: usize = 512;
 /// all threads. Those that are in use are kept, and the latest of the others.
 pub(crate) struct Pipelines {
     device: wgpu::Device,
-    /// The name of its adapter, for errors.
-    adapter: String,
+    health: Arc<Health>,
     checks: Checks,
     made: Mutex<Made<Pipeline>>,
     kept: Option<PipelineCache>,
@@ -69,8 +69,8 @@ impl<P> Made<P> {
 }
 
 impl Pipelines {
-    pub fn new(device: wgpu::Device, adapter: String, checks: Checks, kept: Option<PipelineCache>) -> Pipelines {
-        Pipelines { device, adapter, checks, made: Default::default(), kept }
+    pub fn new(device: wgpu::Device, health: Arc<Health>, checks: Checks, kept: Option<PipelineCache>) -> Pipelines {
+        Pipelines { device, health, checks, made: Default::default(), kept }
     }
 
     /// The number of pipelines that were compiled, and of those that are kept.
@@ -127,9 +127,7 @@ impl Pipelines {
     ) -> Result<HashMap<&'a str, wgpu::ShaderModule>> {
         let names: HashMap<&str, &Launch> = launches.map(|(launch, source)| (source, launch)).collect();
         let module = |(source, launch): (&'a str, &Launch)| {
-            scoped(&self.device, &self.adapter, &launch.label, || {
-                (source, self.module(source, launch.kernel.shader.name))
-            })
+            self.health.scoped(&launch.label, || (source, self.module(source, launch.kernel.shader.name)))
         };
         names.into_par_iter().map(module).collect()
     }
@@ -149,7 +147,8 @@ impl Pipelines {
 
     fn compile(&self, launch: &Launch, module: &wgpu::ShaderModule) -> Result<Pipeline> {
         let label = Some(launch.label.as_str());
-        scoped(&self.device, &self.adapter, &launch.label, || {
+        self.health.allowed(Point::Pipeline, &launch.label)?;
+        self.health.scoped(&launch.label, || {
             let layout = layout(&self.device, &launch.label, &launch.entry);
             let pipeline_layout = self.device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
                 label,
@@ -174,7 +173,8 @@ impl Pipelines {
 
 impl Drop for Pipelines {
     fn drop(&mut self) {
-        if let Some(kept) = &self.kept {
+        // A device that is lost has no data to give: what lies on disk stays.
+        if let (Some(kept), Ok(())) = (&self.kept, self.health.probe()) {
             kept.save();
         }
     }

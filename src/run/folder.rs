@@ -4,7 +4,7 @@ use super::observer::Observer;
 use crate::error::{Error, Result};
 use crate::eval::history::Record;
 use crate::eval::tensorboard::EventWriter;
-use crate::eval::{EpochRecord, Fingerprint, Live, Point};
+use crate::eval::{EpochRecord, Fingerprint, Live, LostDevice, Point};
 use crate::files::name::{plain_name, with_suffix};
 use crate::files::{self, Lock};
 use crate::nn::{Description, Model, Weights};
@@ -89,6 +89,7 @@ impl RunFolder {
             // An epoch that a limit cut short is not whole, and has been trained.
             Record::Epoch(e) => e.epoch <= at.epoch || (1..=step).contains(&e.step),
             Record::Point(p) => p.step <= step,
+            Record::Lost(_) => true,
             Record::Fingerprint(f) => f.step <= step,
         })
     }
@@ -181,6 +182,11 @@ impl RunFolder {
     pub fn point(&self, point: &Point) -> Result<()> {
         point.append(&self.path)?;
         self.events.borrow_mut().point(point)
+    }
+
+    /// Adds a device that failed to `metrics.jsonl`.
+    pub fn lost(&self, lost: &LostDevice) -> Result<()> {
+        lost.append(&self.path)
     }
 
     /// Adds a fingerprint of the weights to `metrics.jsonl`.

@@ -90,7 +90,9 @@ pub fn failed(info: &mut RunInfo, folder: &Path, why: &Error, observer: &mut dyn
 
 /// Writes how a run ended.
 pub fn end(info: &RunInfo, folder: &Path) -> Result<()> {
-    info.write(folder)?;
+    // Those of earlier parts of a run that was resumed as well.
+    let lost = history::read(folder).unwrap_or_default().lost;
+    RunInfo { lost, ..info.clone() }.write(folder)?;
     Live::remove(folder);
     Ok(())
 }

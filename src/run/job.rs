@@ -10,11 +10,11 @@ use super::tuning::{self, Tuning};
 use super::watch::Watch;
 use crate::data::{Dataset, Elements};
 use crate::device::Device;
-use crate::error::Result;
-use crate::eval::Metrics;
+use crate::error::{Error, Result};
+use crate::eval::{LostDevice, Metrics};
 use crate::nn::Weights;
 use crate::ranks::World;
-use crate::train::{Held, Outcome, Prepared, Session, Settings, Start, check_monitors, go_on, model_for};
+use crate::train::{Held, Outcome, Prepared, Progress, Session, Settings, Start, check_monitors, go_on, model_for};
 
 /// A session ready to train.
 pub struct Job {
@@ -53,6 +53,8 @@ impl Job {
     ) -> Result<Job> {
         check_monitors(s, &p.interface, p.val.is_some())?;
         let model = model_for(s.model.clone(), &p.train.shape, &p.interface)?;
+        // Folds and trials share a device; an earlier one may have lost it and opened it anew.
+        let device = device.current();
         // Ranks that share a device would measure each other; the others find what the first has found.
         if !world.leads() {
             world.barrier()?;
@@ -83,39 +85,51 @@ impl Job {
         let mut watch = Watch::new(observer, folder, s, p.train.len(), s.steps(self.session.batches()));
         let val = p.val.as_ref().map(|set| Held { set, naive: p.naive.val.as_ref() });
         let test = p.test.as_ref().map(|set| Held { set, naive: p.naive.test.as_ref() });
-        let outcome = go_on(&mut self.session, &p.train, val, s, start, &mut watch)?;
+        let mut outcome = go_on(&mut self.session, &p.train, val, s, start, &mut watch)?;
         if !self.session.collective().leads() {
             return Ok(Done { outcome, scored: None, loss_scale: None, without_dropout: None });
         }
         let last = test.map(|held| (held, "test")).or(val.map(|held| (held, "validation")));
-        let mut scored = match last {
-            Some((held, split)) => Some(score(&mut self.session, held, split, s.batch_size)?),
-            None => None,
+        let step = outcome.steps as u64;
+        let mut lost = |why: &Error| -> Result<()> {
+            let on = Some("the same device, opened anew".to_string());
+            watch.lost(&LostDevice { device_lost: why.to_string(), step, back_to: step, on })?;
+            watch.warn(&format!(
+                "the device failed after the last step: {why}; it is opened anew, with the trained weights"
+            ));
+            outcome.lost += 1;
+            Ok(())
         };
-        if let (Some(scored), Some((Held { set, .. }, _)), Some(_)) = (&mut scored, last, folder)
-            && let Metrics::Language(language) = &mut scored.evaluation.metrics
-        {
-            // A model may be good for scores alone; its report then says so.
-            language_samples::add(language, &mut self.session, set)
-                .unwrap_or_else(|e| language.notes.push(e.to_string()));
-        }
-        let loss_scale = self.session.loss_scale()?;
-        let without_dropout = match folder {
-            Some(_) if s.model.drops() => self.loss_of_sample(&p.train, s.batch_size)?,
-            _ => None,
-        };
+        let (scored, loss_scale, without_dropout) = self.session.surviving(&p.train, &mut lost, |session| {
+            let mut scored = match last {
+                Some((held, split)) => Some(score(session, held, split, s.batch_size)?),
+                None => None,
+            };
+            if let (Some(scored), Some((Held { set, .. }, _)), Some(_)) = (&mut scored, last, folder)
+                && let Metrics::Language(language) = &mut scored.evaluation.metrics
+            {
+                // A model may be good for scores alone; its report then says so.
+                language_samples::add(language, session, set).unwrap_or_else(|e| language.notes.push(e.to_string()));
+            }
+            let loss_scale = session.loss_scale()?;
+            let without_dropout = match folder {
+                Some(_) if s.model.drops() => loss_of_sample(session, &p.train, s.batch_size)?,
+                _ => None,
+            };
+            Ok((scored, loss_scale, without_dropout))
+        })?;
         Ok(Done { outcome, scored, loss_scale, without_dropout })
     }
+}
 
-    /// The loss of training samples as they are scored: without dropout. Of those that are the
-    /// same each time.
-    fn loss_of_sample(&mut self, train: &Dataset, batch: usize) -> Result<Option<f64>> {
-        if train.samples.kind() != Elements::Floats || !train.samples.repeats() {
-            return Ok(None);
-        }
-        let step = train.len().div_ceil(SAMPLE).max(1);
-        let sample = train.select(&(0..train.len()).step_by(step).collect::<Vec<_>>());
-        let scorer = self.session.scorer("sample", &sample, batch)?;
-        Ok(Some(self.session.score(&scorer)?.loss).filter(|loss| loss.is_finite()))
+/// The loss of training samples as they are scored: without dropout. Of those that are the
+/// same each time.
+fn loss_of_sample(session: &mut Session, train: &Dataset, batch: usize) -> Result<Option<f64>> {
+    if train.samples.kind() != Elements::Floats || !train.samples.repeats() {
+        return Ok(None);
     }
+    let step = train.len().div_ceil(SAMPLE).max(1);
+    let sample = train.select(&(0..train.len()).step_by(step).collect::<Vec<_>>());
+    let scorer = session.scorer("sample", &sample, batch)?;
+    Ok(Some(session.score(&scorer)?.loss).filter(|loss| loss.is_finite()))
 }

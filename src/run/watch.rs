@@ -3,7 +3,7 @@
 use super::folder::RunFolder;
 use super::observer::Observer;
 use crate::error::Result;
-use crate::eval::{Fingerprint, Live, Point};
+use crate::eval::{Fingerprint, Live, LostDevice, Point};
 use crate::train::checkpoint::Progressed;
 use crate::train::{Control, Epoch, Kept, Progress, Scores, Settings};
 use std::path::PathBuf;
@@ -109,6 +109,10 @@ impl Progress for Watch<'_> {
 
     fn went_back(&mut self, at: &Progressed, step: usize) -> Result<()> {
         self.folder.map_or(Ok(()), |f| f.go_back(at, step))
+    }
+
+    fn lost(&mut self, lost: &LostDevice) -> Result<()> {
+        self.folder.map_or(Ok(()), |f| f.lost(lost))
     }
 
     fn interrupted(&self) -> bool {

@@ -72,6 +72,11 @@ impl Curve {
         Ok(points)
     }
 
+    /// Whether every point up to so many batches has arrived.
+    pub fn is_settled(&self, batches: usize) -> bool {
+        self.points.front().is_none_or(|first| first.at.batches > batches)
+    }
+
     /// All points that were asked for. Waits for the steps.
     pub fn all(&mut self, session: &mut Session) -> Result<Vec<Point>> {
         if !self.points.is_empty() {

@@ -2,28 +2,32 @@
 //! stopping, limits. Where it stands is a [`Progressed`], which a checkpoint
 //! holds; a loop that starts from one does what the first would have done.
 
+mod asked;
 mod incident;
+mod keep;
 mod marks;
+mod moment;
+mod survive;
 mod together;
 mod watched;
 
+use self::asked::Asked;
 use self::incident::Incidents;
 use self::marks::Marks;
+use self::moment::Moments;
 use self::together::Agreed;
 use self::watched::Watched;
-use super::checkpoint::{self, Progressed};
+use super::checkpoint::Progressed;
 use super::curve::{At, Curve};
 use super::monitor::check_monitors;
-use super::progress::Kept;
 use super::rating::Held;
+use super::session::State;
 use super::stream::Stream;
-use super::{Control, Epoch, Plateau, Progress, Scores, Session, Settings};
+use super::{Epoch, Plateau, Progress, Scores, Session, Settings};
 use crate::data::Dataset;
 use crate::error::{Error, Result};
 use crate::nn::Weights;
 use crate::ops::pace::Steps;
-use crate::tensor::HostTensor;
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 /// What a whole run gave.
@@ -39,6 +43,8 @@ pub struct Outcome {
     pub samples_per_second: f64,
     /// Where training stands.
     pub at: Progressed,
+    /// How often the device has failed.
+    pub lost: usize,
 }
 
 /// Where a training goes on.
@@ -88,28 +94,17 @@ fn go(
     if !session.is_prepared() {
         session.prepare_training(train, s)?;
     }
+    session.device().set_patience(s.recovery.timeout);
+    let (begins, batches) = (start.at.step == 0, session.batches());
     let is_watched = val.is_some();
-    let watched = match val.filter(|_| session.collective().leads()) {
-        Some(held) => Some(Watched::new(session, held, s, start.at.step == 0)?),
-        None => None,
-    };
     let keeps = together::keeps(watch.keeps(), &**session.collective())?;
-    let pass = session.trained().clone();
-    let interface = session.interface.clone();
     std::thread::scope(|scope| {
-        let stream = |at: &Progressed| {
-            let order = s.shuffle.then_some(s.seed);
-            // An epoch whose steps are all done goes on with the next one's data.
-            let done = at.batch >= pass.set.batches();
-            let from = if done { (at.epoch + 1, 0) } else { (at.epoch, at.batch) };
-            Stream::start(scope, &pass.set, train, &interface, order, from, s.epochs)
-        };
         let mut run = Run {
             s,
             watch,
-            stream: stream(&start.at),
+            stream: Stream::default(),
             train,
-            batches: pass.set.batches(),
+            batches,
             kept: (start.at.step > 0).then(|| session.counts().done(start.at.step)),
             counts: session.counts(),
             at: Progressed { samples: train.len(), ..start.at },
@@ -122,16 +117,28 @@ fn go(
             begun: Instant::now(),
             incidents: Incidents::default(),
             marks: Marks::default(),
+            moments: Moments::default(),
+            asked: Asked::default(),
+            lost: 0,
             epochs: vec![],
             session,
         };
-        run.begin()?;
+        run.begin().or_else(|why| run.recover(why))?;
+        let mut attempts = 0..;
         loop {
-            let ended = run.epochs(watched.as_ref());
-            if ended.is_ok() || !run.go_back()? {
-                return ended;
+            let is_first = attempts.next() == Some(0);
+            let ended = run.watched(val, begins && is_first).and_then(|watched| {
+                let order = s.shuffle.then_some(s.seed);
+                let (at, set) = (&run.at, &run.session.trained().set);
+                // An epoch whose steps are all done goes on with the next one's data.
+                let from = if at.batch >= batches { (at.epoch + 1, 0) } else { (at.epoch, at.batch) };
+                run.stream = Stream::start(scope, set, train, &run.session.interface, order, from, s.epochs);
+                run.epochs(watched.as_ref())
+            });
+            match ended {
+                Ok(outcome) => return Ok(outcome),
+                Err(why) => run.recover(why)?,
             }
-            run.stream = stream(&run.at);
         }
     })
 }
@@ -151,6 +158,11 @@ struct Run<'a, 'b> {
     begun: Instant,
     incidents: Incidents,
     marks: Marks,
+    moments: Moments,
+    /// What whoever watches has asked for since the latest moment.
+    asked: Asked,
+    /// How often the device has failed.
+    lost: usize,
     epochs: Vec<Epoch>,
     /// The step of the latest checkpoint.
     kept: Option<usize>,
@@ -194,13 +206,16 @@ impl Run<'_, '_> {
             let grad_norm = self.session.grad_norm()?;
             let (step, lr) = (self.done(), self.lr());
             let epoch = Epoch { epoch: number, step, train, val, positive_class, lr, grad_norm, seconds };
+            // From here on the device is asked for nothing until the epoch is noted and kept, so
+            // that no epoch is noted twice.
+            let state = self.state_to_keep()?;
             self.watch.end(&epoch)?;
             self.obey()?;
+            self.epochs.push(epoch.clone());
             match whole {
-                true => self.judge(&epoch)?,
-                false => self.judge_cut(&epoch)?,
+                true => self.judge(&epoch, state)?,
+                false => self.judge_cut(&epoch, state)?,
             }
-            self.epochs.push(epoch);
         }
         self.at.stopped = self.at.stopped.take().or_else(|| self.limit());
         self.finish()?;
@@ -212,7 +227,17 @@ impl Run<'_, '_> {
             steps_per_second: epochs_per_second * self.counts.per_epoch() as f64,
             samples_per_second: epochs_per_second * self.train.len() as f64,
             at: self.at.clone(),
+            lost: self.lost,
         })
+    }
+
+    /// Loads the validation set, if there is one.
+    fn watched<'v>(&mut self, val: Option<Held<'v>>, begins: bool) -> Result<Option<Watched<'v>>>
+    where
+        Self: 'v,
+    {
+        let leads = self.session.collective().leads();
+        val.filter(|_| leads).map(|held| Watched::new(self.session, held, self.s, begins)).transpose()
     }
 
     /// Whole steps done.
@@ -233,24 +258,6 @@ impl Run<'_, '_> {
     /// What the rates of the schedule are multiplied by.
     fn factor(&self) -> f32 {
         self.at.plateau.as_ref().map_or(1.0, Plateau::factor) * self.at.lr_factor.unwrap_or(1.0)
-    }
-
-    /// Does what whoever watches asks for.
-    fn obey(&mut self) -> Result<()> {
-        let Control { stop, lr_factor } = self.asked()?;
-        if let Some(factor) = lr_factor {
-            if !(factor.is_finite() && factor >= 0.0) {
-                return Err(Error::usage(format!(
-                    "a callback scales the learning rate by {factor}; expected at least 0"
-                )));
-            }
-            self.at.lr_factor = Some(factor);
-            self.session.set_lr_factor(self.factor())?;
-        }
-        if let Some(why) = stop {
-            self.at.stopped = Some(format!("{CALLBACK}: {why}"));
-        }
-        Ok(())
     }
 
     fn check_finite(&self, what: &str, scores: &Scores) -> Result<()> {
@@ -308,6 +315,7 @@ impl Run<'_, '_> {
         self.note_marks()?;
         let points = self.curve.arrived(self.session)?;
         points.iter().try_for_each(|p| self.watch.point(p))?;
+        self.moment_arrived()?;
         let at = self.stand();
         // What was asked for in an epoch before is of no interest any more.
         let passing = self.curve.in_passing(self.session, at)?.filter(|p| p.point.epoch > self.at.epoch as f64);
@@ -330,8 +338,10 @@ impl Run<'_, '_> {
         let (at, done, counts) = (self.at.step, self.done(), self.counts);
         let to_step = |step: usize| counts.batches(step).saturating_sub(at).max(1);
         let mut n = n.min(self.batches - self.at.batch).min(self.session.points.to_next(at));
+        n = n.min(self.asked.to_next(at));
         let flight = &self.s.flight;
-        for every in [self.s.checkpoint_every, flight.verify_every, flight.fingerprint_every].into_iter().flatten() {
+        let often = [self.s.checkpoint_every, flight.verify_every, flight.fingerprint_every, self.keeps_every()];
+        for every in often.into_iter().flatten() {
             n = n.min(to_step((done / every + 1) * every));
         }
         if let Some(max) = self.s.max_steps {
@@ -355,55 +365,18 @@ impl Run<'_, '_> {
         let is_due = |every: usize| counts.is_whole(self.at.step) && self.done().is_multiple_of(every);
         if self.s.checkpoint_every.is_some_and(is_due) && self.keeps {
             self.keep(None, false)?;
+        } else if self.keeps_every().is_some_and(is_due) {
+            self.ask_for_moment()?;
         }
         Ok(())
-    }
-
-    /// Writes a checkpoint. `state` is given where the weights are not those
-    /// that training goes on with. A model that has diverged is not worth one.
-    fn keep(&mut self, state: Option<BTreeMap<String, HostTensor>>, best: bool) -> Result<()> {
-        self.inspect()?;
-        let scores = self.session.scores()?;
-        self.settle()?;
-        self.check_finite("loss", &scores)?;
-        let state = match state {
-            Some(state) => state,
-            None => self.session.state()?,
-        };
-        let weights = self.session.weights()?;
-        let finite = weights.iter().all(|(_, w)| checkpoint::is_finite(w));
-        if !finite || state.get("params").is_some_and(|p| !checkpoint::is_finite(p)) {
-            return Err(self.diverged("the weights stopped being finite numbers"));
-        }
-        let about =
-            checkpoint::About { config: self.s.deciding(), progress: Some(self.at.clone()), ..self.session.about() };
-        let step = self.done();
-        if self.session.collective().leads() {
-            let files = checkpoint::encode(&weights, &state, &about)?;
-            self.watch.keep(&Kept { files: &files, step, best })?;
-        }
-        self.kept = Some(step);
-        Ok(())
-    }
-
-    fn stop_if_asked(&mut self) -> Result<()> {
-        if !self.interrupted() {
-            return Ok(());
-        }
-        let step = self.done();
-        if !self.keeps {
-            return Err(Error::interrupted(format!("interrupted after {step} steps")));
-        }
-        self.keep(None, false)?;
-        Err(Error::interrupted(format!("interrupted after {step} steps; --resume goes on from there")))
     }
 
     /// What a whole epoch means: best weights, patience, checkpoints.
-    fn judge(&mut self, epoch: &Epoch) -> Result<()> {
+    fn judge(&mut self, epoch: &Epoch, state: Option<State>) -> Result<()> {
         let stopping = &self.s.early_stopping;
         let verdict = stopping.observe(&mut self.at.watched, epoch);
         if verdict.best && stopping.restore_best_weights {
-            self.best = Some(self.session.weights()?);
+            self.best = state.as_ref().map(|state| self.session.answering_weights_of(state));
         }
         self.lower_rate(epoch)?;
         if verdict.stop {
@@ -413,27 +386,23 @@ impl Run<'_, '_> {
                 epoch.epoch, stopping.monitor
             ));
         }
-        if self.keeps {
-            self.keep(None, verdict.best)?;
+        if let Some(state) = state {
+            self.keep_epoch(state, verdict.best)?;
         }
-        self.remember()?;
         self.stop_if_asked()
     }
 
     /// What an epoch means that a limit has cut: its weights may be the best. It counts
     /// for nothing else, because it is not over.
-    fn judge_cut(&mut self, epoch: &Epoch) -> Result<()> {
+    fn judge_cut(&mut self, epoch: &Epoch, state: Option<State>) -> Result<()> {
         let stopping = &self.s.early_stopping;
         if !stopping.observe_cut(&mut self.at.watched, epoch) {
             return Ok(());
         }
         if stopping.restore_best_weights {
-            self.best = Some(self.session.weights()?);
+            self.best = state.as_ref().map(|state| self.session.answering_weights_of(state));
         }
-        match self.keeps {
-            true => self.keep(None, true),
-            false => Ok(()),
-        }
+        state.map_or(Ok(()), |state| self.keep_epoch(state, true))
     }
 
     /// Lowers the learning rate where scores have stopped to improve.
@@ -449,20 +418,6 @@ impl Run<'_, '_> {
             Some(_) => self.session.set_lr_factor(self.factor()),
             None => Ok(()),
         }
-    }
-
-    /// The end: the best weights take the place of the last, if that is asked.
-    fn finish(&mut self) -> Result<()> {
-        let mut raw = None;
-        if let Some(best) = self.best.take() {
-            raw = Some(self.session.raw_state()?);
-            self.session.set_weights(&best)?;
-        }
-        if self.keeps {
-            // Where no epoch was watched, the last weights are the best that there are.
-            self.keep(raw, self.at.watched.best_epoch.is_none())?;
-        }
-        Ok(())
     }
 }
 

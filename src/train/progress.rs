@@ -3,7 +3,7 @@
 use super::epoch::Epoch;
 use super::{Scores, checkpoint};
 use crate::error::Result;
-use crate::eval::{Fingerprint, Point};
+use crate::eval::{Fingerprint, LostDevice, Point};
 use std::path::PathBuf;
 
 /// A checkpoint on its way to where it is kept.
@@ -79,6 +79,10 @@ pub trait Progress {
     }
     /// Training has gone back to an earlier moment, after so many steps.
     fn went_back(&mut self, _at: &checkpoint::Progressed, _step: usize) -> Result<()> {
+        Ok(())
+    }
+    /// The device has failed; [`Progress::went_back`] follows where training goes on.
+    fn lost(&mut self, _lost: &LostDevice) -> Result<()> {
         Ok(())
     }
     /// Whether somebody asked to stop.

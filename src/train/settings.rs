@@ -6,7 +6,7 @@ use super::defaults::IMAGES;
 use super::flight::settings::{FlightSettings, OnNan};
 use super::resident;
 use super::text::TextSettings;
-use super::{Augment, EarlyStopping, Loss, LossName, UpdateSettings};
+use super::{Augment, EarlyStopping, Loss, LossName, RecoverySettings, UpdateSettings};
 use crate::data::series::SeriesOptions;
 use crate::data::{self, OpenOptions, TableOptions};
 use crate::error::{Context, Error, Result, unknown};
@@ -163,6 +163,8 @@ pub struct Settings {
     pub keep_last: usize,
     /// What is done about numbers that are not finite or not right.
     pub flight: FlightSettings,
+    /// What is done about a device that fails.
+    pub recovery: RecoverySettings,
     /// What the plan of the training step may do.
     pub plan: PlanOptions,
 }
@@ -255,6 +257,9 @@ impl Settings {
         let mut stopping = section(&mut keys, "early_stopping")?;
         let early_stopping = EarlyStopping::read(&mut stopping, asked)?;
         stopping.finish()?;
+        let mut recovery_keys = section(&mut keys, "recovery")?;
+        let recovery = RecoverySettings::read(&mut recovery_keys)?;
+        recovery_keys.finish()?;
         let mut loss_keys = section(&mut keys, "loss")?;
         let loss = Loss::read(&mut loss_keys)?;
         loss_keys.finish()?;
@@ -277,6 +282,7 @@ impl Settings {
             checkpoint_every,
             keep_last,
             flight,
+            recovery,
             plan,
         };
         settings.take_model(model);
@@ -324,6 +330,7 @@ impl Settings {
         self.update.write(&mut all, &mut train);
         self.flight.write(&mut train);
         all.insert("train".into(), Value::Table(train));
+        all.insert("recovery".into(), Value::Table(self.recovery.to_table()));
         all.insert("loss".into(), Value::Table(self.loss.to_table()));
         all.insert("early_stopping".into(), Value::Table(self.early_stopping.to_table()));
         all.insert("model".into(), Value::Table(self.model.to_table()));
@@ -347,11 +354,12 @@ impl Settings {
     }
 
     /// As TOML, without what does not decide the state after so many steps:
-    /// limits (of steps, time and patience), when checkpoints are written, where the
-    /// data lies and how much of it is in memory and on the device at a time, how the step
+    /// limits (of steps, time and patience), when checkpoints are written, what is done about a
+    /// device that fails, where the data lies and how much of it is in memory and on the device at a time, how the step
     /// is planned.
     pub fn deciding(&self) -> String {
         let mut table = self.to_table();
+        table.remove("recovery");
         if let Some(Value::Table(train)) = table.get_mut("train") {
             let limits =
                 ["min_steps", "max_steps", "max_time", "checkpoint_every", "keep_last", "on_nan", "verify_every"];
@@ -432,7 +440,7 @@ mod tests {
         }
         assert_eq!(listed, defaults);
         // The manual names every key of these sections.
-        for section in ["augment", "train", "loss", "early_stopping"] {
+        for section in ["augment", "train", "recovery", "loss", "early_stopping"] {
             let keys = |t: &Table| t[section].as_table().expect("a section").keys().cloned().collect::<Vec<_>>();
             let missing: Vec<String> = keys(&defaults).into_iter().filter(|k| !keys(&manual(0)).contains(k)).collect();
             assert!(missing.is_empty(), "docs/training.md says nothing of {section}: {missing:?}");

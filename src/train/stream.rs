@@ -50,7 +50,9 @@ impl Windows {
     }
 }
 
-/// Windows of a training set, in order, epoch after epoch.
+/// Windows of a training set, in order, epoch after epoch; none, of a set that lies on the
+/// device whole.
+#[derive(Default)]
 pub struct Stream {
     source: Option<Source>,
 }

@@ -127,7 +127,14 @@ pub(super) fn cost(run: &RunFiles) -> String {
         ("Samples per second", rate(info.samples_per_second)),
         ("Time", info.seconds.map_or(String::new(), duration)),
         ("Memory", if total > 0 { human_bytes(total) } else { String::new() }),
-    ]) + &table(&["memory", "bytes", "share"], &shares)
+    ]) + &lost(run)
+        + &table(&["memory", "bytes", "share"], &shares)
+}
+
+/// The devices that failed on the way.
+fn lost(run: &RunFiles) -> String {
+    let each: Vec<String> = run.lost.iter().map(|l| format!("The device failed {l}.")).collect();
+    list("note", &each)
 }
 
 /// Command, seed, version, settings.

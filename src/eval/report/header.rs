@@ -33,6 +33,11 @@ pub(super) fn header(run: &RunFiles) -> String {
     if !info.device.name.is_empty() {
         chips.push(info.device.name.clone());
     }
+    match run.lost.len() {
+        0 => {}
+        1 => chips.push("device lost once".into()),
+        n => chips.push(format!("device lost {n} times")),
+    }
     let chips: String = chips.iter().map(|c| format!("<li>{}</li>", escape(c))).collect();
     let model = if info.model.is_empty() { String::new() } else { format!(" · {}", info.model) };
     format!(

@@ -41,10 +41,11 @@ impl Queries {
         let count = 2 * dispatches;
         let size = (count.max(1) * wgpu::QUERY_SIZE as usize) as u64;
         let buffer = |label, usage| {
-            let descriptor = wgpu::BufferDescriptor { label: Some(label), size, usage, mapped_at_creation: false };
-            gpu.device.create_buffer(&descriptor)
+            gpu.buffer(&wgpu::BufferDescriptor { label: Some(label), size, usage, mapped_at_creation: false })
         };
-        gpu.scoped("timestamps", || {
+        let resolved = buffer("timestamps", wgpu::BufferUsages::QUERY_RESOLVE | wgpu::BufferUsages::COPY_SRC)?;
+        let staging = buffer("timestamps, staging", wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST)?;
+        gpu.health.scoped("timestamps", || {
             let sets = (0..count).step_by(PER_SET).map(|first| {
                 gpu.device.create_query_set(&wgpu::QuerySetDescriptor {
                     label: Some("timestamps"),
@@ -52,12 +53,7 @@ impl Queries {
                     count: (count - first).min(PER_SET) as u32,
                 })
             });
-            Queries {
-                sets: sets.collect(),
-                resolved: buffer("timestamps", wgpu::BufferUsages::QUERY_RESOLVE | wgpu::BufferUsages::COPY_SRC),
-                staging: buffer("timestamps, staging", wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST),
-                count,
-            }
+            Queries { sets: sets.collect(), resolved, staging, count }
         })
     }
 
@@ -141,7 +137,7 @@ impl GpuExecutor {
             _ => Some(Queries::new(&self.gpu, commands.len())?),
         };
         // What was run before is not to be counted.
-        self.poll(wgpu::PollType::wait_indefinitely())?;
+        self.gpu.health.wait_patiently(None)?;
         let begun = Instant::now();
         let mut timeline = Timeline { clock, runs: Vec::with_capacity(runs), uncertainty: 0.0 };
         let mut first = None;
@@ -188,10 +184,10 @@ impl GpuExecutor {
         let encoded = now();
         let mut index = None;
         for buffer in buffers {
-            index = Some(self.gpu.queue.submit([buffer]));
+            index = Some(self.gpu.submit(Some(buffer)));
         }
         let submitted = now();
-        self.poll(wgpu::PollType::Wait { submission_index: index, timeout: None })?;
+        self.gpu.health.wait_patiently(index)?;
         let span = |begin, end| Span { begin, end };
         Ok(TimedRun {
             encode: span(start, encoded),
@@ -207,7 +203,7 @@ impl GpuExecutor {
             return Ok(vec![]);
         }
         queries.staging.map_async(wgpu::MapMode::Read, .., |_| ());
-        self.poll(wgpu::PollType::wait_indefinitely())?;
+        self.gpu.health.wait_patiently(None)?;
         let ticks: Vec<u64> = {
             let range = queries.staging.get_mapped_range(..);
             bytemuck::pod_collect_to_vec(&range.map_err(|e| Error::device(format!("timestamps: {e}")))?[..])

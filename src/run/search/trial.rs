@@ -118,7 +118,7 @@ impl<'a> TrialRunner<'a> {
     ) -> Result<TrialOutcome> {
         let device = self.open(s.plan.precision, observer)?;
         let ended = self.train(device.clone(), number, s, epochs, observer);
-        if device.check().is_err() {
+        if device.current().check().is_err() {
             self.opened = None;
         }
         ended

@@ -44,17 +44,26 @@ pub struct Files {
 
 /// The files of a checkpoint.
 pub fn encode(weights: &Weights, state: &BTreeMap<String, HostTensor>, about: &About) -> Result<Files> {
+    encode_parts(weights, state.iter().map(|(n, v)| (n.as_str(), v)), about)
+}
+
+/// [`encode`] of buffers that lie among others.
+pub(in crate::train) fn encode_parts<'a>(
+    weights: &'a Weights,
+    state: impl Iterator<Item = (&'a str, &'a HostTensor)> + Clone,
+    about: &About,
+) -> Result<Files> {
     let progress = about.progress.clone().unwrap_or_default();
     let mut moment = Digest::new();
     moment.bytes(serde_json::to_string(&(about, &progress)).expect("plain data prints").as_bytes());
-    for (name, value) in weights.iter().map(|(n, v)| (n, &**v)).chain(state.iter().map(|(n, v)| (n.as_str(), v))) {
+    for (name, value) in weights.iter().map(|(n, v)| (n, &**v)).chain(state.clone()) {
         moment.bytes(name.as_bytes());
         moment.bytes(value.bytes());
     }
     let moment = format!("{:016x}", moment.0);
     let model = encode_model(weights, &About { moment: Some(moment.clone()), ..about.clone() })?;
     let about = serde_json::to_string(&AboutTraining { moment, progress }).expect("plain data prints");
-    Ok(Files { model, training: serialize(state.iter().map(|(n, v)| (n.as_str(), v)), TRAINING_KEY, about)? })
+    Ok(Files { model, training: serialize(state, TRAINING_KEY, about)? })
 }
 
 /// The bytes of a file of weights alone.

@@ -17,7 +17,7 @@ mod name_map;
 mod pair;
 
 pub use format::{Files, encode, encode_model, load_model};
-pub(in crate::train) use format::{load_tensors, serialize};
+pub(in crate::train) use format::{encode_parts, load_tensors, serialize};
 pub use init::{Initial, Matches, Misfit, initial};
 pub use name_map::NameMap;
 pub use pair::{LAST, MODEL, TRAINING, find, find_latest, load, remove_unfinished};

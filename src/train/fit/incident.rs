@@ -5,12 +5,10 @@
 use super::Run;
 use crate::error::{Error, Result};
 use crate::plan::Ticket;
-use crate::tensor::HostTensor;
 use crate::train::OnNan;
-use crate::train::checkpoint::Progressed;
 use crate::train::flight::record::{Noted, RECORD};
 use crate::train::flight::replay::Moment;
-use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// How often the record is asked for.
@@ -22,12 +20,6 @@ const EXPLAINED: usize = 3;
 /// How often a training goes back before it gives up.
 const MOST_BACK: usize = 5;
 
-/// Where a training can go back to.
-pub(super) struct Good {
-    at: Progressed,
-    state: BTreeMap<String, HostTensor>,
-}
-
 /// What is known of such steps.
 #[derive(Default)]
 pub(super) struct Incidents {
@@ -35,10 +27,21 @@ pub(super) struct Incidents {
     looked: Option<Instant>,
     noted: Noted,
     explained: usize,
-    good: Option<Good>,
     /// Whether training is to go back now, and how often it has.
     goes_back: bool,
     back: usize,
+}
+
+impl Incidents {
+    /// Training has gone back to a moment with this record.
+    pub fn returned(&mut self, noted: Noted) {
+        self.noted = noted;
+    }
+
+    /// Drops the readback under way.
+    pub fn drop_request(&mut self) {
+        self.asked = None;
+    }
 }
 
 impl Run<'_, '_> {
@@ -90,7 +93,11 @@ impl Run<'_, '_> {
     /// Begins, or goes on from a checkpoint.
     pub(super) fn begin(&mut self) -> Result<()> {
         self.incidents.noted = self.session.clear_noted()?;
-        self.remember()
+        if self.s.flight.on_nan == OnNan::Rollback || self.session.can_be_lost() {
+            let state = self.session.everything()?;
+            self.remember(Arc::new(state), true);
+        }
+        Ok(())
     }
 
     /// Updates left out so far, as far as is known, and steps done.
@@ -153,7 +160,7 @@ impl Run<'_, '_> {
                 let why = self.explain(&noted);
                 Err(self.diverged_at(&what, &noted, &why))
             }
-            OnNan::Rollback if self.incidents.good.is_some() && self.incidents.back < MOST_BACK => {
+            OnNan::Rollback if self.moments.epoch.is_some() && self.incidents.back < MOST_BACK => {
                 let why = self.explain(&noted);
                 self.watch.warn(&format!("{what} is not finite at step {}{why}", self.counts.done(noted.step) + 1));
                 self.incidents.goes_back = true;
@@ -200,33 +207,22 @@ impl Run<'_, '_> {
         }
     }
 
-    /// Remembers this moment to go back to, if that may be asked for.
-    pub(super) fn remember(&mut self) -> Result<()> {
-        if self.s.flight.on_nan == OnNan::Rollback {
-            self.incidents.good = Some(Good { at: self.at.clone(), state: self.session.raw_state()? });
-        }
-        Ok(())
-    }
-
-    /// Goes back to the latest moment that was remembered, if that is due: whether it was.
+    /// Goes back to the end of the latest epoch, if that is due: whether it was.
     pub(super) fn go_back(&mut self) -> Result<bool> {
         if !std::mem::take(&mut self.incidents.goes_back) {
             return Ok(false);
         }
-        let good = self.incidents.good.as_mut().expect("there is where to go");
-        good.at.lr_factor = Some(good.at.lr_factor.unwrap_or(1.0) / 2.0);
-        let (at, state) = (good.at.clone(), std::mem::take(&mut good.state));
-        self.session.set_state(&state, &at)?;
-        self.incidents.good = Some(Good { at: at.clone(), state });
-        self.at = at;
-        self.session.set_lr_factor(self.factor())?;
-        (self.curve, self.incidents.asked) = Default::default();
-        self.marks.forget();
-        (self.incidents.noted, self.incidents.back) = (self.session.noted()?, self.incidents.back + 1);
-        let step = self.done();
-        self.watch.went_back(&self.at, step)?;
+        let mut moment = self.moments.epoch.clone().expect("there is where to go");
+        moment.at.lr_factor = Some(moment.at.lr_factor.unwrap_or(1.0) / 2.0);
+        self.moments.epoch = Some(moment.clone());
+        // Whatever comes of this, the rate is what it is from now on.
+        self.moments.latest = Some(moment.clone());
+        self.asked.forget(self.asked.len());
+        self.incidents.back += 1;
+        self.return_to(&moment)?;
         self.watch.warn(&format!(
-            "training goes back to step {step} and on at half the learning rate ({} of at most {MOST_BACK} times)",
+            "training goes back to step {} and on at half the learning rate ({} of at most {MOST_BACK} times)",
+            self.done(),
             self.incidents.back
         ));
         Ok(true)

@@ -15,9 +15,9 @@ pub(super) struct Marks {
 }
 
 impl Marks {
-    /// Forgets those that were asked for: training goes back.
-    pub(super) fn forget(&mut self) {
-        self.asked.clear();
+    /// Whether every fingerprint up to a step has arrived.
+    pub(super) fn is_settled(&self, step: usize) -> bool {
+        self.asked.front().is_none_or(|(first, _)| *first > step)
     }
 }
 

@@ -10,13 +10,14 @@ mod fingerprint;
 mod flight;
 mod predict;
 mod ranked;
+mod rebuild;
 mod scoring;
+mod state;
 
 pub(in crate::train) use fingerprint::Fingerprinter;
 pub use scoring::Scorer;
+pub(in crate::train) use state::State;
 
-use super::checkpoint::Progressed;
-use super::flight::record::RECORD;
 use super::loss::answering;
 use super::needs::Needs;
 use super::resident::{self, Resident};
@@ -36,7 +37,7 @@ use crate::ranks::World;
 use crate::tensor::{HostTensor, Shape, Spec};
 use predict::Asked;
 use ranked::Ranked;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// A loaded program over one data set.
@@ -70,6 +71,10 @@ pub struct Session {
     ranked: Option<Ranked>,
     /// The plan of the training step, without initial values.
     plan: Option<Arc<Plan>>,
+    /// The settings that training was prepared with.
+    prepared: Option<Settings>,
+    /// The state at the end of a training on a device that may be lost.
+    ended: Option<Arc<State>>,
     /// The weights of classes in the training's loss.
     class_weights: Option<Vec<f32>>,
     /// The sums of the training's metrics, before anything is added.
@@ -96,6 +101,7 @@ impl Session {
     /// Fails when the model does not answer as the interface says, and when a
     /// language model sees the tokens that it is to foretell.
     pub fn new(device: Device, model: Model, interface: Interface, weights: Weights) -> Result<Session> {
+        let device = device.current();
         let (executor, at_once) = (device.executor(), device.steps_at_once());
         let model = model.without(answering(&interface));
         let mut session = Session {
@@ -111,6 +117,8 @@ impl Session {
             collective: World::default(),
             ranked: None,
             plan: None,
+            prepared: None,
+            ended: None,
             class_weights: None,
             no_sums: HostTensor::zeros(&tally::spec(false)),
             answerers: HashMap::new(),
@@ -252,6 +260,7 @@ impl Session {
             )));
         }
         s.check_decided()?;
+        self.prepared = Some(s.clone());
         let target = self.device.target();
         let several = s.update.micro_batches > 1 || self.collective.ranks() > 1;
         let s = &if several { ranked::settings(s, &target)? } else { s.on(&target) };
@@ -390,108 +399,6 @@ impl Session {
     pub(in crate::train) fn pass_name(&mut self, name: &str) -> String {
         self.passes += 1;
         format!("{name}{}", self.passes)
-    }
-
-    /// All parameters and state by name, as they answer now.
-    pub fn weights(&mut self) -> Result<Weights> {
-        let answering = self.answering();
-        if !self.executor.holds(answering) {
-            return Ok(self.weights.clone());
-        }
-        let mut weights = Weights::new(self.weights.seed);
-        let flat = self.executor.read(answering)?;
-        for (name, spec, offset) in &self.params {
-            let values = flat.as_f32()[*offset..][..spec.elements()].to_vec();
-            weights.set(name, HostTensor::f32(spec.shape.clone(), values));
-        }
-        for name in self.states.clone() {
-            let shape = self.weights.shape(&name).expect("noted when it was built").clone();
-            let mut value = self.executor.read(&name)?;
-            value.shape = shape;
-            weights.set(name, value);
-        }
-        Ok(weights)
-    }
-
-    /// Puts other weights in the place of those that answer.
-    pub fn set_weights(&mut self, weights: &Weights) -> Result<()> {
-        let answering = self.answering();
-        let mut flat = self.executor.read(answering)?.as_f32().to_vec();
-        let missing = |name: &str| Error::model(format!("the weights lack \"{name}\""));
-        for (name, spec, offset) in &self.params {
-            let value = weights.get(name).ok_or_else(|| missing(name))?;
-            flat[*offset..][..spec.elements()].copy_from_slice(value.as_f32());
-        }
-        self.executor.write(answering, &HostTensor::f32([flat.len()], flat))?;
-        for name in self.states.clone() {
-            let value = weights.get(&name).ok_or_else(|| missing(&name))?.clone();
-            self.executor.write(&name, &value)?;
-        }
-        Ok(())
-    }
-
-    /// Whether [`Session::weights`] holds what a buffer of the step holds.
-    fn is_weight(&self, name: &str) -> bool {
-        name == self.answering() && name == "params" || self.states.iter().any(|s| s == name)
-    }
-
-    /// The named buffers of the training step besides the weights: moments,
-    /// clock, sums; the parameters too where others answer for them.
-    pub fn state(&mut self) -> Result<BTreeMap<String, HostTensor>> {
-        let names = self.changing.iter().filter(|n| !self.is_weight(n)).cloned().collect();
-        self.read_all(names)
-    }
-
-    /// [`Session::state`] with the weights themselves: what training goes on
-    /// with when other weights take their place.
-    pub fn raw_state(&mut self) -> Result<BTreeMap<String, HostTensor>> {
-        self.read_all(self.changing.clone())
-    }
-
-    fn read_all(&mut self, names: Vec<String>) -> Result<BTreeMap<String, HostTensor>> {
-        let mut read = |name: &String| match self.whole(name)? {
-            Some(whole) => Ok(whole),
-            None => self.executor.read(name),
-        };
-        names.into_iter().map(|name| read(&name).map(|value| (name, value))).collect()
-    }
-
-    /// Puts the state of an earlier training in place, as it stood at `at`.
-    ///
-    /// Fails when a buffer is missing or does not fit, and when the training was
-    /// one of other samples or stood elsewhere.
-    pub fn set_state(&mut self, state: &BTreeMap<String, HostTensor>, at: &Progressed) -> Result<()> {
-        let place = || "the checkpoint does not fit these settings";
-        for name in &self.changing {
-            // Runs of earlier versions had no sums of the curves and no record: theirs begin here.
-            let needed = !self.is_weight(name) && ![points::METRICS, points::NORMS, RECORD].contains(&name.as_str());
-            if needed && !state.contains_key(name) {
-                return Err(Error::data(format!("it lacks \"{name}\"")).context(place()));
-            }
-        }
-        for (name, value) in state {
-            self.put(name, value).context(place)?;
-        }
-        let (batches, samples) = (self.batches(), self.trained().set.samples);
-        if at.samples != samples {
-            return Err(Error::data(format!(
-                "the checkpoint is of a training on {} samples and there are {samples} now; start a new run from its \
-                 weights with --init",
-                at.samples
-            )));
-        }
-        // After the last step of an epoch the clock shows the next one.
-        let (epoch, batch) = if at.batch == batches { (at.epoch + 1, 0) } else { (at.epoch, at.batch) };
-        let clock = self.executor.read("clock")?;
-        let shown: Vec<usize> = clock.as_u32()[..3].iter().map(|&n| n as usize).collect();
-        if shown != [at.step, batch, epoch] || batch >= batches {
-            return Err(Error::data(format!(
-                "the checkpoint contradicts itself: it stands after {} steps, in epoch {} after {} of {batches}, and its \
-                 clock shows {shown:?}",
-                at.step, at.epoch, at.batch
-            )));
-        }
-        Ok(())
     }
 }
 
