@@ -173,6 +173,14 @@ pub struct Settings {
 pub const AUTO: &str = "auto";
 
 impl Settings {
+    /// Fails where the batch size is still to be decided.
+    pub(super) fn check_decided(&self) -> Result<()> {
+        match self.auto_batch {
+            true => Err(Error::usage("batch_size = \"auto\" is for a training of its own; expected a number here")),
+            false => Ok(()),
+        }
+    }
+
     /// The most bytes of samples that such a training has on a device at once.
     pub fn most_data(&self, device: &Target) -> u64 {
         resident::budget(device, self.data.device_bytes)

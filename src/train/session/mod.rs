@@ -259,10 +259,8 @@ impl Session {
                 self.model.description.name
             )));
         }
+        s.check_decided()?;
         self.prepared = Some(s.clone());
-        if s.auto_batch {
-            return Err(Error::usage("batch_size = \"auto\" is for a training of its own; expected a number here"));
-        }
         let target = self.device.target();
         let several = s.update.micro_batches > 1 || self.collective.ranks() > 1;
         let s = &if several { ranked::settings(s, &target)? } else { s.on(&target) };
