@@ -3,7 +3,8 @@ use crate::data::{Interface, Normal, Samples, Targets};
 use crate::device::Device;
 use crate::eval::Point;
 use crate::nn::Description;
-use crate::train::model_for;
+use crate::train::progress::Kept;
+use crate::train::{checkpoint, model_for};
 
 /// What a training says, in order.
 #[derive(Debug, Default, PartialEq)]

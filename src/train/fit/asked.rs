@@ -51,7 +51,8 @@ impl Run<'_, '_> {
 
     /// Does what was asked for at this point before training went back.
     pub(super) fn obey_again(&mut self) -> Result<()> {
-        while let Some((at, control)) = self.asked.again.pop_front_if(|(at, _)| *at <= self.at.step) {
+        while self.asked.again.front().is_some_and(|(at, _)| *at <= self.at.step) {
+            let Some((at, control)) = self.asked.again.pop_front() else { break };
             self.heed_control(at, control)?;
         }
         Ok(())
