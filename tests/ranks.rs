@@ -282,7 +282,9 @@ fn micro_batches_are_a_large_batch(on_gpu: bool) -> Result<(), Failed> {
 }
 
 fn another_number_goes_on() -> Result<(), Failed> {
-    for (case, (first, then)) in cases()?.into_iter().zip([(2, 4), (4, 1), (1, 2)]) {
+    // A checkpoint of a text needs its vocabulary, which the case does not have; `mpi/ranks.py` has texts.
+    let pictures = cases()?.into_iter().filter(|case| case.name != "char-gpt");
+    for (case, (first, then)) in pictures.zip([(2, 4), (4, 1)]) {
         let whole = ranks(&case, &case.settings, false, 1, None, nobody).remove(0)?;
         let folder = tempfile::tempdir()?;
         let path = folder.path().join("last");

@@ -290,7 +290,7 @@ fn streamed() -> Result<(), Failed> {
     let s = usual(&[("data.device_mb", toml::Value::from(0.05))]);
     let gpu = gpu();
     let mut keeper = Keeper::default();
-    let (session, outcome) = train(&gpu, &s, "lost@90,lost@200,lost@330", &mut keeper)?;
+    let (session, outcome) = train(&gpu, &s, "lost@20,lost@40,lost@60", &mut keeper)?;
     check(outcome.lost == 3, format!("{:?}", keeper.lost))?;
     // Where the samples lie does not change what is learned from them.
     let left = left(session, outcome, &mut keeper)?;
