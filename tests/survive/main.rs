@@ -207,7 +207,8 @@ fn compare(is: &Left, expected: &Left) -> Result<(), Failed> {
     check(is.files == expected.files, "the checkpoints differ")
 }
 
-/// Four losses in each of five trainings, at twenty submits that are spread evenly.
+/// Four losses in each of five trainings, at twenty submits that are spread evenly over the first
+/// two thirds: how many there are depends on how fast the machine is at the time.
 fn losses(runs: Range<u64>) -> Result<(), Failed> {
     let (expected, [submits, ..]) = &*UNDISTURBED;
     check(*submits > 200, format!("{submits} submits"))?;
@@ -216,7 +217,7 @@ fn losses(runs: Range<u64>) -> Result<(), Failed> {
     let (begun, rest) = (20, submits - 20);
     for run in runs {
         // What a loss repeats is counted too: the first of a training are where they are said to be.
-        let faults: Vec<String> = (0..4).map(|i| format!("lost@{}", begun + rest * (5 * i + run + 1) / 22)).collect();
+        let faults: Vec<String> = (0..4).map(|i| format!("lost@{}", begun + rest * (5 * i + run + 1) / 32)).collect();
         let faults = faults.join(",");
         let mut keeper = Keeper::default();
         let (session, outcome) = train(&current(&gpu), &usual(&[]), &faults, &mut keeper)?;
@@ -243,8 +244,9 @@ fn kinds() -> Result<(), Failed> {
     for (faults, said) in [
         // The second while the first is made good.
         (format!("memory@16,memory@40,silent@{}", 2 * waits / 3), &[full, full, silent][..]),
-        (format!("refused@{pipelines},refused@{},lost@{submits}", pipelines + 10), &[refused, refused, lost]),
-        (format!("lost@{},lost@{}", submits / 2, submits / 2 + 2), &[lost, lost]),
+        // How many submits there are depends on how fast the machine is at the time.
+        (format!("refused@{pipelines},refused@{},lost@{}", pipelines + 10, submits / 2), &[refused, refused, lost]),
+        (format!("lost@{},lost@{}", submits / 3, submits / 2), &[lost, lost]),
     ] {
         let mut keeper = Keeper::default();
         let (session, outcome) = train(&gpu(), &usual(&[]), &faults, &mut keeper)?;
