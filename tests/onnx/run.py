@@ -4,7 +4,7 @@
     python3 tests/onnx/run.py --wgrad target/release/wgrad --device cpu
     python3 tests/onnx/run.py --kind simple --kind pytorch-converted --device llvmpipe
 
-Needs the packages `onnx` (1.23) and `numpy`. The cases are those of the package: of single
+Needs the packages of `tests/onnx/requirements.txt`. The cases are those of the package: of single
 nodes, made when they are asked for, and models that lie in it. A case passes if every output
 has the type, shape and values that the suite says, within the suite's own tolerances. A case
 that the program refuses, with a message, does not pass and is no error; one that gives other

@@ -1,6 +1,6 @@
 """Clients as they are on PyPI, and a fuzzer of the OpenAPI document, against `wgrad serve`.
 
-    python3 -m venv venv && venv/bin/pip install 'tritonclient[http]' requests schemathesis
+    python3 -m venv venv && venv/bin/pip install -r tests/serve/requirements.txt schemathesis
     venv/bin/python tests/serve/clients.py [--wgrad target/release/wgrad] [--examples 20]
 
 Trains a few small models, serves them, and exits with 1 where a client meets anything
