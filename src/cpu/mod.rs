@@ -6,7 +6,7 @@ mod buffer;
 
 use self::buffer::{Buffer, round};
 use crate::error::{Error, Result};
-use crate::graph::{Graph, Home, Init, Io, Op, TensorId, View, ViewMut};
+use crate::graph::{Graph, Init, Io, Op, TensorId, View, ViewMut};
 use crate::plan::{
     Clock, Executor, Kept, Place, Plan, Program, Span, Ticket, TimedRun, Timeline, check_size, no_buffer, not_computed,
 };
@@ -318,10 +318,7 @@ impl<T: CpuReal> Store<T> {
 /// runs out of it half way is ended without a word.
 fn check_memory(bytes: usize, graph: &Graph) -> Result<()> {
     Vec::<u8>::new().try_reserve_exact(bytes).map_err(|_| {
-        // Flat buffers say nothing; the first of the largest is a weight, not its gradient.
-        let single = graph.tensors().iter().filter(|t| !matches!(t.home, Home::Persistent { .. }));
-        let largest = single.rev().max_by_key(|t| t.spec.elements());
-        let largest = largest.map(|t| format!("; its largest tensor is {} of {}", t.spec, t.label)).unwrap_or_default();
+        let largest = graph.largest().map(|t| format!("; its largest tensor is {t}")).unwrap_or_default();
         Error::device(format!(
             "this takes {bytes} bytes ({:.1} GiB), more than memory has to give{largest}; use a smaller batch or a \
              smaller model",

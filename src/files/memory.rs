@@ -124,13 +124,8 @@ pub fn size(bytes: u64) -> String {
     }
 }
 
-/// The memory that this process can still take now, in bytes, as far as the system says.
-pub fn free_now() -> Option<u64> {
-    free()
-}
-
-/// The memory that this process can still take, as far as the system says.
-fn free() -> Option<u64> {
+/// The memory that this process can still take, in bytes, as far as the system says.
+pub fn free() -> Option<u64> {
     if !cfg!(target_os = "linux") {
         return None;
     }

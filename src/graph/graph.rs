@@ -222,6 +222,14 @@ impl Graph {
         self.tensors.iter().position(named).map(|i| TensorId(i as u32))
     }
 
+    /// The largest tensor, in words: `f32[60000, 60000] of dense2.weight`. Flat buffers say nothing and are
+    /// left out; of several the first, a weight and not its gradient. `None` of an empty graph.
+    pub(crate) fn largest(&self) -> Option<String> {
+        let single = self.tensors.iter().filter(|t| !matches!(t.home, Home::Persistent { .. }));
+        let largest = single.rev().max_by_key(|t| t.spec.elements());
+        largest.map(|t| format!("{} of {}", t.spec, t.label))
+    }
+
     /// Drops what persistent tensors hold before the first step, once an executor has
     /// it: data and weights are not to be held twice.
     pub(crate) fn drop_inits(&mut self) {

@@ -95,7 +95,7 @@ fn go(
         session.prepare_training(train, s)?;
     }
     session.device().set_patience(s.recovery.timeout);
-    let (begins, batches) = (start.at.step == 0, session.batches());
+    let (mut begins, batches) = (start.at.step == 0, session.batches());
     let is_watched = val.is_some();
     let keeps = together::keeps(watch.keeps(), &**session.collective())?;
     std::thread::scope(|scope| {
@@ -124,10 +124,8 @@ fn go(
             session,
         };
         run.begin().or_else(|why| run.recover(why))?;
-        let mut attempts = 0..;
         loop {
-            let is_first = attempts.next() == Some(0);
-            let ended = run.watched(val, begins && is_first).and_then(|watched| {
+            let ended = run.watched(val, std::mem::take(&mut begins)).and_then(|watched| {
                 let order = s.shuffle.then_some(s.seed);
                 let (at, set) = (&run.at, &run.session.trained().set);
                 // An epoch whose steps are all done goes on with the next one's data.
@@ -362,13 +360,17 @@ impl Run<'_, '_> {
         let at = self.stand();
         self.curve.ask(self.session, at)?;
         self.mark()?;
-        let is_due = |every: usize| counts.is_whole(self.at.step) && self.done().is_multiple_of(every);
-        if self.s.checkpoint_every.is_some_and(is_due) && self.keeps {
+        if self.is_due(self.s.checkpoint_every) && self.keeps {
             self.keep(None, false)?;
-        } else if self.keeps_every().is_some_and(is_due) {
+        } else if self.is_due(self.keeps_every()) {
             self.ask_for_moment()?;
         }
         Ok(())
+    }
+
+    /// Whether what is done every so many steps is due after those so far.
+    fn is_due(&self, every: Option<usize>) -> bool {
+        every.is_some_and(|n| self.counts.is_whole(self.at.step) && self.done().is_multiple_of(n))
     }
 
     /// What a whole epoch means: best weights, patience, checkpoints.

@@ -35,13 +35,9 @@ impl Needs {
     /// `train.targets`.
     pub fn of(plan: &Plan) -> Needs {
         let [weights, gradients, moments, activations] = memory_of(plan).map(|n| n as u64);
-        let named = |pick: &dyn Fn(&str) -> bool| -> Vec<u64> {
-            let of = plan.buffers.iter().filter(|b| b.name.as_deref().is_some_and(pick));
-            of.map(|b| b.bytes() as u64).collect()
-        };
-        let data = named(&|n| n == "train.samples" || n == "train.targets").iter().sum();
+        let data = named(plan, |n| n == "train.samples" || n == "train.targets").sum::<usize>() as u64;
         let kept = |n: &str| n == "params" || n == EMA || MOMENTS.contains(&n);
-        let readback = named(&kept).into_iter().max().unwrap_or(0);
+        let readback = named(plan, kept).max().unwrap_or(0) as u64;
         let other = (plan.bytes() as u64).saturating_sub(weights + gradients + moments + activations + data);
         Needs { weights, gradients, moments, activations, data, other, readback, checkpoint: 2 * (weights + moments) }
     }
@@ -81,7 +77,7 @@ impl Needs {
                 Class::Discrete => (self.buffers(), self.checkpoint),
             },
         };
-        let free = memory::free_now();
+        let free = memory::free();
         if free.is_some_and(|free| on_host > free) {
             let free = free.map_or_else(String::new, size);
             return Err(self.refused(&format!("{} of the host's memory, of which {free} are free", size(on_host))));
@@ -107,17 +103,18 @@ impl Needs {
 
 /// Bytes that a training plan takes: weights, gradients, optimiser, activations.
 pub(super) fn memory_of(plan: &Plan) -> [usize; 4] {
-    let named = |pick: &dyn Fn(&str) -> bool| -> usize {
-        let of = plan.buffers.iter().filter(|b| b.name.as_deref().is_some_and(pick));
-        of.map(|b| b.bytes()).sum()
-    };
     let state = |n: &str| n == "params" || n.ends_with("running_mean") || n.ends_with("running_var");
     [
-        named(&state),
-        named(&|n| n.starts_with("grads") || n.starts_with("accumulate.")),
-        named(&|n| n == EMA || MOMENTS.contains(&n)),
+        named(plan, state).sum(),
+        named(plan, |n| n.starts_with("grads") || n.starts_with("accumulate.")).sum(),
+        named(plan, |n| n == EMA || MOMENTS.contains(&n)).sum(),
         plan.transient_bytes(),
     ]
+}
+
+/// The sizes of the buffers whose names are picked.
+fn named(plan: &Plan, pick: impl Fn(&str) -> bool) -> impl Iterator<Item = usize> {
+    plan.buffers.iter().filter(move |b| b.name.as_deref().is_some_and(&pick)).map(|b| b.bytes())
 }
 
 #[cfg(test)]

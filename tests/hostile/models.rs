@@ -78,7 +78,12 @@ pub fn rows() -> Vec<Row> {
                 model(at, &format!("{wide}[[layer]]\ntype = \"Dense\"\nunits = \"classes\""));
             },
             MODEL,
-            &["the training needs", "GiB of the host's memory", "weights 13.4 GiB", "moments"],
+            &[
+                "the training needs",
+                "GiB of the host's memory",
+                "weights 13.4 GiB",
+                "f32[60000, 60000] of dense2.weight",
+            ],
         ),
         refused("model_of_no_units", |at| dense(at, "0"), MODEL, &["m.toml: layer 1: units = 0", "at least 1"]),
         refused("model_of_negative_units", |at| dense(at, "-4"), MODEL, &["layer 1: units = -4", "at least 1"]),

@@ -49,8 +49,7 @@ impl Run<'_, '_> {
     /// the judge.
     pub(super) fn take(&mut self, n: usize) -> Result<usize> {
         let done = self.done();
-        let is_due = |every: usize| self.counts.is_whole(self.at.step) && done.is_multiple_of(every);
-        if !self.s.flight.verify_every.is_some_and(is_due) {
+        if !self.is_due(self.s.flight.verify_every) {
             return self.session.steps(n).map(|()| n);
         }
         match self.session.verified_step()? {

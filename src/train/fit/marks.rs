@@ -25,8 +25,7 @@ impl Run<'_, '_> {
     /// Asks for the fingerprint of the weights, if one is due after the steps so far.
     pub(super) fn mark(&mut self) -> Result<()> {
         let step = self.done();
-        let is_due = |every: usize| self.counts.is_whole(self.at.step) && step.is_multiple_of(every);
-        if !self.s.flight.fingerprint_every.is_some_and(is_due) {
+        if !self.is_due(self.s.flight.fingerprint_every) {
             return Ok(());
         }
         if self.marks.program.is_none() {

@@ -23,11 +23,9 @@ pub(super) struct Moment {
     epochs: usize,
 }
 
-/// A moment that is on its way from the device.
+/// A moment whose state is on its way from the device.
 struct Asked {
-    at: Progressed,
-    best: Option<Weights>,
-    epochs: usize,
+    moment: Moment,
     /// What had been asked of the training by then.
     controls: usize,
     tickets: Vec<(String, Ticket)>,
@@ -45,34 +43,33 @@ pub(super) struct Moments {
 }
 
 impl Run<'_, '_> {
-    /// Whether moments are kept in case that the device fails.
-    fn may_be_lost(&self) -> bool {
-        self.session.can_be_lost()
-    }
-
     /// Steps between moments that are asked for in passing.
     pub(super) fn keeps_every(&self) -> Option<usize> {
-        self.s.recovery.every.filter(|_| self.may_be_lost())
+        self.s.recovery.every.filter(|_| self.session.can_be_lost())
     }
 
     /// The state at the end of an epoch, where anybody wants it.
     pub(super) fn state_to_keep(&mut self) -> Result<Option<State>> {
         let rolls_back = self.s.flight.on_nan == OnNan::Rollback;
         let wanted = self.keeps || self.s.early_stopping.restore_best_weights || rolls_back;
-        match wanted || self.may_be_lost() {
+        match wanted || self.session.can_be_lost() {
             true => self.session.everything().map(Some),
             false => Ok(None),
         }
     }
 
+    /// This moment with its state.
+    fn moment(&self, state: Arc<State>) -> Moment {
+        Moment { at: self.at.clone(), state, best: self.best.clone(), epochs: self.epochs.len() }
+    }
+
     /// Keeps this moment, whose state the host has read.
     pub(super) fn remember(&mut self, state: Arc<State>, is_epoch: bool) {
         let rolls_back = is_epoch && self.s.flight.on_nan == OnNan::Rollback;
-        if !rolls_back && !self.may_be_lost() {
+        if !rolls_back && !self.session.can_be_lost() {
             return;
         }
-        let (at, best, epochs) = (self.at.clone(), self.best.clone(), self.epochs.len());
-        let moment = Moment { at, state, best, epochs };
+        let moment = self.moment(state);
         if rolls_back {
             self.moments.epoch = Some(moment.clone());
         }
@@ -86,9 +83,7 @@ impl Run<'_, '_> {
     pub(super) fn ask_for_moment(&mut self) -> Result<()> {
         if self.moments.asked.is_none() {
             self.moments.asked = Some(Asked {
-                at: self.at.clone(),
-                best: self.best.clone(),
-                epochs: self.epochs.len(),
+                moment: self.moment(Arc::default()),
                 controls: self.asked.len(),
                 tickets: self.session.request_everything()?,
                 arrived: vec![],
@@ -107,15 +102,16 @@ impl Run<'_, '_> {
                 None => return Ok(()),
             }
         }
-        if !self.curve.is_settled(asked.at.step) || !self.marks.is_settled(self.counts.done(asked.at.step)) {
+        let step = asked.moment.at.step;
+        if !self.curve.is_settled(step) || !self.marks.is_settled(self.counts.done(step)) {
             return Ok(());
         }
-        let Some(Asked { at, best, epochs, controls, tickets, arrived }) = self.moments.asked.take() else {
+        let Some(Asked { moment, controls, tickets, arrived }) = self.moments.asked.take() else {
             return Ok(());
         };
         let names = tickets.into_iter().map(|(name, _)| name);
         let state = Arc::new(names.zip(arrived).collect());
-        self.moments.latest = Some(Moment { at, state, best, epochs });
+        self.moments.latest = Some(Moment { state, ..moment });
         self.asked.forget(controls);
         Ok(())
     }
@@ -131,7 +127,6 @@ impl Run<'_, '_> {
             self.session.set_lr_factor(self.factor())?;
         }
         self.incidents.returned(self.session.noted()?);
-        self.moments.latest = Some(moment.clone());
         let step = self.done();
         self.watch.went_back(&self.at, step)
     }

@@ -7,12 +7,8 @@ use super::moment::Moment;
 use crate::device::Device;
 use crate::error::{Context, Error, Fault, Result};
 use crate::eval::LostDevice;
+use crate::train::session::opened;
 use crate::train::stream::Stream;
-use std::time::Duration;
-
-/// Pauses before a device is opened anew, while it does not open: a driver that resets it
-/// takes some seconds.
-const PAUSES: [Duration; 4] = [Duration::ZERO, Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(4)];
 
 impl Run<'_, '_> {
     /// Leads on after an error, where that is possible: back to the latest epoch, if numbers
@@ -39,11 +35,8 @@ impl Run<'_, '_> {
             self.drop_requests();
             let dead = self.session.device().clone();
             self.session.close(&moment.state, fault);
-            let next = match self.lost <= self.s.recovery.losses {
-                true => opened(&dead),
-                false => Ok(None),
-            };
-            let next = match next {
+            let may = self.lost <= self.s.recovery.losses;
+            let next = match may.then(|| opened(&dead)).transpose() {
                 Ok(Some(device)) => device,
                 Ok(None) | Err(_) if self.s.recovery.cpu => Device::Cpu,
                 Ok(None) => return Err(self.give_up(&why, step, &moment)),
@@ -92,7 +85,7 @@ impl Run<'_, '_> {
     fn give_up(&mut self, why: &Error, step: usize, moment: &Moment) -> Error {
         let back = self.counts.done(moment.at.step);
         let kept = match (self.keeps, self.kept == Some(back)) {
-            (true, false) => self.write_moment(&moment.state, &moment.at),
+            (true, false) => self.write(&moment.state, None, &moment.at, false),
             _ => Ok(()),
         };
         let ended = LostDevice { device_lost: why.to_string(), step: step as u64, back_to: back as u64, on: None };
@@ -117,19 +110,6 @@ impl Run<'_, '_> {
             None => Error::device(message),
         }
     }
-}
-
-/// The device opened anew.
-fn opened(dead: &Device) -> Result<Option<Device>> {
-    let mut last = None;
-    for pause in PAUSES {
-        std::thread::sleep(pause);
-        match dead.reopen() {
-            Ok(device) => return Ok(Some(device)),
-            Err(e) => last = Some(e),
-        }
-    }
-    last.map_or(Ok(None), Err)
 }
 
 /// The error of a device that has failed and cannot be used again.

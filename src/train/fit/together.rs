@@ -48,8 +48,7 @@ impl Run<'_, '_> {
         let (stream, epoch) = (&mut self.stream, self.at.epoch);
         let at = [self.at.step, epoch, self.at.batch];
         let n = self.session.ranked_step(at, &mut |executor, batch| stream.supply(executor, epoch, batch))?;
-        let late = self.s.max_seconds.is_some_and(|t| self.begun.elapsed().as_secs_f64() >= t);
-        let own = Agreed { interrupted: self.watch.interrupted(), late };
+        let own = Agreed { interrupted: self.watch.interrupted(), late: self.time_is_up() };
         self.agreed = Agreed::of(own, &**self.session.collective())?;
         Ok(n)
     }
@@ -66,8 +65,13 @@ impl Run<'_, '_> {
     pub(super) fn is_late(&self) -> bool {
         match self.session.is_ranked() {
             true => self.agreed.late,
-            false => self.s.max_seconds.is_some_and(|t| self.begun.elapsed().as_secs_f64() >= t),
+            false => self.time_is_up(),
         }
+    }
+
+    /// Whether this rank's clock says so.
+    fn time_is_up(&self) -> bool {
+        self.s.max_seconds.is_some_and(|t| self.begun.elapsed().as_secs_f64() >= t)
     }
 
     /// What whoever watches asks for.

@@ -15,6 +15,7 @@ mod scoring;
 mod state;
 
 pub(in crate::train) use fingerprint::Fingerprinter;
+pub(in crate::train) use rebuild::opened;
 pub use scoring::Scorer;
 pub(in crate::train) use state::State;
 
@@ -217,7 +218,8 @@ impl Session {
         let set = set.placed();
         drop(graph);
         if name == "train" {
-            Needs::of(&plan).check(&self.device)?;
+            let largest = || format!("its largest tensor is {}", plan.graph.largest().unwrap_or_default());
+            Needs::of(&plan).check(&self.device).context(largest)?;
             self.memory = Session::memory_of(&plan);
             self.plan = Some(Arc::new(plan.outline()));
         }
@@ -260,10 +262,11 @@ impl Session {
             )));
         }
         s.check_decided()?;
-        self.prepared = Some(s.clone());
         let target = self.device.target();
         let several = s.update.micro_batches > 1 || self.collective.ranks() > 1;
         let s = &if several { ranked::settings(s, &target)? } else { s.on(&target) };
+        // With what this device has decided: another in its place has the same state.
+        self.prepared = Some(s.clone());
         let (g, built) = self.model.inspect(1, &mut self.weights)?;
         s.loss.check_logits(&g, built.output, self.interface.task != Task::Regression)?;
         let resident = self.resident(set, s.batch_size, Some(s))?;

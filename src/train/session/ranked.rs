@@ -157,8 +157,15 @@ impl Ranked {
         let sums = self.sums(&told, present)?;
         let sum = sum.unwrap_or_else(|| vec![0.0; self.parts.total]);
         let lengths = self.parts.lengths();
-        let mut mean = self.collective.reduce_scatter(&sum, &lengths, present.div_ceil(self.each()))?;
-        drop(sum);
+        let mut mean = match ranks {
+            // There is nobody to send it to.
+            1 => sum,
+            _ => {
+                let mean = self.collective.reduce_scatter(&sum, &lengths, present.div_ceil(self.each()))?;
+                drop(sum);
+                mean
+            }
+        };
         // Without any weight there is no gradient either.
         let weight = if sums.weight == 0.0 { 1.0 } else { sums.weight as f32 };
         parallel::chunks(&mut mean, |_, part| part.iter_mut().for_each(|x| *x /= weight));
@@ -318,11 +325,11 @@ impl Session {
         let moments = changing.iter().filter(|name| MOMENTS.contains(&name.as_str())).cloned().collect();
 
         let averaged = self.executor.holds(EMA);
-        let mut begins = vec![];
+        let mut moments_bytes = 0;
         self.train = Some(self.load(micro, set, false, &s.plan)?);
         let mut load = |session: &mut Session, g: &Graph, fetch: &[TensorId]| {
             let plan = session.device.plan_with(g, fetch, &Options::default())?;
-            begins.push(Session::memory_of(&plan));
+            moments_bytes += Session::memory_of(&plan)[2];
             session.executor.load(plan)
         };
         let norms = match norms {
@@ -331,7 +338,7 @@ impl Session {
         };
         let apply = (load(self, &apply, part.as_slice())?, part);
         let after = after.map(|g| load(self, &g, &[])).transpose()?;
-        self.memory[2] += begins.iter().map(|m| m[2]).sum::<usize>();
+        self.memory[2] += moments_bytes;
         if !averaged && self.executor.holds(EMA) {
             // An average begins as the weights are now.
             let now = self.executor.read("params")?;

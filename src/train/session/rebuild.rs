@@ -8,9 +8,27 @@ use crate::device::Device;
 use crate::error::{Error, Fault, Kind, Result, caught};
 use crate::train::LR_FACTOR;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// How often what follows a training is done anew on a device that fails meanwhile.
 const MOST: usize = 3;
+
+/// Pauses before a device is opened once more, while it does not open: a driver that resets it
+/// takes some seconds.
+const PAUSES: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(4)];
+
+/// The device opened anew.
+pub(in crate::train) fn opened(dead: &Device) -> Result<Device> {
+    let mut device = dead.reopen();
+    for pause in PAUSES {
+        if device.is_ok() {
+            break;
+        }
+        std::thread::sleep(pause);
+        device = dead.reopen();
+    }
+    device
+}
 
 impl Session {
     /// What has made the device unreliable, if that is why an error came about. On a device
@@ -83,7 +101,7 @@ impl Session {
             let Some(fault) = self.fault(why) else { break };
             lost(why)?;
             self.close(&state, fault);
-            done = self.device.reopen().and_then(|device| {
+            done = opened(&self.device).and_then(|device| {
                 self.rebuild(device, train)?;
                 state.iter().try_for_each(|(name, value)| self.executor.write(name, value))?;
                 run(self)
