@@ -49,6 +49,7 @@ use crate::device::{Device, DeviceInfo};
 use crate::error::Result;
 use crate::files::memory;
 use crate::plan::Precision;
+use crate::ranks::launch;
 use crate::tensor::parallel;
 use crate::terminal::is_steering;
 use clap::Parser;
@@ -84,7 +85,7 @@ pub fn run() -> Result<()> {
             std::process::exit(e.exit_code());
         }
     };
-    parallel::start()?;
+    parallel::start(launch::local_ranks())?;
     flags.max_memory.into_iter().for_each(memory::set_budget);
     flags.data_memory.into_iter().for_each(memory::set_data_bound);
     let done = match &flags.command {

@@ -56,19 +56,7 @@ pub fn world() -> Result<World> {
 
 #[cfg(feature = "mpi")]
 fn together(_n: usize) -> Result<World> {
-    share_cores();
     Ok(World::of(super::mpi::Mpi::start()?))
-}
-
-/// Gives each rank its share of the machine's cores, unless `RAYON_NUM_THREADS` says how many threads
-/// it has.
-#[cfg(feature = "mpi")]
-fn share_cores() {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    if local_ranks() > 1 && std::env::var_os("RAYON_NUM_THREADS").is_none() {
-        // Fails where there are threads already, which then stay.
-        let _ = rayon::ThreadPoolBuilder::new().num_threads((cores / local_ranks()).max(1)).build_global();
-    }
 }
 
 #[cfg(not(feature = "mpi"))]

@@ -1,6 +1,7 @@
 //! What two runs have in common and where they part: their settings, versions, data and devices, and
 //! the first step after which their weights or their curves are not the same bits.
 
+use super::tuning::FILE as TUNING;
 use crate::error::{Error, Result};
 use crate::eval::{EpochRecord, Fingerprint, History, Point, RunInfo, history};
 use crate::files;
@@ -174,7 +175,7 @@ impl Run {
             ))
         })?;
         let table: Value = toml::from_str(&text).map_err(|e| Error::data(format!("{}: {e}", config.display())))?;
-        let tuning = folder.join("tuning.json");
+        let tuning = folder.join(TUNING);
         let kernels: Value = match files::read(&tuning)? {
             None => Value::Null,
             Some(text) => serde_json::from_str(&text).map_err(|e| Error::data(format!("{}: {e}", tuning.display())))?,

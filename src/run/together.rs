@@ -21,6 +21,11 @@ pub fn share(s: &mut Settings, world: &World, goes_on: bool, observer: &mut dyn 
             "data.folds: the folds of a cross-validation are not shared by ranks; start it without mpirun",
         ));
     }
+    if s.auto_batch {
+        return Err(Error::usage(
+            "train.batch_size = \"auto\": each of several ranks would decide its own; expected a batch size that is a number",
+        ));
+    }
     if micro_batches > 1 {
         return match micro_batches.is_multiple_of(ranks) {
             true => Ok(()),

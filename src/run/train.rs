@@ -275,9 +275,9 @@ pub fn train(mut s: Settings, data: Data, request: Request, observer: &mut dyn O
     let working = observer.working("preparing the data");
     let mut prepared = source.prepare(&s)?;
     drop(working);
+    batch::decide(&mut s, &prepared, &device, observer)?;
     shrink(&mut prepared, part, &mut s, &*source)?;
     drop(source);
-    batch::decide(&mut s, &prepared, &device, observer)?;
     settle(&mut s, &mut prepared);
     say(&s, &prepared, observer);
     begun.map_or(Ok(()), |begun| begun.check(&prepared))?;

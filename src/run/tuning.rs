@@ -22,7 +22,7 @@ use std::time::Duration;
 pub const SECONDS: u64 = 5;
 
 /// The file in a run's folder.
-const FILE: &str = "tuning.json";
+pub(super) const FILE: &str = "tuning.json";
 
 /// What is kept there.
 #[derive(Debug, Default, Serialize, Deserialize)]

@@ -14,20 +14,23 @@ const SERIAL: usize = 16 * 1024;
 pub const CHUNK: usize = 4 * 1024;
 
 /// Starts the threads of all parallel loops, once per process: as many as the machine has
-/// processors (`RAYON_NUM_THREADS` says otherwise), or as many as the system allows. Results do not
-/// depend on their number. A process that does not call this starts them with its first loop, and
-/// panics where that fails.
+/// processors (`RAYON_NUM_THREADS` says otherwise), of which `processes` that were launched together
+/// take equal shares, or as many as the system allows. Results do not depend on their number. A
+/// process that does not call this starts them with its first loop, and panics where that fails.
 ///
 /// Fails where not even one can be started.
-pub fn start() -> Result<()> {
+pub fn start(processes: usize) -> Result<()> {
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    let is_said = std::env::var_os("RAYON_NUM_THREADS").is_some();
     // The pool that loops use can be asked for once only, so others try how many there can be; their
     // threads have ended before the next begin.
     let starts =
         |threads| rayon::ThreadPoolBuilder::new().num_threads(threads).build_scoped(|thread| thread.run(), |_| ());
-    let mut threads = 0;
+    // 0 are as many as there are processors, or as the variable says.
+    let mut threads = if processes > 1 && !is_said { (processors / processes).max(1) } else { 0 };
     while let Err(e) = starts(threads) {
         threads = match threads {
-            0 => std::thread::available_parallelism().map_or(1, usize::from) / 2,
+            0 => processors / 2,
             n => n / 2,
         };
         if threads == 0 {

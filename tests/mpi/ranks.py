@@ -20,6 +20,7 @@ import time
 CONFIGS = {
     # Batch norm, clipping, a rate that falls with the scores, averaged weights.
     "resnet8": """
+model = "resnet8"
 [data]
 source = "set"
 val_split = 0.2
@@ -39,8 +40,6 @@ monitor = "loss"
 name = "sgd"
 lr = 0.05
 momentum = 0.9
-[model]
-preset = "resnet8"
 """,
     "keras-cnn": """
 model = "keras-cnn"
@@ -54,7 +53,6 @@ micro_batches = 4
 checkpoint_every = 2
 """,
 }
-CONFIGS["resnet8"] = 'model = "resnet8"\n' + CONFIGS["resnet8"].split("[model]")[0]
 CONFIGS["char-gpt"] = """
 model = "char-gpt"
 [data]
