@@ -28,8 +28,6 @@ pub struct Executable {
 pub struct Statistic {
     /// The driver's name for it.
     pub name: String,
-    /// What it counts, in the driver's words.
-    pub description: String,
     /// Its value.
     pub value: Figure,
 }

@@ -35,7 +35,7 @@ const fn family_of(name: &'static str, card: &'static str, units: u32, lanes: u3
 }
 
 /// Those known.
-pub const FAMILIES: &[Family] = &[
+const FAMILIES: &[Family] = &[
     family_of("polaris10", "Radeon RX 480", 36, 64, 1.266, 256.0),
     family_of("vega10", "Radeon RX Vega 64", 64, 64, 1.546, 483.8),
     family_of("navi10", "Radeon RX 5700 XT", 20, 128, 1.905, 448.0),
@@ -54,11 +54,6 @@ pub fn family(name: &str) -> Result<&'static Family> {
 }
 
 impl Family {
-    /// Instructions of one lane that the whole card begins per nanosecond.
-    pub fn issue(&self) -> f64 {
-        f64::from(self.units * self.lanes) * self.clock
-    }
-
     /// Whether the process runs in the environment that RADV needs.
     pub fn is_forced(&self) -> bool {
         std::env::var(FORCE).is_ok_and(|v| v == self.name)
@@ -110,7 +105,8 @@ mod tests {
         for (name, tflops, at_once) in
             [("vega10", 12.66, 1.0), ("navi21", 23.04, 1.0), ("navi31", 61.4, 2.0), ("gfx1201", 48.7, 2.0)]
         {
-            let reached = family(name).unwrap().issue() * 2.0 * at_once / 1e3;
+            let family = family(name).unwrap();
+            let reached = f64::from(family.units * family.lanes) * family.clock * 2.0 * at_once / 1e3;
             assert!((reached / tflops - 1.0).abs() < 0.005, "{name}: {reached}");
         }
     }

@@ -18,5 +18,5 @@ pub use adapter::{Adapter, adapters};
 pub use device::Gpu;
 pub use executable::{Compiler, Executable, Figure, Statistic};
 pub use executor::GpuExecutor;
-pub use family::{FAMILIES, FORCE, Family, family};
+pub use family::{FORCE, Family, family};
 pub use pipelines::Checks;

@@ -9,28 +9,19 @@ use crate::error::{Context, Error, Result};
 use std::collections::HashMap;
 use std::sync::{LazyLock, RwLock};
 
-/// The two forms of `lane_of`; which one a kernel gets depends on the device.
-const LANES: &str = include_str!("../../shaders/lib/lanes.wgsl");
-const NO_LANES: &str = include_str!("../../shaders/lib/no_lanes.wgsl");
-
-/// The two forms of a product in tiles; which one a kernel gets depends on the
-/// variant.
-const TILES: &str = include_str!("../../shaders/lib/tiles.wgsl");
-const TILES_HALF: &str = include_str!("../../shaders/lib/tiles_half.wgsl");
-
 impl Kernel {
     /// Lets `lanes` neighbouring invocations share values: adds `const LANES`
     /// and the function `lane_of`, which needs subgroups if there is more than
     /// one lane.
     pub fn lanes(self, lanes: usize) -> Kernel {
-        let fragment = if lanes > 1 { LANES } else { NO_LANES };
-        self.constant("LANES", lanes).line("lane_of", fragment.to_string())
+        let name = if lanes > 1 { "lib/lanes" } else { "lib/no_lanes" };
+        self.constant("LANES", lanes).line("lane_of", taken(name))
     }
 
     /// Adds the functions that multiply tiles in workgroup memory, in f32 or
     /// with factors rounded to f16.
     pub fn tiles(self, half: bool) -> Kernel {
-        self.line("tiles", (if half { TILES_HALF } else { TILES }).to_string())
+        self.line("tiles", taken(if half { "lib/tiles_half" } else { "lib/tiles" }))
     }
 }
 
@@ -55,8 +46,10 @@ const LIB: &[(&str, &str)] = &[
     ("lib/attention_tiles", include_str!("../../shaders/lib/attention_tiles.wgsl")),
     ("lib/winograd_2", include_str!("../../shaders/lib/winograd_2.wgsl")),
     ("lib/winograd_4", include_str!("../../shaders/lib/winograd_4.wgsl")),
-    ("lib/lanes", LANES),
-    ("lib/no_lanes", NO_LANES),
+    ("lib/lanes", include_str!("../../shaders/lib/lanes.wgsl")),
+    ("lib/no_lanes", include_str!("../../shaders/lib/no_lanes.wgsl")),
+    ("lib/tiles", include_str!("../../shaders/lib/tiles.wgsl")),
+    ("lib/tiles_half", include_str!("../../shaders/lib/tiles_half.wgsl")),
 ];
 
 /// Texts that stand in for compiled-in ones.
@@ -67,6 +60,18 @@ static REPLACED: LazyLock<RwLock<HashMap<String, String>>> = LazyLock::new(Defau
 /// the program runs. What was compiled before stays as it is.
 pub fn replace(name: &str, text: String) {
     REPLACED.write().expect("nobody panics while holding it").insert(name.to_string(), text);
+}
+
+/// The text of a fragment: what stands in for it, else the compiled-in one.
+fn fragment<'a>(replaced: &'a HashMap<String, String>, name: &str) -> Option<&'a str> {
+    let compiled = || LIB.iter().find(|(n, _)| *n == name).map(|(_, text)| *text);
+    replaced.get(name).map(String::as_str).or_else(compiled)
+}
+
+/// A fragment that a kernel takes among its own lines.
+fn taken(name: &str) -> String {
+    let replaced = REPLACED.read().expect("nobody panics while holding it");
+    fragment(&replaced, name).expect("it is one of LIB").to_string()
 }
 
 /// The names that the lines `// include: lib/..` of a text give.
@@ -88,8 +93,7 @@ pub fn assemble(kernel: &Kernel) -> Result<String> {
             continue;
         }
         included.push(name);
-        let compiled = LIB.iter().find(|(n, _)| *n == name).map(|(_, fragment)| *fragment);
-        let Some(fragment) = replaced.get(name).map(String::as_str).or(compiled) else {
+        let Some(fragment) = fragment(&replaced, name) else {
             let all: Vec<&str> = LIB.iter().map(|(n, _)| *n).collect();
             return Err(Error::model(format!(
                 "shader {} includes \"{name}\", which does not exist; there are {}",

@@ -1,10 +1,10 @@
 //! Kernels as a driver's compiler makes them: its figures, and the instruction mix where its machine code is read.
 
 use super::isa;
-use crate::device::choice::{Listed, choose};
+use crate::device::choice::{Listed, choose, is_cpu};
 use crate::error::{Error, Result};
 use crate::gpu::{Adapter, Compiler, Executable, Family, adapters};
-use crate::kernel::{Class, Kernel, assemble};
+use crate::kernel::{Kernel, assemble};
 use crate::plan::{Plan, Target};
 use rayon::prelude::*;
 use std::collections::HashMap;
@@ -31,20 +31,20 @@ impl Offline {
     pub fn of_device(wanted: &str) -> Result<Offline> {
         let found = adapters();
         let listed: Vec<Listed> = found.iter().map(|a| Listed { name: &a.name, class: a.class }).collect();
-        let is_auto = wanted.trim().is_empty() || wanted.trim() == "auto";
-        let gpu = (0..found.len()).min_by_key(|&i| match found[i].class {
-            Class::Discrete => 0,
-            Class::Integrated => 1,
-            Class::Cpu => 2,
-        });
-        let chosen = if is_auto { gpu } else { choose(wanted, &listed)?.adapter };
-        let Some(i) = chosen else {
-            return Err(Error::device(match is_auto {
-                true => "there is no Vulkan driver whose compiler could be asked; `wgrad devices` lists the adapters",
-                false => {
-                    "the CPU executor compiles no kernels: name an adapter with --device, or a family with --family"
-                }
-            }));
+        let i = match choose(wanted, &listed)?.adapter {
+            Some(i) => i,
+            None if is_cpu(wanted) => {
+                return Err(Error::device(
+                    "the CPU executor compiles no kernels: name an adapter with --device, or a family with --family",
+                ));
+            }
+            // There are software adapters alone, whose drivers have compilers, too.
+            None if !found.is_empty() => 0,
+            None => {
+                return Err(Error::device(
+                    "there is no Vulkan driver whose compiler could be asked; `wgrad devices` lists the adapters",
+                ));
+            }
         };
         Offline::of(found[i].clone())
     }
@@ -87,14 +87,14 @@ impl Compiled {
     }
 }
 
-/// A kernel of a plan, and where it is dispatched.
+/// A kernel that is to be compiled, and how often it is used.
 #[derive(Debug)]
 pub struct Planned<'a> {
     /// The kernel.
     pub kernel: &'a Kernel,
-    /// The label of its first dispatch: `conv2d.forward @ conv1`.
-    pub label: &'a str,
-    /// How many dispatches it has.
+    /// The label of its first dispatch, `conv2d.forward @ conv1`; of a shader its number and entry point.
+    pub label: String,
+    /// How many dispatches, or cases of a shader, it has.
     pub count: usize,
     /// Invocations of a workgroup.
     pub workgroup: u32,
@@ -102,25 +102,27 @@ pub struct Planned<'a> {
     pub workgroup_bytes: u32,
 }
 
-/// Each kernel of a plan once, in the order of the plan.
-pub fn kernels_of(plan: &Plan) -> Result<Vec<Planned<'_>>> {
+/// Each kernel of a plan once, in the order of the plan, and for each of the plan's launches the number of
+/// its kernel.
+pub fn kernels_of(plan: &Plan) -> Result<(Vec<Planned<'_>>, Vec<usize>)> {
     let mut numbers: HashMap<(&str, String, String), usize> = HashMap::new();
-    let mut found: Vec<Planned> = vec![];
+    let (mut found, mut launches): (Vec<Planned>, Vec<usize>) = Default::default();
     for launch in plan.steps.iter().flat_map(|s| &s.launches) {
         let (kernel, entry) = (&launch.kernel, &launch.entry);
         let key = (kernel.entry, format!("{:?}", kernel.overrides), assemble(kernel)?);
         let number = *numbers.entry(key).or_insert(found.len());
+        launches.push(number);
         if let Some(planned) = found.get_mut(number) {
             planned.count += 1;
             continue;
         }
         found.push(Planned {
             kernel,
-            label: &launch.label,
+            label: launch.label.clone(),
             count: 1,
             workgroup: entry.workgroup_size.iter().product(),
             workgroup_bytes: entry.workgroup_bytes,
         });
     }
-    Ok(found)
+    Ok((found, launches))
 }

@@ -57,20 +57,18 @@ impl Mix {
 
 /// Multiply-adds in an instruction: `v_fma_f32`, `v_fmac_f32`, `v_pk_fma_f32` and `v_dual_fmac_f32 .. :: v_dual_fmac_f32`.
 fn multiply_adds(line: &str) -> f64 {
-    let is = |word: &&str| {
-        let rest = word.trim_start_matches("v_").trim_start_matches("pk_").trim_start_matches("dual_");
-        ["fma_", "fmac_", "mac_", "mad_", "fmaak_", "fmamk_", "madak_", "madmk_"].iter().any(|p| rest.starts_with(p))
-            && rest.contains("f32")
-    };
-    let packed = if line.starts_with("v_pk_") { 2.0 } else { 1.0 };
-    line.split_whitespace().filter(|w| w.starts_with("v_")).filter(is).count() as f64 * packed
+    count(line, &["fma_", "fmac_", "mac_", "mad_", "fmaak_", "fmamk_", "madak_", "madmk_"])
 }
 
 /// Sums, products, extrema and functions in f32 in an instruction.
 fn others(line: &str) -> f64 {
+    count(line, &["add_", "sub_", "subrev_", "mul_", "max_", "min_", "exp_", "log_", "rcp_", "rsq_", "sqrt_"])
+}
+
+/// How often an instruction does in f32 what has one of these names.
+fn count(line: &str, names: &[&str]) -> f64 {
     let is = |word: &&str| {
         let rest = word.trim_start_matches("v_").trim_start_matches("pk_").trim_start_matches("dual_");
-        let names = ["add_", "sub_", "subrev_", "mul_", "max_", "min_", "exp_", "log_", "rcp_", "rsq_", "sqrt_"];
         rest.contains("f32") && names.iter().any(|p| rest.starts_with(p))
     };
     let packed = if line.starts_with("v_pk_") { 2.0 } else { 1.0 };
@@ -79,6 +77,7 @@ fn others(line: &str) -> f64 {
 
 /// Whether a quarter of the lanes begin at a time: transcendental functions and products of 32-bit integers.
 fn is_slow(op: &str) -> bool {
+    let op = op.strip_prefix("s_").unwrap_or(op);
     [
         "exp_",
         "log_",
@@ -94,7 +93,7 @@ fn is_slow(op: &str) -> bool {
         "mad_u64_u32",
     ]
     .iter()
-    .any(|slow| op.starts_with(slow) || op.starts_with(&format!("s_{slow}")))
+    .any(|slow| op.starts_with(slow))
 }
 
 /// What a kernel's machine code is made of.
@@ -118,17 +117,13 @@ pub fn read(assembly: &str) -> Option<Code> {
         return None;
     }
     let depth = |at: usize| loops.iter().filter(|l| l.contains(&at)).count() as i32;
-    let mut code = Code::default();
+    let (mut code, mut looped) = (Code::default(), Mix::default());
     for (at, op) in lines.iter().enumerate() {
         code.all.add(op, TURNS.powi(depth(at)));
-        let mut single = Mix::default();
-        single.add(op, 1.0);
-        if depth(at) == 0 {
-            code.once.add(op, 1.0);
-        } else {
-            code.looped_flops += single.flops;
-        }
+        let mix = if depth(at) == 0 { &mut code.once } else { &mut looped };
+        mix.add(op, 1.0);
     }
+    code.looped_flops = looped.flops;
     let mix = |l: &std::ops::Range<usize>| {
         let mut mix = Mix::default();
         let own = loops.iter().filter(|o| o.start <= l.start && l.end <= o.end).count() as i32;

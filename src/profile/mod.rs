@@ -14,7 +14,7 @@ mod table;
 mod take;
 mod trace;
 
-pub use crate::gpu::{FAMILIES, FORCE, Family, family};
+pub use crate::gpu::{FORCE, Family, family};
 pub use ceilings::Ceilings;
 pub use stat::Stat;
 pub use table::{Sort, aligned, table};

@@ -8,10 +8,8 @@ use super::table::{Sort, aligned};
 use crate::error::Result;
 use crate::eval::plot::{number, percent};
 use crate::gpu::Family;
-use crate::kernel::assemble;
 use crate::plan::{Launch, Plan, Step};
 use serde::Serialize;
-use std::collections::HashMap;
 
 /// The estimate of a step.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -70,19 +68,13 @@ pub fn estimate(
     family: &Family,
     (model, batch_size): (&str, usize),
 ) -> Result<Estimated> {
-    let planned = kernels_of(plan)?;
+    let (planned, launches) = kernels_of(plan)?;
+    let mut launches = launches.into_iter();
     let kernels: Vec<_> = planned.iter().map(|p| p.kernel).collect();
     let compiled = driver.compile(&kernels)?;
-    let mut by_key: HashMap<(&str, String, String), &Compiled> = HashMap::new();
-    for (kernel, c) in kernels.iter().zip(&compiled) {
-        by_key.insert((kernel.entry, format!("{:?}", kernel.overrides), assemble(kernel)?), c);
-    }
     let mut dispatches: Vec<Estimate> = vec![];
     for step in &plan.steps {
-        let of = |l: &Launch| -> Result<&Compiled> {
-            Ok(by_key[&(l.kernel.entry, format!("{:?}", l.kernel.overrides), assemble(&l.kernel)?)])
-        };
-        let codes = step.launches.iter().map(of).collect::<Result<Vec<_>>>()?;
+        let codes: Vec<&Compiled> = launches.by_ref().take(step.launches.len()).map(|n| &compiled[n]).collect();
         let first = dispatches.len();
         for found in of_step(plan, step, &codes, family) {
             let same = |e: &&mut Estimate| {

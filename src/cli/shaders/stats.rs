@@ -7,28 +7,20 @@ use crate::error::{Error, Result, unknown};
 use crate::files;
 use crate::kernel::{Kernel, replace};
 use crate::nn::PRESETS;
+use crate::ops::ROOMS;
 use crate::profile::aligned;
-use crate::profile::compiled::{Compiled, Offline, kernels_of};
+use crate::profile::compiled::{Compiled, Offline, Planned, kernels_of};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 use std::path::Path;
 
-/// A kernel to be compiled, with what is known of it already.
-struct Row<'a> {
-    name: String,
-    count: usize,
-    kernel: &'a Kernel,
-    workgroup: u32,
-    workgroup_bytes: u32,
-}
-
 pub fn run(f: &Shaders) -> Result<()> {
     let name = f.name.as_deref().unwrap_or_default();
-    f.sources.as_deref().map_or(Ok(()), replace_all)?;
     let offline = match &f.family {
         Some(family) => offline::of_family(family)?,
         None => Offline::of_device(&wanted(f))?,
     };
+    f.sources.as_deref().map_or(Ok(()), replace_all)?;
     if is_model(name) {
         if f.case.is_some() || f.variant.is_some() {
             return Err(Error::usage(
@@ -36,20 +28,10 @@ pub fn run(f: &Shaders) -> Result<()> {
             ));
         }
         let plan = profile::plan_of(name, f.batch_size, offline.target())?;
-        let planned = kernels_of(&plan)?;
-        let rows: Vec<Row> = planned
-            .iter()
-            .filter(|p| f.entry.as_ref().is_none_or(|e| p.kernel.entry == e))
-            .map(|p| Row {
-                name: p.label.to_string(),
-                count: p.count,
-                kernel: p.kernel,
-                workgroup: p.workgroup,
-                workgroup_bytes: p.workgroup_bytes,
-            })
-            .collect();
+        let (mut rows, _) = kernels_of(&plan)?;
+        let entries: BTreeSet<&str> = rows.iter().map(|p| p.kernel.entry).collect();
+        rows.retain(|p| f.entry.as_ref().is_none_or(|e| p.kernel.entry == e));
         if rows.is_empty() {
-            let entries: BTreeSet<&str> = planned.iter().map(|p| p.kernel.entry).collect();
             return Err(unknown("entry point", f.entry.as_deref().unwrap_or_default(), entries));
         }
         return report(f, &offline, &rows);
@@ -58,12 +40,12 @@ pub fn run(f: &Shaders) -> Result<()> {
         return Err(Error::usage("--batch-size is for models; a shader's variants have the shapes of its cases"));
     }
     let all = of_shader(name)?;
-    let rows: Vec<Row> = select(f, &all)?
+    let rows: Vec<Planned> = select(f, &all)?
         .into_iter()
-        .map(|(number, n)| Row {
-            name: format!("{number} {}", n.kernel.entry),
-            count: n.cases.len(),
+        .map(|(number, n)| Planned {
             kernel: &n.kernel,
+            label: format!("{number} {}", n.kernel.entry),
+            count: n.cases.len(),
             workgroup: n.entry.workgroup_size.iter().product(),
             workgroup_bytes: n.entry.workgroup_bytes,
         })
@@ -71,7 +53,8 @@ pub fn run(f: &Shaders) -> Result<()> {
     report(f, &offline, &rows)
 }
 
-/// Puts the shaders of a folder, laid out as `shaders/`, in the place of those inside the program.
+/// Puts the shaders of a folder, laid out as `shaders/`, in the place of those inside the program;
+/// other files in it are left alone.
 ///
 /// Fails where there are none.
 fn replace_all(folder: &Path) -> Result<()> {
@@ -82,9 +65,11 @@ fn replace_all(folder: &Path) -> Result<()> {
         for entry in list {
             let path = entry.map_err(|e| Error::io(format!("reading {}", at.display()), e))?.path();
             let name = path.strip_prefix(folder).unwrap_or(&path).with_extension("");
+            let room = name.iter().next().unwrap_or_default();
             if path.is_dir() {
                 left.push(path);
             } else if path.extension().is_some_and(|e| e == "wgsl")
+                && (room == "lib" || ROOMS.iter().any(|name| room == *name))
                 && let Some(text) = files::read(&path)?
             {
                 replace(&name.to_string_lossy().replace('\\', "/"), text);
@@ -93,7 +78,10 @@ fn replace_all(folder: &Path) -> Result<()> {
         }
     }
     match found {
-        0 => Err(Error::data(format!("{} has no .wgsl files; expected a folder like shaders/", folder.display()))),
+        0 => Err(Error::data(format!(
+            "{} has no shaders by the names of those inside the program; expected a folder like shaders/",
+            folder.display()
+        ))),
         _ => Ok(()),
     }
 }
@@ -109,7 +97,7 @@ fn is_model(name: &str) -> bool {
     PRESETS.iter().any(|(preset, _)| *preset == name) || name.ends_with(".toml")
 }
 
-fn report(f: &Shaders, offline: &Offline, rows: &[Row]) -> Result<()> {
+fn report(f: &Shaders, offline: &Offline, rows: &[Planned]) -> Result<()> {
     let kernels: Vec<&Kernel> = rows.iter().map(|r| r.kernel).collect();
     let compiled = offline.compile(&kernels)?;
     let [device, driver] = offline.names();
@@ -119,13 +107,12 @@ fn report(f: &Shaders, offline: &Offline, rows: &[Row]) -> Result<()> {
     }
     if f.isa {
         for (row, c) in rows.iter().zip(&compiled) {
-            let text = c.executable.assembly().or(c.executable.texts.last().map(|(_, text)| text.as_str()));
-            let Some(text) = text else {
+            let Some(text) = c.executable.assembly() else {
                 return Err(Error::device(format!(
                     "{device}, {driver}: the driver does not hand out its machine code"
                 )));
             };
-            out::line(format!("# {}\n{}", row.name, text.trim_end()))?;
+            out::line(format!("# {}\n{}", row.label, text.trim_end()))?;
         }
         return Ok(());
     }
@@ -148,7 +135,7 @@ const TOLD: [&str; 12] = [
     "throughput",
 ];
 
-fn table(rows: &[Row], compiled: &[Compiled]) -> String {
+fn table(rows: &[Planned], compiled: &[Compiled]) -> String {
     let mut names: Vec<&str> = vec![];
     for s in compiled.iter().flat_map(|c| &c.executable.statistics) {
         let name = s.name.to_lowercase();
@@ -161,9 +148,9 @@ fn table(rows: &[Row], compiled: &[Compiled]) -> String {
     let mut heads: Vec<String> = ["kernel", "x", "workgroup"].map(String::from).to_vec();
     heads.extend(names.iter().map(|n| n.to_lowercase()));
     heads.extend(has_code.then(|| "fma share".to_string()));
-    let row = |(r, c): (&Row, &Compiled)| {
+    let row = |(r, c): (&Planned, &Compiled)| {
         let memory = if r.workgroup_bytes > 0 { format!(", {} B", r.workgroup_bytes) } else { String::new() };
-        let mut cells = vec![r.name.clone(), r.count.to_string(), format!("{}{memory}", r.workgroup)];
+        let mut cells = vec![r.label.clone(), r.count.to_string(), format!("{}{memory}", r.workgroup)];
         let number = |n: &&str| c.executable.statistic(n).map_or(String::new(), |x| format!("{x:.0}"));
         cells.extend(names.iter().map(number));
         if has_code {
@@ -175,11 +162,11 @@ fn table(rows: &[Row], compiled: &[Compiled]) -> String {
     aligned(&all)
 }
 
-fn object(r: &Row, c: &Compiled, isa: bool) -> Value {
+fn object(r: &Planned, c: &Compiled, isa: bool) -> Value {
     let statistics: Map<String, Value> =
         c.executable.statistics.iter().map(|s| (s.name.clone(), json!(s.value))).collect();
     let mut object = json!({
-        "name": r.name,
+        "name": r.label,
         "shader": r.kernel.shader.name,
         "entry_point": r.kernel.entry,
         "count": r.count,

@@ -83,7 +83,6 @@ impl Compiler {
         let statistics = unsafe { self.reports.get_pipeline_executable_statistics(&which) }?;
         let statistic = |s: &vk::PipelineExecutableStatisticKHR| Statistic {
             name: text(&s.name),
-            description: text(&s.description),
             // SAFETY: the format says which one it is.
             value: unsafe {
                 match s.format {
