@@ -152,14 +152,7 @@ fn forward_tile(
     var sum = vec4<f32>(); // of this invocation's columns
     var largest = vec4<f32>(HIDDEN);
     for (var key0 = 0u; key0 < end; key0 += SIDE) {
-        clear_tile();
-        for (var d0 = 0u; d0 < D; d0 += SIDE) {
-            workgroupBarrier();
-            put_a(4u * x, y, transpose(q_block(batch, head, first + 4u * y, d0 + 4u * x)));
-            put_b(4u * x, y, transpose(k_block(batch, kv, key0 + 4u * y, d0 + 4u * x)));
-            workgroupBarrier();
-            multiply(x, y, min(SIDE, D - d0));
-        }
+        multiply_keys(batch, head, kv, first, key0, x, y);
         let open = is_open(first, key0, seen);
         var top = vec4<f32>();
         for (var i = 0u; i < 4u; i++) {

@@ -41,13 +41,8 @@ fn row_number(batch: u32, head: u32, row: u32) -> u32 {
 }
 
 fn d_o_quad(batch: u32, head: u32, row: u32, d: u32) -> vec4<f32> {
-    let at = o_at(batch, head, min(row, TQ - 1u));
-    if DV % SIDE == 0u {
-        return vec4<f32>(d_o[at + d], d_o[at + d + 1u], d_o[at + d + 2u], d_o[at + d + 3u]);
-    }
-    let i = vec4<u32>(d, d + 1u, d + 2u, d + 3u);
-    let j = min(i, vec4<u32>(DV - 1u)) + at;
-    return select(vec4<f32>(0.0), vec4<f32>(d_o[j.x], d_o[j.y], d_o[j.z], d_o[j.w]), i < vec4<u32>(DV));
+    let j = quad_of(o_at(batch, head, min(row, TQ - 1u)), d, DV);
+    return within(vec4<f32>(d_o[j.x], d_o[j.y], d_o[j.z], d_o[j.w]), d, DV);
 }
 
 fn d_o_block(batch: u32, head: u32, row: u32, d: u32) -> mat4x4<f32> {
@@ -69,14 +64,7 @@ fn pairs(batch: u32, head: u32, row0: u32, key0: u32, seen: u32, local: u32) -> 
     let kv = head / (HQ / HKV);
     let x = local % 8u;
     let y = local / 8u;
-    clear_tile();
-    for (var d0 = 0u; d0 < D; d0 += SIDE) {
-        workgroupBarrier();
-        put_a(4u * x, y, transpose(q_block(batch, head, row0 + 4u * y, d0 + 4u * x)));
-        put_b(4u * x, y, transpose(k_block(batch, kv, key0 + 4u * y, d0 + 4u * x)));
-        workgroupBarrier();
-        multiply(x, y, min(SIDE, D - d0));
-    }
+    multiply_keys(batch, head, kv, row0, key0, x, y);
     let open = is_open(row0, key0, seen);
     var p: array<vec4<f32>, 4>;
     for (var i = 0u; i < 4u; i++) {

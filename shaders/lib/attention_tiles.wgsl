@@ -14,35 +14,36 @@ fn place(line: u32, quad: u32) -> u32 {
     return line * QUADS + (quad ^ (line / 4u));
 }
 
-// Elements d to d + 3 of a row; 0 past the row's end. Past the last row it is the last one, which nobody keeps or sees.
-fn q_quad(batch: u32, head: u32, row: u32, d: u32) -> vec4<f32> {
-    let at = q_at(batch, head, min(row, TQ - 1u));
-    if D % SIDE == 0u {
-        return vec4<f32>(q[at + d], q[at + d + 1u], q[at + d + 2u], q[at + d + 3u]);
+// Where elements d to d + 3 of a row of that width lie which begins at `at`; past its end where its last one is.
+fn quad_of(at: u32, d: u32, width: u32) -> vec4<u32> {
+    if width % SIDE == 0u {
+        return vec4<u32>(at + d, at + d + 1u, at + d + 2u, at + d + 3u);
     }
-    let i = vec4<u32>(d, d + 1u, d + 2u, d + 3u);
-    let j = min(i, vec4<u32>(D - 1u)) + at;
-    return select(vec4<f32>(0.0), vec4<f32>(q[j.x], q[j.y], q[j.z], q[j.w]), i < vec4<u32>(D));
+    return min(vec4<u32>(d, d + 1u, d + 2u, d + 3u), vec4<u32>(width - 1u)) + at;
+}
+
+// Elements d to d + 3 of a row; 0 past the row's end.
+fn within(quad: vec4<f32>, d: u32, width: u32) -> vec4<f32> {
+    if width % SIDE == 0u {
+        return quad;
+    }
+    return select(vec4<f32>(0.0), quad, vec4<u32>(d, d + 1u, d + 2u, d + 3u) < vec4<u32>(width));
+}
+
+// Past the last row it is the last one, which nobody keeps or sees.
+fn q_quad(batch: u32, head: u32, row: u32, d: u32) -> vec4<f32> {
+    let j = quad_of(q_at(batch, head, min(row, TQ - 1u)), d, D);
+    return within(vec4<f32>(q[j.x], q[j.y], q[j.z], q[j.w]), d, D);
 }
 
 fn k_quad(batch: u32, head: u32, row: u32, d: u32) -> vec4<f32> {
-    let at = k_at(batch, head, min(row, TK - 1u));
-    if D % SIDE == 0u {
-        return vec4<f32>(k[at + d], k[at + d + 1u], k[at + d + 2u], k[at + d + 3u]);
-    }
-    let i = vec4<u32>(d, d + 1u, d + 2u, d + 3u);
-    let j = min(i, vec4<u32>(D - 1u)) + at;
-    return select(vec4<f32>(0.0), vec4<f32>(k[j.x], k[j.y], k[j.z], k[j.w]), i < vec4<u32>(D));
+    let j = quad_of(k_at(batch, head, min(row, TK - 1u)), d, D);
+    return within(vec4<f32>(k[j.x], k[j.y], k[j.z], k[j.w]), d, D);
 }
 
 fn v_quad(batch: u32, head: u32, row: u32, d: u32) -> vec4<f32> {
-    let at = v_at(batch, head, min(row, TK - 1u));
-    if DV % SIDE == 0u {
-        return vec4<f32>(v[at + d], v[at + d + 1u], v[at + d + 2u], v[at + d + 3u]);
-    }
-    let i = vec4<u32>(d, d + 1u, d + 2u, d + 3u);
-    let j = min(i, vec4<u32>(DV - 1u)) + at;
-    return select(vec4<f32>(0.0), vec4<f32>(v[j.x], v[j.y], v[j.z], v[j.w]), i < vec4<u32>(DV));
+    let j = quad_of(v_at(batch, head, min(row, TK - 1u)), d, DV);
+    return within(vec4<f32>(v[j.x], v[j.y], v[j.z], v[j.w]), d, DV);
 }
 
 // Four quads of four neighbouring rows.
@@ -107,6 +108,18 @@ fn multiply(x: u32, y: u32, n: u32) {
             tile[2] = fma(left.zzzz, right, tile[2]);
             tile[3] = fma(left.wwww, right, tile[3]);
         }
+    }
+}
+
+// The products of the queries of a head from `row` on with the keys of a head from `key` on.
+fn multiply_keys(batch: u32, head: u32, kv: u32, row: u32, key: u32, x: u32, y: u32) {
+    clear_tile();
+    for (var d0 = 0u; d0 < D; d0 += SIDE) {
+        workgroupBarrier();
+        put_a(4u * x, y, transpose(q_block(batch, head, row + 4u * y, d0 + 4u * x)));
+        put_b(4u * x, y, transpose(k_block(batch, kv, key + 4u * y, d0 + 4u * x)));
+        workgroupBarrier();
+        multiply(x, y, min(SIDE, D - d0));
     }
 }
 
