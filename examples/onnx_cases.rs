@@ -54,7 +54,7 @@ fn write(case: &Case, folder: &Path, opset: i64, device: &Device) -> Result<bool
     for (i, output) in built.outputs.iter().enumerate() {
         put(&format!("y{i}"), executor.fetch(&program, *output)?.bytes())?;
     }
-    built.values.iter().enumerate().try_for_each(|(i, x)| put(&format!("x{i}"), x.bytes()))?;
+    built.values.iter().enumerate().try_for_each(|(i, x)| put(&format!("x{i}"), x.draw().bytes()))?;
     put("onnx", &model.encode_to_vec())?;
     Ok(true)
 }

@@ -114,18 +114,19 @@ fn finite_differences(case: &Case) -> Result<(), Failed> {
     cpu.run(&program, 1)?;
     let rules: Vec<(usize, Vec<f64>)> =
         built.gradients.iter().map(|&(i, t)| Ok((i, cpu.values(&program, t)?))).collect::<wgrad::Result<_>>()?;
+    let seeds: Vec<_> = built.seeds.iter().map(|(i, seed)| (*i, seed.draw())).collect();
     // The objective is the contraction of the outputs with the cotangents.
     let objective = |cpu: &mut Cpu<f64>| -> wgrad::Result<f64> {
         cpu.run(&program, 1)?;
         let mut sum = 0.0;
-        for (i, seed) in &built.seeds {
+        for (i, seed) in &seeds {
             let y = cpu.values(&program, built.outputs[*i])?;
             sum += y.iter().zip(seed.as_f32()).map(|(y, s)| y * f64::from(*s)).sum::<f64>();
         }
         Ok(sum)
     };
     for (input, rule) in rules {
-        let x: Vec<f64> = built.values[input].as_f32().iter().map(|&v| f64::from(v)).collect();
+        let x: Vec<f64> = built.values[input].draw().as_f32().iter().map(|&v| f64::from(v)).collect();
         let rms = (rule.iter().map(|v| v * v).sum::<f64>() / rule.len() as f64).sqrt();
         let stride = (x.len() / NUDGED).max(1) | 1;
         for at in (0..x.len()).step_by(stride) {

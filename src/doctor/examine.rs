@@ -140,11 +140,10 @@ fn run(gpu: &Arc<Gpu>, ready: &Ready, found: &mut Found) {
 
 /// Whether a case is about finite numbers.
 fn is_finite(built: &Built) -> bool {
-    let floats = built.values.iter().filter_map(|v| match &v.data {
-        Data::F32(v) => Some(v),
-        Data::U32(_) => None,
-    });
-    floats.flatten().all(|x| x.is_finite())
+    built.values.iter().all(|v| match v.draw().data {
+        Data::F32(v) => v.iter().all(|x| x.is_finite()),
+        Data::U32(_) => true,
+    })
 }
 
 /// An op with its variant.

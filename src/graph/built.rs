@@ -4,7 +4,29 @@
 
 use super::{Case, Fill, Graph, Init, Seed, TensorId, gradient};
 use crate::error::Result;
-use crate::tensor::{DType, HostTensor};
+use crate::tensor::{DType, HostTensor, Spec};
+
+/// The elements of an input or a cotangent, drawn when somebody takes them: who only plans a case
+/// takes none.
+#[derive(Clone)]
+pub struct Elements {
+    spec: Spec,
+    fill: Fill,
+    seed: u32,
+}
+
+impl Elements {
+    /// The elements, the same ones each time.
+    pub fn draw(&self) -> HostTensor {
+        self.fill.draw(&self.spec, self.seed)
+    }
+
+    /// A tensor of a graph that begins with them.
+    fn named(&self, g: &mut Graph, name: &str) -> TensorId {
+        let own = self.clone();
+        g.persistent(name, self.spec.clone(), Init::drawn(move || own.draw()))
+    }
+}
 
 /// A case's graph and the tensors to look at.
 pub struct Built {
@@ -17,9 +39,9 @@ pub struct Built {
     /// The gradients of the float inputs, by input number.
     pub gradients: Vec<(usize, TensorId)>,
     /// The elements of the inputs.
-    pub values: Vec<HostTensor>,
+    pub values: Vec<Elements>,
     /// The cotangents of the float outputs, by output number.
-    pub seeds: Vec<(usize, HostTensor)>,
+    pub seeds: Vec<(usize, Elements)>,
 }
 
 /// The name of the buffer of input `i` of a case.
@@ -34,8 +56,8 @@ impl Case {
         let mut values = vec![];
         let mut inputs = vec![];
         for (i, (spec, fill)) in self.inputs.iter().enumerate() {
-            let value = fill.draw(spec, 1000 + i as u32);
-            inputs.push(g.persistent(&input_name(i), spec.clone(), Init::Data(value.clone().into())));
+            let value = Elements { spec: spec.clone(), fill: fill.clone(), seed: 1000 + i as u32 };
+            inputs.push(value.named(&mut g, &input_name(i)));
             values.push(value);
         }
         let outputs = (self.build)(&mut g, &inputs)?;
@@ -46,9 +68,8 @@ impl Case {
                 let spec = g.spec(y).clone();
                 if spec.dtype == DType::F32 {
                     // A random cotangent: with ones, softmax would pass anything.
-                    let value = Fill::Normal(1.0).draw(&spec, 2000 + i as u32);
-                    let seed = g.persistent(&format!("seed{i}"), spec, Init::Data(value.clone().into()));
-                    from.push(Seed { tensor: y, gradient: seed });
+                    let value = Elements { spec, fill: Fill::Normal(1.0), seed: 2000 + i as u32 };
+                    from.push(Seed { tensor: y, gradient: value.named(&mut g, &format!("seed{i}")) });
                     seeds.push((i, value));
                 }
             }

@@ -48,10 +48,12 @@ impl Init {
         }
     }
 
-    /// All elements of a tensor that begins like this; drawn ones are floats.
+    /// All elements of a tensor that begins like this.
     pub fn value(&self, spec: &Spec) -> Arc<HostTensor> {
-        if let Init::Data(value) = self {
-            return value.clone();
+        match self {
+            Init::Data(value) => return value.clone(),
+            Init::Drawn(draw) => return draw.0().into(),
+            _ => {}
         }
         let mut all = HostTensor::zeros(spec);
         self.each(&mut |first, value| match (&mut all.data, &value.data) {

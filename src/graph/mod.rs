@@ -19,7 +19,7 @@ mod tail;
 mod tensor;
 pub mod tolerance;
 
-pub use built::{Built, input_name};
+pub use built::{Built, Elements, input_name};
 pub(crate) use case::with_gradients;
 pub use case::{Case, Fill};
 pub use context::{Backward, Cost, Infer, Lower};

@@ -3,7 +3,7 @@
 use wgrad::error::Result;
 use wgrad::graph::{Case, TensorId};
 use wgrad::plan::{Options, Plan, Precision, Target};
-use wgrad::tensor::{DType, HostTensor};
+use wgrad::tensor::DType;
 
 pub use wgrad::graph::{Built, input_name};
 pub use wgrad::plan::{all_variants, options_for};
@@ -16,8 +16,8 @@ pub fn build(case: &Case) -> Result<Built> {
 
 /// The named tensors of a case: its inputs and the cotangents of its outputs.
 pub fn given(built: &Built) -> Vec<TensorId> {
-    let seed = |(i, _): &(usize, HostTensor)| built.graph.find(&format!("seed{i}")).expect("it was made");
-    built.inputs.iter().copied().chain(built.seeds.iter().map(seed)).collect()
+    let seed = |i: usize| built.graph.find(&format!("seed{i}")).expect("it was made");
+    built.inputs.iter().copied().chain(built.seeds.iter().map(|(i, _)| seed(*i))).collect()
 }
 
 /// Plans that keep in halves every tensor that ops bear so.
@@ -31,8 +31,9 @@ pub fn in_halves(built: &Built, fuse: bool) -> Options {
 pub fn suits_halves(case: &Case) -> bool {
     let Ok(built) = build(case) else { return true };
     let elements: usize = case.inputs.iter().map(|(s, _)| s.elements()).sum();
-    let floats = built.values.iter().filter(|v| v.spec().dtype == DType::F32);
-    if elements > 100_000 || floats.flat_map(|v| v.as_f32()).any(|x| !x.is_finite() || x.abs() > 1e3) {
+    let fits = |x: &f32| x.is_finite() && x.abs() <= 1e3;
+    let of_floats = case.inputs.iter().zip(&built.values).filter(|((spec, _), _)| spec.dtype == DType::F32);
+    if elements > 100_000 || !of_floats.into_iter().all(|(_, v)| v.draw().as_f32().iter().all(fits)) {
         return false;
     }
     let plan = Plan::with(&built.graph, &built.fetches(), Target::Cpu, &in_halves(&built, false));
