@@ -1,9 +1,13 @@
 //! What a training leaves behind can be trusted: runs of the same seed have the same bits, `wgrad
 //! diff` says where two runs part, and whatever ends a run is reported and can be gone on from.
 
+#[path = "support/place.rs"]
+#[allow(dead_code)]
+mod place;
 mod support;
 
 use libtest_mimic::{Arguments, Failed, Trial};
+use place::{program, said};
 use serde_json::Value;
 use std::path::Path;
 use std::process::{Command, Output};
@@ -59,13 +63,7 @@ fn device(on_gpu: bool) -> String {
 }
 
 fn wgrad(at: &Path, on_gpu: bool, words: &str) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_wgrad"));
-    command.args(words.split_whitespace()).env("WGRAD_DEVICE", device(on_gpu)).current_dir(at);
-    command.output().expect("the program starts")
-}
-
-fn said(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
+    program(at, words).env("WGRAD_DEVICE", device(on_gpu)).output().expect("the program starts")
 }
 
 fn works(at: &Path, on_gpu: bool, words: &str) -> Result<String, Failed> {

@@ -50,6 +50,11 @@ def train(wgrad, at):
         "flats": ["--data", "flats.csv", "--target", "price", "--epochs", "3"],
         "writer": ["--data", "story.txt", "--model", "writer.toml", "--tokenizer", "byte", "--epochs", "1"],
     }
+    return trained(wgrad, at, runs)
+
+
+def trained(wgrad, at, runs):
+    """Trains runs by name, each with its flags; gives the names."""
     for name, flags in runs.items():
         command = [wgrad, "train", *flags, "--device", "cpu", "--out", name]
         subprocess.run(command, cwd=at, check=True, capture_output=True)

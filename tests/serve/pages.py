@@ -10,7 +10,6 @@ import argparse
 import base64
 import json
 import pathlib
-import subprocess
 import sys
 import tempfile
 import urllib.request
@@ -18,7 +17,7 @@ import urllib.request
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "web")]
 from chromium import Browser, found  # noqa: E402
-from clients import ROOT, Server, png, train  # noqa: E402
+from clients import ROOT, Server, png, train, trained  # noqa: E402
 
 READY = """async () => {
   for (let i = 0; i < 100 && !globalThis.model; i += 1) await new Promise((done) => setTimeout(done, 100));
@@ -52,13 +51,10 @@ def more(wgrad, at):
     rows = "".join(f"{2010 + i // 12}-{1 + i % 12:02}-01,{50 + 10 * (i % 12) + i % 5}\n" for i in range(120))
     (at / "wave.csv").write_text("month,value\n" + rows)
     (at / "said.csv").write_text("text,label\n" + "it was good,good\nit was bad,bad\n" * 40)
-    runs = {
+    return trained(wgrad, at, {
         "wave": ["--data", "wave.csv", "--target", "value", "--window", "12", "--horizon", "6", "--epochs", "2"],
         "said": ["--data", "said.csv", "--target", "label", "--model", "text-transformer", "--epochs", "1"],
-    }
-    for name, flags in runs.items():
-        subprocess.run([wgrad, "train", *flags, "--device", "cpu", "--out", name], cwd=at, check=True, capture_output=True)
-    return list(runs)
+    })
 
 
 def main():
