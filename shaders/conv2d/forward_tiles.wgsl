@@ -33,10 +33,10 @@ struct Left {
     inside: vec4<bool>,
 }
 
-// Four positions: the group's first channel of their images, the corner of their windows (which may lie before the
-// image: it wraps to a huge number), and which there are.
+// Four positions: the corner of their windows in the group's first channel of their images, as a place and down and across
+// (it may lie before the image: it wraps to a huge number), and which there are.
 struct Right {
-    plane: vec4<u32>,
+    corner: vec4<u32>,
     down: vec4<u32>,
     across: vec4<u32>,
     inside: vec4<bool>,
@@ -50,20 +50,43 @@ fn left_of(z: u32, quad: u32) -> Left {
 fn right_of(z: u32, quad: u32) -> Right {
     let at = 4u * quad + FOUR;
     let plane = (at / (OH * OW) * PLANES + z * C_GROUP) * (H * W);
-    return Right(plane, at % (OH * OW) / OW * STRIDE_H - PAD_H, at % OW * STRIDE_W - PAD_W, at < vec4(N * OH * OW));
+    let down = at % (OH * OW) / OW * STRIDE_H - PAD_H;
+    let across = at % OW * STRIDE_W - PAD_W;
+    return Right(plane + down * W + across, down, across, at < vec4(N * OH * OW));
 }
 
+// Where tiles fill all of the left matrix there is nothing to guard.
+override WHOLE_LEFT: bool = O_GROUP % TILE_ROWS == 0u && COLUMNS % DEPTH == 0u;
+
 fn load_left(l: Left, k: u32, end_k: u32) -> vec4<f32> {
+    let place = l.at + k;
+    if WHOLE_LEFT {
+        return vec4(w[place.x], w[place.y], w[place.z], w[place.w]);
+    }
     let inside = l.inside & vec4(k < end_k);
-    let at = select(vec4(0u), l.at + k, inside);
+    let at = select(vec4(0u), place, inside);
     return select(vec4(0.0), vec4(w[at.x], w[at.y], w[at.z], w[at.w]), inside);
 }
 
-fn load_right(r: Right, k: u32, end_k: u32) -> vec4<f32> {
-    let u = r.down + k / KW % KH * DILATION_H;
-    let v = r.across + k % KW * DILATION_W;
-    let inside = r.inside & vec4(k < end_k) & (u < vec4(H)) & (v < vec4(W));
-    let at = select(vec4(0u), r.plane + k / (KH * KW) * (H * W) + u * W + v, inside);
+// Where tiles fill all positions, and where no window reaches into padding.
+override WHOLE_RIGHT: bool = (N * OH * OW) % TILE_COLUMNS == 0u && COLUMNS % DEPTH == 0u;
+override WITHIN: bool = PAD_H == 0u && PAD_W == 0u && (OH - 1u) * STRIDE_H + (KH - 1u) * DILATION_H < H
+    && (OW - 1u) * STRIDE_W + (KW - 1u) * DILATION_W < W;
+
+fn load_right(p: Right, k: u32, end_k: u32) -> vec4<f32> {
+    let c = quotient(k, KH * KW, COLUMNS + DEPTH);
+    let tap = k - c * (KH * KW);
+    let r = quotient(tap, KW, KH * KW);
+    let s = tap - r * KW;
+    let place = p.corner + (c * (H * W) + r * (DILATION_H * W) + s * DILATION_W);
+    var inside = vec4(true);
+    if !WHOLE_RIGHT {
+        inside = p.inside & vec4(k < end_k);
+    }
+    if !WITHIN {
+        inside &= (p.down + r * DILATION_H < vec4(H)) & (p.across + s * DILATION_W < vec4(W));
+    }
+    let at = select(vec4(0u), place, inside);
     return select(vec4(0.0), vec4(x[at.x], x[at.y], x[at.z], x[at.w]), inside);
 }
 

@@ -35,10 +35,10 @@ struct Left {
     inside: vec4<bool>,
 }
 
-// Four columns: their channels in an image of x, their taps relative to a window's corner (which may wrap to huge
+// Four columns: their taps in the first window of an image of x, as a place and down and across (which may wrap to huge
 // numbers), which there are, and which of those is the bias.
 struct Right {
-    plane: vec4<u32>,
+    place: vec4<u32>,
     down: vec4<u32>,
     across: vec4<u32>,
     inside: vec4<bool>,
@@ -56,22 +56,42 @@ fn right_of(z: u32, quad: u32) -> Right {
     let down = column / KW % KH * DILATION_H - PAD_H;
     let across = column % KW * DILATION_W - PAD_W;
     let one = vec4(BIAS) & (column == vec4(COLUMNS));
-    return Right(plane, down, across, column < vec4(COLUMNS), one);
+    return Right(plane + down * W + across, down, across, column < vec4(COLUMNS), one);
 }
 
+// Where tiles fill all of the left matrix there is nothing to guard.
+override WHOLE_LEFT: bool = O_GROUP % TILE_ROWS == 0u && (N * OH * OW) % DEPTH == 0u && SLICE % DEPTH == 0u;
+
 fn load_left(l: Left, k: u32, end_k: u32) -> vec4<f32> {
+    let place = l.at + k / (OH * OW) * (O * OH * OW) + k % (OH * OW);
+    if WHOLE_LEFT {
+        return vec4(d_y[place.x], d_y[place.y], d_y[place.z], d_y[place.w]);
+    }
     let inside = l.inside & vec4(k < end_k);
-    let at = select(vec4(0u), l.at + k / (OH * OW) * (O * OH * OW) + k % (OH * OW), inside);
+    let at = select(vec4(0u), place, inside);
     return select(vec4(0.0), vec4(d_y[at.x], d_y[at.y], d_y[at.z], d_y[at.w]), inside);
 }
 
-fn load_right(r: Right, k: u32, end_k: u32) -> vec4<f32> {
-    let u = k % (OH * OW) / OW * STRIDE_H + r.down;
-    let v = k % OW * STRIDE_W + r.across;
-    let inside = r.inside & vec4(k < end_k) & (u < vec4(H)) & (v < vec4(W));
-    let at = select(vec4(0u), k / (OH * OW) * (PLANES * H * W) + r.plane + u * W + v, inside);
+// Where tiles fill all columns, and where no window reaches into padding.
+override WHOLE_RIGHT: bool = !BIAS && COLUMNS % TILE_COLUMNS == 0u && (N * OH * OW) % DEPTH == 0u && SLICE % DEPTH == 0u;
+override WITHIN: bool = PAD_H == 0u && PAD_W == 0u && (OH - 1u) * STRIDE_H + (KH - 1u) * DILATION_H < H
+    && (OW - 1u) * STRIDE_W + (KW - 1u) * DILATION_W < W;
+
+fn load_right(t: Right, k: u32, end_k: u32) -> vec4<f32> {
+    let image = k / (OH * OW);
+    let p = k % (OH * OW) / OW * STRIDE_H;
+    let q = k % OW * STRIDE_W;
+    let place = t.place + (image * (PLANES * H * W) + p * W + q);
+    var inside = vec4(true);
+    if !WHOLE_RIGHT {
+        inside = t.inside & vec4(k < end_k);
+    }
+    if !WITHIN {
+        inside &= (t.down + p < vec4(H)) & (t.across + q < vec4(W));
+    }
+    let at = select(vec4(0u), place, inside);
     let seen = select(vec4(0.0), vec4(x[at.x], x[at.y], x[at.z], x[at.w]), inside);
-    return select(seen, vec4(1.0), r.one);
+    return select(seen, vec4(1.0), t.one);
 }
 
 @compute @workgroup_size(ACROSS, DOWN)

@@ -32,10 +32,11 @@ struct Left {
     inside: vec4<bool>,
 }
 
-// Four elements of the input's plane: the group's first channel of their images in d_y, their places counted from the
-// padding's corner, and which there are.
+// Four elements of the input's plane: their places counted from the padding's corner, down and across, the same as a place
+// of d_y in the group's first channel of their images (which is one where STRIDE is 1), and which there are.
 struct Right {
     plane: vec4<u32>,
+    corner: vec4<u32>,
     down: vec4<u32>,
     across: vec4<u32>,
     inside: vec4<bool>,
@@ -49,23 +50,49 @@ fn left_of(z: u32, quad: u32) -> Left {
 fn right_of(z: u32, quad: u32) -> Right {
     let at = 4u * quad + FOUR;
     let plane = (at / (H * W) * O + z * O_GROUP) * (OH * OW);
-    return Right(plane, at % (H * W) / W + PAD_H, at % W + PAD_W, at < vec4(N * H * W));
+    let down = at % (H * W) / W + PAD_H;
+    let across = at % W + PAD_W;
+    return Right(plane, plane + down * OW + across, down, across, at < vec4(N * H * W));
 }
 
+// Where tiles fill all of the left matrix there is nothing to guard.
+override WHOLE_LEFT: bool = C_GROUP % TILE_ROWS == 0u && (O_GROUP * TAPS) % DEPTH == 0u;
+
 fn load_left(l: Left, k: u32, end_k: u32) -> vec4<f32> {
+    let o = quotient(k, TAPS, O_GROUP * TAPS + DEPTH);
+    let place = l.at + (k + o * ((C_GROUP - 1u) * TAPS));
+    if WHOLE_LEFT {
+        return vec4(w[place.x], w[place.y], w[place.z], w[place.w]);
+    }
     let inside = l.inside & vec4(k < end_k);
-    let at = select(vec4(0u), l.at + k / TAPS * (C_GROUP * TAPS) + k % TAPS, inside);
+    let at = select(vec4(0u), place, inside);
     return select(vec4(0.0), vec4(w[at.x], w[at.y], w[at.z], w[at.w]), inside);
 }
 
-fn load_right(r: Right, k: u32, end_k: u32) -> vec4<f32> {
-    let u = r.down - k / KW % KH * DILATION_H;
-    let v = r.across - k % KW * DILATION_W;
-    let p = u / STRIDE_H;
-    let q = v / STRIDE_W;
-    let met = (p * STRIDE_H == u) & (q * STRIDE_W == v) & (p < vec4(OH)) & (q < vec4(OW));
-    let inside = r.inside & vec4(k < end_k) & met;
-    let at = select(vec4(0u), r.plane + k / TAPS * (OH * OW) + p * OW + q, inside);
+// Where tiles fill all elements.
+override WHOLE_RIGHT: bool = (N * H * W) % TILE_COLUMNS == 0u && (O_GROUP * TAPS) % DEPTH == 0u;
+
+fn load_right(e: Right, k: u32, end_k: u32) -> vec4<f32> {
+    let o = quotient(k, TAPS, O_GROUP * TAPS + DEPTH);
+    let tap = k - o * TAPS;
+    let r = quotient(tap, KW, TAPS);
+    let s = tap - r * KW;
+    let u = e.down - r * DILATION_H;
+    let v = e.across - s * DILATION_W;
+    var inside = vec4(true);
+    if !WHOLE_RIGHT {
+        inside = e.inside & vec4(k < end_k);
+    }
+    var place = e.corner + (o * (OH * OW) - r * (DILATION_H * OW) - s * DILATION_W);
+    if STRIDE_H == 1u && STRIDE_W == 1u {
+        inside &= (u < vec4(OH)) & (v < vec4(OW));
+    } else {
+        let p = u / STRIDE_H;
+        let q = v / STRIDE_W;
+        inside &= (p * STRIDE_H == u) & (q * STRIDE_W == v) & (p < vec4(OH)) & (q < vec4(OW));
+        place = e.plane + o * (OH * OW) + p * OW + q;
+    }
+    let at = select(vec4(0u), place, inside);
     return select(vec4(0.0), vec4(d_y[at.x], d_y[at.y], d_y[at.z], d_y[at.w]), inside);
 }
 

@@ -7,6 +7,8 @@
 
 const WIDE: u32 = ACROSS * QUADS_X; // quads of columns of a tile
 const TALL: u32 = DOWN * QUADS_Y; // quads of rows
+const TILE_ROWS: u32 = 4u * TALL;
+const TILE_COLUMNS: u32 = 4u * WIDE;
 const WG: u32 = ACROSS * DOWN;
 const LOADS_LEFT: u32 = DEPTH * TALL / WG; // quads that an invocation loads per tile
 const LOADS_RIGHT: u32 = DEPTH * WIDE / WG;
@@ -35,42 +37,43 @@ fn outer(sum: Block, a: vec4<f32>, b: vec4<f32>) -> Block {
     return Block(fma(a.xxxx, b, sum.r0), fma(a.yyyy, b, sum.r1), fma(a.zzzz, b, sum.r2), fma(a.wwww, b, sum.r3));
 }
 
-// Where quad number `quad` of depth k lies in a row of a tile: turned by k, so that neighbours that store at different
-// depths meet different banks.
-fn turned(quad: u32, k: u32) -> u32 {
-    return quad ^ (k % 8u);
+// Where quad number `quad` of a line of `quads` lies at depth k, from a multiple of them on. Where neighbours store at
+// different depths (k_runs) it is turned by k, so that they meet different banks; elsewhere all depths of a quad are one
+// address and a constant.
+fn turned(quad: u32, k: u32, quads: u32, k_runs: bool) -> u32 {
+    return select(quad, quad ^ (k % min(quads, 8u)), k_runs);
 }
 
 // Adds the product of one pair of tiles to what the invocation at (x, y) has summed up.
 fn multiply_tiles(before: Tile, pair: u32, x: u32, y: u32) -> Tile {
     var sum = before;
+    let left = pair * (DEPTH * TALL) + y;
+    let right = pair * (DEPTH * WIDE) + x;
     for (var k = 0u; k < DEPTH; k++) {
-        let left = (pair * DEPTH + k) * TALL;
-        let right = (pair * DEPTH + k) * WIDE;
-        let a0 = sh_left[left + turned(y, k)];
-        let b0 = sh_right[right + turned(x, k)];
+        let a0 = sh_left[turned(left, k, TALL, LEFT_RUNS) + k * TALL];
+        let b0 = sh_right[turned(right, k, WIDE, RIGHT_RUNS) + k * WIDE];
         sum.s00 = outer(sum.s00, a0, b0);
         if QUADS_X == 2u {
-            sum.s01 = outer(sum.s01, a0, sh_right[right + turned(x + ACROSS, k)]);
+            sum.s01 = outer(sum.s01, a0, sh_right[turned(right + ACROSS, k, WIDE, RIGHT_RUNS) + k * WIDE]);
         }
         if QUADS_Y == 2u {
-            let a1 = sh_left[left + turned(y + DOWN, k)];
+            let a1 = sh_left[turned(left + DOWN, k, TALL, LEFT_RUNS) + k * TALL];
             sum.s10 = outer(sum.s10, a1, b0);
             if QUADS_X == 2u {
-                sum.s11 = outer(sum.s11, a1, sh_right[right + turned(x + ACROSS, k)]);
+                sum.s11 = outer(sum.s11, a1, sh_right[turned(right + ACROSS, k, WIDE, RIGHT_RUNS) + k * WIDE]);
             }
         }
     }
     return sum;
 }
 
-// Which k of a tile and which quad load number e is: neighbours run along whichever lies contiguous.
-fn k_of(e: u32, quads: u32, k_runs: bool) -> u32 {
-    return select(e / quads, e % DEPTH, k_runs);
+// Which k of a tile and which quad is load number t of invocation `id`: neighbours run along whichever lies contiguous.
+fn k_of(t: u32, id: u32, quads: u32, k_runs: bool) -> u32 {
+    return select(t * (WG / quads) + id / quads, id % DEPTH, k_runs);
 }
 
-fn quad_of(e: u32, quads: u32, k_runs: bool) -> u32 {
-    return select(e % quads, e / DEPTH, k_runs);
+fn quad_of(t: u32, id: u32, quads: u32, k_runs: bool) -> u32 {
+    return select(id % quads, t * (WG / DEPTH) + id / DEPTH, k_runs);
 }
 
 // The sum over k from first_k up to end_k of matrix number z, for the tile at (tile.x, tile.y) and the invocation `local`.
@@ -79,34 +82,38 @@ fn sum_tiles(z: u32, tile: vec2<u32>, local: vec2<u32>, first_k: u32, end_k: u32
     var left: array<Left, LOADS_LEFT>;
     var right: array<Right, LOADS_RIGHT>;
     for (var t = 0u; t < LOADS_LEFT; t++) {
-        left[t] = left_of(z, tile.y * TALL + quad_of(t * WG + id, TALL, LEFT_RUNS));
+        left[t] = left_of(z, tile.y * TALL + quad_of(t, id, TALL, LEFT_RUNS));
     }
     for (var t = 0u; t < LOADS_RIGHT; t++) {
-        right[t] = right_of(z, tile.x * WIDE + quad_of(t * WG + id, WIDE, RIGHT_RUNS));
+        right[t] = right_of(z, tile.x * WIDE + quad_of(t, id, WIDE, RIGHT_RUNS));
     }
     var next_left: array<vec4<f32>, LOADS_LEFT>;
     var next_right: array<vec4<f32>, LOADS_RIGHT>;
     var sum: Tile;
     var pair = 0u;
     // Turn by turn: load the next tiles into registers, multiply those before, then store what was loaded. The first turn
-    // multiplies nothing; the last one loads nothing but zeros, so that every invocation meets every barrier.
+    // multiplies nothing; the last one loads nothing, and nobody multiplies what it stores.
     for (var k0 = first_k; k0 < end_k + DEPTH; k0 += DEPTH) {
-        for (var t = 0u; t < LOADS_LEFT; t++) {
-            next_left[t] = load_left(left[t], k0 + k_of(t * WG + id, TALL, LEFT_RUNS), end_k);
-        }
-        for (var t = 0u; t < LOADS_RIGHT; t++) {
-            next_right[t] = load_right(right[t], k0 + k_of(t * WG + id, WIDE, RIGHT_RUNS), end_k);
+        if k0 < end_k {
+            for (var t = 0u; t < LOADS_LEFT; t++) {
+                next_left[t] = load_left(left[t], k0 + k_of(t, id, TALL, LEFT_RUNS), end_k);
+            }
+            for (var t = 0u; t < LOADS_RIGHT; t++) {
+                next_right[t] = load_right(right[t], k0 + k_of(t, id, WIDE, RIGHT_RUNS), end_k);
+            }
         }
         if k0 > first_k {
             sum = multiply_tiles(sum, 1u - pair, local.x, local.y);
         }
         for (var t = 0u; t < LOADS_LEFT; t++) {
-            let k = k_of(t * WG + id, TALL, LEFT_RUNS);
-            sh_left[(pair * DEPTH + k) * TALL + turned(quad_of(t * WG + id, TALL, LEFT_RUNS), k)] = next_left[t];
+            let k = k_of(t, id, TALL, LEFT_RUNS);
+            let quad = quad_of(t, id, TALL, LEFT_RUNS);
+            sh_left[pair * (DEPTH * TALL) + turned(quad, k, TALL, LEFT_RUNS) + k * TALL] = next_left[t];
         }
         for (var t = 0u; t < LOADS_RIGHT; t++) {
-            let k = k_of(t * WG + id, WIDE, RIGHT_RUNS);
-            sh_right[(pair * DEPTH + k) * WIDE + turned(quad_of(t * WG + id, WIDE, RIGHT_RUNS), k)] = next_right[t];
+            let k = k_of(t, id, WIDE, RIGHT_RUNS);
+            let quad = quad_of(t, id, WIDE, RIGHT_RUNS);
+            sh_right[pair * (DEPTH * WIDE) + turned(quad, k, WIDE, RIGHT_RUNS) + k * WIDE] = next_right[t];
         }
         workgroupBarrier();
         pair = 1u - pair;

@@ -7,6 +7,8 @@ enable wgpu_cooperative_matrix;
 // No subgroup operation and no subgroup id may stand here: with them NVIDIA's compiler ends the process.
 
 const SIDE: u32 = 64u;
+const TILE_ROWS: u32 = SIDE;
+const TILE_COLUMNS: u32 = SIDE;
 const WG: u32 = ACROSS * DOWN;
 const LANES: u32 = WG / 4u; // of a subgroup
 const QUADS: u32 = SIDE / 4u;

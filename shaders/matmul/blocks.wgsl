@@ -55,15 +55,26 @@ fn right_of(z: u32, quad: u32) -> Right {
     return Right(z / SPLIT * STRIDE_B + select(col, col * K, TRANSPOSE_B), col < vec4(N));
 }
 
+// Where tiles fill all of it there is nothing to guard.
+override WHOLE_K: bool = K % DEPTH == 0u && SLICE % DEPTH == 0u;
+override WHOLE_LEFT: bool = WHOLE_K && M % TILE_ROWS == 0u;
+override WHOLE_RIGHT: bool = WHOLE_K && N % TILE_COLUMNS == 0u;
+
 fn load_left(l: Left, k: u32, end_k: u32) -> vec4<f32> {
-    let inside = l.inside & vec4(k < end_k);
     let at = l.at + select(k, k * M, TRANSPOSE_A);
+    if WHOLE_LEFT {
+        return quad_a(at);
+    }
+    let inside = l.inside & vec4(k < end_k);
     return select(vec4(0.0), quad_a(select(vec4(0u), at, inside)), inside);
 }
 
 fn load_right(r: Right, k: u32, end_k: u32) -> vec4<f32> {
-    let inside = r.inside & vec4(k < end_k);
     let at = r.at + select(k * N, k, TRANSPOSE_B);
+    if WHOLE_RIGHT {
+        return quad_b(at);
+    }
+    let inside = r.inside & vec4(k < end_k);
     return select(vec4(0.0), quad_b(select(vec4(0u), at, inside)), inside);
 }
 

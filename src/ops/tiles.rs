@@ -31,11 +31,14 @@ pub(super) const FORMS: &[Form] = &[
     Form { name: "blocks32", threads: [8, 8], quads: [1, 1], depth: 16, half: false },
 ];
 
+/// For convolutions of at most 16 channels: half of any other tile would be empty.
+pub(super) const NARROW: Form = Form { name: "blocks16x64", threads: [16, 4], quads: [1, 1], depth: 16, half: false };
+
 impl Form {
     /// The form that a variant is to be lowered to, if it is one of these.
     pub fn of(cx: &Lower) -> Option<Form> {
         let half = cx.caps.half.map(Form::of_subgroups);
-        FORMS.iter().copied().chain(half).find(|f| f.name == cx.variant)
+        FORMS.iter().copied().chain([NARROW]).chain(half).find(|f| f.name == cx.variant)
     }
 
     /// Cooperative matrices, for subgroups of so many invocations.
@@ -129,14 +132,14 @@ mod tests {
 
     #[test]
     fn forms_keep_the_floor_and_divide_their_loads() {
-        for form in FORMS {
+        for form in FORMS.iter().chain([&NARROW]) {
             assert!(form.variant().fits(&Caps::floor(Class::Integrated)), "{form:?}");
             let [across, down] = form.tile();
             let threads = form.threads[0] * form.threads[1];
             for side in [across, down] {
                 let quads = form.depth * side / 4;
                 assert!(quads >= threads && quads.is_multiple_of(threads), "{form:?}: {quads} quads of {threads}");
-                assert!(side.is_multiple_of(32) && (side / 4).is_power_of_two(), "{form:?}: quads turn among eight");
+                assert!(side >= 16 && (side / 4).is_power_of_two(), "{form:?}: quads turn among eight or four");
             }
             assert!(form.depth.is_multiple_of(8), "{form:?}: neighbours store at eight depths");
         }

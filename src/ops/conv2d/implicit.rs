@@ -8,7 +8,7 @@
 
 use super::sizes::{Sizes, sized};
 use crate::kernel::{Caps, Dispatch, Kernel, Shader, Store, Variant};
-use crate::ops::tiles::{ENOUGH, Form, forms_for, put_quad};
+use crate::ops::tiles::{ENOUGH, Form, NARROW, forms_for, put_quad};
 use crate::shader;
 
 static FORWARD: Shader = shader!("conv2d/forward_tiles");
@@ -18,6 +18,11 @@ static GRAD_W: Shader = shader!("conv2d/grad_w_tiles");
 /// The longest sum of an invocation: lavapipe silently ends its loops after
 /// 65,535 turns.
 pub(super) const LONGEST: usize = 32_768;
+
+/// Whether rows fill most of the tiles that are made for few of them.
+fn is_narrow(rows: usize, columns: usize) -> bool {
+    (12..=16).contains(&rows) && columns >= 64
+}
 
 /// The products that a convolution is made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,14 +53,16 @@ impl Pass {
             let ([x, y], z) = (self.tiles(s, *f), s.op.groups * self.slices(s, *f).0);
             [x, y, z].iter().all(|&n| n <= caps.groups as usize) && (split || sum <= LONGEST)
         };
-        forms_for(rows, columns, s.op.groups, caps.half).iter().filter(|f| fits(f)).map(Form::variant).collect()
+        let narrow = is_narrow(rows, columns).then_some(NARROW);
+        let forms = narrow.into_iter().chain(forms_for(rows, columns, s.op.groups, caps.half));
+        forms.filter(fits).map(|f| f.variant()).collect()
     }
 
     /// Whether the product is so small in rows or sum that tiles stay mostly
     /// empty and kernels that hold everything in registers are likely faster.
     pub fn narrow(self, s: &Sizes) -> bool {
         let [rows, columns, sum] = self.product(s);
-        rows < 32 || columns < 32 || sum < 32
+        (rows < 32 && !is_narrow(rows, columns)) || columns < 32 || sum < 32
     }
 
     fn tiles(self, s: &Sizes, form: Form) -> [usize; 2] {
