@@ -2,6 +2,7 @@
 //! readback, timestamps.
 
 mod adapter;
+mod budget;
 mod command;
 mod device;
 mod executable;
