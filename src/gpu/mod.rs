@@ -8,6 +8,9 @@ mod device;
 mod executable;
 mod executor;
 mod family;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 mod health;
 mod inject;
 mod pace;
