@@ -31,6 +31,9 @@ fn main() {
     if cfg!(target_os = "linux") {
         add("what_does_not_fit_is_refused_at_once", what_does_not_fit_is_refused_at_once);
         add("threads_that_do_not_start_are_done_without", threads_that_do_not_start_are_done_without);
+        if GPU_UNCHECKED.is_some() {
+            add("a_budget_of_the_driver_is_kept", a_budget_of_the_driver_is_kept);
+        }
         if let Some(gpu) = GPU_UNCHECKED.as_ref()
             && gpu.adapter.name.contains("llvmpipe")
         {
@@ -180,24 +183,26 @@ fn checkpoints_by_step_are_gone_on_from() -> Result<(), Failed> {
     Ok(())
 }
 
-/// A run that was killed before its first checkpoint has nothing that is worth being moved aside.
+/// A run that was killed, or failed, before its first checkpoint has nothing that is worth being moved aside.
 fn a_run_killed_early_begins_in_its_folder() -> Result<(), Failed> {
     let folder = folder();
     let at = folder.path();
     works(at, false, &format!("{TRAIN} --epochs 1 --fingerprint-every 4 --out whole"))?;
     works(at, false, &format!("{TRAIN} --epochs 1 --fingerprint-every 4 --out run"))?;
-    // As a kill leaves it.
     let run = at.join("run");
-    wgrad::files::remove(&run.join("checkpoints"))?;
-    wgrad::files::remove(&run.join("report.html"))?;
-    let mut info: Value = serde_json::from_slice(&std::fs::read(run.join("run.json"))?)?;
-    info["state"] = "running".into();
-    std::fs::write(run.join("run.json"), info.to_string())?;
-    for _ in 0..2 {
-        let said = works(at, false, "train --resume --out run")?;
-        assert!(!at.join("run-001").exists(), "{said}");
+    for state in ["running", "failed"] {
+        // As a kill or a full disk leaves it.
+        wgrad::files::remove(&run.join("checkpoints"))?;
+        wgrad::files::remove(&run.join("report.html"))?;
+        let mut info: Value = serde_json::from_slice(&std::fs::read(run.join("run.json"))?)?;
+        info["state"] = state.into();
+        std::fs::write(run.join("run.json"), info.to_string())?;
+        for _ in 0..2 {
+            let said = works(at, false, "train --resume --out run")?;
+            assert!(!at.join("run-001").exists(), "{state}: {said}");
+        }
+        assert_eq!(diff(at, "whole", "run").0, Some(0));
     }
-    assert_eq!(diff(at, "whole", "run").0, Some(0));
     // One that has ended, and whose checkpoints somebody removed, is another matter.
     wgrad::files::remove(&run.join("checkpoints"))?;
     works(at, false, "train --resume --out run")?;
@@ -277,6 +282,31 @@ fn what_does_not_fit_is_refused_at_once() -> Result<(), Failed> {
     {
         assert!(table.lines().any(|line| line.starts_with(part)), "{part}: {table}");
     }
+    Ok(())
+}
+
+/// What the driver leaves to the program is a bound, wherever the device's memory is.
+fn a_budget_of_the_driver_is_kept() -> Result<(), Failed> {
+    let folder = folder();
+    let train = |budget: u64| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_wgrad"));
+        let words = "train --data t.csv --epochs 1 --max-steps 2 --out run";
+        command
+            .args(words.split(' '))
+            .env("WGRAD_DEVICE", device(true))
+            .env("WGRAD_INJECT", format!("budget@{budget}"));
+        command.current_dir(folder.path()).output().expect("the program starts")
+    };
+    let output = train(20_000);
+    for part in
+        ["the training needs", "the driver leaves", "VK_EXT_memory_budget", "weights", "take a smaller --batch-size"]
+    {
+        assert!(said_of(&output, part), "{part}: {}", said(&output));
+    }
+    assert_eq!(output.status.code(), Some(1));
+    assert!(!folder.path().join("run").exists(), "before anything is written");
+    let output = train(1_000_000_000);
+    assert!(output.status.success(), "{}", said(&output));
     Ok(())
 }
 

@@ -98,7 +98,7 @@ impl Busy {
         }
         let (done, is_done) = mpsc::channel();
         let what = one_line(what).into_owned();
-        let line = std::thread::spawn(move || {
+        let line = std::thread::Builder::new().spawn(move || {
             if is_done.recv_timeout(Duration::from_secs(1)) == Err(mpsc::RecvTimeoutError::Timeout) {
                 let spinner = ProgressBar::new_spinner().with_message(what);
                 let style = ProgressStyle::with_template("{spinner} {msg} {elapsed}");
@@ -110,7 +110,8 @@ impl Busy {
                 spinner.finish_and_clear();
             }
         });
-        Busy { done: Some(done), line: Some(line) }
+        // Where the system starts no thread, the work is done without the line.
+        Busy { done: Some(done), line: line.ok() }
     }
 }
 

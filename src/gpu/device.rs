@@ -160,6 +160,12 @@ impl Gpu {
         self.health.injector().map_or([0; 4], |injector| injector.passages())
     }
 
+    /// The bytes that this process may still allocate on it, where its driver tells: see [`Adapter::memory_left`].
+    pub fn memory_left(&self) -> Option<u64> {
+        let injected = self.health.injector().and_then(|injector| injector.budget());
+        injected.or_else(|| self.adapter.memory_left())
+    }
+
     /// Whether it has room for buffers of so many bytes besides those that are there: such are made,
     /// and freed again. Nothing is written to them.
     pub fn has_room(&self, bytes: u64) -> bool {

@@ -5,6 +5,7 @@
 //! fail as if there were no memory left. `refused@N` is the Nth pipeline that is compiled,
 //! `silent@N` the Nth wait, which ends as if the device had not answered. The passages are
 //! counted from when the faults are injected, through all devices that follow one another.
+//! `budget@N` is no fault: the driver says that it leaves N bytes to this process.
 
 use crate::error::{Error, Result};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -29,20 +30,19 @@ pub(crate) enum Point {
 const NAMES: [(&str, Point); 4] =
     [("lost", Point::Submit), ("memory", Point::Buffer), ("refused", Point::Pipeline), ("silent", Point::Wait)];
 
+/// What the driver's budget is called among the faults.
+const BUDGET: &str = "budget";
+
 /// The faults to come.
 pub(crate) struct Injector {
     due: Vec<(Point, u64)>,
+    budget: Option<u64>,
     passed: [AtomicU64; NAMES.len()],
 }
 
 impl Injector {
     /// Reads faults as they are written above.
     pub fn parse(text: &str) -> Result<Injector> {
-        let due = text.split(',').map(|part| {
-            let (name, number) = part.trim().split_once('@')?;
-            let point = NAMES.iter().find(|(n, _)| *n == name)?.1;
-            Some((point, number.parse().ok().filter(|&n| n > 0)?))
-        });
         let names = NAMES.map(|(name, _)| name).join(", ");
         let wrong = || {
             Error::usage(format!(
@@ -50,7 +50,22 @@ impl Injector {
                  \"lost@40,memory@3\", of {names}; it is for tests: unset it to train"
             ))
         };
-        Ok(Injector { due: due.collect::<Option<_>>().ok_or_else(wrong)?, passed: Default::default() })
+        let mut all = Injector { due: vec![], budget: None, passed: Default::default() };
+        for part in text.split(',') {
+            let (name, number) = part.trim().split_once('@').ok_or_else(wrong)?;
+            let number: u64 = number.parse().ok().filter(|&n| n > 0).ok_or_else(wrong)?;
+            match NAMES.iter().find(|(n, _)| *n == name) {
+                Some((_, point)) => all.due.push((*point, number)),
+                None if name == BUDGET => all.budget = Some(number),
+                None => return Err(wrong()),
+            }
+        }
+        Ok(all)
+    }
+
+    /// What the driver is to say that it leaves to this process, in bytes.
+    pub fn budget(&self) -> Option<u64> {
+        self.budget
     }
 
     /// What the environment asks for, the same for all devices of the process.
@@ -88,6 +103,8 @@ mod tests {
         assert_eq!(submits, [false, true, true, false]);
         assert!(injector.is_due(Point::Buffer) && !injector.is_due(Point::Buffer));
         assert!(!injector.is_due(Point::Wait) && !injector.is_due(Point::Pipeline));
+        assert_eq!(injector.budget(), None);
+        assert_eq!(Injector::parse("budget@4096,lost@2").unwrap().budget(), Some(4096));
     }
 
     #[test]

@@ -2,11 +2,15 @@
 //! readback, timestamps.
 
 mod adapter;
+mod budget;
 mod command;
 mod device;
 mod executable;
 mod executor;
 mod family;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 mod health;
 mod inject;
 mod pace;

@@ -70,7 +70,7 @@ fn seal(data: &[u8]) -> Vec<u8> {
 }
 
 /// What [`seal`] was given, unless it was damaged since.
-fn unseal(bytes: &[u8]) -> Option<&[u8]> {
+pub(super) fn unseal(bytes: &[u8]) -> Option<&[u8]> {
     let (sum, data) = bytes.split_first_chunk::<4>()?;
     (checksum(data) == u32::from_le_bytes(*sum)).then_some(data)
 }

@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::files;
 use crate::kernel::{Refusal, Refused};
 use serde::{Deserialize, Serialize};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 #[derive(Serialize, Deserialize)]
 struct File {
@@ -32,16 +32,7 @@ impl Adapter {
     /// Fails when the file cannot be read.
     pub fn refused(&self) -> Result<Refused> {
         let Some(path) = self.refused_file() else { return Ok(Refused::default()) };
-        let Some(text) = files::read(&path)? else { return Ok(Refused::default()) };
-        let file: File = serde_json::from_str(&text).map_err(|e| {
-            Error::data(format!(
-                "{} does not say which kernels {} computes wrongly ({e}); remove it and run `wgrad doctor` again",
-                path.display(),
-                self.name
-            ))
-        })?;
-        let counts = file.wgrad == env!("CARGO_PKG_VERSION") && file.adapter == self.full_name();
-        Ok(if counts { Refused::of(file.refused) } else { Refused::default() })
+        read(&path, &self.full_name())
     }
 
     /// Keeps what it computes wrongly; without anything the file is removed. Says where.
@@ -66,4 +57,17 @@ impl Adapter {
         files::write(&path, text.as_bytes())?;
         Ok(Some(path))
     }
+}
+
+/// What the file of an adapter, by its name and driver, says that it computes wrongly.
+pub(super) fn read(path: &Path, adapter: &str) -> Result<Refused> {
+    let Some(text) = files::read(path)? else { return Ok(Refused::default()) };
+    let file: File = serde_json::from_str(&text).map_err(|e| {
+        Error::data(format!(
+            "{} does not say which kernels {adapter} computes wrongly ({e}); remove it and run `wgrad doctor` again",
+            path.display()
+        ))
+    })?;
+    let counts = file.wgrad == env!("CARGO_PKG_VERSION") && file.adapter == adapter;
+    Ok(if counts { Refused::of(file.refused) } else { Refused::default() })
 }

@@ -44,13 +44,13 @@ pub struct Ceilings {
 
 /// What lies in the cache folder.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
-struct Kept {
+pub(super) struct Kept {
     /// The version of the program: another may measure otherwise.
     version: String,
     device: DeviceInfo,
     /// The processor: the same software adapter is another device on another.
     processor: String,
-    ceilings: Ceilings,
+    pub ceilings: Ceilings,
     /// Whether they were measured a second time, because a kernel exceeded them.
     #[serde(default)]
     again: bool,
@@ -124,7 +124,7 @@ fn file(folder: &Path, info: &DeviceInfo) -> PathBuf {
     folder.join(format!("ceilings-{name}.json"))
 }
 
-fn read(path: &Path, info: &DeviceInfo) -> Option<Kept> {
+pub(super) fn read(path: &Path, info: &DeviceInfo) -> Option<Kept> {
     let kept: Kept = serde_json::from_str(&files::read(path).ok()??).ok()?;
     let Ceilings { gflops, gbs } = kept.ceilings;
     let sane = gflops <= MOST_GFLOPS && gbs <= MOST_GBS && [gflops, gbs].iter().all(|v| *v >= LEAST);

@@ -5,6 +5,9 @@
 mod ceilings;
 pub mod compare;
 pub mod compiled;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod isa;
 pub mod offline;
 mod page;

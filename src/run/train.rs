@@ -85,7 +85,7 @@ impl Earlier {
     ///
     /// Fails when another process works in it.
     pub fn open(path: &Path) -> Result<Earlier> {
-        let takes = checkpoint::find_latest(path).is_some() || was_killed(path);
+        let takes = checkpoint::find_latest(path).is_some() || has_only_begun(path);
         let lock = takes.then(|| Lock::take(path)).transpose()?;
         lock.is_none().then(|| Lock::check(path)).transpose()?;
         // Looked at again under the lock: whoever held it may have written one.
@@ -197,10 +197,11 @@ pub(super) fn fold(run: &Path, number: usize) -> PathBuf {
     run.join(format!("fold-{number}"))
 }
 
-/// Whether a run ended in this folder without saying how, and left nothing but its beginnings.
-fn was_killed(path: &Path) -> bool {
-    let unsaid = |info: Option<RunInfo>| info.is_none_or(|info| info.state == Some(State::Running));
-    path.join("config.toml").is_file() && !path.join("report.html").exists() && RunInfo::read(path).is_ok_and(unsaid)
+/// Whether a run in this folder was killed, or failed, before it left anything but its beginnings.
+fn has_only_begun(path: &Path) -> bool {
+    let early = |info: RunInfo| matches!(info.state, Some(State::Running | State::Failed));
+    let is_early = |info: Option<RunInfo>| info.is_none_or(early);
+    path.join("config.toml").is_file() && !path.join("report.html").exists() && RunInfo::read(path).is_ok_and(is_early)
 }
 
 /// The settings of a new run: a configuration, and what is written over it.

@@ -4,6 +4,7 @@
 //! Samples wait for others only while other requests are being read: one client alone never
 //! waits.
 
+use super::alive::Alive;
 use super::problem::{Answered, Problem};
 use super::stats::Stats;
 use crate::data::{Elements, Samples};
@@ -31,7 +32,7 @@ struct Job {
     samples: Samples,
     rows: usize,
     since: Instant,
-    reply: oneshot::Sender<Result<Vec<f32>, String>>,
+    reply: oneshot::Sender<Answered<Vec<f32>>>,
 }
 
 impl Job {
@@ -46,27 +47,35 @@ impl Job {
 pub struct Engine {
     jobs: SyncSender<Job>,
     stats: Arc<Stats>,
+    alive: Alive,
 }
 
 impl Engine {
     /// Starts the thread. The programs for batches up to the largest are planned before.
     ///
     /// Fails when the model does not run on its device.
-    pub fn start(mut predictor: Predictor, how: Batching, stats: Arc<Stats>, name: &str) -> Result<Engine> {
+    pub fn start(
+        mut predictor: Predictor,
+        how: Batching,
+        stats: Arc<Stats>,
+        name: &str,
+        alive: Alive,
+    ) -> Result<Engine> {
         warm_up(&mut predictor, how.max_batch)?;
         let (jobs, queue) = sync_channel(how.queue);
-        let counted = stats.clone();
+        let worker = Worker { predictor, how, stats: stats.clone(), alive: alive.clone(), held: None };
         std::thread::Builder::new()
             .name(format!("model {name}"))
-            .spawn(move || Worker { predictor, how, stats: counted, held: None }.run(&queue))
+            .spawn(move || worker.run(&queue))
             .map_err(|e| Error::io("starting the thread of a model", e))?;
-        Ok(Engine { jobs, stats })
+        Ok(Engine { jobs, stats, alive })
     }
 
     /// The model's numbers for samples.
     ///
-    /// Fails when too many wait, when it takes longer than `time`, and when the device does.
+    /// Fails when too many wait, when it takes longer than `time`, and when the device fails.
     pub async fn numbers(&self, samples: Samples, rows: usize, time: Duration) -> Answered<Vec<f32>> {
+        self.alive.check()?;
         let (reply, answer) = oneshot::channel();
         let job = Job { samples, rows, since: Instant::now(), reply };
         match self.jobs.try_send(job) {
@@ -78,8 +87,7 @@ impl Engine {
             Err(TrySendError::Disconnected(_)) => return Err(Problem::internal("the model's thread has ended")),
         }
         match tokio::time::timeout(time, answer).await {
-            Ok(Ok(Ok(numbers))) => Ok(numbers),
-            Ok(Ok(Err(message))) => Err(Problem::internal(message)),
+            Ok(Ok(answered)) => answered,
             Ok(Err(_)) => Err(Problem::internal("the model's thread has ended")),
             Err(_) => Err(Problem::busy(format!(
                 "the model did not answer within {} seconds (--timeout); try again in a moment",
@@ -113,6 +121,7 @@ struct Worker {
     predictor: Predictor,
     how: Batching,
     stats: Arc<Stats>,
+    alive: Alive,
     /// A job that did not go with the batch before it.
     held: Option<Job>,
 }
@@ -172,6 +181,7 @@ impl Worker {
                 .unwrap_or_else(|| Err(Error::device("the model failed; this is a bug, please report it"))),
             None => Err(Error::data("samples of different kinds")),
         };
+        let found = found.map_err(|e| self.alive.problem(&e));
         let took = begun.elapsed();
         if found.is_ok() {
             self.stats.ran(rows, took);
@@ -187,7 +197,7 @@ impl Worker {
                     at += job.rows;
                     Ok(own)
                 }
-                Err(e) => Err(e.to_string()),
+                Err(problem) => Err(problem.clone()),
             };
             // Nobody may wait for it any more.
             let _ = job.reply.send(reply);

@@ -226,7 +226,7 @@ async fn whole(mut pieces: mpsc::Receiver<Piece>) -> Answered<(String, usize, &'
         match piece {
             Piece::Text(more) => text += &more,
             Piece::End { tokens, finish } => return Ok((text, tokens, finish)),
-            Piece::Failed(message) => return Err(Problem::internal(message)),
+            Piece::Failed(problem) => return Err(problem),
         }
     }
     Err(Problem::internal("the model's thread has ended"))
@@ -280,7 +280,7 @@ impl Stream for Events {
                     Form::Triton => return Poll::Ready(None),
                 }
             }
-            (Piece::Failed(message), _) => object!({ "error": message }),
+            (Piece::Failed(problem), _) => object!({ "error": problem.message }),
         };
         Poll::Ready(Some(Ok(Bytes::from(format!("data: {event}\n\n")))))
     }

@@ -19,6 +19,7 @@
 //! # }
 //! ```
 
+mod alive;
 mod app;
 mod body;
 mod careful;
@@ -55,7 +56,7 @@ use app::App;
 use listen::Limits;
 use log::Log;
 use model::How;
-use registry::Registry;
+use registry::{Entry, Registry};
 use serde_json::json;
 use std::net::SocketAddr;
 use std::thread::JoinHandle;
@@ -63,6 +64,9 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
+
+/// How often it is looked whether a device has failed: usually, and at least, while it does not open again.
+const PAUSES: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(60)];
 
 /// A server that runs. When this is dropped it ends as by [`Server::stop`].
 pub struct Server {
@@ -213,6 +217,7 @@ fn run(
             let _ = ends.wait_for(|stop| *stop).await;
             of_end.end();
         });
+        tokio::spawn(mend(app.clone(), log.clone()));
         if let Some(every) = app.settings.reload {
             tokio::spawn(renew(app.clone(), every, log.clone()));
         }
@@ -222,21 +227,47 @@ fn run(
     answered
 }
 
+/// Opens a device anew that has failed, with the models that are on it. Where that fails, it is tried again, ever
+/// more rarely.
+async fn mend(app: App, log: Log) {
+    let mut pause = PAUSES[0];
+    while !app.is_ending() {
+        tokio::time::sleep(pause).await;
+        if !app.registry.has_failed() {
+            pause = PAUSES[0];
+            continue;
+        }
+        pause = (2 * pause).min(PAUSES[1]);
+        let (app, log) = (app.clone(), log.clone());
+        let mended = tokio::task::spawn_blocking(move || {
+            let said = |entry: &Entry, loaded| reloaded(&log, "device", entry, loaded);
+            if let Err(e) = app.registry.mend(&app.how, &said) {
+                log.say(&json!({ "time": log::now(), "event": "device", "status": "failed", "error": e.to_string() }));
+            }
+        });
+        if mended.await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Says what became of a model that was loaded again, and why it was.
+fn reloaded(log: &Log, event: &str, entry: &Entry, loaded: Result<()>) {
+    let mut line = json!({ "time": log::now(), "event": event, "model": entry.name, "version": entry.version });
+    match loaded {
+        Ok(()) => line["status"] = "ok".into(),
+        Err(e) => (line["status"], line["error"]) = ("failed".into(), e.to_string().into()),
+    }
+    log.say(&line);
+}
+
 /// Takes newer weights of the runs, again and again.
 async fn renew(app: App, every: Duration, log: Log) {
     while !app.is_ending() {
         tokio::time::sleep(every).await;
         let (app, log) = (app.clone(), log.clone());
         let looked = tokio::task::spawn_blocking(move || {
-            app.registry.renew(&app.how, &|entry, renewed| {
-                let mut line =
-                    json!({ "time": log::now(), "event": "reload", "model": entry.name, "version": entry.version });
-                match renewed {
-                    Ok(()) => line["status"] = "ok".into(),
-                    Err(e) => (line["status"], line["error"]) = ("failed".into(), e.to_string().into()),
-                }
-                log.say(&line);
-            });
+            app.registry.renew(&app.how, &|entry, renewed| reloaded(&log, "reload", entry, renewed));
         });
         if looked.await.is_err() {
             return;

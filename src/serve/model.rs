@@ -1,5 +1,6 @@
 //! A model that is served: loaded, on the device, and ready to be asked.
 
+use super::alive::Alive;
 use super::data::Cell;
 use super::engine::{Batching, Engine};
 use super::problem::{Answered, Problem};
@@ -144,6 +145,8 @@ pub struct Model {
     pub description: String,
     /// What its page says and asks, or why it has none.
     pub about: Result<serde_json::Value, String>,
+    /// Whether its device still works.
+    pub alive: Alive,
     runs: Runs,
     stats: Arc<Stats>,
 }
@@ -168,19 +171,23 @@ impl Model {
         let ports = Described::of(&inputs, takes);
         let about = web::about(&model, &loaded, web::Computer::Server).map_err(|e| e.to_string());
         let fail = || format!("loading {}", run.display());
+        // Where a device has failed, on what was opened in its place.
+        let device = how.device.current();
+        let alive = Alive::on(device.clone());
+        let of_thread = alive.clone();
         let runs = match takes {
             Takes::Prompt => {
                 let vocabulary = vocabulary_of(&loaded.about.interface)?.clone();
-                let generator = Generator::new(&how.device, &model, &loaded.weights).context(fail)?;
+                let generator = Generator::new(&device, &model, &loaded.weights).context(fail)?;
                 let Batching { queue, .. } = how.batching;
-                Runs::Writes(Writer::start(generator, vocabulary, queue, how.time, stats.clone(), name)?)
+                Runs::Writes(Writer::start(generator, vocabulary, queue, how.time, stats.clone(), name, of_thread)?)
             }
             _ => {
-                let predictor = Predictor::with(inputs.clone(), model, loaded, how.device.clone()).context(fail)?;
-                Runs::Answers(Engine::start(predictor, how.batching, stats.clone(), name).context(fail)?)
+                let predictor = Predictor::with(inputs.clone(), model, loaded, device).context(fail)?;
+                Runs::Answers(Engine::start(predictor, how.batching, stats.clone(), name, of_thread).context(fail)?)
             }
         };
-        Ok(Model { inputs, takes, ports, description, about, runs, stats })
+        Ok(Model { inputs, takes, ports, description, about, alive, runs, stats })
     }
 
     /// What its outputs mean.

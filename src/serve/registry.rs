@@ -51,11 +51,16 @@ impl Entry {
             // Weights that cannot be loaded are tried once.
             *seen = stamp;
         }
+        self.load(how).map(|()| true)
+    }
+
+    /// Takes the weights that its run has now.
+    fn load(&self, how: &How) -> Result<()> {
         let model = Model::load(&self.run, &self.name, how, self.stats.clone());
         let counted = if model.is_ok() { &self.stats.reloads } else { &self.stats.failed_reloads };
         counted.fetch_add(1, Relaxed);
         *self.model.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(model?);
-        Ok(true)
+        Ok(())
     }
 }
 
@@ -132,6 +137,22 @@ impl Registry {
                 Err(Problem::bad(format!("there are several models ({}); say which by ?model=NAME", names.join(", "))))
             }
         }
+    }
+
+    /// Whether a model waits for its device to be opened anew.
+    pub fn has_failed(&self) -> bool {
+        self.entries.iter().any(|e| e.model().alive.has_failed())
+    }
+
+    /// Opens a device anew that has failed, and loads the models that were on it; `say` hears what became of them.
+    ///
+    /// Fails when the device does not open.
+    pub fn mend(&self, how: &How, say: &dyn Fn(&Entry, Result<()>)) -> Result<()> {
+        how.device.reopen()?;
+        for entry in self.entries.iter().filter(|e| e.model().alive.is_lost()) {
+            say(entry, entry.load(how));
+        }
+        Ok(())
     }
 
     /// Takes newer weights of all runs; `say` hears what became of them.

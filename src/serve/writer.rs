@@ -1,5 +1,6 @@
 //! The thread of a language model: it goes on with one text after the other.
 
+use super::alive::Alive;
 use super::problem::{Answered, Problem};
 use super::stats::Stats;
 use crate::data::text::Vocabulary;
@@ -28,7 +29,7 @@ pub struct Wanted {
 }
 
 /// What comes of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum Piece {
     /// More of the text.
     Text(String),
@@ -39,8 +40,8 @@ pub enum Piece {
         /// Why: "length", "stop" where a stop was met, "time" where it took too long.
         finish: &'static str,
     },
-    /// The model failed.
-    Failed(String),
+    /// The model failed, or its device.
+    Failed(Problem),
 }
 
 struct Job {
@@ -53,6 +54,7 @@ struct Job {
 pub struct Writer {
     jobs: SyncSender<Job>,
     stats: Arc<Stats>,
+    alive: Alive,
 }
 
 impl Writer {
@@ -64,20 +66,22 @@ impl Writer {
         time: Duration,
         stats: Arc<Stats>,
         name: &str,
+        alive: Alive,
     ) -> Result<Writer> {
         let (jobs, waiting) = sync_channel(queue);
-        let worker = Worker { generator, vocabulary, time, stats: stats.clone() };
+        let worker = Worker { generator, vocabulary, time, stats: stats.clone(), alive: alive.clone() };
         std::thread::Builder::new()
             .name(format!("model {name}"))
             .spawn(move || worker.run(&waiting))
             .map_err(|e| Error::io("starting the thread of a model", e))?;
-        Ok(Writer { jobs, stats })
+        Ok(Writer { jobs, stats, alive })
     }
 
     /// Goes on with a text. The pieces end with the receiver: dropping it stops the model.
     ///
-    /// Fails when too many wait.
+    /// Fails when too many wait, and when the device has failed.
     pub fn write(&self, wanted: Wanted) -> Answered<mpsc::Receiver<Piece>> {
+        self.alive.check()?;
         let (pieces, received) = mpsc::channel(PIECES);
         match self.jobs.try_send(Job { wanted, since: Instant::now(), pieces }) {
             Ok(()) => Ok(received),
@@ -95,6 +99,7 @@ struct Worker {
     vocabulary: Vocabulary,
     time: Duration,
     stats: Arc<Stats>,
+    alive: Alive,
 }
 
 impl Worker {
@@ -105,11 +110,9 @@ impl Worker {
             }
             let begun = Instant::now();
             self.stats.queue.add(begun.duration_since(job.since));
-            let last = match caught(|| self.write(&job, begun)) {
-                Some(Ok(end)) => end,
-                Some(Err(e)) => Piece::Failed(e.to_string()),
-                None => Piece::Failed("the model failed; this is a bug, please report it".into()),
-            };
+            let failed = || Err(Error::device("the model failed; this is a bug, please report it"));
+            let written = caught(|| self.write(&job, begun)).unwrap_or_else(failed);
+            let last = written.unwrap_or_else(|e| Piece::Failed(self.alive.problem(&e)));
             if let Piece::End { tokens, .. } = last {
                 self.stats.infer.add(begun.elapsed());
                 self.stats.ran(tokens, begun.elapsed());

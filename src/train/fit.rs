@@ -130,7 +130,7 @@ fn go(
                 let (at, set) = (&run.at, &run.session.trained().set);
                 // An epoch whose steps are all done goes on with the next one's data.
                 let from = if at.batch >= batches { (at.epoch + 1, 0) } else { (at.epoch, at.batch) };
-                run.stream = Stream::start(scope, set, train, &run.session.interface, order, from, s.epochs);
+                run.stream = Stream::start(scope, set, train, &run.session.interface, order, from, s.epochs)?;
                 run.epochs(watched.as_ref())
             });
             match ended {

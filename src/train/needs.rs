@@ -1,5 +1,6 @@
 //! What a training takes of memory, to the byte, and whether there is so much: found out before its
-//! first step, for a GPU by making buffers of that size and freeing them again.
+//! first step, for a GPU by what its driver leaves to this process, else by making buffers of that size and
+//! freeing them again.
 
 use super::optimizer::MOMENTS;
 use super::update::EMA;
@@ -82,11 +83,27 @@ impl Needs {
             let free = free.map_or_else(String::new, size);
             return Err(self.refused(&format!("{} of the host's memory, of which {free} are free", size(on_host))));
         }
-        match device {
-            Device::Gpu(gpu) if gpu.adapter.class == Class::Discrete && !gpu.has_room(on_device) => Err(self.refused(
-                &format!("{} of {}'s memory, which does not have so much now", size(on_device), gpu.adapter.name),
-            )),
-            _ => Ok(()),
+        let Device::Gpu(gpu) = device else { return Ok(()) };
+        let name = &gpu.adapter.name;
+        match gpu.memory_left() {
+            Some(left) => self.within(left, name),
+            // Where the memory is the host's, it was looked at above.
+            None if gpu.adapter.class == Class::Discrete && !gpu.has_room(on_device) => {
+                Err(self.refused(&format!("{} of {name}'s memory, which does not have so much now", size(on_device))))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Fails where a driver leaves less of its device's memory to this process.
+    fn within(&self, left: u64, device: &str) -> Result<()> {
+        match self.buffers() <= left {
+            true => Ok(()),
+            false => Err(self.refused(&format!(
+                "{} of {device}'s memory, of which the driver leaves {} to this process (VK_EXT_memory_budget)",
+                size(self.buffers()),
+                size(left)
+            ))),
         }
     }
 
@@ -144,5 +161,15 @@ mod tests {
             }
         }
         assert_eq!(large.table().lines().count(), 8);
+    }
+
+    #[test]
+    fn a_budget_of_the_driver_is_kept_to_the_byte() {
+        let needs = NEEDS.buffers();
+        NEEDS.within(needs, "adapter").unwrap();
+        let said = NEEDS.within(needs - 1, "adapter").unwrap_err().to_string();
+        for part in ["the training needs 1.0 MiB", "of adapter's memory", "the driver leaves", "--batch-size"] {
+            assert!(said.contains(part), "{part}: {said}");
+        }
     }
 }

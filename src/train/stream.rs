@@ -14,24 +14,33 @@ pub struct Windows(Receiver<Result<Window>>);
 impl Windows {
     /// Starts the thread. It prepares the windows with these numbers, each in the order of
     /// an epoch, and ends with the last, or when nobody waits for one any more.
+    ///
+    /// Fails where the system starts no thread.
     pub fn start<'s>(
         scope: &'s Scope<'s, '_>,
         set: &Resident,
         data: &'s Dataset,
         interface: &Interface,
         numbers: impl Iterator<Item = (usize, Option<(u32, u32)>)> + Send + 's,
-    ) -> Windows {
+    ) -> Result<Windows> {
         // One window waits while the next is made.
         let (sender, windows) = sync_channel(1);
         let (set, interface) = (set.clone(), interface.clone());
-        scope.spawn(move || {
+        let prepare = move || {
             for (number, order) in numbers {
                 if sender.send(set.fill(data, &interface, number, order)).is_err() {
                     return;
                 }
             }
-        });
-        Windows(windows)
+        };
+        std::thread::Builder::new().name("windows".into()).spawn_scoped(scope, prepare).map_err(|e| {
+            Error::io(
+                "the data is read while it is trained on, by a thread that the system does not start; raise its limit of \
+                 processes (ulimit -u) or of memory (ulimit -v), or take the data whole (data.memory, data.device_mb)",
+                e,
+            )
+        })?;
+        Ok(Windows(windows))
     }
 
     /// Waits for the next window.
@@ -78,6 +87,8 @@ impl Source {
 impl Stream {
     /// Starts the thread from a position, epoch and batch, up to an epoch; no thread and
     /// nothing to do for a set that lies on the device whole.
+    ///
+    /// Fails where the system starts no thread.
     pub fn start<'s>(
         scope: &'s Scope<'s, '_>,
         set: &Resident,
@@ -86,16 +97,16 @@ impl Stream {
         shuffle: Option<u32>,
         (epoch, batch): (usize, usize),
         epochs: usize,
-    ) -> Stream {
-        let Some(batches) = set.window else { return Stream { source: None } };
+    ) -> Result<Stream> {
+        let Some(batches) = set.window else { return Ok(Stream { source: None }) };
         let per_epoch = set.batches().div_ceil(batches);
         let from = batch / batches;
         let numbers = (epoch..epochs).flat_map(move |e| {
             let order = shuffle.map(|seed| (seed, e as u32));
             (if e == epoch { from } else { 0 }..per_epoch).map(move |number| (number, order))
         });
-        let windows = Windows::start(scope, set, data, interface, numbers);
-        Stream { source: Some(Source { windows, batches, per_epoch, present: None, next: (epoch, from) }) }
+        let windows = Windows::start(scope, set, data, interface, numbers)?;
+        Ok(Stream { source: Some(Source { windows, batches, per_epoch, present: None, next: (epoch, from) }) })
     }
 
     /// Batches per window, if there are windows.

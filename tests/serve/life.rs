@@ -1,13 +1,16 @@
 //! Batches, queues, newer weights, tokens, secure connections, and the end.
 
-use super::client::{bytes, get, post_json, raw};
+use super::client::{Answer, bytes, get, post_json, raw};
 use super::make::{halves, predictor, run, serve, serve_runs};
+use crate::device::{NO_ADAPTER, open, required};
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader};
 use std::net::TcpStream;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
-use wgrad::serve::Served;
+use wgrad::device::Device;
+use wgrad::gpu::Checks;
+use wgrad::serve::{Served, Server};
 
 fn point(x: f32) -> Value {
     json!({ "instances": [[x, 0.25]] })
@@ -105,6 +108,49 @@ fn the_token_is_asked_for() {
     assert_eq!(status("/metrics", ""), 401);
     assert_eq!(status("/v2", "Bearer open-sesame"), 200);
     assert_eq!(status("/v2/health/ready", ""), 200);
+}
+
+/// A device that is lost is opened anew with the models on it, and answers as before; meanwhile clients are told to
+/// come again.
+#[test]
+fn a_lost_device_is_opened_anew() {
+    let Some(gpu) = open(Checks::Off) else {
+        assert!(!required(), "{NO_ADAPTER}");
+        return eprintln!("ignored: {NO_ADAPTER}");
+    };
+    let runs = ["halves", "writer"].map(|name| Served { name: name.into(), run: run(name) });
+    let settings = wgrad::serve::Settings { port: 0, access_log: false, ..Default::default() };
+    let server = Server::start(&runs, Device::Gpu(gpu.clone()), settings).unwrap();
+    let at = server.address();
+    let ask = || post_json(at, "/v1/models/halves:predict", &point(0.5));
+    let write = || {
+        let wanted = json!({ "prompt": "the ", "max_tokens": 8, "stream": false, "temperature": 0 });
+        post_json(at, "/generate?model=writer", &wanted)
+    };
+    let (answer, text) = (ask().ok(), write().ok());
+    let until_answered = |ask: &dyn Fn() -> Answer| {
+        let begun = Instant::now();
+        loop {
+            let told = ask();
+            if told.status == 200 {
+                return told.ok();
+            }
+            assert_eq!((told.status, told.header("retry-after")), (503, Some("1")), "{told:?}");
+            assert!(begun.elapsed() < Duration::from_secs(60), "{told:?}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    };
+    gpu.inject("lost@1,lost@40").unwrap();
+    let told = ask();
+    assert_eq!((told.status, told.header("retry-after")), (503, Some("1")), "{told:?}");
+    assert!(told.text().contains("opened anew"), "{told:?}");
+    assert_eq!(until_answered(&ask), answer);
+    assert_eq!(get(at, "/v2/health/ready").status, 200);
+    // The other model was on the same device, and there is a second loss to come.
+    for _ in 0..20 {
+        assert_eq!(until_answered(&write), text);
+    }
+    assert_eq!(until_answered(&ask), answer);
 }
 
 /// Runs the program.

@@ -2,6 +2,9 @@
 //! it begins, reloads and ends.
 
 mod client;
+#[allow(dead_code, reason = "each suite uses its part")]
+#[path = "../support/device.rs"]
+mod device;
 mod hostile;
 mod life;
 mod make;

@@ -8,6 +8,9 @@
 mod comparable;
 #[cfg(test)]
 pub(crate) mod fixture;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 mod halving;
 mod metric;
 mod plan;

@@ -56,17 +56,18 @@ async fn live() -> StatusCode {
     StatusCode::OK
 }
 
-/// Not while the server ends: balancers are to look elsewhere.
-async fn ready(State(app): State<App>) -> Response {
-    match app.is_ending() {
-        false => StatusCode::OK.into_response(),
-        true => Problem::busy("the server ends").into_response(),
+/// Not while the server ends, nor while a device that has failed is opened anew: balancers are to look elsewhere.
+async fn ready(State(app): State<App>) -> Answered<Response> {
+    if app.is_ending() {
+        return Err(Problem::busy("the server ends"));
     }
+    app.registry.all().iter().try_for_each(|entry| entry.model().alive.check())?;
+    Ok(StatusCode::OK.into_response())
 }
 
 async fn model_ready(state: State<App>, Path(named): Named) -> Answered<Response> {
-    state.entry(&named)?;
-    Ok(ready(state).await)
+    state.entry(&named)?.model().alive.check()?;
+    ready(state).await
 }
 
 async fn metadata(State(app): State<App>, Path(named): Named) -> Answered<Response> {

@@ -90,7 +90,7 @@ impl Session {
         let Some(window) = pass.set.window else { return self.windows(pass, set, None, answers) };
         let numbers = (0..pass.set.batches().div_ceil(window)).map(|number| (number, None));
         std::thread::scope(|scope| {
-            let windows = Windows::start(scope, &pass.set, set, &self.interface, numbers);
+            let windows = Windows::start(scope, &pass.set, set, &self.interface, numbers)?;
             self.windows(pass, set, Some(windows), answers)
         })
     }

@@ -1,0 +1,13 @@
+//! Time series in tables.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use std::sync::LazyLock;
+use wgrad_fuzz::{Place, begin, learn::learn};
+
+static PLACE: LazyLock<Place> = LazyLock::new(Place::new);
+
+fuzz_target!(init: begin(), |bytes: &[u8]| {
+    learn(&PLACE.put("t.csv", bytes), "data.window = 3\ndata.horizon = 2");
+});
