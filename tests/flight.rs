@@ -10,6 +10,7 @@ use support::device::{GPU_UNCHECKED, NO_ADAPTER, on_both};
 use support::training::{NORMAL, bands, device, settings};
 use wgrad::data::{Dataset, Interface, Normal, Samples, Targets};
 use wgrad::nn::{Description, Model, Weights};
+use wgrad::tensor::HostTensor;
 use wgrad::tensor::random::{Random, stream};
 use wgrad::train::flight::Pass;
 use wgrad::train::{Epoch, Outcome, Progress, Replay, Scores, Session, Settings, Start, fit, go_on, model_for};
@@ -131,6 +132,15 @@ fn nan_in_a_weight(on_gpu: bool) -> Result<(), Failed> {
     let said: serde_json::Value = serde_json::from_slice(&output.stdout)?;
     check(output.status.success() && said["step"] == 51 && said["epoch"] == 2, &said)?;
     check(said["culprit"]["tensor"] == "conv1.weight" && said["precision"] == "f64", &said)?;
+    // What a file claims is held against what is in it, before there is memory for it.
+    let mut wrong = replay.clone();
+    (wrong.about.batch, wrong.about.samples) = (1 << 60, 1 << 61);
+    let error = wrong.run().err().ok_or("a batch of more samples than the file has runs")?.to_string();
+    check(error.contains("\"train.samples\" holds"), error)?;
+    let mut wrong = replay.clone();
+    wrong.tensors.insert("params".into(), HostTensor::f32([1], vec![0.0]));
+    let error = wrong.run().err().ok_or("a file of one weight runs")?.to_string();
+    check(error.contains("\"params\" holds 1 numbers in the replay file"), error)?;
     // A file that was cut off, and one of another kind.
     let bytes = std::fs::read(file)?;
     let cut = keeper.folder.path().join("cut.safetensors");

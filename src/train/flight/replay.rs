@@ -140,6 +140,16 @@ impl Replay {
             (DType::U32, false) => Elements::Bytes,
             _ => Elements::Floats,
         };
+        // What the file claims of the batch is held against what it has of it.
+        let values = about.input.iter().try_fold(about.batch, |n, side| n.checked_mul(*side));
+        let expected = values.map(|n| if elements == Elements::Bytes { n.div_ceil(4) } else { n });
+        let held = tensor("train.samples")?.spec().elements();
+        if expected != Some(held) {
+            return Err(Error::data(format!(
+                "\"train.samples\" holds {held} numbers; expected those of {} samples of shape {:?}",
+                about.batch, about.input
+            )));
+        }
         let targets = tensor("train.targets")?.spec();
         let kind = match (targets.dtype, &targets.shape[..]) {
             (DType::U32, [_]) => TargetKind::Class,

@@ -105,12 +105,25 @@ pub(super) fn run(plan: &Plan, tensors: &BTreeMap<String, HostTensor>) -> Result
 }
 
 fn walk<T: CpuReal>(plan: &Plan, tensors: &BTreeMap<String, HostTensor>) -> Result<(Option<Culprit>, usize)> {
+    let mut given = vec![];
+    // Before there is memory for any of them.
+    for (buffer, name) in plan.buffers.iter().filter_map(|b| Some((b, b.name.as_deref()?))) {
+        if is_constant(name) {
+            continue;
+        }
+        let value = tensors.get(name).ok_or_else(|| Error::data(format!("the replay file lacks \"{name}\"")))?;
+        let held = value.spec().elements();
+        if held != buffer.elements {
+            return Err(Error::data(format!(
+                "\"{name}\" holds {held} numbers in the replay file; its model and settings need {}",
+                buffer.elements
+            )));
+        }
+        given.push((name, value));
+    }
     let mut cpu = Cpu::<T>::new();
     let program = cpu.load(plan.clone())?;
-    for name in plan.buffers.iter().filter_map(|b| b.name.as_deref()).filter(|name| !is_constant(name)) {
-        let value = tensors.get(name).ok_or_else(|| Error::data(format!("the replay file lacks \"{name}\"")))?;
-        cpu.write(name, value)?;
-    }
+    given.into_iter().try_for_each(|(name, value)| cpu.write(name, value))?;
     let mut found = Walk { plan, cpu, program, seen: BTreeSet::new() };
     for (number, step) in plan.steps.iter().enumerate() {
         let node = &plan.graph.nodes()[step.node];
