@@ -14,8 +14,8 @@ override GROUPS: u32;
 
 // k / d for k below `end`: by a product of 24 bits where that is exact, which costs a quarter of one of 32.
 fn quotient(k: u32, d: u32, end: u32) -> u32 {
-    if (d & (d - 1u)) != 0u && end * d < 65536u {
-        return (k & 0xffffu) * (65535u / d + 1u) >> 16u;
+    if (d & (d - 1u)) != 0u && end <= 65535u / d {
+        return ((k & 0xffffu) * (65535u / d + 1u)) >> 16u;
     }
     return k / d;
 }
