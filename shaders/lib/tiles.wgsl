@@ -127,8 +127,8 @@ fn compute_tile(z: u32, tile: vec2<u32>, local: vec2<u32>, first_k: u32, end_k: 
 }
 
 fn store_tile(z: u32, tile: vec2<u32>, local: vec2<u32>, sum: Tile) {
-    let row = 4u * (tile.y * TALL + local.y);
-    let col = 4u * (tile.x * WIDE + local.x);
+    let row = tile.y * TILE_ROWS + 4u * local.y;
+    let col = tile.x * TILE_COLUMNS + 4u * local.x;
     store_block(z, row, col, sum.s00);
     if QUADS_X == 2u {
         store_block(z, row, col + 4u * ACROSS, sum.s01);
