@@ -121,7 +121,7 @@ const NET: &str = "[[layer]]\ntype = \"Conv2D\"\nfilters = 4\nkernel_size = 3\n[
                    0.3\n[[layer]]\ntype = \"Dense\"\nunits = \"classes\"\n";
 
 /// Steps that are trained, and how far a loss may be from the CPU's: relative to it, over the first few and over
-/// all. `docs/doctor.md` states the bounds.
+/// all. `docs/trust.md` states the bounds.
 const STEPS: usize = 300;
 const FIRST: (usize, f64) = (10, 1e-5);
 const ALL: f64 = 1e-3;
