@@ -289,13 +289,9 @@ fn what_does_not_fit_is_refused_at_once() -> Result<(), Failed> {
 fn a_budget_of_the_driver_is_kept() -> Result<(), Failed> {
     let folder = folder();
     let train = |budget: u64| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_wgrad"));
-        let words = "train --data t.csv --epochs 1 --max-steps 2 --out run";
-        command
-            .args(words.split(' '))
-            .env("WGRAD_DEVICE", device(true))
-            .env("WGRAD_INJECT", format!("budget@{budget}"));
-        command.current_dir(folder.path()).output().expect("the program starts")
+        let mut command = program(folder.path(), "train --data t.csv --epochs 1 --max-steps 2 --out run");
+        command.env("WGRAD_DEVICE", device(true)).env("WGRAD_INJECT", format!("budget@{budget}"));
+        command.output().expect("the program starts")
     };
     let output = train(20_000);
     for part in

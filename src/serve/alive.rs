@@ -3,7 +3,7 @@
 
 use super::problem::{Answered, Problem};
 use crate::device::Device;
-use crate::error::{Error, Fault};
+use crate::error::{Error, Fault, Result, caught};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
@@ -38,8 +38,14 @@ impl Alive {
         self.has_failed() || self.device.check().is_err()
     }
 
+    /// Runs the model; a panic is a mistake of ours, and the next request is answered all the same.
+    pub fn run<T>(&self, model: impl FnOnce() -> Result<T>) -> Answered<T> {
+        let failed = || Err(Error::device("the model failed; this is a bug, please report it"));
+        caught(model).unwrap_or_else(failed).map_err(|e| self.problem(&e))
+    }
+
     /// What a client is told of an error of the model; the device may be why.
-    pub fn problem(&self, e: &Error) -> Problem {
+    fn problem(&self, e: &Error) -> Problem {
         let told = || self.device.check().err().and_then(|e| e.fault_of_device());
         let Some(fault) = e.fault_of_device().or_else(told) else { return Problem::internal(e.to_string()) };
         if !self.failed.swap(true, Relaxed) && fault == Fault::Unresponsive {

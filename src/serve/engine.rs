@@ -8,7 +8,7 @@ use super::alive::Alive;
 use super::problem::{Answered, Problem};
 use super::stats::Stats;
 use crate::data::{Elements, Samples};
-use crate::error::{Error, Result, caught};
+use crate::error::{Error, Result};
 use crate::run::predictor::Predictor;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -175,13 +175,10 @@ impl Worker {
             [one] => Some(one.samples.clone()),
             several => Samples::joined(several.iter().map(|job| &job.samples)),
         };
-        // A panic is a mistake of ours; the next request is answered all the same.
-        let found = match samples {
-            Some(samples) => caught(|| self.predictor.numbers_of(&samples))
-                .unwrap_or_else(|| Err(Error::device("the model failed; this is a bug, please report it"))),
+        let found = self.alive.run(|| match samples {
+            Some(samples) => self.predictor.numbers_of(&samples),
             None => Err(Error::data("samples of different kinds")),
-        };
-        let found = found.map_err(|e| self.alive.problem(&e));
+        });
         let took = begun.elapsed();
         if found.is_ok() {
             self.stats.ran(rows, took);

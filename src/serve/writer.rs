@@ -6,7 +6,7 @@ use super::stats::Stats;
 use crate::data::text::Vocabulary;
 use crate::deploy::generate::Generator;
 use crate::deploy::sample::{Sampler, Sampling};
-use crate::error::{Error, Result, caught};
+use crate::error::{Error, Result};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
@@ -110,9 +110,8 @@ impl Worker {
             }
             let begun = Instant::now();
             self.stats.queue.add(begun.duration_since(job.since));
-            let failed = || Err(Error::device("the model failed; this is a bug, please report it"));
-            let written = caught(|| self.write(&job, begun)).unwrap_or_else(failed);
-            let last = written.unwrap_or_else(|e| Piece::Failed(self.alive.problem(&e)));
+            let alive = self.alive.clone();
+            let last = alive.run(|| self.write(&job, begun)).unwrap_or_else(Piece::Failed);
             if let Piece::End { tokens, .. } = last {
                 self.stats.infer.add(begun.elapsed());
                 self.stats.ran(tokens, begun.elapsed());
